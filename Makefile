@@ -1,0 +1,68 @@
+# Needs python3 (3.11 or newer) and make; everything else is installed into .venv and .venv-oldest.
+
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+UV := $(BIN)/uv
+OLDEST := .venv-oldest/bin
+OLDEST_PINS := "openai==2.45.0" "langchain-core==1.7.0" "langchain-openai==1.7.0" "langchain<1.5"
+EXTRAS := ".[aiohttp,local,repair,tokenizer,progress]"
+PYTEST_ARGS ?=
+RUFF_FILES := . --extend-exclude ".venv-*"
+PYTEST := -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-newest test-oldest test-all lint types format clean
+
+help: ## This list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+demo: .venv/runtime ## A tour in the terminal, on an embedded engine or on $QWEN_BASE_URL
+	@$(BIN)/python examples/demo.py
+
+test: test-newest test-oldest ## The whole suite, on the newest and the oldest supported dependencies
+
+test-newest: .venv/dev ## The suite on the newest dependencies
+	$(BIN)/python $(PYTEST) -m "not slow and not vllm"
+
+test-oldest: .venv-oldest/dev ## The suite on the oldest dependencies
+	$(OLDEST)/python $(PYTEST) -m "not slow and not vllm"
+
+test-all: .venv/dev .venv-oldest/dev ## The suite with its slow tests, on both
+	$(BIN)/python $(PYTEST) -m "not vllm"
+	$(OLDEST)/python $(PYTEST) -m "not vllm"
+
+lint: .venv/dev ## ruff: rules and format
+	$(BIN)/ruff check $(RUFF_FILES)
+	$(BIN)/ruff format --check $(RUFF_FILES)
+
+types: .venv/dev ## mypy, strict
+	$(BIN)/mypy
+	$(BIN)/mypy examples
+
+format: .venv/dev ## Format the code and fix what ruff can fix
+	$(BIN)/ruff check --fix $(RUFF_FILES)
+	$(BIN)/ruff format $(RUFF_FILES)
+
+clean: ## Remove the environments and every cache
+	rm -rf .venv* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist site
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	@touch $@
+
+.venv/runtime: .venv/uv pyproject.toml
+	$(UV) pip install -q -p $(BIN)/python -e $(EXTRAS)
+	@touch $@
+
+.venv/dev: .venv/runtime
+	$(UV) pip install -q -p $(BIN)/python -e $(EXTRAS) --group test --group lint
+	@touch $@
+
+.venv-oldest/dev: .venv/uv pyproject.toml
+	$(PYTHON) -m venv --without-pip .venv-oldest
+	$(UV) pip install -q -p $(OLDEST)/python -e $(EXTRAS) --group test $(OLDEST_PINS)
+	@touch $@

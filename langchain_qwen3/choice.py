@@ -1,0 +1,207 @@
+"""One choice of a reply: wire deltas → reasoning, content and tool calls. Sans-IO.
+
+A streamed reply feeds many deltas, a whole reply feeds its one message, so both end in the same spans by construction.
+The text goes through these readers, each in the way only while it is needed:
+
+    content    think tags → forced calls → calls left in the text → newlines at its start
+    reasoning  think tags →                calls left in the text → withheld → newlines at its edges
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from langchain_core.messages.tool import ToolCallChunk
+from langchain_core.utils._merge import merge_dicts
+
+from langchain_qwen3.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
+from langchain_qwen3.tools import ToolCallStream, WireCall, read_parameterless
+
+if TYPE_CHECKING:
+    from langchain_qwen3.reply import ReplyOptions
+    from langchain_qwen3.rescue import ToolRescuer
+    from langchain_qwen3.tool_choice import ForcedCallStream
+
+KEPT_FIELDS = frozenset({"refusal", "audio", "annotations", "reasoning_details", "function_call"})
+"""Message fields that go to `additional_kwargs` as they are."""
+
+
+_TRUNCATED = frozenset({"length", "content_filter", "abort", "error"})
+_STOPPED = frozenset({"stop", None})
+
+
+class Piece(NamedTuple):
+    """What one delta, or the end of a choice, contributed."""
+
+    reasoning: str
+    content: str
+    calls: Sequence[ToolCallChunk]
+
+
+NO_PIECE = Piece("", "", ())
+
+
+class ChoiceReader:
+    """Reads the deltas of one choice, or its whole message as a single delta.
+
+    Args:
+        options: What reading needs to know of the request.
+
+    Attributes:
+        called: True once a tool call was found; complete after `close`.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_content",
+        "_forced",
+        "_kept",
+        "_plain",
+        "_reasoning",
+        "_rescuers",
+        "_splitter",
+        "_withheld",
+        "called",
+    )
+
+    def __init__(self, options: ReplyOptions) -> None:
+        self._splitter = ThinkSplitter(opened=options.opened)
+        self._reasoning = EdgeTrimmer(leading=True, trailing=True)
+        self._content: EdgeTrimmer | None = None  # made when the content begins
+        self._withheld: list[str] | None = [] if options.thinking_off else None
+        self._calls = ToolCallStream(repair=options.repair_tool_calls, parameterless=read_parameterless(options.tools))
+        self._rescuers = _build_rescuers(options.tools)
+        self._forced = _build_forced_reader() if options.forced_calls else None
+        self._plain = False  # the answer began and nothing but its text is expected
+        self._kept: list[dict[str, Any]] = []
+        self.called = False
+
+    def feed(self, delta: Mapping[str, Any]) -> Piece:
+        """Take the next delta and return what is certain of it."""
+        content = delta.get("content")
+        if self._plain and content.__class__ is str and len(delta) == 1:
+            return Piece("", content, ())
+        reasoning = delta.get("reasoning") or delta.get("reasoning_content") or ""
+        if reasoning:
+            reasoning = _read_text(reasoning)
+            self._splitter.end_thinking(found=True)
+        inline, content = self._splitter.feed(_read_text(content)) if content else NOTHING
+        calls: Sequence[ToolCallChunk] = ()
+        if fragments := delta.get("tool_calls"):
+            self._splitter.end_thinking()
+            calls = self._calls.feed(fragments)
+        if not KEPT_FIELDS.isdisjoint(delta):
+            self._kept += [{key: value} for key, value in delta.items() if value and key in KEPT_FIELDS]
+        reasoning += inline
+        if self._rescuers is not None or self._forced is not None:
+            reasoning, content, found = self._take_calls(reasoning, content, None)
+            if found:
+                calls = [*calls, *self._calls.add(found)]
+        return self._emit(reasoning, content, calls)
+
+    def close(self, finish_reason: str | None, *, cut: bool = False) -> Piece:
+        """End the choice and return what was held back.
+
+        Args:
+            finish_reason: Why the model ended. After an end before its time an open tool call is invalid; only where
+                it stopped by itself can text in the wrong field be the whole answer.
+            cut: The reply lost its end.
+        """
+        truncated = cut or finish_reason in _TRUNCATED
+        stopped = not cut and finish_reason in _STOPPED
+        spans = self._splitter.close()
+        reasoning, content, found = self._take_calls(spans.reasoning, spans.content, truncated)
+        calls = [*self._calls.add(found), *self._calls.close(truncated)]
+        self.called = self._calls.seen
+        if content:
+            content = self._trim(content)
+        if self._withheld is not None:
+            reasoning = "".join([*self._withheld, reasoning])
+            self._withheld = None
+            if stopped and not (self.called or content or (self._content and self._content.text_seen)):
+                return Piece("", reasoning.lstrip("\n"), calls)
+        return Piece(self._reasoning.feed(reasoning), content, calls)
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What metadata should say of the tool calls: errors and repairs, complete after `close`."""
+        return self._calls.metadata
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """Message fields for `additional_kwargs`, their fragments joined."""
+        return merge_dicts({}, *self._kept)
+
+    def _emit(self, reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> Piece:
+        if content:
+            content = self._trim(content)
+        if self._withheld is not None:
+            reasoning = self._withhold(self._withheld, reasoning, answered=bool(content or calls))
+        if reasoning:
+            reasoning = self._reasoning.feed(reasoning)
+        if content:
+            self._plain = self._splitter.idle and self._rescuers is None and self._forced is None
+        return Piece(reasoning, content, calls)
+
+    def _trim(self, content: str) -> str:
+        if self._content is None:
+            # Newlines before the answer are the template's only where thinking went before.
+            self._content = EdgeTrimmer(leading=self._splitter.found, trailing=False)
+        return self._content.feed(content)
+
+    def _withhold(self, withheld: list[str], reasoning: str, *, answered: bool) -> str:
+        """Keep reasoning back that may be the answer; once there is an answer of its own, all of it is reasoning."""
+        withheld.append(reasoning)
+        if not answered:
+            return ""
+        self._withheld = None
+        return "".join(withheld)
+
+    def _take_calls(self, reasoning: str, content: str, truncated: bool | None) -> tuple[str, str, list[WireCall]]:
+        """Take calls out of the text; `truncated` is None while there is more to come."""
+        calls: list[WireCall] = []
+        if self._forced is not None:
+            content = _read_calls(self._forced, content, truncated, calls)
+        if self._rescuers is not None:
+            in_reasoning, in_content = self._rescuers
+            reasoning = _read_calls(in_reasoning, reasoning, truncated, calls)
+            content = _read_calls(in_content, content, truncated, calls)
+        return reasoning, content, calls
+
+
+def _build_rescuers(tools: Iterable[Mapping[str, Any]]) -> tuple[ToolRescuer, ToolRescuer] | None:
+    if not tools:
+        return None
+    from langchain_qwen3.rescue import ToolRescuer
+
+    return ToolRescuer(tools), ToolRescuer(tools)
+
+
+def _build_forced_reader() -> ForcedCallStream:
+    from langchain_qwen3.tool_choice import ForcedCallStream
+
+    return ForcedCallStream()
+
+
+def _read_calls(
+    reader: ToolRescuer | ForcedCallStream, text: str, truncated: bool | None, calls: list[WireCall]
+) -> str:
+    """Return the text without its calls, which are added to `calls`."""
+    if text:
+        text, found = reader.feed(text)
+        calls += found
+    if truncated is not None:
+        rest, found = reader.close(truncated)
+        calls += found
+        text += rest
+    return text
+
+
+def _read_text(content: Any) -> str:
+    """Return the text of a content that some servers send as a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(part.get("text") or "" if isinstance(part, dict) else str(part) for part in content)
+    return str(content)

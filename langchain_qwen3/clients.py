@@ -1,0 +1,109 @@
+"""The SDK's clients of one model, over shared connections, with nothing of the environment in them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import openai
+from pydantic import SecretStr
+
+from langchain_qwen3.client_pool import ClientLease, PoolSettings, lease_clients
+from langchain_qwen3.dialects import find_by_host
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from langchain_qwen3.chat_model import ChatQwen3
+
+CONNECTION_FIELDS = frozenset(
+    {
+        "openai_api_base",
+        "openai_api_key",
+        "openai_organization",
+        "openai_proxy",
+        "request_timeout",
+        "max_retries",
+        "default_headers",
+        "default_query",
+        "http_client",
+        "http_async_client",
+        "http_socket_options",
+        "transport",
+    }
+)
+"""Fields that the clients are built from."""
+
+
+def resolve_api_key(base_url: str) -> str:
+    """Return the key for a server: `$QWEN_API_KEY`, `$DASHSCOPE_API_KEY` at Alibaba's hosts only, else `EMPTY`."""
+    key = os.getenv("QWEN_API_KEY")
+    if not key and (row := find_by_host(urlsplit(base_url).hostname or "")) and row.name == "dashscope":
+        key = os.getenv("DASHSCOPE_API_KEY")
+    return key or "EMPTY"
+
+
+def build_clients(model: ChatQwen3) -> tuple[ClientLease | None, openai.OpenAI | None, openai.AsyncOpenAI]:
+    """Return the lease on the shared connections and the SDK's clients; no sync one for an async key.
+
+    Raises:
+        ValueError: `openai_proxy` is given together with an http client of the user's own.
+    """
+    if model.openai_proxy and (model.http_client or model.http_async_client):
+        raise ValueError("openai_proxy cannot be given together with http_client or http_async_client: set it there")
+    lease = lease_clients(
+        PoolSettings(
+            transport=model.transport,
+            proxy=model.openai_proxy,
+            socket_options=tuple(model.http_socket_options or ()),
+        )
+    )
+    sync_key, async_key = _split_key(model.openai_api_key)
+    shared: dict[str, Any] = {
+        "base_url": model.openai_api_base,
+        "organization": model.openai_organization,
+        "default_headers": model.default_headers,
+        "default_query": model.default_query,
+    }
+    if model.request_timeout is not None:  # else the SDK's 600 s, or what a user's own client says
+        shared["timeout"] = model.request_timeout
+    if model.max_retries is not None:
+        shared["max_retries"] = model.max_retries
+    root_async = openai.AsyncOpenAI(
+        api_key=async_key, http_client=model.http_async_client or lease.async_client, **shared
+    )
+    _forget_environment(root_async, model)
+    root = None
+    if sync_key is not None:
+        root = openai.OpenAI(api_key=sync_key, http_client=model.http_client or lease.sync_client, **shared)
+        _forget_environment(root, model)
+    return lease, root, root_async
+
+
+def _forget_environment(client: openai.OpenAI | openai.AsyncOpenAI, model: ChatQwen3) -> None:
+    """Take out of a client what the SDK read from `OPENAI_*` variables: they belong to another company's account."""
+    client.organization = model.openai_organization
+    client.project = None
+    client._custom_headers = dict(model.default_headers or {})  # noqa: SLF001  # $OPENAI_CUSTOM_HEADERS
+    for name in ("admin_api_key", "webhook_secret"):
+        if hasattr(client, name):
+            setattr(client, name, None)
+
+
+def _split_key(
+    key: SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None,
+) -> tuple[str | Callable[[], str] | None, str | Callable[[], Awaitable[str]]]:
+    """Return the key as the sync and as the async client want it."""
+    if key is None or isinstance(key, SecretStr):
+        text = key.get_secret_value() if key else "EMPTY"
+        return text, text
+    if inspect.iscoroutinefunction(key):
+        return None, key
+
+    async def call_in_thread() -> str:
+        return await asyncio.to_thread(key)  # type: ignore[arg-type]
+
+    return key, call_in_thread  # type: ignore[return-value]

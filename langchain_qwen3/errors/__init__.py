@@ -1,0 +1,79 @@
+"""Every way a call can fail, as one tree.
+
+Each class is at once openai's error (through langchain-openai's class, where it has one) and langchain-core's
+`ModelError` of that kind, so `except openai.RateLimitError`, `except ModelRateLimitError`, fallbacks and
+retry middleware (`is_retryable`) all work. What every provider knows is named `Qwen3...Error`; what goes
+wrong in a reply is named for the reply.
+
+    Qwen3Error                         openai.APIError, ModelError
+    ├── Qwen3ConnectionError           APIConnectionError, ModelConnectionError          retryable
+    │   └── StreamCutError             the stream lost its end: .partial
+    ├── Qwen3TimeoutError              APITimeoutError, ModelTimeoutError                retryable
+    │   └── StreamStallError           the stream went silent: .partial
+    ├── Qwen3InvalidRequestError       BadRequestError, ModelInvalidRequestError         400
+    ├── Qwen3ContextOverflowError      BadRequestError, ContextOverflowError             .limit .prompt_tokens
+    ├── Qwen3AuthenticationError       AuthenticationError, ModelAuthenticationError     401
+    ├── Qwen3PermissionDeniedError     PermissionDeniedError, ModelPermissionDeniedError 402, 403
+    ├── Qwen3ModelNotFoundError        NotFoundError, ModelNotFoundError                 404
+    ├── Qwen3RequestTimeoutError       APIStatusError, ModelTimeoutError                 408, retryable
+    ├── Qwen3ConflictError             ConflictError, ModelAPIError                      409, retryable
+    ├── Qwen3UnprocessableEntityError  UnprocessableEntityError, ModelInvalidRequestError 422
+    ├── Qwen3RateLimitError            RateLimitError, ModelRateLimitError               429, retryable
+    ├── Qwen3ServerError               InternalServerError, ModelAPIError                5xx, retryable
+    ├── Qwen3StatusError               APIStatusError, ModelInvalidRequestError          any other status
+    └── BadReplyError                  APIResponseValidationError, ModelAPIError         retryable
+        └── ToolChoiceError            a demanded call is missing: .reply
+
+An error inside a stream, or inside a reply with status 200, is of the kind its code says. Any error of a
+stream has `.partial`. No error holds a secret: its request is a copy without body and without headers that
+could hold one, and keys that a server echoes are masked.
+"""
+
+from langchain_qwen3.errors.bodies import ErrorFacts, read_error_body
+from langchain_qwen3.errors.kinds import (
+    BadReplyError,
+    Qwen3AuthenticationError,
+    Qwen3ConflictError,
+    Qwen3ConnectionError,
+    Qwen3ContextOverflowError,
+    Qwen3Error,
+    Qwen3InvalidRequestError,
+    Qwen3ModelNotFoundError,
+    Qwen3PermissionDeniedError,
+    Qwen3RateLimitError,
+    Qwen3RequestTimeoutError,
+    Qwen3ServerError,
+    Qwen3StatusError,
+    Qwen3TimeoutError,
+    Qwen3UnprocessableEntityError,
+    StreamCutError,
+    StreamStallError,
+    ToolChoiceError,
+)
+from langchain_qwen3.errors.translation import ErrorTranslator, error_from_event, translate_errors
+
+__all__ = [
+    "BadReplyError",
+    "ErrorFacts",
+    "ErrorTranslator",
+    "Qwen3AuthenticationError",
+    "Qwen3ConflictError",
+    "Qwen3ConnectionError",
+    "Qwen3ContextOverflowError",
+    "Qwen3Error",
+    "Qwen3InvalidRequestError",
+    "Qwen3ModelNotFoundError",
+    "Qwen3PermissionDeniedError",
+    "Qwen3RateLimitError",
+    "Qwen3RequestTimeoutError",
+    "Qwen3ServerError",
+    "Qwen3StatusError",
+    "Qwen3TimeoutError",
+    "Qwen3UnprocessableEntityError",
+    "StreamCutError",
+    "StreamStallError",
+    "ToolChoiceError",
+    "error_from_event",
+    "read_error_body",
+    "translate_errors",
+]

@@ -1,0 +1,137 @@
+"""What to do about an error: a table of texts and one line of advice each. Data only.
+
+A row's pattern is searched in `"<url> dialect=<name> status=<n> code=... param=... <text>"`, where the text
+is the server's own, or the chain of exceptions of a failed connection. The first row that matches speaks, so
+the special stands before the general.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NETWORK = (
+    (
+        r"\.gpu\.csdn\.net.*(<html|HTML page|refused|status=(404|50[234]))",
+        (
+            "The pod seems stopped or still loading: start it, and check that base_url is its own address, "
+            "https://gpu-pod<id>-8000.web.gpu.csdn.net/v1."
+        ),
+    ),
+    (
+        r"name resolution|name or service not known|nodename nor servname|getaddrinfo|no address associated",
+        "The host name {host} cannot be resolved: check base_url for typing errors, then DNS or proxy.",
+    ),
+    (
+        r"WRONG_VERSION_NUMBER|record layer failure|packet length too long",
+        "The server speaks plain HTTP: write http:// in place of https:// in base_url.",
+    ),
+    (
+        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed certificate",
+        (
+            "The server's certificate is not trusted: set $SSL_CERT_FILE to its CA, or pass http_client and "
+            "http_async_client made with verify=..."
+        ),
+    ),
+    (
+        r"missing an 'http|UnsupportedProtocol|NonHttpUrl|InvalidUrl",
+        "base_url must begin with http:// or https://.",
+    ),
+    (r"Illegal header value", "The api_key or a header holds a line break or a character HTTP forbids."),
+    (
+        r"connection refused|connect call failed|connection attempts failed|cannot connect to host",
+        "Nothing listens there: is the server up (try {url}/models), and are host and port right?",
+    ),
+    (r"ProxyError", "The proxy refused: check $HTTPS_PROXY, $HTTP_PROXY or openai_proxy, or use $NO_PROXY."),
+    (r"PoolTimeout", "Every connection was taken: set max_concurrency to what the server can hold."),
+    (r"ConnectTimeout|Connection timeout", "The host does not answer: is it up, and is no firewall between?"),
+    (r"ReadTimeout|Timeout on reading", "The server works longer than the timeout: raise it, or stream."),
+    (
+        r"disconnected|ProtocolError|ReadError|WriteError|reset by peer|PayloadError|EndOfStream",
+        "The server or a proxy hung up: see the server's log; out of memory is the common cause.",
+    ),
+)
+
+_SETTINGS = (
+    (
+        r"requires --(enable-auto-tool-choice|tool-call-parser)|--tool-call-parser to be set",
+        (
+            "Start vLLM with --enable-auto-tool-choice --tool-call-parser hermes "
+            "(qwen3_coder for Coder and 3.5 or newer)."
+        ),
+    ),
+    (
+        r"reasoning_config is not configured",
+        "Start vLLM with --reasoning-parser qwen3, or leave thinking_budget out.",
+    ),
+    (
+        r"custom.logit.processor",
+        "Start SGLang with --enable-custom-logit-processor, or leave thinking_budget out.",
+    ),
+    (
+        r"mmproj|not a multimodal model|does not support (image|vision)|content must be a string",
+        "{model} is served for text only: serve a Qwen3-VL, 3.5 or newer model (llama.cpp: with --mmproj).",
+    ),
+    (
+        r"support stream mode|only support stream|set to false for non-streaming|support http call",
+        "This model only streams while it thinks: use stream() or streaming=True, or enable_thinking=False.",
+    ),
+    (r"restricted to True", "{model} always thinks: leave enable_thinking out, or use an Instruct model."),
+    (
+        r"NotSupportEnableThinking|does not support enable_thinking|does not support thinking",
+        "{model} cannot think: leave enable_thinking out, or use a hybrid or Thinking model.",
+    ),
+    (r"cannot be set simultaneously", "Set thinking_budget or reasoning_effort, not both."),
+    (
+        r"required or object in thinking mode|tool_choice is one of the strings",
+        "A forced tool_choice needs enable_thinking=False on this server.",
+    ),
+    (r"must contain the word 'json'", "Write the word JSON into the prompt, or use function_calling."),
+    (r"Json mode response is not supported", "JSON needs enable_thinking=False on this server."),
+    (r"System message must be at the beginning", "Put the system message first, and only one of it."),
+    (r"Failed to parse tool call arguments", "A tool call in the history has arguments that are no JSON."),
+    (r"DataInspection|data_inspection", "The provider's content filter refused the text."),
+    (
+        r"greater than max_model_len|max_(completion_)?tokens.{0,40} too large|Range of max_tokens",
+        "Lower max_tokens.",
+    ),
+)
+
+_STATUS = (
+    (r"Arrearage|insufficient.(quota|balance)|status=402", "The account has no funds or no quota left."),
+    (
+        r"dialect=dashscope status=(401|403)|InvalidApiKey",
+        "Set api_key= or $DASHSCOPE_API_KEY to a key of the same region as {host}.",
+    ),
+    (r"status=401", "Set api_key= or $QWEN_API_KEY to a key of {host}; $OPENAI_API_KEY is never sent."),
+    (
+        r"model.not.(found|exist)|model.{0,200}(does not exist|not found)|param=model ",
+        "Set model= to a name that {url}/models lists.",
+    ),
+    (
+        r"status=(404|405)",
+        "There is no /chat/completions under {url}: base_url must end in the API's prefix, mostly /v1.",
+    ),
+    (r"status=502", "A gateway answers, the server behind it does not: is it up?"),
+    (r"status=(408|504|524)", "A proxy gave up waiting: stream, or raise the proxy's time limit."),
+    (r"Loading model|status=503|overloaded", "The server is loading or full: wait, or set max_concurrency."),
+    (
+        r"HTML page|<html|<!doctype",
+        (
+            "A web page answers in the API's place: check base_url (mostly it ends in /v1), and that the "
+            "server behind the gateway is up."
+        ),
+    ),
+)
+
+
+def find_hint(text: str, **names: str) -> str | None:
+    """Return the advice of the first row whose pattern is in the text, None when there is none.
+
+    Args:
+        text: The facts of the error on one line, as the module says.
+        names: `url`, `host` and `model`, which the advice may name.
+    """
+    for pattern, hint in (*_NETWORK, *_SETTINGS, *_STATUS):
+        if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
+            return hint.format(**names)
+    return None

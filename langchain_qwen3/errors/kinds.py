@@ -1,0 +1,204 @@
+"""The error classes; the tree is drawn in the package's docstring."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from time import time
+from typing import Any
+
+import openai
+from langchain_core.exceptions import ModelAPIError, ModelError, ModelInvalidRequestError, ModelTimeoutError
+from langchain_core.messages import AIMessage
+from langchain_openai.chat_models import base as langchain_openai
+
+from langchain_qwen3.errors.bodies import clean_url, mask_body, mask_secrets
+
+_PLAIN_HEADERS = frozenset({"accept", "content-type", "date", "retry-after", "server", "user-agent", "x-request-id"})
+_SHORTEST_SECRET = 8
+_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|session", re.IGNORECASE)
+
+
+class Qwen3Error(openai.APIError, ModelError):
+    """Any failure of a call.
+
+    Args:
+        message: What happened and what to do.
+        request: The request, of which the error keeps a copy without secrets and without its body.
+        response: The live response, where there is one.
+        body: The parsed error body.
+        partial: What had arrived of the reply.
+
+    Attributes:
+        partial: The message that had arrived before a stream failed, None when nothing had.
+        retry_after: Seconds that the server asked to wait, None when it did not say.
+    """
+
+    partial: AIMessage | None
+    retry_after: float | None
+    placed: bool = False  # the message names the server and the advice
+    request: Any
+    response: Any
+    status_code: Any
+    request_id: Any
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request: Any = None,
+        response: Any = None,
+        body: object = None,
+        partial: AIMessage | None = None,
+    ) -> None:
+        request = getattr(response, "request", None) if request is None else request
+        secrets = _read_secrets(request)
+        body = mask_body(body, secrets)
+        openai.APIError.__init__(self, mask_secrets(message, secrets), _without_secrets(request), body=body)
+        self.partial = partial
+        self.response = response
+        headers = {} if response is None else response.headers
+        self.retry_after = read_retry_after(headers)
+        self.request_id = headers.get("x-request-id")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy without the live response: a copy of it that holds no secret takes its place."""
+        state = {**self.__dict__, "response": _without_live_parts(self.response)}
+        return _restore_error, (type(self), self.args), state
+
+
+class Qwen3ConnectionError(Qwen3Error, langchain_openai.OpenAIConnectionError):
+    """The server cannot be reached, or hung up before its reply."""
+
+
+class StreamCutError(Qwen3ConnectionError):
+    """A stream ended without its end: `partial` holds what arrived."""
+
+
+class Qwen3TimeoutError(Qwen3Error, langchain_openai.OpenAITimeoutError):
+    """The server did not answer within the timeout."""
+
+
+class StreamStallError(Qwen3TimeoutError):
+    """A stream went silent for longer than the limit: `partial` holds what arrived."""
+
+
+class Qwen3InvalidRequestError(Qwen3Error, langchain_openai.OpenAIInvalidRequestError):
+    """The server refuses the request as it is."""
+
+
+class Qwen3ContextOverflowError(
+    Qwen3Error, langchain_openai.OpenAIContextOverflowError, langchain_openai.OpenAIAPIContextOverflowError
+):
+    """The prompt is longer than the model's context.
+
+    Attributes:
+        limit: The context length in tokens, None when the server did not say.
+        prompt_tokens: The prompt's length in tokens, None when the server did not say.
+    """
+
+    limit: int | None = None
+    prompt_tokens: int | None = None
+
+
+class Qwen3AuthenticationError(Qwen3Error, langchain_openai.OpenAIAuthenticationError):
+    """The key is missing or wrong."""
+
+
+class Qwen3PermissionDeniedError(Qwen3Error, langchain_openai.OpenAIPermissionDeniedError):
+    """The key may not do this, or its account has no funds."""
+
+
+class Qwen3ModelNotFoundError(Qwen3Error, langchain_openai.OpenAIModelNotFoundError):
+    """The server does not know the model, or the address leads to no API."""
+
+
+class Qwen3RequestTimeoutError(Qwen3Error, openai.APIStatusError, ModelTimeoutError):
+    """The server gave up waiting (408)."""
+
+
+class Qwen3ConflictError(Qwen3Error, openai.ConflictError, ModelAPIError):
+    """The server asks to try again (409)."""
+
+
+class Qwen3UnprocessableEntityError(Qwen3Error, openai.UnprocessableEntityError, ModelInvalidRequestError):
+    """A field of the request has a value the server does not take (422)."""
+
+
+class Qwen3RateLimitError(Qwen3Error, langchain_openai.OpenAIRateLimitError):
+    """Too many requests or tokens: `retry_after` is the wait in seconds, where the server said."""
+
+
+class Qwen3ServerError(Qwen3Error, langchain_openai.OpenAIAPIError):
+    """The server failed."""
+
+
+class Qwen3StatusError(Qwen3Error, openai.APIStatusError, ModelInvalidRequestError):
+    """The server answered with another error status, such as 405 or 413."""
+
+
+class BadReplyError(Qwen3Error, openai.APIResponseValidationError, ModelAPIError):
+    """The reply is no chat completion: an HTML page, an empty body, no choices, broken JSON."""
+
+
+class ToolChoiceError(BadReplyError):
+    """A required or named tool was not called.
+
+    Args:
+        message: What was asked for and what came.
+        reply: The message that came.
+    """
+
+    reply: AIMessage
+
+    def __init__(self, message: str, *, reply: AIMessage) -> None:
+        super().__init__(message)
+        self.reply = reply
+
+
+def read_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that `retry-after-ms` or `Retry-After` (seconds or a date) ask for, or None."""
+    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        seconds = float(milliseconds) / 1000 if milliseconds else float(value or "nan")
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value or "").timestamp() - time()
+        except ValueError:
+            return None
+    return max(seconds, 0.0) if isfinite(seconds) else None
+
+
+def _read_secrets(request: Any) -> list[str]:
+    if request is None:
+        return []
+    named = [*request.headers.items(), *request.url.params.items()]
+    values = [value for name, value in named if _SECRET_NAME.search(name)]
+    values.append(request.url.password or "")
+    return [word for value in values for word in (value, value.rpartition(" ")[2]) if len(word) >= _SHORTEST_SECRET]
+
+
+def _without_secrets(request: Any) -> Any:
+    """A copy of a request: headers that hold no secret, a URL without userinfo and query, no body."""
+    if request is None:
+        return None
+    headers = {name: value for name, value in request.headers.items() if name.lower() in _PLAIN_HEADERS}
+    return type(request)(request.method, clean_url(str(request.url)), headers=headers)
+
+
+def _without_live_parts(response: Any) -> Any:
+    if response is None:
+        return None
+    headers = {name: value for name, value in response.headers.items() if name.lower() in _PLAIN_HEADERS}
+    try:
+        content = mask_secrets(response.text, _read_secrets(response.request)).encode()
+    except RuntimeError:  # never read
+        content = b""
+    request = _without_secrets(response.request)
+    return type(response)(response.status_code, headers=headers, content=content, request=request)
+
+
+def _restore_error(cls: type[Qwen3Error], args: tuple[Any, ...]) -> Qwen3Error:
+    return cls.__new__(cls, *args)

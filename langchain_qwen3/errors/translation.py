@@ -1,0 +1,286 @@
+"""From openai's and the transport's exceptions, and from error events, to this package's classes."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import openai
+from langchain_core.messages import AIMessage
+
+from langchain_qwen3.errors.bodies import ErrorFacts, clean_url, read_error_body
+from langchain_qwen3.errors.hints import find_hint
+from langchain_qwen3.errors.kinds import (
+    BadReplyError,
+    Qwen3AuthenticationError,
+    Qwen3ConflictError,
+    Qwen3ConnectionError,
+    Qwen3ContextOverflowError,
+    Qwen3Error,
+    Qwen3InvalidRequestError,
+    Qwen3ModelNotFoundError,
+    Qwen3PermissionDeniedError,
+    Qwen3RateLimitError,
+    Qwen3RequestTimeoutError,
+    Qwen3ServerError,
+    Qwen3StatusError,
+    Qwen3TimeoutError,
+    Qwen3UnprocessableEntityError,
+    StreamCutError,
+    StreamStallError,
+)
+from langchain_qwen3.sse import BadEventError
+
+_STATUS_KINDS: dict[int, type[Qwen3Error]] = {
+    400: Qwen3InvalidRequestError,
+    401: Qwen3AuthenticationError,
+    402: Qwen3PermissionDeniedError,
+    403: Qwen3PermissionDeniedError,
+    404: Qwen3ModelNotFoundError,
+    408: Qwen3RequestTimeoutError,
+    409: Qwen3ConflictError,
+    422: Qwen3UnprocessableEntityError,
+    429: Qwen3RateLimitError,
+}
+# Codes and types that say more than the status they come with (DashScope sends 400 for most of its errors).
+_SPECIAL_NAMES: tuple[tuple[str, int], ...] = (
+    (r"Throttling|rate_limit|RateLimit|insufficient_quota|LimitRequests|limit_burst_rate", 429),
+    (r"Arrearage|AccessDenied", 403),
+    (r"invalid_?api_?key", 401),
+    (r"model_not_found|ModelNotFound|model_not_supported", 404),
+)
+_SILENT_NAMES = frozenset({"", "error_finish"})
+# Codes and types that only classify an error without an HTTP status of its own.
+_NAMES: tuple[tuple[str, int], ...] = (
+    (r"authentication|Unauthorized", 401),
+    (r"permission", 403),
+    (r"not_?found", 404),
+    (r"Unprocessable", 422),
+    (r"invalid|bad ?request|DataInspection|data_inspection", 400),
+)
+# Exceptions that surface raw while a body is read: module, class. httpx2 carries openai 3, httpx openai 2.
+_TIMEOUTS = (("httpx2", "TimeoutException"), ("httpx", "TimeoutException"), ("aiohttp", "ServerTimeoutError"))
+_DECODING = (("httpx2", "DecodingError"), ("httpx", "DecodingError"))
+_BROKEN = (
+    ("httpx2", "RequestError"),
+    ("httpx", "RequestError"),
+    ("aiohttp", "ClientError"),
+    ("ssl", "SSLError"),
+    ("anyio", "EndOfStream"),
+    ("anyio", "BrokenResourceError"),
+    ("anyio", "ClosedResourceError"),
+)
+_SERVER_ERROR = 500
+_LONGEST_CHAIN = 8
+_LONGEST_QUOTE = 200
+# openai's wrappers, whose texts say nothing.
+_WRAPPERS = frozenset({"APIConnectionError", "APITimeoutError", "OpenAIConnectionError", "OpenAITimeoutError"})
+
+
+class ErrorTranslator:
+    """Turns the errors of one call into this package's; see `translate_errors`.
+
+    Attributes:
+        partial: Set this when a stream begins: it returns the message so far. From then on a broken
+            connection is a `StreamCutError`, a timeout a `StreamStallError`, and every error carries what had
+            arrived.
+    """
+
+    __slots__ = ("base_url", "dialect_name", "model", "partial")
+
+    def __init__(self, dialect_name: str, base_url: str, model: str) -> None:
+        self.dialect_name = dialect_name
+        self.base_url = base_url
+        self.model = model
+        self.partial: Callable[[], AIMessage | None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, exc: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if not isinstance(exc, Exception):
+            return  # CancelledError and GeneratorExit are not errors of the call
+        error = self.translate(exc)
+        if error is not None and error is not exc:
+            raise error from exc
+
+    def translate(self, exc: Exception) -> Qwen3Error | None:
+        """Return this package's error for an exception, None when neither server nor network caused it."""
+        reported = _read_reported(exc)
+        if reported is not None:
+            return self._place(reported)
+        kind, what = self._find_kind(exc)
+        if kind is None:
+            return None
+        chain = _read_chain(exc)
+        text = next((said for name, said in chain if said and name not in _WRAPPERS), chain[-1][0])
+        details = " ".join(f"{name}: {said}" for name, said in chain)
+        return self._place(kind(f"{what}: {text}", request=_find_request(exc)), details)
+
+    def _find_kind(self, exc: Exception) -> tuple[type[Qwen3Error] | None, str]:
+        began = self.partial is not None
+        if isinstance(exc, (openai.APITimeoutError, *_loaded(_TIMEOUTS))):
+            return (StreamStallError, "the stream stalled") if began else (Qwen3TimeoutError, "no reply in time")
+        if isinstance(exc, _loaded(_DECODING)) or isinstance(exc.__cause__, _loaded(_DECODING)):
+            return BadReplyError, "the reply cannot be decoded"
+        if isinstance(exc, (openai.APIConnectionError, *_loaded(_BROKEN))):
+            return (StreamCutError, "the stream was cut") if began else (Qwen3ConnectionError, "no connection")
+        return None, ""
+
+    def _place(self, error: Qwen3Error, details: str = "") -> Qwen3Error:
+        """Say once where it happened and what to do, and add what had arrived."""
+        if error.placed:
+            return error
+        error.placed = True
+        if error.partial is None and self.partial is not None:
+            error.partial = self.partial()
+        url = clean_url(self.base_url).rstrip("/")
+        if isinstance(error, BadReplyError) and isinstance(error.body, str):
+            error.message += f": {read_error_body(error.body).message[:_LONGEST_QUOTE]}"
+        if error.request is None:
+            error.request = _httpx_module().Request("POST", f"{url}/chat/completions")
+        facts = f"status={getattr(error, 'status_code', None)} code={error.code} param={error.param}"
+        hint = find_hint(
+            f"{url} dialect={self.dialect_name} {facts} {error.message} {details}",
+            url=url,
+            host=urlsplit(url).hostname or url,
+            model=self.model,
+        )
+        error.message = f"{error.message} ({url}, model {self.model})" + (f"\n{hint}" if hint else "")
+        error.args = (error.message,)
+        return error
+
+
+def translate_errors(dialect_name: str, base_url: str, model: str) -> ErrorTranslator:
+    """Return a context that turns openai's and the transport's errors into this package's.
+
+    It serves sync and async bodies alike. Cancellation, `GeneratorExit` and every error that neither the
+    server nor the network caused pass through it untouched.
+
+    Args:
+        dialect_name: Name of the server's dialect, for advice.
+        base_url: The server's address; user, password and query are left out of messages.
+        model: The served model's name.
+    """
+    return ErrorTranslator(dialect_name, base_url, model)
+
+
+def error_from_event(event: object, *, response: Any = None) -> Qwen3Error | None:
+    """Return the error that a stream's event, or a whole reply with status 200, reports, or None.
+
+    Args:
+        event: The parsed event or reply: OpenAI's `{"error": ...}` with a dict or a string, SGLang's and
+            DashScope's flat ones, FastAPI's `detail`, OpenRouter's `choices[0].error`, and DashScope's
+            `finish_reason: "error_finish"` with the text in the content.
+        response: The live response.
+    """
+    body = _find_error(event)
+    if body is None:
+        return None
+    facts = read_error_body(body)
+    inner = body.get("error")
+    return _build_error(facts, None, inner if isinstance(inner, Mapping) else body, response)
+
+
+def _read_reported(exc: Exception) -> Qwen3Error | None:
+    """The error that a server reported, or that reading its reply met, before its place is known."""
+    match exc:
+        case Qwen3Error():
+            return exc
+        case openai.APIStatusError():
+            return _read_status_error(exc)
+        case openai.APIResponseValidationError():
+            return BadReplyError(exc.message, response=exc.response, body=exc.body)
+        case BadEventError():
+            return BadReplyError(str(exc), body=exc.raw)
+    return None
+
+
+def _read_status_error(exc: openai.APIStatusError) -> Qwen3Error:
+    try:
+        raw = exc.response.content or exc.body  # the SDK keeps only `error` of the body
+    except RuntimeError:  # closed before it was read
+        raw = exc.body
+    return _build_error(read_error_body(raw), exc.status_code, exc.body, exc.response)
+
+
+def _build_error(facts: ErrorFacts, status: int | None, body: object, response: Any) -> Qwen3Error:
+    kind, resolved = _resolve_kind(facts, status)
+    what = "the server reports an error" if status is None else f"HTTP {status}"
+    error = kind(f"{what}: {facts.message}", response=response, body=body)
+    error.code, error.type, error.param = facts.code, facts.type, facts.param
+    error.status_code = resolved
+    if isinstance(error, Qwen3ContextOverflowError):
+        error.limit, error.prompt_tokens = facts.limit, facts.prompt_tokens
+    return error
+
+
+def _resolve_kind(facts: ErrorFacts, status: int | None) -> tuple[type[Qwen3Error], int]:
+    """Return the class and the status for an error; without an HTTP status, its code or type decide."""
+    names = f"{facts.code or ''} {facts.type or ''}"
+    sent = status or facts.status
+    if facts.overflow and sent not in {401, 403, 429}:
+        return Qwen3ContextOverflowError, sent or 400
+    for pattern, special in _SPECIAL_NAMES:
+        if re.search(pattern, facts.message if names.strip() in _SILENT_NAMES else names, re.IGNORECASE):
+            return _STATUS_KINDS[special], sent or special
+    if sent is None:
+        sent = next((named for pattern, named in _NAMES if re.search(pattern, names, re.IGNORECASE)), _SERVER_ERROR)
+    fallback = Qwen3ServerError if sent >= _SERVER_ERROR else Qwen3StatusError
+    return _STATUS_KINDS.get(sent, fallback), sent
+
+
+def _find_error(event: object) -> Mapping[str, Any] | None:
+    if not isinstance(event, Mapping):
+        return None
+    if event.get("error"):
+        return event
+    choices = event.get("choices")
+    if choices is None:
+        flat = event.get("message") or event.get("detail") or event.get("object") == "error"
+        return event if flat else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return _find_choice_error(choice) if isinstance(choice, Mapping) else None
+
+
+def _find_choice_error(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if choice.get("error"):
+        return choice
+    if choice.get("finish_reason") == "error_finish":
+        message = choice.get("delta") or choice.get("message")
+        return {"message": message.get("content") if isinstance(message, Mapping) else None}
+    return None
+
+
+def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
+    """Class names and texts of an exception and what caused it."""
+    chain: list[tuple[str, str]] = []
+    link: BaseException | None = exc
+    while link is not None and len(chain) < _LONGEST_CHAIN:
+        chain.append((type(link).__name__, str(link)))
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return chain
+
+
+def _find_request(exc: Any) -> Any:
+    try:
+        return exc.request
+    except (AttributeError, RuntimeError):
+        return None
+
+
+def _loaded(names: tuple[tuple[str, str], ...]) -> tuple[type[BaseException], ...]:
+    """The named classes of those modules that are imported: no other module's error can have been raised."""
+    return tuple(getattr(sys.modules[module], name) for module, name in names if module in sys.modules)
+
+
+def _httpx_module() -> Any:
+    """The httpx that openai is built on: httpx2 from openai 3 on."""
+    return importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])

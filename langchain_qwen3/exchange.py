@@ -1,0 +1,230 @@
+"""A call carried to the server and its reply's bytes carried back: the only module that waits for the network.
+
+The SDK's low-level `post` keeps its authentication, retries, timeouts and error classes; its request transform and
+response models are left out, which is where most of ChatOpenAI's time goes. Sync and async differ in `await` alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager, contextmanager, suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import openai
+
+from langchain_qwen3.errors import StreamStallError
+from langchain_qwen3.pools import http
+from langchain_qwen3.stream import StreamReader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from langchain_qwen3.request import Call
+
+# The SDK's client is Any here: its overloads know no payload that is a plain dict.
+PATH = "/chat/completions"
+_DRAIN_SECONDS = 0.1
+
+
+def post(client: Any, call: Call) -> Any:
+    """Send a call and return the whole HTTP response, read to its end."""
+    return client.post(PATH, cast_to=http.Response, body=call.payload, options=call.options)
+
+
+async def apost(client: Any, call: Call) -> Any:
+    """Do what `post` does."""
+    return await client.post(PATH, cast_to=http.Response, body=call.payload, options=call.options)
+
+
+@contextmanager
+def open_stream(client: Any, call: Call, reader: StreamReader, stall: float | None) -> Iterator[Iterator[bytes]]:
+    """Send a call and give its reply's bytes as they come; the connection is given back at the end of the block.
+
+    Args:
+        client: The SDK's client.
+        call: What to send.
+        reader: Told of the headers, asked whether the reply has begun and ended.
+        stall: Seconds without a byte after the reply began that count as a stall; None or 0 for no limit.
+    """
+    response = client.post(
+        PATH,
+        cast_to=http.Response,
+        body=call.payload,
+        options=call.options,
+        stream=True,
+        stream_cls=openai.Stream[Any],
+    )
+    reader.begin(response)
+    try:
+        yield _read_pieces(response, reader, stall)
+        if reader.done:
+            _drain(response)
+    finally:
+        response.close()
+
+
+@asynccontextmanager
+async def aopen_stream(
+    client: Any, call: Call, reader: StreamReader, stall: float | None
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Do what `open_stream` does."""
+    response: Any = await client.post(
+        PATH,
+        cast_to=http.Response,
+        body=call.payload,
+        options=call.options,
+        stream=True,
+        stream_cls=openai.AsyncStream[Any],
+    )
+    reader.begin(response)
+    try:
+        yield _aread_pieces(response, reader, stall)
+        if reader.done:
+            await _adrain(response)
+    finally:
+        await response.aclose()
+
+
+def _read_pieces(response: Any, reader: StreamReader, stall: float | None) -> Iterator[bytes]:
+    watch = _SyncWatch(response, stall) if stall else None
+    try:
+        for data in response.iter_bytes():
+            if watch:
+                watch.pause()
+            yield data
+            if watch and reader.first_token_at is not None:
+                watch.resume()
+    except Exception:
+        if watch and watch.fired:
+            raise _build_stall(watch.limit) from None
+        if not reader.ended:
+            raise
+    finally:
+        if watch:
+            watch.stop()
+
+
+async def _aread_pieces(response: Any, reader: StreamReader, stall: float | None) -> AsyncIterator[bytes]:
+    watch = _AsyncWatch(stall) if stall else None
+    try:
+        async for data in response.aiter_bytes():
+            if watch:
+                watch.pause()
+            yield data
+            if watch and reader.first_token_at is not None:
+                watch.resume()
+    except asyncio.CancelledError:
+        if watch and watch.absorb():
+            raise _build_stall(watch.limit) from None
+        raise
+    except Exception:
+        if not reader.ended:
+            raise
+    finally:
+        if watch:
+            watch.stop()
+
+
+def _build_stall(limit: float) -> StreamStallError:
+    return StreamStallError(f"the stream stalled: nothing arrived for {limit:g} s (stream_chunk_timeout)")
+
+
+def _drain(response: Any) -> None:
+    """Read what follows `[DONE]`, or the connection could not be used again."""
+    timeout = response.request.extensions.get("timeout")
+    if timeout is not None:
+        timeout["read"] = _DRAIN_SECONDS
+    with suppress(Exception):
+        for _ in response.iter_bytes():
+            pass
+
+
+async def _adrain(response: Any) -> None:
+    with suppress(Exception):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for _ in response.aiter_bytes():
+                pass
+
+
+class _AsyncWatch:
+    """Cancels the task that waits for bytes when none come for too long: one timer a stream, nothing a chunk."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.fired = False
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def pause(self) -> None:
+        """Bytes came; until `resume` the caller has the word."""
+        self._since = None
+
+    def resume(self) -> None:
+        """The task waits for bytes from now on."""
+        self._since = self._loop.time()
+        if self._timer is None:
+            self._task = asyncio.current_task()
+            self._timer = self._loop.call_later(self.limit, self._check)
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def absorb(self) -> bool:
+        """Return whether a cancellation was ours, and take it back."""
+        if self.fired and self._task is not None:
+            self._task.uncancel()
+        return self.fired
+
+    def _check(self) -> None:
+        now = self._loop.time()
+        due = now + self.limit if self._since is None else self._since + self.limit
+        if due <= now and self._task is not None:
+            self.fired = True
+            self._task.cancel()
+        else:
+            self._timer = self._loop.call_at(due, self._check)
+
+
+class _SyncWatch:
+    """Shuts the socket that a thread reads from when no bytes come for too long."""
+
+    def __init__(self, response: Any, limit: float) -> None:
+        self.limit = limit
+        self.fired = False
+        self._since: float | None = None
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        stream = response.extensions.get("network_stream")
+        self._socket: Any = stream.get_extra_info("socket") if stream is not None else None
+
+    def pause(self) -> None:
+        """Bytes came; until `resume` the caller has the word."""
+        self._since = None
+
+    def resume(self) -> None:
+        """The thread waits for bytes from now on."""
+        self._since = monotonic()
+        if self._thread is None and self._socket is not None:
+            self._thread = threading.Thread(target=self._run, name="qwen3-stall-watch", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        wait = self.limit
+        while not self._ended.wait(wait):
+            since = self._since
+            wait = self.limit if since is None else since + self.limit - monotonic()
+            if wait <= 0:
+                self.fired = True
+                with suppress(OSError):
+                    self._socket.shutdown(2)
+                return

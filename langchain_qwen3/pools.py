@@ -1,0 +1,109 @@
+"""Small connection pools side by side, and what all connections have in common: library, TLS, keep-alive."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import openai
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2 as http
+else:
+    # httpx2 under openai 3, httpx under openai 2; what is installed says nothing, there may be both
+    http = importlib.import_module(
+        next(
+            base.__module__.partition(".")[0]
+            for base in openai.DefaultAsyncHttpxClient.__mro__
+            if base.__name__ == "AsyncClient"
+        )
+    )
+
+__all__ = ["KEEPALIVE_SECONDS", "PoolSet", "SocketOption", "build_ssl_context", "http", "list_connections"]
+
+SocketOption = tuple[int, int, int]
+"""Arguments of `socket.setsockopt`."""
+
+KEEPALIVE_SECONDS = 4.0
+"""Idle connections are dropped after this: vLLM and uvicorn close theirs after 5 s, even under a request."""
+
+Inner = TypeVar("Inner", bound="http.AsyncBaseTransport | http.BaseTransport")
+
+
+@functools.cache
+def build_ssl_context() -> ssl.SSLContext:
+    """Build the one TLS context of the process, with the first client: it takes tens of milliseconds.
+
+    It also imports the library below httpx. A first request would import it, perhaps in a thread, and a
+    fork in the middle of an import leaves the child waiting for it for ever.
+    """
+    return http.create_ssl_context()
+
+
+class PoolSet(Generic[Inner]):
+    """Several small connection pools, and how many requests each has in flight.
+
+    httpcore looks at all connections of a pool on every request, so small pools are cheaper than a large
+    one. A request goes to the pool with the fewest in flight, the first among equals: requests one after
+    another all use the first pool and so one connection, and N requests at once need N connections however
+    often they come.
+    """
+
+    def __init__(self, pools: Sequence[Inner]) -> None:
+        self.pools = pools
+        self.in_flight = [0] * len(pools)
+        self.is_retired = False
+        self._lock = threading.Lock()
+        self._sweep_at = time.monotonic() + KEEPALIVE_SECONDS
+
+    def take(self) -> int:
+        """Count a request in, and return the index of the pool that is to send it."""
+        with self._lock:
+            index = self.in_flight.index(min(self.in_flight))
+            self.in_flight[index] += 1
+            return index
+
+    def give_back(self, index: int) -> bool:
+        """Count a request out. True: it was the last one of a retired set, which is to be closed now."""
+        with self._lock:
+            self.in_flight[index] -= 1
+            return self.is_retired and not any(self.in_flight)
+
+    def retire(self) -> bool:
+        """Let the requests in flight end. True: there are none, the set is to be closed now."""
+        with self._lock:
+            self.is_retired = True
+            return not any(self.in_flight)
+
+    def is_sweep_due(self) -> bool:
+        """Tell, once per keep-alive time, that expired connections may lie in pools that nobody uses now."""
+        now = time.monotonic()
+        if now < self._sweep_at:
+            return False
+        self._sweep_at = now + KEEPALIVE_SECONDS
+        return len(self.pools) > 1
+
+    def count_connections(self) -> int:
+        """Count the open connections, idle ones included."""
+        return sum(_count_connections(pool) for pool in self.pools)
+
+    def __repr__(self) -> str:
+        return f"{sum(self.in_flight)} requests in flight, {self.count_connections()} connections"
+
+
+def list_connections(inner: http.AsyncHTTPTransport | http.HTTPTransport) -> list[Any]:
+    """List httpcore's connections of one of httpx's transports, which shows them in no public way."""
+    return inner._pool.connections  # noqa: SLF001
+
+
+def _count_connections(inner: object) -> int:
+    if isinstance(inner, http.AsyncHTTPTransport | http.HTTPTransport):
+        return sum(not connection.is_closed() for connection in list_connections(inner))
+    count: Callable[[], int] = getattr(inner, "count_connections", int)
+    return count()

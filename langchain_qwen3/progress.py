@@ -1,0 +1,126 @@
+"""A progress bar for long batches: done, failed, tokens per second, time left. Needs the extra `progress` (tqdm).
+
+with BatchProgress(total=len(questions)) as progress:
+    answers = await llm.abatch(questions, config={"callbacks": [progress], "max_concurrency": 64})
+"""
+
+import threading
+import time
+from typing import Any, Self
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+
+
+class BatchProgress(BaseCallbackHandler):
+    """Shows how far a batch is; in a notebook as a widget.
+
+    The bar counts the outermost runs that were given this handler: one per input of `batch` or `abatch`, however
+    many model calls, retries and tools an input takes inside a chain. An input that raised, or was cancelled, moves
+    the bar too and counts as failed. Tokens are the answers' tokens of every model call inside, with reasoning, and
+    stay 0 when the server reports no usage. Works for sync and async calls, from any number of threads at once.
+
+    Args:
+        total: Number of inputs; None shows no time left.
+        description: Text before the bar.
+        bar_options: Further options of `tqdm.auto.tqdm`: `file`, `disable`, `leave`, `mininterval` and so on.
+
+    Attributes:
+        done: Inputs answered.
+        failed: Inputs that raised.
+        output_tokens: Tokens of all answers so far.
+
+    Raises:
+        ImportError: tqdm is not installed.
+    """
+
+    # A counter needs no executor thread per event; it takes microseconds.
+    run_inline = True
+
+    def __init__(self, total: int | None = None, description: str = "batch", **bar_options: Any) -> None:
+        try:
+            from tqdm.auto import tqdm
+        except ImportError as error:
+            raise ImportError("BatchProgress needs the extra: pip install 'langchain-qwen3-chat[progress]'") from error
+        self.done = 0
+        self.failed = 0
+        self.output_tokens = 0
+        self._lock = threading.Lock()
+        self._running: set[UUID] = set()
+        self._outermost: set[UUID] = set()
+        self._started: float | None = None
+        self._bar = tqdm(total=total, desc=description, unit="call", **bar_options)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Output tokens per second since the first run started, over all concurrent calls; 0.0 before."""
+        if self._started is None:
+            return 0.0
+        return self.output_tokens / max(time.monotonic() - self._started, 1e-9)
+
+    def close(self) -> None:
+        """Leave the bar as it stands. Counting goes on, unseen."""
+        with self._lock:
+            self._bar.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # LangChain tells a handler of every kind of run by a method of its own; here all kinds are one.
+
+    def _count_start(self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, **__: Any) -> None:
+        with self._lock:
+            if self._started is None:
+                self._started = time.monotonic()
+            if parent_run_id not in self._running:
+                self._outermost.add(run_id)
+            self._running.add(run_id)
+
+    def _count_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
+        with self._lock:
+            if self._leave(run_id):
+                self.done += 1
+                self._show()
+
+    def _count_failure(self, *_: Any, run_id: UUID, **__: Any) -> None:
+        with self._lock:
+            if self._leave(run_id):
+                self.failed += 1
+                self._show()
+
+    on_chat_model_start = on_llm_start = _count_start
+    on_chain_start = on_tool_start = on_retriever_start = _count_start
+    on_chain_end = on_tool_end = on_retriever_end = _count_end
+    on_llm_error = on_chain_error = on_tool_error = on_retriever_error = _count_failure
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
+        """Add the answer's tokens, and the run if it is an outermost one."""
+        with self._lock:
+            self.output_tokens += _read_output_tokens(response)
+        self._count_end(run_id=run_id)
+
+    def _leave(self, run_id: UUID) -> bool:
+        """Forget a run; whether it was an outermost one."""
+        self._running.discard(run_id)
+        if run_id not in self._outermost:
+            return False
+        self._outermost.discard(run_id)
+        return True
+
+    def _show(self) -> None:
+        self._bar.set_postfix_str(f"failed={self.failed}, {self.tokens_per_second:.0f} tok/s", refresh=False)
+        self._bar.update()
+
+
+def _read_output_tokens(response: LLMResult) -> int:
+    """The reported tokens of an answer; with `n` answers each reports the sum, so the first one counts."""
+    first = response.generations[0][0] if response.generations and response.generations[0] else None
+    if not isinstance(first, ChatGeneration) or not isinstance(first.message, AIMessage):
+        return 0
+    usage = first.message.usage_metadata
+    return 0 if usage is None else usage["output_tokens"]

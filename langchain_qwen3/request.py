@@ -1,0 +1,365 @@
+"""The request path: settings and messages → the exact JSON body. Pure, no I/O.
+
+build_call: settings → thinking → tools and response format → history → sampling → extra_body
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import openai
+from langchain_core.utils.function_calling import convert_to_json_schema
+from pydantic import BaseModel
+
+from langchain_qwen3.constraints import write_constraint
+from langchain_qwen3.dialects import KWARGS
+from langchain_qwen3.messages import ReasoningHistory, check_messages, write_messages
+from langchain_qwen3.notices import warn_once, warn_unsupported
+from langchain_qwen3.profiles import find_line
+from langchain_qwen3.reply import ReplyOptions
+from langchain_qwen3.structured import write_structured
+from langchain_qwen3.thinking import (
+    Thinking,
+    is_thinking_off,
+    is_thinking_on,
+    resolve_thinking,
+    without_thinking,
+    write_thinking,
+)
+from langchain_qwen3.tool_choice import ToolChoice, ToolPlan, plan_tool_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_core.messages import BaseMessage
+
+    from langchain_qwen3.dialects import Dialect
+    from langchain_qwen3.profiles import ModelLine
+
+OWN_SETTINGS = (
+    "enable_thinking",
+    "thinking_budget",
+    "preserve_thinking",
+    "return_reasoning",
+    "reasoning_history",
+    "normalize_messages",
+    "rescue_tool_calls",
+    "repair_tool_calls",
+)
+"""Keywords of a call that are ours: they shape the request and never reach the wire under their own names."""
+
+FEW_IN_FLIGHT = 4
+"""Requests that llama-server answers at once whatever its settings: it starts `--parallel` + 2 HTTP threads or more."""
+
+# None is a value of these: the server's default, no limit.
+_NULLABLE = frozenset({"enable_thinking", "thinking_budget", "preserve_thinking", "reasoning_effort"})
+_TEMPLATE_SWITCHES = ("enable_thinking", "preserve_thinking")
+# OpenRouter's object, and that of OpenAI's other API.
+_REASONING_NAMES = {"enabled": "enable_thinking", "effort": "reasoning_effort", "max_tokens": "thinking_budget"}
+_SDK_OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
+_PLANNED = ("tools", "tool_choice", "parallel_tool_calls", "response_format")
+_NO_CHANGE = {"n": 1, "parallel_tool_calls": True}  # what a server that lacks the setting does anyway
+_ABSENT: Any = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Our own settings of one call, resolved from call, model and `extra_body`."""
+
+    thinking: Thinking
+    reasoning_history: ReasoningHistory = "auto"
+    normalize_messages: bool = True
+    rescue_tool_calls: bool = True
+    repair_tool_calls: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request, ready to be sent, and what reading its reply needs to know.
+
+    Attributes:
+        payload: The JSON body.
+        options: Headers, query and timeout for the SDK.
+        reply: How to read the reply.
+        dialect: Whom it is written for.
+        stream_inside: The server wants a stream even for a whole reply.
+        demanded: The tool choice that the reply must honour, for `check_forced_call`.
+    """
+
+    payload: dict[str, Any]
+    options: dict[str, Any]
+    reply: ReplyOptions
+    dialect: Dialect
+    stream_inside: bool = False
+    demanded: ToolChoice | None = None
+
+
+def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
+    messages: Sequence[BaseMessage],
+    asked: dict[str, Any],
+    fields: Mapping[str, Any],
+    dialect: Dialect,
+    *,
+    stream: bool,
+    in_flight: int = 0,
+) -> Call:
+    """Return the call for a conversation.
+
+    Args:
+        messages: The conversation.
+        asked: OpenAI parameters of model and call, the call's own settings and its `extra_body` among them; used up.
+        fields: Our own settings as the model has them, and its `extra_body`.
+        dialect: The server's spelling.
+        stream: Whether the reply is streamed.
+        in_flight: Other requests on their way to this server; beyond a few, one whose idle connections hold threads
+            is told to close this one.
+
+    Raises:
+        ValueError: A setting is out of its range; the text names it.
+        MessageError: No template could render the messages.
+        MediaError: A content part cannot be sent to this server or checkpoint.
+    """
+    settings, extra_body = _take_settings(asked, fields)
+    model = str(asked.pop("model"))
+    line = find_line(model, dialect.name)
+    thinking = resolve_thinking(settings.thinking, dialect, line, model)
+    options = _take_options(asked)
+    _resolve_output(asked, dialect)
+    asked["response_format"] = _build_format(asked.get("response_format"), dialect)
+    plan, thinking = _plan_tools(asked, dialect, thinking, line)
+    payload: dict[str, Any] = {
+        "model": model,
+        "messages": write_messages(
+            messages,
+            dialect,
+            replay=_resolve_replay(settings.reasoning_history, thinking, line),
+            normalize=settings.normalize_messages,
+            line=line,
+        ),
+    }
+    if settings.normalize_messages:
+        continues = extra_body.get("continue_final_message") or asked.get("continue_final_message")
+        check_messages(payload["messages"], thinking=is_thinking_on(thinking, line) and not continues)
+    _write_stream(payload, asked, stream=stream)
+    write_thinking(payload, thinking, dialect, line)
+    _write_parameters(payload, {**asked, **plan.payload}, dialect)
+    merge_body(payload, extra_body)
+    if dialect.idle_connections_hold_threads and in_flight >= FEW_IN_FLIGHT:
+        options["headers"] = {"Connection": "close", **options.get("headers", {})}
+    return Call(
+        payload=payload,
+        options=options,
+        reply=_build_reply_options(payload, settings, thinking, line, plan),
+        dialect=dialect,
+        stream_inside=(
+            dialect.stream_when_thinking and not stream and is_thinking_on(thinking, line) and payload.get("n", 1) == 1
+        ),
+        demanded=plan.demanded,
+    )
+
+
+def merge_body(base: dict[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge `added` into `base`, mappings key by key, and return it; what is added wins."""
+    for key, value in added.items():
+        inner = base.get(key)
+        if isinstance(inner, dict) and isinstance(value, dict):
+            base[key] = merge_body(dict(inner), value)
+        else:
+            base[key] = value
+    return base
+
+
+def _take_settings(asked: dict[str, Any], fields: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
+    """Take our own settings from wherever they were put, the nearest to the call first, and merge what is left.
+
+    Tutorials put them into `extra_body` or its `chat_template_kwargs`, of the model or of the call.
+    """
+    layers: list[dict[str, Any]] = []
+    kwargs = asked.pop(KWARGS, None)
+    bodies = [dict(body) if body else {} for body in (fields.get("extra_body"), asked.pop("extra_body", None))]
+    if kwargs:
+        bodies.insert(1, {KWARGS: kwargs})
+    for body in filter(None, bodies):
+        if isinstance(inner := body.get(KWARGS), dict):
+            body[KWARGS] = inner = dict(inner)
+            layers.append({name: inner.pop(name) for name in _TEMPLATE_SWITCHES if name in inner})
+            if not inner:
+                del body[KWARGS]
+        layers.append(body)
+    layers.append(asked)
+    for layer in layers:
+        _spread_reasoning(layer)
+    effort = _take(layers, "reasoning_effort", None)
+    found = {name: _take(layers, name, fields[name]) for name in OWN_SETTINGS}
+    thinking = Thinking(
+        enabled=found.pop("enable_thinking"),
+        budget=found.pop("thinking_budget"),
+        effort=effort,
+        preserve=found.pop("preserve_thinking"),
+        return_reasoning=found.pop("return_reasoning"),
+    )
+    merged: dict[str, Any] = {}
+    for body in bodies:
+        body.pop("stream", None)  # the method called decides
+        if (stream_options := body.pop("stream_options", None)) is not None:
+            asked["stream_options"] = stream_options
+        merge_body(merged, body)
+    return Settings(thinking=thinking, **found), merged
+
+
+def _take(layers: list[dict[str, Any]], name: str, default: Any) -> Any:
+    """Take a setting out of all layers, the last of which wins."""
+    found = default
+    for layer in layers:
+        value = layer.pop(name, _ABSENT)
+        if value is not _ABSENT and (value is not None or name in _NULLABLE):
+            found = value
+    return found
+
+
+def _spread_reasoning(layer: dict[str, Any]) -> None:
+    """Read OpenRouter's `reasoning` object as the settings it holds."""
+    reasoning = layer.get("reasoning")
+    if not isinstance(reasoning, dict):
+        return
+    rest = dict(reasoning)
+    for key, name in _REASONING_NAMES.items():
+        if key in rest:
+            layer.setdefault(name, rest.pop(key))
+    if rest:
+        layer["reasoning"] = rest
+    else:
+        del layer["reasoning"]
+
+
+def _take_options(asked: dict[str, Any]) -> dict[str, Any]:
+    """Take what `post` wants beside the body, and drop what was not given."""
+    options = {}
+    for name, sdk_name in _SDK_OPTIONS.items():
+        value = asked.pop(name, None)
+        if value is not None and not isinstance(value, openai.NotGiven):
+            options[sdk_name] = value
+    for name in [
+        name for name, value in asked.items() if value is None or isinstance(value, (openai.NotGiven, openai.Omit))
+    ]:
+        del asked[name]  # SGLang answers 400 to explicit nulls
+    return options
+
+
+def _build_format(wanted: Any, dialect: Dialect) -> Any:
+    """Return `response_format` in the server's own form, None when none was given."""
+    if isinstance(wanted, type) and issubclass(wanted, BaseModel):
+        schema = convert_to_json_schema(wanted)
+        name = schema.pop("title", wanted.__name__)
+        wanted = {"type": "json_schema", "json_schema": {"name": name, "schema": schema}}
+    if not isinstance(wanted, dict):
+        return wanted
+    if dialect.response_format == "schema_only" and wanted.get("type") == "json_object":
+        return {"type": "json_schema", "json_schema": {"name": "object", "schema": {"type": "object"}}}
+    if dialect.response_format == "value" and "value" not in wanted and wanted.get("type") != "text":
+        return {"type": wanted.get("type"), "value": wanted.get("json_schema") or {"type": "object"}}
+    return wanted
+
+
+def _resolve_output(asked: dict[str, Any], dialect: Dialect) -> None:
+    """Turn what `with_structured_output` or `.bind(constraint=…)` bound into OpenAI parameters for this server."""
+    if spec := asked.pop("structured_output", None):
+        asked.update(write_structured(spec, dialect.structured_method, asked.get("tools") or ()))
+    if constraint := asked.pop("constraint", None):
+        asked.update(write_constraint(constraint, dialect.name))
+
+
+def _plan_tools(
+    asked: dict[str, Any], dialect: Dialect, thinking: Thinking, line: ModelLine | None
+) -> tuple[ToolPlan, Thinking]:
+    """Settle tools and response format against thinking: where one excludes the other, thinking is off for the call."""
+    always = line is not None and line.thinking == "always"
+    wanted = asked["response_format"]
+    if (
+        dialect.json_refused_thinking
+        and isinstance(wanted, dict)
+        and wanted.get("type") != "text"
+        and is_thinking_on(thinking, line)
+        and not always
+    ):
+        warn_once(f"{dialect.title} refuses a JSON response_format while thinking: thinking is off for calls with one")
+        thinking = without_thinking(thinking)
+    on = is_thinking_on(thinking, line)
+    plan = plan_tool_choice(asked, dialect.tool_choice, thinking=on, thinking_only=always)
+    if plan.forced_calls:
+        plan.payload.pop("parallel_tool_calls", None)  # the schema says it
+    if plan.notice:
+        warn_once(plan.notice)
+    if plan.thinking_off:
+        thinking = without_thinking(thinking)
+    kept = {"response_format": wanted} if wanted is not None and "response_format" not in plan.payload else {}
+    for name in _PLANNED:
+        asked.pop(name, None)
+    asked.update(kept)
+    return plan, thinking
+
+
+def _resolve_replay(
+    history: ReasoningHistory, thinking: Thinking, line: ModelLine | None
+) -> Literal["all", "last_turn", "none"]:
+    if history != "auto":
+        return history
+    if thinking.preserve is not None:
+        return "all" if thinking.preserve else "last_turn"
+    return "all" if line is not None and line.keeps_reasoning == "all" else "last_turn"
+
+
+def _write_stream(payload: dict[str, Any], asked: dict[str, Any], *, stream: bool) -> None:
+    asked.pop("stream", None)
+    stream_options = dict(asked.pop("stream_options", None) or {})
+    usage = asked.pop("stream_usage", None)
+    if not stream:
+        return  # vLLM answers 400 to stream_options without stream
+    if (asked.get("n") or 1) > 1:
+        raise ValueError("n must be 1 when streaming: a LangChain stream is one message")
+    payload["stream"] = True
+    if usage is not False:
+        stream_options.setdefault("include_usage", True)
+    if stream_options:
+        payload["stream_options"] = stream_options
+
+
+def _write_parameters(payload: dict[str, Any], asked: dict[str, Any], dialect: Dialect) -> None:
+    """Write every other parameter under the server's own name; none that it refuses."""
+    limit = asked.pop("max_tokens", None)
+    total = asked.pop("max_completion_tokens", None)
+    if limit is not None or total is not None:
+        payload[dialect.max_tokens] = total if limit is None else limit
+    for name, value in asked.items():
+        if name in dialect.unsupported or (dialect.strict_fields and name not in _openai_fields()):
+            if _NO_CHANGE.get(name) != value:
+                warn_unsupported(name, dialect)
+            continue
+        payload[dialect.sampling_names.get(name, name)] = value
+
+
+def _openai_fields() -> frozenset[str]:
+    """Return the fields of OpenAI's own request, and the few that a strict server knows beside them."""
+    from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+
+    return frozenset(CompletionCreateParamsBase.__annotations__) | {"generation_config"}
+
+
+def _build_reply_options(
+    payload: dict[str, Any], settings: Settings, thinking: Thinking, line: ModelLine | None, plan: ToolPlan
+) -> ReplyOptions:
+    return ReplyOptions(
+        return_reasoning=thinking.return_reasoning,
+        thinking_off=is_thinking_off(thinking, line),
+        # A grammar may apply from the first token, so a constrained reply need not begin with reasoning.
+        opened=(
+            line is not None
+            and line.opens_think
+            and is_thinking_on(thinking, line)
+            and "response_format" not in payload
+        ),
+        tools=tuple(plan.payload.get("tools", ())) if plan.rescue and settings.rescue_tool_calls else (),
+        forced_calls=plan.forced_calls,
+        repair_tool_calls=settings.repair_tool_calls,
+    )

@@ -1,0 +1,248 @@
+"""Reads structured answers, and takes only complete ones for answers.
+
+A reply that was cut, refused or broken is an error of the parser, so with `include_raw=True` it stands in
+`parsing_error`, and in a batch it fails alone. While an answer is streamed, what is there of it is given as it
+grows; at the end it is held to the same rules.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Literal
+
+from langchain_core import exceptions
+from langchain_core.exceptions import OutputParserException
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.output_parsers import BaseTransformOutputParser
+from langchain_core.outputs import ChatGeneration, Generation
+from langchain_core.runnables.utils import AddableDict
+from langchain_core.utils.json import parse_partial_json
+from pydantic import BaseModel, ValidationError
+from pydantic.v1 import BaseModel as BaseModelV1, ValidationError as ValidationErrorV1
+
+Method = Literal["json_schema", "function_calling", "json_mode"]
+METHODS: tuple[Method, ...] = ("json_schema", "function_calling", "json_mode")
+
+_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
+# Core has it since 1.7.5.
+_RefusalError: Any = getattr(exceptions, "ModelRefusalError", None)
+
+
+class StructuredOutputParser(BaseTransformOutputParser[Any]):
+    """Parses a whole reply strictly; streamed, gives the object as it grows and is strict at the end.
+
+    Attributes:
+        output: What the user gave: a pydantic class makes instances, everything else dicts.
+        name: The name under which it was asked for.
+        method: Where the answer must be; None: in a call of that name, else in the text.
+        objects: Whether the answer must be a JSON object.
+        has_tools: The model may call tools instead.
+    """
+
+    output: Any
+    name: str
+    method: Method | None = None
+    objects: bool = True
+    has_tools: bool = False
+
+    @property
+    def OutputType(self) -> Any:  # noqa: N802 # core's name
+        """The class of the answers."""
+        return self.output if isinstance(self.output, type) else dict[str, Any]
+
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        """Parse the first candidate; `partial` takes what is there of a growing one, or None."""
+        first = result[0]
+        message = first.message if isinstance(first, ChatGeneration) else AIMessage(first.text)
+        return self.read_partial(message.text) if partial else self.read(message)
+
+    async def aparse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        """Do what `parse_result` does, without a thread."""
+        return self.parse_result(result, partial=partial)
+
+    def parse(self, text: str) -> Any:
+        """Parse a text that is a whole answer."""
+        return self.read(AIMessage(text))
+
+    def read(self, message: BaseMessage) -> Any:
+        """Return the answer in a whole message.
+
+        Returns:
+            The object; None if tools were bound and called instead.
+
+        Raises:
+            OutputParserException: The answer was cut, is missing, is no JSON or does not match the schema.
+            ModelRefusalError: The model refused or a filter stopped it (where core has that error).
+        """
+        text = message.text
+        _check_end(message, text)
+        calls = message.tool_calls if isinstance(message, AIMessage) else []
+        if self.method in (None, "function_calling"):
+            if found := [call for call in calls if call["name"] == self.name]:
+                return self._build(found[0]["args"], json.dumps(found[0]["args"], ensure_ascii=False))
+            if isinstance(message, AIMessage) and message.invalid_tool_calls:
+                written = message.invalid_tool_calls[0]["args"]
+                raise OutputParserException(f"the call of {self.name} has no valid arguments", llm_output=written)
+        if self.has_tools and calls:
+            return None
+        if self.method == "function_calling":
+            raise OutputParserException(f"the model did not call {self.name}", llm_output=text)
+        return self._build(_read_json(text), text)
+
+    def read_partial(self, text: str) -> Any:
+        """Return what can be made of the beginning of an answer, None if nothing."""
+        try:
+            value = parse_partial_json(_find_json(text))
+            return self._build(value, text) if value not in (None, {}) else None
+        except (ValueError, RecursionError):
+            return None
+
+    def _build(self, value: Any, text: str) -> Any:
+        """Return the object in the schema's class; OutputParserException if it does not fit."""
+        if self.objects and not isinstance(value, dict):
+            raise OutputParserException("the answer is JSON but not an object", llm_output=text)
+        try:
+            if isinstance(self.output, type) and issubclass(self.output, BaseModel):
+                return self.output.model_validate(value)
+            if isinstance(self.output, type) and issubclass(self.output, BaseModelV1):
+                return self.output.parse_obj(value)
+        except (ValidationError, ValidationErrorV1) as error:
+            raise OutputParserException(f"the answer does not match {self.name}: {error}", llm_output=text) from error
+        return value
+
+    def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:  # noqa: A002 # core's name
+        growing = _GrowingAnswer(self)
+        for piece in input:
+            yield from growing.feed(piece)
+        yield from growing.close()
+
+    async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:  # noqa: A002 # core's name
+        growing = _GrowingAnswer(self)
+        async for piece in input:
+            for value in growing.feed(piece):
+                yield value
+        for value in growing.close():
+            yield value
+
+    def keep_raw(self, pieces: Iterator[BaseMessage]) -> Iterator[AddableDict]:
+        """Give each piece under `raw` as it comes, at the end `parsed` and `parsing_error`.
+
+        Core's own composition raises from a stream, because its fallback acts on the first piece alone.
+        """
+        reply = _Reply()
+        for piece in pieces:
+            reply.add(piece)
+            yield AddableDict(raw=piece)
+        yield self._judge(reply)
+
+    async def akeep_raw(self, pieces: AsyncIterator[BaseMessage]) -> AsyncIterator[AddableDict]:
+        """Do what `keep_raw` does."""
+        reply = _Reply()
+        async for piece in pieces:
+            reply.add(piece)
+            yield AddableDict(raw=piece)
+        yield self._judge(reply)
+
+    def _judge(self, reply: _Reply) -> AddableDict:
+        try:
+            return AddableDict(parsed=self.read(reply.build()), parsing_error=None)
+        except exceptions.LangChainException as error:
+            return AddableDict(parsed=None, parsing_error=error)
+
+
+class _Reply:
+    """A message from its pieces, added up once."""
+
+    def __init__(self) -> None:
+        self._chunks: list[AIMessageChunk] = []
+        self._whole: BaseMessage | None = None
+
+    def add(self, piece: str | BaseMessage) -> AIMessageChunk | None:
+        """Keep a piece; return it as a chunk unless it is a whole message."""
+        if isinstance(piece, BaseMessage) and not isinstance(piece, AIMessageChunk):
+            self._whole = piece
+            return None
+        chunk = AIMessageChunk(content=piece) if isinstance(piece, str) else piece
+        self._chunks.append(chunk)
+        return chunk
+
+    def build(self) -> BaseMessage:
+        """Return the message; OutputParserException if nothing came."""
+        if self._whole is not None:
+            return self._whole
+        if not self._chunks:
+            raise OutputParserException("the reply is empty")
+        first, *rest = self._chunks
+        return first + rest if rest else first
+
+
+class _GrowingAnswer:
+    """An answer that is being streamed: text or the arguments of the call, whichever comes."""
+
+    def __init__(self, parser: StructuredOutputParser) -> None:
+        self._parser = parser
+        self._reply = _Reply()
+        self._text = ""
+        self._call_index: int | None = None
+        self._last: Any = None
+
+    def feed(self, piece: str | BaseMessage) -> list[Any]:
+        """Return the object if the piece made it grow."""
+        chunk = self._reply.add(piece)
+        text = self._read_text(chunk) if chunk else ""
+        if not text:
+            return []
+        self._text += text
+        value = self._parser.read_partial(self._text)
+        if value is None or value == self._last:
+            return []
+        self._last = value
+        return [value]
+
+    def close(self) -> list[Any]:
+        """Return the final object, unless it came already; raises as `StructuredOutputParser.read` does."""
+        value = self._parser.read(self._reply.build())
+        return [] if value is None or value == self._last else [value]
+
+    def _read_text(self, chunk: AIMessageChunk) -> str:
+        if self._parser.method in ("json_schema", "json_mode"):
+            return chunk.text
+        for call in chunk.tool_call_chunks:
+            if self._call_index is None and call["name"] == self._parser.name:
+                self._call_index = call["index"]
+                self._text = ""
+            if self._call_index is not None and call["index"] == self._call_index:
+                return call["args"] or ""
+        return chunk.text if self._call_index is None and self._parser.method is None else ""
+
+
+def _check_end(message: BaseMessage, text: str) -> None:
+    """Raise unless the reply ended by itself."""
+    reason = message.response_metadata.get("finish_reason")
+    refusal = message.additional_kwargs.get("refusal")
+    if refusal or reason == "content_filter":
+        why = f"the model refused to answer: {refusal}" if refusal else "a content filter stopped the answer"
+        if _RefusalError is not None:
+            raise _RefusalError(why, raw_message=message)
+        raise OutputParserException(why, llm_output=text)
+    if reason == "length":
+        raise OutputParserException(
+            "the answer was cut by the token limit: raise max_tokens, or bound the thinking with thinking_budget",
+            llm_output=text,
+        )
+
+
+def _find_json(text: str) -> str:
+    """Return the text, or what is in its first Markdown fence if it does not begin with JSON."""
+    fenced = None if text.lstrip().startswith(("{", "[")) else _FENCED.search(text)
+    return fenced[1] if fenced else text
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(_find_json(text), strict=False)
+    except (ValueError, RecursionError) as error:
+        found = f"the answer is not JSON: {error}" if text.strip() else "the answer is empty"
+        raise OutputParserException(found, llm_output=text) from None

@@ -1,0 +1,230 @@
+"""Counts tokens: what to ask a server and how to read its answer, and an estimate for when there is nobody to ask.
+
+Everything here is pure; the requests are sent elsewhere. Exact counts without a server are in `local_tokenizer`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+MEDIA_TOKENS: Final = 1024
+"""What one image, video or audio part counts as: a picture of 1024 x 1024 at Qwen3-VL's 32 x 32 pixels per token.
+
+Only a server knows better, and it must fetch the file for it."""
+
+# Parts of a request that shape the prompt, in the body of vLLM's and SGLang's `/tokenize`.
+_TOKENIZE_FIELDS: Final = ("model", "messages", "tools", "chat_template_kwargs")
+_STREAM_FIELDS: Final = ("stream", "stream_options")
+
+
+@dataclass(frozen=True, slots=True)
+class CountRequest:
+    """A POST request that makes a server count.
+
+    Attributes:
+        path: Path below the server's root, or below the API's base URL.
+        body: The JSON body.
+        at_root: Whether the path starts at the server's root, beside `/v1`.
+    """
+
+    path: str
+    body: dict[str, Any]
+    at_root: bool
+
+    def resolve_url(self, base_url: str) -> str:
+        """The address to post to, for an API at `base_url` (with or without `/v1` at its end)."""
+        base = base_url.rstrip("/")
+        return (base.removesuffix("/v1") if self.at_root else base) + self.path
+
+
+def build_count_request(dialect: str, payload: Mapping[str, Any]) -> CountRequest | None:
+    """Build the request that counts the prompt of a chat request.
+
+    Args:
+        dialect: Name of the server's dialect.
+        payload: The chat request as it would be sent. It is not changed.
+
+    Returns:
+        The request, or None for a server that has no way to count: only vLLM (0.32 measured), SGLang (source of
+        0.5.23, 2026) and llama.cpp (measured) have one.
+    """
+    if dialect == "llama.cpp":
+        body = {name: value for name, value in payload.items() if name not in _STREAM_FIELDS}
+        return CountRequest("/chat/completions/input_tokens", body, at_root=False)
+    body = {name: payload[name] for name in _TOKENIZE_FIELDS if name in payload}
+    if dialect == "sglang":
+        if payload.get("reasoning_effort") is not None:
+            body["reasoning_effort"] = payload["reasoning_effort"]
+        return CountRequest("/tokenize", body, at_root=True)
+    if dialect == "vllm":
+        # Here alone vLLM does not rename reasoning_content, and takes the effort only as the template's switch.
+        body["messages"] = [_write_reasoning_key(message) for message in payload["messages"]]
+        if effort := payload.get("reasoning_effort"):
+            switches = {"reasoning_effort": effort, "enable_thinking": effort != "none"}
+            body["chat_template_kwargs"] = {**switches, **(body.get("chat_template_kwargs") or {})}
+        return CountRequest("/tokenize", body, at_root=True)
+    return None
+
+
+def build_encode_request(dialect: str, model: str, text: str) -> CountRequest | None:
+    """Build the request that encodes a bare text, without chat template or special tokens around it.
+
+    Args:
+        dialect: Name of the server's dialect.
+        model: Name of the served model.
+        text: What to encode. Special tokens written out in it become their own ids.
+
+    Returns:
+        The request, or None for a server that cannot encode.
+    """
+    if dialect == "llama.cpp":
+        return CountRequest("/tokenize", {"content": text, "add_special": False}, at_root=True)
+    if dialect in ("vllm", "sglang"):
+        return CountRequest("/tokenize", {"model": model, "prompt": text, "add_special_tokens": False}, at_root=True)
+    return None
+
+
+def read_count(reply: Mapping[str, Any]) -> int:
+    """Read the number of tokens out of the reply to either request.
+
+    Raises:
+        ValueError: The reply holds no number.
+    """
+    for name in ("count", "input_tokens"):
+        if type(number := reply.get(name)) is int:
+            return number
+    return len(read_token_ids(reply))
+
+
+def read_token_ids(reply: Mapping[str, Any]) -> list[int]:
+    """Read the token ids out of the reply to `build_encode_request`.
+
+    Raises:
+        ValueError: The reply holds no list of ids.
+    """
+    ids = reply.get("tokens")
+    if not isinstance(ids, list) or not all(type(token) is int for token in ids):
+        raise ValueError(f"the server's reply to a token count has neither a count nor ids, but {sorted(reply)}")
+    return ids
+
+
+def _write_reasoning_key(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    if message.get("reasoning_content") and not message.get("reasoning"):
+        return {**message, "reasoning": message["reasoning_content"]}
+    return message
+
+
+# --- estimate ---
+
+# The pieces Qwen's tokenizers cut a text into, as far as `re` can tell them: each is at least one token, and a digit
+# is always exactly one.
+_PIECE: Final = re.compile(
+    r"'(?i:s|t|re|ve|m|ll|d)|(?P<lead>[^\w\r\n]|_)?(?P<word>[^\W\d_]+)|\d| ?(?P<sign>(?:[^\w\s]|_)+)[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_HAN: Final = re.compile(r"[\u3400-\u9fff]")
+_EMOJI: Final = re.compile(r"[^\x00-\uffff]")
+_CAPITAL: Final = re.compile(r"(?<!^)[A-Z]")
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate the tokens of a text without a vocabulary.
+
+    Fitted to Qwen3's vocabulary of 151,669 tokens. Measured on 540 samples of 40 to 1,500 characters that were
+    not fitted to, as (error over all of them; error that 95 % of those with 50 tokens or more stay below):
+    Chinese news 0 %, 13 %; Chinese reviews 0 %, 10 %; Chinese technical text -3 %, 15 %; English prose +4 %,
+    9 %; English READMEs -4 %, 15 %; Chinese and English mixed +1 %, 10 %; Python +2 %, 14 %; JSON -3 %, 8 %;
+    minified JavaScript -1 %, 26 %; numbers exact. With the 248,077 tokens of Qwen3.5 and later it is 8 % too
+    high on Chinese, 5 % too low on Python and 15 % on JSON. (Four characters a token, the
+    usual rule, is 62 % too low on Chinese.)
+    """
+    total = 0.0
+    for piece in _PIECE.finditer(text):
+        total += 1
+        if word := piece["word"]:
+            total += _estimate_word(piece["lead"] or " ", word)
+        elif sign := piece["sign"]:
+            if sign.isascii():
+                total += 0.12 * max(0, len(sign) - 2)
+            else:
+                total += 0.5 * (len(sign) - 1) + len(_EMOJI.findall(sign))
+    return round(total)
+
+
+def _estimate_word(lead: str, word: str) -> float:
+    """What a word costs beyond its first token; the sign before it is mostly one with it."""
+    total = 0.0 if lead == " " else 0.2 if lead.isascii() else 0.7
+    if word.isascii():
+        return total + 0.18 * max(0, len(word) - 6) + 0.22 * len(_CAPITAL.findall(word))
+    han = len(_HAN.findall(word))
+    return total + 0.6 * max(0, han - 1) + 0.5 * (len(word) - han)
+
+
+# Tokens of ChatML and of Qwen3's tool texts, counted with the real vocabulary.
+_MESSAGE_TOKENS: Final = 5  # <|im_start|> role \n … <|im_end|> \n
+_ANSWER_START_TOKENS: Final = 3  # <|im_start|> assistant \n
+_THINK_BLOCK_TOKENS: Final = 5  # <think> \n … \n </think> \n\n
+_TOOLS_TOKENS: Final = {"hermes": 80, "xml": 200}  # the instruction around the list of tools
+_TOOL_CALL_TOKENS: Final = 12  # <tool_call> \n {"name": "…", "arguments": …} \n </tool_call>
+_TOOL_RESULT_TOKENS: Final = 4  # <tool_response> \n … \n </tool_response>
+
+
+def estimate_message_tokens(
+    messages: Sequence[Mapping[str, Any]],
+    tools: Iterable[Mapping[str, Any]] | None = None,
+    tool_format: Literal["hermes", "xml"] = "hermes",
+) -> int:
+    """Estimate the tokens of the prompt a server makes of a chat, with the start of the answer.
+
+    The words are estimated (see `estimate_tokens`), what the chat template adds around them is counted. Reasoning
+    counts from the last human message on, as the templates before Qwen3.8 keep it. Every image, video and audio
+    counts `MEDIA_TOKENS`.
+
+    Args:
+        messages: Messages in wire form.
+        tools: Tools in wire form.
+        tool_format: The line's way to write tool calls (`ModelLine.tool_format`): "xml" instructs at more length.
+    """
+    if not messages:
+        return 0
+    total = _ANSWER_START_TOKENS
+    last_user = max((i for i, message in enumerate(messages) if message.get("role") == "user"), default=-1)
+    for index, message in enumerate(messages):
+        text, media = read_parts(message.get("content"))
+        total += _MESSAGE_TOKENS + estimate_tokens(text) + media * MEDIA_TOKENS
+        reasoning = message.get("reasoning_content") or message.get("reasoning")
+        if reasoning and index > last_user:
+            total += _THINK_BLOCK_TOKENS + estimate_tokens(reasoning)
+        for call in message.get("tool_calls") or ():
+            total += _TOOL_CALL_TOKENS + estimate_tokens(f"{call['function']['name']} {_text_of(call)}")
+        if message.get("role") == "tool":
+            total += _TOOL_RESULT_TOKENS
+    if tool_texts := [json.dumps(tool, ensure_ascii=False) for tool in tools or ()]:
+        total += _TOOLS_TOKENS[tool_format] + estimate_tokens("\n".join(tool_texts))
+    return total
+
+
+def _text_of(call: Mapping[str, Any]) -> str:
+    arguments = call["function"].get("arguments") or ""
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+
+
+def read_parts(content: Any, joiner: str = "\n") -> tuple[str, int]:
+    """Read the content of a wire message: its text, and how many parts of it are no text.
+
+    Args:
+        content: A string, a list of parts, or None.
+        joiner: What stands between text parts. Servers put a newline there for text-only templates.
+    """
+    if content is None:
+        return "", 0
+    if isinstance(content, str):
+        return content, 0
+    texts = [part if isinstance(part, str) else part["text"] for part in content if _is_text(part)]
+    return joiner.join(texts), len(content) - len(texts)
+
+
+def _is_text(part: str | Mapping[str, Any]) -> bool:
+    return isinstance(part, str) or isinstance(part.get("text"), str)

@@ -1,0 +1,153 @@
+"""The argument text of a tool call: read strictly, closed safely, repaired on request."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)', re.DOTALL)
+_CUT_CALL = re.compile(
+    r'\{\s*"name"\s*:\s*"(?P<name>[^"\\]*)(?P<named>"\s*(?:,\s*"arguments"\s*:\s*(?P<arguments>.+))?)?', re.DOTALL
+)
+_IN_STRING = re.compile(r'["\\]')
+_OUTSIDE = re.compile(r'["\[\]{}]')
+_BRACKET = re.compile(r"[\[\]{}]")
+_CLOSES = {"{": "}", "[": "]"}
+# Hermes-style regexes leave the outer object's brace or the closing tag behind the arguments.
+_PARSER_DEBRIS = re.compile(r"(?:\s|\}|</tool_call>)+")
+
+
+def read_arguments(text: str) -> dict[str, Any]:
+    """Parse the whole arguments of a call.
+
+    Control characters inside strings are taken, as core does: Qwen models write raw newlines. `NaN` and
+    `Infinity` are not: they are no JSON, and servers refuse them when the call is sent back.
+
+    Raises:
+        ValueError: The text is not JSON, or JSON but not an object.
+    """
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("the arguments are nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"the arguments are not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError("the arguments are JSON but not an object")  # noqa: TRY004 # bad input, no bad type
+    return value
+
+
+def close_wrongly(text: str) -> str:
+    """Return argument text with the bracket that keeps core from taking it for a JSON object.
+
+    LangChain's core accepts any prefix of an object as arguments (`parse_partial_json`), so a half-written
+    `{"path": "/home/us` would become `rm(path="/home/us")`. As `{"path": "/home/us"]` it cannot.
+    Text that core refuses by itself is returned unchanged.
+    """
+    try:
+        if not isinstance(json.loads(text, strict=False), dict):
+            return text
+    except (ValueError, RecursionError):
+        pass
+    quote, end = "", len(text)
+    for string in _STRING.finditer(text):
+        if not string[1]:
+            # After a lone backslash the first quote is still inside the string.
+            quote, end = '"' if string.end() == len(text) else '""', string.start()
+    open_brackets: list[str] = []
+    for bracket in _BRACKET.findall(_STRING.sub("", text[:end])):
+        if bracket in _CLOSES:
+            open_brackets.append(bracket)
+        elif not open_brackets or _CLOSES[open_brackets.pop()] != bracket:
+            return text
+    return text + quote + ("}" if open_brackets and open_brackets[-1] == "[" else "]")
+
+
+class CutCall(NamedTuple):
+    """What is known of a call object that was cut.
+
+    Attributes:
+        name: The tool's name as far as it was written.
+        named: Whether the name is whole.
+        arguments: The text of the arguments, empty if they had not begun.
+    """
+
+    name: str
+    named: bool
+    arguments: str
+
+
+def read_cut_call(text: str) -> CutCall:
+    """Read what was written of `{"name": …, "arguments": …}`."""
+    found = _CUT_CALL.match(text)
+    if not found:
+        return CutCall("", False, "")
+    return CutCall(found["name"], found["named"] is not None, found["arguments"] or "")
+
+
+class ObjectEnd:
+    """Finds where a JSON object ends that arrives in pieces, reading every character once."""
+
+    __slots__ = ("_depth", "_escaped", "_in_string")
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = self._escaped = False
+
+    def find(self, text: str, start: int = 0) -> int:
+        """Go on reading at `start`; return the offset behind the closing bracket, -1 if it is yet to come."""
+        while start < len(text):
+            if self._escaped:
+                self._escaped = False
+                start += 1
+                continue
+            found = (_IN_STRING if self._in_string else _OUTSIDE).search(text, start)
+            if not found:
+                break
+            start = found.end()
+            if found[0] == "\\":
+                self._escaped = True
+            elif found[0] == '"':
+                self._in_string = not self._in_string
+            else:
+                self._depth += 1 if found[0] in _CLOSES else -1
+                if self._depth <= 0:
+                    return start
+        return -1
+
+
+def repair_arguments(text: str) -> dict[str, Any] | None:
+    """Mend the known damage of Qwen tool parsers: debris (`}`, `</tool_call>`) behind an object, or no text.
+
+    Returns:
+        The arguments; None when the damage is any other.
+
+    Raises:
+        ImportError: The extra `repair` is not installed.
+    """
+    text = text.strip()
+    if not text:
+        return {}
+    try:
+        value, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or not _PARSER_DEBRIS.fullmatch(text, end):
+        return None
+    try:
+        import json_repair
+    except ImportError as error:
+        raise ImportError(
+            "repair_tool_calls=True needs the json-repair library: install the extra `repair`,"
+            ' for example `pip install "langchain-qwen3-chat[repair]"`'
+        ) from error
+    # The library guesses freely; only the object that stood there whole is taken.
+    return value if json_repair.loads(text) == value else None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)

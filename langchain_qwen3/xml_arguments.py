@@ -1,0 +1,95 @@
+"""The XML form of a call's arguments, as Qwen3-Coder and Qwen3.5 and newer write it.
+
+`<parameter=KEY>`, newline, value, newline, `</parameter>`, one after the other. The chat templates write
+strings as they are and everything else as JSON, so the tool's JSON schema decides what a value is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+END = "</function>"
+
+_PARAMETER = re.compile(r"\s*<parameter=([^>\n]+)>\n?")
+# A value may hold the closing tag itself: it ends where the next tag of the form follows.
+_VALUE_END = re.compile(rf"\n?</parameter>(?=\s*(?:<parameter=|{END}))")
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "null": type(None),
+}
+
+
+def read_parameters(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read everything between `<function=NAME>` and an `</function>`.
+
+    Args:
+        text: The parameters, up to and with one `</function>`.
+        schema: The JSON schema of the tool's parameters.
+
+    Returns:
+        The arguments; None if that `</function>` stands inside a value, so that more text is needed.
+
+    Raises:
+        ValueError: No further text can make this a call.
+    """
+    args, start = {}, 0
+    while text[start:].lstrip() != END:
+        parameter = _PARAMETER.match(text, start)
+        if not parameter:
+            raise ValueError("the call holds something else than parameters")
+        value = _VALUE_END.search(text, parameter.end() - 1)
+        if not value:
+            return None
+        name = parameter[1].strip()
+        args[name] = read_value(text[parameter.end() : max(value.start(), parameter.end())], name, schema)
+        start = value.end()
+    return args
+
+
+def read_value(text: str, name: str, schema: Mapping[str, Any]) -> Any:
+    """Return one value in the type its schema asks for; text that is not of that type stays text.
+
+    Args:
+        text: The value, without the newline on either side.
+        name: The parameter.
+        schema: The JSON schema of the tool's parameters.
+    """
+    types = _find_types((schema.get("properties") or {}).get(name), schema)
+    word = text.strip()
+    if types - {"string"}:
+        # Qwen3-Coder writes Python's spelling, too.
+        word = {"True": "true", "False": "false", "None": "null"}.get(word, word)
+        try:
+            value = json.loads(word, strict=False)
+        except (ValueError, RecursionError):
+            return text
+        if isinstance(value, float) and value.is_integer() and "number" not in types:
+            value = int(value)
+        for kind in types - {"string"}:
+            if isinstance(value, _TYPES[kind]) and isinstance(value, bool) == (kind == "boolean"):
+                return value
+    return text
+
+
+def _find_types(schema: Any, root: Mapping[str, Any], depth: int = 0) -> set[str]:
+    """Return the JSON types a schema allows, through `$ref` and unions."""
+    if not isinstance(schema, Mapping) or depth > 8:  # noqa: PLR2004 # deeper only in schemas that refer to themselves
+        return set()
+    kind = schema.get("type")
+    types = {kind} if isinstance(kind, str) else set(kind or ())
+    parts = [part for key in ("anyOf", "oneOf", "allOf") for part in schema.get(key) or ()]
+    if isinstance(reference := schema.get("$ref"), str):
+        target: Any = root
+        for step in reference.removeprefix("#/").split("/"):
+            target = target.get(step) if isinstance(target, Mapping) else None
+        parts.append(target)
+    for part in parts:
+        types |= _find_types(part, root, depth + 1)
+    return types & {"string", *_TYPES}

@@ -1,0 +1,45 @@
+"""What every test shares: a clean environment, and a real engine on the tiny Qwen3."""
+
+import os
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from langchain_qwen3.local import LocalServer, ReasoningFormat
+
+TINY_QWEN3 = Path(__file__).parent / "tiny_qwen3" / "qwen3-tiny-f16.gguf"
+FOREIGN_PREFIXES = ("OPENAI_", "LANGSMITH_", "LANGCHAIN_", "LC_", "QWEN_", "DASHSCOPE_")
+
+
+def pytest_report_header() -> str:
+    """Name the versions that the suite runs against."""
+    return ", ".join(f"{name} {version(name)}" for name in ("openai", "langchain-core", "langchain-openai"))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the developer's own keys, addresses, tracing and proxies."""
+    for name in os.environ:
+        if name.startswith(FOREIGN_PREFIXES) or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[LocalServer]:
+    """llama.cpp with reasoning in its own field, as `Qwen/Qwen3-0.6B`; one for the whole session."""
+    with serve_tiny_qwen3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def inline_engine() -> Iterator[LocalServer]:
+    """The same engine with reasoning left inside the content, between think tags."""
+    with serve_tiny_qwen3(reasoning_format="none") as server:
+        yield server
+
+
+def serve_tiny_qwen3(reasoning_format: ReasoningFormat = "deepseek") -> LocalServer:
+    """A server on the tiny Qwen3, with one thread: those of several engines spin against each other."""
+    return LocalServer(TINY_QWEN3, name="Qwen/Qwen3-0.6B", n_ctx=4096, n_threads=1, reasoning_format=reasoning_format)

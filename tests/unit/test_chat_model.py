@@ -1,0 +1,224 @@
+"""ChatQwen3 before any server is asked: fields, identity, keys, copies."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import cloudpickle
+import pytest
+from langchain_core.load import dumps, loads
+from langchain_core.messages import HumanMessage
+from pydantic import SecretStr
+
+from langchain_qwen3 import ChatQwen3
+
+QUESTION = [HumanMessage("你是谁?")]
+CANARIES = {
+    "OPENAI_API_KEY": "sk-canary-key",
+    "OPENAI_ADMIN_KEY": "sk-canary-admin",
+    "OPENAI_ORG_ID": "canary-org",
+    "OPENAI_PROJECT_ID": "canary-project",
+    "OPENAI_BASE_URL": "http://canary.invalid/v1",
+    "OPENAI_API_BASE": "http://canary.invalid/v1",
+    "OPENAI_PROXY": "http://canary.invalid:3128",
+    "OPENAI_CUSTOM_HEADERS": "X-Canary: canary-header",
+    "LANGSMITH_GATEWAY": "true",
+    "LANGSMITH_GATEWAY_API_KEY": "lsv2_canary",
+    "LC_OUTPUT_VERSION": "responses/v1",
+    "DASHSCOPE_API_KEY": "sk-canary-dashscope",
+}
+
+
+def build(**kwargs: Any) -> ChatQwen3:
+    """A model on a server that is known without asking."""
+    return ChatQwen3(**{"model": "Qwen/Qwen3-0.6B", "server": "vllm", **kwargs})
+
+
+def test_takes_nothing_of_openai_when_its_variables_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects one company's secrets from another company's server."""
+    for name, value in CANARIES.items():
+        monkeypatch.setenv(name, value)
+    model = build()
+    assert model.openai_api_base == "http://localhost:8000/v1"
+    assert model.openai_api_key == SecretStr("EMPTY")
+    assert model.openai_proxy is None
+    assert not model._use_responses_api({})
+    for client in (model.root_client, model.root_async_client):
+        headers = {**client.default_headers, **client.auth_headers}
+        assert headers["Authorization"] == "Bearer EMPTY"
+        sent = json.dumps({name: value for name, value in headers.items() if isinstance(value, str)})
+        assert "canary" not in sent.lower()
+        assert "canary" not in str(client.base_url)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "key"),
+    [
+        ("https://dashscope.aliyuncs.com/compatible-mode/v1", "sk-dash"),
+        ("https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "sk-dash"),
+        ("https://abc.cn-beijing.maas.aliyuncs.com/compatible-mode/v1", "sk-dash"),
+        ("https://dashscope.aliyuncs.com.evil.example/v1", "EMPTY"),
+        ("https://evil-dashscope.aliyuncs.com/v1", "EMPTY"),
+        ("https://gpu-pod1234-8000.web.gpu.csdn.net/v1", "EMPTY"),
+    ],
+)
+def test_sends_the_dashscope_key_to_alibaba_alone_when_it_is_set(
+    monkeypatch: pytest.MonkeyPatch, base_url: str, key: str
+) -> None:
+    """Protects $DASHSCOPE_API_KEY from hosts that only look like Alibaba's."""
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-dash")
+    assert ChatQwen3(model="qwen3-max", base_url=base_url).openai_api_key == SecretStr(key)
+
+
+def test_reads_model_url_and_key_from_its_own_variables_when_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects deployments that configure by environment."""
+    monkeypatch.setenv("QWEN_MODEL", "Qwen3-8B")
+    monkeypatch.setenv("QWEN_BASE_URL", "http://10.0.0.1:9000/v1/")
+    monkeypatch.setenv("QWEN_API_KEY", "sk-own")
+    model = ChatQwen3()
+    assert (model.model_name, model.openai_api_base) == ("Qwen3-8B", "http://10.0.0.1:9000/v1")
+    assert model.openai_api_key == SecretStr("sk-own")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "text"),
+    [
+        ({"model": ""}, "model is missing"),
+        ({"server": "vlm"}, "server must be"),
+        ({"n": 0}, "n must be at least 1"),
+        ({"n": 2, "streaming": True}, "n must be 1 when streaming"),
+        ({"max_concurrency": 0}, "max_concurrency"),
+        ({"transport": "curl"}, "transport"),
+        ({"use_responses_api": True}, "use_responses_api"),
+        ({"output_version": "responses/v1"}, "output_version"),
+        ({"enable_thinking": "maybe"}, "enable_thinking"),
+    ],
+)
+def test_names_the_field_when_a_setting_is_wrong(kwargs: dict[str, Any], text: str) -> None:
+    """Protects users from hunting for the setting that is wrong."""
+    with pytest.raises(ValueError, match=text):
+        build(**kwargs)
+
+
+def test_keeps_temperature_when_the_alias_looks_like_openai() -> None:
+    """Protects served names such as gpt-5-… from ChatOpenAI's special cases."""
+    model = build(model="gpt-5-alias", temperature=0.3)
+    assert model._get_request_payload(QUESTION)["temperature"] == 0.3
+    assert build(model="o1-alias").temperature is None
+    assert build(model="o1-alias")._get_request_payload("hi")["messages"][0]["role"] == "user"
+
+
+def test_never_changes_when_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects later calls from the settings of earlier ones."""
+    model = build(extra_body={"top_k": 5}, enable_thinking=True)
+    before = copy.deepcopy({name: getattr(model, name) for name in type(model).model_fields if "client" not in name})
+    first = model._get_request_payload(QUESTION, enable_thinking=False, extra_body={"min_p": 0.1})
+    assert first["chat_template_kwargs"] == {"enable_thinking": False}
+    assert (first["top_k"], first["min_p"]) == (5, 0.1)
+    second = model._get_request_payload(QUESTION)
+    assert second["chat_template_kwargs"] == {"enable_thinking": True}
+    assert "min_p" not in second
+    assert before == {name: getattr(model, name) for name in before}
+    assert capsys.readouterr().out == ""
+
+
+def test_says_who_it_is_when_traced() -> None:
+    """Protects middleware that trusts reported usage only where both names agree."""
+    model = build(temperature=0.5, max_tokens=7)
+    assert model._llm_type == "qwen3"
+    params = model._get_ls_params()
+    assert params["ls_provider"] == "qwen3"
+    assert (params["ls_model_name"], params["ls_temperature"], params["ls_max_tokens"]) == ("Qwen/Qwen3-0.6B", 0.5, 7)
+
+
+def test_shows_no_key_when_printed_or_dumped() -> None:
+    """Protects the key from logs, traces and dumps."""
+    model = build(api_key="sk-very-secret", default_headers={"X-Token": "header-secret"})
+    shown = repr(model) + str(model) + dumps(model)
+    assert "sk-very-secret" not in shown
+    assert "header-secret" not in shown
+
+
+@pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
+def test_comes_back_when_loaded_from_a_dump() -> None:
+    """Protects chains that are stored as JSON."""
+    model = build(enable_thinking=True, thinking_budget=100, temperature=0.1)
+    text = dumps(model)
+    loaded = loads(
+        text,
+        allowed_objects=[ChatQwen3],
+        valid_namespaces=["langchain_qwen3"],
+        secrets_map={"QWEN_API_KEY": "sk-mine"},
+    )
+    assert isinstance(loaded, ChatQwen3)
+    assert (loaded.enable_thinking, loaded.thinking_budget, loaded.temperature) == (True, 100, 0.1)
+    assert loaded.openai_api_key == SecretStr("sk-mine")
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])  # noqa: S301
+def test_works_when_copied_or_pickled(clone: Any) -> None:
+    """Protects workers, caches and frameworks that copy what they are given."""
+    model = build(enable_thinking=True, api_key="sk-mine", max_concurrency=3)
+    twin = clone(model)
+    assert twin._get_request_payload(QUESTION) == model._get_request_payload(QUESTION)
+    assert twin.openai_api_key == SecretStr("sk-mine")
+    assert twin.root_async_client is not None
+    assert twin._in_flight.size == 3
+    bound = cloudpickle.loads(cloudpickle.dumps(model.bind(stop=["x"]) | str))
+    assert bound.first.bound.model_name == model.model_name
+
+
+def test_shares_its_limit_when_bound_or_copied() -> None:
+    """Protects the server: every runnable made from a model counts against the one limit."""
+    model = build(max_concurrency=3)
+    assert model.bind(stop=["x"]).bound._in_flight is model._in_flight
+    assert model.model_copy()._in_flight is model._in_flight
+    assert model.model_copy(update={"temperature": 1.0})._in_flight is model._in_flight
+    assert model.model_copy(update={"max_concurrency": 5})._in_flight.size == 5
+    assert pickle.loads(pickle.dumps(model))._in_flight is not model._in_flight  # noqa: S301
+
+
+def test_connects_anew_when_copied_with_another_url() -> None:
+    """Protects a copy with another address from talking to the old one."""
+    model = build()
+    twin = model.model_copy(update={"openai_api_base": "http://127.0.0.1:9/v1"})
+    assert str(twin.root_async_client.base_url) == "http://127.0.0.1:9/v1/"
+    assert str(model.root_async_client.base_url) == "http://localhost:8000/v1/"
+
+
+def test_asks_the_cache_with_every_setting_that_changes_the_answer() -> None:
+    """Protects answers in the LLM cache from being handed to a model with other settings."""
+    settings: list[dict[str, Any]] = [
+        {},
+        {"enable_thinking": True},
+        {"enable_thinking": False},
+        {"thinking_budget": 5},
+        {"server": "llama.cpp"},
+        {"base_url": "http://127.0.0.1:9/v1"},
+        {"model": "other"},
+        {"top_k": 3},
+        {"return_reasoning": False},
+        {"preserve_thinking": True},
+    ]
+    keys = {build(**setting)._get_llm_string() for setting in settings}
+    assert len(keys) == len(settings)
+    model = build()
+    assert model._get_llm_string(enable_thinking=True) != model._get_llm_string()
+    assert model.model_copy(update={"top_k": 9})._get_llm_string() != model._get_llm_string()
+
+
+def test_takes_a_tutorials_arguments_when_written_for_chatopenai() -> None:
+    """Protects the drop-in promise: only the class name changes."""
+    model = build(
+        streaming=True, http_client=None, extra_body={"enable_thinking": True, "return_reasoning": True, "x": 1}
+    )
+    payload = model._get_request_payload(QUESTION)
+    assert payload["chat_template_kwargs"] == {"enable_thinking": True}
+    assert payload["x"] == 1
+    assert "enable_thinking" not in payload
+    payload = model._get_request_payload(QUESTION, options={"extra_body": {"enable_thinking": False}})
+    assert payload["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "options" not in payload

@@ -1,0 +1,93 @@
+"""What LocalServer refuses before it starts an engine."""
+
+import importlib.util
+import socket
+from pathlib import Path
+
+import pytest
+
+from langchain_qwen3.local import LocalServer
+
+
+@pytest.fixture
+def gguf(tmp_path: Path) -> Path:
+    """A file that begins like a GGUF file and is none."""
+    path = tmp_path / "Qwen3-0.6B-Q8_0.gguf"
+    path.write_bytes(b"GGUF but no model")
+    return path
+
+
+def test_raises_naming_the_path_when_the_file_is_missing(tmp_path):
+    """A typo in the path is told apart from a broken model."""
+    with pytest.raises(FileNotFoundError, match=r"no such GGUF file.*missing\.gguf"):
+        LocalServer(tmp_path / "missing.gguf").start()
+
+
+def test_raises_naming_the_path_when_the_file_is_a_directory(tmp_path):
+    """A model directory of transformers is no model file for llama.cpp."""
+    with pytest.raises(FileNotFoundError, match="no such GGUF file"):
+        LocalServer(tmp_path).start()
+
+
+def test_raises_when_the_file_is_no_gguf(tmp_path):
+    """A safetensors file or an HTML page saved as .gguf is named as such."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(ValueError, match=r"model\.gguf is not a GGUF file: it begins with b'<!DO'"):
+        LocalServer(path).start()
+
+
+def test_raises_naming_the_port_when_it_is_taken(gguf):
+    """A taken port is told apart from a model that cannot be loaded."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=rf"port: 127\.0\.0\.1:{port} is taken; port=0 takes a free one"):
+            LocalServer(gguf, port=port).start()
+
+
+def test_raises_naming_the_host_when_it_is_not_this_machine(gguf):
+    """An address of another machine is not reported as a taken port."""
+    with pytest.raises(OSError, match=r"host, port: cannot listen on 192\.0\.2\.1:0"):
+        LocalServer(gguf, host="192.0.2.1").start()
+
+
+def test_raises_naming_the_extra_when_xllamacpp_is_missing(gguf, monkeypatch):
+    """Without the extra the user is told what to install."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xllamacpp" else find_spec(name))
+    with pytest.raises(ImportError, match=r"langchain-qwen3-chat\[local\]"):
+        LocalServer(gguf).start()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"n_ctx": 0}, "n_ctx: 0 is less than 1"),
+        ({"n_parallel": -1}, "n_parallel: -1 is less than 1"),
+        ({"n_threads": 0}, "n_threads: 0 is less than 1"),
+        ({"port": 70000}, "port: 70000 is not between 0 and 65535"),
+        ({"reasoning_format": "qwen"}, "reasoning_format: 'qwen' is not one of deepseek"),
+    ],
+)
+def test_raises_naming_the_setting_when_it_is_out_of_range(gguf, setting, message):
+    """A bad setting fails where it is written, not inside the engine."""
+    with pytest.raises(ValueError, match=message):
+        LocalServer(gguf, **setting)
+
+
+def test_base_url_raises_when_not_started(gguf):
+    """An address that nobody answers at is never handed out."""
+    with pytest.raises(RuntimeError, match="is not running: use it in a `with` block"):
+        _ = LocalServer(gguf).base_url
+
+
+def test_model_is_the_file_name_when_no_name_is_given(gguf):
+    """The served name can be used without looking it up."""
+    assert LocalServer(gguf).model == "Qwen3-0.6B-Q8_0"
+
+
+def test_repr_hides_the_api_key(gguf):
+    """A key never reaches a log through repr or an error."""
+    server = LocalServer(gguf, api_key="sk-canary")
+    assert "canary" not in repr(server)
+    assert str(gguf) in repr(server)

@@ -1,0 +1,439 @@
+"""Structured output: how servers are asked, what counts as an answer, and how it grows while streamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from functools import reduce
+from operator import add
+from typing import Any, Literal, TypedDict
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from langchain_core import exceptions
+from langchain_core.exceptions import OutputParserException
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel, Field
+from pydantic.v1 import BaseModel as BaseModelV1
+
+from langchain_qwen3.structured import build_structured_runnable, read_schema, write_structured
+from langchain_qwen3.structured_parser import METHODS, Method, StructuredOutputParser
+from langchain_qwen3.tools import ToolCallStream, collect_tool_calls
+
+ANSWER = {"value": 42, "note": "四十二"}
+REFUSAL = getattr(exceptions, "ModelRefusalError", OutputParserException)
+
+
+class Answer(BaseModel):
+    """A number and a word about it."""
+
+    value: int
+    note: str = ""
+
+
+class AnswerV1(BaseModelV1):
+    """The same for pydantic 1."""
+
+    value: int
+    note: str = ""
+
+
+class AnswerDict(TypedDict):
+    """The same as a dict."""
+
+    value: int
+    note: str
+
+
+class Tree(BaseModel):
+    """Refers to itself."""
+
+    name: str
+    children: list[Tree] = Field(default_factory=list)
+
+
+SCHEMA = {
+    "title": "Answer",
+    "type": "object",
+    "properties": {"value": {"type": "integer"}, "note": {"type": "string"}},
+    "required": ["value"],
+}
+FUNCTION: dict[str, Any] = {
+    "name": "Answer",
+    "description": "d",
+    "parameters": {key: SCHEMA[key] for key in ("type", "properties")},
+}
+
+
+class Scripted(BaseChatModel):
+    """A model that gives a prepared reply, some characters at a time when streamed, and keeps what was bound."""
+
+    text: str = ""
+    arguments: str | None = None
+    reason: str = "stop"
+    size: int = 9
+    extra: dict[str, Any] = Field(default_factory=dict)
+    asked: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
+
+    def _build(self, asked: dict[str, Any]) -> Iterator[AIMessageChunk]:
+        self.asked.update({key: value for key, value in asked.items() if key not in ("stop", "run_manager")})
+        name = asked.get("structured_output", {}).get("name", "Answer")
+        calls = ToolCallStream()
+        kwargs = {"reasoning_content": "hm", **self.extra}
+        yield AIMessageChunk(content="", additional_kwargs=kwargs)
+        for at in range(0, len(self.text), self.size):
+            yield AIMessageChunk(content=self.text[at : at + self.size])
+        if self.arguments is not None:
+            head = {"index": 0, "id": "a", "function": {"name": name}}
+            yield AIMessageChunk(content="", tool_call_chunks=calls.feed([head]))
+            for at in range(0, len(self.arguments), self.size):
+                piece = {"index": 0, "function": {"arguments": self.arguments[at : at + self.size]}}
+                yield AIMessageChunk(content="", tool_call_chunks=calls.feed([piece]))
+        yield AIMessageChunk(
+            content="",
+            tool_call_chunks=calls.close(self.reason == "length"),
+            response_metadata={"finish_reason": self.reason},
+            chunk_position="last",
+        )
+
+    def _generate(self, *_: Any, **kwargs: Any) -> ChatResult:
+        first, *rest = self._build(kwargs)
+        whole = first + rest
+        calls = collect_tool_calls(whole.tool_call_chunks)
+        message = AIMessage(
+            content=whole.content,
+            additional_kwargs=whole.additional_kwargs,
+            response_metadata=whole.response_metadata,
+            tool_calls=calls.calls,
+            invalid_tool_calls=calls.invalid,
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(self, *_: Any, **kwargs: Any) -> Iterator[Any]:
+        for chunk in self._build(kwargs):
+            yield ChatGenerationChunk(message=chunk)
+
+    async def _astream(self, *_: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        for chunk in self._build(kwargs):
+            yield ChatGenerationChunk(message=chunk)
+
+
+def reply(form: Literal["text", "call"], answer: str, **fields: Any) -> Scripted:
+    """Return a model that answers so."""
+    return Scripted(**{"text" if form == "text" else "arguments": answer}, **fields)
+
+
+Mode = Literal["invoke", "ainvoke", "stream", "astream"]
+MODES: tuple[Mode, ...] = ("invoke", "ainvoke", "stream", "astream")
+
+
+async def run(runnable: Any, mode: Mode) -> list[Any]:
+    """Return everything the runnable gives in that mode."""
+    if mode == "invoke":
+        return [runnable.invoke("?")]
+    if mode == "ainvoke":
+        return [await runnable.ainvoke("?")]
+    if mode == "stream":
+        return list(runnable.stream("?"))
+    return [value async for value in runnable.astream("?")]
+
+
+async def run_raw(runnable: Any, mode: Mode) -> dict[str, Any]:
+    """Return the sum of what the runnable gives in that mode."""
+    first, *rest = await run(runnable, mode)
+    return reduce(add, rest, first)
+
+
+WAYS: list[tuple[Method | None, Literal["text", "call"]]] = [
+    ("json_schema", "text"),
+    ("json_mode", "text"),
+    ("function_calling", "call"),
+    (None, "text"),
+    (None, "call"),
+]
+SCHEMAS: dict[str, tuple[Any, Any]] = {
+    "pydantic": (Answer, Answer(**ANSWER)),
+    "pydantic v1": (AnswerV1, AnswerV1(**ANSWER)),
+    "typed dict": (AnswerDict, ANSWER),
+    "json schema": (SCHEMA, ANSWER),
+    "function": (FUNCTION, ANSWER),
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+@pytest.mark.parametrize(("method", "form"), WAYS)
+async def test_gives_the_object_when_the_answer_is_whole(method: Any, form: Any, schema: str):
+    """Protects every way to ask x every schema x every mode: the last object is the whole answer."""
+    given, expected = SCHEMAS[schema]
+    model = reply(form, json.dumps(ANSWER, ensure_ascii=False))
+    for mode in MODES:
+        values = await run(build_structured_runnable(model, given, method=method), mode)
+        assert values[-1] == expected, mode
+        assert type(values[-1]) is type(expected)
+
+
+ENDS = {
+    "cut": ('{"value": 42, "no', {"reason": "length"}),
+    "cut after a whole object": ('{"value": 42}', {"reason": "length"}),
+    "cut before it began": ("", {"reason": "length"}),
+    "half though it stopped": ('{"value": 42, "note": "hel', {}),
+    "broken": ('{"value" 42}', {}),
+    "no object": ("[42]", {}),
+    "another shape": ('{"note": "no value"}', {}),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(("method", "form"), WAYS)
+async def test_raises_when_the_answer_is_not_whole(method: Any, form: Any, end: str):
+    """Protects callers from default-filled objects: what was cut, is broken or does not fit is an error."""
+    answer, fields = ENDS[end]
+    for mode in MODES:
+        with pytest.raises(OutputParserException):
+            await run(build_structured_runnable(reply(form, answer, **fields), Answer, method=method), mode)
+
+
+@pytest.mark.parametrize("end", [*ENDS, "refused", "filtered"])
+@pytest.mark.parametrize(("method", "form"), WAYS)
+async def test_reports_the_error_beside_the_raw_reply_when_asked(method: Any, form: Any, end: str):
+    """Protects include_raw: nothing is raised, the reply keeps its reasoning, parsed is None."""
+    more: dict[str, Any] = {
+        "refused": (json.dumps(ANSWER), {"extra": {"refusal": "No."}}),
+        "filtered": ("", {"reason": "content_filter"}),
+    }
+    answer, fields = (ENDS | more)[end]
+    model = reply(form, answer, **fields)
+    for mode in MODES:
+        last = await run_raw(build_structured_runnable(model, Answer, method=method, include_raw=True), mode)
+        assert isinstance(last["parsing_error"], REFUSAL if end in more else OutputParserException), mode
+        assert last["parsed"] is None
+        assert last["raw"].additional_kwargs["reasoning_content"] == "hm"
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_gives_raw_and_parsed_when_asked(mode: Mode):
+    """Protects include_raw for whole answers: object, message with its reasoning, no error."""
+    model = reply("text", json.dumps(ANSWER))
+    last = await run_raw(build_structured_runnable(model, Answer, include_raw=True), mode)
+    assert (last["parsed"], last["parsing_error"]) == (Answer(**ANSWER), None)
+    assert last["raw"].additional_kwargs["reasoning_content"] == "hm"
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_raises_a_refusal_when_the_model_refused(mode: Mode):
+    """Protects callers that handle refusals alike for all providers: core's error, where core has it."""
+    model = Scripted(text="", extra={"refusal": "I will not."})
+    with pytest.raises(REFUSAL, match="I will not"):
+        await run(build_structured_runnable(model, Answer), mode)
+
+
+def test_fails_alone_when_one_of_a_batch_was_cut():
+    """Protects batches: a cut answer is the error of its own item."""
+    parser = build_structured_runnable(Scripted(), Answer).last
+    cut = AIMessage('{"value": 4', response_metadata={"finish_reason": "length"})
+    values = parser.batch([AIMessage('{"value": 1}'), cut, AIMessage('{"value": 2}')], return_exceptions=True)
+    assert [type(value) for value in values] == [Answer, OutputParserException, Answer]
+    assert values[1].llm_output == cut.content
+
+
+@pytest.mark.parametrize(("method", "form"), WAYS)
+async def test_streams_growing_objects_when_the_schema_is_a_dict(method: Any, form: Any):
+    """Protects partial objects: each is the one before grown, and sync and async give the same."""
+    model = reply(form, '{"value": 42, "note": "four"}', size=1)
+    runnable = build_structured_runnable(model, SCHEMA, method=method)
+    values = await run(runnable, "stream")
+    assert values == [
+        {"value": 4},
+        {"value": 42},
+        *({"value": 42, "note": "four"[:end]} for end in range(5)),
+    ]
+    assert await run(runnable, "astream") == values
+
+
+async def test_streams_only_what_validates_when_the_schema_is_a_class():
+    """Protects typed partial objects: every one is an instance, none is made of defaults alone."""
+    values = await run(
+        build_structured_runnable(reply("text", '{"value": 4, "note": "ab"}', size=1), Answer), "astream"
+    )
+    assert values == [Answer(value=4), Answer(value=4, note="a"), Answer(value=4, note="ab")]
+
+
+def test_reads_a_whole_message_when_the_stream_is_one():
+    """Protects models that cannot stream: their single message is parsed like any other."""
+    parser = StructuredOutputParser(output=Answer, name="Answer")
+    assert list(parser.transform(iter([AIMessage('{"value": 1}')]))) == [Answer(value=1)]
+    assert list(parser.transform(iter(['{"val', 'ue": 1}']))) == [Answer(value=1)]
+    with pytest.raises(OutputParserException, match="empty"):
+        list(parser.transform(iter([])))
+
+
+@pytest.mark.parametrize(
+    "text", ['```json\n{"value": 1}\n```', 'Here:\n```\n{"value": 1}\n```\nbye', ' {"value": 1}\n']
+)
+def test_finds_the_object_when_it_stands_in_a_fence(text: str):
+    """Protects JSON mode on servers without a grammar: models wrap JSON in Markdown."""
+    assert StructuredOutputParser(output=Answer, name="Answer").invoke(AIMessage(text)) == Answer(value=1)
+
+
+def test_keeps_a_fence_when_it_is_inside_a_string():
+    """Protects answers that hold Markdown: a fence inside the JSON is content."""
+    note = "```json\n{}\n```"
+    parser = StructuredOutputParser(output=Answer, name="Answer")
+    assert parser.invoke(AIMessage(json.dumps({"value": 1, "note": note}))).note == note
+    assert parser.invoke(AIMessage(f'{{"value": 1, "note": "{note}"}}')).note == note
+
+
+def test_gives_none_when_a_tool_was_called_instead():
+    """Protects structured output beside tools: a call of another tool is no parsing error."""
+    call = AIMessage("", tool_calls=[{"name": "search", "args": {}, "id": "a"}])
+    assert StructuredOutputParser(output=Answer, name="Answer", has_tools=True).invoke(call) is None
+    with pytest.raises(OutputParserException):
+        StructuredOutputParser(output=Answer, name="Answer").invoke(call)
+
+
+def test_wants_the_call_when_the_method_is_function_calling():
+    """Protects method='function_calling': text in place of the call is an error, not None."""
+    parser = StructuredOutputParser(output=Answer, name="Answer", method="function_calling")
+    with pytest.raises(OutputParserException, match="did not call Answer"):
+        parser.invoke(AIMessage('{"value": 1}'))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.dictionaries(st.text(max_size=9), st.text(max_size=9) | st.integers(), max_size=3), st.integers(1, 7))
+def test_ends_with_the_same_object_when_the_text_comes_in_pieces(answer: dict[str, Any], size: int):
+    """Protects the equality of stream and invoke for any content and chunking."""
+    text = json.dumps(answer, ensure_ascii=False)
+    parser = StructuredOutputParser(output={}, name="output")
+    pieces = [AIMessageChunk(content=text[at : at + size]) for at in range(0, len(text), size)]
+    assert list(parser.transform(iter(pieces)))[-1] == parser.invoke(AIMessage(text)) == answer
+
+
+def test_binds_plain_data_when_a_chain_is_built():
+    """Protects model and caches: the model is not changed, and what is bound is JSON."""
+    model = Scripted(text=json.dumps(ANSWER))
+    before = model.model_dump()
+    runnable = build_structured_runnable(model, Answer, strict=False, seed=7)
+    assert model.model_dump() == before
+    runnable.invoke("?")
+    spec = model.asked["structured_output"]
+    assert json.loads(json.dumps(spec)) == spec
+    assert (spec["name"], spec["strict"], spec["schema"]["required"]) == ("Answer", False, ["value"])
+    assert "method" not in spec
+    assert model.asked["seed"] == 7
+
+
+def test_binds_tools_when_some_may_be_called_instead():
+    """Protects structured output beside tools: both are bound."""
+    model = Scripted(text=json.dumps(ANSWER))
+    build_structured_runnable(model, Answer, tools=[FUNCTION], method="json_schema").invoke("?")
+    assert model.asked["tools"][0]["function"]["name"] == "Answer"
+    assert model.asked["structured_output"]["method"] == "json_schema"
+
+
+def test_leaves_the_schema_out_when_a_constraint_is_given():
+    """Protects engine constraints: they replace the schema on the wire, the answer is still parsed."""
+    model = Scripted(text=json.dumps(ANSWER))
+    runnable = build_structured_runnable(model, Answer, constraint={"grammar": "root ::= x"})
+    assert runnable.invoke("?") == Answer(**ANSWER)
+    assert model.asked == {"constraint": {"grammar": "root ::= x"}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "fields", "text"),
+    [
+        (Answer, {"method": "guess"}, "method='guess'"),
+        (Answer, {"method": "json_mode", "strict": True}, "strict"),
+        (None, {}, "schema is None"),
+        ({**FUNCTION, "strict": False}, {"strict": True}, "strict=True contradicts"),
+    ],
+)
+def test_names_the_field_when_the_settings_do_not_fit(schema: Any, fields: dict[str, Any], text: str):
+    """Protects users from settings without effect: the error names the argument."""
+    with pytest.raises(ValueError, match=text):
+        build_structured_runnable(Scripted(), schema, **fields)
+
+
+def test_takes_any_object_when_json_mode_has_no_schema():
+    """Protects method='json_mode' without a schema: any JSON object is an answer."""
+    model = Scripted(text='{"a": [1]}')
+    assert build_structured_runnable(model, None, method="json_mode").invoke("?") == {"a": [1]}
+
+
+OBJECT = {key: SCHEMA[key] for key in ("type", "properties", "required")}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        SCHEMA,
+        {"name": "Answer", "parameters": OBJECT},
+        {"name": "Answer", "schema": OBJECT},
+        {"type": "json_schema", "json_schema": {"name": "Answer", "schema": OBJECT}},
+        {"type": "function", "function": {"name": "Answer", "parameters": OBJECT}},
+    ],
+)
+def test_reads_one_schema_when_it_is_spelled_differently(schema: dict[str, Any]):
+    """Protects code that moves over: each of OpenAI's and LangChain's forms names the same schema."""
+    assert read_schema(schema) == {"name": "Answer", "schema": OBJECT}
+
+
+def test_keeps_recursion_when_a_class_refers_to_itself():
+    """Protects recursive schemas: references are kept, engines resolve them."""
+    spec = read_schema(Tree)
+    assert spec["schema"]["$defs"]["Tree"]["properties"]["children"]["items"] == {"$ref": "#/$defs/Tree"}
+    assert spec["schema"]["type"] == "object"
+    assert spec["description"] == "Refers to itself."
+    assert read_schema(Tree, strict=True)["schema"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("schema", [Answer, AnswerDict, SCHEMA])
+def test_closes_the_object_when_it_is_to_be_strict(schema: Any):
+    """Protects strict=True: servers get closed objects and the flag."""
+    spec = read_schema(schema, strict=True)
+    assert spec["schema"]["additionalProperties"] is False
+    assert spec["strict"] is True
+
+
+def test_names_the_schema_for_servers_when_its_own_name_would_be_refused():
+    """Protects generic classes: `Box[int]` is no name that servers take."""
+    assert read_schema({"title": "Box[int]", "type": "array"}) == {"name": "Box_int_", "schema": {"type": "array"}}
+    assert read_schema({"type": "object"})["name"] == "output"
+
+
+@pytest.mark.parametrize("own", [None, *METHODS])
+@pytest.mark.parametrize("best", METHODS)
+def test_asks_by_the_servers_method_when_the_user_named_none(own: Method | None, best: Method):
+    """Protects the choice of method: the user's wins, else the server's best."""
+    spec = read_schema({"name": "Answer", "description": "d", "strict": True, "parameters": OBJECT})
+    if own:
+        spec["method"] = own
+    json_schema = {"name": "Answer", "description": "d", "strict": True, "schema": OBJECT}
+    function = {"name": "Answer", "description": "d", "strict": True, "parameters": OBJECT}
+    expected = {
+        "json_schema": {"response_format": {"type": "json_schema", "json_schema": json_schema}},
+        "json_mode": {"response_format": {"type": "json_object"}},
+        "function_calling": {
+            "tools": [{"type": "function", "function": function}],
+            "tool_choice": {"type": "function", "function": {"name": "Answer"}},
+            "parallel_tool_calls": False,
+        },
+    }
+    assert write_structured(spec, best) == expected[own or best]
+
+
+def test_lets_the_model_choose_when_tools_stand_beside_the_forced_one():
+    """Protects tools beside function calling: any of them may be called, one must be."""
+    search = {"type": "function", "function": {"name": "search"}}
+    asked = write_structured(read_schema(SCHEMA), "function_calling", [search])
+    assert [tool["function"]["name"] for tool in asked["tools"]] == ["search", "Answer"]
+    assert asked["tool_choice"] == "required"
