@@ -15,7 +15,7 @@ PYTEST := -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 .PHONY: help demo test test-newest test-oldest test-all lint types format clean
 
 help: ## This list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/runtime ## A tour in the terminal, on an embedded engine or on $QWEN_BASE_URL
 	@$(BIN)/python examples/demo.py

@@ -34,7 +34,9 @@ def has_aiohttp() -> bool:
     return http.__name__ != "httpx2" or Path(spec.submodule_search_locations[0], "httpx2").is_dir()
 
 
-def _import_adapter() -> Any:
+@functools.cache
+def import_adapter() -> Any:
+    """Import the adapter for the SDK's http library; slow where nothing else has imported aiohttp."""
     return importlib.import_module("httpx_aiohttp.httpx2" if http.__name__ == "httpx2" else "httpx_aiohttp")
 
 
@@ -47,7 +49,7 @@ class AiohttpTransport(http.AsyncBaseTransport):
     """
 
     def __init__(self, proxy: http.Proxy | None = None, socket_options: Sequence[SocketOption] = ()) -> None:
-        self._adapter = _import_adapter().AiohttpTransport(
+        self._adapter = import_adapter().AiohttpTransport(
             verify=build_ssl_context(),
             proxy=None if proxy is None else _with_auth_header(proxy),
             client=functools.partial(_open_session, socket_options),

@@ -1,56 +1,48 @@
-"""`ChatQwen3`: the chat model for Qwen3 on any OpenAI-compatible server."""
+"""`ChatQwen3`: the chat model for Qwen3 on any OpenAI-compatible server, in the order a request lives."""
 
 from __future__ import annotations
 
-import copy
-import os
-from collections.abc import Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
-from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from langchain_openai import ChatOpenAI
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from langchain_qwen3 import content_blocks
-from langchain_qwen3.client_pool import ClientLease
-from langchain_qwen3.clients import CONNECTION_FIELDS, build_clients, resolve_api_key
+from langchain_qwen3.counting import count_messages, count_text, encode_text
 from langchain_qwen3.detection import ServerFacts, alook_up, look_up, recall_facts
-from langchain_qwen3.dialects import DIALECTS, GENERIC, Dialect
+from langchain_qwen3.dialects import GENERIC, Dialect
 from langchain_qwen3.errors import translate_errors
 from langchain_qwen3.exchange import aopen_stream, apost, open_stream, post
-from langchain_qwen3.in_flight import InFlightLimit
-from langchain_qwen3.messages import ReasoningHistory
-from langchain_qwen3.reply import PROVIDER, read_response
-from langchain_qwen3.request import OWN_SETTINGS, Call, build_call, merge_body
+from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
+from langchain_qwen3.messages import MessageError
+from langchain_qwen3.profiles import build_profile
+from langchain_qwen3.reply import read_response
+from langchain_qwen3.request import Call, build_call
+from langchain_qwen3.settings import OWN_SETTINGS
 from langchain_qwen3.stream import StreamReader
 from langchain_qwen3.structured import build_structured_runnable
 from langchain_qwen3.structured_parser import Method
 from langchain_qwen3.tool_choice import check_forced_call, read_tool_choice
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import LangSmithParams
+    from langchain_core.language_models import ModelProfile
     from langchain_core.tools import BaseTool
 
     from langchain_qwen3.errors import ErrorTranslator
 
-DEFAULT_BASE_URL = "http://localhost:8000/v1"
-"""vLLM's default port."""
-
 content_blocks.register()
 
 
-class ChatQwen3(ChatOpenAI):
+class ChatQwen3(Qwen3Fields):
     """Chat model for Qwen3 models on vLLM, SGLang, llama.cpp, Ollama, DashScope and plain OpenAI-compatible pods.
 
     A drop-in for `ChatOpenAI`: every field and method of it that concerns chat completions works, with thinking,
@@ -67,154 +59,6 @@ class ChatQwen3(ChatOpenAI):
 
     Every keyword below that is a setting of a request can be given to a call or to `.bind()` as well.
     """
-
-    model_name: str = Field(default_factory=lambda: os.getenv("QWEN_MODEL", ""), alias="model")
-    """Served model name; `$QWEN_MODEL` when not given."""
-
-    default_headers: Mapping[str, str] | None = Field(default=None, repr=False)
-    """Headers of every request. They may hold secrets, so neither repr nor dumps show them."""
-
-    default_query: Mapping[str, object] | None = Field(default=None, repr=False)
-    """Query parameters of every request; hidden like the headers."""
-
-    openai_proxy: str | None = Field(default=None, repr=False)
-    """Proxy for all requests; without it the usual `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count."""
-
-    stream_usage: bool = True
-    """Ask for token usage in streams."""
-
-    server: str = "auto"
-    """How the server spells things: a name in `langchain_qwen3.dialects.DIALECTS`, or `auto` to find out."""
-
-    enable_thinking: bool | None = None
-    """Thinking on or off; None leaves it to the server."""
-
-    return_reasoning: bool = True
-    """False leaves reasoning out of messages and chunks. The server still writes it, and usage counts it."""
-
-    thinking_budget: int | None = None
-    """Tokens of thinking, in the server's own field; None for no limit."""
-
-    preserve_thinking: bool | None = None
-    """Template switch of Qwen3.6 and newer: keep the reasoning of all earlier turns in the prompt."""
-
-    reasoning_history: ReasoningHistory = "auto"
-    """Whose reasoning is sent back: `auto` since the last human message, or of all turns where the checkpoint wants it
-    (3.8, `preserve_thinking`); `all`; `none`."""
-
-    normalize_messages: bool = True
-    """Put right what a Qwen3 template would refuse or silently drop: `developer` becomes `system`, several or late
-    system messages become one at the front, and a conversation no template can render is an error before it is sent."""
-
-    rescue_tool_calls: bool = True
-    """Read tool calls that a server without the right parser left in the text."""
-
-    repair_tool_calls: bool = False
-    """Mend the known damage of Qwen's tool parsers (extra `repair`); the message's metadata says what was mended."""
-
-    top_k: int | None = None
-    """Sample from the k likeliest tokens."""
-
-    min_p: float | None = None
-    """Drop tokens less likely than this share of the likeliest one."""
-
-    repetition_penalty: float | None = None
-    """Factor against repetition, 1 for none; sent as `repeat_penalty` to llama.cpp and LM Studio."""
-
-    max_concurrency: int | None = Field(default=None, ge=1)
-    """Requests in flight through this model, over all loops, threads and sync calls of the process; None for no limit.
-    A stream holds its place until it is closed, so a call inside the loop over another call's stream waits for ever
-    under a limit of 1."""
-
-    transport: Literal["auto", "httpx", "aiohttp"] = "auto"
-    """What carries async requests; `auto` takes aiohttp when the extra is installed."""
-
-    _lease: ClientLease | None = PrivateAttr(default=None)
-    _limit: InFlightLimit | None = PrivateAttr(default=None)
-
-    # -- construction ------------------------------------------------------------------------------------------------
-
-    @model_validator(mode="before")
-    @classmethod
-    def validate_temperature(cls, values: dict[str, Any]) -> Any:
-        """Leave temperature alone: the parent changes it for names that begin like OpenAI's models."""
-        return values
-
-    @model_validator(mode="after")
-    def _infer_use_responses_api(self) -> Self:
-        """Refuse the Responses API, and ignore the environment variable that would switch it on."""
-        if self.use_responses_api:
-            raise ValueError("use_responses_api=True is not possible: ChatQwen3 speaks chat completions only")
-        if self.output_version == "responses/v1":
-            if "output_version" in self.model_fields_set:
-                raise ValueError('output_version must be "v0" or "v1": "responses/v1" is OpenAI\'s Responses API')
-            self.output_version = None
-        return self
-
-    @model_validator(mode="after")
-    def validate_environment(self) -> Self:
-        """Resolve model, URL and key, and take a lease on the shared clients.
-
-        It takes the place of the parent's validator of this name, which reads `OPENAI_*` and `LANGSMITH_*` variables.
-        """
-        if not self.model_name:
-            raise ValueError('model is missing: pass model="Qwen/Qwen3-0.6B" or set $QWEN_MODEL')
-        if self.server != "auto" and self.server not in DIALECTS:
-            raise ValueError(f'server must be "auto" or one of {", ".join(DIALECTS)}, not {self.server!r}')
-        if self.n is not None and self.n < 1:
-            raise ValueError("n must be at least 1")
-        if self.n is not None and self.n > 1 and self.streaming:
-            raise ValueError("n must be 1 when streaming")
-        self.openai_api_base = (self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
-        if self.openai_api_key is None:
-            self.openai_api_key = SecretStr(resolve_api_key(self.openai_api_base))
-        self._limit = InFlightLimit(self.max_concurrency)
-        self._connect()
-        return self
-
-    def _connect(self) -> None:
-        """Build the SDK's clients over the shared connections."""
-        self._lease, self.root_client, self.root_async_client = build_clients(self)
-        self.client = self.root_client and self.root_client.chat.completions
-        self.async_client = self.root_async_client and self.root_async_client.chat.completions
-
-    # -- identity ----------------------------------------------------------------------------------------------------
-
-    @property
-    def _llm_type(self) -> str:
-        return PROVIDER
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Constructor arguments that dumps replace by the name of an environment variable."""
-        return {"openai_api_key": "QWEN_API_KEY"}
-
-    @classmethod
-    def get_lc_namespace(cls) -> list[str]:
-        """Return the module path that dumps name."""
-        return ["langchain_qwen3", "chat_model"]
-
-    def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
-        """Return the dump, without anything that may hold a secret.
-
-        The key's place names our variable, where the parent would name OpenAI's; headers, query and proxy are left out.
-        """
-        dumped = super().to_json()
-        if dumped["type"] == "constructor":
-            kwargs = dumped["kwargs"]
-            if "openai_api_key" in kwargs:
-                kwargs["openai_api_key"] = {"lc": 1, "type": "secret", "id": ["QWEN_API_KEY"]}
-            for name in ("default_headers", "default_query", "openai_proxy"):
-                kwargs.pop(name, None)
-        return dumped
-
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop=stop, **kwargs)
-        params["ls_provider"] = PROVIDER
-        return params
-
-    def _use_responses_api(self, payload: dict[str, Any]) -> bool:  # noqa: ARG002
-        return False
 
     # -- request -----------------------------------------------------------------------------------------------------
 
@@ -239,13 +83,13 @@ class ChatQwen3(ChatOpenAI):
         # Tutorials for ChatOpenAI write astream(question, options={"extra_body": {…}}).
         given = {**(kwargs.get("options") or {}), **kwargs}
         given.pop("options", None)
-        body = merge_body(merge_body({}, self.extra_body or {}), given.pop("extra_body", None) or {})
-        asked = {**self._default_params, **given, "extra_body": body}
+        asked = {**self._default_params, **given, "extra_body": given.get("extra_body")}
         if stop is not None:
             asked["stop"] = stop
         asked.setdefault("stream_usage", self.stream_usage)
         fields = {name: getattr(self, name) for name in OWN_SETTINGS}
-        return build_call(messages, asked, fields, self.dialect, stream=stream)
+        fields["extra_body"] = self.extra_body
+        return build_call(messages, asked, fields, self.dialect, stream=stream, in_flight=self._in_flight.in_flight)
 
     def with_structured_output(
         self,
@@ -374,25 +218,27 @@ class ChatQwen3(ChatOpenAI):
         self._detect()
         call = self._build_call(messages, stop, kwargs, stream=True)
         reader = StreamReader(call.reply)
-        with (
-            self._in_flight.slot(),
-            self._errors() as errors,
-            open_stream(self.root_client, call, reader, self.stream_chunk_timeout) as pieces,
-        ):
-            errors.partial = reader.partial
-            for data in pieces:
-                for chunk in reader.read(data):
-                    if run_manager:
-                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
-                if reader.done:
-                    break
-            last = reader.end()
-            _check_choice(call, lambda: [reader.collect()])
-            for chunk in last:
-                if run_manager:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
+        with self._in_flight.slot(), self._errors() as errors:
+            try:
+                with open_stream(self.root_client, call, reader, self.stream_chunk_timeout) as pieces:
+                    errors.partial = reader.partial
+                    for data in pieces:
+                        for chunk in reader.read(data):
+                            if run_manager:
+                                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                            yield chunk
+                        if reader.done:
+                            break
+                    last = reader.end()
+                    _check_choice(call, lambda: [reader.collect()])
+                    for chunk in last:
+                        if run_manager:
+                            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
+            except Exception:
+                if (held := reader.abort()) is not None:
+                    yield held  # or the caller's own sum would keep half a call that looks whole
+                raise
 
     async def _astream(
         self,
@@ -406,21 +252,26 @@ class ChatQwen3(ChatOpenAI):
         reader = StreamReader(call.reply)
         async with self._in_flight.aslot():
             with self._errors() as errors:
-                async with aopen_stream(self.root_async_client, call, reader, self.stream_chunk_timeout) as pieces:
-                    errors.partial = reader.partial
-                    async for data in pieces:
-                        for chunk in reader.read(data):
+                try:
+                    async with aopen_stream(self.root_async_client, call, reader, self.stream_chunk_timeout) as pieces:
+                        errors.partial = reader.partial
+                        async for data in pieces:
+                            for chunk in reader.read(data):
+                                if run_manager:
+                                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                                yield chunk
+                            if reader.done:
+                                break
+                        last = reader.end()
+                        _check_choice(call, lambda: [reader.collect()])
+                        for chunk in last:
                             if run_manager:
                                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                             yield chunk
-                        if reader.done:
-                            break
-                    last = reader.end()
-            _check_choice(call, lambda: [reader.collect()])
-            for chunk in last:
-                if run_manager:
-                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
+                except Exception:
+                    if (held := reader.abort()) is not None:
+                        yield held
+                    raise
 
     def _errors(self) -> ErrorTranslator:
         return translate_errors(self.dialect.name, self._base_url, self.model_name)
@@ -431,66 +282,53 @@ class ChatQwen3(ChatOpenAI):
             return False
         return super()._should_stream(**kwargs)
 
-    # -- connections and copies --------------------------------------------------------------------------------------
+    # -- what is known of the model ----------------------------------------------------------------------------------
 
-    @property
-    def _in_flight(self) -> InFlightLimit:
-        """The limit, shared by every copy of this model that has the same size."""
-        if self._limit is None or self._limit.size != self.max_concurrency:
-            self._limit = InFlightLimit(self.max_concurrency)
-        return self._limit
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return the token ids of a text, by the server or by the extra `tokenizer`.
 
-    def close(self) -> None:
-        """Give back this model's share in the sync connections; the last model to do so closes them."""
-        if self._lease is not None:
-            self._lease.close()
-
-    async def aclose(self) -> None:
-        """Give back this model's share in the connections; the last model to do so closes the running loop's.
-
-        The model can be used again afterwards: connections open by themselves.
+        Raises:
+            ImportError: The server cannot say and the extra is not installed.
         """
-        if self._lease is not None:
-            await self._lease.aclose()
+        self._detect()
+        return encode_text(self, text)
 
-    async def __aenter__(self) -> Self:
-        return self
+    def get_num_tokens(self, text: str) -> int:
+        """Return the number of tokens of a text: the server's count, else the local tokenizer's, else an estimate."""
+        self._detect()
+        return count_text(self, text)
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+    def get_num_tokens_from_messages(
+        self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
+    ) -> int:
+        """Return the number of prompt tokens of a conversation, chat template and tools included.
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy; one with another URL, key or transport connects anew."""
-        copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("_serialized", None)  # core's cache key of the original
-        if update and not CONNECTION_FIELDS.isdisjoint(update):
-            copied._connect()  # noqa: SLF001
-        return copied
+        Args:
+            messages: The conversation.
+            tools: Functions, pydantic classes, LangChain tools or tool dicts.
+            **kwargs: Settings of the call, such as `enable_thinking`, which changes the prompt.
+        """
+        self._detect()
+        if tools:
+            kwargs["tools"] = [convert_to_openai_tool(tool) for tool in tools]
+        try:
+            call = self._build_call(list(messages), None, kwargs, stream=False)
+        except MessageError:  # a piece of a conversation, as trim_messages counts it
+            call = self._build_call(list(messages), None, {**kwargs, "normalize_messages": False}, stream=False)
+        return count_messages(self, call.payload)
 
-    def __getstate__(self) -> dict[Any, Any]:
-        """Pickle without connections. The key is in the pickle, as in the model."""
-        state = super().__getstate__()
-        fields = dict(state["__dict__"])
-        for name in (
-            "client",
-            "async_client",
-            "root_client",
-            "root_async_client",
-            "http_client",
-            "http_async_client",
-        ):
-            fields[name] = None
-        return {**state, "__dict__": fields, "__pydantic_private__": None}
+    def served_profile(self) -> ModelProfile | None:
+        """Return the profile with the context length that the server really serves, where it tells."""
+        self._ensure_sync_client_available()
+        return self._build_served_profile(look_up(self.root_client, self._base_url))
 
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        super().__setstate__(state)
-        object.__setattr__(self, "__pydantic_private__", {"_lease": None, "_limit": None})
-        self._connect()
+    async def aserved_profile(self) -> ModelProfile | None:
+        """Do what `served_profile` does."""
+        return self._build_served_profile(await alook_up(self.root_async_client, self._base_url))
 
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        copied = self.__class__.__new__(self.__class__)
-        copied.__setstate__(copy.deepcopy(self.__getstate__(), memo))
-        return copied
+    def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:
+        context = facts.contexts.get(self.model_name)
+        return build_profile(self.model_name, context, server=self.dialect.name)
 
 
 def _check_choice(call: Call, read_replies: Callable[[], Iterable[BaseMessage]]) -> None:

@@ -24,8 +24,14 @@ from typing import Any, Literal
 
 import openai
 
-from langchain_qwen3.aiohttp_transport import AiohttpTransport, has_aiohttp
-from langchain_qwen3.pools import KEEPALIVE_SECONDS, SocketOption, build_ssl_context, http
+from langchain_qwen3.aiohttp_transport import AiohttpTransport, has_aiohttp, import_adapter
+from langchain_qwen3.pools import (
+    KEEPALIVE_SECONDS,
+    SocketOption,
+    build_ssl_context,
+    http,
+    prepare_first_request,
+)
 from langchain_qwen3.transport import LoopTransport, SyncTransport
 
 __all__ = ["ClientLease", "PoolSettings", "http", "lease_clients", "open_connections"]
@@ -192,7 +198,9 @@ class _AsyncClient(openai.DefaultAsyncHttpxClient):
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._loop_transports: list[LoopTransport] = []
-        build_ssl_context()
+        prepare_first_request()
+        if settings.transport == "aiohttp":
+            import_adapter()
         super().__init__(proxy=settings.proxy, cookies=_NoCookies())
 
     def _init_transport(self, *_args: Any, **_kwargs: Any) -> LoopTransport:
@@ -227,7 +235,7 @@ class _SyncClient(openai.DefaultHttpxClient):
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._sync_transports: list[SyncTransport] = []
-        build_ssl_context()
+        prepare_first_request()
         super().__init__(proxy=settings.proxy, cookies=_NoCookies())
 
     def _init_transport(self, *_args: Any, **_kwargs: Any) -> SyncTransport:

@@ -17,7 +17,7 @@ from langchain_qwen3.dialects import find_by_host
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from langchain_qwen3.chat_model import ChatQwen3
+    from langchain_qwen3.fields import Qwen3Fields
 
 CONNECTION_FIELDS = frozenset(
     {
@@ -46,7 +46,7 @@ def resolve_api_key(base_url: str) -> str:
     return key or "EMPTY"
 
 
-def build_clients(model: ChatQwen3) -> tuple[ClientLease | None, openai.OpenAI | None, openai.AsyncOpenAI]:
+def build_clients(model: Qwen3Fields) -> tuple[ClientLease | None, openai.OpenAI | None, openai.AsyncOpenAI]:
     """Return the lease on the shared connections and the SDK's clients; no sync one for an async key.
 
     Raises:
@@ -83,7 +83,7 @@ def build_clients(model: ChatQwen3) -> tuple[ClientLease | None, openai.OpenAI |
     return lease, root, root_async
 
 
-def _forget_environment(client: openai.OpenAI | openai.AsyncOpenAI, model: ChatQwen3) -> None:
+def _forget_environment(client: openai.OpenAI | openai.AsyncOpenAI, model: Qwen3Fields) -> None:
     """Take out of a client what the SDK read from `OPENAI_*` variables: they belong to another company's account."""
     client.organization = model.openai_organization
     client.project = None

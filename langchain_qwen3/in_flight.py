@@ -25,6 +25,9 @@ class InFlightLimit:
 
     Args:
         size: Requests in flight at once, None for no limit.
+
+    Attributes:
+        in_flight: Slots that are held now.
     """
 
     def __init__(self, size: int | None) -> None:
@@ -40,9 +43,6 @@ class InFlightLimit:
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Hold a slot for the length of the block; the thread waits for it."""
-        if self.size is None:
-            yield
-            return
         waiter = self._enter()
         if waiter is not None:
             try:
@@ -58,9 +58,6 @@ class InFlightLimit:
     @asynccontextmanager
     async def aslot(self) -> AsyncIterator[None]:
         """Hold a slot for the length of the block; the task waits for it, the event loop does not."""
-        if self.size is None:
-            yield
-            return
         waiter = self._enter()
         if waiter is not None:
             try:

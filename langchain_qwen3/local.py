@@ -2,12 +2,13 @@
 
 Needs the extra `local` (PyPI `xllamacpp`: llama.cpp in prebuilt wheels) and a GGUF file.
 
-The engine runs in a child process, this very file run as a script. In the caller's own process it would
-freeze it now and then: the library ends a server only with its object, and then holds the interpreter's lock
-until every request in flight is done (one open stream: 30 s, seen on xllamacpp 2026.10; here 15 ms).
+The engine runs in a child process, this very file run as a script. Within the caller's process its end could freeze
+everything: the library ends a server only with its object, and then holds the interpreter's lock until every request
+in flight is done (one open stream: 30 s, seen on xllamacpp 2026.10; here 15 ms).
 """
 
 import asyncio
+import contextlib
 import errno
 import http.client
 import importlib.util
@@ -264,7 +265,8 @@ def _end_engine(engine: subprocess.Popen[str]) -> None:
     engine.kill()
     engine.wait()
     for pipe in _pipes(engine):
-        pipe.close()
+        with contextlib.suppress(BrokenPipeError):  # settings that it did not live to read
+            pipe.close()
 
 
 def _pipes(engine: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:

@@ -174,8 +174,13 @@ def _write_call(id_: str | None, name: str, arguments: str) -> dict[str, Any]:
 
 
 def _write_arguments(arguments: Any) -> str:
-    # NaN and Infinity, which Python reads and JSON does not have, become null.
-    return to_json(arguments, inf_nan_mode="null").decode() if isinstance(arguments, dict) else "{}"
+    if not isinstance(arguments, dict):
+        return "{}"
+    try:
+        # NaN and Infinity, which Python reads and JSON does not have, become null.
+        return to_json(arguments, inf_nan_mode="null").decode()
+    except ValueError:  # half a surrogate pair, which only an escape can carry
+        return json.dumps(arguments)
 
 
 def _mend_arguments(arguments: Any) -> str:

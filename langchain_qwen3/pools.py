@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import platform
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +26,15 @@ else:
         )
     )
 
-__all__ = ["KEEPALIVE_SECONDS", "PoolSet", "SocketOption", "build_ssl_context", "http", "list_connections"]
+__all__ = [
+    "KEEPALIVE_SECONDS",
+    "PoolSet",
+    "SocketOption",
+    "build_ssl_context",
+    "http",
+    "list_connections",
+    "prepare_first_request",
+]
 
 SocketOption = tuple[int, int, int]
 """Arguments of `socket.setsockopt`."""
@@ -38,12 +47,19 @@ Inner = TypeVar("Inner", bound="http.AsyncBaseTransport | http.BaseTransport")
 
 @functools.cache
 def build_ssl_context() -> ssl.SSLContext:
-    """Build the one TLS context of the process, with the first client: it takes tens of milliseconds.
-
-    It also imports the library below httpx. A first request would import it, perhaps in a thread, and a
-    fork in the middle of an import leaves the child waiting for it for ever.
-    """
+    """Build the one TLS context of the process (tens of milliseconds)."""
     return http.create_ssl_context()
+
+
+@functools.cache
+def prepare_first_request() -> None:
+    """Do, with the first client, what the SDK and httpx put off until the first request, perhaps in a thread.
+
+    It takes locks, those of imports among them, and a fork meanwhile leaves the child waiting for them for ever.
+    """
+    http.HTTPTransport(verify=build_ssl_context()).close()  # imports httpcore
+    importlib.import_module("anyio._backends._asyncio")  # httpcore's asyncio; it has no public name
+    platform.platform()  # for the SDK's headers
 
 
 class PoolSet(Generic[Inner]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from langchain_qwen3.errors import BadReplyError, error_from_event
 from langchain_qwen3.tools import collect_tool_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 PROVIDER = "qwen3"
 """`model_provider` in metadata and LangSmith's `ls_provider`: one word, or middleware distrusts reported usage."""
@@ -169,16 +170,23 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
 
         return read_streamed_response(response, options)
     body = read_body(response.content, response)
-    usage = body.get("usage")
-    metadata = read_metadata((body,), usage)
-    metadata["timing"] = build_timing(started_at, None, usage)
-    if options.include_headers:
-        metadata["headers"] = dict(response.headers)
-    try:
+    with refuse_other_shapes(response, body):
+        usage = body.get("usage")
+        metadata = read_metadata((body,), usage)
+        metadata["timing"] = build_timing(started_at, None, usage)
+        if options.include_headers:
+            metadata["headers"] = dict(response.headers)
         generations = [_read_choice(choice, options, usage) for choice in body["choices"]]
+    return ChatResult(generations=generations, llm_output=metadata)
+
+
+@contextmanager
+def refuse_other_shapes(response: Any, body: object = None) -> Iterator[None]:
+    """Make a bad reply of what fails because the JSON is not of a chat completion's shape."""
+    try:
+        yield
     except (AttributeError, KeyError, TypeError) as error:
         raise BadReplyError("the reply is no chat completion", response=response, body=body) from error
-    return ChatResult(generations=generations, llm_output=metadata)
 
 
 def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mapping[str, Any] | None) -> ChatGeneration:

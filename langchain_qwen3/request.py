@@ -13,11 +13,12 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
 
 from langchain_qwen3.constraints import write_constraint
-from langchain_qwen3.dialects import KWARGS
-from langchain_qwen3.messages import ReasoningHistory, check_messages, write_messages
+from langchain_qwen3.messages import check_messages, write_messages
 from langchain_qwen3.notices import warn_once, warn_unsupported
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.reply import ReplyOptions
+from langchain_qwen3.sampling import recommend_sampling, warn_if_greedy
+from langchain_qwen3.settings import merge_body, take_settings
 from langchain_qwen3.structured import write_structured
 from langchain_qwen3.thinking import (
     Thinking,
@@ -35,43 +36,16 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from langchain_qwen3.dialects import Dialect
+    from langchain_qwen3.messages import ReasoningHistory
     from langchain_qwen3.profiles import ModelLine
-
-OWN_SETTINGS = (
-    "enable_thinking",
-    "thinking_budget",
-    "preserve_thinking",
-    "return_reasoning",
-    "reasoning_history",
-    "normalize_messages",
-    "rescue_tool_calls",
-    "repair_tool_calls",
-)
-"""Keywords of a call that are ours: they shape the request and never reach the wire under their own names."""
+    from langchain_qwen3.settings import Settings
 
 FEW_IN_FLIGHT = 4
 """Requests that llama-server answers at once whatever its settings: it starts `--parallel` + 2 HTTP threads or more."""
 
-# None is a value of these: the server's default, no limit.
-_NULLABLE = frozenset({"enable_thinking", "thinking_budget", "preserve_thinking", "reasoning_effort"})
-_TEMPLATE_SWITCHES = ("enable_thinking", "preserve_thinking")
-# OpenRouter's object, and that of OpenAI's other API.
-_REASONING_NAMES = {"enabled": "enable_thinking", "effort": "reasoning_effort", "max_tokens": "thinking_budget"}
 _SDK_OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 _PLANNED = ("tools", "tool_choice", "parallel_tool_calls", "response_format")
 _NO_CHANGE = {"n": 1, "parallel_tool_calls": True}  # what a server that lacks the setting does anyway
-_ABSENT: Any = object()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Our own settings of one call, resolved from call, model and `extra_body`."""
-
-    thinking: Thinking
-    reasoning_history: ReasoningHistory = "auto"
-    normalize_messages: bool = True
-    rescue_tool_calls: bool = True
-    repair_tool_calls: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +94,7 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
         MessageError: No template could render the messages.
         MediaError: A content part cannot be sent to this server or checkpoint.
     """
-    settings, extra_body = _take_settings(asked, fields)
+    settings, extra_body = take_settings(asked, fields)
     model = str(asked.pop("model"))
     line = find_line(model, dialect.name)
     thinking = resolve_thinking(settings.thinking, dialect, line, model)
@@ -141,6 +115,9 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     if settings.normalize_messages:
         continues = extra_body.get("continue_final_message") or asked.get("continue_final_message")
         check_messages(payload["messages"], thinking=is_thinking_on(thinking, line) and not continues)
+    if settings.sampling == "recommended":
+        recommend_sampling(asked, thinking, line)
+    warn_if_greedy(asked, thinking, line)
     _write_stream(payload, asked, stream=stream)
     write_thinking(payload, thinking, dialect, line)
     _write_parameters(payload, {**asked, **plan.payload}, dialect)
@@ -157,80 +134,6 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
         ),
         demanded=plan.demanded,
     )
-
-
-def merge_body(base: dict[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge `added` into `base`, mappings key by key, and return it; what is added wins."""
-    for key, value in added.items():
-        inner = base.get(key)
-        if isinstance(inner, dict) and isinstance(value, dict):
-            base[key] = merge_body(dict(inner), value)
-        else:
-            base[key] = value
-    return base
-
-
-def _take_settings(asked: dict[str, Any], fields: Mapping[str, Any]) -> tuple[Settings, dict[str, Any]]:
-    """Take our own settings from wherever they were put, the nearest to the call first, and merge what is left.
-
-    Tutorials put them into `extra_body` or its `chat_template_kwargs`, of the model or of the call.
-    """
-    layers: list[dict[str, Any]] = []
-    kwargs = asked.pop(KWARGS, None)
-    bodies = [dict(body) if body else {} for body in (fields.get("extra_body"), asked.pop("extra_body", None))]
-    if kwargs:
-        bodies.insert(1, {KWARGS: kwargs})
-    for body in filter(None, bodies):
-        if isinstance(inner := body.get(KWARGS), dict):
-            body[KWARGS] = inner = dict(inner)
-            layers.append({name: inner.pop(name) for name in _TEMPLATE_SWITCHES if name in inner})
-            if not inner:
-                del body[KWARGS]
-        layers.append(body)
-    layers.append(asked)
-    for layer in layers:
-        _spread_reasoning(layer)
-    effort = _take(layers, "reasoning_effort", None)
-    found = {name: _take(layers, name, fields[name]) for name in OWN_SETTINGS}
-    thinking = Thinking(
-        enabled=found.pop("enable_thinking"),
-        budget=found.pop("thinking_budget"),
-        effort=effort,
-        preserve=found.pop("preserve_thinking"),
-        return_reasoning=found.pop("return_reasoning"),
-    )
-    merged: dict[str, Any] = {}
-    for body in bodies:
-        body.pop("stream", None)  # the method called decides
-        if (stream_options := body.pop("stream_options", None)) is not None:
-            asked["stream_options"] = stream_options
-        merge_body(merged, body)
-    return Settings(thinking=thinking, **found), merged
-
-
-def _take(layers: list[dict[str, Any]], name: str, default: Any) -> Any:
-    """Take a setting out of all layers, the last of which wins."""
-    found = default
-    for layer in layers:
-        value = layer.pop(name, _ABSENT)
-        if value is not _ABSENT and (value is not None or name in _NULLABLE):
-            found = value
-    return found
-
-
-def _spread_reasoning(layer: dict[str, Any]) -> None:
-    """Read OpenRouter's `reasoning` object as the settings it holds."""
-    reasoning = layer.get("reasoning")
-    if not isinstance(reasoning, dict):
-        return
-    rest = dict(reasoning)
-    for key, name in _REASONING_NAMES.items():
-        if key in rest:
-            layer.setdefault(name, rest.pop(key))
-    if rest:
-        layer["reasoning"] = rest
-    else:
-        del layer["reasoning"]
 
 
 def _take_options(asked: dict[str, Any]) -> dict[str, Any]:

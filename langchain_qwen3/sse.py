@@ -7,6 +7,7 @@ stream was complete. Lines end with LF, CRLF or CR; comments and unknown fields 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from jiter import from_json
@@ -38,13 +39,27 @@ class SseReader:
 
     Attributes:
         done: True once `[DONE]` was read; what follows it is ignored.
+        failure: Why reading stopped: an event is no JSON, or larger than the limit. The events before it were returned.
         stray: Lines before the first event that are of no event stream: an HTML page, a plain JSON reply.
     """
 
-    __slots__ = ("_after_cr", "_begun", "_data", "_held", "_max", "_pieces", "_start", "_stray_size", "done", "stray")
+    __slots__ = (
+        "_after_cr",
+        "_begun",
+        "_data",
+        "_held",
+        "_max",
+        "_pieces",
+        "_start",
+        "_stray_size",
+        "done",
+        "failure",
+        "stray",
+    )
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.done = False
+        self.failure: BadEventError | None = None
         self.stray: list[bytes] = []
         self._stray_size = 0
         self._pieces: list[bytes] = []  # of the unfinished line
@@ -56,11 +71,7 @@ class SseReader:
         self._begun = False
 
     def feed(self, data: bytes) -> list[Any]:
-        """Take the next bytes and return the events they complete.
-
-        Raises:
-            BadEventError: An event is no JSON, or larger than the limit.
-        """
+        """Take the next bytes and return the events they complete, those before a failure included."""
         if self._after_cr or b"\r" in data:
             data = self._normalize(data)
         arrived = len(data)
@@ -75,7 +86,11 @@ class SseReader:
         lines = data.split(b"\n")
         rest = lines.pop()
         self._pieces = [rest] if rest else []
-        events = self._read_lines(lines)
+        events: list[Any] = []
+        try:
+            self._read_lines(lines, events)
+        except BadEventError as error:
+            self.failure = error
         if not self._data:
             self._hold(len(rest))
         elif b"" in lines:  # the unfinished event began in these bytes
@@ -89,16 +104,15 @@ class SseReader:
         rest = b"".join(self._pieces)
         self._pieces = []
         cut = any(name.startswith(rest) for name in _FIELDS)
-        try:
-            return self._read_lines([b""] if cut else [rest, b""])
-        except BadEventError:
-            return []  # half an event: the stream was cut inside it
+        events: list[Any] = []
+        with suppress(BadEventError):  # half an event: the stream was cut inside it
+            self._read_lines([b""] if cut else [rest, b""], events)
+        return events
 
-    def _read_lines(self, lines: list[bytes]) -> list[Any]:
+    def _read_lines(self, lines: list[bytes], events: list[Any]) -> None:
         if self._start:
             self._start = False
             lines[0] = lines[0].removeprefix(_BOM)
-        events: list[Any] = []
         pending = self._data
         for line in lines:
             if line.startswith(b"data:"):
@@ -108,7 +122,6 @@ class SseReader:
                     self._dispatch(events)
             elif not line.startswith(_PASSED_OVER):
                 self._take_odd_line(line)
-        return events
 
     def _dispatch(self, events: list[Any]) -> None:
         pending = self._data
@@ -143,7 +156,7 @@ class SseReader:
     def _hold(self, size: int) -> None:
         self._held = size
         if size > self._max:
-            raise self._build_too_large(b"".join([*self._data, *self._pieces]))
+            self.failure = self._build_too_large(b"".join([*self._data, *self._pieces]))
 
     def _build_too_large(self, raw: bytes) -> BadEventError:
         return BadEventError(f"an event is larger than {self._max} bytes", raw)

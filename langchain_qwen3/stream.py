@@ -1,13 +1,13 @@
 """A streamed reply: bytes → events → LangChain chunks. Sans-IO, shared by sync and async.
 
-Contract of `StreamReader`: `read` takes the next bytes and returns the chunks they complete, `end` comes once and
+Contract of `StreamReader`: `read` takes the next bytes and yields the chunks they complete, `end` comes once and
 returns the last ones, or raises if the stream was cut. The very last chunk alone carries finish reason, usage and
 metadata. Chunks add up to the message a whole reply would have been.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -28,6 +28,7 @@ from langchain_qwen3.reply import (
     read_finish_reason,
     read_metadata,
     read_usage,
+    refuse_other_shapes,
 )
 from langchain_qwen3.sse import SseReader
 from langchain_qwen3.tools import collect_tool_calls
@@ -55,6 +56,7 @@ class StreamReader:
         self._options = options
         self._started_at = perf_counter()
         self._choice = ChoiceReader(options)
+        self._closed = False  # the choice is
         self._index: int | None = None  # the choice's; None before the first one
         self._noted: list[Mapping[str, Any]] = []
         self._choice_metadata: dict[str, Any] = {}
@@ -62,6 +64,7 @@ class StreamReader:
         self._reasoning: list[str] = []
         self._content: list[str] = []
         self._calls: list[ToolCallChunk] = []
+        self._closed = False
         self.finish_reason: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self.first_token_at: float | None = None
@@ -70,15 +73,17 @@ class StreamReader:
         """Take the response whose body follows: its headers, and where errors are said to come from."""
         self._response = response
 
-    def read(self, data: bytes) -> list[ChatGenerationChunk]:
-        """Take the next bytes of the body and return the chunks they complete.
+    def read(self, data: bytes) -> Iterator[ChatGenerationChunk]:
+        """Take the next bytes of the body and yield the chunks they complete, those before a failure included.
 
         Raises:
             Qwen3Error: The server reports an error in the stream.
             BadReplyError: An event is no chunk of a chat completion.
             BadEventError: An event is no JSON or too large.
         """
-        return self._feed_all(self._events.feed(data))
+        yield from self._feed_all(self._events.feed(data))
+        if self._events.failure is not None:
+            raise self._events.failure
 
     def end(self) -> list[ChatGenerationChunk]:
         """Return the last chunks once the body is at its end or `[DONE]` was read.
@@ -87,18 +92,28 @@ class StreamReader:
             StreamCutError: The stream lost its end.
             BadReplyError: The body was no stream and no reply at all.
         """
-        chunks = self._feed_all(self._events.close())
+        chunks = [*self._feed_all(self._events.close())]
         if self._events.stray and not self._noted:  # a whole reply in place of a stream, or an HTML page
             chunks += self._feed_all([read_body(b"\n".join(self._events.stray), self._response)])
         if not (self.ended or self.done):
             raise StreamCutError("the stream ended without a finish_reason and without [DONE]", response=self._response)
         if self._index is None:
             raise BadReplyError("the stream has no choices", response=self._response)
-        return [*chunks, self._finish()]
+        with refuse_other_shapes(self._response):
+            chunks.append(self._finish())
+        return chunks
+
+    def abort(self) -> ChatGenerationChunk | None:
+        """Return what a stream that was cut still held back, its open tool call made invalid; None for nothing."""
+        if self._closed:
+            return None
+        chunk = self._close(cut=True)
+        message: Any = chunk.message
+        return chunk if message.content or message.additional_kwargs or message.tool_call_chunks else None
 
     def partial(self) -> AIMessage | None:
         """Return what arrived of a stream that was cut, its open tool call invalid; None if nothing did."""
-        self._build(self._choice.close(None, cut=True), None)
+        self.abort()
         return self.collect() if self._reasoning or self._content or self._calls else None
 
     def collect(self) -> AIMessage:
@@ -113,11 +128,7 @@ class StreamReader:
             tool_calls=calls.calls,
             invalid_tool_calls=calls.invalid,
             usage_metadata=read_usage(self.usage) if self.usage else None,
-            response_metadata={
-                "finish_reason": self.finish_reason,
-                **read_metadata(self._noted, self.usage),
-                **self._choice.notes,
-            },
+            response_metadata=self._read_metadata(),
         )
 
     @property
@@ -130,16 +141,14 @@ class StreamReader:
         """True once the model said why it ended."""
         return self.finish_reason is not None
 
-    def _feed_all(self, events: list[Any]) -> list[ChatGenerationChunk]:
-        chunks = []
+    def _feed_all(self, events: list[Any]) -> Iterator[ChatGenerationChunk]:
         try:
             for event in events:
                 chunk = self._feed(event)
                 if chunk is not None:
-                    chunks.append(chunk)
+                    yield chunk
         except (AttributeError, KeyError, TypeError) as error:
             raise BadReplyError("the server sent an event that is no chunk", response=self._response) from error
-        return chunks
 
     def _feed(self, event: Mapping[str, Any]) -> ChatGenerationChunk | None:
         try:
@@ -206,31 +215,36 @@ class StreamReader:
             chunk.generation_info = info
         return chunk
 
+    def _close(self, *, cut: bool) -> ChatGenerationChunk:
+        self._closed = True
+        piece = self._choice.close(self.finish_reason, cut=cut)
+        return self._build(piece, None) or build_text_chunk("", "")
+
     def _finish(self) -> ChatGenerationChunk:
         """Return the last chunk of a stream that ended."""
-        piece = self._choice.close(self.finish_reason)
-        self._build(piece, None)
-        info = {
-            "finish_reason": read_finish_reason(self.finish_reason, called=self._choice.called),
-            **self._choice_metadata,
-            **self._choice.notes,
-            **read_metadata(self._noted, self.usage),
-            "timing": build_timing(self._started_at, self.first_token_at, self.usage),
-        }
-        if self._options.include_headers and self._response is not None:
-            info["headers"] = dict(self._response.headers)
-        kwargs = self._choice.kept
-        if piece.reasoning and self._options.return_reasoning:
-            kwargs["reasoning_content"] = piece.reasoning
+        held: Any = self._close(cut=False).message
         message = AIMessageChunk(
-            content=piece.content,
-            additional_kwargs=kwargs,
-            tool_call_chunks=_join_fragments(piece.calls),
+            content=held.content,
+            additional_kwargs={**self._choice.kept, **held.additional_kwargs},
+            tool_call_chunks=held.tool_call_chunks,
             usage_metadata=read_usage(self.usage) if self.usage else None,
             response_metadata={"model_provider": PROVIDER},
             chunk_position="last",
         )
+        info = self._read_metadata()
+        info["timing"] = build_timing(self._started_at, self.first_token_at, self.usage)
         return ChatGenerationChunk(message=message, generation_info=info)
+
+    def _read_metadata(self) -> dict[str, Any]:
+        metadata = {
+            "finish_reason": read_finish_reason(self.finish_reason, called=self._choice.called),
+            **self._choice_metadata,
+            **self._choice.notes,
+            **read_metadata(self._noted, self.usage),
+        }
+        if self._options.include_headers and self._response is not None:
+            metadata["headers"] = dict(self._response.headers)
+        return metadata
 
 
 def read_streamed_response(response: Any, options: ReplyOptions) -> ChatResult:

@@ -73,7 +73,8 @@ def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's w
         kwargs["structured_output"] = spec
     kwargs["ls_structured_output_format"] = {
         "kwargs": {"method": method, "strict": strict},
-        "schema": {"type": "function", "function": _build_function(spec)},
+        # A class as it is: core writes traces with its own converter.
+        "schema": schema if isinstance(schema, type) else {"type": "function", "function": _build_function(spec)},
     }
     asking = model.bind_tools(tools, **kwargs) if tools else model.bind(**kwargs)
     parser = StructuredOutputParser(

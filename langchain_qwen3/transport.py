@@ -123,7 +123,7 @@ class _LoopPools(PoolSet[http.AsyncBaseTransport]):
     def __init__(self, pools: Sequence[http.AsyncBaseTransport], on_close: Callable[[_LoopPools], None]) -> None:
         super().__init__(pools)
         self._on_close = on_close
-        self._is_closing = False
+        self._is_closed = False
         self._guard = self._close_with_loop()
 
     async def start_guard(self) -> None:
@@ -135,14 +135,21 @@ class _LoopPools(PoolSet[http.AsyncBaseTransport]):
         try:
             yield
         finally:
-            self._is_closing = True
-            self._on_close(self)
-            for pool in self.pools:
-                await pool.aclose()
-            await asyncio.sleep(0)  # aiohttp's sockets are closed by the loop's next turn
+            await self._close()
+
+    async def _close(self) -> bool:
+        """Close the connections. False: somebody else does, or did."""
+        if self._is_closed:
+            return False
+        self._is_closed = True
+        self._on_close(self)
+        for pool in self.pools:
+            await pool.aclose()
+        await asyncio.sleep(0)  # aiohttp's sockets are closed by the loop's next turn
+        return True
 
     async def aclose(self) -> None:
-        if not self._is_closing:  # else the end of the loop is closing them right now
+        if await self._close():
             await self._guard.aclose()
 
     async def send(self, request: http.Request) -> http.Response:

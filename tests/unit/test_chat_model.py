@@ -13,7 +13,8 @@ from langchain_core.load import dumps, loads
 from langchain_core.messages import HumanMessage
 from pydantic import SecretStr
 
-from langchain_qwen3 import ChatQwen3
+from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
+from langchain_qwen3.notices import forget_warnings
 
 QUESTION = [HumanMessage("你是谁?")]
 CANARIES = {
@@ -222,3 +223,32 @@ def test_takes_a_tutorials_arguments_when_written_for_chatopenai() -> None:
     payload = model._get_request_payload(QUESTION, options={"extra_body": {"enable_thinking": False}})
     assert payload["chat_template_kwargs"] == {"enable_thinking": False}
     assert "options" not in payload
+
+
+def test_sends_what_the_card_recommends_when_asked_for() -> None:
+    """Protects users from sampling by guess: thinking and not thinking have different values."""
+    model = build(sampling="recommended")
+    thinking = model._get_request_payload(QUESTION, enable_thinking=True)
+    plain = model._get_request_payload(QUESTION, enable_thinking=False)
+    assert [thinking[name] for name in ("temperature", "top_p", "top_k", "min_p")] == [0.6, 0.95, 20, 0.0]
+    assert [plain[name] for name in ("temperature", "top_p", "top_k", "min_p")] == [0.7, 0.8, 20, 0.0]
+    assert model._get_request_payload(QUESTION, temperature=0.2)["temperature"] == 0.2
+    assert "temperature" not in build()._get_request_payload(QUESTION)
+
+
+@pytest.mark.filterwarnings("error:greedy decoding while thinking")
+def test_warns_once_when_decoding_greedily_while_thinking() -> None:
+    """Protects users from endless repetition, which the model card warns of."""
+    forget_warnings()
+    model = build(temperature=0)
+    assert model._get_request_payload(QUESTION, enable_thinking=False)["temperature"] == 0
+    with pytest.warns(UnsupportedSettingWarning, match="greedy decoding"):
+        model._get_request_payload(QUESTION, enable_thinking=True)
+    model._get_request_payload(QUESTION, enable_thinking=True)
+
+
+def test_lets_the_nearest_setting_win_when_it_is_given_in_several_places() -> None:
+    """Protects a call's switch from the constructor's, however either is spelled."""
+    model = build(extra_body={"enable_thinking": True})
+    payload = model._get_request_payload(QUESTION, extra_body={"chat_template_kwargs": {"enable_thinking": False}})
+    assert payload["chat_template_kwargs"] == {"enable_thinking": False}

@@ -145,10 +145,11 @@ def test_is_free_in_the_child_when_forked_while_held() -> None:
 
 
 def test_never_waits_when_there_is_no_limit() -> None:
-    """Protects the default: None means no limit and no bookkeeping."""
+    """Protects the default: None means no limit, but requests are counted."""
     limit = InFlightLimit(None)
     with limit.slot(), limit.slot():
-        assert limit.in_flight == 0
+        assert limit.in_flight == 2
+    assert limit.in_flight == 0
 
 
 async def _hold(limit: InFlightLimit) -> None:

@@ -21,6 +21,7 @@ from langchain_qwen3.tokens import (
 )
 
 RECORDED = json.loads((Path(__file__).parent / "token_counts.json").read_text("utf-8"))
+CAPTURES = Path(__file__).parents[1] / "captures"
 TEXTS: list[dict[str, Any]] = RECORDED["texts"]
 CHATS: list[dict[str, Any]] = RECORDED["chats"]
 HI = {"role": "user", "content": "hi"}
@@ -48,6 +49,25 @@ def test_local_tokenizer_renders_recorded_prompts_when_line_is_newer(model: str)
     prompts = [tokenizer._render(chat["messages"], chat["tools"], chat["thinking"], {})[0] for chat in CHATS]
     digests = [hashlib.sha256(prompt.encode()).hexdigest()[:16] for prompt in prompts]
     assert digests == [chat["prompts"][model] for chat in CHATS]
+
+
+def test_local_tokenizer_counts_what_vllm_billed_when_requests_were_recorded() -> None:
+    """Protects against the real thing: prompt tokens that vLLM 0.32 reported for every recorded request."""
+    tokenizer, counts, billed = LocalTokenizer("Qwen/Qwen3-0.6B"), {}, {}
+    for path in sorted(CAPTURES.glob("vllm-*/*.json")):
+        capture = json.loads(path.read_text("utf-8"))
+        request, reply = capture["request"].get("body"), capture["response"].get("body")
+        # A request that continues an answer is not a chat of this package's.
+        if not isinstance(reply, dict) or not reply.get("usage") or "continue_final_message" in request:
+            continue
+        switches = request.get("chat_template_kwargs") or {}
+        effort = request.get("reasoning_effort")
+        thinking = switches.get("enable_thinking", None if effort is None else effort != "none")
+        case = f"{path.parent.name}/{path.stem}"
+        counts[case] = tokenizer.count_messages(request["messages"], request.get("tools"), thinking)
+        billed[case] = reply["usage"]["prompt_tokens"]
+    assert len(billed) > 100
+    assert counts == billed
 
 
 def test_local_tokenizer_keeps_special_tokens_whole_when_line_is_newer() -> None:
@@ -87,7 +107,7 @@ def test_local_tokenizer_counts_media_when_parts_are_no_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "chat", [[{"role": "assistant", "content": "yes"}], [{"role": "developer", "content": "no"}, HI]]
+    "chat", [[{"role": "assistant", "content": "yes"}], [HI, {"role": "system", "content": "late"}]]
 )
 def test_local_tokenizer_counts_anyway_when_template_refuses(chat: list[dict[str, Any]]) -> None:
     """Protects `trim_messages`, which counts single messages that 3.5's template raises on."""

@@ -1,0 +1,246 @@
+"""What a `ChatQwen3` is: its fields, how it is built, how it names itself, and how it is copied and closed."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
+from langchain_openai import ChatOpenAI
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
+
+from langchain_qwen3.client_pool import ClientLease
+from langchain_qwen3.clients import CONNECTION_FIELDS, build_clients, resolve_api_key
+from langchain_qwen3.dialects import DIALECTS
+from langchain_qwen3.in_flight import InFlightLimit
+from langchain_qwen3.messages import ReasoningHistory
+from langchain_qwen3.profiles import build_profile
+from langchain_qwen3.reply import PROVIDER
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import LangSmithParams, ModelProfile
+
+DEFAULT_BASE_URL = "http://localhost:8000/v1"
+"""vLLM's default port."""
+
+
+class Qwen3Fields(ChatOpenAI):
+    """The fields of `ChatQwen3` and everything about it that needs no request."""
+
+    model_name: str = Field(default_factory=lambda: os.getenv("QWEN_MODEL", ""), alias="model")
+    """Served model name; `$QWEN_MODEL` when not given."""
+
+    default_headers: Mapping[str, str] | None = Field(default=None, repr=False)
+    """Headers of every request. They may hold secrets, so neither repr nor dumps show them."""
+
+    default_query: Mapping[str, object] | None = Field(default=None, repr=False)
+    """Query parameters of every request; hidden like the headers."""
+
+    openai_proxy: str | None = Field(default=None, repr=False)
+    """Proxy for all requests; without it the usual `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count."""
+
+    stream_usage: bool = True
+    """Ask for token usage in streams."""
+
+    server: str = "auto"
+    """How the server spells things: a name in `langchain_qwen3.dialects.DIALECTS`, or `auto` to find out."""
+
+    enable_thinking: bool | None = None
+    """Thinking on or off; None leaves it to the server."""
+
+    return_reasoning: bool = True
+    """False leaves reasoning out of messages and chunks. The server still writes it, and usage counts it."""
+
+    thinking_budget: int | None = None
+    """Tokens of thinking, in the server's own field; None for no limit."""
+
+    preserve_thinking: bool | None = None
+    """Template switch of Qwen3.6 and newer: keep the reasoning of all earlier turns in the prompt."""
+
+    reasoning_history: ReasoningHistory = "auto"
+    """Whose reasoning is sent back: `auto` since the last human message, or of all turns where the checkpoint wants it
+    (3.8, `preserve_thinking`); `all`; `none`."""
+
+    normalize_messages: bool = True
+    """Put right what a Qwen3 template would refuse or silently drop: `developer` becomes `system`, several or late
+    system messages become one at the front, and a conversation no template can render is an error before it is sent."""
+
+    rescue_tool_calls: bool = True
+    """Read tool calls that a server without the right parser left in the text."""
+
+    repair_tool_calls: bool = False
+    """Mend the known damage of Qwen's tool parsers (extra `repair`); the message's metadata says what was mended."""
+
+    top_k: int | None = None
+    """Sample from the k likeliest tokens."""
+
+    min_p: float | None = None
+    """Drop tokens less likely than this share of the likeliest one."""
+
+    repetition_penalty: float | None = None
+    """Factor against repetition, 1 for none; sent as `repeat_penalty` to llama.cpp and LM Studio."""
+
+    sampling: Literal["recommended"] | None = None
+    """`recommended` sends what the model card says for thinking or for not thinking, and follows a per-call switch;
+    what is set explicitly stays. None leaves sampling to the server."""
+
+    max_concurrency: int | None = Field(default=None, ge=1)
+    """Requests in flight through this model, over all loops, threads and sync calls of the process; None for no limit.
+    A stream holds its place until it is closed, so a call inside the loop over another call's stream waits for ever
+    under a limit of 1."""
+
+    transport: Literal["auto", "httpx", "aiohttp"] = "auto"
+    """What carries async requests; `auto` takes aiohttp when the extra is installed."""
+
+    _lease: ClientLease | None = PrivateAttr(default=None)
+    _limit: InFlightLimit | None = PrivateAttr(default=None)
+
+    # -- construction ------------------------------------------------------------------------------------------------
+
+    @model_validator(mode="before")
+    @classmethod
+    def validate_temperature(cls, values: dict[str, Any]) -> Any:
+        """Leave temperature alone: the parent changes it for names that begin like OpenAI's models."""
+        return values
+
+    @model_validator(mode="after")
+    def _infer_use_responses_api(self) -> Self:
+        """Refuse the Responses API, and ignore the environment variable that would switch it on."""
+        if self.use_responses_api:
+            raise ValueError("use_responses_api=True is not possible: ChatQwen3 speaks chat completions only")
+        if self.output_version == "responses/v1":
+            if "output_version" in self.model_fields_set:
+                raise ValueError('output_version must be "v0" or "v1": "responses/v1" is OpenAI\'s Responses API')
+            self.output_version = None
+        return self
+
+    @model_validator(mode="after")
+    def validate_environment(self) -> Self:
+        """Resolve model, URL and key, and take a lease on the shared clients.
+
+        It takes the place of the parent's validator of this name, which reads `OPENAI_*` and `LANGSMITH_*` variables.
+        """
+        if not self.model_name:
+            raise ValueError('model is missing: pass model="Qwen/Qwen3-0.6B" or set $QWEN_MODEL')
+        if self.server != "auto" and self.server not in DIALECTS:
+            raise ValueError(f'server must be "auto" or one of {", ".join(DIALECTS)}, not {self.server!r}')
+        if self.n is not None and self.n < 1:
+            raise ValueError("n must be at least 1")
+        if self.n is not None and self.n > 1 and self.streaming:
+            raise ValueError("n must be 1 when streaming")
+        self.openai_api_base = (self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
+        if self.openai_api_key is None:
+            self.openai_api_key = SecretStr(resolve_api_key(self.openai_api_base))
+        self._limit = InFlightLimit(self.max_concurrency)
+        self._connect()
+        return self
+
+    def _connect(self) -> None:
+        """Build the SDK's clients over the shared connections."""
+        self._lease, self.root_client, self.root_async_client = build_clients(self)
+        self.client = self.root_client and self.root_client.chat.completions
+        self.async_client = self.root_async_client and self.root_async_client.chat.completions
+
+    # -- identity ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _llm_type(self) -> str:
+        return PROVIDER
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Constructor arguments that dumps replace by the name of an environment variable."""
+        return {"openai_api_key": "QWEN_API_KEY"}
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Return the module path that dumps name."""
+        return ["langchain_qwen3", "chat_model"]
+
+    def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
+        """Return the dump, without anything that may hold a secret.
+
+        The key's place names our variable, where the parent would name OpenAI's; headers, query and proxy are left out.
+        """
+        dumped = super().to_json()
+        if dumped["type"] == "constructor":
+            kwargs = dumped["kwargs"]
+            if "openai_api_key" in kwargs:
+                kwargs["openai_api_key"] = {"lc": 1, "type": "secret", "id": ["QWEN_API_KEY"]}
+            for name in ("default_headers", "default_query", "openai_proxy"):
+                kwargs.pop(name, None)
+        return dumped
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"] = PROVIDER
+        return params
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return build_profile(self.model_name)
+
+    def _use_responses_api(self, payload: dict[str, Any]) -> bool:  # noqa: ARG002
+        return False
+
+    # -- connections and copies --------------------------------------------------------------------------------------
+
+    @property
+    def _in_flight(self) -> InFlightLimit:
+        """The limit, shared by every copy of this model that has the same size."""
+        if self._limit is None or self._limit.size != self.max_concurrency:
+            self._limit = InFlightLimit(self.max_concurrency)
+        return self._limit
+
+    def close(self) -> None:
+        """Give back this model's share in the sync connections; the last model to do so closes them."""
+        if self._lease is not None:
+            self._lease.close()
+
+    async def aclose(self) -> None:
+        """Give back this model's share in the connections; the last model to do so closes the running loop's.
+
+        The model can be used again afterwards: connections open by themselves.
+        """
+        if self._lease is not None:
+            await self._lease.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy; one with another URL, key or transport connects anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("_serialized", None)  # core's cache key of the original
+        if update and not CONNECTION_FIELDS.isdisjoint(update):
+            copied._connect()  # noqa: SLF001
+        return copied
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Pickle without connections. The key is in the pickle, as in the model."""
+        state = super().__getstate__()
+        fields = dict(state["__dict__"])
+        for name in (
+            "client",
+            "async_client",
+            "root_client",
+            "root_async_client",
+            "http_client",
+            "http_async_client",
+        ):
+            fields[name] = None
+        return {**state, "__dict__": fields, "__pydantic_private__": None}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        object.__setattr__(self, "__pydantic_private__", {"_lease": None, "_limit": None})
+        self._connect()
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        copied = self.__class__.__new__(self.__class__)
+        copied.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return copied

@@ -1,0 +1,258 @@
+"""Thousands of calls with faults among them: every one ends rightly, and nothing is left behind.
+
+    python -m tests.faults.soak 20000
+
+Streamed and whole, sync and async, over both transports, 200 in flight, against a fault server in a process of its
+own. Each call's result is compared with what its fault must lead to, and all results with the server's log: none
+wrong, none missing, none sent more often than its retries. Then connections, file descriptors, tasks and memory
+must be back to where they were.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.errors import (
+    BadReplyError,
+    Qwen3ConnectionError,
+    Qwen3Error,
+    Qwen3InvalidRequestError,
+    Qwen3RateLimitError,
+    StreamCutError,
+    StreamStallError,
+)
+from tests.faults.plans import content_of, reasoning_of
+
+IN_FLIGHT = 200
+THREADS = 40
+RETRIES = 2
+WAYS = ("invoke", "stream", "ainvoke", "astream")
+RIGHT, LEFT = "right", "left"
+
+# Fault -> outcome of a whole reply, of a stream, and how many requests it takes; None: not for whole replies.
+FAULTS: dict[str, tuple[Any, Any, int, int]] = {
+    "slow 0.01": (RIGHT, RIGHT, 1, 1),
+    "close_after": (RIGHT, RIGHT, 1, 1),
+    "compressed": (RIGHT, RIGHT, 1, 1),
+    "status 503 openai retry-after-ms=10 x1": (RIGHT, RIGHT, 2, 2),
+    "reset 0 x1": (RIGHT, RIGHT, 2, 2),
+    "fin 40 x1": (RIGHT, RIGHT, 2, 2),
+    "status 400 openai": (Qwen3InvalidRequestError, Qwen3InvalidRequestError, 1, 1),
+    "status 429 string retry-after-ms=10": (Qwen3RateLimitError, Qwen3RateLimitError, 3, 3),
+    "garbage": (Qwen3ConnectionError, Qwen3ConnectionError, 3, 3),
+    "reset 300": (Qwen3ConnectionError, StreamCutError, 3, 1),
+    "fin 300": (Qwen3ConnectionError, StreamCutError, 3, 1),
+    "page": (BadReplyError, BadReplyError, 1, 1),
+    "broken_json": (BadReplyError, BadReplyError, 1, 1),
+    "error_event 4": (None, Qwen3InvalidRequestError, 1, 1),
+    "neither": (None, StreamCutError, 1, 1),
+    "stall e4": (None, StreamStallError, 1, 1),
+    "leave e6": (None, LEFT, 1, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call: what is asked, how, and what must come of it."""
+
+    key: str
+    way: str
+    transport: str
+    fault: str
+    outcome: Any
+    requests: int
+
+    @property
+    def text(self) -> str:
+        """The user message."""
+        fault = self.fault.replace("leave", "stall")
+        return f"{self.key} [[{fault}]]" if fault else self.key
+
+
+def draw_jobs(count: int, share: float, seed: int) -> list[Job]:
+    """Draw the calls of a run; the same seed draws the same."""
+    dice = random.Random(seed)
+    jobs = []
+    for number in range(count):
+        way, transport = dice.choice(WAYS), dice.choice(("httpx", "aiohttp"))
+        fault, outcome, requests = "", RIGHT, 1
+        if dice.random() < share:
+            fault = dice.choice(list(FAULTS))
+            whole, streamed, whole_requests, streamed_requests = FAULTS[fault]
+            if whole is None:
+                way = "astream" if way in {"ainvoke", "astream"} else "stream"
+            outcome = streamed if "stream" in way else whole
+            requests = streamed_requests if "stream" in way else whole_requests
+        jobs.append(Job(f"s{number}", way, transport, fault, outcome, requests))
+    return jobs
+
+
+async def run(job: Job, model: ChatQwen3, threads: ThreadPoolExecutor) -> Any:
+    """Make one call; returns the outcome: right, wrong, left, or the class of the error."""
+    loop = asyncio.get_running_loop()
+    try:
+        if job.way == "invoke":
+            message: Any = await loop.run_in_executor(threads, model.invoke, job.text)
+        elif job.way == "stream":
+            message = await loop.run_in_executor(threads, read_stream, model, job)
+        elif job.way == "ainvoke":
+            message = await model.ainvoke(job.text)
+        else:
+            message = None
+            async with contextlib.aclosing(model.astream(job.text)) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
+                    message = chunk if message is None else message + chunk
+                    if job.outcome is LEFT:
+                        return LEFT
+    except Qwen3Error as error:
+        return type(error)
+    if message is LEFT:
+        return LEFT
+    right = message.content == content_of(job.key)
+    reasoned = message.additional_kwargs.get("reasoning_content") == reasoning_of(job.key)
+    return RIGHT if right and reasoned else f"wrong: {message!r}"
+
+
+def read_stream(model: ChatQwen3, job: Job) -> Any:
+    """The sum of a sync stream, or LEFT after its first chunk."""
+    message: Any = None
+    with contextlib.closing(model.stream(job.text)) as chunks:  # type: ignore[type-var]
+        for chunk in chunks:
+            message = chunk if message is None else message + chunk
+            if job.outcome is LEFT:
+                return LEFT
+    return message
+
+
+async def run_all(jobs: list[Job], models: dict[str, ChatQwen3]) -> list[Any]:
+    """Make all calls, so many in flight; returns their outcomes in order."""
+    outcomes: list[Any] = [None] * len(jobs)
+    numbers = iter(range(len(jobs)))
+    with ThreadPoolExecutor(THREADS) as threads:
+
+        async def work() -> None:
+            for number in numbers:
+                outcomes[number] = await run(jobs[number], models[jobs[number].transport], threads)
+
+        await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+    return outcomes
+
+
+def measure() -> dict[str, int]:
+    """What could leak: descriptors, tasks, memory in KiB (Linux)."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return {
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+        "tasks": len(asyncio.all_tasks()),
+        "kibibytes": pages * os.sysconf("SC_PAGE_SIZE") // 1024,
+    }
+
+
+def read_log(url: str) -> dict[str, Any]:
+    """The server's log."""
+    with urllib.request.urlopen(url.replace("/v1", "/log")) as reply:  # noqa: S310 - our own server
+        log: dict[str, Any] = json.load(reply)
+        return log
+
+
+@contextlib.contextmanager
+def serve() -> Iterator[str]:
+    """A fault server in a process of its own; gives its URL."""
+    command = [sys.executable, "-m", "tests.faults.server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.communicate("", timeout=30)
+
+
+def compare(jobs: list[Job], outcomes: list[Any], log: dict[str, Any]) -> list[str]:
+    """Everything that is not as it must be."""
+    faults = [f"{job}: {outcome}" for job, outcome in zip(jobs, outcomes, strict=True) if outcome != job.outcome]
+    arrived = Counter(call["key"] for call in log["calls"])
+    faults += [
+        f"{job}: {arrived[job.key]} requests, {job.requests} expected"
+        for job in jobs
+        if arrived[job.key] != job.requests
+    ]
+    unknown = arrived.keys() - {job.key for job in jobs}
+    return faults + [f"{key}: nobody sent this" for key in unknown if not key.startswith("warm")]
+
+
+async def soak(url: str, count: int, share: float, seed: int) -> list[str]:
+    """Run the calls and return what is wrong."""
+    models = {
+        transport: ChatQwen3(
+            model="Qwen/Qwen3-0.6B",
+            base_url=url,
+            transport=transport,
+            max_retries=RETRIES,
+            timeout=60,
+            stream_chunk_timeout=5,
+        )
+        for transport in ("httpx", "aiohttp")
+    }
+    warm = [
+        Job(f"warm{n}", way, transport, "", RIGHT, 1) for transport in models for n, way in enumerate(WAYS * IN_FLIGHT)
+    ]
+    await run_all(warm, models)
+    for model in models.values():
+        await model.aclose()
+    before = measure()
+    started = time.monotonic()
+    jobs = draw_jobs(count, share, seed)
+    outcomes = await run_all(jobs, models)
+    seconds = time.monotonic() - started
+    for model in models.values():
+        await model.aclose()
+    await asyncio.sleep(1)
+    after, log = measure(), read_log(url)
+    wrong = compare(jobs, outcomes, log)
+    kinds = Counter(outcome if isinstance(outcome, str) else outcome.__name__ for outcome in outcomes)
+    sys.stdout.write(f"{count} calls in {seconds:.0f} s ({count / seconds:.0f}/s): {dict(kinds.most_common(12))}\n")
+    sys.stdout.write(f"{log['opened']} connections, {log['most_open']} at once\nbefore {before}\nafter  {after}\n")
+    del outcomes, jobs
+    wrong += [
+        f"{name} {before[name]} -> {after[name]}" for name in ("descriptors", "tasks") if after[name] > before[name]
+    ]
+    if log["open"] > 1:  # the one that reads the log
+        wrong.append(f"{log['open'] - 1} connections still open")
+    if after["kibibytes"] > before["kibibytes"] + 2 * count + 16 * 1024:  # 2 KiB of test records a call
+        wrong.append(f"memory grew from {before['kibibytes']} to {after['kibibytes']} KiB")
+    return wrong
+
+
+def main() -> None:
+    """Read the arguments, run, and fail on anything that is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("calls", type=int)
+    parser.add_argument("--faults", type=float, default=0.1, help="share of calls with a fault")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    with serve() as url:
+        wrong = asyncio.run(soak(url, arguments.calls, arguments.faults, arguments.seed))
+    for line in wrong[:40]:
+        sys.stdout.write(f"WRONG {line}\n")
+    sys.stdout.write(f"{len(wrong)} wrong\n" if wrong else "all right\n")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
