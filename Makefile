@@ -6,13 +6,13 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 OLDEST := .venv-oldest/bin
 OLDEST_PINS := "openai==2.45.0" "langchain-core==1.7.0" "langchain-openai==1.7.0" "langchain<1.5"
-EXTRAS := ".[aiohttp,local,repair,tokenizer,progress]"
+EXTRAS := ".[aiohttp,cli,download,local,plot,progress,repair,tokenizer]"
 PYTEST_ARGS ?=
 RUFF_FILES := . --extend-exclude ".venv-*"
 PYTEST := -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest test-oldest test-all lint types format clean
+.PHONY: help demo test test-newest test-oldest test-all soak fuzz bench docs dist lint types format clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,20 @@ test-oldest: .venv-oldest/dev ## The suite on the oldest dependencies
 test-all: .venv/dev .venv-oldest/dev ## The suite with its slow tests, on both
 	$(BIN)/python $(PYTEST) -m "not vllm"
 	$(OLDEST)/python $(PYTEST) -m "not vllm"
+
+soak: .venv/dev ## N calls (20000) at a server that fails one in ten; each must end right or in a typed error
+	$(BIN)/python -W error -m tests.faults.soak $(or $(N),20000)
+
+bench: .venv-bench/ready ## ChatQwen3 against its peers: docs/benchmarks.{json,md,png}; ARGS=--quick for a short one
+	.venv-bench/bin/python -m bench.run $(ARGS)
+
+docs: .venv/docs ## The documentation, built strictly into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q
+
+dist: .venv/dev ## Wheel and sdist, built and checked
+	rm -rf dist
+	$(UV) build -q --python $(BIN)/python
+	$(UV) tool run -q twine check --strict dist/*
 
 lint: .venv/dev ## ruff: rules and format
 	$(BIN)/ruff check $(RUFF_FILES)
@@ -60,6 +74,15 @@ clean: ## Remove the environments and every cache
 
 .venv/dev: .venv/runtime
 	$(UV) pip install -q -p $(BIN)/python -e $(EXTRAS) --group test --group lint
+	@touch $@
+
+.venv/docs: .venv/dev
+	$(UV) pip install -q -p $(BIN)/python --group docs
+	@touch $@
+
+.venv-bench/ready: .venv/uv pyproject.toml bench/requirements.txt
+	$(PYTHON) -m venv --without-pip .venv-bench
+	$(UV) pip install -q -p .venv-bench/bin/python -e ".[aiohttp]" -r bench/requirements.txt --overrides bench/overrides.txt
 	@touch $@
 
 .venv-oldest/dev: .venv/uv pyproject.toml

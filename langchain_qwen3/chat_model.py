@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import ModelProfile
     from langchain_core.tools import BaseTool
 
+    from langchain_qwen3.doctor import Diagnosis
     from langchain_qwen3.errors import ErrorTranslator
 
 content_blocks.register()
@@ -89,6 +90,7 @@ class ChatQwen3(Qwen3Fields):
         asked.setdefault("stream_usage", self.stream_usage)
         fields = {name: getattr(self, name) for name in OWN_SETTINGS}
         fields["extra_body"] = self.extra_body
+        fields["include_headers"] = self.include_response_headers
         return build_call(messages, asked, fields, self.dialect, stream=stream, in_flight=self._in_flight.in_flight)
 
     def with_structured_output(
@@ -276,11 +278,13 @@ class ChatQwen3(Qwen3Fields):
     def _errors(self) -> ErrorTranslator:
         return translate_errors(self.dialect.name, self._base_url, self.model_name)
 
-    def _should_stream(self, **kwargs: Any) -> bool:
-        # A stream is one message, so several choices come whole even where a callback would like tokens.
-        if (kwargs.get("n") or self.n or 1) > 1:
-            return False
-        return super()._should_stream(**kwargs)
+    def _streaming_disabled(self, **kwargs: Any) -> bool:
+        # A stream is one message, so several choices come whole where no stream was asked for but by a callback.
+        if not kwargs.get("stream"):
+            settings = (kwargs, kwargs.get("extra_body"), {"n": self.n}, self.extra_body)
+            if next((int(found["n"] or 1) for found in settings if found and found.get("n")), 1) > 1:
+                return True
+        return super()._streaming_disabled(**kwargs)
 
     # -- what is known of the model ----------------------------------------------------------------------------------
 
@@ -325,6 +329,15 @@ class ChatQwen3(Qwen3Fields):
     async def aserved_profile(self) -> ModelProfile | None:
         """Do what `served_profile` does."""
         return self._build_served_profile(await alook_up(self.root_async_client, self._base_url))
+
+    async def adoctor(self) -> Diagnosis:
+        """Examine the server: what works, what does not, and the flag to start it with.
+
+        About thirty short requests; the model is not changed. In a notebook the result shows itself as a table.
+        """
+        from langchain_qwen3.doctor import examine
+
+        return await examine(self)
 
     def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:
         context = facts.contexts.get(self.model_name)

@@ -5,11 +5,14 @@ The text goes through these readers, each in the way only while it is needed:
 
     content    think tags → forced calls → calls left in the text → newlines at its start
     reasoning  think tags →                calls left in the text → withheld → newlines at its edges
+
+A call in the content is a call at once. One in the reasoning may be a rehearsal, so it counts only if the model stopped
+by itself and said nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.messages.tool import ToolCallChunk
@@ -59,7 +62,8 @@ class ChoiceReader:
         "_kept",
         "_plain",
         "_reasoning",
-        "_rescuers",
+        "_rehearsed",
+        "_rescuer",
         "_splitter",
         "_withheld",
         "called",
@@ -71,7 +75,7 @@ class ChoiceReader:
         self._content: EdgeTrimmer | None = None  # made when the content begins
         self._withheld: list[str] | None = [] if options.thinking_off else None
         self._calls = ToolCallStream(repair=options.repair_tool_calls, parameterless=read_parameterless(options.tools))
-        self._rescuers = _build_rescuers(options.tools)
+        self._rescuer, self._rehearsed = _build_rescuers(options)
         self._forced = _build_forced_reader() if options.forced_calls else None
         self._plain = False  # the answer began and nothing but its text is expected
         self._kept: list[dict[str, Any]] = []
@@ -94,8 +98,8 @@ class ChoiceReader:
         if not KEPT_FIELDS.isdisjoint(delta):
             self._kept += [{key: value} for key, value in delta.items() if value and key in KEPT_FIELDS]
         reasoning += inline
-        if self._rescuers is not None or self._forced is not None:
-            reasoning, content, found = self._take_calls(reasoning, content, None)
+        if self._rescuer is not None or self._forced is not None:
+            content, found = self._take_calls(content, None)
             if found:
                 calls = [*calls, *self._calls.add(found)]
         return self._emit(reasoning, content, calls)
@@ -111,15 +115,21 @@ class ChoiceReader:
         truncated = cut or finish_reason in _TRUNCATED
         stopped = not cut and finish_reason in _STOPPED
         spans = self._splitter.close()
-        reasoning, content, found = self._take_calls(spans.reasoning, spans.content, truncated)
-        calls = [*self._calls.add(found), *self._calls.close(truncated)]
-        self.called = self._calls.seen
+        content, found = self._take_calls(spans.content, truncated)
         if content:
             content = self._trim(content)
+        calls = self._calls.add(found)
+        reasoning = spans.reasoning
+        if self._rehearsed is not None:
+            said = truncated or self._calls.seen or content or self._answered
+            reasoning, found = self._rehearsed.close(reasoning, only=not said)
+            calls += self._calls.add(found)
+        calls += self._calls.close(truncated)
+        self.called = self._calls.seen
         if self._withheld is not None:
             reasoning = "".join([*self._withheld, reasoning])
             self._withheld = None
-            if stopped and not (self.called or content or (self._content and self._content.text_seen)):
+            if stopped and not (self.called or content or self._answered):
                 return Piece("", reasoning.lstrip("\n"), calls)
         return Piece(self._reasoning.feed(reasoning), content, calls)
 
@@ -131,18 +141,30 @@ class ChoiceReader:
     @property
     def kept(self) -> dict[str, Any]:
         """Message fields for `additional_kwargs`, their fragments joined."""
-        return merge_dicts({}, *self._kept)
+        try:
+            return merge_dicts({}, *self._kept)
+        except TypeError:  # fragments of different types cannot be joined: the newest stand
+            return {key: value for fragment in self._kept for key, value in fragment.items()}
 
     def _emit(self, reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> Piece:
         if content:
             content = self._trim(content)
+        if self._rehearsed is not None:
+            reasoning = self._rehearsed.feed(reasoning)
+            if content or calls:
+                reasoning += self._rehearsed.release()
+                self._rehearsed = None
         if self._withheld is not None:
             reasoning = self._withhold(self._withheld, reasoning, answered=bool(content or calls))
         if reasoning:
             reasoning = self._reasoning.feed(reasoning)
         if content:
-            self._plain = self._splitter.idle and self._rescuers is None and self._forced is None
+            self._plain = self._splitter.idle and self._rescuer is None and self._forced is None
         return Piece(reasoning, content, calls)
+
+    @property
+    def _answered(self) -> bool:
+        return self._content is not None and self._content.text_seen
 
     def _trim(self, content: str) -> str:
         if self._content is None:
@@ -158,24 +180,61 @@ class ChoiceReader:
         self._withheld = None
         return "".join(withheld)
 
-    def _take_calls(self, reasoning: str, content: str, truncated: bool | None) -> tuple[str, str, list[WireCall]]:
-        """Take calls out of the text; `truncated` is None while there is more to come."""
+    def _take_calls(self, content: str, truncated: bool | None) -> tuple[str, list[WireCall]]:
+        """Take calls out of the content; `truncated` is None while there is more to come."""
         calls: list[WireCall] = []
         if self._forced is not None:
             content = _read_calls(self._forced, content, truncated, calls)
-        if self._rescuers is not None:
-            in_reasoning, in_content = self._rescuers
-            reasoning = _read_calls(in_reasoning, reasoning, truncated, calls)
-            content = _read_calls(in_content, content, truncated, calls)
-        return reasoning, content, calls
+        if self._rescuer is not None:
+            content = _read_calls(self._rescuer, content, truncated, calls)
+        return content, calls
 
 
-def _build_rescuers(tools: Iterable[Mapping[str, Any]]) -> tuple[ToolRescuer, ToolRescuer] | None:
-    if not tools:
-        return None
+class _RehearsedCalls:
+    """Calls in the reasoning: from the first one on the text is held until it is known whether they are meant.
+
+    Args:
+        rescuer: Finds them.
+    """
+
+    def __init__(self, rescuer: ToolRescuer) -> None:
+        self._rescuer = rescuer
+        self._held = ""  # as it came; what the rescuer gives before the first call is its beginning
+        self._shown = ""  # the held text without its calls
+        self._calls: list[WireCall] = []
+
+    def feed(self, text: str) -> str:
+        """Take the next piece and return what is reasoning in any case."""
+        if not text:
+            return ""
+        self._held += text
+        shown, calls = self._rescuer.feed(text)
+        self._calls += calls
+        if self._calls:
+            self._shown += shown
+            return ""
+        self._held = self._held[len(shown) :]
+        return shown
+
+    def release(self) -> str:
+        """Return the held text: it is reasoning."""
+        return self._held
+
+    def close(self, text: str, *, only: bool) -> tuple[str, list[WireCall]]:
+        """Return the rest of the reasoning and, if the reply has `only` them, the calls."""
+        begun = self.feed(text)
+        if not only:
+            return begun + self._held, []
+        shown, calls = self._rescuer.close(truncated=False)
+        return begun + self._shown + shown, [*self._calls, *calls]
+
+
+def _build_rescuers(options: ReplyOptions) -> tuple[ToolRescuer | None, _RehearsedCalls | None]:
+    if not (options.tools and options.rescue_tool_calls):
+        return None, None
     from langchain_qwen3.rescue import ToolRescuer
 
-    return ToolRescuer(tools), ToolRescuer(tools)
+    return ToolRescuer(options.tools), _RehearsedCalls(ToolRescuer(options.tools))
 
 
 def _build_forced_reader() -> ForcedCallStream:

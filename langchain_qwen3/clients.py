@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import openai
+from langchain_openai.chat_models._client_utils import _resolve_socket_options
 from pydantic import SecretStr
 
 from langchain_qwen3.client_pool import ClientLease, PoolSettings, lease_clients
@@ -50,7 +51,7 @@ def build_clients(model: Qwen3Fields) -> tuple[ClientLease | None, openai.OpenAI
     """Return the lease on the shared connections and the SDK's clients; no sync one for an async key.
 
     Raises:
-        ValueError: `openai_proxy` is given together with an http client of the user's own.
+        ValueError: `openai_proxy` is given together with an http client of the user's own, or the key cannot be sent.
     """
     if model.openai_proxy and (model.http_client or model.http_async_client):
         raise ValueError("openai_proxy cannot be given together with http_client or http_async_client: set it there")
@@ -58,7 +59,7 @@ def build_clients(model: Qwen3Fields) -> tuple[ClientLease | None, openai.OpenAI
         PoolSettings(
             transport=model.transport,
             proxy=model.openai_proxy,
-            socket_options=tuple(model.http_socket_options or ()),
+            socket_options=_resolve_socket_options(model.http_socket_options),
         )
     )
     sync_key, async_key = _split_key(model.openai_api_key)
@@ -99,6 +100,8 @@ def _split_key(
     """Return the key as the sync and as the async client want it."""
     if key is None or isinstance(key, SecretStr):
         text = key.get_secret_value() if key else "EMPTY"
+        if not (text.isascii() and text.isprintable()):  # http libraries would quote it in their own error
+            raise ValueError("api_key holds a line break or another character that no HTTP header can carry")
         return text, text
     if inspect.iscoroutinefunction(key):
         return None, key

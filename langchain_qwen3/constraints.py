@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+CONSTRAINT_FIELDS = frozenset({"response_format", "structured_outputs", "grammar", "json_schema", "regex", "ebnf"})
+"""Payload fields that hold the answer to a form; a request has one of them at most."""
+
 
 class Constraint(TypedDict, total=False):
     """The value of `model.bind(constraint=…)`; exactly one key.

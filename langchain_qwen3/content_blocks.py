@@ -60,7 +60,7 @@ def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
 
 def _is_sum(message: AIMessageChunk) -> bool:
     """Whether every call of the chunk is whole, and not the last fragment of one."""
-    return all(chunk["name"] for chunk in message.tool_call_chunks)
+    return all(chunk["id"] for chunk in message.tool_call_chunks)
 
 
 def _translate_text(message: AIMessage) -> list[ContentBlock]:

@@ -7,7 +7,7 @@ template they really use; the extra `tokenizer` has Qwen's vocabularies; the est
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import openai
 
@@ -24,9 +24,12 @@ from langchain_qwen3.tokens import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_qwen3.chat_model import ChatQwen3
     from langchain_qwen3.local_tokenizer import LocalTokenizer
 
+_T = TypeVar("_T")
 _OPTIONS: Any = {"timeout": 5.0, "max_retries": 0}
 _TEMPLATE_SWITCHES = ("preserve_thinking", "reasoning_effort")
 
@@ -38,9 +41,9 @@ def encode_text(model: ChatQwen3, text: str) -> list[int]:
         ImportError: The server cannot say and the extra `tokenizer` is not installed.
     """
     request = build_encode_request(model.dialect.name, model.model_name, text)
-    reply = _ask(model, request)
-    if reply is not None:
-        return read_token_ids(reply)
+    ids = _ask(model, request, read_token_ids)
+    if ids is not None:
+        return ids
     return _load_tokenizer(model.model_name).encode(text)
 
 
@@ -54,9 +57,9 @@ def count_text(model: ChatQwen3, text: str) -> int:
 
 def count_messages(model: ChatQwen3, payload: dict[str, Any]) -> int:
     """Return the number of prompt tokens of a request, its chat template included."""
-    reply = _ask(model, build_count_request(model.dialect.name, payload))
-    if reply is not None:
-        return read_count(reply)
+    count = _ask(model, build_count_request(model.dialect.name, payload), read_count)
+    if count is not None:
+        return count
     switches = payload.get("chat_template_kwargs") or {}
     tools = payload.get("tools")
     try:
@@ -71,17 +74,15 @@ def count_messages(model: ChatQwen3, payload: dict[str, Any]) -> int:
         return estimate_message_tokens(payload["messages"], tools, line.tool_format if line else "hermes")
 
 
-def _ask(model: ChatQwen3, request: CountRequest | None) -> Any:
-    """Return the server's reply, None when it does not count; a count is never worth an error."""
+def _ask(model: ChatQwen3, request: CountRequest | None, read: Callable[[Any], _T]) -> _T | None:
+    """Return what the server says, None when it does not count; a count is never worth an error."""
     if request is None or model.root_client is None:
         return None
     url = request.resolve_url(str(model.openai_api_base))
     try:
-        reply = model.root_client.post(url, cast_to=http.Response, body=request.body, options=_OPTIONS).json()
-        read_count(reply)
-    except (openai.APIError, ValueError, KeyError, TypeError):
+        return read(model.root_client.post(url, cast_to=http.Response, body=request.body, options=_OPTIONS).json())
+    except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return reply
 
 
 @lru_cache

@@ -111,12 +111,14 @@ VLLM = Dialect(
     evidence="measured on 0.32.0",
     owned_by="vllm",
     budget=("thinking_token_budget",),
+    tool_choice="by_strict",
     audio="audio_url",
     flags=_frozen(
         reasoning="--reasoning-parser qwen3",
         thinking_budget="--reasoning-parser qwen3",
         tools="--enable-auto-tool-choice --tool-call-parser hermes (qwen3_coder for Coder and 3.5 or newer)",
         cached_tokens="--enable-prompt-tokens-details",
+        concurrency="--max-num-seqs 256",
     ),
 )
 """vLLM. A top-level `enable_thinking` is ignored in silence, `guided_*` too; `include_reasoning: false` is never sent,
@@ -156,6 +158,7 @@ LLAMA_CPP = Dialect(
         reasoning="--reasoning-format auto",
         tools="--jinja",
         connections="--threads-http 128",
+        concurrency="--parallel 8",
     ),
 )
 """llama.cpp's llama-server and everything built on it. An idle kept connection holds one of its HTTP threads for

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_openai import ChatOpenAI
-from pydantic import Field, PrivateAttr, SecretStr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from langchain_qwen3.client_pool import ClientLease
 from langchain_qwen3.clients import CONNECTION_FIELDS, build_clients, resolve_api_key
@@ -28,6 +29,9 @@ DEFAULT_BASE_URL = "http://localhost:8000/v1"
 
 class Qwen3Fields(ChatOpenAI):
     """The fields of `ChatQwen3` and everything about it that needs no request."""
+
+    # An error's `input_value` would show the key.
+    model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True)
 
     model_name: str = Field(default_factory=lambda: os.getenv("QWEN_MODEL", ""), alias="model")
     """Served model name; `$QWEN_MODEL` when not given."""
@@ -172,6 +176,16 @@ class Qwen3Fields(ChatOpenAI):
             for name in ("default_headers", "default_query", "openai_proxy"):
                 kwargs.pop(name, None)
         return dumped
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """Return the cache's key for this model and call; headers and query are in it as a digest only."""
+        hidden = [self.default_headers, self.default_query, kwargs.pop("extra_headers", None)]
+        hidden.append(kwargs.pop("extra_query", None))
+        key = super()._get_llm_string(stop=stop, **kwargs)
+        if not any(hidden):
+            return key
+        text = repr([sorted(found.items()) if found else None for found in hidden])
+        return f"{key}---{sha256(text.encode()).hexdigest()}"
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)

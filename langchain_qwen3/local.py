@@ -50,7 +50,7 @@ class LocalServer:
             llm = ChatQwen3(base_url=server.base_url, model=server.model)
 
     Args:
-        model: Path of the GGUF file.
+        model: Path of a GGUF file, or a repository to download it from, see `downloads.fetch_model`.
         name: The model name it is served under. Default: the file name without its ending.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one at every start.
@@ -66,6 +66,7 @@ class LocalServer:
 
     Raises:
         ValueError: A setting is out of its range.
+        DownloadError: The repository's file cannot be had.
     """
 
     def __init__(  # noqa: PLR0913  # the settings of a server; all but the first by name
@@ -91,7 +92,9 @@ class LocalServer:
                 raise ValueError(f"{field}: {value} is less than 1")
         if not 0 <= port <= _LAST_PORT:
             raise ValueError(f"port: {port} is not between 0 and {_LAST_PORT}")
-        self.path: Final = Path(model).absolute()
+        from langchain_qwen3.downloads import fetch_model
+
+        self.path: Final = fetch_model(str(model)).absolute()
         self.model: Final = name or self.path.stem
         self.host: Final = host
         self.port: Final = port

@@ -37,7 +37,8 @@ class ReplyOptions:
         thinking_off: Thinking was switched off or the checkpoint has none, so a reply of nothing but reasoning is the
             answer in the wrong field (vLLM's parser does that, measured on 0.32).
         opened: The template opened `<think>` in the prompt and no parser is known to strip it.
-        tools: Wire tools whose calls are rescued from text; empty: no rescue.
+        tools: The wire tools of the request.
+        rescue_tool_calls: Read calls of these tools that were left in the text.
         forced_calls: The content is the JSON array of a forced choice.
         repair_tool_calls: Mend the known damage of Qwen's tool parsers.
         include_headers: Put the response headers into the metadata.
@@ -47,6 +48,7 @@ class ReplyOptions:
     thinking_off: bool = False
     opened: bool = False
     tools: tuple[Mapping[str, Any], ...] = ()
+    rescue_tool_calls: bool = True
     forced_calls: bool = False
     repair_tool_calls: bool = False
     include_headers: bool = False
@@ -57,12 +59,20 @@ def read_finish_reason(reason: str | None, *, called: bool) -> str | None:
     return "tool_calls" if called and reason == "stop" else reason
 
 
-def read_usage(usage: Mapping[str, Any]) -> UsageMetadata:
-    """Return usage in LangChain's form, with reasoning and cached tokens where the server reports them."""
+def read_usage(usage: object) -> UsageMetadata | None:
+    """Return usage in LangChain's form, with reasoning and cached tokens where the server reports them.
+
+    Returns:
+        The counts; None if none came, or something else than counts, which is no reason to lose an answer.
+    """
+    if not (isinstance(usage, dict) and usage):
+        return None
     prompt = usage.get("prompt_tokens") or 0
     completion = usage.get("completion_tokens") or 0
     read = usage.get("prompt_tokens_details") or {}
     written = usage.get("completion_tokens_details") or {}
+    if not (isinstance(read, dict) and isinstance(written, dict)):
+        read = written = {}
     inputs = {
         "audio": read.get("audio_tokens"),
         "cache_read": read.get("cached_tokens"),
@@ -73,14 +83,17 @@ def read_usage(usage: Mapping[str, Any]) -> UsageMetadata:
         "audio": written.get("audio_tokens"),
         "reasoning": usage.get("reasoning_tokens") if reasoning is None else reasoning,
     }
+    if not (type(prompt) is int and type(completion) is int):
+        return None
+    total = usage.get("total_tokens")
     result = UsageMetadata(
         input_tokens=prompt,
         output_tokens=completion,
-        total_tokens=usage.get("total_tokens") or prompt + completion,
+        total_tokens=total if type(total) is int and total else prompt + completion,
     )
-    if found := {key: value for key, value in inputs.items() if value is not None}:
+    if found := {key: value for key, value in inputs.items() if type(value) is int}:
         result["input_token_details"] = InputTokenDetails(**found)  # type: ignore[typeddict-item]
-    if found := {key: value for key, value in outputs.items() if value is not None}:
+    if found := {key: value for key, value in outputs.items() if type(value) is int}:
         result["output_token_details"] = OutputTokenDetails(**found)  # type: ignore[typeddict-item]
     return result
 
@@ -98,7 +111,7 @@ def read_metadata(bodies: Iterable[Mapping[str, Any]], usage: Mapping[str, Any] 
             if value is not None and key not in _NOT_METADATA:
                 metadata[_METADATA_NAMES.get(key, key)] = value
     if usage:
-        metadata["token_usage"] = _drop_nulls(usage)
+        metadata["token_usage"] = _drop_nulls(usage) if isinstance(usage, dict) else usage
     metadata["model_provider"] = PROVIDER
     return metadata
 
@@ -132,7 +145,8 @@ def build_timing(started_at: float, first_token_at: float | None, usage: Mapping
     if first_token_at is not None:
         timing["time_to_first_token"] = first_token_at - started_at
     written_in = now - (first_token_at or started_at)
-    if usage and (tokens := usage.get("completion_tokens")) and written_in > 0:
+    tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    if type(tokens) is int and tokens and written_in > 0:
         timing["tokens_per_second"] = tokens / written_in
     return timing
 
@@ -204,7 +218,7 @@ def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mappin
         additional_kwargs=kwargs,
         tool_calls=calls.calls,
         invalid_tool_calls=calls.invalid,
-        usage_metadata=read_usage(usage) if usage else None,
+        usage_metadata=read_usage(usage),
         response_metadata={"model_provider": PROVIDER},
     )
     info = {

@@ -5,14 +5,14 @@ build_call: settings → thinking → tools and response format → history → 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import openai
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
 
-from langchain_qwen3.constraints import write_constraint
+from langchain_qwen3.constraints import CONSTRAINT_FIELDS, write_constraint
 from langchain_qwen3.messages import check_messages, write_messages
 from langchain_qwen3.notices import warn_once, warn_unsupported
 from langchain_qwen3.profiles import find_line
@@ -83,7 +83,7 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     Args:
         messages: The conversation.
         asked: OpenAI parameters of model and call, the call's own settings and its `extra_body` among them; used up.
-        fields: Our own settings as the model has them, and its `extra_body`.
+        fields: Our own settings as the model has them, its `extra_body` and whether it wants `include_headers`.
         dialect: The server's spelling.
         stream: Whether the reply is streamed.
         in_flight: Other requests on their way to this server; beyond a few, one whose idle connections hold threads
@@ -99,8 +99,10 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     line = find_line(model, dialect.name)
     thinking = resolve_thinking(settings.thinking, dialect, line, model)
     options = _take_options(asked)
+    parsed = "structured_output" in asked  # its parser reports a call that is missing
     _resolve_output(asked, dialect)
-    asked["response_format"] = _build_format(asked.get("response_format"), dialect)
+    if (wanted := asked.pop("response_format", None)) is not None:
+        asked["response_format"] = _build_format(wanted, dialect)
     plan, thinking = _plan_tools(asked, dialect, thinking, line)
     payload: dict[str, Any] = {
         "model": model,
@@ -122,17 +124,22 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     write_thinking(payload, thinking, dialect, line)
     _write_parameters(payload, {**asked, **plan.payload}, dialect)
     merge_body(payload, extra_body)
+    if stream and (payload.get("n") or 1) > 1:
+        raise ValueError("n must be 1 when streaming: a LangChain stream is one message")
     if dialect.idle_connections_hold_threads and in_flight >= FEW_IN_FLIGHT:
         options["headers"] = {"Connection": "close", **options.get("headers", {})}
     return Call(
         payload=payload,
         options=options,
-        reply=_build_reply_options(payload, settings, thinking, line, plan),
+        reply=replace(
+            _build_reply_options(payload, settings, thinking, line, plan),
+            include_headers=bool(fields.get("include_headers")),
+        ),
         dialect=dialect,
         stream_inside=(
             dialect.stream_when_thinking and not stream and is_thinking_on(thinking, line) and payload.get("n", 1) == 1
         ),
-        demanded=plan.demanded,
+        demanded=None if parsed else plan.demanded,
     )
 
 
@@ -170,6 +177,7 @@ def _resolve_output(asked: dict[str, Any], dialect: Dialect) -> None:
     if spec := asked.pop("structured_output", None):
         asked.update(write_structured(spec, dialect.structured_method, asked.get("tools") or ()))
     if constraint := asked.pop("constraint", None):
+        asked.pop("response_format", None)
         asked.update(write_constraint(constraint, dialect.name))
 
 
@@ -178,7 +186,7 @@ def _plan_tools(
 ) -> tuple[ToolPlan, Thinking]:
     """Settle tools and response format against thinking: where one excludes the other, thinking is off for the call."""
     always = line is not None and line.thinking == "always"
-    wanted = asked["response_format"]
+    wanted = asked.get("response_format")
     if (
         dialect.json_refused_thinking
         and isinstance(wanted, dict)
@@ -219,8 +227,6 @@ def _write_stream(payload: dict[str, Any], asked: dict[str, Any], *, stream: boo
     usage = asked.pop("stream_usage", None)
     if not stream:
         return  # vLLM answers 400 to stream_options without stream
-    if (asked.get("n") or 1) > 1:
-        raise ValueError("n must be 1 when streaming: a LangChain stream is one message")
     payload["stream"] = True
     if usage is not False:
         stream_options.setdefault("include_usage", True)
@@ -260,9 +266,10 @@ def _build_reply_options(
             line is not None
             and line.opens_think
             and is_thinking_on(thinking, line)
-            and "response_format" not in payload
+            and CONSTRAINT_FIELDS.isdisjoint(payload)
         ),
-        tools=tuple(plan.payload.get("tools", ())) if plan.rescue and settings.rescue_tool_calls else (),
+        tools=tuple(plan.payload.get("tools", ())),
+        rescue_tool_calls=plan.rescue and settings.rescue_tool_calls,
         forced_calls=plan.forced_calls,
         repair_tool_calls=settings.repair_tool_calls,
     )

@@ -127,7 +127,7 @@ class StreamReader:
             additional_kwargs=kwargs,
             tool_calls=calls.calls,
             invalid_tool_calls=calls.invalid,
-            usage_metadata=read_usage(self.usage) if self.usage else None,
+            usage_metadata=read_usage(self.usage),
             response_metadata=self._read_metadata(),
         )
 
@@ -227,7 +227,7 @@ class StreamReader:
             content=held.content,
             additional_kwargs={**self._choice.kept, **held.additional_kwargs},
             tool_call_chunks=held.tool_call_chunks,
-            usage_metadata=read_usage(self.usage) if self.usage else None,
+            usage_metadata=read_usage(self.usage),
             response_metadata={"model_provider": PROVIDER},
             chunk_position="last",
         )

@@ -15,14 +15,16 @@ from typing import Any, Literal, NamedTuple
 from langchain_core.messages import AIMessage
 from langchain_core.utils.json_schema import dereference_refs
 
+from langchain_qwen3.constraints import CONSTRAINT_FIELDS
 from langchain_qwen3.errors import ToolChoiceError
 from langchain_qwen3.rescue import Rescued
 from langchain_qwen3.tool_arguments import ObjectEnd, read_arguments, read_cut_call
 
-ChoicePolicy = Literal["honoured", "by_format", "named_ignored", "ignored", "refused_thinking"]
+ChoicePolicy = Literal["honoured", "by_strict", "by_format", "named_ignored", "ignored", "refused_thinking"]
 """What becomes of a forced choice on a server.
 
-`honoured`: all forms work. `by_format`: llama.cpp, see above. `named_ignored`: a named choice acts as auto.
+`honoured`: all forms work. `by_strict`: they do, but only `strict` holds the arguments to their schema (vLLM 0.32,
+measured). `by_format`: llama.cpp, see above. `named_ignored`: a named choice acts as auto.
 `ignored`: every choice does. `refused_thinking`: an error while thinking.
 """
 
@@ -135,10 +137,12 @@ def plan_tool_choice(
     payload["tool_choice"] = choice.wire
     if not choice.forced:
         return ToolPlan(payload=payload, rescue=choice.mode == "auto")
-    if policy == "by_format" and asked.get("response_format") is None:
+    if policy == "by_format" and not any(asked.get(name) for name in CONSTRAINT_FIELDS):
         payload["tool_choice"] = "none"
         payload["response_format"] = build_forced_format(tools, choice.name, parallel=parallel is not False)
         return ToolPlan(payload=payload, demanded=choice, forced_calls=True)
+    if policy == "by_strict":
+        payload["tools"] = [_write_strict(tool) for tool in tools]
     if choice.name and policy in ("by_format", "named_ignored", "ignored"):
         # With no other tool in sight, any call is the right one.
         payload["tools"] = [tool for tool in tools if tool.get("function", {}).get("name") == choice.name]
@@ -282,6 +286,11 @@ def _read_call(text: str) -> dict[str, Any] | None:
     if not isinstance(call.get("name"), str) or "arguments" not in call:
         return None
     return {"type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
+
+
+def _write_strict(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Ask for arguments of the tool's schema, unless the tool says otherwise."""
+    return {**tool, "function": {"strict": True, **tool["function"]}} if "function" in tool else tool
 
 
 def _write_named(name: str) -> dict[str, Any]:

@@ -153,11 +153,11 @@ class _LoopPools(PoolSet[http.AsyncBaseTransport]):
             await self._guard.aclose()
 
     async def send(self, request: http.Request) -> http.Response:
-        if self.is_sweep_due():
-            await self._sweep()
         index = self.take()
         release = functools.partial(self._release, index)
         try:
+            if self.is_sweep_due():
+                await self._sweep()
             response = await self.pools[index].handle_async_request(request)
         except BaseException:
             await release()

@@ -14,7 +14,7 @@ from langchain_qwen3.pools import http
 from tests.loopback import FAULTS, Loopback
 
 TRANSPORTS = ["httpx", "aiohttp"]
-CUT = {"cut-length", "cut-chunked", "bad-chunk", "reset-length", "reset-chunked", "stall-body"}
+CUT = ["cut-length", "cut-chunked", "reset-length", "reset-chunked", "stall-body"]
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def test_error_is_of_the_same_kind_on_both_transports(server, transport, f
     assert kind is KINDS[fault]
 
 
-@pytest.mark.parametrize("fault", sorted(CUT - {"bad-chunk"}))
+@pytest.mark.parametrize("fault", CUT)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_what_arrived_is_read_before_the_error(server, transport, fault):
     """By itself aiohttp raises at once, and throws away what it had received."""

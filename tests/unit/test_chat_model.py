@@ -96,6 +96,7 @@ def test_reads_model_url_and_key_from_its_own_variables_when_not_given(monkeypat
         ({"use_responses_api": True}, "use_responses_api"),
         ({"output_version": "responses/v1"}, "output_version"),
         ({"enable_thinking": "maybe"}, "enable_thinking"),
+        ({"api_key": "sk-with-a\nline-break"}, "api_key holds a line break"),
     ],
 )
 def test_names_the_field_when_a_setting_is_wrong(kwargs: dict[str, Any], text: str) -> None:
@@ -252,3 +253,10 @@ def test_lets_the_nearest_setting_win_when_it_is_given_in_several_places() -> No
     model = build(extra_body={"enable_thinking": True})
     payload = model._get_request_payload(QUESTION, extra_body={"chat_template_kwargs": {"enable_thinking": False}})
     assert payload["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+def test_hides_the_key_when_construction_fails() -> None:
+    """Protects the key from the text of an error about another field."""
+    with pytest.raises(ValueError, match="server must be") as caught:
+        build(api_key="sk-very-secret", server="nope")
+    assert "sk-very-secret" not in str(caught.value)

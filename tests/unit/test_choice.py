@@ -233,3 +233,36 @@ def test_call_without_parameters_is_whole_when_its_arguments_are_empty():
     cut = read_both_ways({"content": None, "tool_calls": [call]}, options, "length")
     assert cut.tool_calls == []
     assert json.dumps(cut.response_metadata["tool_call_errors"])
+
+
+REHEARSED = f"I could{CALL} do that."
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "expected"),
+    [
+        ({"reasoning": REHEARSED, "content": "B"}, "stop", (REHEARSED, "B", [])),
+        ({"reasoning": REHEARSED, "tool_calls": [WIRE_CALL]}, "stop", (REHEARSED, "", BEIJING)),
+        ({"reasoning": REHEARSED, "content": CALL}, "stop", (REHEARSED, "", BEIJING)),
+        ({"content": f"<think>{REHEARSED}</think>B"}, "stop", (REHEARSED, "B", [])),
+        ({"reasoning": REHEARSED, "content": "\n\n"}, "stop", ("I could do that.", "", BEIJING)),
+        ({"reasoning": REHEARSED}, "length", (REHEARSED, "", [])),
+        ({"reasoning": f"A{CALL[:-30]}"}, "length", (f"A{CALL[:-30]}", "", [])),
+    ],
+)
+@pytest.mark.parametrize("thinking_off", [False, True])
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_call_in_the_reasoning_counts_only_when_nothing_else_was_said(
+    message: dict[str, Any], reason: str, expected: tuple[str, str, list[Any]], size: int, *, thinking_off: bool
+):
+    """Protects from commands run twice: one rehearsed in the thinking, or cut there, is no call and stays text."""
+    options = ReplyOptions(tools=(TOOL,), thinking_off=thinking_off)
+    assert spans(read_both_ways({"content": None, **message}, options, reason, size=size)) == expected
+
+
+def test_call_without_parameters_is_whole_when_nothing_is_rescued():
+    """Protects tools without parameters where rescue is off: their names are known all the same."""
+    now = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
+    call = {"id": "c", "index": 0, "type": "function", "function": {"name": "now", "arguments": ""}}
+    options = ReplyOptions(tools=(now,), rescue_tool_calls=False)
+    assert spans(read_both_ways({"content": CALL, "tool_calls": [call]}, options)) == ("", CALL, [("now", {})])

@@ -196,7 +196,7 @@ def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     assert forced.reply.forced_calls
     assert "parallel_tool_calls" not in forced.payload
     assert build(VLLM, tools=[WEATHER]).reply.tools == (WEATHER,)
-    assert build(VLLM, tools=[WEATHER], rescue_tool_calls=False).reply.tools == ()
+    assert not build(VLLM, tools=[WEATHER], rescue_tool_calls=False).reply.rescue_tool_calls
     assert build(VLLM).reply.opened
     assert not build(VLLM, enable_thinking=False).reply.opened
     assert not build(VLLM, response_format=FORMAT).reply.opened
@@ -251,6 +251,32 @@ def test_refuses_several_choices_when_streaming():
     """Protects from a stream whose choices would be mixed into one message."""
     with pytest.raises(ValueError, match="n must be 1"):
         build(VLLM, stream=True, n=2)
+    with pytest.raises(ValueError, match="n must be 1"):
+        build(VLLM, stream=True, extra_body={"n": 2})
+
+
+SPEC = {"name": "Answer", "schema": {"type": "object", "properties": {"a": {}}}, "method": "function_calling"}
+
+
+@pytest.mark.parametrize("dialect", [VLLM, LLAMA_CPP], ids=lambda dialect: dialect.name)
+def test_leaves_a_missing_call_to_the_parser_when_output_is_structured(dialect: Any):
+    """Protects `include_raw` and batches: the parser reports what is missing, nothing is raised before it."""
+    call = build(dialect, structured_output=SPEC)
+    assert call.demanded is None
+    assert build(dialect, tools=[WEATHER], tool_choice="any").demanded is not None
+
+
+def test_holds_the_reply_to_one_form_when_a_constraint_is_given():
+    """Protects engines from two grammars at once, and the readers from taking constrained text for thinking."""
+    choice = {"choice": ["yes", "no"]}
+    for dialect in (VLLM, LLAMA_CPP):
+        call = build(dialect, constraint=choice, structured_output={**SPEC, "method": "json_schema"})
+        assert "response_format" not in call.payload
+        assert not call.reply.opened
+    forced = build(LLAMA_CPP, constraint=choice, tools=[WEATHER], tool_choice="any")
+    assert "response_format" not in forced.payload
+    assert not forced.reply.forced_calls
+    assert not build(VLLM, extra_body={"structured_outputs": choice}).reply.opened
 
 
 def test_asks_for_usage_unless_the_stream_is_not_to_have_it():

@@ -1,0 +1,162 @@
+"""`langchain-qwen3 bench`: how fast a server writes, with ever more streams at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from langchain_qwen3.cli.connect import (
+    FAILED,
+    ApiKey,
+    AsJson,
+    Model,
+    Server,
+    Timeout,
+    Url,
+    build_model,
+    name_model,
+    show_error,
+    shown_errors,
+)
+from langchain_qwen3.cli.load import Level, Spread, compare, measure, time_reply
+from langchain_qwen3.cli.plot import check_plot, draw
+
+if TYPE_CHECKING:
+    from langchain_qwen3 import ChatQwen3
+
+Streams = Annotated[str, typer.Option(help="Streams at once, one level after another.")]
+Requests = Annotated[
+    int | None, typer.Option(min=1, help="Requests at every level, the same for all. Default: the most streams.")
+]
+MaxTokens = Annotated[int, typer.Option(min=1, help="Length of a reply in tokens, at most.")]
+Prompt = Annotated[str, typer.Option(help="The question.")]
+Thinking = Annotated[bool | None, typer.Option(help="Switch thinking on or off. Default: the server's.")]
+Plot = Annotated[Path | None, typer.Option(help="Draw a picture, too: out.png, .svg or .pdf (extra plot).")]
+
+
+def bench(  # noqa: PLR0913  # the options of a command
+    url: Url = None,
+    *,
+    model: Model = None,
+    api_key: ApiKey = None,
+    server: Server = "auto",
+    timeout: Timeout = 600.0,
+    streams: Streams = "1,2,4,8",
+    requests: Requests = None,
+    max_tokens: MaxTokens = 128,
+    prompt: Prompt = "Count from 1 to 50.",
+    thinking: Thinking = None,
+    as_json: AsJson = False,
+    plot: Plot = None,
+) -> None:
+    """Measure throughput, time to first token and time between tokens with 1, 2, 4 … streams at once.
+
+    Every level makes the same requests, after one that is not counted. Exit status: 0, 1 when a request failed, 2 when
+    the server cannot be used.
+    """
+    console = Console(stderr=as_json)
+    with shown_errors():
+        numbers = read_streams(streams)
+        if plot:
+            check_plot(plot)
+        llm = name_model(build_model(url, model, api_key, server, timeout, temperature=0.0))
+        settings: dict[str, Any] = {"max_tokens": max_tokens, "enable_thinking": thinking}
+        levels = asyncio.run(_measure_all(llm, prompt, numbers, requests or max(numbers), settings, console))
+        if plot:
+            draw(levels, f"{llm.model_name} at {llm.openai_api_base}", plot)
+    if as_json:
+        typer.echo(json.dumps(_build_report(llm, levels), ensure_ascii=False, indent=2))
+    else:
+        console.print(Text.assemble((str(llm.openai_api_base), "bold"), f"  {llm.model_name}"))
+        console.print(build_table(levels))
+        if comparison := compare(levels):
+            console.print(Text(f"\n{comparison}", style="bold green"))
+    if plot:
+        console.print(f"drawn to {plot}", style="dim", highlight=False)
+    if errors := [error for level in levels for error in level.errors]:
+        show_error(Console(stderr=True), errors[0])
+        raise typer.Exit(FAILED)
+
+
+def read_streams(text: str) -> list[int]:
+    """Return the numbers of streams, each once and in order.
+
+    Raises:
+        ValueError: The text is no list of numbers from 1 on.
+    """
+    try:
+        numbers = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        numbers = []
+    if not numbers or numbers[0] < 1:
+        raise ValueError(f"--streams: {text!r} is no list of numbers from 1 on, such as 1,2,4,8")
+    return numbers
+
+
+async def _measure_all(  # noqa: PLR0913, PLR0917  # what a measurement consists of
+    llm: ChatQwen3, prompt: str, numbers: list[int], requests: int, settings: dict[str, Any], console: Console
+) -> list[Level]:
+    levels = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("one to warm up", total=requests * len(numbers) + 1)
+        await time_reply(llm, prompt, settings)
+        progress.advance(task)
+        for number in numbers:
+            progress.update(task, description=f"{number} at once")
+            levels.append(
+                await measure(
+                    llm,
+                    prompt,
+                    streams=number,
+                    requests=requests,
+                    settings=settings,
+                    on_reply=lambda: progress.advance(task),
+                )
+            )
+    await llm.aclose()
+    return levels
+
+
+def build_table(levels: list[Level]) -> Table:
+    """Return the levels as a table."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    spreads = "first token\np50 / p95 ms", "between tokens\np50 / p95 ms"
+    for name in ("streams", "tokens/s", "gain", *spreads, "seconds", "failed"):
+        table.add_column(name, justify="right")
+    alone = levels[0].throughput
+    for level in levels:
+        gain = f"{level.throughput / alone:.1f} ×" if alone else "–"
+        failed = Text(str(len(level.errors)), style="bold red") if level.errors else Text("–", style="dim")
+        table.add_row(
+            str(level.streams),
+            Text(f"{level.throughput:,.0f}", style="bold"),
+            gain,
+            _show_spread(level.first_token),
+            _show_spread(level.between_tokens),
+            f"{level.seconds:.2f}",
+            failed,
+        )
+    return table
+
+
+def _show_spread(times: Spread) -> str:
+    return f"{times.p50 * 1000:,.1f} / {times.p95 * 1000:,.1f}"
+
+
+def _build_report(llm: ChatQwen3, levels: list[Level]) -> dict[str, Any]:
+    return {
+        "base_url": llm.openai_api_base,
+        "model": llm.model_name,
+        "server": llm.dialect.title,
+        "levels": [level.to_dict() for level in levels],
+        "comparison": compare(levels),
+    }

@@ -1,0 +1,159 @@
+"""How fast a server writes under a number of streams at once. No terminal code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import quantiles
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from langchain_qwen3.errors import Qwen3Error
+
+if TYPE_CHECKING:
+    from langchain_qwen3 import ChatQwen3
+
+
+class Spread(NamedTuple):
+    """Median and 95th percentile, in seconds."""
+
+    p50: float
+    p95: float
+
+
+class Reply(NamedTuple):
+    """One streamed reply: seconds from the request to its first and last token, and how many it had."""
+
+    first: float
+    last: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """What was measured with a number of streams at once.
+
+    Attributes:
+        streams: How many at once.
+        seconds: From the first request to the last token.
+        replies: One for every request that succeeded.
+        errors: One for every request that failed.
+    """
+
+    streams: int
+    seconds: float
+    replies: tuple[Reply, ...]
+    errors: tuple[Qwen3Error, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all replies, reasoning among them."""
+        return sum(reply.tokens for reply in self.replies)
+
+    @property
+    def throughput(self) -> float:
+        """Tokens a second, all streams together."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    @property
+    def first_token(self) -> Spread:
+        """From the request to the first token, over the replies."""
+        return spread([reply.first for reply in self.replies])
+
+    @property
+    def between_tokens(self) -> Spread:
+        """From one token to the next: each reply's mean, over the replies.
+
+        A chunk may hold several tokens, and several chunks may arrive together: single gaps would tell of the network.
+        """
+        return spread([(reply.last - reply.first) / (reply.tokens - 1) for reply in self.replies if reply.tokens > 1])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain JSON values; times are in seconds."""
+        return {
+            "streams": self.streams,
+            "requests": len(self.replies) + len(self.errors),
+            "failed": len(self.errors),
+            "seconds": self.seconds,
+            "tokens": self.tokens,
+            "tokens_per_second": self.throughput,
+            "first_token": self.first_token._asdict(),
+            "between_tokens": self.between_tokens._asdict(),
+        }
+
+
+def spread(values: list[float]) -> Spread:
+    """Return median and 95th percentile, zeros when there is nothing."""
+    if len(values) < 2:  # noqa: PLR2004  # what quantiles needs
+        return Spread(values[0], values[0]) if values else Spread(0.0, 0.0)
+    cuts = quantiles(values, n=20, method="inclusive")
+    return Spread(cuts[9], cuts[18])
+
+
+def compare(levels: list[Level]) -> str:
+    """Return serial against concurrent as one line, empty where one of them was not measured."""
+    serial, together = levels[0], levels[-1]
+    if serial.streams != 1 or together.streams == 1 or serial.errors or together.errors or not together.seconds:
+        return ""
+    return (
+        f"{len(serial.replies)} requests: {serial.seconds:.2f} s one after another, {together.seconds:.2f} s with "
+        f"{together.streams} at once, {serial.seconds / together.seconds:.1f} × as fast"
+    )
+
+
+async def measure(  # noqa: PLR0913  # what a level consists of
+    llm: ChatQwen3,
+    prompt: str,
+    *,
+    streams: int,
+    requests: int,
+    settings: Mapping[str, Any],
+    on_reply: Callable[[], None],
+) -> Level:
+    """Stream `requests` replies, `streams` at a time.
+
+    Args:
+        llm: The model.
+        prompt: The question, the same for all.
+        streams: How many replies at once.
+        requests: How many in all.
+        settings: Settings of every call.
+        on_reply: Called after each request.
+    """
+    left = iter(range(requests))
+    replies: list[Reply] = []
+    errors: list[Qwen3Error] = []
+
+    async def work() -> None:
+        for _ in left:
+            try:
+                replies.append(await time_reply(llm, prompt, settings))
+            except Qwen3Error as error:
+                errors.append(error)
+            on_reply()
+
+    started_at = perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(min(streams, requests)):
+            tasks.create_task(work())
+    return Level(streams=streams, seconds=perf_counter() - started_at, replies=tuple(replies), errors=tuple(errors))
+
+
+async def time_reply(llm: ChatQwen3, prompt: str, settings: Mapping[str, Any]) -> Reply:
+    """Stream one reply. Without usage its tokens are its chunks.
+
+    Raises:
+        Qwen3Error: It failed.
+    """
+    started_at = perf_counter()
+    first = last = 0.0
+    chunks = tokens = 0
+    async for chunk in llm.astream(prompt, **settings):
+        if chunk.content or chunk.additional_kwargs.get("reasoning_content"):
+            last = perf_counter() - started_at
+            first = first or last
+            chunks += 1
+        if chunk.usage_metadata:
+            tokens += chunk.usage_metadata["output_tokens"]
+    return Reply(first, last, tokens or chunks)

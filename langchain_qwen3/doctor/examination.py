@@ -1,0 +1,299 @@
+"""The checks, one row each, and the runner that makes them one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from langchain_qwen3.detection import alook_up, recall_facts
+from langchain_qwen3.doctor import readers
+from langchain_qwen3.doctor.findings import Diagnosis, Finding, Outcome, Status
+from langchain_qwen3.doctor.probes import BUDGET, PROBES, Evidence, Probe, ask
+from langchain_qwen3.doctor.reach import Reached, ask_version, reach
+from langchain_qwen3.doctor.readers import Facts
+from langchain_qwen3.errors import Qwen3ConnectionError, StreamCutError, translate_errors
+from langchain_qwen3.profiles import find_line
+
+if TYPE_CHECKING:
+    from langchain_qwen3.chat_model import ChatQwen3
+
+Skip = Callable[[Facts], Outcome | None]
+
+
+def _never_thinks(facts: Facts) -> Outcome | None:
+    if facts.line is not None and facts.line.thinking == "never":
+        return Outcome(status="skipped", detail=f"{facts.line.name} never thinks")
+    return None
+
+
+def _cannot_switch_off(facts: Facts) -> Outcome | None:
+    if facts.line is not None and facts.line.thinking != "hybrid":
+        return Outcome(status="skipped", detail=f"{facts.line.name} {facts.line.thinking} thinks")
+    if not (facts.dialect.thinking or facts.dialect.thinking_effort):
+        fix = facts.dialect.flags.get("enable_thinking", "")
+        return Outcome(status="failed", detail=f"{facts.dialect.title} has no switch", fix=fix)
+    return None
+
+
+def _has_no_budget(facts: Facts) -> Outcome | None:
+    if facts.dialect.budget is None:
+        fix = facts.dialect.flags.get("thinking_budget", "")
+        status: Status = "failed" if fix else "skipped"
+        return Outcome(status=status, detail=f"{facts.dialect.title} has no field for it", fix=fix)
+    return _never_thinks(facts)
+
+
+def _has_no_whole_thinking(facts: Facts) -> Outcome | None:
+    if facts.dialect.hosts:
+        return Outcome(status="skipped", detail="a hosted service, whose parsers are not yours to set")
+    return _never_thinks(facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One row of the examination.
+
+    Attributes:
+        name: For programs.
+        title: For people.
+        read: Makes an outcome of what the probes gave, in their order, and of the facts.
+        probes: Names of the requests it needs; each is made once, whatever the number of checks.
+        flag: Key of `Dialect.flags` that a refused request points at.
+        skip: Gives the outcome where there is nothing to ask.
+    """
+
+    name: str
+    title: str
+    read: Callable[..., Outcome]
+    probes: tuple[str, ...] = ()
+    flag: str = ""
+    skip: Skip | None = None
+
+
+CHECKS = (
+    Check(name="server", title="server and version", read=readers.read_server),
+    Check(name="models", title="models and context", read=readers.read_models),
+    Check(
+        name="thinking_on", title="thinking on", probes=("think",), read=readers.read_thinking_on, skip=_never_thinks
+    ),
+    Check(
+        name="thinking_off",
+        title="thinking off",
+        probes=("think_off",),
+        read=readers.read_thinking_off,
+        skip=_cannot_switch_off,
+    ),
+    Check(
+        name="thinking_budget",
+        title="thinking budget",
+        probes=("budget", "think"),
+        read=readers.read_budget,
+        flag="thinking_budget",
+        skip=_has_no_budget,
+    ),
+    Check(
+        name="reasoning_field",
+        title="reasoning in its own field",
+        probes=("wire",),
+        read=readers.read_reasoning_field,
+        skip=_has_no_whole_thinking,
+    ),
+    Check(name="streaming", title="streaming", probes=("think",), read=readers.read_streaming),
+    Check(name="tools_auto", title="tool call, auto", probes=("tool",), read=readers.read_tool_call, flag="tools"),
+    Check(
+        name="tools_forced",
+        title="tool call, forced",
+        probes=("tool_forced",),
+        read=readers.read_forced_call,
+        flag="tools",
+    ),
+    Check(
+        name="tools_parallel",
+        title="tool calls, parallel",
+        probes=("tools_parallel",),
+        read=readers.read_parallel_calls,
+        flag="tools",
+    ),
+    Check(
+        name="tools_streamed",
+        title="tool call, streamed",
+        probes=("tool_streamed",),
+        read=readers.read_streamed_call,
+        flag="tools",
+    ),
+    Check(name="structured", title="schema with thinking", probes=("structured",), read=readers.read_structured),
+    Check(name="stream_usage", title="usage in streams", probes=("think",), read=readers.read_usage),
+    Check(name="concurrency", title="8 calls together", probes=("together",), read=readers.read_together),
+)
+"""In the order they are made and shown, after `reachable`."""
+
+TITLES: Mapping[str, str] = {"reachable": "reachable", **{check.name: check.title for check in CHECKS}}
+
+# What a user's model may be set to, and an examination wants to be the server's own or the probe's.
+_NEUTRAL = {
+    "cache": False,
+    "callbacks": None,
+    "disable_streaming": False,
+    "enable_thinking": None,
+    "extra_body": None,
+    "max_tokens": None,
+    "n": None,
+    "reasoning_effort": None,
+    "return_reasoning": True,
+    "stop": None,
+    "stream_usage": True,
+    "thinking_budget": None,
+}
+
+
+async def examine(
+    model: ChatQwen3,
+    *,
+    take_served: bool = False,
+    on_start: Callable[[str], None] = lambda _title: None,
+    on_finding: Callable[[Finding], None] = lambda _finding: None,
+) -> Diagnosis:
+    """Ask a server for everything that `ChatQwen3` may want of it, and report what works.
+
+    33 short requests of at most 1,024 tokens each. The model itself is not changed; of its settings only URL,
+    key, name, server, timeout and headers count.
+
+    Args:
+        model: Which server and model.
+        take_served: Examine the first model that the server lists, whatever the name of `model`.
+        on_start: Told the title of each check as it begins.
+        on_finding: Told each finding as it is made.
+
+    Returns:
+        The diagnosis. What goes wrong is in it: nothing is raised for a server that fails.
+    """
+    neutral = model.model_copy(update=_NEUTRAL)
+    neutral.model_fields_set.discard("streaming")  # False, once set, would turn streams into whole replies
+    return await _Examiner(neutral, on_start, on_finding).run(take_served=take_served)
+
+
+class _Examiner:
+    """One examination under way."""
+
+    def __init__(
+        self, model: ChatQwen3, on_start: Callable[[str], None], on_finding: Callable[[Finding], None]
+    ) -> None:
+        self._model = model
+        self._on_start = on_start
+        self._on_finding = on_finding
+        self._findings: list[Finding] = []
+        self._evidence: dict[str, Evidence | Exception] = {}
+
+    async def run(self, *, take_served: bool) -> Diagnosis:
+        """Reach the server, then make every check."""
+        self._on_start(TITLES["reachable"])
+        started_at = perf_counter()
+        reached = await reach(self._model, named=not take_served)
+        if take_served and reached.models:
+            self._model = self._model.model_copy(update={"model_name": reached.models[0]})
+        self._add("reachable", reached.outcome, started_at)
+        facts = None
+        if reached.outcome.status == "ok":
+            facts = await self._gather_facts(reached)
+            for check in CHECKS:
+                await self._make(check, facts)
+        return Diagnosis(
+            base_url=str(self._model.openai_api_base),
+            model=self._model.model_name if facts or not take_served else "",
+            server=facts.dialect.title if facts else "",
+            version=facts.version if facts else "",
+            findings=tuple(self._findings),
+        )
+
+    async def _gather_facts(self, reached: Reached) -> Facts:
+        model, url = self._model, str(self._model.openai_api_base)
+        told = recall_facts(model.server, url) or await alook_up(model.root_async_client, url)
+        return Facts(
+            dialect=told.dialect,
+            line=find_line(model.model_name, told.dialect.name),
+            model=model.model_name,
+            models=reached.models,
+            contexts=reached.contexts,
+            version=await ask_version(model, told.dialect.name),
+        )
+
+    async def _make(self, check: Check, facts: Facts) -> None:
+        self._on_start(check.title)
+        started_at = perf_counter()
+        outcome = check.skip(facts) if check.skip else None
+        if outcome is None:
+            outcome = await self._ask_and_read(check, facts)
+        self._add(check.name, outcome, started_at)
+
+    async def _ask_and_read(self, check: Check, facts: Facts) -> Outcome:
+        evidence: list[Any] = []
+        for name in check.probes:
+            found = await self._ask(name, facts)
+            if _is_gone(found):
+                return Outcome(status="failed", detail="the server no longer answers", fix="See the server's log.")
+            if isinstance(found, Exception):
+                return readers.read_error(found, _resolve_flag(check, facts), facts)
+            evidence.append(found)
+        return check.read(*evidence, facts)
+
+    async def _ask(self, name: str, facts: Facts) -> Evidence | Exception:
+        """Make a request unless it was made before, or the server is gone."""
+        if name not in self._evidence:
+            gone = next((found for found in self._evidence.values() if _is_gone(found)), None)
+            self._evidence[name] = gone if gone is not None else await self._try(name, facts)
+        return self._evidence[name]
+
+    async def _try(self, name: str, facts: Facts) -> Evidence | Exception:
+        probe = _adapt(PROBES[name], facts)
+        try:
+            with translate_errors(facts.dialect.name, str(self._model.openai_api_base), facts.model):
+                return await ask(self._model, probe)
+        except Exception as error:  # noqa: BLE001  # whatever goes wrong is the finding
+            return error
+
+    def _add(self, name: str, outcome: Outcome, started_at: float) -> None:
+        finding = Finding(
+            name=name,
+            title=TITLES[name],
+            seconds=perf_counter() - started_at,
+            status=outcome.status,
+            detail=outcome.detail,
+            fix=outcome.fix,
+            flag=outcome.flag,
+        )
+        self._findings.append(finding)
+        self._on_finding(finding)
+
+
+def _adapt(probe: Probe, facts: Facts) -> Probe:
+    """Return the probe without the settings this server or model knows not, and with the sampling of its card.
+
+    Cards forbid temperature 0 while thinking; without, it makes the same server give the same diagnosis.
+    """
+    settings = dict(probe.settings)
+    thinks = bool(settings.get("enable_thinking"))
+    if facts.line is not None and facts.line.thinking != "hybrid":
+        thinks = facts.line.thinking == "always"
+        del settings["enable_thinking"]
+    elif not (facts.dialect.thinking or facts.dialect.thinking_effort):
+        del settings["enable_thinking"]
+    if "thinking_budget" in settings:
+        settings["thinking_budget"] = max(BUDGET, facts.dialect.budget_range[0])
+    sampling = {"temperature": 0.6, "top_p": 0.95} if thinks else {"temperature": 0.0}
+    return replace(probe, settings={**settings, **sampling})
+
+
+def _resolve_flag(check: Check, facts: Facts) -> str:
+    """Return the key of the flag that a refused request points at.
+
+    A call that a grammar forces is refused for want of a reasoning parser, not of a tool parser: llama.cpp with
+    `--reasoning-format none` answers 400 to any grammar while thinking is off (measured, November 2026).
+    """
+    forced_by_format = check.name == "tools_forced" and facts.dialect.tool_choice == "by_format"
+    return "reasoning" if forced_by_format else check.flag
+
+
+def _is_gone(found: Evidence | Exception) -> bool:
+    return isinstance(found, Qwen3ConnectionError) and not isinstance(found, StreamCutError)

@@ -1,0 +1,166 @@
+"""The requests of an examination, one row each, and how a request of each kind is made.
+
+Prompts are short, so that a hosted API costs little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+from langchain_qwen3.exchange import PATH
+from langchain_qwen3.pools import http
+from langchain_qwen3.reply import read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_qwen3.chat_model import ChatQwen3
+
+MAX_TOKENS = 1024
+"""Of one reply. Thinking that is longer is cut, which no check minds."""
+
+BUDGET = 10
+"""Tokens of thinking in the check of the budget, or the least that the server takes."""
+
+TOGETHER = 8
+"""Calls made at once."""
+
+WEATHER_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Get the current weather for a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "description": "The city name"}},
+            "required": ["city"],
+        },
+    },
+}
+PERSON = {
+    "title": "Person",
+    "description": "A person.",
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name", "age"],
+}
+
+
+class Streamed(NamedTuple):
+    """A streamed reply: the sum of its chunks, and when they came in seconds since the request."""
+
+    message: AIMessageChunk
+    moments: tuple[float, ...]
+
+
+class Together(NamedTuple):
+    """Seconds that a number of calls took one after another, and all at once."""
+
+    calls: int
+    serial: float
+    together: float
+
+
+Evidence = AIMessage | Streamed | Together | dict[str, Any]
+"""What came back: a message, or what the kind of probe gives. `wire`: the JSON body. `structured`: raw and parsed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One request.
+
+    Attributes:
+        kind: How it is made and what it gives, see `Evidence`.
+        prompt: The question.
+        settings: Settings of the call.
+    """
+
+    kind: Literal["whole", "stream", "wire", "structured", "together"]
+    prompt: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+# A call that the server left in the text is the server's failure, though ChatQwen3 would find it.
+_WITH_TOOL = {"enable_thinking": False, "tools": [WEATHER_TOOL], "rescue_tool_calls": False}
+_NAMED = {"type": "function", "function": {"name": "get_weather"}}
+
+PROBES: dict[str, Probe] = {
+    "think": Probe(kind="stream", prompt="请解释相对论", settings={"enable_thinking": True}),
+    "wire": Probe(kind="wire", prompt="你是谁？", settings={"enable_thinking": True}),
+    "think_off": Probe(kind="whole", prompt="你是谁？", settings={"enable_thinking": False}),
+    "budget": Probe(kind="whole", prompt="请解释相对论", settings={"enable_thinking": True, "thinking_budget": BUDGET}),
+    "tool": Probe(kind="whole", prompt="What's the weather in Beijing?", settings=_WITH_TOOL),
+    "tool_forced": Probe(
+        kind="whole", prompt="What's the weather in Beijing?", settings={**_WITH_TOOL, "tool_choice": _NAMED}
+    ),
+    "tools_parallel": Probe(kind="whole", prompt="What's the weather in Beijing and Shanghai?", settings=_WITH_TOOL),
+    "tool_streamed": Probe(kind="stream", prompt="What's the weather in Beijing?", settings=_WITH_TOOL),
+    "structured": Probe(
+        kind="structured",
+        prompt="Extract the person as JSON: Alice is 30 years old.",
+        settings={"enable_thinking": True},
+    ),
+    "together": Probe(kind="together", prompt="你是谁？", settings={"enable_thinking": False, "max_tokens": 64}),
+}
+
+
+async def ask(model: ChatQwen3, probe: Probe) -> Evidence:
+    """Make one request, streamed or not as the probe says and whatever the model is set to.
+
+    Raises:
+        Qwen3Error: It failed.
+    """
+    settings = {"max_tokens": MAX_TOKENS, **probe.settings}
+    match probe.kind:
+        case "whole":
+            return await model.ainvoke(probe.prompt, stream=False, **settings)
+        case "stream":
+            return await _ask_stream(model, probe.prompt, settings)
+        case "wire":
+            return await _ask_wire(model, probe.prompt, settings)
+        case "structured":
+            runnable = model.with_structured_output(PERSON, include_raw=True, **settings)
+            reply: dict[str, Any] = await runnable.ainvoke(probe.prompt)
+            return reply
+        case "together":
+            return await _ask_together(model, probe.prompt, settings)
+
+
+async def _ask_stream(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]) -> Streamed:
+    started_at = perf_counter()
+    message: AIMessageChunk | None = None
+    moments = []
+    async for chunk in model.astream(prompt, stream=True, **settings):
+        if chunk.content or chunk.additional_kwargs.get("reasoning_content") or chunk.tool_call_chunks:
+            moments.append(perf_counter() - started_at)
+        message = chunk if message is None else message + chunk
+    return Streamed(message or AIMessageChunk(content=""), tuple(moments))
+
+
+async def _ask_wire(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the reply's JSON as the server wrote it: a message no longer says where its reasoning stood."""
+    payload = model._get_request_payload(prompt, **settings)  # noqa: SLF001  # LangChain's own hook, pure
+    client: Any = model.root_async_client
+    response = await client.post(PATH, cast_to=http.Response, body=payload)
+    return dict(read_body(response.content, response))
+
+
+async def _ask_together(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]) -> Together:
+    """Time the calls; a round before them opens the connections and fills the prompt cache of every slot."""
+    await _ask_at_once(model, prompt, settings)
+    started_at = perf_counter()
+    for _ in range(TOGETHER):
+        await model.ainvoke(prompt, **settings)
+    serial = perf_counter() - started_at
+    started_at = perf_counter()
+    await _ask_at_once(model, prompt, settings)
+    return Together(TOGETHER, serial, perf_counter() - started_at)
+
+
+async def _ask_at_once(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]) -> None:
+    await asyncio.gather(*(model.ainvoke(prompt, **settings) for _ in range(TOGETHER)))

@@ -1,0 +1,301 @@
+"""What came back → an outcome. Pure: a reader takes evidence and what is known of the server, and asks nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from langchain_qwen3.doctor.findings import Outcome
+from langchain_qwen3.doctor.probes import BUDGET, MAX_TOKENS
+from langchain_qwen3.errors import (
+    Qwen3AuthenticationError,
+    Qwen3Error,
+    Qwen3InvalidRequestError,
+    Qwen3ServerError,
+    Qwen3TimeoutError,
+)
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage
+
+    from langchain_qwen3.dialects import Dialect
+    from langchain_qwen3.doctor.probes import Streamed, Together
+    from langchain_qwen3.profiles import ModelLine
+
+FASTER = 1.5
+"""Calls made together should be this many times as fast as one by one; a GPU server makes it 5 or more of 8."""
+
+_LONGEST_QUOTE = 200
+_INLINE = ("<think>", "</think>")
+_PLACE = re.compile(r" \(\S+, model [^()]*\)$")  # which every error names, and the diagnosis too
+_CHOICE = re.compile(r"(.+) (\S+) \((\S+) for .*\)")
+_CALL_TAGS = ("<tool_call>", "<function=")
+_BUDGET_SLACK = 16  # servers end the thinking with a sentence of their own
+_BURST = 0.01  # of the whole time
+_MANY_CHUNKS = 16
+_SHORT_REASONING = 60  # characters, which a budget of 10 tokens may leave as they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of the server before its answers are read.
+
+    Attributes:
+        dialect: How it spells things.
+        line: The model's line, None when its name says nothing.
+        model: The model that is examined.
+        models: The models it serves, as it lists them.
+        contexts: Served model name → context length in tokens, where it says so.
+        version: What it says of its version.
+    """
+
+    dialect: Dialect
+    line: ModelLine | None
+    model: str
+    models: tuple[str, ...]
+    contexts: Mapping[str, int]
+    version: str
+
+
+def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
+    """Read a failed request.
+
+    Args:
+        error: What was raised.
+        flag: Key of `Dialect.flags` that the feature may lack.
+        facts: What is known of the server, None before it was reached.
+    """
+    cause, _, hint = str(error).partition("\n")
+    cause = _PLACE.sub("", cause)
+    if not isinstance(error, Qwen3Error):
+        return Outcome(status="failed", detail=_quote(f"{type(error).__name__}: {cause}"))
+    if isinstance(error, Qwen3AuthenticationError):
+        hint = "Pass the server's key with --api-key (in Python api_key=), or set $QWEN_API_KEY."
+    elif isinstance(error, Qwen3TimeoutError):
+        hint = f"{hint} --timeout raises it.".strip()
+    # A server that refuses the request, or breaks on it, lacks the feature; one that is gone or full does not.
+    missing = isinstance(error, (Qwen3InvalidRequestError, Qwen3ServerError)) and facts
+    if missing and (value := _find_flag(flag, missing)):
+        return Outcome(status="failed", detail=_quote(cause), fix=_start_with(missing.dialect, value), flag=value)
+    return Outcome(status="failed", detail=_quote(cause), fix=hint)
+
+
+def read_server(facts: Facts) -> Outcome:
+    """Read which server it is."""
+    if facts.dialect.name == "generic":
+        fix = "If you know what it is, say so with --server (in Python server=): then its own settings are used."
+        return Outcome(status="unsure", detail="it does not tell what it is", fix=fix)
+    version = f" {facts.version}" if facts.version else ", version not told"
+    return Outcome(status="ok", detail=f"{facts.dialect.title}{version}")
+
+
+def read_models(facts: Facts) -> Outcome:
+    """Read which models are served, and their context length."""
+    if not facts.models:
+        return Outcome(status="unsure", detail="it lists no models")
+    shown = ", ".join(
+        f"{name} ({facts.contexts[name]:,} tokens)" if name in facts.contexts else f"{name} (context length not told)"
+        for name in facts.models[:5]
+    )
+    more = f" and {len(facts.models) - 5} more" if len(facts.models) > 5 else ""  # noqa: PLR2004  # as shown above
+    if facts.model in facts.models or facts.model in facts.contexts:
+        return Outcome(status="ok", detail=shown + more)
+    fix = f'Use --model "{facts.models[0]}" (in Python model=).'
+    return Outcome(status="failed", detail=f"{facts.model} is not served; there is {shown}{more}", fix=fix)
+
+
+def read_thinking_on(reply: Streamed, facts: Facts) -> Outcome:
+    """Read whether the model thinks when told to."""
+    reasoning = _reasoning(reply.message)
+    if reasoning:
+        return Outcome(status="ok", detail=f"{_count_reasoning(reply.message)} of reasoning")
+    if facts.line is None:
+        fix = f"Is {facts.model} a model that thinks? Its name does not say; Instruct models never do."
+    elif facts.dialect.name == "generic":
+        fix = "Say what server it is with --server (in Python server=): each has its own switch."
+    else:
+        fix = "Is the model's own chat template in use? A template of the server's may lack the switch."
+    return Outcome(status="failed", detail="no reasoning came back", fix=fix)
+
+
+def read_thinking_off(reply: AIMessage, facts: Facts) -> Outcome:
+    """Read whether the model stops thinking when told to."""
+    if not _reasoning(reply):
+        return Outcome(status="ok", detail="no reasoning, as asked")
+    flag = facts.dialect.flags.get("enable_thinking", "")
+    fix = flag or "Say what server it is with --server, or write /no_think at the end of the question."
+    return Outcome(status="failed", detail="it thinks all the same", fix=fix)
+
+
+def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
+    """Read whether the budget was kept, against the same question without one."""
+    limit = max(BUDGET, facts.dialect.budget_range[0])
+    used, unlimited = _reasoning(reply), _reasoning(free.message)
+    tokens, free_tokens = _reasoning_tokens(reply), _reasoning_tokens(free.message)
+    if len(unlimited) < _SHORT_REASONING or (free_tokens is not None and free_tokens <= limit + _BUDGET_SLACK):
+        return Outcome(status="unsure", detail="cannot be told: it thinks too briefly without a budget")
+    kept = tokens <= limit + _BUDGET_SLACK if tokens is not None else len(used) < len(unlimited) / 2
+    seen = f"{_count_reasoning(reply)} with a budget of {limit} tokens, {_count_reasoning(free.message)} without"
+    if kept:
+        return Outcome(status="ok", detail=seen)
+    return _fail(f"ignored: {seen}", "thinking_budget", facts, "This server does not keep a thinking budget.")
+
+
+def read_reasoning_field(body: Mapping[str, Any], facts: Facts) -> Outcome:
+    """Read where the server puts the reasoning."""
+    message = body["choices"][0].get("message") or {}
+    field = next((key for key in ("reasoning_content", "reasoning") if str(message.get(key) or "").strip()), None)
+    if field:
+        return Outcome(status="ok", detail=f'in its own field, "{field}"')
+    content = str(message.get("content") or "")
+    if any(tag in content for tag in _INLINE) or (content and facts.line is not None and facts.line.opens_think):
+        detail = "inline, in front of the answer: ChatQwen3 takes it out, other clients show it"
+        return _fail(detail, "reasoning", facts, "Start the server with a reasoning parser for Qwen3.")
+    return Outcome(status="unsure", detail="cannot be told: no reasoning came back")
+
+
+def read_streaming(reply: Streamed, _facts: Facts) -> Outcome:
+    """Read whether a stream comes piece by piece, and how soon."""
+    count = len(reply.moments)
+    if not count:
+        return Outcome(status="failed", detail="the stream held no text", fix="See the server's log.")
+    first, last = reply.moments[0], reply.moments[-1]
+    size = len(reply.message.text) + len(_reasoning(reply.message))
+    at_once = count == 1 and size > _SHORT_REASONING
+    if at_once or (count >= _MANY_CHUNKS and last - first < last * _BURST):
+        fix = "A proxy in front holds the stream back: switch its buffering off (nginx: proxy_buffering off)."
+        return Outcome(status="failed", detail=f"{count} chunks all at once, after {last:.2f} s", fix=fix)
+    rate = f", {(count - 1) / (last - first):,.0f} chunks/s" if last > first else ""
+    return Outcome(status="ok", detail=f"first token after {_show_seconds(first)}{rate}")
+
+
+def read_tool_call(reply: AIMessage, facts: Facts) -> Outcome:
+    """Read whether the model called the tool of its own accord."""
+    return _read_calls(reply, facts, 1)
+
+
+def read_forced_call(reply: AIMessage, facts: Facts) -> Outcome:
+    """Read whether a named tool was called."""
+    outcome = _read_calls(reply, facts, 1)
+    if outcome.status == "ok" and facts.dialect.tool_choice == "by_format":
+        return Outcome(status="ok", detail=f"{outcome.detail}; forced by ChatQwen3, the server ignores the name")
+    return outcome
+
+
+def read_parallel_calls(reply: AIMessage, facts: Facts) -> Outcome:
+    """Read whether two calls came in one reply."""
+    return _read_calls(reply, facts, 2)
+
+
+def read_streamed_call(reply: Streamed, facts: Facts) -> Outcome:
+    """Read whether a streamed call is whole."""
+    return _read_calls(reply.message, facts, 1)
+
+
+def read_structured(reply: Mapping[str, Any], facts: Facts) -> Outcome:
+    """Read whether the answer fits the schema, and was thought about."""
+    raw, error = reply["raw"], reply.get("parsing_error")
+    if error is not None:
+        if raw.response_metadata.get("finish_reason") == "length":
+            return Outcome(status="unsure", detail=f"cannot be told: cut after {MAX_TOKENS:,} tokens")
+        return Outcome(status="failed", detail=_quote(str(error)), fix="See the server's log for its grammar backend.")
+    if _reasoning(raw) or (facts.line is not None and facts.line.thinking == "never"):
+        return Outcome(status="ok", detail=_quote(str(reply["parsed"])))
+    if facts.dialect.json_refused_thinking:
+        return Outcome(status="unsure", detail="the server refuses both together: ChatQwen3 switches thinking off")
+    detail = "the answer fits the schema, but the grammar holds from the first token: no thinking"
+    return _fail(detail, "reasoning", facts, "Start the server with a reasoning parser for Qwen3.")
+
+
+def read_usage(reply: Streamed, _facts: Facts) -> Outcome:
+    """Read whether a stream tells its token counts."""
+    usage = reply.message.usage_metadata
+    if not usage or not usage["output_tokens"]:
+        fix = "The server ignores stream_options.include_usage: get_num_tokens_from_messages counts here instead."
+        return Outcome(status="failed", detail="no token counts in a stream", fix=fix)
+    reasoning = _reasoning_tokens(reply.message)
+    share = f", {reasoning:,} of them reasoning" if reasoning is not None else ", reasoning not told apart"
+    return Outcome(status="ok", detail=f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out{share}")
+
+
+def read_together(times: Together, facts: Facts) -> Outcome:
+    """Read whether calls made together are answered together."""
+    factor = times.serial / times.together if times.together else float("inf")
+    seen = (
+        f"{times.calls} calls: {_show_seconds(times.serial)} one by one, {_show_seconds(times.together)} together, "
+        f"{factor:.1f} × as fast"
+    )
+    if factor >= FASTER:
+        return Outcome(status="ok", detail=seen)
+    flags = facts.dialect.flags
+    slots = flags.get("concurrency") or flags.get("connections")
+    few = f"few at a time ({slots})" if slots else "few at a time"
+    fix = f"Either the server answers {few}, or it has no computing power to spare, as on a CPU."
+    return Outcome(status="unsure", detail=seen, fix=fix)
+
+
+def _read_calls(reply: AIMessage, facts: Facts, wanted: int) -> Outcome:
+    shown = ", ".join(_show_call(call) for call in reply.tool_calls)
+    if len(reply.tool_calls) >= wanted:
+        return Outcome(status="ok", detail=_quote(shown))
+    if reply.invalid_tool_calls:
+        detail = f"the arguments are broken: {reply.invalid_tool_calls[0].get('args')}"
+        return _fail(_quote(detail), "tools", facts, "Use the tool parser of the model's line.")
+    if reply.tool_calls:
+        return Outcome(status="unsure", detail=_quote(f"only {shown}"), fix="A larger model may call both at once.")
+    if any(tag in reply.text for tag in _CALL_TAGS):
+        detail = "the call stayed in the text: ChatQwen3 takes it out, other clients show it"
+        return _fail(detail, "tools", facts, "Start the server with a tool call parser for Qwen3.")
+    return Outcome(status="unsure", detail=_quote(f"the model answered in words: {reply.text}"))
+
+
+def _fail(detail: str, flag: str, facts: Facts, otherwise: str) -> Outcome:
+    value = _find_flag(flag, facts)
+    fix = _start_with(facts.dialect, value) if value else otherwise
+    return Outcome(status="failed", detail=detail, fix=fix, flag=value)
+
+
+def _find_flag(flag: str, facts: Facts) -> str:
+    """Return the value of `Dialect.flags`, of "--parser hermes (qwen3_coder for …)" the half for the model's line."""
+    value = facts.dialect.flags.get(flag, "")
+    choice = _CHOICE.fullmatch(value)
+    if choice is None or facts.line is None:
+        return value
+    option, hermes, xml = choice.groups()
+    return f"{option} {hermes if facts.line.tool_format == 'hermes' else xml}"
+
+
+def _start_with(dialect: Dialect, flag: str) -> str:
+    """Say what to do with a value of `Dialect.flags`, which is an option or a sentence of its own."""
+    return f"Start {dialect.title} with {flag}" if flag.startswith("-") else f"On {dialect.title}: {flag}"
+
+
+def _show_call(call: Mapping[str, Any]) -> str:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
+    return f"{call['name']}({arguments})"
+
+
+def _reasoning(message: AIMessage) -> str:
+    return str(message.additional_kwargs.get("reasoning_content") or "")
+
+
+def _reasoning_tokens(message: AIMessage) -> int | None:
+    usage = message.usage_metadata
+    tokens = usage.get("output_token_details", {}).get("reasoning") if usage else None
+    return tokens if isinstance(tokens, int) else None
+
+
+def _count_reasoning(message: AIMessage) -> str:
+    tokens = _reasoning_tokens(message)
+    return f"{tokens:,} tokens" if tokens else f"{len(_reasoning(message)):,} characters"
+
+
+def _show_seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def _quote(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"

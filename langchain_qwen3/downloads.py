@@ -1,0 +1,174 @@
+"""From the name of a model to a GGUF file on this machine, downloaded when it is not here yet.
+
+Needs the extra `download` (PyPI `huggingface-hub` and `modelscope-hub`), whose libraries keep the files in their own
+caches, resume what was interrupted and show a progress bar on stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Hub = Literal["huggingface", "modelscope"]
+
+PREFERRED = ("Q4_K_M", "Q8_0")
+"""Quantizations taken when a repository holds several and none is named; llama.cpp's own choice comes first."""
+
+_NAME = re.compile(
+    r"(?:(?P<hub>hf|huggingface|ms|modelscope):)?(?P<repo>[\w.-]+/[\w.-]+)(?::(?P<file>[\w./-]+))?", re.ASCII
+)
+_PART = re.compile(r"(?P<stem>.+)-00001-of-(?P<count>\d{5})\.gguf")
+_SHOWN_FILES = 12
+
+
+class DownloadError(OSError):
+    """A model cannot be had: no such repository or file, or its hub cannot be reached."""
+
+
+class HubModel(NamedTuple):
+    """A model on a hub.
+
+    Attributes:
+        hub: Where it is.
+        repo: `owner/name`.
+        file: The file, or a quantization such as `Q8_0`; empty for the hub's best.
+    """
+
+    hub: Hub
+    repo: str
+    file: str = ""
+
+
+def read_name(name: str | os.PathLike[str]) -> HubModel | Path:
+    """Return what a model's name means: a file on this machine, or a model on a hub.
+
+    Args:
+        name: Path of a GGUF file, or `[hf:|modelscope:]owner/repo[:file or quantization]`. What exists on this machine
+            or ends in `.gguf` without a colon is a path.
+    """
+    text = os.fspath(name)
+    found = _NAME.fullmatch(text)
+    if Path(text).exists() or found is None or (text.endswith(".gguf") and found["file"] is None):
+        return Path(text)
+    hub: Hub = "modelscope" if found["hub"] in ("ms", "modelscope") else "huggingface"
+    return HubModel(hub, found["repo"], found["file"] or "")
+
+
+def choose_files(files: Sequence[str], wanted: str) -> list[str]:
+    """Return the files to download of those in a repository, all parts of a split one; the first is to be opened.
+
+    Args:
+        files: Paths in the repository.
+        wanted: A path, a quantization such as `Q8_0`, or nothing.
+
+    Raises:
+        ValueError: There is no such file, or several and none is preferred; the text lists them.
+    """
+    if wanted in files:
+        return _add_parts(wanted)
+    # The first part stands for a split file; mmproj files are no models of their own.
+    models = [
+        file
+        for file in sorted(files)
+        if file.endswith(".gguf") and "mmproj" not in file and not re.search(r"-(?!00001)\d{5}-of-\d{5}\.gguf", file)
+    ]
+    for tag in [wanted] if wanted else PREFERRED:
+        named = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(tag)}(?=[-.][^/]*gguf$)", re.IGNORECASE)
+        if alike := [file for file in models if named.search(file)]:
+            return _add_parts(alike[0])
+    if len(models) == 1 and not wanted:
+        return _add_parts(models[0])
+    shown = ", ".join(models[:_SHOWN_FILES]) + (", …" if len(models) > _SHOWN_FILES else "")
+    if not models:
+        raise ValueError("it holds no GGUF file: take a repository whose name ends in -GGUF")
+    raise ValueError(f"which file? {f'There is no {wanted!r}. ' if wanted else ''}There are {shown}")
+
+
+def fetch_model(name: str | os.PathLike[str]) -> Path:
+    """Return the path of a model's GGUF file, downloaded where it is not here yet.
+
+    `$HF_ENDPOINT` and `$MODELSCOPE_ENDPOINT` name mirrors, `$HF_HOME` and `$MODELSCOPE_CACHE` the caches.
+
+    Args:
+        name: As `read_name` takes it: `Qwen/Qwen3-0.6B-GGUF`, `Qwen/Qwen3-0.6B-GGUF:Qwen3-0.6B-Q8_0.gguf`,
+            `modelscope:Qwen/Qwen3-0.6B-GGUF:Q8_0`, or a path, which comes back as it is.
+
+    Raises:
+        ImportError: The extra `download` is not installed.
+        DownloadError: It cannot be had; the text says why.
+    """
+    model = read_name(name)
+    if isinstance(model, Path):
+        return model
+    list_files, download = (_open_modelscope if model.hub == "modelscope" else _open_hugging_face)(model.repo)
+    if model.file.endswith(".gguf"):
+        files = _add_parts(model.file)  # no list is needed: it may be in the cache, and the machine off the net
+    else:
+        with _explained(model):
+            listed = list_files()
+        try:
+            files = choose_files(listed, model.file)
+        except ValueError as error:
+            raise DownloadError(f"{model.repo}: {error}") from None
+    with _explained(model):
+        paths = [download(file) for file in files]
+    return paths[0]
+
+
+@contextmanager
+def _explained(model: HubModel) -> Iterator[None]:
+    """Say what to do about whatever a hub's library raises."""
+    try:
+        yield
+    except Exception as error:
+        other = "modelscope:" if model.hub == "huggingface" else "hf:"
+        raise DownloadError(
+            f"{model.repo} cannot be had from {_TITLES[model.hub]}: {_first_line(error)}\n"
+            f"Check the name and the network; {other}{model.repo} asks the other hub, "
+            f"{_MIRRORS[model.hub]} names a mirror."
+        ) from error
+
+
+_TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
+_MIRRORS: dict[Hub, str] = {"huggingface": "$HF_ENDPOINT", "modelscope": "$MODELSCOPE_ENDPOINT"}
+
+_OpenRepo = tuple[Callable[[], list[str]], Callable[[str], Path]]
+
+
+def _open_hugging_face(repo: str) -> _OpenRepo:
+    try:
+        from huggingface_hub import HfApi, hf_hub_download
+    except ImportError as error:
+        raise ImportError(_MISSING) from error
+    return lambda: list(HfApi().list_repo_files(repo)), lambda file: Path(hf_hub_download(repo, file))
+
+
+def _open_modelscope(repo: str) -> _OpenRepo:
+    try:
+        from modelscope_hub import HubApi
+    except ImportError as error:
+        raise ImportError(_MISSING) from error
+    api = HubApi()
+    return (
+        lambda: [file.path for file in api.list_repo_files(repo, "model")],
+        lambda file: Path(api.download_file(repo, "model", file)),
+    )
+
+
+_MISSING = 'downloading a model needs the extra "download": pip install "langchain-qwen3-chat[download]"'
+
+
+def _add_parts(file: str) -> list[str]:
+    """Return the file, and the other parts of one that is split."""
+    part = _PART.fullmatch(file)
+    if part is None:
+        return [file]
+    return [f"{part['stem']}-{number:05}-of-{part['count']}.gguf" for number in range(1, int(part["count"]) + 1)]
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

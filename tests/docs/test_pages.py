@@ -1,0 +1,72 @@
+"""Pages say what the code says, and the workflows call what exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+import langchain_qwen3
+from langchain_qwen3 import errors
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def read_page(name: str) -> str:
+    """Return the text of a page below the root."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_errors_page_draws_the_tree_when_compared() -> None:
+    """Protects readers from an error tree that is no longer the package's."""
+    paragraphs = str(errors.__doc__).split("\n\n")
+    tree = next(text for text in paragraphs if "├──" in text)
+    drawn = "\n".join(line.removeprefix("    ") for line in tree.splitlines())
+    assert f"```text\n{drawn}\n```" in read_page("docs/errors.md")
+
+
+def test_architecture_page_names_every_module_when_compared() -> None:
+    """Protects newcomers from a table of modules that lacks some or names dead ones."""
+    package = Path(str(langchain_qwen3.__file__)).parent
+    files = {path.stem for path in package.glob("[a-z]*.py")}
+    folders = {path.parent.name for path in package.glob("[a-z]*/__init__.py")}
+    rows = re.findall(r"^\| (`.*?) \|", read_page("docs/architecture.md"), re.MULTILINE)
+    table = read_page("docs/architecture.md").partition("## Modules")[2].partition("\n## ")[0]
+    named = {name for cells in rows if cells in table for name in re.findall(r"`([a-z_]+)`", cells)}
+    assert named == files | folders
+
+
+COMMAND = re.compile(r"^langchain-qwen3 ([a-z]+) (.*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/cli.md"])
+def test_commands_are_understood_when_parsed(page: str) -> None:
+    """Protects readers from a command or an option that was renamed: every line shown is parsed, and not run."""
+    from typer.main import get_group
+
+    from langchain_qwen3.cli.main import commands
+
+    group = get_group(commands)
+    shown = COMMAND.findall(read_page(page))
+    assert shown
+    for name, arguments in shown:
+        group.commands[name].make_context(name, shlex.split(arguments))
+
+
+def test_every_page_is_in_the_navigation_when_listed() -> None:
+    """Protects pages from being built and never found."""
+    listed = set(re.findall(r": (\S+\.md)$", read_page("mkdocs.yml"), re.MULTILINE))
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert listed == pages
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_call_targets_that_exist_when_read(path: Path) -> None:
+    """Protects a release from failing at a make target that was renamed."""
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    lines = [step.get("run", "") for job in jobs.values() for step in job["steps"]]
+    called = {target for line in lines if line.startswith("make ") for target in line.split()[1:]}
+    assert called
+    assert called <= set(re.findall(r"^([a-z-]+):", read_page("Makefile"), re.MULTILINE))

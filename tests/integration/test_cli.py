@@ -1,0 +1,307 @@
+"""The commands as a terminal runs them: what they print, how they end, and that no traceback gets out."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from importlib.metadata import version
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from langchain_qwen3.cli.main import commands
+from langchain_qwen3.detection import forget_servers
+from langchain_qwen3.local import LocalServer
+from tests.conftest import TINY_QWEN3
+from tests.faults.server import closed_port
+from tests.replay import Replay
+
+COMMANDS = ("doctor", "bench", "chat")
+PROGRAM = [sys.executable, "-W", "error", "-c", "from langchain_qwen3.cli import app; app()"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory() -> None:
+    """Nothing is known of any server: ports are used again."""
+    forget_servers()
+
+
+def run(*arguments: str, said: str | None = None) -> Result:
+    """Run the command in a wide terminal; an exception other than its exit is the test's failure."""
+    result = CliRunner().invoke(commands, arguments, input=said, env={"COLUMNS": "300", "TERM": "dumb"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+# -- what all commands share ------------------------------------------------------------------------------------------
+
+
+def test_shows_help_and_version():
+    """Protects the first thing that anybody types."""
+    shown = run("--help").output
+    assert all(command in shown for command in (*COMMANDS, "serve"))
+    assert run("--version").output == f"langchain-qwen3-chat {version('langchain-qwen3-chat')}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_says_what_to_do_when_nothing_listens(command: str):
+    """Protects from a traceback at a dead port: one message with the fix, and status 2."""
+    result = run(command, f"http://127.0.0.1:{closed_port()}/v1")
+    assert result.exit_code == 2
+    assert "✗" in result.output
+    assert "→ Nothing listens there: is the server up" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("settings", "path", "said"),
+    [
+        ({}, "", "The API is at"),
+        ({"api_key": "sk-canary-right"}, "/v1", "--api-key"),
+        ({"page": "<html>Sign in</html>"}, "/v1", "A web page answers in the API's place"),
+        ({"lists_models": False}, "/v1", "There is no /chat/completions under"),
+    ],
+)
+def test_says_what_to_do_when_it_is_no_api(command: str, settings: dict[str, Any], path: str, said: str):
+    """Protects every way to get the address or the key wrong: status 2 and the fix."""
+    with Replay(**settings) as server:
+        result = run(command, f"{server.root}{path}", "--api-key", "sk-canary-wrong")
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "canary" not in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_says_which_setting_is_wrong(command: str):
+    """Protects from a pydantic report: one line that names the field and the choice."""
+    result = run(command, "http://127.0.0.1:1/v1", "--server", "vlm")
+    assert result.exit_code == 2
+    assert 'server must be "auto" or one of vllm' in result.output
+    assert "validation error" not in result.output
+
+
+def test_takes_an_address_without_a_scheme():
+    """Protects `doctor localhost:8000/v1`."""
+    with Replay() as server:
+        assert run("doctor", server.url.removeprefix("http://"), "--json").exit_code in (0, 1)
+
+
+def test_takes_address_and_key_of_the_environment(monkeypatch: pytest.MonkeyPatch):
+    """Protects the short form: the variables that ChatQwen3 reads hold for the commands, too."""
+    with Replay(api_key="sk-canary-right") as server:
+        monkeypatch.setenv("QWEN_BASE_URL", server.url)
+        monkeypatch.setenv("QWEN_API_KEY", "sk-canary-right")
+        assert run("chat", said="你是谁？\n").exit_code == 0
+
+
+# -- doctor -----------------------------------------------------------------------------------------------------------
+
+
+def test_doctor_shows_a_table_of_what_works():
+    """Protects the table: a mark, a title and what was found in every row, and status 0."""
+    with Replay() as server:
+        result = run("doctor", server.url)
+    assert result.exit_code == 0, result.output
+    assert "✓  server and version          vLLM 0.32.0 " in result.output
+    assert "All is well." in result.output
+    assert "✗" not in result.output
+
+
+def test_doctor_names_the_flags_when_the_server_lacks_parsers():
+    """Protects the way out: what to start the server with, ready to copy, and status 1."""
+    with Replay("vllm-noparsers") as server:
+        result = run("doctor", server.url)
+    assert result.exit_code == 1
+    assert "7 of 15 checks failed." in result.output
+    flags = result.output.partition("Start vLLM with:\n")[2].splitlines()
+    assert [flag.strip() for flag in flags] == [
+        "--reasoning-parser qwen3",
+        "--enable-auto-tool-choice --tool-call-parser hermes",
+    ]
+
+
+def test_doctor_writes_json_and_nothing_else_to_stdout():
+    """Protects scripts: stdout is one JSON document, with the same exit status."""
+    with Replay("vllm-noparsers") as server:
+        result = run("doctor", server.url, "--json")
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert report["version"] == "0.32.0"
+    assert report["flags"] == ["--reasoning-parser qwen3", "--enable-auto-tool-choice --tool-call-parser hermes"]
+
+
+def test_doctor_writes_json_when_the_server_is_unreachable():
+    """Protects scripts from an empty stdout."""
+    result = run("doctor", f"http://127.0.0.1:{closed_port()}/v1", "--json")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["reachable"] is False
+
+
+# -- bench ------------------------------------------------------------------------------------------------------------
+
+
+def test_bench_measures_a_live_server(engine: LocalServer, tmp_path: Path):
+    """Protects the measurement end to end: every level, the comparison, and the picture."""
+    picture = tmp_path / "out.png"
+    result = run(
+        "bench", engine.base_url, "--streams", "1,2", "--requests", "2", "--max-tokens", "8", "--plot", str(picture)
+    )
+    assert result.exit_code == 0, result.output
+    assert "tokens/s" in result.output
+    assert "2 requests: " in result.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_bench_writes_json_and_nothing_else_to_stdout():
+    """Protects scripts: figures in seconds, tokens counted by the server."""
+    with Replay() as server:
+        result = run("bench", server.url, "--streams", "1,3", "--json", "--thinking")
+    report = json.loads(result.stdout)
+    assert report["server"] == "vLLM"
+    assert [(level["streams"], level["requests"], level["failed"]) for level in report["levels"]] == [
+        (1, 3, 0),
+        (3, 3, 0),
+    ]
+    assert report["levels"][0]["tokens"] % 3 == 0
+    assert len(server.requests) == 7
+
+
+def test_bench_counts_what_fails():
+    """Protects from figures of a server that refuses: the error is shown, and status 1."""
+    with Replay(fails_after=2) as server:
+        result = run("bench", server.url, "--streams", "1,2")
+    assert result.exit_code == 1
+    assert "HTTP 500" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--streams", "0"), "--streams"),
+        (("--plot", "out.txt"), "must end in one of"),
+        (("--plot", "/no/such/folder/out.png"), "there is no folder /no/such/folder"),
+    ],
+)
+def test_bench_refuses_before_it_measures(arguments: tuple[str, ...], said: str):
+    """Protects minutes of measuring for a picture that cannot be written."""
+    with Replay() as server:
+        result = run("bench", server.url, *arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert server.requests == []
+
+
+# -- chat -------------------------------------------------------------------------------------------------------------
+
+
+def test_chat_shows_thinking_and_answer():
+    """Protects the conversation: thinking first, the answer below it, then how long it took."""
+    with Replay() as server:
+        shown = run("chat", server.url, said="你是谁？\n/quit\n").output
+    thinking, _, answer = shown.partition("\n\n")
+    assert "用户在问我的身份" in thinking
+    assert answer.startswith("我是通义千问（Qwen），由阿里云研发的大语言模型。很高兴为你服务！\n")
+    assert "tokens/s" in answer
+
+
+def test_chat_folds_the_thinking():
+    """Protects /fold: the thinking is hidden, and shown when asked for."""
+    with Replay() as server:
+        shown = run("chat", server.url, said="/fold\n你是谁？\n/fold\n").output
+    before, _, after = shown.partition("我是通义千问（Qwen）")
+    assert "▸ thought for" in before
+    assert "用户在问我的身份" not in before
+    assert "用户在问我的身份" in after
+
+
+def test_chat_goes_on_when_a_question_fails():
+    """Protects the conversation from one failed question: the error is shown, the next one is answered."""
+    with Replay(fails_after=1) as server:
+        result = run("chat", server.url, said="你是谁？\n你是谁？\n/help\n")
+    assert result.exit_code == 0
+    assert "✗ HTTP 500" in result.output
+    assert "/no_think" in result.output
+
+
+def test_chat_stops_the_answer_and_not_the_program_on_ctrl_c():
+    """Protects Ctrl-C: the answer ends where it is, the server is told, and the next question is answered."""
+    with Replay(pause=0.02) as server:
+
+        def interrupt() -> None:
+            while not server.requests:
+                time.sleep(0.01)
+            time.sleep(0.2)
+            server.pause = 0.0
+            os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        result = run("chat", server.url, said="请解释相对论\n/no_think\n你是谁？\n")
+        thread.join()
+    assert result.exit_code == 0
+    stopped, _, after = result.output.partition("(stopped)")
+    assert "时空弯曲的结果" not in stopped
+    assert "很高兴为你服务" in after
+
+
+# -- serve ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_serve_answers_until_it_is_stopped(ending: signal.Signals):
+    """Protects the foreground server: it says where it is, answers, and ends cleanly on Ctrl-C and on kill."""
+    arguments = ["serve", str(TINY_QWEN3), "--name", "Qwen/Qwen3-0.6B", "--port", "0", "--n-threads", "1"]
+    with subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        shown = list(takewhile(lambda line: not line.startswith("Ctrl-C"), process.stdout))
+        url = shown[0].split(" at ")[1].strip()
+        answered = run("chat", url, "--temperature", "0", "--no-thinking", said="你是谁？\n")
+        process.send_signal(ending)
+        _, errors = process.communicate(timeout=30)
+    assert "我是通义千问" in answered.output
+    assert f'base_url="{url}"' in "".join(shown)
+    assert (process.returncode, errors) == (0, "")
+    assert run("doctor", url).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("missing.gguf",), "there is no such GGUF file: 'missing.gguf"),
+        ((__file__,), "is not a GGUF file"),
+        ((str(TINY_QWEN3), "--reasoning-format", "x"), "reasoning_format: 'x' is not one of"),
+    ],
+)
+def test_serve_says_what_is_wrong(arguments: tuple[str, ...], said: str):
+    """Protects from a traceback for a wrong path, file or setting."""
+    result = run("serve", *arguments)
+    assert result.exit_code == 2
+    assert said.partition(":")[0] in result.output
+
+
+def test_serve_says_so_when_the_port_is_taken(engine: LocalServer):
+    """Protects from a server that seems to start and is another's."""
+    port = engine.base_url.rpartition(":")[2].removesuffix("/v1")
+    result = run("serve", str(TINY_QWEN3), "--port", port)
+    assert result.exit_code == 2
+    assert "is taken" in result.output
+
+
+def test_says_what_to_install_when_the_extra_is_missing():
+    """Protects `pip install langchain-qwen3-chat` without the extra: the command exists, and says what it needs."""
+    code = "import sys; sys.modules['typer'] = None; from langchain_qwen3.cli import app; app()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.stderr == 'langchain-qwen3 needs the extra "cli": pip install "langchain-qwen3-chat[cli]"\n'
+    assert result.returncode == 1

@@ -1,0 +1,205 @@
+"""The examination of real engines, of a recorded vLLM, and of what is no server at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.detection import forget_servers
+from langchain_qwen3.doctor import Diagnosis, examine
+from langchain_qwen3.local import LocalServer
+from tests.faults.server import closed_port
+from tests.replay import Replay
+
+TIMED = {"concurrency", "streaming"}  # whose outcome is a matter of the machine's load
+PARSERS = "--enable-auto-tool-choice --tool-call-parser hermes"
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory() -> None:
+    """Nothing is known of any server: ports are used again."""
+    forget_servers()
+
+
+async def look(url: str, *, take_served: bool = True, **fields: Any) -> Diagnosis:
+    """Examine the server at a URL."""
+    async with ChatQwen3(base_url=url, **{"model": "served", "max_retries": 0, **fields}) as llm:
+        return await examine(llm, take_served=take_served)
+
+
+def not_ok(diagnosis: Diagnosis) -> dict[str, str]:
+    """Return the flag of every check that is not well, those of time left out."""
+    return {row.name: row.flag for row in diagnosis.findings if row.status != "ok" and row.name not in TIMED}
+
+
+async def test_finds_nothing_wrong_with_the_embedded_engine(engine: LocalServer):
+    """Protects the whole of it: every check, asked of a real llama.cpp, has something to show."""
+    diagnosis = await look(engine.base_url)
+    assert not_ok(diagnosis) == {}
+    assert (diagnosis.model, diagnosis.server) == ("Qwen/Qwen3-0.6B", "llama.cpp")
+    assert "4,096 tokens" in diagnosis["models"].detail
+    assert diagnosis["tools_parallel"].detail.count("get_weather") == 2
+
+
+async def test_names_the_reasoning_format_when_the_engine_leaves_reasoning_inline(inline_engine: LocalServer):
+    """Protects llama-server started with `--reasoning-format none`."""
+    found = not_ok(await look(inline_engine.base_url))
+    assert found == dict.fromkeys(("reasoning_field", "tools_forced", "structured"), "--reasoning-format auto")
+
+
+async def test_finds_nothing_wrong_with_vllm_with_parsers():
+    """Protects from false alarms, on recorded replies."""
+    with Replay("vllm-parsers") as server:
+        diagnosis = await look(server.url)
+    assert not_ok(diagnosis) == {}
+    assert diagnosis["server"].detail == "vLLM 0.32.0"
+    assert diagnosis["thinking_budget"].detail.startswith("10 tokens with a budget of 10 tokens")
+    assert diagnosis["stream_usage"].detail == "12 tokens in, 167 out, 81 of them reasoning"
+
+
+async def test_names_the_missing_flags_when_vllm_has_no_parsers():
+    """Protects the flags that everybody forgets: each failure names its own, and there is nothing else to fix."""
+    with Replay("vllm-noparsers") as server:
+        diagnosis = await look(server.url)
+    assert not_ok(diagnosis) == {
+        "thinking_budget": "--reasoning-parser qwen3",
+        "reasoning_field": "--reasoning-parser qwen3",
+        "tools_auto": PARSERS,
+        "tools_forced": PARSERS,
+        "tools_parallel": PARSERS,
+        "tools_streamed": PARSERS,
+        "structured": "--reasoning-parser qwen3",
+    }
+    assert diagnosis.flags == ("--reasoning-parser qwen3", PARSERS)
+
+
+async def test_says_what_to_do_when_nothing_listens():
+    """Protects from a dead port: one finding, and no wait."""
+    diagnosis = await look(f"http://127.0.0.1:{closed_port()}/v1")
+    assert not diagnosis.reachable
+    assert [row.name for row in diagnosis.findings] == ["reachable"]
+    assert "Nothing listens there" in diagnosis["reachable"].fix
+
+
+@pytest.mark.parametrize("path", ["", "/v1/chat/completions", "/v1/models", "/api"])
+async def test_names_the_right_address_when_the_path_is_wrong(path: str):
+    """Protects from the forgotten /v1, and from addresses copied with too much."""
+    with Replay() as server:
+        diagnosis = await look(f"{server.root}{path}")
+        assert f"The API is at {server.url}:" in diagnosis["reachable"].fix
+    assert "404" in diagnosis["reachable"].detail
+
+
+async def test_asks_for_the_key_when_the_server_wants_one():
+    """Protects from a 401 without advice, and the key from the diagnosis."""
+    with Replay(api_key="sk-canary-right") as server:
+        diagnosis = await look(server.url, api_key="sk-canary-wrong")
+        assert "--api-key" in diagnosis["reachable"].fix
+        assert "canary" not in str(diagnosis)
+        assert (await look(server.url, api_key="sk-canary-right")).reachable
+
+
+async def test_knows_a_web_page_for_what_it_is():
+    """Protects from a gateway's page with status 200, which is no API."""
+    with Replay(page="<!doctype html><title>Sign in</title>") as server:
+        diagnosis = await look(server.url)
+    assert "an HTML page" in diagnosis["reachable"].detail
+    assert "A web page answers in the API's place" in diagnosis["reachable"].fix
+
+
+async def test_goes_on_without_a_list_when_the_model_is_named():
+    """Protects proxies without /v1/models: a chat that works is an API. Unnamed, there is nothing to ask for."""
+    with Replay(lists_models=False) as server:
+        named = await look(server.url, take_served=False, model="Qwen/Qwen3-0.6B")
+        assert named.reachable
+        assert named["tools_auto"].status == "ok"
+        assert not (await look(server.url)).reachable
+
+
+async def test_names_a_served_model_when_the_one_asked_for_is_not():
+    """Protects from a model's name that is spelt differently on the server."""
+    with Replay() as server:
+        diagnosis = await look(server.url, take_served=False, model="qwen3")
+    assert '--model "Qwen/Qwen3-0.6B"' in diagnosis["models"].fix
+
+
+async def test_asks_few_and_short_questions():
+    """Protects the wallet on a hosted API: what several checks read is asked for once."""
+    with Replay() as server:
+        await look(server.url)
+    assert len(server.requests) == 33
+    assert all(body["max_tokens"] <= 1024 for body in server.requests)
+
+
+async def test_does_not_change_the_model_and_is_not_changed_by_it():
+    """Protects `adoctor()` on a model in use: its settings stay, and do not colour the diagnosis."""
+    settings: dict[str, Any] = {
+        "model": "Qwen/Qwen3-0.6B",
+        "enable_thinking": False,
+        "streaming": False,
+        "return_reasoning": False,
+        "stop": ["。"],
+        "max_tokens": 3,
+        "extra_body": {"top_k": 1},
+    }
+    with Replay() as server:
+        llm = ChatQwen3(base_url=server.url, **settings)
+        before = llm.model_dump()
+        assert not_ok(await examine(llm)) == {}
+        assert llm.model_dump() == before
+        assert "stop" not in server.requests[0]
+        await llm.aclose()
+
+
+async def test_stops_asking_when_the_server_goes_away():
+    """Protects from minutes of timeouts: a server that ended is not asked again."""
+    with Replay() as server:
+        llm = ChatQwen3(base_url=server.url, model="Qwen/Qwen3-0.6B", max_retries=0)
+
+        def leave(title: str) -> None:
+            if title == "tool call, auto":
+                server.http.server_close()
+                server.http.shutdown()
+
+        diagnosis = await examine(llm, on_start=leave)
+        await llm.aclose()
+    assert diagnosis["streaming"].status == "ok"
+    assert diagnosis["tools_auto"].detail == "the server no longer answers"
+    assert diagnosis["concurrency"].detail == "the server no longer answers"
+
+
+async def test_tells_each_finding_as_it_is_made():
+    """Protects a display that follows: every check is announced, then found."""
+    told: list[str] = []
+    with Replay() as server:
+        llm = ChatQwen3(base_url=server.url, model="Qwen/Qwen3-0.6B", max_retries=0)
+        diagnosis = await examine(llm, on_start=told.append, on_finding=lambda finding: told.append(finding.name))
+        await llm.aclose()
+    assert told == [word for row in diagnosis.findings for word in (row.title, row.name)]
+
+
+@pytest.mark.parametrize(
+    ("model", "skipped"),
+    [
+        ("Qwen/Qwen3-4B-Instruct-2507", {"thinking_on", "thinking_off", "thinking_budget", "reasoning_field"}),
+        ("Qwen/Qwen3-4B-Thinking-2507", {"thinking_off"}),
+    ],
+)
+async def test_skips_what_the_model_cannot_do(model: str, skipped: set[str]):
+    """Protects Instruct and Thinking models from failing for what they are, and users from warnings about it."""
+    with Replay() as server:
+        diagnosis = await look(server.url, take_served=False, model=model)
+    assert {row.name for row in diagnosis.findings if row.status == "skipped"} == skipped
+
+
+@pytest.mark.parametrize(
+    ("server_name", "name", "status"), [("ollama", "thinking_budget", "skipped"), ("tgi", "thinking_off", "failed")]
+)
+async def test_says_so_when_the_server_has_no_such_setting(server_name: str, name: str, status: str):
+    """Protects from asking what cannot be: where there is a way round, it is named."""
+    with Replay() as server:
+        diagnosis = await look(server.url, server=server_name)
+    assert diagnosis[name].status == status
+    assert bool(diagnosis[name].fix) == (status == "failed")
