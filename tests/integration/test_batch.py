@@ -1,0 +1,218 @@
+"""Batches and structured output over every dialect, method and way to call; the servers' replies are scripted."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.exceptions import OutputParserException
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
+from pydantic import BaseModel
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.dialects import DIALECTS
+from langchain_qwen3.errors import ToolChoiceError
+from langchain_qwen3.structured_parser import METHODS
+from tests.scripted import Answer, Scripted, write_call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ANSWER = {"name": "Alice", "age": 30}
+SEVERAL = 8
+HELD_SECONDS = 0.05
+
+
+class Person(BaseModel):
+    """A person; a cut answer must not become one with the default age."""
+
+    name: str
+    age: int = 0
+
+
+def answer_in_the_form_asked_for(body: dict[str, Any]) -> Answer:
+    """Answer as the request wants it: JSON, a call, or the array of a forced call; cut where the question says so."""
+    cut = "[cut]" in body["messages"][-1]["content"]
+    text = json.dumps(ANSWER)
+    text = text[: len(text) - 6] if cut else text
+    message: dict[str, Any] = {}
+    if thinks(body):
+        message["reasoning_content"] = "It is Alice."
+    if body.get("tools") and "response_format" not in body:
+        message["tool_calls"] = [write_call("a", body["tools"][-1]["function"]["name"], text)]
+    elif body.get("tools"):
+        text = json.dumps([{"name": "Person", "arguments": ANSWER}])
+        message["content"] = text[: len(text) - 8] if cut else text
+    else:
+        message["content"] = text
+    return Answer(message=message, reason="length" if cut else "stop")
+
+
+def thinks(body: dict[str, Any]) -> bool:
+    """Whether a request leaves thinking on, however its server spells it."""
+    wire = json.dumps(body)
+    switches = ('"enable_thinking": false', '"reasoning_effort": "none"', '"enabled": false', '"enable": false')
+    return not any(switch in wire for switch in switches)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Scripted]:
+    """A server that gives everyone the form they ask for."""
+    with Scripted(answer_in_the_form_asked_for) as server:
+        yield server
+
+
+@pytest.mark.filterwarnings("ignore::langchain_qwen3.UnsupportedSettingWarning")
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
+@pytest.mark.parametrize("thinking", [True, False], ids=["thinking", "plain"])
+@pytest.mark.parametrize("way", ["invoke", "stream"])
+@pytest.mark.parametrize("method", [None, *METHODS])
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_gives_the_object_or_an_error_when_asked_in_any_way(
+    server: Scripted, dialect: str, method: Any, way: str, *, thinking: bool, cut: bool
+):
+    """Protects structured output everywhere: the whole object with its reasoning in `raw`, or an error, never half."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", base_url=server.url, server=dialect, enable_thinking=thinking)
+    question = "Who? [cut]" if cut else "Who?"
+    both = model.with_structured_output(Person, method=method, include_raw=True)
+    alone = model.with_structured_output(Person, method=method)
+    if way == "invoke":
+        kept = await both.ainvoke(question)
+    else:
+        kept = {}
+        async for piece in both.astream(question):
+            kept = {
+                **kept,
+                **piece,
+                **({"raw": kept["raw"] + piece["raw"]} if {"raw"} <= kept.keys() & piece.keys() else {}),
+            }
+    assert isinstance(kept["raw"], AIMessage)
+    assert bool(kept["raw"].additional_kwargs.get("reasoning_content")) == thinks(server.requests[-1])
+    if cut:
+        assert kept["parsed"] is None
+        assert isinstance(kept["parsing_error"], OutputParserException)
+        with pytest.raises(OutputParserException):
+            await (alone.ainvoke(question) if way == "invoke" else take_last(alone, question))
+    else:
+        assert kept["parsed"] == Person(**ANSWER)
+        assert kept["parsing_error"] is None
+        assert await (alone.ainvoke(question) if way == "invoke" else take_last(alone, question)) == Person(**ANSWER)
+    assert model.enable_thinking is thinking
+
+
+async def take_last(chain: Any, question: str) -> Any:
+    """Return the last object of a stream."""
+    return [found async for found in chain.astream(question)][-1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_one_fails_when_it_alone_of_a_batch_was_cut(server: Scripted, method: Any):
+    """Protects batches: the answers beside a cut one are there, in their places."""
+    chain = ChatQwen3(model="Qwen/Qwen3-8B", base_url=server.url, server="vllm").with_structured_output(
+        Person, method=method
+    )
+    questions = ["Who?", "Who? [cut]", "Who else?"]
+    for results in (
+        await chain.abatch(questions, return_exceptions=True),
+        chain.batch(questions, return_exceptions=True),
+    ):
+        assert [type(result) for result in results] == [Person, OutputParserException, Person]
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "llama.cpp"])
+@pytest.mark.parametrize("way", ["invoke", "stream"])
+async def test_missing_call_is_the_parsers_error_when_output_is_structured(dialect: str, way: str):
+    """Protects `include_raw` and batches from an error that escapes them: talk in place of the demanded call."""
+    with Scripted(lambda _body: {"content": "I would rather talk."}) as talker:
+        model = ChatQwen3(model="Qwen/Qwen3-8B", base_url=talker.url, server=dialect)
+        chain = model.with_structured_output(Person, method="function_calling", include_raw=True)
+        kept = await chain.ainvoke("Who?") if way == "invoke" else await take_last(chain, "Who?")
+        assert isinstance(kept["parsing_error"], OutputParserException)
+        forced = model.bind_tools([Person], tool_choice="Person")
+        with pytest.raises(ToolChoiceError):
+            await (forced.ainvoke("Who?") if way == "invoke" else take_last(forced, "Who?"))
+
+
+class Gate:
+    """A script that holds its replies until as many requests are open as may be, and a moment longer for more."""
+
+    def __init__(self) -> None:
+        self._full = threading.Event()
+        self._open = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, body: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            self._open += 1
+            if self._open == SEVERAL:
+                threading.Timer(HELD_SECONDS, self._full.set).start()
+        self._full.wait(10)
+        return {"content": body["messages"][-1]["content"]}
+
+
+async def run_by_config(model: ChatQwen3, questions: list[str]) -> Any:
+    """Limit the batch."""
+    return await model.abatch(questions, {"max_concurrency": SEVERAL})
+
+
+async def run_by_field(model: ChatQwen3, questions: list[str]) -> Any:
+    """Limit the model."""
+    return await model.model_copy(update={"max_concurrency": SEVERAL}).abatch(questions)
+
+
+async def run_as_completed(model: ChatQwen3, questions: list[str]) -> Any:
+    """Limit the model, and take answers as they come."""
+    limited = model.model_copy(update={"max_concurrency": SEVERAL})
+    found = [pair async for pair in limited.abatch_as_completed(questions)]
+    return [answer for _, answer in sorted(found, key=lambda pair: pair[0])]
+
+
+@pytest.mark.parametrize("run", [run_by_config, run_by_field, run_as_completed])
+async def test_no_more_than_the_limit_are_open_when_a_hundred_are_asked(run: Callable[..., Any]):
+    """Protects servers and gateways: exactly as many requests in flight as allowed, every answer in its place."""
+    with Scripted(Gate()) as server:
+        model = ChatQwen3(model="Qwen/Qwen3-8B", base_url=server.url, server="vllm")
+        questions = [f"question {number}" for number in range(100)]
+        answers = await run(model, questions)
+        assert [answer.text for answer in answers] == questions
+        assert server.most_open == SEVERAL
+        assert len(server.requests) == 100
+
+
+class Streaming(AsyncCallbackHandler, _StreamingCallbackHandler[Any]):
+    """A handler for which core streams inside a whole call, as tracers of `astream_events` are."""
+
+    def tap_output_aiter(self, run_id: Any, output: Any) -> Any:  # noqa: ARG002
+        """Change nothing."""
+        return output
+
+    def tap_output_iter(self, run_id: Any, output: Any) -> Any:  # noqa: ARG002
+        """Change nothing."""
+        return output
+
+
+@pytest.mark.parametrize("settings", [{"n": 3}, {"extra_body": {"n": 3}}], ids=str)
+@pytest.mark.parametrize("place", ["call", "model"])
+async def test_every_choice_comes_when_a_callback_would_stream(settings: dict[str, Any], place: str):
+    """Protects `n` from a stream that can hold one choice only: the reply comes whole, a stream is refused unsent."""
+    with Scripted(lambda _body: {"content": "Hi."}) as server:
+        in_model, in_call = (settings, {}) if place == "model" else ({}, settings)
+        model = ChatQwen3(model="Qwen/Qwen3-8B", base_url=server.url, server="vllm", **in_model)
+        result = await model.agenerate([[HumanMessage("Hello")]], callbacks=[Streaming()], **in_call)
+        assert [generation.text for generation in result.generations[0]] == ["Hi."] * 3
+        with pytest.raises(ValueError, match="n must be 1 when streaming"):
+            await take_last(model.bind(**in_call), "Hello")
+        assert len(server.requests) == 1
+
+
+def test_threads_share_the_limit_when_batches_are_sync():
+    """Protects the limit of a model under `batch`, which calls from threads."""
+    with Scripted(Gate()) as server:
+        model = ChatQwen3(model="Qwen/Qwen3-8B", base_url=server.url, server="vllm", max_concurrency=SEVERAL)
+        answers = model.batch([f"question {number}" for number in range(40)], {"max_concurrency": 20})
+        assert len(answers) == 40
+        assert server.most_open == SEVERAL
