@@ -12,7 +12,7 @@ RUFF_FILES := . --extend-exclude ".venv-*"
 PYTEST := -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest test-oldest test-all soak fuzz bench docs dist lint types format clean
+.PHONY: help demo test test-newest test-oldest test-all soak bench record integration-vllm docs dist lint types format clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,14 @@ soak: .venv/dev ## N calls (20000) at a server that fails one in ten; each must 
 	$(BIN)/python -W error -m tests.faults.soak $(or $(N),20000)
 
 bench: .venv-bench/ready ## ChatQwen3 against its peers: docs/benchmarks.{json,md,png}; ARGS=--quick for a short one
-	.venv-bench/bin/python -m bench.run $(ARGS)
+	.venv-bench/bin/python -m bench.run --json docs/benchmarks.json $(ARGS)
+	.venv-bench/bin/python -m bench.report
+
+record: .venv/dev ## Record the cassettes anew; vLLM's too with VLLM_PYTHON=/path/to/python
+	VLLM_PYTHON="$(VLLM_PYTHON)" $(BIN)/python tools/record_cassettes.py $(PYTEST_ARGS)
+
+integration-vllm: .venv/dev ## LangChain's suite live on vLLM at $$VLLM_BASE_URL ($$VLLM_API_KEY, $$VLLM_MODEL)
+	$(BIN)/python -m pytest -m vllm tests/integration/test_vllm.py $(PYTEST_ARGS)
 
 docs: .venv/docs ## The documentation, built strictly into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q

@@ -39,6 +39,20 @@ __all__ = ["ClientLease", "PoolSettings", "http", "lease_clients", "open_connect
 HTTPX_POOLS = 16
 """Small pools per loop with httpx inside; see `PoolSet`."""
 
+_IMPERSONAL_HEADERS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "user-agent",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
@@ -192,9 +206,28 @@ class _NoCookies(CookieJar):
         pass
 
 
+class _KeepsSecrets:
+    """Sends a stranger none of the model's own headers: httpx drops `Authorization` alone from such a redirect."""
+
+    def _redirect_headers(self, request: http.Request, url: http.URL, method: str) -> http.Headers:
+        headers: http.Headers = super()._redirect_headers(request, url, method)  # type: ignore[misc]  # the client's
+        if _is_elsewhere(request.url, url):
+            for name in [*headers]:
+                if name not in _IMPERSONAL_HEADERS and not name.startswith("x-stainless-"):
+                    del headers[name]
+        return headers
+
+
+def _is_elsewhere(asked: http.URL, told: http.URL) -> bool:
+    """Return whether a redirect leads to another server; the same host by https instead of http is none."""
+    if asked.host == told.host and (asked.scheme, told.scheme) == ("http", "https"):
+        return False
+    return (asked.scheme, asked.netloc) != (told.scheme, told.netloc)
+
+
 # A client given `transport=` ignores the environment's proxies. The two hooks in which httpx builds its own
 # transports leave it in charge of `proxy=`, the environment and NO_PROXY; httpx-aiohttp uses them as well.
-class _AsyncClient(openai.DefaultAsyncHttpxClient):
+class _AsyncClient(_KeepsSecrets, openai.DefaultAsyncHttpxClient):
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._loop_transports: list[LoopTransport] = []
@@ -231,7 +264,7 @@ class _AsyncClient(openai.DefaultAsyncHttpxClient):
         return " + ".join(map(repr, self._loop_transports))
 
 
-class _SyncClient(openai.DefaultHttpxClient):
+class _SyncClient(_KeepsSecrets, openai.DefaultHttpxClient):
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._sync_transports: list[SyncTransport] = []

@@ -58,9 +58,10 @@ def open_stream(client: Any, call: Call, reader: StreamReader, stall: float | No
     )
     reader.begin(response)
     try:
-        yield _read_pieces(response, reader, stall)
+        pieces = _read_pieces(response, reader, stall)
+        yield pieces
         if reader.done:
-            _drain(response)
+            _drain(response, pieces)
     finally:
         response.close()
 
@@ -80,9 +81,10 @@ async def aopen_stream(
     )
     reader.begin(response)
     try:
-        yield _aread_pieces(response, reader, stall)
+        pieces = _aread_pieces(response, reader, stall)
+        yield pieces
         if reader.done:
-            await _adrain(response)
+            await _adrain(pieces)
     finally:
         await response.aclose()
 
@@ -131,20 +133,20 @@ def _build_stall(limit: float) -> StreamStallError:
     return StreamStallError(f"the stream stalled: nothing arrived for {limit:g} s (stream_chunk_timeout)")
 
 
-def _drain(response: Any) -> None:
-    """Read what follows `[DONE]`, or the connection could not be used again."""
-    timeout = response.request.extensions.get("timeout")
-    if timeout is not None:
-        timeout["read"] = _DRAIN_SECONDS
+def _drain(response: Any, pieces: Iterator[bytes]) -> None:
+    """Read what follows `[DONE]`, or the connection could not be used again; at most for a moment."""
+    watch = _SyncWatch(response, _DRAIN_SECONDS)
+    watch.resume()
     with suppress(Exception):
-        for _ in response.iter_bytes():
+        for _ in pieces:
             pass
+    watch.stop()
 
 
-async def _adrain(response: Any) -> None:
+async def _adrain(pieces: AsyncIterator[bytes]) -> None:
     with suppress(Exception):
         async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in response.aiter_bytes():
+            async for _ in pieces:
                 pass
 
 

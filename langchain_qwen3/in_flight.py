@@ -18,7 +18,7 @@ _limits: weakref.WeakSet[InFlightLimit] = weakref.WeakSet()
 
 
 class InFlightLimit:
-    """First come, first served; a waiter that is cancelled leaves no trace.
+    """First come, first served; a waiter that is cancelled leaves no trace, and a loop that was closed no slot.
 
     A stream holds its slot until it is closed, so a call made inside the loop over another call's stream waits for
     ever under a limit of 1.
@@ -38,6 +38,7 @@ class InFlightLimit:
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._waiting: deque[Future[None]] = deque()
+        self._held_by: dict[asyncio.AbstractEventLoop, int] = {}  # slots of async calls
         self.in_flight = 0
 
     @contextmanager
@@ -65,13 +66,34 @@ class InFlightLimit:
             except BaseException:
                 self._abandon(waiter)
                 raise
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            self._held_by[loop] = self._held_by.get(loop, 0) + 1
         try:
             yield
         finally:
+            if self._let_go(loop):
+                self._leave()
+
+    def _let_go(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Return whether a slot of the loop was still its own: it may have been taken back, or be a parent's."""
+        with self._lock:
+            held = self._held_by.pop(loop, 0)
+            if held > 1:
+                self._held_by[loop] = held - 1
+            return held > 0
+
+    def _take_back(self) -> None:
+        """Free the slots of closed loops: without `shutdown_asyncgens` their streams never come to an end."""
+        with self._lock:
+            slots = sum([self._held_by.pop(loop) for loop in [*self._held_by] if loop.is_closed()])
+        for _ in range(slots):
             self._leave()
 
     def _enter(self) -> Future[None] | None:
         """Take a free slot, or queue and return what to wait for."""
+        if self._held_by:
+            self._take_back()
         with self._lock:
             if self.size is None or (self.in_flight < self.size and not self._waiting):
                 self.in_flight += 1

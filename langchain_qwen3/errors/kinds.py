@@ -54,7 +54,7 @@ class Qwen3Error(openai.APIError, ModelError):
         partial: AIMessage | None = None,
     ) -> None:
         request = getattr(response, "request", None) if request is None else request
-        secrets = _read_secrets(request)
+        secrets = read_secrets(request)
         body = mask_body(body, secrets)
         openai.APIError.__init__(self, mask_secrets(message, secrets), _without_secrets(request), body=body)
         self.partial = partial
@@ -171,7 +171,8 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     return max(seconds, 0.0) if isfinite(seconds) else None
 
 
-def _read_secrets(request: Any) -> list[str]:
+def read_secrets(request: Any) -> list[str]:
+    """Return the values in a request that must be shown to nobody."""
     if request is None:
         return []
     named = [*request.headers.items(), *request.url.params.items()]
@@ -193,7 +194,7 @@ def _without_live_parts(response: Any) -> Any:
         return None
     headers = {name: value for name, value in response.headers.items() if name.lower() in _PLAIN_HEADERS}
     try:
-        content = mask_secrets(response.text, _read_secrets(response.request)).encode()
+        content = mask_secrets(response.text, read_secrets(response.request)).encode()
     except RuntimeError:  # never read
         content = b""
     request = _without_secrets(response.request)

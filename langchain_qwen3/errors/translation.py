@@ -33,6 +33,7 @@ from langchain_qwen3.errors.kinds import (
     Qwen3UnprocessableEntityError,
     StreamCutError,
     StreamStallError,
+    read_secrets,
 )
 from langchain_qwen3.sse import BadEventError
 
@@ -109,7 +110,8 @@ class ErrorTranslator:
             return  # CancelledError and GeneratorExit are not errors of the call
         error = self.translate(exc)
         if error is not None and error is not exc:
-            raise error from exc
+            # aiohttp quotes the URL with its query, h11 a bad header: a traceback would show them.
+            raise error from None if _quotes_secret(exc) else exc
 
     def translate(self, exc: Exception) -> Qwen3Error | None:
         """Return this package's error for an exception, None when neither server nor network caused it."""
@@ -267,6 +269,12 @@ def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
         chain.append((type(link).__name__, str(link)))
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     return chain
+
+
+def _quotes_secret(exc: Exception) -> bool:
+    """Return whether the text of an exception, or of what caused it, holds a secret of the request."""
+    secrets = read_secrets(_find_request(exc))
+    return any(secret in text for _, text in _read_chain(exc) for secret in secrets)
 
 
 def _find_request(exc: Any) -> Any:
