@@ -279,7 +279,7 @@ def test_compares_serial_with_together():
     )
     slow = readers.read_together(Together(8, 1.0, 1.0), know("llama.cpp"))
     assert slow.status == "unsure"
-    assert "--threads-http 128" in slow.fix
+    assert "--parallel 8" in slow.fix
 
 
 @pytest.mark.parametrize(
