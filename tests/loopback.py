@@ -95,6 +95,7 @@ class Loopback:
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
+        await asyncio.sleep(0.01)  # asyncio leaks a connection whose acceptance ends after the server's close
         server.close()
         for writer in self._writers:
             writer.transport.abort()

@@ -102,8 +102,8 @@ class FaultServer:
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
+        await asyncio.sleep(0.01)  # asyncio leaks a connection whose acceptance ends after the server's close
         self._server.close()
-        await asyncio.sleep(0.01)  # connections just accepted get their task, which closes them
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
