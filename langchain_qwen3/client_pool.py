@@ -16,7 +16,6 @@ import os
 import threading
 import urllib.request
 import weakref
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.cookiejar import Cookie, CookieJar
 from types import TracebackType
@@ -31,13 +30,11 @@ from langchain_qwen3.pools import (
     build_ssl_context,
     http,
     prepare_first_request,
+    use_backend,
 )
 from langchain_qwen3.transport import LoopTransport, SyncTransport
 
 __all__ = ["ClientLease", "PoolSettings", "http", "lease_clients", "open_connections"]
-
-HTTPX_POOLS = 16
-"""Small pools per loop with httpx inside; see `PoolSet`."""
 
 _IMPERSONAL_HEADERS = frozenset(
     {
@@ -228,6 +225,8 @@ def _is_elsewhere(asked: http.URL, told: http.URL) -> bool:
 # A client given `transport=` ignores the environment's proxies. The two hooks in which httpx builds its own
 # transports leave it in charge of `proxy=`, the environment and NO_PROXY; httpx-aiohttp uses them as well.
 class _AsyncClient(_KeepsSecrets, openai.DefaultAsyncHttpxClient):
+    is_shared = True
+
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._loop_transports: list[LoopTransport] = []
@@ -240,7 +239,9 @@ class _AsyncClient(_KeepsSecrets, openai.DefaultAsyncHttpxClient):
         return self._init_proxy_transport(None)
 
     def _init_proxy_transport(self, proxy: http.Proxy | None, *_args: Any, **_kwargs: Any) -> LoopTransport:
-        transport = LoopTransport(functools.partial(_build_async_pools, self._settings, proxy))
+        transport = LoopTransport(
+            functools.partial(_build_async_pool, self._settings, proxy), shared=self._settings.transport == "aiohttp"
+        )
         self._loop_transports.append(transport)
         return transport
 
@@ -265,6 +266,8 @@ class _AsyncClient(_KeepsSecrets, openai.DefaultAsyncHttpxClient):
 
 
 class _SyncClient(_KeepsSecrets, openai.DefaultHttpxClient):
+    is_shared = True
+
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._sync_transports: list[SyncTransport] = []
@@ -304,16 +307,15 @@ def _limits() -> http.Limits:
     return http.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_SECONDS)
 
 
-def _build_async_pools(settings: PoolSettings, proxy: http.Proxy | None) -> Sequence[http.AsyncBaseTransport]:
+def _build_async_pool(settings: PoolSettings, proxy: http.Proxy | None) -> http.AsyncBaseTransport:
     has_socks_proxy = proxy is not None and proxy.url.scheme.startswith("socks")
     if settings.transport == "aiohttp" and not has_socks_proxy:  # aiohttp speaks no SOCKS
-        return [AiohttpTransport(proxy, settings.socket_options)]
-    return [
-        http.AsyncHTTPTransport(
-            verify=build_ssl_context(), limits=_limits(), proxy=proxy, socket_options=settings.socket_options
-        )
-        for _ in range(HTTPX_POOLS)
-    ]
+        return AiohttpTransport(proxy, settings.socket_options)
+    transport = http.AsyncHTTPTransport(
+        verify=build_ssl_context(), limits=_limits(), proxy=proxy, socket_options=settings.socket_options
+    )
+    use_backend(transport)
+    return transport
 
 
 def _build_sync_pool(settings: PoolSettings, proxy: http.Proxy | None) -> http.BaseTransport:

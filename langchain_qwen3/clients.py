@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from langchain_qwen3.client_pool import ClientLease, PoolSettings, lease_clients
 from langchain_qwen3.dialects import find_by_host
+from langchain_qwen3.sdk_clients import AsyncSdkClient, SdkClient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -73,13 +74,11 @@ def build_clients(model: Qwen3Fields) -> tuple[ClientLease | None, openai.OpenAI
         shared["timeout"] = model.request_timeout
     if model.max_retries is not None:
         shared["max_retries"] = model.max_retries
-    root_async = openai.AsyncOpenAI(
-        api_key=async_key, http_client=model.http_async_client or lease.async_client, **shared
-    )
+    root_async = AsyncSdkClient(api_key=async_key, http_client=model.http_async_client or lease.async_client, **shared)
     _forget_environment(root_async, model)
     root = None
     if sync_key is not None:
-        root = openai.OpenAI(api_key=sync_key, http_client=model.http_client or lease.sync_client, **shared)
+        root = SdkClient(api_key=sync_key, http_client=model.http_client or lease.sync_client, **shared)
         _forget_environment(root, model)
     return lease, root, root_async
 

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import openai
+from openai._models import FinalRequestOptions  # what `post` hands to `request`, which takes nothing else
 
 from langchain_qwen3.errors import StreamStallError
 from langchain_qwen3.pools import http
@@ -26,16 +27,24 @@ if TYPE_CHECKING:
 # The SDK's client is Any here: its overloads know no payload that is a plain dict.
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
+_OPTIONS = FinalRequestOptions.construct(method="post", url=PATH)
 
 
 def post(client: Any, call: Call) -> Any:
     """Send a call and return the whole HTTP response, read to its end."""
-    return client.post(PATH, cast_to=http.Response, body=call.payload, options=call.options)
+    return client.request(http.Response, _build_options(call))
 
 
 async def apost(client: Any, call: Call) -> Any:
     """Do what `post` does."""
-    return await client.post(PATH, cast_to=http.Response, body=call.payload, options=call.options)
+    return await client.request(http.Response, _build_options(call))
+
+
+def _build_options(call: Call) -> FinalRequestOptions:
+    """Return what the SDK's `post` would make of a call, without validating eleven defaults each time."""
+    if call.options:
+        return FinalRequestOptions.construct(method="post", url=PATH, json_data=call.payload, **call.options)
+    return _OPTIONS.model_copy(update={"json_data": call.payload})
 
 
 @contextmanager
@@ -48,11 +57,9 @@ def open_stream(client: Any, call: Call, reader: StreamReader, stall: float | No
         reader: Told of the headers, asked whether the reply has begun and ended.
         stall: Seconds without a byte after the reply began that count as a stall; None or 0 for no limit.
     """
-    response = client.post(
-        PATH,
-        cast_to=http.Response,
-        body=call.payload,
-        options=call.options,
+    response = client.request(
+        http.Response,
+        _build_options(call),
         stream=True,
         stream_cls=openai.Stream[Any],
     )
@@ -71,11 +78,9 @@ async def aopen_stream(
     client: Any, call: Call, reader: StreamReader, stall: float | None
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """Do what `open_stream` does."""
-    response: Any = await client.post(
-        PATH,
-        cast_to=http.Response,
-        body=call.payload,
-        options=call.options,
+    response: Any = await client.request(
+        http.Response,
+        _build_options(call),
         stream=True,
         stream_cls=openai.AsyncStream[Any],
     )

@@ -7,7 +7,7 @@ import importlib
 import platform
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import openai
@@ -34,6 +34,7 @@ __all__ = [
     "http",
     "list_connections",
     "prepare_first_request",
+    "use_backend",
 ]
 
 SocketOption = tuple[int, int, int]
@@ -63,25 +64,38 @@ def prepare_first_request() -> None:
 
 
 class PoolSet(Generic[Inner]):
-    """Several small connection pools, and how many requests each has in flight.
+    """Connection pools side by side, and how many requests each has in flight.
 
-    httpcore looks at all connections of a pool on every request, so small pools are cheaper than a large
-    one. A request goes to the pool with the fewest in flight, the first among equals: requests one after
-    another all use the first pool and so one connection, and N requests at once need N connections however
-    often they come.
+    httpcore looks at all connections of a pool on every request, twice. So a pool of httpx's has one request at a
+    time, and thereby one connection: a request takes the pool that was given back last, or a new one where none is
+    idle. Requests one after another all use the same connection, and N at once need N however often they come.
+
+    Args:
+        build: Makes a pool.
+        shared: All requests use one pool, which needs no such help.
     """
 
-    def __init__(self, pools: Sequence[Inner]) -> None:
-        self.pools = pools
-        self.in_flight = [0] * len(pools)
+    def __init__(self, build: Callable[[], Inner], *, shared: bool) -> None:
+        self.pools = [build()]
+        self.in_flight = [0]
         self.is_retired = False
+        self._build = build
+        self._shared = shared
+        self._idle = [0]
         self._lock = threading.Lock()
         self._sweep_at = time.monotonic() + KEEPALIVE_SECONDS
 
     def take(self) -> int:
         """Count a request in, and return the index of the pool that is to send it."""
         with self._lock:
-            index = self.in_flight.index(min(self.in_flight))
+            if self._shared:
+                index = 0
+            elif self._idle:
+                index = self._idle.pop()
+            else:
+                index = len(self.pools)
+                self.pools.append(self._build())
+                self.in_flight.append(0)
             self.in_flight[index] += 1
             return index
 
@@ -89,6 +103,8 @@ class PoolSet(Generic[Inner]):
         """Count a request out. True: it was the last one of a retired set, which is to be closed now."""
         with self._lock:
             self.in_flight[index] -= 1
+            if not self._shared:
+                self._idle.append(index)
             return self.is_retired and not any(self.in_flight)
 
     def retire(self) -> bool:
@@ -111,6 +127,13 @@ class PoolSet(Generic[Inner]):
 
     def __repr__(self) -> str:
         return f"{sum(self.in_flight)} requests in flight, {self.count_connections()} connections"
+
+
+def use_backend(transport: http.AsyncHTTPTransport) -> None:
+    """Let a transport reach the network through asyncio itself; httpx has no public way to say so."""
+    from langchain_qwen3.asyncio_backend import AsyncioBackend
+
+    transport._pool._network_backend = AsyncioBackend()  # noqa: SLF001
 
 
 def list_connections(inner: http.AsyncHTTPTransport | http.HTTPTransport) -> list[Any]:

@@ -7,7 +7,7 @@ loop, and `SyncTransport` one for all threads; the clients above them hold no lo
     client ── LoopTransport ─┬─ loop A ── PoolSet ─┬─ inner transport ── connections
                              └─ loop B ── PoolSet  ├─ …
     client ── SyncTransport ───────────── PoolSet  └─ inner transport
-                                                      (httpx: 16 small pools, aiohttp: one)
+                                                      (httpx: one per connection, aiohttp: one)
 
 A pool set is closed when its loop ends, when its transport is closed (but not before the requests in flight
 on it are done), or at exit. After a fork the child forgets all of them: the sockets are its parent's.
@@ -22,7 +22,7 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, cast
 
 from langchain_qwen3.pools import PoolSet, http, list_connections
@@ -59,11 +59,13 @@ class LoopTransport(http.AsyncBaseTransport):
     running loop's connections; the next request opens new ones.
 
     Args:
-        build_pools: makes the inner transports of one loop; called on that loop.
+        build_pool: makes an inner transport; called on the loop it is for.
+        shared: one of them serves all requests of a loop.
     """
 
-    def __init__(self, build_pools: Callable[[], Sequence[http.AsyncBaseTransport]]) -> None:
-        self._build_pools = build_pools
+    def __init__(self, build_pool: Callable[[], http.AsyncBaseTransport], *, shared: bool = False) -> None:
+        self._build_pool = build_pool
+        self._shared = shared
         self._forget()
         _transports.add(self)
 
@@ -80,7 +82,7 @@ class LoopTransport(http.AsyncBaseTransport):
         return await pools.send(request)
 
     async def _open(self, loop: asyncio.AbstractEventLoop) -> _LoopPools:
-        pools = _LoopPools(self._build_pools(), on_close=functools.partial(self._drop, loop))
+        pools = _LoopPools(self._build_pool, shared=self._shared, on_close=functools.partial(self._drop, loop))
         with self._lock:
             left_behind = [other for other in self._sets if other.is_closed()]
             # Held until the lock is free again: freeing them may run warning hooks, which are not ours.
@@ -120,8 +122,10 @@ class LoopTransport(http.AsyncBaseTransport):
 class _LoopPools(PoolSet[http.AsyncBaseTransport]):
     """The pool set of one event loop, and the guard that closes it when the loop ends."""
 
-    def __init__(self, pools: Sequence[http.AsyncBaseTransport], on_close: Callable[[_LoopPools], None]) -> None:
-        super().__init__(pools)
+    def __init__(
+        self, build: Callable[[], http.AsyncBaseTransport], *, shared: bool, on_close: Callable[[_LoopPools], None]
+    ) -> None:
+        super().__init__(build, shared=shared)
         self._on_close = on_close
         self._is_closed = False
         self._guard = self._close_with_loop()
@@ -199,7 +203,7 @@ class SyncTransport(http.BaseTransport):
     def handle_request(self, request: http.Request) -> http.Response:
         """Send one request from the calling thread."""
         with self._lock:
-            pools = self._set = self._set or PoolSet([self._build_pool()])
+            pools = self._set = self._set or PoolSet(self._build_pool, shared=True)
             index = pools.take()
         release = functools.partial(_release, pools, index)
         try:

@@ -232,8 +232,8 @@ def test_nothing_is_shown_when_a_call_fails(transport: Any, place: str, server: 
 def send_to(model: ChatQwen3, place: str) -> None:
     """Send the model's calls to one place of the server, whose name says how it answers."""
     for client in (model.root_client, model.root_async_client):
-        client.post = partial(_send_to, client.post, place)
+        client.request = partial(_send_to, client.request, place)
 
 
-def _send_to(post: Callable[..., Any], place: str, _path: str, **fields: Any) -> Any:
-    return post(f"/{place}", **fields)
+def _send_to(request: Callable[..., Any], place: str, cast_to: Any, options: Any, **fields: Any) -> Any:
+    return request(cast_to, options.model_copy(update={"url": f"/{place}"}), **fields)

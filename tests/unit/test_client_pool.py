@@ -117,26 +117,35 @@ def test_repr_hides_the_proxy():
     assert "canary" not in repr(PoolSettings(proxy="http://user:canary@proxy"))
 
 
-def test_pool_set_takes_the_first_pool_when_nothing_is_in_flight():
+def test_pool_set_takes_the_pool_given_back_last_when_one_is_idle():
     """Requests one after another stay on one connection."""
-    pools = PoolSet(range(16))
-    for _ in range(3):
-        index = pools.take()
-        assert index == 0
-        pools.give_back(index)
+    pools = PoolSet(object, shared=False)
+    first, second = pools.take(), pools.take()
+    pools.give_back(second)
+    pools.give_back(first)
+    assert [pools.take(), pools.take()] == [first, second]
+    assert len(pools.pools) == 2
 
 
-def test_pool_set_spreads_requests_when_many_are_in_flight():
-    """A pool's cost grows with its connections, so none may get more than its share."""
-    pools = PoolSet(range(16))
+def test_pool_set_opens_a_pool_for_each_request_in_flight():
+    """A pool's cost grows with its connections, so none may get a second one."""
+    pools = PoolSet(object, shared=False)
     for _ in range(100):
         pools.take()
-    assert sorted(pools.in_flight) == [6] * 12 + [7] * 4
+    assert pools.in_flight == [1] * 100
+
+
+def test_pool_set_keeps_to_one_pool_when_it_is_shared():
+    """Aiohttp's session finds a connection at once, however many it has."""
+    pools = PoolSet(object, shared=True)
+    for _ in range(100):
+        pools.take()
+    assert pools.in_flight == [100]
 
 
 def test_pool_set_is_closed_by_its_last_request_when_retired():
     """Closing must not cut another model's stream."""
-    pools = PoolSet(range(2))
+    pools = PoolSet(object, shared=False)
     first, second = pools.take(), pools.take()
     assert not pools.retire()
     assert not pools.give_back(first)
