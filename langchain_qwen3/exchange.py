@@ -199,16 +199,28 @@ class _AsyncWatch:
 
 
 class _SyncWatch:
-    """Shuts the socket that a thread reads from when no bytes come for too long."""
+    """Shuts the socket that a thread reads from when no bytes come for too long.
+
+    It stops before the response is closed: from then on the connection may serve another thread's request.
+    """
 
     def __init__(self, response: Any, limit: float) -> None:
         self.limit = limit
         self.fired = False
         self._since: float | None = None
+        self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         stream = response.extensions.get("network_stream")
         self._socket: Any = stream.get_extra_info("socket") if stream is not None else None
+        close = response.close
+
+        def stop_and_close() -> None:
+            vars(response).pop("close", None)
+            self.stop()
+            close()
+
+        response.close = stop_and_close
 
     def pause(self) -> None:
         """Bytes came; until `resume` the caller has the word."""
@@ -223,7 +235,8 @@ class _SyncWatch:
 
     def stop(self) -> None:
         """Watch no longer."""
-        self._ended.set()
+        with self._lock:
+            self._ended.set()
 
     def _run(self) -> None:
         wait = self.limit
@@ -231,7 +244,8 @@ class _SyncWatch:
             since = self._since
             wait = self.limit if since is None else since + self.limit - monotonic()
             if wait <= 0:
-                self.fired = True
-                with suppress(OSError):
-                    self._socket.shutdown(2)
+                with self._lock, suppress(OSError):
+                    if not self._ended.is_set():
+                        self.fired = True
+                        self._socket.shutdown(2)
                 return

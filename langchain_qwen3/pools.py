@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-import platform
 import threading
 import time
 from collections.abc import Callable
@@ -52,15 +52,31 @@ def build_ssl_context() -> ssl.SSLContext:
     return http.create_ssl_context()
 
 
+# Imported within a process's first call, by core, httpcore and us; what a version does not have is passed over.
+_FIRST_CALL_IMPORTS = (
+    "anyio._backends._asyncio",
+    "langchain_core.env",
+    "langchain_core.messages.block_translators.langchain_v0",
+    "langchain_core.tracers._compat",
+    "langchain_core.tracers.context",
+    "langchain_core.tracers.langchain",
+    "langchain_core.tracers.run_collector",
+    "langchain_core.tracers.stdout",
+    "langchain_qwen3.asyncio_backend",
+)
+
+
 @functools.cache
 def prepare_first_request() -> None:
-    """Do, with the first client, what the SDK and httpx put off until the first request, perhaps in a thread.
+    """Do, with the first client, what core, SDK and httpx put off until the first request, perhaps in a thread.
 
     It takes locks, those of imports among them, and a fork meanwhile leaves the child waiting for them for ever.
     """
     http.HTTPTransport(verify=build_ssl_context()).close()  # imports httpcore
-    importlib.import_module("anyio._backends._asyncio")  # httpcore's asyncio; it has no public name
-    platform.platform()  # for the SDK's headers
+    for name in _FIRST_CALL_IMPORTS:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    openai._base_client.get_platform()  # noqa: SLF001 - for the SDK's headers; asks programs, under a lock
 
 
 class PoolSet(Generic[Inner]):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from langchain_qwen3 import ChatQwen3, errors
+from langchain_qwen3 import ChatQwen3, errors, exchange
 from langchain_qwen3.errors import (
     BadReplyError,
     Qwen3ConnectionError,
@@ -283,6 +284,21 @@ def test_connection_closes_at_once_when_a_sync_stream_is_closed(server):
     next(stream)
     stream.close()
     assert server.wait_until(lambda: calls_of(server, key)[0].ended == "left")
+
+
+def test_connection_is_left_alone_when_another_thread_has_it_already(server, monkeypatch):
+    """Protects calls from the watch over a stream that has just ended: their request would be sent twice."""
+    monkeypatch.setattr(exchange, "_DRAIN_SECONDS", 0.001)  # fires while the connection changes hands
+    model, keys = build_model(server, max_retries=2), [new_key() for _ in range(12)]
+
+    def call_often(key):
+        for _ in range(10):
+            add(model.stream(key))
+            model.invoke(key)
+
+    with ThreadPoolExecutor(len(keys)) as threads:
+        list(threads.map(call_often, keys))
+    assert [len(calls_of(server, key)) for key in keys] == [20] * len(keys)
 
 
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])

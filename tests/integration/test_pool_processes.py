@@ -87,13 +87,35 @@ def test_child_works_when_it_is_forked_while_threads_call(transport, server):
         for thread in threads:
             thread.start()
         try:
-            for _ in range(5):
+            for _ in range(3):
                 in_child(lambda: (call(), asyncio.run(acall()), call()))
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
         assert errors == [], errors
+    """
+    run_script(script, transport, server)
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_first_calls_import_nothing_when_a_model_exists(transport, server):
+    """Protects children forked during a process's first call: they would wait for ever for an import under way."""
+    script = """
+        from langchain_qwen3 import ChatQwen3
+
+        model = ChatQwen3(model="q", base_url=sys.argv[2], transport=sys.argv[1], server="vllm")
+        known = set(sys.modules)
+
+        async def acall_both_ways():
+            await model.ainvoke("hi")
+            async for _ in model.astream("hi"):
+                pass
+
+        model.invoke("hi")
+        list(model.stream("hi"))
+        asyncio.run(acall_both_ways())
+        assert set(sys.modules) == known, set(sys.modules) - known
     """
     run_script(script, transport, server)
 
