@@ -276,6 +276,12 @@ class ChatQwen3(Qwen3Fields):
                         yield held
                     raise
 
+    def _generate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
+        return content_blocks.finish_blocks(super()._generate_with_cache(*args, **kwargs))
+
+    async def _agenerate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
+        return content_blocks.finish_blocks(await super()._agenerate_with_cache(*args, **kwargs))
+
     def _errors(self) -> ErrorTranslator:
         return translate_errors(self.dialect.name, self._base_url, self.model_name)
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.messages import AIMessage
 from langchain_core.messages.block_translators import register_translator
 
 from langchain_qwen3.reply import PROVIDER
 
 if TYPE_CHECKING:
-    from langchain_core.messages import AIMessage, AIMessageChunk
+    from langchain_core.messages import AIMessageChunk, InvalidToolCall
     from langchain_core.messages.content import ContentBlock
+    from langchain_core.outputs import ChatResult
 
 
 def register() -> None:
@@ -27,16 +29,7 @@ def translate_content(message: AIMessage) -> list[ContentBlock]:
     blocks = _translate_text(message)
     for call in message.tool_calls:
         blocks.append({"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]})
-    for bad in message.invalid_tool_calls:
-        blocks.append(
-            {
-                "type": "invalid_tool_call",
-                "name": bad["name"],
-                "args": bad["args"],
-                "id": bad["id"],
-                "error": bad["error"],
-            }
-        )
+    blocks += [_write_invalid(bad) for bad in message.invalid_tool_calls]
     return blocks
 
 
@@ -56,6 +49,34 @@ def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
             block["index"] = f"lc_tc_{chunk['index']}"
         blocks.append(block)  # type: ignore[arg-type]
     return blocks
+
+
+def finish_blocks(result: ChatResult) -> ChatResult:
+    """Turn what is left of a streamed v1 message's fragments into invalid calls, and return the result.
+
+    Core's addition makes `tool_call` blocks of valid calls and leaves the fragments of all others as they are.
+    """
+    for generation in result.generations:
+        message = generation.message
+        if isinstance(message, AIMessage) and isinstance(message.content, list):
+            invalid = {bad["id"]: bad for bad in message.invalid_tool_calls}
+            message.content = [
+                dict(_write_invalid(invalid[part["id"]]))
+                if isinstance(part, dict) and part.get("type") == "tool_call_chunk" and part.get("id") in invalid
+                else part
+                for part in message.content
+            ]
+    return result
+
+
+def _write_invalid(bad: InvalidToolCall) -> ContentBlock:
+    return {
+        "type": "invalid_tool_call",
+        "name": bad["name"],
+        "args": bad["args"],
+        "id": bad["id"],
+        "error": bad["error"],
+    }
 
 
 def _is_sum(message: AIMessageChunk) -> bool:

@@ -59,6 +59,7 @@ class Dialect:
         tool_choice: What becomes of a forced choice, see `ChoicePolicy`.
         structured_method: What `with_structured_output` uses when asked for nothing.
         response_format: OpenAI's form; `value` (the schema stands under that key); `schema_only` (no `json_object`).
+        format_silences_tools: A JSON `response_format` holds every reply, so no tool beside it is ever called.
         json_refused_thinking: A JSON `response_format` is an error while thinking.
         stream_when_thinking: A whole (non-streamed) reply is refused or risky while thinking, so ask for a stream.
         strict_fields: Unknown body fields are an error, so nothing but OpenAI's own goes out.
@@ -94,6 +95,7 @@ class Dialect:
     tool_choice: ChoicePolicy = "honoured"
     structured_method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema"
     response_format: Literal["openai", "value", "schema_only"] = "openai"
+    format_silences_tools: bool = False
     json_refused_thinking: bool = False
     stream_when_thinking: bool = False
     strict_fields: bool = False
@@ -112,6 +114,7 @@ VLLM = Dialect(
     owned_by="vllm",
     budget=("thinking_token_budget",),
     tool_choice="by_strict",
+    format_silences_tools=True,
     audio="audio_url",
     flags=_frozen(
         reasoning="--reasoning-parser qwen3",
@@ -124,14 +127,16 @@ VLLM = Dialect(
 """vLLM. A top-level `enable_thinking` is ignored in silence, `guided_*` too; `include_reasoning: false` is never sent,
 for with a JSON format it makes the content null (all measured).
 
-By source: replies have `reasoning` alone since 0.16, history is read from `reasoning` (0.16 to 0.21) or from either key
-(0.22 and newer), the budget field came with 0.19; `audio_url` parts. The budget without a reasoning parser is a 400."""
+By source: a format beside tools leaves no call; replies have `reasoning` alone since 0.16, history is read from
+`reasoning` (0.16 to 0.21) or from either key (0.22 and newer), the budget field came with 0.19; `audio_url` parts. The
+budget without a reasoning parser is a 400."""
 
 SGLANG = Dialect(
     name="sglang",
     title="SGLang",
     evidence="source of 0.5.23",
     owned_by="sglang",
+    format_silences_tools=True,
     audio="audio_url",
     flags=_frozen(
         reasoning="--reasoning-parser qwen3",
@@ -153,6 +158,7 @@ LLAMA_CPP = Dialect(
     sampling_names=_frozen(repetition_penalty="repeat_penalty"),
     unsupported=frozenset({"parallel_tool_calls"}),
     tool_choice="by_format",
+    format_silences_tools=True,
     idle_connections_hold_threads=True,
     flags=_frozen(
         reasoning="--reasoning-format auto",

@@ -53,7 +53,9 @@ def find_line(model: str, server: str | None = None) -> ModelLine | None:
 def build_profile(model: str, served_context: int | None = None, server: str | None = None) -> ModelProfile | None:
     """Build LangChain's profile of a model.
 
-    `structured_output` and `tool_choice` are left out: they are the server's abilities, not the checkpoint's.
+    `structured_output` and `tool_choice` are left out: they are the server's abilities, not the checkpoint's. With the
+    first, `create_agent` would send a schema beside the tools, and engines then write JSON and never call one (see
+    `Dialect.format_silences_tools`). `mid_conversation_system_messages` is left out because system messages are merged.
 
     Args:
         model: The name as it is sent to the server.

@@ -99,24 +99,14 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     line = find_line(model, dialect.name)
     thinking = resolve_thinking(settings.thinking, dialect, line, model)
     options = _take_options(asked)
+    if dialect.idle_connections_hold_threads and in_flight >= FEW_IN_FLIGHT:
+        options["headers"] = {"Connection": "close", **options.get("headers", {})}
     parsed = "structured_output" in asked  # its parser reports a call that is missing
     _resolve_output(asked, dialect)
-    if (wanted := asked.pop("response_format", None)) is not None:
-        asked["response_format"] = _build_format(wanted, dialect)
     plan, thinking = _plan_tools(asked, dialect, thinking, line)
-    payload: dict[str, Any] = {
-        "model": model,
-        "messages": write_messages(
-            messages,
-            dialect,
-            replay=_resolve_replay(settings.reasoning_history, thinking, line),
-            normalize=settings.normalize_messages,
-            line=line,
-        ),
-    }
-    if settings.normalize_messages:
-        continues = extra_body.get("continue_final_message") or asked.get("continue_final_message")
-        check_messages(payload["messages"], thinking=is_thinking_on(thinking, line) and not continues)
+    continues = extra_body.get("continue_final_message") or asked.get("continue_final_message")
+    wire = _write_history(messages, settings, thinking, dialect, line, continues=bool(continues))
+    payload: dict[str, Any] = {"model": model, "messages": wire}
     if settings.sampling == "recommended":
         recommend_sampling(asked, thinking, line)
     warn_if_greedy(asked, thinking, line)
@@ -124,23 +114,35 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     write_thinking(payload, thinking, dialect, line)
     _write_parameters(payload, {**asked, **plan.payload}, dialect)
     merge_body(payload, extra_body)
-    if stream and (payload.get("n") or 1) > 1:
+    several = (payload.get("n") or 1) > 1
+    if stream and several:
         raise ValueError("n must be 1 when streaming: a LangChain stream is one message")
-    if dialect.idle_connections_hold_threads and in_flight >= FEW_IN_FLIGHT:
-        options["headers"] = {"Connection": "close", **options.get("headers", {})}
+    reply = _build_reply_options(payload, settings, thinking, line, plan)
     return Call(
         payload=payload,
         options=options,
-        reply=replace(
-            _build_reply_options(payload, settings, thinking, line, plan),
-            include_headers=bool(fields.get("include_headers")),
-        ),
+        reply=replace(reply, include_headers=bool(fields.get("include_headers"))),
         dialect=dialect,
-        stream_inside=(
-            dialect.stream_when_thinking and not stream and is_thinking_on(thinking, line) and payload.get("n", 1) == 1
-        ),
+        stream_inside=dialect.stream_when_thinking and is_thinking_on(thinking, line) and not (stream or several),
         demanded=None if parsed else plan.demanded,
     )
+
+
+def _write_history(  # noqa: PLR0913  # what decides about a message
+    messages: Sequence[BaseMessage],
+    settings: Settings,
+    thinking: Thinking,
+    dialect: Dialect,
+    line: ModelLine | None,
+    *,
+    continues: bool,
+) -> list[dict[str, Any]]:
+    """Return the wire messages, checked unless they are to be sent as they are."""
+    replay = _resolve_replay(settings.reasoning_history, thinking, line)
+    wire = write_messages(messages, dialect, replay=replay, normalize=settings.normalize_messages, line=line)
+    if settings.normalize_messages:
+        check_messages(wire, thinking=is_thinking_on(thinking, line) and not continues)
+    return wire
 
 
 def _take_options(asked: dict[str, Any]) -> dict[str, Any]:
@@ -175,10 +177,14 @@ def _build_format(wanted: Any, dialect: Dialect) -> Any:
 def _resolve_output(asked: dict[str, Any], dialect: Dialect) -> None:
     """Turn what `with_structured_output` or `.bind(constraint=…)` bound into OpenAI parameters for this server."""
     if spec := asked.pop("structured_output", None):
-        asked.update(write_structured(spec, dialect.structured_method, asked.get("tools") or ()))
+        tools = asked.get("tools") or ()
+        best = "function_calling" if tools and dialect.format_silences_tools else dialect.structured_method
+        asked.update(write_structured(spec, best, tools))
     if constraint := asked.pop("constraint", None):
         asked.pop("response_format", None)
         asked.update(write_constraint(constraint, dialect.name))
+    if (wanted := asked.pop("response_format", None)) is not None:
+        asked["response_format"] = _build_format(wanted, dialect)
 
 
 def _plan_tools(
@@ -187,13 +193,7 @@ def _plan_tools(
     """Settle tools and response format against thinking: where one excludes the other, thinking is off for the call."""
     always = line is not None and line.thinking == "always"
     wanted = asked.get("response_format")
-    if (
-        dialect.json_refused_thinking
-        and isinstance(wanted, dict)
-        and wanted.get("type") != "text"
-        and is_thinking_on(thinking, line)
-        and not always
-    ):
+    if dialect.json_refused_thinking and _is_json(wanted) and is_thinking_on(thinking, line) and not always:
         warn_once(f"{dialect.title} refuses a JSON response_format while thinking: thinking is off for calls with one")
         thinking = without_thinking(thinking)
     on = is_thinking_on(thinking, line)
@@ -205,10 +205,19 @@ def _plan_tools(
     if plan.thinking_off:
         thinking = without_thinking(thinking)
     kept = {"response_format": wanted} if wanted is not None and "response_format" not in plan.payload else {}
+    if dialect.format_silences_tools and kept and plan.rescue and plan.demanded is None and _is_json(wanted):
+        warn_once(
+            f"{dialect.title} holds every reply to the JSON response_format, so the tools beside it are never called: "
+            "leave one of them out; agents have ToolStrategy for it"
+        )
     for name in _PLANNED:
         asked.pop(name, None)
     asked.update(kept)
     return plan, thinking
+
+
+def _is_json(wanted: Any) -> bool:
+    return isinstance(wanted, dict) and wanted.get("type") != "text"
 
 
 def _resolve_replay(

@@ -2,7 +2,8 @@
 
 Two forms, both as Qwen's chat templates ask for them:
 
-- Hermes, Qwen3 to Qwen3-VL: `<tool_call>{"name": …, "arguments": {…}}</tool_call>`
+- Hermes, Qwen3 to Qwen3-VL: `<tool_call>{"name": …, "arguments": {…}}</tool_call>`; small models write several
+  objects into one tag, or an array of them
 - XML, Qwen3-Coder and 3.5 or newer: `<tool_call><function=…><parameter=…>…</parameter></function>…`;
   Qwen3-Coder forgets the `<tool_call>` at times.
 
@@ -24,7 +25,8 @@ from langchain_qwen3.xml_arguments import END, read_parameters
 OPENING, CLOSING, FUNCTION = "<tool_call>", "</tool_call>", "<function="
 
 _OPENER = re.compile(f"{OPENING}|{FUNCTION}")
-_BODY = re.compile(rf"(?:{OPENING}\s*)?")
+_BLANK = re.compile(r"\s*")
+_BETWEEN = re.compile(r"[\s,\[\]]*")  # between the calls of one tag
 _HEADER = re.compile(rf"{FUNCTION}([^>\n]*)>")
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)")
 
@@ -47,7 +49,7 @@ class ToolRescuer:
         functions = [tool["function"] for tool in tools if "function" in tool]
         self._schemas = {function["name"]: function.get("parameters") or {} for function in functions}
         self._held = ""  # text not decided yet; begins with the opener while a call is being read
-        self._call: _CallText | None = None
+        self._tag: _TagText | None = None
         self._blank: str | None = ""  # white space since the start or the last call; None after other text
         self._markdown = _Markdown()
         self._rescued = False
@@ -78,23 +80,23 @@ class ToolRescuer:
         shown: list[str] = []
         calls: list[dict[str, Any]] = []
         while self._held:
-            if self._call is None and not self._find_opener(shown, last=truncated is not None):
+            if self._tag is None and not self._find_opener(shown, last=truncated is not None):
                 break
-            if self._call is None:
+            if self._tag is None:
                 continue
             try:
-                call = self._call.read(self._held) if truncated is None else self._call.end(self._held, truncated)
+                found = self._tag.read(self._held) if truncated is None else self._tag.end(self._held, truncated)
             except ValueError:
                 # Not a call: the opener is text, and another may follow it.
                 opener = _OPENER.match(self._held)
                 self._release(opener.end() if opener else len(self._held), shown)
-                self._call = None
+                self._tag = None
                 continue
-            if call is None:
+            if found is None:
                 break
-            calls.append(call)
-            self._held = self._held[self._call.length :]
-            self._call, self._blank, self._rescued = None, "", True
+            calls += found
+            self._held = self._held[self._tag.length :]
+            self._tag, self._blank, self._rescued = None, "", True
         return Rescued("".join(shown), calls)
 
     def _find_opener(self, shown: list[str], *, last: bool) -> bool:
@@ -108,7 +110,7 @@ class ToolRescuer:
         if self._markdown.is_code():
             self._release(opener.end() - opener.start(), shown)
         else:
-            self._call = _CallText(self._schemas)
+            self._tag = _TagText(self._schemas)
         return True
 
     def _release(self, count: int, shown: list[str]) -> None:
@@ -122,64 +124,82 @@ class ToolRescuer:
         shown.append(text)
 
 
-class _CallText:
-    """Reads one call from held text that begins with its opener and grows.
+class _TagText:
+    """Reads the calls of one tag from held text that begins with its opener and grows.
 
     Attributes:
-        length: How much of the text the call took, once it was read.
+        length: How much of the text the calls took, once they were read.
     """
 
     def __init__(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
         self._schemas = schemas
         self._object = ObjectEnd()
         self._checked = 0
-        self._found: dict[str, Any] | None = None
+        self._found: list[dict[str, Any]] = []
         self.length = 0
 
-    def read(self, text: str) -> dict[str, Any] | None:
-        """Return the call, None if more text is needed.
+    def read(self, text: str) -> list[dict[str, Any]] | None:
+        """Return the calls, None if more text is needed.
 
         Raises:
             ValueError: This is no call of a bound tool.
         """
-        if self._found is None:
-            body = _BODY.match(text).end()  # type: ignore[union-attr] # it matches nothing, too
-            rest = text[body : body + len(FUNCTION)]
-            if rest.startswith("{"):
-                self._read_object(text, body)
-            elif rest == FUNCTION:
-                self._read_function(text, body)
-            elif not FUNCTION.startswith(rest):
-                raise ValueError("neither an object nor a function follows")
-        return self._found if self._found and self._read_closing(text) else None
+        tagged = text.startswith(OPENING)
+        while True:
+            at = self._find_begin(text)
+            rest = text[at : at + len(CLOSING)]
+            if rest.startswith("{") and tagged:
+                found = self._read_object(text, at)
+            elif rest.startswith(FUNCTION) and (tagged or not self._found):
+                found = self._read_function(text, at)
+            else:
+                break
+            if not found:
+                return None
+        if self._found:
+            return self._found if self._read_closing(text, rest) else None
+        if not FUNCTION.startswith(rest):
+            raise ValueError("neither an object nor a function follows")
+        return None
 
-    def end(self, text: str, truncated: bool) -> dict[str, Any]:
-        """Return the call at the end of all text.
+    def end(self, text: str, truncated: bool) -> list[dict[str, Any]]:
+        """Return the calls at the end of all text; the last one may be cut.
 
         Raises:
             ValueError: This is no call, or it is incomplete though the text was not cut.
         """
-        if call := self.read(text):
-            return call
-        if not self._found and not truncated:
+        if calls := self.read(text):
+            return calls
+        body = text[self._find_begin(text) :]
+        if self._found and CLOSING.startswith(body):
+            self.length = len(text)
+            return self._found
+        if not truncated:
             raise ValueError("the call is incomplete")
         self.length = len(text)
-        return self._found or self._build_cut(text)
+        return [*self._found, self._build_cut(body, body if self._found else text)]
 
-    def _read_object(self, text: str, start: int) -> None:
+    def _find_begin(self, text: str) -> int:
+        """Return where the next call begins, or what stands in its place."""
+        tagged = text.startswith(OPENING)
+        between = (_BETWEEN if tagged else _BLANK).match(text, self.length or len(OPENING) * tagged)
+        return between.end()  # type: ignore[union-attr] # it matches nothing, too
+
+    def _read_object(self, text: str, start: int) -> bool:
         end = self._object.find(text, max(start, self._checked))
         self._checked = len(text)
         if end < 0:
-            return
+            return False
         call = read_arguments(text[start:end])
         self._take(call.get("name"), call.get("arguments", {}), end)
+        return True
 
-    def _read_function(self, text: str, start: int) -> None:
+    def _read_function(self, text: str, start: int) -> bool:
         header = _HEADER.match(text, start)
         if not header:
             if "\n" in text[start:]:
                 raise ValueError("the function's tag does not close")
-            return
+            return False
         name = header[1].strip()
         schema = self._schemas.get(name)
         if schema is None:
@@ -189,31 +209,33 @@ class _CallText:
             args = read_parameters(text[header.end() : at + len(END)], schema)
             if args is not None:
                 self._take(name, args, at + len(END))
-                return
+                return True
             at = text.find(END, at + 1)
         self._checked = len(text)
+        return False
 
     def _take(self, name: Any, args: Any, end: int) -> None:
         if not isinstance(name, str) or name not in self._schemas:
             raise ValueError(f"{name} is not bound")
-        self._found = {"type": "function", "function": {"name": name, "arguments": args}}
-        self.length = end
+        self._found.append({"type": "function", "function": {"name": name, "arguments": args}})
+        self.length = self._checked = end
+        self._object = ObjectEnd()
 
-    def _read_closing(self, text: str) -> bool:
-        """Return whether the call is over; a missing opening tag makes the closing one optional."""
-        rest = text[self.length :].lstrip()
-        if rest.startswith(CLOSING):
-            self.length = len(text) - len(rest) + len(CLOSING)
+    def _read_closing(self, text: str, rest: str) -> bool:
+        """Return whether the tag is over; a missing opening tag makes the closing one optional."""
+        if rest == CLOSING:
+            self.length = self._find_begin(text) + len(CLOSING)
             return True
         if CLOSING.startswith(rest):
             return False
-        if text.startswith(OPENING):
-            raise ValueError("the call does not close")
-        return True
+        if not text.startswith(OPENING):
+            return True
+        if FUNCTION.startswith(rest):
+            return False
+        raise ValueError("the tag does not close")
 
-    def _build_cut(self, text: str) -> dict[str, Any]:
+    def _build_cut(self, body: str, written: str) -> dict[str, Any]:
         """Return a call that was cut: its name as far as known, and what was written of it."""
-        body = text[_BODY.match(text).end() :]  # type: ignore[union-attr] # it matches nothing, too
         cut = read_cut_call(body)
         header = _HEADER.match(body)
         name = header[1].strip() if header else cut.name or body.removeprefix(FUNCTION)
@@ -223,7 +245,7 @@ class _CallText:
         begun = cut.name or body.startswith(FUNCTION)
         if begun and not any(bound.startswith(name) for bound in self._schemas):
             raise ValueError(f"no bound tool begins with {name}")
-        function = {"name": name if named else None, "arguments": cut.arguments or text}
+        function = {"name": name if named else None, "arguments": cut.arguments or written}
         return {"type": "function", "function": function}
 
 

@@ -64,7 +64,6 @@ class StreamReader:
         self._reasoning: list[str] = []
         self._content: list[str] = []
         self._calls: list[ToolCallChunk] = []
-        self._closed = False
         self.finish_reason: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self.first_token_at: float | None = None
@@ -109,6 +108,7 @@ class StreamReader:
             return None
         chunk = self._close(cut=True)
         message: Any = chunk.message
+        message.chunk_position = "last"  # then the blocks of the sum are calls, and no fragments
         return chunk if message.content or message.additional_kwargs or message.tool_call_chunks else None
 
     def partial(self) -> AIMessage | None:

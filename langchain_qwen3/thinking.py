@@ -174,12 +174,22 @@ def _resolve_line(asked: Thinking, dialect: Dialect, line: ModelLine, model: str
             warn_once(f"preserve_thinking has no effect: the template of {who} drops the reasoning of earlier turns")
         preserve = None
     if effort and enabled is not False:
-        if line.efforts:
-            effort = _EFFORT_WORDS.get(effort, effort)
-            if effort not in line.efforts:
-                words = ", ".join(("none", *_EFFORT_WORDS, *line.efforts))
-                raise ValueError(f"reasoning_effort must be one of {words} for {who}, not {asked.effort!r}")
-        elif not dialect.effort_for_all:
-            warn_once(f"reasoning_effort only switches thinking on: {who} knows no degrees; thinking_budget limits it")
-            enabled, effort = True, None
+        effort = _resolve_effort(effort, dialect, line, who)
+        enabled = enabled if effort else True
+    if asked.budget and enabled is None and not effort and not line.thinking_default:
+        warn_once(f"thinking_budget only limits thinking: {who} does not think unless enable_thinking=True says so")
     return replace(asked, enabled=enabled, effort=effort, preserve=preserve)
+
+
+def _resolve_effort(effort: str, dialect: Dialect, line: ModelLine, who: str) -> str | None:
+    """Return the word that the template knows, None where any word only switches thinking on."""
+    if line.efforts:
+        word = _EFFORT_WORDS.get(effort, effort)
+        if word not in line.efforts:
+            words = ", ".join(("none", *_EFFORT_WORDS, *line.efforts))
+            raise ValueError(f"reasoning_effort must be one of {words} for {who}, not {effort!r}")
+        return word
+    if dialect.effort_for_all:
+        return effort
+    warn_once(f"reasoning_effort only switches thinking on: {who} knows no degrees; thinking_budget limits it")
+    return None

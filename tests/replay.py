@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar
 
 from tests.replies import CAPTURES, RECORDINGS, Recording
+from tests.web import WebHandler, WebServer
 
 MODELS = json.loads((CAPTURES / "vllm-parsers" / "get_v1_models.json").read_text("utf-8"))["response"]["body"]
 ERRORS = json.loads((Path(__file__).parent / "unit" / "wire_errors" / "vllm.json").read_text("utf-8"))["replies"]
@@ -65,66 +65,13 @@ def name_refusal(body: dict[str, Any]) -> str:
     return "tool_named" if body.get("tool_choice") else "tool_auto"
 
 
-@dataclass
-class Replay:
-    """The server.
-
-    Attributes:
-        engine: Whose recordings it answers with, a folder of `captures`.
-        api_key: The key it wants, None for any.
-        page: It answers everything with this HTML page.
-        lists_models: Whether `/v1/models` is there.
-        fails_after: From this number of chats on, all are answered with status 500.
-        pause: Seconds between the events of a stream.
-        requests: Bodies of the chats it was asked, in order.
-    """
-
-    engine: str = "vllm-parsers"
-    api_key: str | None = None
-    page: str | None = None
-    lists_models: bool = True
-    fails_after: int | None = None
-    pause: float = 0.001
-    requests: list[dict[str, Any]] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        self.recordings = [row for row in RECORDINGS if row.engine == self.engine and is_plain(row)]
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"replay": self}))
-        self.http.daemon_threads = True
-        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.shutdown()
-        self.http.server_close()
-
-    @property
-    def root(self) -> str:
-        """Its address without `/v1`."""
-        return f"http://127.0.0.1:{self.http.server_port}"
-
-    @property
-    def url(self) -> str:
-        """Its base URL."""
-        return f"{self.root}/v1"
-
-    def find(self, body: dict[str, Any]) -> Recording | None:
-        """Return the recording that answers a request, None when there is none of its shape."""
-        alike = [row for row in self.recordings if read_shape(row.request) == read_shape(body)]
-        question = body["messages"][-1]["content"]
-        same = [row for row in alike if row.request["messages"][-1]["content"] == question]
-        return next(iter(same or alike), None)
-
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(WebHandler, BaseHTTPRequestHandler):
     """Answers one request."""
-
-    replay: Replay
 
     def do_GET(self) -> None:
         if self.is_refused():
             return
-        if self.path == "/v1/models" and self.replay.lists_models:
+        if self.path == "/v1/models" and self.owner.lists_models:
             self.answer(200, MODELS)
         elif self.path == "/version":
             self.answer(200, {"version": "0.32.0"})
@@ -138,9 +85,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path != "/v1/chat/completions":
             self.answer(404, {"detail": "Not Found"})
             return
-        self.replay.requests.append(body)
-        recording = self.replay.find(body)
-        if self.replay.fails_after is not None and len(self.replay.requests) > self.replay.fails_after:
+        self.owner.requests.append(body)
+        recording = self.owner.find(body)
+        if self.owner.fails_after is not None and len(self.owner.requests) > self.owner.fails_after:
             self.answer(500, {"error": {"message": "out of memory", "type": "InternalServerError", "code": 500}})
         elif recording is None:
             self.answer(400, ERRORS[name_refusal(body)]["body"])
@@ -151,9 +98,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def is_refused(self) -> bool:
         """Answer in place of the API, where that is what this server is for."""
-        if self.replay.page is not None:
-            self.answer(200, self.replay.page.encode(), "text/html")
-        elif self.replay.api_key and self.headers["authorization"] != f"Bearer {self.replay.api_key}":
+        if self.owner.page is not None:
+            self.answer(200, self.owner.page.encode(), "text/html")
+        elif self.owner.api_key and self.headers["authorization"] != f"Bearer {self.owner.api_key}":
             self.answer(401, ERRORS["auth_bad"]["body"])
         else:
             return False
@@ -161,12 +108,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: Any, kind: str = "application/json") -> None:
         """Send a whole reply."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.send_whole(body if isinstance(body, bytes) else json.dumps(body).encode(), kind, status)
 
     def send(self, stream: bytes) -> None:
         """Send a stream event by event, each a little later than the one before, as a model writes."""
@@ -176,7 +118,43 @@ class Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):  # the client may stop it
             for event in stream.split(b"\n\n")[:-1]:
                 self.wfile.write(event + b"\n\n")
-                time.sleep(self.replay.pause)
+                time.sleep(self.owner.pause)
 
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
+
+@dataclass
+class Replay(WebServer):
+    """The server.
+
+    Attributes:
+        engine: Whose recordings it answers with, a folder of `captures`.
+        api_key: The key it wants, None for any.
+        page: It answers everything with this HTML page.
+        lists_models: Whether `/v1/models` is there.
+        fails_after: From this number of chats on, all are answered with status 500.
+        pause: Seconds between the events of a stream.
+        requests: Bodies of the chats it was asked, in order.
+    """
+
+    handler: ClassVar[type[WebHandler]] = Handler
+    engine: str = "vllm-parsers"
+    api_key: str | None = None
+    page: str | None = None
+    lists_models: bool = True
+    fails_after: int | None = None
+    pause: float = 0.001
+    requests: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.recordings = [row for row in RECORDINGS if row.engine == self.engine and is_plain(row)]
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"{self.root}/v1"
+
+    def find(self, body: dict[str, Any]) -> Recording | None:
+        """Return the recording that answers a request, None when there is none of its shape."""
+        alike = [row for row in self.recordings if read_shape(row.request) == read_shape(body)]
+        question = body["messages"][-1]["content"]
+        same = [row for row in alike if row.request["messages"][-1]["content"] == question]
+        return next(iter(same or alike), None)

@@ -10,10 +10,11 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 from tests.replies import write_body, write_events, write_sse
+from tests.web import WebHandler, WebServer
 
 _PIECE = 4
 
@@ -40,7 +41,30 @@ class Answer:
 Reply = Callable[[dict[str, Any]], Answer | Mapping[str, Any]]
 
 
-class Scripted:
+class _Handler(WebHandler, BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        answer = self.owner.take(body)
+        if "error" in answer.message:
+            self._send(answer, json.dumps(answer.message).encode(), "application/json")
+        elif body.get("stream"):
+            events = write_events(*_split_message(answer.message), reason=answer.reason)
+            self._send(answer, write_sse(events), "text/event-stream")
+        else:
+            message = {"content": None, **answer.message}
+            choices = [
+                {**write_body(message, answer.reason)["choices"][0], "index": at} for at in range(body.get("n", 1))
+            ]
+            whole = write_body(message, answer.reason, choices=choices)
+            self._send(answer, json.dumps(whole).encode(), "application/json")
+
+    def _send(self, answer: Answer, data: bytes, kind: str) -> None:
+        self.send_whole(data, kind, answer.status, answer.headers)
+
+
+class Scripted(WebServer):
     """The server.
 
     Args:
@@ -51,6 +75,8 @@ class Scripted:
         most_open: Requests that were open at once, at most.
     """
 
+    handler = _Handler
+
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
         self.requests: list[dict[str, Any]] = []
@@ -58,20 +84,10 @@ class Scripted:
         self._open = 0
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Self:
-        server = type("Server", (ThreadingHTTPServer,), {"request_queue_size": 256, "daemon_threads": True})
-        self._http = server(("127.0.0.1", 0), type("Handler", (_Handler,), {"scripted": self}))
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
     @property
     def url(self) -> str:
         """Its base URL."""
-        return f"http://127.0.0.1:{self._http.server_port}/v1"
+        return f"{self.root}/v1"
 
     def take(self, body: dict[str, Any]) -> Answer:
         """Return the answer to a request, counted as open meanwhile."""
@@ -88,37 +104,6 @@ class Scripted:
             with self._lock:
                 self._open -= 1
         return answer
-
-
-class _Handler(BaseHTTPRequestHandler):
-    scripted: Scripted
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        answer = self.scripted.take(body)
-        if "error" in answer.message:
-            self._send(answer, json.dumps(answer.message).encode(), "application/json")
-        elif body.get("stream"):
-            events = write_events(*_split_message(answer.message), reason=answer.reason)
-            self._send(answer, write_sse(events), "text/event-stream")
-        else:
-            message = {"content": None, **answer.message}
-            choices = [
-                {**write_body(message, answer.reason)["choices"][0], "index": at} for at in range(body.get("n", 1))
-            ]
-            whole = write_body(message, answer.reason, choices=choices)
-            self._send(answer, json.dumps(whole).encode(), "application/json")
-
-    def _send(self, answer: Answer, data: bytes, kind: str) -> None:
-        self.send_response(answer.status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **answer.headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
 
 
 def write_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:

@@ -80,6 +80,10 @@ _SETTINGS = (
         r"NotSupportEnableThinking|does not support enable_thinking|does not support thinking",
         "{model} cannot think: leave enable_thinking out, or use a hybrid or Thinking model.",
     ),
+    (
+        r"Failed to initialize samplers: std::exception",
+        "llama.cpp holds to no format while thinking is off under --reasoning-format none: start it with auto.",
+    ),
     (r"cannot be set simultaneously", "Set thinking_budget or reasoning_effort, not both."),
     (
         r"required or object in thinking mode|tool_choice is one of the strings",

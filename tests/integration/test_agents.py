@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel
 
-from langchain_qwen3 import ChatQwen3
+from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
 from langchain_qwen3.errors import ToolChoiceError
+from langchain_qwen3.notices import forget_warnings
 from langchain_qwen3.pools import http
 from tests.scripted import Answer, Scripted, write_call
 
@@ -45,6 +46,12 @@ class Person(BaseModel):
 
     name: str
     age: int
+
+
+class Report(BaseModel):
+    """A report, of so few words that the tiny model cannot write for ever."""
+
+    sunny: bool
 
 
 @pytest.fixture
@@ -273,6 +280,7 @@ async def test_agent_takes_three_steps_when_a_tool_fails_in_between(mode: str):
         ]
 
 
+@pytest.mark.filterwarnings("ignore:llama.cpp holds every reply to the JSON response_format")
 @pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 @pytest.mark.parametrize("tools", [[], [get_weather]], ids=["alone", "beside a tool"])
 async def test_agent_answers_in_a_schema_when_the_provider_holds_it(model: ChatQwen3, tools: list[Any], *, sync: bool):
@@ -281,6 +289,15 @@ async def test_agent_answers_in_a_schema_when_the_provider_holds_it(model: ChatQ
     state = agent.invoke(ALICE) if sync else await agent.ainvoke(ALICE)
     assert state["structured_response"] == Person(name="Alice", age=30)
     assert state["messages"][-1].additional_kwargs["reasoning_content"]
+
+
+async def test_agent_is_warned_when_the_schema_silences_its_tools(model: ChatQwen3):
+    """Protects from an agent that makes its answer up: beside a schema the engine never calls the tool it needs."""
+    forget_warnings()
+    agent: Any = create_agent(model, [get_weather], response_format=ProviderStrategy(Report))
+    with pytest.warns(UnsupportedSettingWarning, match="the tools beside it are never called"):
+        state = await agent.ainvoke({"messages": [("user", "What's the weather in Beijing?")]})
+    assert [type(message) for message in state["messages"]] == [HumanMessage, AIMessage]
 
 
 async def test_agent_answers_by_a_tool_when_the_schema_is_one(model: ChatQwen3, sent: list[dict[str, Any]]):
@@ -299,8 +316,15 @@ async def test_agent_answers_by_a_tool_when_the_schema_is_one(model: ChatQwen3, 
 
 @pytest.mark.parametrize("server_name", ["vllm", "llama.cpp"])
 @pytest.mark.parametrize("streamed", [False, True], ids=["invoke", "stream"])
-async def test_agent_uses_a_tool_and_then_the_schema_when_both_are_bound(server_name: str, *, streamed: bool):
-    """Protects ToolStrategy beside a tool, on both ways of forcing a call: the values of the second step's call."""
+@pytest.mark.parametrize("wanted", [Person, ToolStrategy(Person)], ids=["schema", "strategy"])
+async def test_agent_uses_a_tool_and_then_the_schema_when_both_are_bound(
+    server_name: str, wanted: Any, *, streamed: bool
+):
+    """Protects ToolStrategy beside a tool, on both ways of forcing a call: the values of the second step's call.
+
+    A bare schema means the same: a profile that claimed `structured_output` would make it a ProviderStrategy, under
+    which engines write JSON at once and never call the tool.
+    """
 
     def answer(body: dict[str, Any]) -> Answer:
         done = body["messages"][-1]["role"] == "tool"
@@ -313,7 +337,7 @@ async def test_agent_uses_a_tool_and_then_the_schema_when_both_are_bound(server_
 
     with Scripted(answer) as server:
         model = ChatQwen3(model="Qwen/Qwen3-0.6B", base_url=server.url, server=server_name, streaming=streamed)
-        agent: Any = create_agent(model, [get_weather], response_format=ToolStrategy(Person))
+        agent: Any = create_agent(model, [get_weather], response_format=wanted)
         state = await agent.ainvoke({"messages": [("user", "Who is in Beijing?")]})
         assert state["structured_response"] == Person(name="Alice", age=30)
         assert all(body.get("stream", False) is streamed for body in server.requests)

@@ -173,3 +173,36 @@ async def test_blocks_are_the_same_when_called_any_way(
     assert message.response_metadata["finish_reason"] == ("tool_calls" if calls else "stop")
     assert message.response_metadata["model_provider"] == "qwen3"
     assert message.usage_metadata
+
+
+async def run_streamed_invoke(model: ChatQwen3, question: str, asked: dict[str, Any]) -> Any:
+    """Call whole while core streams inside, as agents in a graph do."""
+    return model.invoke(question, stream=True, **asked)
+
+
+async def run_streamed_ainvoke(model: ChatQwen3, question: str, asked: dict[str, Any]) -> Any:
+    """Do what `run_streamed_invoke` does, async."""
+    return await model.ainvoke(question, stream=True, **asked)
+
+
+@pytest.mark.filterwarnings("ignore:The method .*_v3. is in beta")
+@pytest.mark.parametrize("run", [*WAYS, run_streamed_invoke, run_streamed_ainvoke])
+@pytest.mark.parametrize("version", ["v0", "v1"])
+async def test_call_is_invalid_when_max_tokens_cut_it(
+    engine: LocalServer, version: str, run: Callable[..., Awaitable[Any]]
+):
+    """Protects from half a call in every mode: never a valid one, and a block that says so.
+
+    The blocks of v1 chunks that a user adds up are core's: its addition finishes valid calls only.
+    """
+    model = ChatQwen3(
+        model=engine.model, base_url=engine.base_url, server="llama.cpp", temperature=0, output_version=version
+    )
+    asked = {"tools": [GET_WEATHER], "max_tokens": 34}
+    message = await run(model, "What's the weather in Beijing?", asked)
+    assert message.tool_calls == []
+    assert [call["name"] for call in message.invalid_tool_calls] == ["get_weather"]
+    assert message.response_metadata["finish_reason"] == "length"
+    added_by_hand = version == "v1" and run in (run_stream, run_astream, run_events_v2)
+    kind = "tool_call_chunk" if added_by_hand else "invalid_tool_call"
+    assert [block["type"] for block in message.content_blocks] == ["reasoning", kind]

@@ -43,18 +43,18 @@ def fetch(name: str, hub: str, home: Path) -> str:
 def test_downloads_once_from_either_hub(prefix: str, tmp_path: Path):
     """Protects `serve Qwen/Qwen3-0.6B-GGUF`: the file comes from the hub, then from the cache without a network."""
     with FakeHub(FILES) as hub:
-        assert fetch(f"{prefix}{REPO}", hub.url, tmp_path) == "GGUF eight bits"
-        assert fetch(f"{prefix}{REPO}:Q2_K", hub.url, tmp_path) == "GGUF two bits"
-    assert fetch(f"{prefix}{REPO}:Qwen3-0.6B-Q8_0.gguf", hub.url, tmp_path) == "GGUF eight bits"
+        assert fetch(f"{prefix}{REPO}", hub.root, tmp_path) == "GGUF eight bits"
+        assert fetch(f"{prefix}{REPO}:Q2_K", hub.root, tmp_path) == "GGUF two bits"
+    assert fetch(f"{prefix}{REPO}:Qwen3-0.6B-Q8_0.gguf", hub.root, tmp_path) == "GGUF eight bits"
 
 
 @pytest.mark.slow
 def test_says_what_to_do_when_there_is_no_such_model(tmp_path: Path):
     """Protects from a library's traceback: the text names the other hub and the mirror, or the files there are."""
     with FakeHub(FILES) as hub:
-        said = fetch(f"{REPO}x", hub.url, tmp_path)
+        said = fetch(f"{REPO}x", hub.root, tmp_path)
         assert "cannot be had from Hugging Face" in said
         assert f"modelscope:{REPO}x asks the other hub, $HF_ENDPOINT names a mirror" in said
-        assert fetch(f"{REPO}:Q6_K", hub.url, tmp_path) == (
+        assert fetch(f"{REPO}:Q6_K", hub.root, tmp_path) == (
             f"{REPO}: which file? There is no 'Q6_K'. There are Qwen3-0.6B-Q2_K.gguf, Qwen3-0.6B-Q8_0.gguf"
         )

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.errors import Qwen3InvalidRequestError
 from langchain_qwen3.local import LocalServer
 
 TINY_QWEN3 = Path(__file__).parents[1] / "tiny_qwen3" / "qwen3-tiny-f16.gguf"
@@ -58,6 +60,15 @@ def test_reasoning_stays_in_the_content_when_the_format_is_none(inline_engine):
     assert message["content"].startswith("<think>\n")
     assert message["content"].endswith("</think>\n\n" + ANSWER)
     assert "reasoning_content" not in message
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["invoke", "stream"])
+def test_error_names_the_flag_when_inline_reasoning_excludes_a_format(inline_engine, *, streamed):
+    """Protects whoever meets llama.cpp's `std::exception`: thinking off, a JSON format and reasoning left inline."""
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+    model = ChatQwen3(model=inline_engine.model, base_url=inline_engine.base_url, enable_thinking=False)
+    with pytest.raises(Qwen3InvalidRequestError, match="--reasoning-format none"):
+        model.invoke("Hi", response_format=wanted, stream=streamed)
 
 
 def test_serves_the_given_name_and_window(engine):

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_qwen3.reply import ReplyOptions
+from langchain_qwen3.stream import StreamReader
 from tests.replies import TOOL, add_up, read_chunks, read_stream, read_whole, write_body, write_events, write_sse
 
 WHOLE_CALL = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "北京"}'}}
@@ -75,6 +76,20 @@ def test_last_chunk_is_no_sum_when_it_ends_a_call():
     assert last.message.chunk_position == "last"
     assert [block["type"] for block in last.message.content_blocks] == ["tool_call_chunk"]
     assert [block["type"] for block in add_up(chunks).content_blocks] == ["invalid_tool_call"]
+
+
+def test_call_is_an_invalid_block_when_the_connection_was_lost():
+    """Protects the caller's own sum of a stream that lost its end: the half call says that it is none."""
+    events = write_events({"tool_calls": [{**WHOLE_CALL, "index": 0}]}, {"tool_calls": [{**CUT_CALL, "index": 1}]})
+    reader = StreamReader(ReplyOptions())
+    chunks = [*reader.read(write_sse(events[:2], done=False))]
+    held = reader.abort()
+    assert held is not None
+    total = add_up([*chunks, held])
+    assert [(block["type"], block["id"]) for block in total.content_blocks] == [
+        ("tool_call", "c1"),
+        ("invalid_tool_call", "c2"),
+    ]
 
 
 def test_parts_stay_as_they_are_when_the_content_is_a_list():

@@ -20,6 +20,8 @@ from tests.unit.request_cases import FIELDS, FORMAT, QUESTION, TOOL_LOOP, WEATHE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from langchain_qwen3.dialects import Dialect
+
 ON = {"chat_template_kwargs": {"enable_thinking": True}}
 OFF = {"chat_template_kwargs": {"enable_thinking": False}}
 
@@ -284,6 +286,18 @@ def test_asks_for_usage_unless_the_stream_is_not_to_have_it():
     assert build(VLLM, stream=True).payload["stream_options"] == {"include_usage": True}
     assert "stream_options" not in build(VLLM, stream=True, stream_usage=False).payload
     assert "stream_options" not in build(VLLM, stream_options={"include_usage": True}).payload
+
+
+@pytest.mark.parametrize("dialect", [VLLM, SGLANG, LLAMA_CPP], ids=lambda row: row.name)
+def test_asks_for_a_schema_by_a_call_when_tools_stand_beside_it(dialect: Dialect):
+    """Protects `with_structured_output(tools=…)`: under a JSON schema these servers never call a tool."""
+    spec = {"name": "Answer", "schema": {"type": "object"}}
+    both = build(dialect, tools=[WEATHER], structured_output=spec).payload
+    assert [tool["function"]["name"] for tool in both["tools"]] == ["weather", "Answer"]
+    assert both.get("response_format", {}).get("json_schema", {}).get("name") in (None, "tool_calls")
+    assert "tools" not in build(dialect, structured_output=spec).payload
+    with pytest.warns(UnsupportedSettingWarning, match="ToolStrategy"):
+        build(dialect, tools=[WEATHER], structured_output=spec | {"method": "json_schema"})
 
 
 def test_closes_the_connection_when_many_idle_ones_would_hold_the_servers_threads():

@@ -65,6 +65,7 @@ def call_of(city: str) -> tuple[str, dict[str, str]]:
 
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
+NOW = '{"name": "now"}'
 BARE_XML = xml("北京").removeprefix(f"{OPEN}\n")
 UNKNOWN = weather("北京").replace("get_", "set_")
 FENCED = f"````\n```\n{WEATHER}\n```\n````\n"
@@ -101,6 +102,10 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
     "xml with empty value": (xml("").replace("\n\n", "\n"), "", [call_of("")]),
     "xml with newlines in a value": (xml("\n x\n\n"), "", [call_of("\n x\n\n")]),
     "both forms": (f"{XML}\n{WEATHER}", "", [BEIJING, BEIJING]),
+    "two objects in one tag": (f"{WEATHER.removesuffix(CLOSE)}{NOW}\n{CLOSE}", "", [BEIJING, ("now", {})]),
+    "an array in one tag": (f"{OPEN}\n[{NOW},\n {NOW}]\n{CLOSE} Done.", " Done.", [("now", {})] * 2),
+    "an array of one": (f"{OPEN}[{NOW}]", "", [("now", {})]),
+    "two functions in one tag": (XML.replace(CLOSE, f"<function=now></function>{CLOSE}"), "", [BEIJING, ("now", {})]),
     "unknown then known": (f"{UNKNOWN}\n{WEATHER}", f"{UNKNOWN}\n", [BEIJING]),
     "opened twice": (f'{OPEN}{{"name": {WEATHER}', f'{OPEN}{{"name": ', [BEIJING]),
     "fence closed": (f"```py\nx = 1\n```\n{WEATHER}", "```py\nx = 1\n```\n", [BEIJING]),
@@ -109,6 +114,10 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
 }
 TEXTS = {
     "unknown tool": UNKNOWN,
+    "unknown tool beside a known one": f'{OPEN}{NOW}\n{{"name": "later"}}{CLOSE}',
+    "array of no calls": f"{OPEN}[1, 2]{CLOSE}",
+    "text between two objects": f"{OPEN}{NOW} and {NOW}{CLOSE}",
+    "second object open at the end": f'{OPEN}{NOW}\n{{"name": "n',
     "unknown xml tool": xml("北京").replace("get_", "set_"),
     "not json": f"{OPEN}{{'name': 'now'}}{CLOSE} x",
     "no name": f'{OPEN}{{"arguments": {{}}}}{CLOSE}',
@@ -137,7 +146,9 @@ def test_rescues_bound_calls_and_keeps_the_rest_when_text_is_split_anywhere(case
         assert rescue([source[:cut], source[cut:]]) == (text, calls), cut
 
 
-@pytest.mark.parametrize("source", [WEATHER, XML, f"Well.\n{WEATHER}\n{XML}"])
+@pytest.mark.parametrize(
+    "source", [WEATHER, XML, f"Well.\n{WEATHER}\n{XML}", f"{WEATHER.removesuffix(CLOSE)},{WEATHER.removeprefix(OPEN)}"]
+)
 def test_returns_an_invalid_call_when_the_text_was_cut(source: str):
     """Protects agents from half a call, and users from raw markup: from the tag on it is an invalid call."""
     for end in range(len(source)):
@@ -154,6 +165,12 @@ def test_returns_an_invalid_call_when_the_text_was_cut(source: str):
 def test_keeps_cut_text_when_no_bound_tool_is_meant(source: str):
     """Protects text that only looks like a call: what cannot become one of a bound tool stays as it was."""
     assert rescue([source], truncated=True) == (source, [])
+
+
+def test_first_call_is_whole_when_the_second_of_one_tag_was_cut():
+    """Protects the call that was complete: only the one behind it is invalid, and keeps what was written of it."""
+    cut = f'{OPEN}[{NOW}, {{"name": "get_weather", "arguments": {{"city": "北'
+    assert rescue([cut], truncated=True) == ("", [("now", {}), ("get_weather", '{"city": "北"]')])
 
 
 def test_names_the_tool_when_the_cut_came_after_its_name():

@@ -1,0 +1,59 @@
+"""What the loopback servers of the tests share: HTTP on a free port, each request in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class WebHandler(BaseHTTPRequestHandler):
+    """Answers one request for its `owner`."""
+
+    owner: Any
+
+    def send_whole(
+        self, data: bytes, kind: str = "application/json", status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send a reply that is complete; to a HEAD request its headers alone."""
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+
+
+class WebServer:
+    """Serves while it is entered.
+
+    Attributes:
+        handler: Answers the requests.
+    """
+
+    handler: ClassVar[type[WebHandler]]
+
+    def __enter__(self) -> Self:
+        self.http = _Server(("127.0.0.1", 0), type("Bound", (self.handler,), {"owner": self}))
+        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
+    @property
+    def root(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.http.server_port}"
