@@ -1,20 +1,23 @@
 # Needs python3 (3.11 or newer) and make; everything else is installed into .venv and .venv-oldest.
 
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 BIN := .venv/bin
 UV := $(BIN)/uv
 OLDEST := .venv-oldest/bin
 OLDEST_PINS := "openai==2.45.0" "langchain-core==1.7.0" "langchain-openai==1.7.0" "langchain<1.5"
-EXTRAS := ".[aiohttp,cli,download,local,plot,progress,repair,tokenizer]"
+RUNTIME := ".[aiohttp,cli,local]"
+EXTRAS := ".[aiohttp,cli,download,local,notebook,plot,progress,repair,tokenizer]"
 PYTEST_ARGS ?=
-# Child processes import everything anew: compiled once, they start in a third of the time.
+# Child processes import everything anew: compiled once, they start in a third of the time, and tests are collected in half.
 export UV_COMPILE_BYTECODE := 1
+export PYTHONDONTWRITEBYTECODE :=
 RUFF_FILES := . --extend-exclude ".venv-*"
-PYTEST := -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+PYTEST := -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest test-oldest test-all soak bench record integration-vllm docs dist lint types format clean
+.PHONY: help demo test test-newest test-oldest test-slow test-all soak fuzz bench record integration-vllm docs dist lint \
+	types format clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,12 +33,18 @@ test-newest: .venv/dev ## The suite on the newest dependencies
 test-oldest: .venv-oldest/dev ## The suite on the oldest dependencies
 	$(OLDEST)/python $(PYTEST) -m "not slow and not vllm"
 
-test-all: .venv/dev .venv-oldest/dev ## The suite with its slow tests, on both
-	$(BIN)/python $(PYTEST) -m "not vllm"
-	$(OLDEST)/python $(PYTEST) -m "not vllm"
+test-slow: .venv/dev .venv/slow .venv-oldest/dev ## The slow tests alone: Ray and Dask, a browser, every byte; on both
+	$(BIN)/python $(PYTEST) -m "slow and not vllm"
+	$(OLDEST)/python $(PYTEST) -m "slow and not vllm"
 
-soak: .venv/dev ## N calls (20000) at a server that fails one in ten; each must end right or in a typed error
+test-all: test test-slow ## The suite with its slow tests, on both
+
+soak: .venv/dev .venv-oldest/dev ## N calls (20000) at a server that fails one in ten, each to end right or in a typed error
 	$(BIN)/python -W error -m tests.faults.soak $(or $(N),20000)
+	$(OLDEST)/python -W error -m tests.faults.soak $(or $(N),20000)
+
+fuzz: .venv/fuzz ## Search for SECONDS (300) in all for inputs that break a reader; what leads to new code is kept
+	$(BIN)/python -m tests.fuzz.fuzz $(or $(SECONDS),300)
 
 bench: .venv-bench/ready ## ChatQwen3 against its peers: docs/benchmarks.{json,md,png}; ARGS=--quick for a short one
 	.venv-bench/bin/python -m bench.run --json docs/benchmarks.json $(ARGS)
@@ -78,11 +87,19 @@ clean: ## Remove the environments and every cache
 	@touch $@
 
 .venv/runtime: .venv/uv pyproject.toml
-	$(UV) pip install -q -p $(BIN)/python -e $(EXTRAS)
+	$(UV) pip install -q -p $(BIN)/python -e $(RUNTIME)
 	@touch $@
 
-.venv/dev: .venv/runtime
+.venv/dev: .venv/uv pyproject.toml
 	$(UV) pip install -q -p $(BIN)/python -e $(EXTRAS) --group test --group lint
+	@touch $@
+
+.venv/slow: .venv/dev
+	$(UV) pip install -q -p $(BIN)/python --group batch --group browser
+	@touch $@
+
+.venv/fuzz: .venv/dev
+	$(UV) pip install -q -p $(BIN)/python --group fuzz
 	@touch $@
 
 .venv/docs: .venv/dev

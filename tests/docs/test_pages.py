@@ -67,6 +67,7 @@ def test_workflows_call_targets_that_exist_when_read(path: Path) -> None:
     """Protects a release from failing at a make target that was renamed."""
     jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
     lines = [step.get("run", "") for job in jobs.values() for step in job["steps"]]
-    called = {target for line in lines if line.startswith("make ") for target in line.split()[1:]}
+    words = [word for line in lines if line.startswith("make ") for word in line.split()[1:]]
+    called = {word for word in words if "=" not in word}
     assert called
     assert called <= set(re.findall(r"^([a-z-]+):", read_page("Makefile"), re.MULTILINE))

@@ -64,6 +64,7 @@ class FaultServer:
         self.opened = 0
         self.open = 0
         self.most_open = 0
+        self.closed_idle = 0
         self._port = port
         self._times: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
@@ -126,7 +127,11 @@ class FaultServer:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; returns whether the connection stays open."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        except asyncio.IncompleteReadError:
+            self.closed_idle += 1
+            return False
         method, path, _version = head[0].split(" ")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
@@ -158,7 +163,8 @@ class FaultServer:
             {name: value for name, value in asdict(call).items() if name not in {"headers", "body"}}
             for call in self.calls
         ]
-        return {"calls": seen, "opened": self.opened, "open": self.open, "most_open": self.most_open}
+        counts = {name: getattr(self, name) for name in ("opened", "open", "most_open", "closed_idle")}
+        return {"calls": seen, **counts}
 
 
 async def _send(steps: list[Step], reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Seen) -> bool:

@@ -2,9 +2,10 @@
 
     python -m tests.faults.soak 20000
 
-Streamed and whole, sync and async, over both transports, 200 in flight, against a fault server in a process of its
-own. Each call's result is compared with what its fault must lead to, and all results with the server's log: none
-wrong, none missing, none sent more often than its retries. Then connections, file descriptors, tasks and memory
+Streamed and whole, sync and async, over both transports, with and without a limit, some left or cancelled, 200 in
+flight, against a fault server in a process of its own. Each call's result is compared with what its fault must lead to,
+and all results with the server's log: none wrong, none missing, none sent more often than its retries, no more at once
+than the limit, no connection opened that no broken one explains. Then connections, file descriptors, tasks and memory
 must be back to where they were.
 """
 
@@ -25,6 +26,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,10 @@ from tests.faults.plans import content_of, reasoning_of
 IN_FLIGHT = 200
 THREADS = 40
 RETRIES = 2
+LIMIT = 10
+"""`max_concurrency` of the models that have one."""
 WAYS = ("invoke", "stream", "ainvoke", "astream")
-RIGHT, LEFT = "right", "left"
+RIGHT, LEFT, CANCELLED = "right", "left", "cancelled"
 
 # Fault -> outcome of a whole reply, of a stream, and how many requests it takes; None: not for whole replies.
 FAULTS: dict[str, tuple[Any, Any, int, int]] = {
@@ -65,7 +69,16 @@ FAULTS: dict[str, tuple[Any, Any, int, int]] = {
     "neither": (None, StreamCutError, 1, 1),
     "stall e4": (None, StreamStallError, 1, 1),
     "leave e6": (None, LEFT, 1, 1),
+    "cancel": (CANCELLED, CANCELLED, 1, 1),
 }
+BREAKING = {
+    "close_after", "reset 0 x1", "fin 40 x1", "garbage", "reset 300", "fin 300", "broken_json", "error_event 4",
+    "stall e4", "leave e6", "cancel",
+}  # fmt: skip
+"""Faults that cost the connection: by their nature, or because the rest of the stream is not waited for."""
+
+Models = dict[tuple[str, bool], ChatQwen3]
+"""By transport and whether the model has a limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +91,20 @@ class Job:
     fault: str
     outcome: Any
     requests: int
+    limited: bool
 
     @property
     def text(self) -> str:
         """The user message."""
-        fault = self.fault.replace("leave", "stall")
+        fault = self.fault.replace("leave", "stall").replace("cancel", "stall")
         return f"{self.key} [[{fault}]]" if fault else self.key
+
+    @property
+    def broken(self) -> int:
+        """How many connections it costs."""
+        if self.fault not in BREAKING or (self.fault == "broken_json" and "stream" not in self.way):
+            return 0
+        return 1 if self.fault.endswith("x1") else self.requests
 
 
 def draw_jobs(count: int, share: float, seed: int) -> list[Job]:
@@ -98,15 +119,19 @@ def draw_jobs(count: int, share: float, seed: int) -> list[Job]:
             whole, streamed, whole_requests, streamed_requests = FAULTS[fault]
             if whole is None:
                 way = "astream" if way in {"ainvoke", "astream"} else "stream"
+            if whole is CANCELLED:
+                way = "astream" if "stream" in way else "ainvoke"
             outcome = streamed if "stream" in way else whole
             requests = streamed_requests if "stream" in way else whole_requests
-        jobs.append(Job(f"s{number}", way, transport, fault, outcome, requests))
+        jobs.append(Job(f"s{number}", way, transport, fault, outcome, requests, limited=dice.random() < 0.5))
     return jobs
 
 
 async def run(job: Job, model: ChatQwen3, threads: ThreadPoolExecutor) -> Any:
-    """Make one call; returns the outcome: right, wrong, left, or the class of the error."""
+    """Make one call; returns the outcome: right, wrong, left, cancelled, or the class of the error."""
     loop = asyncio.get_running_loop()
+    if job.outcome is CANCELLED:
+        return await cancel(job, model)
     try:
         if job.way == "invoke":
             message: Any = await loop.run_in_executor(threads, model.invoke, job.text)
@@ -130,6 +155,22 @@ async def run(job: Job, model: ChatQwen3, threads: ThreadPoolExecutor) -> Any:
     return RIGHT if right and reasoned else f"wrong: {message!r}"
 
 
+async def cancel(job: Job, model: ChatQwen3) -> str:
+    """Make a call that is never answered, and cancel it: in the queue, on its way, or while it waits."""
+
+    async def call() -> None:
+        if job.way == "ainvoke":
+            await model.ainvoke(job.text)
+        async for _ in model.astream(job.text):
+            pass
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(random.Random(job.key).uniform(0, 0.5))
+    task.cancel()
+    await asyncio.wait([task])
+    return CANCELLED if task.cancelled() else f"wrong: {task!r}"
+
+
 def read_stream(model: ChatQwen3, job: Job) -> Any:
     """The sum of a sync stream, or LEFT after its first chunk."""
     message: Any = None
@@ -141,7 +182,7 @@ def read_stream(model: ChatQwen3, job: Job) -> Any:
     return message
 
 
-async def run_all(jobs: list[Job], models: dict[str, ChatQwen3]) -> list[Any]:
+async def run_all(jobs: list[Job], models: Models) -> list[Any]:
     """Make all calls, so many in flight; returns their outcomes in order."""
     outcomes: list[Any] = [None] * len(jobs)
     numbers = iter(range(len(jobs)))
@@ -149,7 +190,8 @@ async def run_all(jobs: list[Job], models: dict[str, ChatQwen3]) -> list[Any]:
 
         async def work() -> None:
             for number in numbers:
-                outcomes[number] = await run(jobs[number], models[jobs[number].transport], threads)
+                job = jobs[number]
+                outcomes[number] = await run(job, models[job.transport, job.limited], threads)
 
         await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
     return outcomes
@@ -184,56 +226,89 @@ def serve() -> Iterator[str]:
 
 
 def compare(jobs: list[Job], outcomes: list[Any], log: dict[str, Any]) -> list[str]:
-    """Everything that is not as it must be."""
-    faults = [f"{job}: {outcome}" for job, outcome in zip(jobs, outcomes, strict=True) if outcome != job.outcome]
+    """Every call that did not end, or did not arrive, as it must."""
+    wrong = [f"{job}: {outcome}" for job, outcome in zip(jobs, outcomes, strict=True) if outcome != job.outcome]
     arrived = Counter(call["key"] for call in log["calls"])
-    faults += [
+    wrong += [
         f"{job}: {arrived[job.key]} requests, {job.requests} expected"
         for job in jobs
-        if arrived[job.key] != job.requests
+        if arrived[job.key] != job.requests and not (job.outcome is CANCELLED and arrived[job.key] == 0)
     ]
     unknown = arrived.keys() - {job.key for job in jobs}
-    return faults + [f"{key}: nobody sent this" for key in unknown if not key.startswith("warm")]
+    return wrong + [f"{key}: nobody sent this" for key in unknown if not key.startswith("warm")]
+
+
+def compare_limits(jobs: list[Job], log: dict[str, Any]) -> list[str]:
+    """Every limited model that had more requests at the server at once than its limit."""
+    limited = {job.key: job.transport for job in jobs if job.limited}
+    turns = dict[str, list[tuple[float, int]]]()
+    for call in log["calls"]:
+        # of one that the client left, the server learns a moment later
+        if call["key"] in limited and call["ended"] == "served":
+            ends = (call["arrived"] + call["seconds"], -1)
+            turns.setdefault(limited[call["key"]], []).extend([(call["arrived"], 1), ends])
+    most = {name: max(accumulate(step for _, step in sorted(turn))) for name, turn in turns.items()}
+    sys.stdout.write(f"at once under a limit of {LIMIT}: {most}\n")
+    return [f"{name}: {count} requests at once, {LIMIT} allowed" for name, count in most.items() if count > LIMIT]
+
+
+def compare_connections(jobs: list[Job], logs: list[dict[str, Any]]) -> list[str]:
+    """Connections that were opened without need, or are still open; logs of before, after and after closing."""
+    before, after, closed = logs
+    opened, expired = (after[name] - before[name] for name in ("opened", "closed_idle"))
+    broken = sum(job.broken for job in jobs)
+    sys.stdout.write(f"{opened} connections opened: {broken} broken by faults, {expired} expired while idle\n")
+    wrong = [f"{closed['open'] - 1} connections still open"] if closed["open"] > 1 else []  # one reads the log
+    if opened > broken + expired + IN_FLIGHT:
+        wrong.append(f"{opened} connections opened, more than faults, expiry and {IN_FLIGHT} in flight explain")
+    return wrong
+
+
+async def close(models: Models) -> None:
+    """Close all models; the server sees it a moment later."""
+    for model in models.values():
+        await model.aclose()
+    await asyncio.sleep(1)
 
 
 async def soak(url: str, count: int, share: float, seed: int) -> list[str]:
     """Run the calls and return what is wrong."""
     models = {
-        transport: ChatQwen3(
+        (transport, limited): ChatQwen3(
             model="Qwen/Qwen3-0.6B",
             base_url=url,
             transport=transport,
             max_retries=RETRIES,
+            max_concurrency=LIMIT if limited else None,
             timeout=60,
             stream_chunk_timeout=5,
         )
         for transport in ("httpx", "aiohttp")
+        for limited in (False, True)
     }
     warm = [
-        Job(f"warm{n}", way, transport, "", RIGHT, 1) for transport in models for n, way in enumerate(WAYS * IN_FLIGHT)
+        Job(f"warm{n}", way, transport, "", RIGHT, 1, limited)
+        for transport, limited in models
+        for n, way in enumerate(WAYS * (IN_FLIGHT // 2))
     ]
     await run_all(warm, models)
-    for model in models.values():
-        await model.aclose()
-    before = measure()
+    await close(models)
+    before, logs = measure(), [read_log(url)]
     started = time.monotonic()
     jobs = draw_jobs(count, share, seed)
     outcomes = await run_all(jobs, models)
     seconds = time.monotonic() - started
-    for model in models.values():
-        await model.aclose()
-    await asyncio.sleep(1)
+    logs.append(read_log(url))
+    await close(models)
     after, log = measure(), read_log(url)
-    wrong = compare(jobs, outcomes, log)
     kinds = Counter(outcome if isinstance(outcome, str) else outcome.__name__ for outcome in outcomes)
     sys.stdout.write(f"{count} calls in {seconds:.0f} s ({count / seconds:.0f}/s): {dict(kinds.most_common(12))}\n")
-    sys.stdout.write(f"{log['opened']} connections, {log['most_open']} at once\nbefore {before}\nafter  {after}\n")
-    del outcomes, jobs
+    wrong = compare(jobs, outcomes, log) + compare_limits(jobs, log) + compare_connections(jobs, [*logs, log])
+    sys.stdout.write(f"before {before}\nafter  {after}\n")
     wrong += [
         f"{name} {before[name]} -> {after[name]}" for name in ("descriptors", "tasks") if after[name] > before[name]
     ]
-    if log["open"] > 1:  # the one that reads the log
-        wrong.append(f"{log['open'] - 1} connections still open")
+    wrong += [f"{names}: a slot is not given back" for names, model in models.items() if model._in_flight.in_flight]
     if after["kibibytes"] > before["kibibytes"] + 2 * count + 16 * 1024:  # 2 KiB of test records a call
         wrong.append(f"memory grew from {before['kibibytes']} to {after['kibibytes']} KiB")
     return wrong
