@@ -14,7 +14,6 @@ import functools
 import itertools
 import os
 import threading
-import urllib.request
 import weakref
 from dataclasses import dataclass, field
 from http.cookiejar import Cookie, CookieJar
@@ -35,6 +34,9 @@ from langchain_qwen3.pools import (
 from langchain_qwen3.transport import LoopTransport, SyncTransport
 
 __all__ = ["ClientLease", "PoolSettings", "http", "lease_clients", "open_connections"]
+
+_PROXY_VARIABLES = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
+_PROXY_VARIABLES += [name.lower() for name in _PROXY_VARIABLES]  # they count as well, and on Windows are the same
 
 _IMPERSONAL_HEADERS = frozenset(
     {
@@ -144,7 +146,7 @@ def lease_clients(settings: PoolSettings) -> ClientLease:
     shared with models made after.
     """
     settings = settings.resolve_transport()
-    env_proxies = () if settings.proxy else tuple(sorted(urllib.request.getproxies().items()))
+    env_proxies = () if settings.proxy else tuple(map(os.environ.get, _PROXY_VARIABLES))
     with _lock:
         shared = _registry.get((settings, env_proxies))
         if shared is None:
@@ -325,7 +327,7 @@ def _build_sync_pool(settings: PoolSettings, proxy: http.Proxy | None) -> http.B
 
 
 _lock = threading.Lock()
-_registry: dict[tuple[PoolSettings, tuple[tuple[str, str], ...]], _SharedClients] = {}
+_registry: dict[tuple[PoolSettings, tuple[str | None, ...]], _SharedClients] = {}
 _lease_numbers = itertools.count(1)
 
 
