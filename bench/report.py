@@ -52,7 +52,7 @@ half the time.
 
 Versions: {versions}.
 
-Again on your machine: `make bench` (about ten minutes; keep the machine idle otherwise), one case with
+Again on your machine: `make bench` (about half an hour; keep the machine idle otherwise), one case with
 `.venv-bench/bin/python -m bench.run --only stream-2000`.
 
 ## Results

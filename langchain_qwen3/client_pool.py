@@ -58,8 +58,7 @@ class PoolSettings:
     """What makes connections differ. Models with equal settings share their connections.
 
     Attributes:
-        transport: What carries async requests: `"aiohttp"` (needs the extra `aiohttp`, twice as fast),
-        `"httpx"`
+        transport: What carries async requests: `"aiohttp"` (needs the extra `aiohttp`, takes less CPU), `"httpx"`
             or, by `"auto"`, aiohttp where it is installed.
         proxy: URL of the proxy for all requests. None: what `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and
             `NO_PROXY` say.
@@ -205,8 +204,13 @@ class _NoCookies(CookieJar):
         pass
 
 
-class _KeepsSecrets:
-    """Sends a stranger none of the model's own headers: httpx drops `Authorization` alone from such a redirect."""
+class _Ours:
+    """What both clients have in common, beside httpx's: they are shared, and keep the models' secrets.
+
+    A redirect sends a stranger none of the model's own headers; httpx drops `Authorization` alone.
+    """
+
+    is_shared = True
 
     def _redirect_headers(self, request: http.Request, url: http.URL, method: str) -> http.Headers:
         headers: http.Headers = super()._redirect_headers(request, url, method)  # type: ignore[misc]  # the client's
@@ -226,9 +230,7 @@ def _is_elsewhere(asked: http.URL, told: http.URL) -> bool:
 
 # A client given `transport=` ignores the environment's proxies. The two hooks in which httpx builds its own
 # transports leave it in charge of `proxy=`, the environment and NO_PROXY; httpx-aiohttp uses them as well.
-class _AsyncClient(_KeepsSecrets, openai.DefaultAsyncHttpxClient):
-    is_shared = True
-
+class _AsyncClient(_Ours, openai.DefaultAsyncHttpxClient):
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._loop_transports: list[LoopTransport] = []
@@ -267,9 +269,7 @@ class _AsyncClient(_KeepsSecrets, openai.DefaultAsyncHttpxClient):
         return " + ".join(map(repr, self._loop_transports))
 
 
-class _SyncClient(_KeepsSecrets, openai.DefaultHttpxClient):
-    is_shared = True
-
+class _SyncClient(_Ours, openai.DefaultHttpxClient):
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._sync_transports: list[SyncTransport] = []
