@@ -36,7 +36,7 @@ def not_ok(diagnosis: Diagnosis) -> dict[str, str]:
 
 async def test_finds_nothing_wrong_with_the_embedded_engine(engine: LocalServer):
     """Protects the whole of it: every check, asked of a real llama.cpp, has something to show."""
-    diagnosis = await look(engine.base_url)
+    diagnosis = await look(engine.base_url, max_retries=2)  # llama-server closes connections that it has just kept
     assert not_ok(diagnosis) == {}
     assert (diagnosis.model, diagnosis.server) == ("Qwen/Qwen3-0.6B", "llama.cpp")
     assert "4,096 tokens" in diagnosis["models"].detail
@@ -45,8 +45,13 @@ async def test_finds_nothing_wrong_with_the_embedded_engine(engine: LocalServer)
 
 async def test_names_the_reasoning_format_when_the_engine_leaves_reasoning_inline(inline_engine: LocalServer):
     """Protects llama-server started with `--reasoning-format none`."""
-    found = not_ok(await look(inline_engine.base_url))
-    assert found == dict.fromkeys(("reasoning_field", "tools_forced", "structured"), "--reasoning-format auto")
+    for _ in range(6):
+        diagnosis = await look(inline_engine.base_url, max_retries=2)
+        if diagnosis["structured"].status != "unsure":  # else the tiny model's JSON found no end, and nothing is told
+            break
+    assert not_ok(diagnosis) == dict.fromkeys(
+        ("reasoning_field", "tools_forced", "structured"), "--reasoning-format auto"
+    )
 
 
 async def test_finds_nothing_wrong_with_vllm_with_parsers():
