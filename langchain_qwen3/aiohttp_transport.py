@@ -8,6 +8,7 @@ away.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import importlib
 import importlib.util
@@ -18,11 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3.pools import KEEPALIVE_SECONDS, SocketOption, build_ssl_context, http
+from langchain_qwen3.waiter import Waiter
 
 if TYPE_CHECKING:
     import aiohttp
 
 _LARGE_BODY = 2**20  # bytes
+_LONGEST_SIZE = 8  # characters in the size of a chunk and its line end
 
 
 @functools.cache
@@ -80,7 +83,8 @@ class AiohttpTransport(http.AsyncBaseTransport):
         except (aiohttp.ClientError, ValueError) as error:
             raise translate_aiohttp_error(error) from error
         reply: aiohttp.ClientResponse = response.stream._aiohttp_response  # type: ignore[union-attr]  # noqa: SLF001
-        response.stream = _AiohttpStream(reply)  # the adapter's own stream maps errors wrongly
+        timeout = request.extensions.get("timeout", {}).get("read")
+        response.stream = _AiohttpStream(reply, timeout)  # the adapter's own stream maps errors wrongly
         return response
 
     async def aclose(self) -> None:
@@ -125,18 +129,38 @@ def _open_session(socket_options: Sequence[SocketOption]) -> aiohttp.ClientSessi
 
 
 class _AiohttpStream(http.AsyncByteStream):
-    """The body of a reply: every byte that arrived, then the error if there is one."""
+    """The body of a reply: every byte that arrived, then the error if there is one.
 
-    def __init__(self, reply: aiohttp.ClientResponse) -> None:
+    Args:
+        reply: aiohttp's, whose body nobody else reads.
+        timeout: Seconds without a byte that are a timeout, None for no limit.
+    """
+
+    def __init__(self, reply: aiohttp.ClientResponse, timeout: float | None) -> None:
         self._reply = reply
+        self._timeout = timeout
+        self._tap: _Tap | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         import aiohttp
 
         content = self._reply.content
+        tap = self._tap = _Tap(self._reply)
         try:
-            async for chunk in content.iter_any():
-                yield chunk
+            while True:
+                if tap.piece:
+                    piece, tap.piece = tap.piece, b""
+                    yield piece
+                elif not tap.has_passed_on:
+                    await tap.waiter.wait(self._timeout)
+                elif piece := content.read_nowait():
+                    yield piece
+                elif content.is_eof():
+                    return
+                else:
+                    tap.has_passed_on = False
+        except TimeoutError as error:
+            raise http.ReadTimeout(str(error)) from error
         except aiohttp.ClientError as error:
             # aiohttp raises at once, before what it had received is read
             if arrived := content._read_nowait(-1):  # noqa: SLF001 - read_nowait() raises too
@@ -144,7 +168,109 @@ class _AiohttpStream(http.AsyncByteStream):
             raise translate_aiohttp_error(error) from error
 
     async def aclose(self) -> None:
+        if self._tap is not None:
+            self._tap.remove()
         self._reply.release()  # in the middle of a body this closes the connection
+
+
+class _Tap(asyncio.Protocol):
+    """Stands between a connection and aiohttp's protocol while a body is read, and wakes the reader.
+
+    Engines send each event as one chunk of HTTP's in one packet. Such a chunk goes to a waiting reader at once; all
+    other bytes go to aiohttp's parser, which is between two chunks before and after. Its way is six times as long: it
+    wakes the reader from inside the parser and a turn of the loop late, and for every piece it sets a timer and resumes
+    a connection that was not paused.
+
+    Attributes:
+        waiter: What the reader waits for.
+        piece: The content of whole chunks that the reader has not taken yet; older than what aiohttp has.
+        has_passed_on: There may be something new at aiohttp's reader: bytes, an error, or the end.
+    """
+
+    def __init__(self, reply: aiohttp.ClientResponse) -> None:
+        self.waiter = Waiter(asyncio.get_running_loop())
+        self.piece = b""
+        self.has_passed_on = True
+        self._is_paused = True  # for all we know
+        self._is_chunked = reply.headers.get("Transfer-Encoding", "").lower() == "chunked"
+        connection: Any = reply.connection
+        self._protocol = connection and connection.protocol
+        self._transport = connection and connection.transport
+        if self._transport is not None:  # else the body has ended already, or the connection has
+            self._protocol.read_timeout = None  # the waiter's counts
+            self._protocol.start_timeout()
+            self._transport.set_protocol(self)
+            content: Any = reply.content
+            content._protocol = self  # noqa: SLF001 - pauses and resumes it
+            content.on_eof(self.remove)  # from then on the connection may serve another request
+
+    def remove(self) -> None:
+        """Leave the connection to aiohttp alone."""
+        self.waiter.stop()
+        if self._transport is not None:
+            self._transport.set_protocol(self._protocol)
+            self._transport = None
+
+    # -- what the event loop calls -----------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_chunked and not (self.piece or self.has_passed_on) and (piece := read_whole_chunks(data)):
+            self.piece = piece
+        else:
+            self.has_passed_on = True
+            self._protocol.data_received(data)
+        self.waiter.wake()
+
+    def eof_received(self) -> None:
+        self.has_passed_on = True
+        self._protocol.eof_received()
+        self.waiter.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.has_passed_on = True
+        self._protocol.connection_lost(exc)
+        self.waiter.stop()
+        self.waiter.wake()
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+    # -- what aiohttp's reader of the body calls ---------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        self._is_paused = True
+        self._protocol.pause_reading()
+
+    def resume_reading(self, **how: bool) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            self._protocol.resume_reading(**how)
+
+
+def read_whole_chunks(data: bytes) -> bytes:
+    """Return the content of chunks of HTTP's that hold whole events; empty for any other bytes.
+
+    The rest of a chunk that began earlier is never taken for one: events are JSON, which has no line break inside.
+    """
+    pieces = []
+    start = 0
+    while start < len(data):
+        size_end = data.find(b"\r\n", start, start + _LONGEST_SIZE)
+        size = data[start:size_end]
+        if not (size.isalnum() and data.startswith(b"data:", size_end + 2)):
+            return b""
+        try:
+            end = size_end + 2 + int(size, 16)
+        except ValueError:
+            return b""
+        if data[end - 2 : end + 2] != b"\n\n\r\n":
+            return b""
+        pieces.append(data[size_end + 2 : end])
+        start = end + 2
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def translate_aiohttp_error(error: Exception) -> http.TransportError:

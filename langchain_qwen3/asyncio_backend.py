@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3.pools import http
+from langchain_qwen3.waiter import Waiter
 
 if TYPE_CHECKING:
     import httpcore2 as httpcore
@@ -76,10 +77,8 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._error: Exception | None = None
         self._has_ended = False
         self._is_closed = False
-        self._reader: asyncio.Future[None] | None = None
+        self._reader = Waiter(self._loop)
         self._writer: asyncio.Future[None] | None = None
-        self._deadline = 0.0
-        self._timer: asyncio.TimerHandle | None = None
 
     # -- what the event loop calls -----------------------------------------------------------------------------------
 
@@ -92,18 +91,17 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         if self._size > _MAX_BUFFERED and self._is_reading:
             self._is_reading = False
             self._transport.pause_reading()
-        _wake(self._reader)
+        self._reader.wake()
 
     def eof_received(self) -> None:
         self._has_ended = True
-        _wake(self._reader)
+        self._reader.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._has_ended = True
         self._error = exc
-        if self._timer is not None:
-            self._timer.cancel()
-        _wake(self._reader)
+        self._reader.stop()
+        self._reader.wake()
         _wake(self._writer)
 
     def pause_writing(self) -> None:
@@ -118,7 +116,10 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         """Read what has arrived, or wait for it; empty at the end."""
         if not self._received and not self._has_ended:
-            await self._wait(timeout)
+            try:
+                await self._reader.wait(timeout)
+            except TimeoutError as error:
+                raise httpcore.ReadTimeout(str(error)) from error
         if not self._received:
             if self._error is not None or self._is_closed:
                 raise httpcore.ReadError(str(self._error or "the connection was closed here")) from self._error
@@ -133,32 +134,6 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._is_reading = True
             self._transport.resume_reading()
         return data
-
-    async def _wait(self, timeout: float | None) -> None:  # noqa: ASYNC109
-        if timeout is not None:
-            self._deadline = self._loop.time() + timeout
-            if self._timer is not None and self._timer.when() > self._deadline:
-                self._timer.cancel()
-                self._timer = None
-            if self._timer is None:  # one timer for many reads: it looks at the deadline when it is due
-                self._timer = self._loop.call_at(self._deadline, self._expire)
-        self._reader = self._loop.create_future()
-        try:
-            await self._reader
-        except TimeoutError as error:
-            raise httpcore.ReadTimeout(str(error)) from error
-        finally:
-            self._reader = None
-            self._deadline = 0.0
-
-    def _expire(self) -> None:
-        self._timer = None
-        if self._reader is None or not self._deadline:
-            return
-        if self._loop.time() < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._expire)
-        elif not self._reader.done():
-            self._reader.set_exception(TimeoutError())
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Send bytes, and wait while the peer takes none."""
@@ -179,8 +154,7 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         """Close the connection, and give up what could not be sent yet."""
         self._is_closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._reader.stop()
         self._transport.close()
         await asyncio.sleep(0)
         self._transport.abort()

@@ -13,7 +13,7 @@ by itself and said nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.utils._merge import merge_dicts
@@ -34,15 +34,10 @@ _TRUNCATED = frozenset({"length", "content_filter", "abort", "error"})
 _STOPPED = frozenset({"stop", None})
 
 
-class Piece(NamedTuple):
-    """What one delta, or the end of a choice, contributed."""
+Piece = tuple[str, str, Sequence[ToolCallChunk]]
+"""Reasoning, content and calls: what one delta, or the end of a choice, contributed."""
 
-    reasoning: str
-    content: str
-    calls: Sequence[ToolCallChunk]
-
-
-NO_PIECE = Piece("", "", ())
+NO_PIECE: Piece = ("", "", ())
 
 
 class ChoiceReader:
@@ -77,19 +72,22 @@ class ChoiceReader:
         self._calls = ToolCallStream(repair=options.repair_tool_calls, parameterless=read_parameterless(options.tools))
         self._rescuer, self._rehearsed = _build_rescuers(options)
         self._forced = _build_forced_reader() if options.forced_calls else None
-        self._plain = False  # the answer began and nothing but its text is expected
+        self._plain = ""  # the field whose text, alone in a delta, nobody but the trimmer has to look at
         self._kept: list[dict[str, Any]] = []
         self.called = False
 
     def feed(self, delta: Mapping[str, Any]) -> Piece:
         """Take the next delta and return what is certain of it."""
+        if self._plain and len(delta) == 1 and (text := delta.get(self._plain)).__class__ is str:
+            return ("", text, ()) if self._plain == "content" else (self._reasoning.feed(text), "", ())
         content = delta.get("content")
-        if self._plain and content.__class__ is str and len(delta) == 1:
-            return Piece("", content, ())
-        reasoning = delta.get("reasoning") or delta.get("reasoning_content") or ""
+        key = "reasoning" if delta.get("reasoning") else "reasoning_content"
+        reasoning = delta.get(key) or ""
         if reasoning:
             reasoning = _read_text(reasoning)
             self._splitter.end_thinking(found=True)
+            if self._rehearsed is None and self._withheld is None:
+                self._plain = key
         inline, content = self._splitter.feed(_read_text(content)) if content else NOTHING
         calls: Sequence[ToolCallChunk] = ()
         if fragments := delta.get("tool_calls"):
@@ -130,8 +128,8 @@ class ChoiceReader:
             reasoning = "".join([*self._withheld, reasoning])
             self._withheld = None
             if stopped and not (self.called or content or self._answered):
-                return Piece("", reasoning.lstrip("\n"), calls)
-        return Piece(self._reasoning.feed(reasoning), content, calls)
+                return "", reasoning.lstrip("\n"), calls
+        return self._reasoning.feed(reasoning), content, calls
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -158,9 +156,9 @@ class ChoiceReader:
             reasoning = self._withhold(self._withheld, reasoning, answered=bool(content or calls))
         if reasoning:
             reasoning = self._reasoning.feed(reasoning)
-        if content:
-            self._plain = self._splitter.idle and self._rescuer is None and self._forced is None
-        return Piece(reasoning, content, calls)
+        if content and self._splitter.idle and self._rescuer is None and self._forced is None:
+            self._plain = "content"
+        return reasoning, content, calls
 
     @property
     def _answered(self) -> bool:

@@ -16,7 +16,7 @@ import openai
 from openai._models import FinalRequestOptions  # what `post` hands to `request`, which takes nothing else
 
 from langchain_qwen3.errors import StreamStallError
-from langchain_qwen3.pools import http
+from langchain_qwen3.pools import BODY, http
 from langchain_qwen3.stream import StreamReader
 
 if TYPE_CHECKING:
@@ -97,16 +97,19 @@ async def aopen_stream(
 def _read_pieces(response: Any, reader: StreamReader, stall: float | None) -> Iterator[bytes]:
     watch = _SyncWatch(response, stall) if stall else None
     try:
-        for data in response.iter_bytes():
-            if watch:
-                watch.pause()
+        for data in _find_body(response) or response.iter_bytes():
+            if watch is not None:
+                watch.since = None  # the caller has the word
             yield data
-            if watch and reader.first_token_at is not None:
-                watch.resume()
-    except Exception:
+            if watch is not None and reader.first_token_at is not None:
+                watch.since = monotonic()
+                if watch.idle:
+                    watch.start()
+    except Exception as error:
         if watch and watch.fired:
             raise _build_stall(watch.limit) from None
         if not reader.ended:
+            _name_request(error, response)
             raise
     finally:
         if watch:
@@ -116,22 +119,40 @@ def _read_pieces(response: Any, reader: StreamReader, stall: float | None) -> It
 async def _aread_pieces(response: Any, reader: StreamReader, stall: float | None) -> AsyncIterator[bytes]:
     watch = _AsyncWatch(stall) if stall else None
     try:
-        async for data in response.aiter_bytes():
-            if watch:
-                watch.pause()
+        async for data in _find_body(response) or response.aiter_bytes():
+            if watch is not None:
+                watch.since = None  # the caller has the word
             yield data
-            if watch and reader.first_token_at is not None:
-                watch.resume()
+            if watch is not None and reader.first_token_at is not None:
+                watch.since = monotonic()
+                if watch.idle:
+                    watch.start()
     except asyncio.CancelledError:
         if watch and watch.absorb():
             raise _build_stall(watch.limit) from None
         raise
-    except Exception:
+    except Exception as error:
         if not reader.ended:
+            _name_request(error, response)
             raise
     finally:
         if watch:
             watch.stop()
+
+
+def _find_body(response: Any) -> Any:
+    """Return the body as our own transports give it, past three generators of httpx's that only pass it on.
+
+    Returns:
+        None for an encoded one, and where the http client is a user's own.
+    """
+    return None if "content-encoding" in response.headers else response.extensions.get(BODY)
+
+
+def _name_request(error: Exception, response: Any) -> None:
+    """Say whose error it is, as httpx does for a body that is read through it."""
+    if isinstance(error, http.RequestError):
+        error.request = response.request
 
 
 def _build_stall(limit: float) -> StreamStallError:
@@ -141,7 +162,8 @@ def _build_stall(limit: float) -> StreamStallError:
 def _drain(response: Any, pieces: Iterator[bytes]) -> None:
     """Read what follows `[DONE]`, or the connection could not be used again; at most for a moment."""
     watch = _SyncWatch(response, _DRAIN_SECONDS)
-    watch.resume()
+    watch.since = monotonic()
+    watch.start()
     with suppress(Exception):
         for _ in pieces:
             pass
@@ -156,26 +178,28 @@ async def _adrain(pieces: AsyncIterator[bytes]) -> None:
 
 
 class _AsyncWatch:
-    """Cancels the task that waits for bytes when none come for too long: one timer a stream, nothing a chunk."""
+    """Cancels the task that waits for bytes when none come for too long: one timer a stream, nothing a chunk.
+
+    Attributes:
+        since: Since when the task has waited; None while the caller has the word.
+        idle: True until `start`.
+        fired: True once the wait was too long.
+    """
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
+        self.since: float | None = None
+        self.idle = True
         self.fired = False
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._since: float | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def pause(self) -> None:
-        """Bytes came; until `resume` the caller has the word."""
-        self._since = None
-
-    def resume(self) -> None:
-        """The task waits for bytes from now on."""
-        self._since = self._loop.time()
-        if self._timer is None:
-            self._task = asyncio.current_task()
-            self._timer = self._loop.call_later(self.limit, self._check)
+    def start(self) -> None:
+        """Watch the running task."""
+        self.idle = False
+        self._task = asyncio.current_task()
+        self._timer = self._loop.call_later(self.limit, self._check)
 
     def stop(self) -> None:
         """Watch no longer."""
@@ -189,28 +213,30 @@ class _AsyncWatch:
         return self.fired
 
     def _check(self) -> None:
-        now = self._loop.time()
-        due = now + self.limit if self._since is None else self._since + self.limit
-        if due <= now and self._task is not None:
+        left = self.limit if self.since is None else self.since + self.limit - monotonic()
+        if left <= 0 and self._task is not None:
             self.fired = True
             self._task.cancel()
         else:
-            self._timer = self._loop.call_at(due, self._check)
+            self._timer = self._loop.call_later(left, self._check)
 
 
 class _SyncWatch:
     """Shuts the socket that a thread reads from when no bytes come for too long.
 
     It stops before the response is closed: from then on the connection may serve another thread's request.
+
+    Attributes:
+        since, idle, fired: As `_AsyncWatch` has them.
     """
 
     def __init__(self, response: Any, limit: float) -> None:
         self.limit = limit
+        self.since: float | None = None
+        self.idle = True
         self.fired = False
-        self._since: float | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
         stream = response.extensions.get("network_stream")
         self._socket: Any = stream.get_extra_info("socket") if stream is not None else None
         close = response.close
@@ -222,16 +248,11 @@ class _SyncWatch:
 
         response.close = stop_and_close
 
-    def pause(self) -> None:
-        """Bytes came; until `resume` the caller has the word."""
-        self._since = None
-
-    def resume(self) -> None:
-        """The thread waits for bytes from now on."""
-        self._since = monotonic()
-        if self._thread is None and self._socket is not None:
-            self._thread = threading.Thread(target=self._run, name="qwen3-stall-watch", daemon=True)
-            self._thread.start()
+    def start(self) -> None:
+        """Watch the thread that reads."""
+        self.idle = False
+        if self._socket is not None:
+            threading.Thread(target=self._run, name="qwen3-stall-watch", daemon=True).start()
 
     def stop(self) -> None:
         """Watch no longer."""
@@ -241,7 +262,7 @@ class _SyncWatch:
     def _run(self) -> None:
         wait = self.limit
         while not self._ended.wait(wait):
-            since = self._since
+            since = self.since
             wait = self.limit if since is None else since + self.limit - monotonic()
             if wait <= 0:
                 with self._lock, suppress(OSError):

@@ -27,6 +27,7 @@ else:
     )
 
 __all__ = [
+    "BODY",
     "KEEPALIVE_SECONDS",
     "PoolSet",
     "SocketOption",
@@ -39,6 +40,9 @@ __all__ = [
 
 SocketOption = tuple[int, int, int]
 """Arguments of `socket.setsockopt`."""
+
+BODY = "langchain_qwen3.body"
+"""The extension of a response under which our transports leave the stream of its body."""
 
 KEEPALIVE_SECONDS = 4.0
 """Idle connections are dropped after this: vLLM and uvicorn close theirs after 5 s, even under a request."""

@@ -134,7 +134,7 @@ class EdgeTrimmer:
             if not text:
                 return ""
             self.text_seen = True
-        if not self._trailing:
+        if not self._trailing or not (self._held or text.endswith("\n")):
             return text
         body = text.rstrip("\n")
         if not body:

@@ -206,15 +206,15 @@ def refuse_other_shapes(response: Any, body: object = None) -> Iterator[None]:
 def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mapping[str, Any] | None) -> ChatGeneration:
     reader = ChoiceReader(options)
     reason = choice.get("finish_reason")
-    fed = reader.feed(choice.get("message") or {})
-    end = reader.close(reason)
-    calls = collect_tool_calls([*fed.calls, *end.calls])
+    reasoning, content, calls_fed = reader.feed(choice.get("message") or {})
+    last_reasoning, last_content, calls_held = reader.close(reason)
+    calls = collect_tool_calls([*calls_fed, *calls_held])
     kwargs = reader.kept
-    reasoning = fed.reasoning + end.reasoning
+    reasoning += last_reasoning
     if reasoning and options.return_reasoning:
         kwargs["reasoning_content"] = reasoning
     message = AIMessage(
-        content=fed.content + end.content,
+        content=content + last_content,
         additional_kwargs=kwargs,
         tool_calls=calls.calls,
         invalid_tool_calls=calls.invalid,

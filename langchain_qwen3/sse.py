@@ -7,7 +7,7 @@ stream was complete. Lines end with LF, CRLF or CR; comments and unknown fields 
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jiter import from_json
@@ -45,6 +45,7 @@ class SseReader:
 
     __slots__ = (
         "_after_cr",
+        "_at_edge",
         "_begun",
         "_data",
         "_held",
@@ -69,14 +70,34 @@ class SseReader:
         self._after_cr = False
         self._start = True
         self._begun = False
+        self._at_edge = False  # between two events, with nothing held
 
     def feed(self, data: bytes) -> list[Any]:
         """Take the next bytes and return the events they complete, those before a failure included."""
+        return [*self.read(data)]
+
+    def read(self, data: bytes) -> Iterable[Any]:
+        """Do what `feed` does, an event at a time; all of them are to be taken before the next bytes come."""
+        if (
+            self._at_edge
+            and data.find(b"\n") == len(data) - 2 <= self._max
+            and data.startswith(b"data: {")
+            and data.endswith(b"}\n\n")
+            and b"\r" not in data
+        ):
+            try:  # one whole event, as engines send them
+                event = from_json(data[6:])
+            except ValueError:
+                pass  # to be told of below
+            else:
+                self._begun = True
+                return (event,)
         if self._after_cr or b"\r" in data:
             data = self._normalize(data)
         arrived = len(data)
         if b"\n" not in data:
             if data:
+                self._at_edge = False
                 self._pieces.append(data)
                 self._hold(self._held + arrived)
             return []
@@ -86,56 +107,57 @@ class SseReader:
         lines = data.split(b"\n")
         rest = lines.pop()
         self._pieces = [rest] if rest else []
-        events: list[Any] = []
-        try:
-            self._read_lines(lines, events)
-        except BadEventError as error:
-            self.failure = error
-        if not self._data:
-            self._hold(len(rest))
-        elif b"" in lines:  # the unfinished event began in these bytes
-            self._hold(sum(map(len, self._data)) + len(rest))
+        if b"" in lines:  # what follows the last blank line is of an unfinished event
+            unfinished = lines[len(lines) - lines[::-1].index(b"") :]
+            self._hold(sum(map(len, unfinished)) + len(rest))
         else:
             self._hold(self._held + arrived)
-        return events
+        self._at_edge = not (self._held or lines[-1] or self._after_cr)
+        return self._read_lines(lines)
 
     def close(self) -> list[Any]:
         """Return the event that the end of the stream left without its blank line."""
         rest = b"".join(self._pieces)
         self._pieces = []
         cut = any(name.startswith(rest) for name in _FIELDS)
-        events: list[Any] = []
-        with suppress(BadEventError):  # half an event: the stream was cut inside it
-            self._read_lines([b""] if cut else [rest, b""], events)
+        failure = self.failure
+        events = [*self._read_lines([b""] if cut else [rest, b""])]
+        self.failure = failure  # half an event is no failure: the stream was cut inside it
         return events
 
-    def _read_lines(self, lines: list[bytes], events: list[Any]) -> None:
+    def _read_lines(self, lines: list[bytes]) -> Iterator[Any]:
         if self._start:
             self._start = False
             lines[0] = lines[0].removeprefix(_BOM)
         pending = self._data
-        for line in lines:
-            if line.startswith(b"data:"):
-                pending.append(line[5:])
-            elif not line:
-                if pending:
-                    self._dispatch(events)
-            elif not line.startswith(_PASSED_OVER):
-                self._take_odd_line(line)
+        try:
+            for line in lines:
+                if line.startswith(b"data:"):
+                    pending.append(line[5:])
+                elif not line:
+                    if pending and (body := self._take_event(pending)):
+                        yield from_json(body)
+                elif not line.startswith(_PASSED_OVER):
+                    self._take_odd_line(line)
+        except BadEventError as error:
+            self._fail(error)
+        except ValueError as error:
+            self._fail(BadEventError(f"an event is no JSON ({error})", body))
 
-    def _dispatch(self, events: list[Any]) -> None:
-        pending = self._data
+    def _take_event(self, pending: list[bytes]) -> bytes:
+        """Return the body of the event that a blank line ended; empty for one without content."""
         body = (pending[0] if len(pending) == 1 else b"\n".join(pending)).strip()
         pending.clear()
         if self.done or not body:
-            return
+            return b""
         self._begun = True
         if body == b"[DONE]":
             self.done = True
-        elif len(body) > self._max:
+            self._at_edge = False
+            return b""
+        if len(body) > self._max:
             raise self._build_too_large(body)
-        else:
-            events.append(_parse(body))
+        return body
 
     def _take_odd_line(self, line: bytes) -> None:
         if line.startswith(b"error:"):  # older llama-server names its error events by the field
@@ -156,15 +178,11 @@ class SseReader:
     def _hold(self, size: int) -> None:
         self._held = size
         if size > self._max:
-            self.failure = self._build_too_large(b"".join([*self._data, *self._pieces]))
+            self._fail(self._build_too_large(b"".join([*self._data, *self._pieces])))
+
+    def _fail(self, failure: BadEventError) -> None:
+        self.failure = failure
+        self._at_edge = False
 
     def _build_too_large(self, raw: bytes) -> BadEventError:
         return BadEventError(f"an event is larger than {self._max} bytes", raw)
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return from_json(body)
-    except ValueError as error:
-        message = f"an event is no JSON ({error})"
-        raise BadEventError(message, body) from None

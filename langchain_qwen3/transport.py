@@ -25,7 +25,7 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, cast
 
-from langchain_qwen3.pools import PoolSet, http, list_connections
+from langchain_qwen3.pools import BODY, PoolSet, http, list_connections
 
 __all__ = ["LoopTransport", "SyncTransport"]
 
@@ -166,6 +166,7 @@ class _LoopPools(PoolSet[http.AsyncBaseTransport]):
         except BaseException:
             await release()
             raise
+        response.extensions[BODY] = response.stream
         response.stream = _CountedStream(cast("http.AsyncByteStream", response.stream), release)
         return response
 
@@ -211,6 +212,7 @@ class SyncTransport(http.BaseTransport):
         except BaseException:
             release()
             raise
+        response.extensions[BODY] = response.stream
         response.stream = _CountedSyncStream(cast("http.SyncByteStream", response.stream), release)
         return response
 

@@ -177,9 +177,13 @@ def _read_choice(deltas: list[tuple[str, str]], options: ReplyOptions, reason: s
     reader = ChoiceReader(options)
     pieces = [reader.feed({name: text}) for name, text in deltas]
     pieces.append(reader.close(reason))
-    calls = collect_tool_calls(chunk for piece in pieces for chunk in piece.calls)
-    text = ["".join(piece[at] for piece in pieces) for at in (0, 1)]
-    return text, _without_ids(calls), [*reader.notes.get("tool_call_errors", {}).values()]
+    reasoning, content, found = zip(*pieces, strict=True)
+    calls = collect_tool_calls(chunk for chunks in found for chunk in chunks)
+    return (
+        ["".join(reasoning), "".join(content)],
+        _without_ids(calls),
+        [*reader.notes.get("tool_call_errors", {}).values()],
+    )
 
 
 def _read_calls(reader: Any, pieces: list[str], truncated: bool) -> Any:
