@@ -1,5 +1,7 @@
 """ChatQwen3: the LangChain chat model for Qwen3 on vLLM, SGLang, llama.cpp, Ollama, DashScope and GPU pods."""
 
+import openai  # noqa: F401 - first: after langchain-core the collector would go through all of that again, 0.1 s
+
 from langchain_qwen3.chat_model import ChatQwen3
 from langchain_qwen3.errors import (
     BadReplyError,

@@ -48,6 +48,23 @@ def resolve_api_key(base_url: str) -> str:
     return key or "EMPTY"
 
 
+class Completions:
+    """The SDK's `chat.completions`, made when it is first used: `ChatQwen3` itself never does.
+
+    It would be half of the objects that a model keeps alive, and that the garbage collector goes through.
+    """
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: openai.OpenAI | openai.AsyncOpenAI) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what copying asks of an object that has no fields yet
+            raise AttributeError(name)
+        return getattr(self._client.chat.completions, name)
+
+
 def build_clients(model: Qwen3Fields) -> tuple[ClientLease | None, openai.OpenAI | None, openai.AsyncOpenAI]:
     """Return the lease on the shared connections and the SDK's clients; no sync one for an async key.
 

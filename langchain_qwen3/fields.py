@@ -13,7 +13,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from langchain_qwen3.client_pool import ClientLease
-from langchain_qwen3.clients import CONNECTION_FIELDS, build_clients, resolve_api_key
+from langchain_qwen3.clients import CONNECTION_FIELDS, Completions, build_clients, resolve_api_key
 from langchain_qwen3.dialects import DIALECTS
 from langchain_qwen3.in_flight import InFlightLimit
 from langchain_qwen3.messages import ReasoningHistory
@@ -144,8 +144,8 @@ class Qwen3Fields(ChatOpenAI):
     def _connect(self) -> None:
         """Build the SDK's clients over the shared connections."""
         self._lease, self.root_client, self.root_async_client = build_clients(self)
-        self.client = self.root_client and self.root_client.chat.completions
-        self.async_client = self.root_async_client and self.root_async_client.chat.completions
+        self.client = self.root_client and Completions(self.root_client)
+        self.async_client = self.root_async_client and Completions(self.root_async_client)
 
     # -- identity ----------------------------------------------------------------------------------------------------
 

@@ -260,3 +260,11 @@ def test_hides_the_key_when_construction_fails() -> None:
     with pytest.raises(ValueError, match="server must be") as caught:
         build(api_key="sk-very-secret", server="nope")
     assert "sk-very-secret" not in str(caught.value)
+
+
+def test_clients_are_the_sdks_completions_when_somebody_uses_them() -> None:
+    """Code written for ChatOpenAI calls `llm.client.create(...)`; the model itself never does, and makes them late."""
+    llm = ChatQwen3(model="q", base_url="http://127.0.0.1:1/v1")
+    assert llm.client.create == llm.root_client.chat.completions.create
+    assert llm.async_client.create == llm.root_async_client.chat.completions.create
+    assert copy.copy(llm.client).create == llm.client.create

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -24,6 +25,8 @@ LINEAR = 1.1  # how much more than four times as many calls four times the work 
 CALLS_PER_CHUNK_READ = {"vllm": 7.3, "tools": 20, "inline": 10.6}
 CALLS_PER_CHUNK_STREAMED = {"httpx": 70, "aiohttp": 35}
 CALLS_PER_CHUNK_ALONE = {"httpx": 116, "aiohttp": 57}
+CALLS_PER_MODEL = 540
+OBJECTS_PER_MODEL = 29
 CALLS_PER_CALL = {"httpx": 1950, "aiohttp": 1315}
 
 
@@ -163,6 +166,17 @@ async def test_a_call_stays_in_its_budget(replay_url: str, transport: str) -> No
             await model.ainvoke("Hello")
 
     assert await acount(call) / 20 <= CALLS_PER_CALL[transport]
+
+
+def test_a_model_stays_in_its_budget() -> None:
+    """Services build a model per request: it costs calls to build, and objects that the collector goes through."""
+    build_model("http://127.0.0.1:1")
+    assert count(lambda: build_model("http://127.0.0.1:1")) <= CALLS_PER_MODEL
+    gc.collect()
+    before = len(gc.get_objects())
+    models = [build_model("http://127.0.0.1:1") for _ in range(100)]
+    gc.collect()
+    assert (len(gc.get_objects()) - before) / len(models) <= OBJECTS_PER_MODEL
 
 
 def test_writing_a_request_is_linear_in_history() -> None:
