@@ -36,7 +36,9 @@ from langchain_qwen3.tools import collect_tool_calls
 
 _MESSAGE = AIMessageChunk(content="", additional_kwargs={}, response_metadata={"model_provider": PROVIDER})
 _GENERATION = ChatGenerationChunk(message=_MESSAGE)
-# What `object.__setattr__` looks up on every use.
+_DEFAULTS = [item for item in vars(_GENERATION).items() if item[0] not in {"text", "message"}]
+_set = object.__setattr__
+# What it looks up on every use.
 _set_fields, _set_fields_set, _set_extra, _set_private = (
     BaseModel.__dict__[name].__set__
     for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
@@ -272,7 +274,7 @@ def read_streamed_response(response: Any, options: ReplyOptions) -> ChatResult:
 def build_text_chunk(reasoning: str, content: str) -> ChatGenerationChunk:
     """Return a chunk of text, equal to the validated one and a fifth of its cost.
 
-    The `__dict__` of templates validated at import is copied, every container in it fresh.
+    The fields of templates validated at import are copied, every container among them fresh.
     """
     fields = _MESSAGE.__dict__.copy()
     fields["content"] = content
@@ -286,11 +288,11 @@ def build_text_chunk(reasoning: str, content: str) -> ChatGenerationChunk:
     _set_fields_set(message, _MESSAGE.__pydantic_fields_set__.copy())
     _set_extra(message, {})
     _set_private(message, None)
-    fields = _GENERATION.__dict__.copy()
-    fields["message"] = message
-    fields["text"] = content
     generation = ChatGenerationChunk.__new__(ChatGenerationChunk)
-    _set_fields(generation, fields)
+    _set(generation, "text", content)  # set one by one, fields lie in the object itself: no dict for the collector
+    for name, value in _DEFAULTS:
+        _set(generation, name, value)
+    _set(generation, "message", message)
     _set_fields_set(generation, _GENERATION.__pydantic_fields_set__.copy())
     _set_extra(generation, None)
     _set_private(generation, None)
@@ -319,3 +321,6 @@ def build_call_chunk(reasoning: str, content: str, calls: Sequence[ToolCallChunk
 def _join_fragments(calls: Sequence[ToolCallChunk]) -> list[Any]:
     """Return one chunk per call: core joins the fragments of two messages, not those within one."""
     return merge_lists([], list(calls)) or []
+
+
+build_text_chunk("", "")  # CPython lays out a class's attributes by its first few objects
