@@ -1,4 +1,4 @@
-"""aiohttp as the inner transport: half of httpx's cost per chunk and per call, with httpx's errors.
+"""aiohttp as the inner transport: half of httpx's cost per chunk and less per call, with httpx's errors.
 
 httpx-aiohttp's adapter sends the request. What it leaves to us: it reports refused, unknown host and
 hang-up as timeouts, lets some of aiohttp's own errors through, and takes over aiohttp's habits: cookies are

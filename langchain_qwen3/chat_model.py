@@ -15,7 +15,6 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_qwen3 import content_blocks
-from langchain_qwen3.counting import count_messages, count_text, encode_text
 from langchain_qwen3.detection import ServerFacts, alook_up, look_up, recall_facts
 from langchain_qwen3.dialects import GENERIC, Dialect
 from langchain_qwen3.errors import translate_errors
@@ -301,11 +300,15 @@ class ChatQwen3(Qwen3Fields):
         Raises:
             ImportError: The server cannot say and the extra is not installed.
         """
+        from langchain_qwen3.counting import encode_text
+
         self._detect()
         return encode_text(self, text)
 
     def get_num_tokens(self, text: str) -> int:
         """Return the number of tokens of a text: the server's count, else the local tokenizer's, else an estimate."""
+        from langchain_qwen3.counting import count_text
+
         self._detect()
         return count_text(self, text)
 
@@ -319,6 +322,8 @@ class ChatQwen3(Qwen3Fields):
             tools: Functions, pydantic classes, LangChain tools or tool dicts.
             **kwargs: Settings of the call, such as `enable_thinking`, which changes the prompt.
         """
+        from langchain_qwen3.counting import count_messages
+
         self._detect()
         if tools:
             kwargs["tools"] = [convert_to_openai_tool(tool) for tool in tools]
