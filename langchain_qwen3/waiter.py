@@ -90,6 +90,10 @@ class Waiter:
 
     # -- what asyncio's tasks call -----------------------------------------------------------------------------------
 
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the event loop."""
+        return self._loop
+
     def add_done_callback(self, callback: Callable[[Any], object], *, context: Context | None = None) -> None:
         """Take the step of the task that waits."""
         self._callback, self._context = callback, context
