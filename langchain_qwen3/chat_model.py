@@ -231,12 +231,12 @@ class ChatQwen3(Qwen3Fields):
                             yield chunk
                         if reader.done:
                             break
-                    last = reader.end()
-                    _check_choice(call, lambda: [reader.collect()])
-                    for chunk in last:
-                        if run_manager:
-                            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
+                last = reader.end()
+                _check_choice(call, lambda: [reader.collect()])
+                for chunk in last:
+                    if run_manager:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
             except Exception:
                 if (held := reader.abort()) is not None:
                     yield held  # or the caller's own sum would keep half a call that looks whole
@@ -264,12 +264,12 @@ class ChatQwen3(Qwen3Fields):
                                 yield chunk
                             if reader.done:
                                 break
-                        last = reader.end()
-                        _check_choice(call, lambda: [reader.collect()])
-                        for chunk in last:
-                            if run_manager:
-                                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
+                    last = reader.end()
+                    _check_choice(call, lambda: [reader.collect()])
+                    for chunk in last:
+                        if run_manager:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
                 except Exception:
                     if (held := reader.abort()) is not None:
                         yield held

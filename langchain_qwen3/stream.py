@@ -57,6 +57,7 @@ class StreamReader:
         finish_reason: Why the model ended, None while it has not.
         usage: The newest usage; servers count up, so it replaces the one before and is never added to it.
         first_token_at: Clock reading at the first chunk with text or calls, None before.
+        pieces: How often bytes came.
     """
 
     def __init__(self, options: ReplyOptions) -> None:
@@ -77,6 +78,7 @@ class StreamReader:
         self.finish_reason: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self.first_token_at: float | None = None
+        self.pieces = 0
 
     def begin(self, response: Any) -> None:
         """Take the response whose body follows: its headers, and where errors are said to come from."""
@@ -90,6 +92,7 @@ class StreamReader:
             BadReplyError: An event is no chunk of a chat completion.
             BadEventError: An event is no JSON or too large.
         """
+        self.pieces += 1
         events = self._events.read(data)
         if isinstance(events, tuple):  # one whole event, as engines send them
             chunk = self._feed(events[0])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_qwen3 import ChatQwen3, errors, exchange
 from langchain_qwen3.errors import (
@@ -21,6 +24,7 @@ from langchain_qwen3.errors import (
     StreamCutError,
     StreamStallError,
 )
+from langchain_qwen3.pools import http as httpx
 from tests.faults.plans import content_of, reasoning_of
 from tests.faults.server import FaultServer, closed_port
 
@@ -220,6 +224,47 @@ async def test_slow_prefill_is_no_stall_when_the_first_chunk_is_late(server, way
     key = new_key()
     model = build_model(server, transport, stream_chunk_timeout=0.1)
     assert is_right(await ask(model, way, f"{key} [[stall head 0.4]]"), key)
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+async def test_slow_caller_is_no_stall_when_it_thinks_about_a_chunk(server, transport):
+    """Protects callers that take their time: only the wait for the server counts."""
+    key = new_key()
+    stream = build_model(server, transport, stream_chunk_timeout=0.4).astream(f"{key} [[slow 0.001]]")
+    chunks = [await anext(stream), await anext(stream)]
+    await asyncio.sleep(0.8)
+    assert is_right(add([*chunks, *[chunk async for chunk in stream]]), key)
+
+
+def test_slow_caller_is_no_stall_when_it_is_a_thread(server):
+    """Protects the same for threads."""
+    key = new_key()
+    stream = build_model(server, stream_chunk_timeout=0.4).stream(f"{key} [[slow 0.001]]")
+    chunks = [next(stream), next(stream)]
+    time.sleep(0.8)
+    assert is_right(add([*chunks, *stream]), key)
+
+
+class FailingCallback(BaseCallbackHandler):
+    """Fails at the chunk that comes with the reason for the end, as a handler that reaches the network may."""
+
+    raise_error = True
+
+    def on_llm_new_token(self, token, **_kwargs):
+        """Fail with an error of the kind that a broken body raises."""
+        if token.endswith("end"):
+            raise ConnectionResetError("the callback's own")
+
+
+def test_callbacks_error_is_told_when_the_stream_has_ended():
+    """Protects the caller's own errors: what breaks after the end is passed over in the body alone."""
+    delta = {"role": "assistant", "content": "the end"}
+    event = json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]})
+    reply = httpx.Response(200, headers={"content-type": "text/event-stream"}, text=f"data: {event}\n\n")
+    client = httpx.Client(transport=httpx.MockTransport(lambda _: reply))
+    model = ChatQwen3(model="qwen3-8b", base_url="http://x/v1", api_key=KEY, server="dashscope", http_client=client)
+    with pytest.raises(ConnectionResetError, match="own"):  # the server streams what thinks, so a whole call does
+        model.invoke("hi", enable_thinking=True, config={"callbacks": [FailingCallback()]})
 
 
 @pytest.mark.parametrize(("way", "transport"), WAYS)
