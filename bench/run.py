@@ -28,7 +28,7 @@ QUICK_CASES = ("stream-2000", "stream-tools", "stream-inline", "paced-x16", "cal
 MEASURED = ("cpu", "wall", "bytes")
 PACKAGES = (
     *("langchain-qwen3-chat", "langchain-core", "langchain-openai", "langchain-qwq", "langchain-deepseek"),
-    *("langchain-llama-cpp", "openai", "httpx2", "httpx", "aiohttp", "httpx-aiohttp", "orjson", "jiter", "pydantic"),
+    *("langchain-llama-cpp", "openai", "httpx2", "httpx", "aiohttp", "orjson", "jiter", "pydantic"),
 )
 
 Figures = dict[str, float]

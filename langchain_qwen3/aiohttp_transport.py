@@ -1,22 +1,20 @@
 """aiohttp as the inner transport: half of httpx's cost per chunk and less per call, with httpx's errors.
 
-httpx-aiohttp's adapter sends the request. What it leaves to us: it reports refused, unknown host and
-hang-up as timeouts, lets some of aiohttp's own errors through, and takes over aiohttp's habits: cookies are
-kept, connections limited to 100, socket options ignored, and what a broken reply still had to say is thrown
-away.
+aiohttp's habits are not taken over: cookies that are kept, 100 connections at most, URLs quoted anew, and what a broken
+reply still had to say thrown away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import importlib
-import importlib.util
+import importlib.metadata
 import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from packaging.version import Version
 
 from langchain_qwen3.pools import KEEPALIVE_SECONDS, SocketOption, build_ssl_context, http
 from langchain_qwen3.waiter import Waiter
@@ -24,23 +22,18 @@ from langchain_qwen3.waiter import Waiter
 if TYPE_CHECKING:
     import aiohttp
 
+_OLDEST = Version("3.12")
 _LARGE_BODY = 2**20  # bytes
 _LONGEST_SIZE = 8  # characters in the size of a chunk and its line end
 
 
 @functools.cache
 def has_aiohttp() -> bool:
-    """Tell whether the adapter for the SDK's http library is installed, without importing it."""
-    spec = importlib.util.find_spec("httpx_aiohttp")
-    if spec is None or not spec.submodule_search_locations:
+    """Tell whether an aiohttp that will do is installed, without importing it."""
+    try:
+        return Version(importlib.metadata.version("aiohttp")) >= _OLDEST
+    except importlib.metadata.PackageNotFoundError:
         return False
-    return http.__name__ != "httpx2" or Path(spec.submodule_search_locations[0], "httpx2").is_dir()
-
-
-@functools.cache
-def import_adapter() -> Any:
-    """Import the adapter for the SDK's http library; slow where nothing else has imported aiohttp."""
-    return importlib.import_module("httpx_aiohttp.httpx2" if http.__name__ == "httpx2" else "httpx_aiohttp")
 
 
 class AiohttpTransport(http.AsyncBaseTransport):
@@ -52,11 +45,9 @@ class AiohttpTransport(http.AsyncBaseTransport):
     """
 
     def __init__(self, proxy: http.Proxy | None = None, socket_options: Sequence[SocketOption] = ()) -> None:
-        self._adapter = import_adapter().AiohttpTransport(
-            verify=build_ssl_context(),
-            proxy=None if proxy is None else _with_auth_header(proxy),
-            client=functools.partial(_open_session, socket_options),
-        )
+        self._proxy = {} if proxy is None else _build_proxy_options(proxy)
+        self._socket_options = socket_options
+        self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: http.Request) -> http.Response:
         """Send one request.
@@ -65,48 +56,65 @@ class AiohttpTransport(http.AsyncBaseTransport):
             http.TransportError: the same as `http.AsyncHTTPTransport` raises for this fault.
         """
         import aiohttp
+        from multidict import CIMultiDict
+        from yarl import URL
 
-        if int(request.headers.get("content-length", "0")) > _LARGE_BODY:
-            # aiohttp warns (ResourceWarning) of large bodies given as bytes; as a stream they go out the same way
-            request = http.Request(
-                request.method,
-                request.url,
-                headers=request.headers,
-                stream=request.stream,
-                extensions=request.extensions,
-            )
+        if self._session is None:
+            self._session = _open_session(self._socket_options)
+        limits = request.extensions.get("timeout", {})
         try:
-            response: http.Response = await self._adapter.handle_async_request(request)
-        except http.TransportError as error:
-            cause = error.__cause__
-            raise (translate_aiohttp_error(cause) if isinstance(cause, aiohttp.ClientError) else error) from cause
-        except (aiohttp.ClientError, ValueError) as error:
+            reply = await self._session.request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=CIMultiDict(request.headers.multi_items()),
+                data=_read_body(request),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    sock_connect=limits.get("connect"), sock_read=limits.get("read"), connect=limits.get("pool")
+                ),
+                server_hostname=request.extensions.get("sni_hostname"),
+                **self._proxy,
+            )
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise translate_aiohttp_error(error) from error
-        reply: aiohttp.ClientResponse = response.stream._aiohttp_response  # type: ignore[union-attr]  # noqa: SLF001
-        timeout = request.extensions.get("timeout", {}).get("read")
-        response.stream = _AiohttpStream(reply, timeout)  # the adapter's own stream maps errors wrongly
-        return response
+        return http.Response(
+            reply.status,
+            headers=reply.raw_headers,
+            stream=_AiohttpStream(reply, limits.get("read")),
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (reply.reason or "").encode()},
+        )
 
     async def aclose(self) -> None:
         """Close the session and its connections."""
-        await self._adapter.aclose()
+        if self._session is not None:
+            await self._session.close()
 
     def count_connections(self) -> int:
         """Count the open connections, idle ones included."""
-        connector = getattr(self._adapter.client, "connector", None)  # a factory until the first request
+        connector: Any = None if self._session is None else self._session.connector
         if connector is None:
             return 0
         # aiohttp shows no public view
         return len(connector._acquired) + sum(map(len, connector._conns.values()))  # noqa: SLF001
 
 
-def _with_auth_header(proxy: http.Proxy) -> http.Proxy:
-    # The adapter passes user and password in a class that aiohttp deprecates; aiohttp turns a proxy's
-    # `Authorization` into `Proxy-Authorization`, and sends it to the proxy alone.
-    if proxy.raw_auth is None:
-        return proxy
-    basic = b64encode(b":".join(proxy.raw_auth)).decode()
-    return http.Proxy(proxy.url, headers={**proxy.headers, "Authorization": f"Basic {basic}"})
+def _read_body(request: http.Request) -> Any:
+    """Return what aiohttp is to send, None for nothing."""
+    try:
+        content = request.content
+    except http.RequestNotRead:
+        return request.stream
+    # aiohttp warns (ResourceWarning) of large bodies given as bytes; as a stream they go out the same way
+    return request.stream if len(content) > _LARGE_BODY else content or None
+
+
+def _build_proxy_options(proxy: http.Proxy) -> dict[str, Any]:
+    headers = dict(proxy.headers)
+    if proxy.raw_auth is not None:
+        # aiohttp deprecates the class it had for user and password; it turns a proxy's `Authorization` into
+        # `Proxy-Authorization`, and sends it to the proxy alone.
+        headers["Authorization"] = f"Basic {b64encode(b':'.join(proxy.raw_auth)).decode()}"
+    return {"proxy": str(proxy.url), "proxy_headers": headers}
 
 
 def _open_session(socket_options: Sequence[SocketOption]) -> aiohttp.ClientSession:
@@ -125,7 +133,7 @@ def _open_session(socket_options: Sequence[SocketOption]) -> aiohttp.ClientSessi
         keepalive_timeout=KEEPALIVE_SECONDS,
         socket_factory=open_socket if socket_options else None,
     )
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
 
 
 class _AiohttpStream(http.AsyncByteStream):
@@ -283,7 +291,7 @@ def translate_aiohttp_error(error: Exception) -> http.TransportError:
             kind = http.ProxyError
         case aiohttp.ConnectionTimeoutError():
             kind = http.ConnectTimeout
-        case aiohttp.ServerTimeoutError():
+        case TimeoutError():
             kind = http.ReadTimeout
         case aiohttp.ClientConnectorError():  # refused, unknown host, bad certificate, no TLS, no proxy
             kind = http.ConnectError

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import itertools
 import os
 import threading
@@ -22,7 +23,7 @@ from typing import Any, Literal
 
 import openai
 
-from langchain_qwen3.aiohttp_transport import AiohttpTransport, has_aiohttp, import_adapter
+from langchain_qwen3.aiohttp_transport import AiohttpTransport, has_aiohttp
 from langchain_qwen3.pools import (
     KEEPALIVE_SECONDS,
     SocketOption,
@@ -31,7 +32,7 @@ from langchain_qwen3.pools import (
     prepare_first_request,
     use_backend,
 )
-from langchain_qwen3.transport import LoopTransport, SyncTransport
+from langchain_qwen3.transport import LoopTransport, SyncTransport, read_whole
 
 __all__ = ["ClientLease", "PoolSettings", "http", "lease_clients", "open_connections"]
 
@@ -229,14 +230,14 @@ def _is_elsewhere(asked: http.URL, told: http.URL) -> bool:
 
 
 # A client given `transport=` ignores the environment's proxies. The two hooks in which httpx builds its own
-# transports leave it in charge of `proxy=`, the environment and NO_PROXY; httpx-aiohttp uses them as well.
+# transports leave it in charge of `proxy=`, the environment and NO_PROXY.
 class _AsyncClient(_Ours, openai.DefaultAsyncHttpxClient):
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._loop_transports: list[LoopTransport] = []
         prepare_first_request()
         if settings.transport == "aiohttp":
-            import_adapter()
+            importlib.import_module("aiohttp")  # with the first client: within a request a fork could cut it short
         super().__init__(proxy=settings.proxy, cookies=_NoCookies())
 
     def _init_transport(self, *_args: Any, **_kwargs: Any) -> LoopTransport:
@@ -248,6 +249,13 @@ class _AsyncClient(_Ours, openai.DefaultAsyncHttpxClient):
         )
         self._loop_transports.append(transport)
         return transport
+
+    async def send(self, request: http.Request, *, stream: bool = False, **options: Any) -> http.Response:
+        """Send a request; a reply that is wanted whole is read past httpx's generators."""
+        response: http.Response = await super().send(request, stream=True, **options)
+        if not stream:
+            await read_whole(response)
+        return response
 
     async def aclose(self) -> None:
         """Close the running loop's connections; the client stays open."""

@@ -14,9 +14,10 @@ import openai
 from openai._models import FinalRequestOptions  # what `post` hands to `request`, which takes nothing else
 
 from langchain_qwen3.errors import StreamStallError
-from langchain_qwen3.pools import BODY, http
+from langchain_qwen3.pools import http
 from langchain_qwen3.stall_watch import AsyncWatch, SyncWatch
 from langchain_qwen3.stream import StreamReader
+from langchain_qwen3.transport import find_body, name_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -64,7 +65,7 @@ def open_stream(client: Any, call: Call, reader: StreamReader, stall: float | No
     )
     with closing(response):
         reader.begin(response)
-        pieces = iter(_find_body(response) or response.iter_bytes())
+        pieces = iter(find_body(response) or response.iter_bytes())
         watch = SyncWatch(stall, lambda: _get_wait(pieces, reader), response) if stall else None
         try:
             yield pieces
@@ -74,7 +75,7 @@ def open_stream(client: Any, call: Call, reader: StreamReader, stall: float | No
                 _drain(response, pieces)
         except Exception as error:
             if not (_has_broken(pieces) and (reader.ended or (watch and watch.fired))):
-                _name_request(error, response)
+                name_request(error, response)
                 raise
     if watch and watch.fired:
         raise _build_stall(watch.limit)
@@ -93,7 +94,7 @@ async def aopen_stream(
     )
     async with aclosing(response):
         reader.begin(response)
-        pieces = aiter(_find_body(response) or response.aiter_bytes())
+        pieces = aiter(find_body(response) or response.aiter_bytes())
         watch = AsyncWatch(stall, lambda: _get_wait(pieces, reader)) if stall else None
         try:
             yield pieces
@@ -106,7 +107,7 @@ async def aopen_stream(
                 raise
         except Exception as error:
             if not (_has_broken(pieces) and reader.ended):
-                _name_request(error, response)
+                name_request(error, response)
                 raise
         finally:
             if watch:
@@ -124,21 +125,6 @@ def _get_wait(pieces: Any, reader: StreamReader) -> int | None:
 def _has_broken(pieces: Any) -> bool:
     """Tell whether the body raised, and not one who reads it: a generator that raised has no frame."""
     return (pieces.ag_frame if hasattr(pieces, "ag_frame") else pieces.gi_frame) is None
-
-
-def _find_body(response: Any) -> Any:
-    """Return the body as our own transports give it, past three generators of httpx's that only pass it on.
-
-    Returns:
-        None for an encoded one, and where the http client is a user's own.
-    """
-    return None if "content-encoding" in response.headers else response.extensions.get(BODY)
-
-
-def _name_request(error: Exception, response: Any) -> None:
-    """Say whose error it is, as httpx does for a body that is read through it."""
-    if isinstance(error, http.RequestError):
-        error.request = response.request
 
 
 def _build_stall(limit: float) -> StreamStallError:

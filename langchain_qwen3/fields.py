@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from langchain_core.language_models import LangSmithParams
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_openai import ChatOpenAI
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
@@ -21,7 +22,7 @@ from langchain_qwen3.profiles import build_profile
 from langchain_qwen3.reply import PROVIDER
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import LangSmithParams, ModelProfile
+    from langchain_core.language_models import ModelProfile
 
 DEFAULT_BASE_URL = "http://localhost:8000/v1"
 """vLLM's default port."""
@@ -188,8 +189,19 @@ class Qwen3Fields(ChatOpenAI):
         return f"{key}---{sha256(text.encode()).hexdigest()}"
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop=stop, **kwargs)
-        params["ls_provider"] = PROVIDER
+        # The parent gathers everything a call sends to find these, with each call.
+        given = {**self._default_params, **kwargs}
+        params = LangSmithParams(
+            ls_provider=PROVIDER,
+            ls_model_name=given.get("model", self.model_name),
+            ls_model_type="chat",
+            ls_temperature=given.get("temperature", self.temperature),
+        )
+        limit = given.get("max_tokens", self.max_tokens) or given.get("max_completion_tokens", self.max_tokens)
+        if limit:
+            params["ls_max_tokens"] = limit
+        if stops := stop or given.get("stop"):
+            params["ls_stop"] = stops
         return params
 
     def _resolve_model_profile(self) -> ModelProfile | None:
@@ -203,9 +215,11 @@ class Qwen3Fields(ChatOpenAI):
     @property
     def _in_flight(self) -> InFlightLimit:
         """The limit, shared by every copy of this model that has the same size."""
-        if self._limit is None or self._limit.size != self.max_concurrency:
-            self._limit = InFlightLimit(self.max_concurrency)
-        return self._limit
+        # read where pydantic keeps it: by its name it takes two microseconds, on every call
+        limit: InFlightLimit | None = (self.__pydantic_private__ or {}).get("_limit")
+        if limit is None or limit.size != self.max_concurrency:
+            limit = self._limit = InFlightLimit(self.max_concurrency)
+        return limit
 
     def close(self) -> None:
         """Give back this model's share in the sync connections; the last model to do so closes them."""

@@ -5,7 +5,7 @@ build_call: settings → thinking → tools and response format → history → 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import openai
@@ -117,11 +117,12 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     several = (payload.get("n") or 1) > 1
     if stream and several:
         raise ValueError("n must be 1 when streaming: a LangChain stream is one message")
-    reply = _build_reply_options(payload, settings, thinking, line, plan)
     return Call(
         payload=payload,
         options=options,
-        reply=replace(reply, include_headers=bool(fields.get("include_headers"))),
+        reply=_build_reply_options(
+            payload, settings, thinking, line, plan, include_headers=bool(fields.get("include_headers"))
+        ),
         dialect=dialect,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(thinking, line) and not (stream or several),
         demanded=None if parsed else plan.demanded,
@@ -264,10 +265,17 @@ def _openai_fields() -> frozenset[str]:
     return frozenset(CompletionCreateParamsBase.__annotations__) | {"generation_config"}
 
 
-def _build_reply_options(
-    payload: dict[str, Any], settings: Settings, thinking: Thinking, line: ModelLine | None, plan: ToolPlan
+def _build_reply_options(  # noqa: PLR0913  # what a reply depends on
+    payload: dict[str, Any],
+    settings: Settings,
+    thinking: Thinking,
+    line: ModelLine | None,
+    plan: ToolPlan,
+    *,
+    include_headers: bool,
 ) -> ReplyOptions:
     return ReplyOptions(
+        include_headers=include_headers,
         return_reasoning=thinking.return_reasoning,
         thinking_off=is_thinking_off(thinking, line),
         # A grammar may apply from the first token, so a constrained reply need not begin with reasoning.

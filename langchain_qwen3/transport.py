@@ -27,7 +27,7 @@ from typing import Any, cast
 
 from langchain_qwen3.pools import BODY, PoolSet, http, list_connections
 
-__all__ = ["LoopTransport", "SyncTransport"]
+__all__ = ["LoopTransport", "SyncTransport", "find_body", "name_request", "read_whole"]
 
 _transports: weakref.WeakSet[LoopTransport | SyncTransport] = weakref.WeakSet()
 _inherited: list[object] = []
@@ -50,6 +50,36 @@ class _CountedStream(http.AsyncByteStream):
         finally:
             if release is not None:
                 await release()
+
+
+def find_body(response: Any) -> Any:
+    """Return the body as our own transports give it, past three generators of httpx's that only pass it on.
+
+    Returns:
+        None for an encoded one, and where the http client is a user's own.
+    """
+    return None if "content-encoding" in response.headers else response.extensions.get(BODY)
+
+
+def name_request(error: Exception, response: Any) -> None:
+    """Say whose error it is, as httpx does for a body that is read through it."""
+    if isinstance(error, http.RequestError):
+        error.request = response.request
+
+
+async def read_whole(response: Any) -> None:
+    """Read a response to its end, as its `aread` does, and close it."""
+    try:
+        body = find_body(response)
+        if body is None:
+            await response.aread()
+        else:
+            response._content = b"".join([piece async for piece in body])  # noqa: SLF001 - as httpx keeps it
+    except Exception as error:
+        name_request(error, response)
+        raise
+    finally:
+        await response.aclose()
 
 
 class LoopTransport(http.AsyncBaseTransport):

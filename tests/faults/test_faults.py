@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -216,6 +217,28 @@ async def test_stream_stalls_with_what_arrived_when_it_goes_silent(server, way, 
     assert said
     assert reasoning_of(key).startswith(said)
     await wait_until_left(server, key)
+
+
+def test_stream_stalls_when_its_silent_body_has_no_length():
+    """Protects the error's kind: shutting the socket ends such a body well, which looks like a cut."""
+    event = json.dumps({"choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": None}]})
+    reply = f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\ndata: {event}\n\n"
+
+    def answer():
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(2**16)
+            connection.sendall(reply.encode())
+            while connection.recv(2**16):  # until the client leaves
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as thread:
+        thread.submit(answer)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        model = ChatQwen3(model=MODEL, base_url=url, api_key=KEY, server="vllm", stream_chunk_timeout=0.1)
+        with pytest.raises(StreamStallError) as caught:
+            add(model.stream("hi"))
+    assert caught.value.partial.text == "half"
 
 
 @pytest.mark.parametrize(("way", "transport"), [way for way in WAYS if "stream" in way[0]])

@@ -75,7 +75,7 @@ async def test_what_arrived_is_read_before_the_error(server, transport, fault):
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_refused_and_unknown_hosts_are_connect_errors(transport):
-    """httpx-aiohttp calls both timeouts, which sends people looking in the wrong place."""
+    """A timeout would send people looking in the wrong place."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

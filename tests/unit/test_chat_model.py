@@ -11,6 +11,7 @@ import cloudpickle
 import pytest
 from langchain_core.load import dumps, loads
 from langchain_core.messages import HumanMessage
+from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
@@ -134,6 +135,16 @@ def test_says_who_it_is_when_traced() -> None:
     params = model._get_ls_params()
     assert params["ls_provider"] == "qwen3"
     assert (params["ls_model_name"], params["ls_temperature"], params["ls_max_tokens"]) == ("Qwen/Qwen3-0.6B", 0.5, 7)
+
+
+@pytest.mark.parametrize("fields", [{}, {"temperature": 0.1, "max_tokens": 9, "stop": ["x"]}], ids=["none", "all"])
+@pytest.mark.parametrize("given", [{}, {"model": "b", "temperature": 0.2}, {"max_tokens": 3}])
+@pytest.mark.parametrize("stop", [None, ["z"]])
+def test_traces_are_told_what_chatopenai_tells_them(fields, given, stop):
+    """Traces and cost tables go by model, temperature, limit and stop words, those of the call before the model's."""
+    model = ChatQwen3(model="a", base_url="http://127.0.0.1:1/v1", **fields)
+    expected = {**ChatOpenAI._get_ls_params(model, stop=stop, **given), "ls_provider": "qwen3"}
+    assert model._get_ls_params(stop=stop, **given) == expected
 
 
 def test_shows_no_key_when_printed_or_dumped() -> None:

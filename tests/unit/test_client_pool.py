@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.metadata
 from unittest import mock
 
 import aiohttp
@@ -102,12 +103,19 @@ def test_settings_say_what_to_install_when_aiohttp_is_missing():
         PoolSettings(transport="aiohttp")
 
 
-def test_auto_takes_httpx_when_the_adapter_is_not_installed(monkeypatch):
-    """The extra is optional."""
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+@pytest.mark.parametrize(("installed", "chosen"), [(None, "httpx"), ("3.11.18", "httpx"), ("3.12.0", "aiohttp")])
+def test_auto_takes_aiohttp_when_one_that_will_do_is_installed(monkeypatch, installed, chosen):
+    """The extra is optional, and what another package brought may be too old."""
+
+    def version(name):
+        if installed is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
     has_aiohttp.cache_clear()
     try:
-        assert PoolSettings().resolve_transport().transport == "httpx"
+        assert PoolSettings().resolve_transport().transport == chosen
     finally:
         has_aiohttp.cache_clear()
 
