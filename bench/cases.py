@@ -58,7 +58,7 @@ _ROWS = (
     Case("stream-50", "stream of 50 chunks", "stream", 50, repeats=30),
     Case("stream-2000", "stream of 2,000 chunks", "stream", 2000, EVERY, repeats=2),
     Case("stream-x16", "16 streams of 500 chunks at once", "stream", 500, at_once=16),
-    Case("stream-x128", "128 streams of 200 chunks at once", "stream", 200, at_once=128),
+    Case("stream-x128", "128 streams of 200 chunks at once", "stream", 200, at_once=128, repeats=2),
     Case("paced-x1", "1 paced stream, an event each ms", "stream", 500, EVERY, repeats=4, interval_ms=1),
     Case(
         "paced-x16", "16 paced streams, an event each 5 ms", "stream", 100, EVERY, at_once=16, repeats=4, interval_ms=5

@@ -161,7 +161,7 @@ class _AiohttpStream(http.AsyncByteStream):
                     yield piece
                 elif not tap.has_passed_on:
                     await tap.waiter.wait(self._timeout)
-                elif piece := content.read_nowait():
+                elif piece := _read_arrived(content):
                     yield piece
                 elif content.is_eof():
                     return
@@ -256,6 +256,16 @@ class _Tap(asyncio.Protocol):
         if self._is_paused:
             self._is_paused = False
             self._protocol.resume_reading(**how)
+
+
+def _read_arrived(content: aiohttp.StreamReader) -> bytes:
+    """Return what aiohttp has; it goes through its pieces, one for each of HTTP's chunks, in Python."""
+    pieces: Any = content._buffer  # noqa: SLF001
+    if len(pieces) > 1 and not content._buffer_offset:  # noqa: SLF001
+        joined = b"".join(pieces)
+        pieces.clear()
+        pieces.append(joined)
+    return content.read_nowait()
 
 
 def read_whole_chunks(data: bytes) -> bytes:

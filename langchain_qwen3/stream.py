@@ -37,8 +37,12 @@ from langchain_qwen3.tools import collect_tool_calls
 _MESSAGE = AIMessageChunk(content="", additional_kwargs={}, response_metadata={"model_provider": PROVIDER})
 _GENERATION = ChatGenerationChunk(message=_MESSAGE)
 _DEFAULTS = [item for item in vars(_GENERATION).items() if item[0] not in {"text", "message"}]
-_set = object.__setattr__
-# What it looks up on every use.
+# What is looked up once, and not for each chunk.
+_new, _set = object.__new__, object.__setattr__
+_copy_fields = vars(_MESSAGE).copy().copy
+_copy_fields_set, _copy_generation_fields_set = (
+    template.__pydantic_fields_set__.copy().copy for template in (_MESSAGE, _GENERATION)
+)
 _set_fields, _set_fields_set, _set_extra, _set_private = (
     BaseModel.__dict__[name].__set__
     for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
@@ -279,24 +283,24 @@ def build_text_chunk(reasoning: str, content: str) -> ChatGenerationChunk:
 
     The fields of templates validated at import are copied, every container among them fresh.
     """
-    fields = _MESSAGE.__dict__.copy()
+    fields = _copy_fields()
     fields["content"] = content
     fields["additional_kwargs"] = {"reasoning_content": reasoning} if reasoning else {}
     fields["response_metadata"] = {"model_provider": PROVIDER}
     fields["tool_calls"] = []
     fields["invalid_tool_calls"] = []
     fields["tool_call_chunks"] = []
-    message = AIMessageChunk.__new__(AIMessageChunk)
+    message = _new(AIMessageChunk)
     _set_fields(message, fields)
-    _set_fields_set(message, _MESSAGE.__pydantic_fields_set__.copy())
+    _set_fields_set(message, _copy_fields_set())
     _set_extra(message, {})
     _set_private(message, None)
-    generation = ChatGenerationChunk.__new__(ChatGenerationChunk)
+    generation = _new(ChatGenerationChunk)
     _set(generation, "text", content)  # set one by one, fields lie in the object itself: no dict for the collector
     for name, value in _DEFAULTS:
         _set(generation, name, value)
     _set(generation, "message", message)
-    _set_fields_set(generation, _GENERATION.__pydantic_fields_set__.copy())
+    _set_fields_set(generation, _copy_generation_fields_set())
     _set_extra(generation, None)
     _set_private(generation, None)
     return generation
