@@ -62,11 +62,13 @@ class AiohttpTransport(http.AsyncBaseTransport):
         if self._session is None:
             self._session = _open_session(self._socket_options)
         limits = request.extensions.get("timeout", {})
+        headers = CIMultiDict(request.headers.multi_items())
+        headers.popall("Transfer-Encoding", None)  # aiohttp frames the body, and refuses to be told how
         try:
             reply = await self._session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
-                headers=CIMultiDict(request.headers.multi_items()),
+                headers=headers,
                 data=_read_body(request),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(

@@ -127,6 +127,19 @@ async def test_no_key_is_sent_when_redirected_to_another_host(lease, server):
     assert stranger.requests[0].body == server.requests[0].body
 
 
+async def test_request_is_sent_as_it_is_when_its_length_is_not_known(lease, server):
+    """Neither the framing of its body nor the quoting of its URL may depend on the transport."""
+
+    async def pieces():
+        yield b'{"text": '
+        yield b'"x"}'
+
+    await lease.async_client.post(f"{server.base_url}/a%2Fb?x=%E6%9C%88%20", content=pieces())
+    request = server.requests[-1]
+    assert (request.target, request.body) == ("/v1/a%2Fb?x=%E6%9C%88%20", b'{"text": "x"}')
+    assert (request.headers["transfer-encoding"], request.headers.get("content-length")) == ("chunked", None)
+
+
 async def test_large_body_is_sent_whole(lease, server):
     """Images make bodies of many megabytes, of which aiohttp warns when given bytes."""
     body = {"image": "x" * 3_000_000}
