@@ -66,7 +66,8 @@ async def run_app(base_url, **settings):
 
     @asynccontextmanager
     async def connect():
-        fields = {"model": "Qwen/Qwen3-0.6B", "temperature": 0, "max_retries": 0} | settings
+        # retried, for llama-server closes connections that it has just kept: once in 300 answers on a busy machine
+        fields = {"model": "Qwen/Qwen3-0.6B", "temperature": 0, "max_retries": 2} | settings
         async with ChatQwen3(base_url=base_url, **fields) as llm:
             yield llm
 
