@@ -1,39 +1,24 @@
 """aiohttp as the inner transport: half of httpx's cost per chunk and less per call, with httpx's errors.
 
 aiohttp's habits are not taken over: cookies that are kept, 100 connections at most, URLs quoted anew, and what a broken
-reply still had to say thrown away.
+reply still had to say thrown away. Imported with the first client that wants it: aiohttp takes its time.
 """
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import importlib.metadata
 import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from packaging.version import Version
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
 
+from langchain_qwen3.aiohttp_tap import Tap
 from langchain_qwen3.pools import KEEPALIVE_SECONDS, SocketOption, build_ssl_context, http
-from langchain_qwen3.waiter import Waiter
 
-if TYPE_CHECKING:
-    import aiohttp
-
-_OLDEST = Version("3.12")
 _LARGE_BODY = 2**20  # bytes
-_LONGEST_SIZE = 8  # characters in the size of a chunk and its line end
-
-
-@functools.cache
-def has_aiohttp() -> bool:
-    """Tell whether an aiohttp that will do is installed, without importing it."""
-    try:
-        return Version(importlib.metadata.version("aiohttp")) >= _OLDEST
-    except importlib.metadata.PackageNotFoundError:
-        return False
 
 
 class AiohttpTransport(http.AsyncBaseTransport):
@@ -55,10 +40,6 @@ class AiohttpTransport(http.AsyncBaseTransport):
         Raises:
             http.TransportError: the same as `http.AsyncHTTPTransport` raises for this fault.
         """
-        import aiohttp
-        from multidict import CIMultiDict
-        from yarl import URL
-
         if self._session is None:
             self._session = _open_session(self._socket_options)
         limits = request.extensions.get("timeout", {})
@@ -120,8 +101,6 @@ def _build_proxy_options(proxy: http.Proxy) -> dict[str, Any]:
 
 
 def _open_session(socket_options: Sequence[SocketOption]) -> aiohttp.ClientSession:
-    import aiohttp
-
     def open_socket(address: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, *_ = address
         sock = socket.socket(family, kind, protocol)
@@ -149,13 +128,11 @@ class _AiohttpStream(http.AsyncByteStream):
     def __init__(self, reply: aiohttp.ClientResponse, timeout: float | None) -> None:
         self._reply = reply
         self._timeout = timeout
-        self._tap: _Tap | None = None
+        self._tap: Tap | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        import aiohttp
-
         content = self._reply.content
-        tap = self._tap = _Tap(self._reply)
+        tap = self._tap = Tap(self._reply)
         try:
             while True:
                 if tap.piece:
@@ -183,83 +160,6 @@ class _AiohttpStream(http.AsyncByteStream):
         self._reply.release()  # in the middle of a body this closes the connection
 
 
-class _Tap(asyncio.Protocol):
-    """Stands between a connection and aiohttp's protocol while a body is read, and wakes the reader.
-
-    Engines send each event as one chunk of HTTP's in one packet. Such a chunk goes to a waiting reader at once; all
-    other bytes go to aiohttp's parser, which is between two chunks before and after. Its way is six times as long: it
-    wakes the reader from inside the parser and a turn of the loop late, and for every piece it sets a timer and resumes
-    a connection that was not paused.
-
-    Attributes:
-        waiter: What the reader waits for.
-        piece: The content of whole chunks that the reader has not taken yet; older than what aiohttp has.
-        has_passed_on: There may be something new at aiohttp's reader: bytes, an error, or the end.
-    """
-
-    def __init__(self, reply: aiohttp.ClientResponse) -> None:
-        self.waiter = Waiter(asyncio.get_running_loop())
-        self.piece = b""
-        self.has_passed_on = True
-        self._is_paused = True  # for all we know
-        self._is_chunked = reply.headers.get("Transfer-Encoding", "").lower() == "chunked"
-        connection: Any = reply.connection
-        self._protocol = connection and connection.protocol
-        self._transport = connection and connection.transport
-        if self._transport is not None:  # else the body has ended already, or the connection has
-            self._protocol.read_timeout = None  # the waiter's counts
-            self._protocol.start_timeout()
-            self._transport.set_protocol(self)
-            content: Any = reply.content
-            content._protocol = self  # noqa: SLF001 - pauses and resumes it
-            content.on_eof(self.remove)  # from then on the connection may serve another request
-
-    def remove(self) -> None:
-        """Leave the connection to aiohttp alone."""
-        self.waiter.stop()
-        if self._transport is not None:
-            self._transport.set_protocol(self._protocol)
-            self._transport = None
-
-    # -- what the event loop calls -----------------------------------------------------------------------------------
-
-    def data_received(self, data: bytes) -> None:
-        if self._is_chunked and not (self.piece or self.has_passed_on) and (piece := read_whole_chunks(data)):
-            self.piece = piece
-        else:
-            self.has_passed_on = True
-            self._protocol.data_received(data)
-        self.waiter.wake()
-
-    def eof_received(self) -> None:
-        self.has_passed_on = True
-        self._protocol.eof_received()
-        self.waiter.wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.has_passed_on = True
-        self._protocol.connection_lost(exc)
-        self.waiter.stop()
-        self.waiter.wake()
-
-    def pause_writing(self) -> None:
-        self._protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._protocol.resume_writing()
-
-    # -- what aiohttp's reader of the body calls ---------------------------------------------------------------------
-
-    def pause_reading(self) -> None:
-        self._is_paused = True
-        self._protocol.pause_reading()
-
-    def resume_reading(self, **how: bool) -> None:
-        if self._is_paused:
-            self._is_paused = False
-            self._protocol.resume_reading(**how)
-
-
 def _read_arrived(content: aiohttp.StreamReader) -> bytes:
     """Return what aiohttp has; it goes through its pieces, one for each of HTTP's chunks, in Python."""
     pieces: Any = content._buffer  # noqa: SLF001
@@ -270,33 +170,8 @@ def _read_arrived(content: aiohttp.StreamReader) -> bytes:
     return content.read_nowait()
 
 
-def read_whole_chunks(data: bytes) -> bytes:
-    """Return the content of chunks of HTTP's that hold whole events; empty for any other bytes.
-
-    The rest of a chunk that began earlier is never taken for one: events are JSON, which has no line break inside.
-    """
-    pieces = []
-    start = 0
-    while start < len(data):
-        size_end = data.find(b"\r\n", start, start + _LONGEST_SIZE)
-        size = data[start:size_end]
-        if not (size.isalnum() and data.startswith(b"data:", size_end + 2)):
-            return b""
-        try:
-            end = size_end + 2 + int(size, 16)
-        except ValueError:
-            return b""
-        if data[end - 2 : end + 2] != b"\n\n\r\n":
-            return b""
-        pieces.append(data[size_end + 2 : end])
-        start = end + 2
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
 def translate_aiohttp_error(error: Exception) -> http.TransportError:
     """Find the error that httpx's own transport raises where aiohttp raised this one."""
-    import aiohttp
-
     kind: type[http.TransportError]
     match error:
         case aiohttp.ClientHttpProxyError():

@@ -23,16 +23,17 @@ from typing import Any, Literal
 
 import openai
 
-from langchain_qwen3.aiohttp_transport import AiohttpTransport, has_aiohttp
+from langchain_qwen3.bodies import read_whole
 from langchain_qwen3.pools import (
     KEEPALIVE_SECONDS,
     SocketOption,
     build_ssl_context,
+    has_aiohttp,
     http,
     prepare_first_request,
     use_backend,
 )
-from langchain_qwen3.transport import LoopTransport, SyncTransport, read_whole
+from langchain_qwen3.transport import LoopTransport, SyncTransport
 
 __all__ = ["ClientLease", "PoolSettings", "http", "lease_clients", "open_connections"]
 
@@ -237,7 +238,8 @@ class _AsyncClient(_Ours, openai.DefaultAsyncHttpxClient):
         self._loop_transports: list[LoopTransport] = []
         prepare_first_request()
         if settings.transport == "aiohttp":
-            importlib.import_module("aiohttp")  # with the first client: within a request a fork could cut it short
+            # with the first client: within a request a fork could cut it short
+            importlib.import_module("langchain_qwen3.aiohttp_transport")
         super().__init__(proxy=settings.proxy, cookies=_NoCookies())
 
     def _init_transport(self, *_args: Any, **_kwargs: Any) -> LoopTransport:
@@ -320,6 +322,8 @@ def _limits() -> http.Limits:
 def _build_async_pool(settings: PoolSettings, proxy: http.Proxy | None) -> http.AsyncBaseTransport:
     has_socks_proxy = proxy is not None and proxy.url.scheme.startswith("socks")
     if settings.transport == "aiohttp" and not has_socks_proxy:  # aiohttp speaks no SOCKS
+        from langchain_qwen3.aiohttp_transport import AiohttpTransport
+
         return AiohttpTransport(proxy, settings.socket_options)
     transport = http.AsyncHTTPTransport(
         verify=build_ssl_context(), limits=_limits(), proxy=proxy, socket_options=settings.socket_options

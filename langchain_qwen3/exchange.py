@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import openai
 from openai._models import FinalRequestOptions  # what `post` hands to `request`, which takes nothing else
 
+from langchain_qwen3.bodies import find_body, name_request
 from langchain_qwen3.errors import StreamStallError
 from langchain_qwen3.pools import http
 from langchain_qwen3.stall_watch import AsyncWatch, SyncWatch
 from langchain_qwen3.stream import StreamReader
-from langchain_qwen3.transport import find_body, name_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -74,7 +74,9 @@ def open_stream(client: Any, call: Call, reader: StreamReader, stall: float | No
             if reader.done:
                 _drain(response, pieces)
         except Exception as error:
-            if not (_has_broken(pieces) and (reader.ended or (watch and watch.fired))):
+            if not _has_broken(pieces):
+                raise
+            if not (reader.ended or (watch and watch.fired)):
                 name_request(error, response)
                 raise
     if watch and watch.fired:
@@ -106,7 +108,9 @@ async def aopen_stream(
             if not (watch and watch.absorb()):
                 raise
         except Exception as error:
-            if not (_has_broken(pieces) and reader.ended):
+            if not _has_broken(pieces):
+                raise
+            if not reader.ended:
                 name_request(error, response)
                 raise
         finally:

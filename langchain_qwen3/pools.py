@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import importlib.metadata
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import openai
+from packaging.version import Version
 
 if TYPE_CHECKING:
     import ssl
@@ -27,11 +29,11 @@ else:
     )
 
 __all__ = [
-    "BODY",
     "KEEPALIVE_SECONDS",
     "PoolSet",
     "SocketOption",
     "build_ssl_context",
+    "has_aiohttp",
     "http",
     "list_connections",
     "prepare_first_request",
@@ -41,11 +43,10 @@ __all__ = [
 SocketOption = tuple[int, int, int]
 """Arguments of `socket.setsockopt`."""
 
-BODY = "langchain_qwen3.body"
-"""The extension of a response under which our transports leave the stream of its body."""
-
 KEEPALIVE_SECONDS = 4.0
 """Idle connections are dropped after this: vLLM and uvicorn close theirs after 5 s, even under a request."""
+
+_OLDEST_AIOHTTP = Version("3.12")
 
 Inner = TypeVar("Inner", bound="http.AsyncBaseTransport | http.BaseTransport")
 
@@ -54,6 +55,15 @@ Inner = TypeVar("Inner", bound="http.AsyncBaseTransport | http.BaseTransport")
 def build_ssl_context() -> ssl.SSLContext:
     """Build the one TLS context of the process (tens of milliseconds)."""
     return http.create_ssl_context()
+
+
+@functools.cache
+def has_aiohttp() -> bool:
+    """Tell whether an aiohttp that will do is installed, without importing it."""
+    try:
+        return Version(importlib.metadata.version("aiohttp")) >= _OLDEST_AIOHTTP
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 # Imported within a process's first call, by core, httpcore and us; what a version does not have is passed over.

@@ -1,6 +1,6 @@
 """Server-sent events, sans-IO: bytes in, parsed JSON events out.
 
-Contract: `feed` takes any split of the byte stream, returns the events completed by it and keeps the rest; the work is
+Contract: `read` takes any split of the byte stream, gives the events completed by it and keeps the rest; the work is
 linear in bytes. `close` returns what an ended stream left unterminated. Neither reads, waits or decides whether the
 stream was complete. Lines end with LF, CRLF or CR; comments and unknown fields are passed over, as the standard says.
 """
@@ -72,12 +72,11 @@ class SseReader:
         self._begun = False
         self._at_edge = False  # between two events, with nothing held
 
-    def feed(self, data: bytes) -> list[Any]:
-        """Take the next bytes and return the events they complete, those before a failure included."""
-        return [*self.read(data)]
-
     def read(self, data: bytes) -> Iterable[Any]:
-        """Do what `feed` does, an event at a time; all of them are to be taken before the next bytes come."""
+        """Take the next bytes and give the events they complete, those before a failure included.
+
+        They are parsed as they are taken, all of them before the next bytes come.
+        """
         if (
             self._at_edge
             and data.find(b"\n") == len(data) - 2 <= self._max

@@ -22,64 +22,16 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, cast
+from collections.abc import AsyncGenerator, Callable
+from typing import cast
 
-from langchain_qwen3.pools import BODY, PoolSet, http, list_connections
+from langchain_qwen3.bodies import BODY, CountedStream, CountedSyncStream
+from langchain_qwen3.pools import PoolSet, http, list_connections
 
-__all__ = ["LoopTransport", "SyncTransport", "find_body", "name_request", "read_whole"]
+__all__ = ["LoopTransport", "SyncTransport"]
 
 _transports: weakref.WeakSet[LoopTransport | SyncTransport] = weakref.WeakSet()
 _inherited: list[object] = []
-
-
-class _CountedStream(http.AsyncByteStream):
-    """A reply's body that counts its request out when it is closed, and costs nothing per chunk."""
-
-    def __init__(self, stream: http.AsyncByteStream, release: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._stream = stream
-        self._release: Callable[[], Coroutine[Any, Any, None]] | None = release
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._stream.__aiter__()
-
-    async def aclose(self) -> None:
-        release, self._release = self._release, None
-        try:
-            await self._stream.aclose()
-        finally:
-            if release is not None:
-                await release()
-
-
-def find_body(response: Any) -> Any:
-    """Return the body as our own transports give it, past three generators of httpx's that only pass it on.
-
-    Returns:
-        None for an encoded one, and where the http client is a user's own.
-    """
-    return None if "content-encoding" in response.headers else response.extensions.get(BODY)
-
-
-def name_request(error: Exception, response: Any) -> None:
-    """Say whose error it is, as httpx does for a body that is read through it."""
-    if isinstance(error, http.RequestError):
-        error.request = response.request
-
-
-async def read_whole(response: Any) -> None:
-    """Read a response to its end, as its `aread` does, and close it."""
-    try:
-        body = find_body(response)
-        if body is None:
-            await response.aread()
-        else:
-            response._content = b"".join([piece async for piece in body])  # noqa: SLF001 - as httpx keeps it
-    except Exception as error:
-        name_request(error, response)
-        raise
-    finally:
-        await response.aclose()
 
 
 class LoopTransport(http.AsyncBaseTransport):
@@ -197,7 +149,7 @@ class _LoopPools(PoolSet[http.AsyncBaseTransport]):
             await release()
             raise
         response.extensions[BODY] = response.stream
-        response.stream = _CountedStream(cast("http.AsyncByteStream", response.stream), release)
+        response.stream = CountedStream(cast("http.AsyncByteStream", response.stream), release)
         return response
 
     async def _release(self, index: int) -> None:
@@ -243,7 +195,7 @@ class SyncTransport(http.BaseTransport):
             release()
             raise
         response.extensions[BODY] = response.stream
-        response.stream = _CountedSyncStream(cast("http.SyncByteStream", response.stream), release)
+        response.stream = CountedSyncStream(cast("http.SyncByteStream", response.stream), release)
         return response
 
     def close(self) -> None:
@@ -267,25 +219,6 @@ class SyncTransport(http.BaseTransport):
 def _release(pools: PoolSet[http.BaseTransport], index: int) -> None:
     if pools.give_back(index):
         pools.pools[index].close()
-
-
-class _CountedSyncStream(http.SyncByteStream):
-    """The same as `_CountedStream`, for threads."""
-
-    def __init__(self, stream: http.SyncByteStream, release: Callable[[], None]) -> None:
-        self._stream = stream
-        self._release: Callable[[], None] | None = release
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._stream.__iter__()
-
-    def close(self) -> None:
-        release, self._release = self._release, None
-        try:
-            self._stream.close()
-        finally:
-            if release is not None:
-                release()
 
 
 @atexit.register

@@ -145,7 +145,7 @@ def _read_sse(pieces: list[bytes], limit: int = 1 << 24) -> Any:
     reader = SseReader(limit)
     events = []
     for piece in pieces:
-        events += reader.feed(piece)
+        events += reader.read(piece)
         if reader.failure:
             return repr(events), str(reader.failure)
     events += reader.close()

@@ -13,8 +13,9 @@ import pytest
 import trustme
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.bodies import BODY
 from langchain_qwen3.client_pool import PoolSettings, lease_clients
-from langchain_qwen3.pools import BODY, build_ssl_context, http
+from langchain_qwen3.pools import build_ssl_context, http
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

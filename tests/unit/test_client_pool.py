@@ -12,9 +12,9 @@ import openai
 import pytest
 
 from langchain_qwen3 import client_pool
-from langchain_qwen3.aiohttp_transport import has_aiohttp, translate_aiohttp_error
+from langchain_qwen3.aiohttp_transport import translate_aiohttp_error
 from langchain_qwen3.client_pool import PoolSettings, lease_clients
-from langchain_qwen3.pools import PoolSet, build_ssl_context, http, prepare_first_request
+from langchain_qwen3.pools import PoolSet, build_ssl_context, has_aiohttp, http, prepare_first_request
 
 
 def test_http_is_the_library_the_sdk_is_built_on():

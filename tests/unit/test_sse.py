@@ -34,7 +34,7 @@ def read(pieces: list[bytes], limit: int = 1000) -> tuple[list[Any], SseReader]:
     reader = SseReader(limit)
     events = []
     for data in pieces:
-        events += reader.feed(data)
+        events += reader.read(data)
         if reader.failure:
             raise reader.failure
     return events + reader.close(), reader
@@ -63,10 +63,10 @@ def test_reads_the_same_events_when_split_anywhere(form: str, places: list[int])
 def test_returns_events_at_once_when_their_blank_line_arrives():
     """Protects latency: nothing waits for the next event."""
     reader = SseReader()
-    assert reader.feed(b'data: {"a": 1}\n') == []
-    assert reader.feed(b'\ndata: {"b"') == [{"a": 1}]
-    assert reader.feed(b": 2}\r\r") == [{"b": 2}]
-    assert reader.feed(b"") == []
+    assert [*reader.read(b'data: {"a": 1}\n')] == []
+    assert [*reader.read(b'\ndata: {"b"')] == [{"a": 1}]
+    assert [*reader.read(b": 2}\r\r")] == [{"b": 2}]
+    assert [*reader.read(b"")] == []
     assert not reader.done
 
 
@@ -126,7 +126,7 @@ def test_raises_when_a_body_that_is_no_event_stream_never_ends():
     """Protects memory against an endless page."""
     reader = SseReader(1000)
     while not reader.failure:
-        reader.feed(b"<p>endless</p>\n")
+        list(reader.read(b"<p>endless</p>\n"))
     assert sum(map(len, reader.stray)) < 1100
 
 
@@ -135,7 +135,7 @@ def test_joins_a_line_once_when_it_is_fed_one_byte_at_a_time():
     reader = SseReader()
     line = b"data: " + json.dumps({"a": "x" * 500}).encode()
     for count, byte in enumerate(split_bytes(line, range(1, len(line))), 1):
-        assert reader.feed(byte) == []
+        assert [*reader.read(byte)] == []
         assert len(reader._pieces) == count
-    assert reader.feed(b"\n\n") == [{"a": "x" * 500}]
+    assert [*reader.read(b"\n\n")] == [{"a": "x" * 500}]
     assert reader._pieces == []
