@@ -103,6 +103,9 @@ def _read_whole_chunks(data: bytes) -> bytes:
 
     The rest of a chunk that began earlier is never taken for one: events are JSON, which has no line break inside.
     """
+    size, _, rest = data.partition(b"\r\n")
+    if rest[:5] == b"data:" and rest[-4:] == b"\n\n\r\n" and size == b"%x" % (len(rest) - 2):
+        return rest[:-2]  # one chunk and nothing else, as engines send them
     pieces = []
     start = 0
     while start < len(data):
@@ -118,4 +121,4 @@ def _read_whole_chunks(data: bytes) -> bytes:
             return b""
         pieces.append(data[size_end + 2 : end])
         start = end + 2
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces)

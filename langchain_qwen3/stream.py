@@ -39,7 +39,7 @@ _GENERATION = ChatGenerationChunk(message=_MESSAGE)
 _DEFAULTS = [item for item in vars(_GENERATION).items() if item[0] not in {"text", "message"}]
 # What is looked up once, and not for each chunk.
 _new, _set = object.__new__, object.__setattr__
-_copy_fields = vars(_MESSAGE).copy().copy
+_copy_fields = {name: None if isinstance(value, dict | list) else value for name, value in vars(_MESSAGE).items()}.copy
 _copy_fields_set, _copy_generation_fields_set = (
     template.__pydantic_fields_set__.copy().copy for template in (_MESSAGE, _GENERATION)
 )
