@@ -13,17 +13,14 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict
 
 from langchain_qwen3 import content_blocks
-from langchain_qwen3.detection import ServerFacts, alook_up, look_up, recall_facts
-from langchain_qwen3.dialects import GENERIC, Dialect
 from langchain_qwen3.errors import translate_errors
 from langchain_qwen3.exchange import aopen_stream, apost, open_stream, post
-from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
-from langchain_qwen3.messages import MessageError
-from langchain_qwen3.profiles import build_profile
 from langchain_qwen3.reply import read_response
 from langchain_qwen3.request import Call, build_call
+from langchain_qwen3.served_model import ServedModel
 from langchain_qwen3.settings import OWN_SETTINGS
 from langchain_qwen3.stream import StreamReader
 from langchain_qwen3.structured import build_structured_runnable
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import ModelProfile
     from langchain_core.tools import BaseTool
 
     from langchain_qwen3.doctor import Diagnosis
@@ -43,7 +39,7 @@ if TYPE_CHECKING:
 content_blocks.register()
 
 
-class ChatQwen3(Qwen3Fields):
+class ChatQwen3(ServedModel):
     """Chat model for Qwen3 models on vLLM, SGLang, llama.cpp, Ollama, DashScope and plain OpenAI-compatible pods.
 
     A drop-in for `ChatOpenAI`: every field and method of it that concerns chat completions works, with thinking,
@@ -60,6 +56,8 @@ class ChatQwen3(Qwen3Fields):
 
     Every keyword below that is a setting of a request can be given to a call or to `.bind()` as well.
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     # -- request -----------------------------------------------------------------------------------------------------
 
@@ -154,24 +152,6 @@ class ChatQwen3(Qwen3Fields):
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls
         return self.bind(tools=wire, **kwargs)
-
-    @property
-    def dialect(self) -> Dialect:
-        """How the server spells things, as far as that is known without asking it."""
-        facts = recall_facts(self.server, self._base_url)
-        return facts.dialect if facts else GENERIC
-
-    @property
-    def _base_url(self) -> str:
-        return self.openai_api_base or DEFAULT_BASE_URL
-
-    def _detect(self) -> ServerFacts:
-        """Find out what the server is, once per URL and process."""
-        self._ensure_sync_client_available()
-        return recall_facts(self.server, self._base_url) or look_up(self.root_client, self._base_url)
-
-    async def _adetect(self) -> ServerFacts:
-        return recall_facts(self.server, self._base_url) or await alook_up(self.root_async_client, self._base_url)
 
     # -- the four hooks ----------------------------------------------------------------------------------------------
 
@@ -292,56 +272,6 @@ class ChatQwen3(Qwen3Fields):
                 return True
         return super()._streaming_disabled(**kwargs)
 
-    # -- what is known of the model ----------------------------------------------------------------------------------
-
-    def get_token_ids(self, text: str) -> list[int]:
-        """Return the token ids of a text, by the server or by the extra `tokenizer`.
-
-        Raises:
-            ImportError: The server cannot say and the extra is not installed.
-        """
-        from langchain_qwen3.counting import encode_text
-
-        self._detect()
-        return encode_text(self, text)
-
-    def get_num_tokens(self, text: str) -> int:
-        """Return the number of tokens of a text: the server's count, else the local tokenizer's, else an estimate."""
-        from langchain_qwen3.counting import count_text
-
-        self._detect()
-        return count_text(self, text)
-
-    def get_num_tokens_from_messages(
-        self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
-    ) -> int:
-        """Return the number of prompt tokens of a conversation, chat template and tools included.
-
-        Args:
-            messages: The conversation.
-            tools: Functions, pydantic classes, LangChain tools or tool dicts.
-            **kwargs: Settings of the call, such as `enable_thinking`, which changes the prompt.
-        """
-        from langchain_qwen3.counting import count_messages
-
-        self._detect()
-        if tools:
-            kwargs["tools"] = [convert_to_openai_tool(tool) for tool in tools]
-        try:
-            call = self._build_call(list(messages), None, kwargs, stream=False)
-        except MessageError:  # a piece of a conversation, as trim_messages counts it
-            call = self._build_call(list(messages), None, {**kwargs, "normalize_messages": False}, stream=False)
-        return count_messages(self, call.payload)
-
-    def served_profile(self) -> ModelProfile | None:
-        """Return the profile with the context length that the server really serves, where it tells."""
-        self._ensure_sync_client_available()
-        return self._build_served_profile(look_up(self.root_client, self._base_url))
-
-    async def aserved_profile(self) -> ModelProfile | None:
-        """Do what `served_profile` does."""
-        return self._build_served_profile(await alook_up(self.root_async_client, self._base_url))
-
     async def adoctor(self) -> Diagnosis:
         """Examine the server: what works, what does not, and the flag to start it with.
 
@@ -350,10 +280,6 @@ class ChatQwen3(Qwen3Fields):
         from langchain_qwen3.doctor import examine
 
         return await examine(self)
-
-    def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:
-        context = facts.contexts.get(self.model_name)
-        return build_profile(self.model_name, context, server=self.dialect.name)
 
 
 def _check_choice(call: Call, read_replies: Callable[[], Iterable[BaseMessage]]) -> None:

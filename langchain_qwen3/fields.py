@@ -31,8 +31,8 @@ DEFAULT_BASE_URL = "http://localhost:8000/v1"
 class Qwen3Fields(ChatOpenAI):
     """The fields of `ChatQwen3` and everything about it that needs no request."""
 
-    # An error's `input_value` would show the key.
-    model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True)
+    # An error's `input_value` would show the key. Only `ChatQwen3` is ever built, so only it has its validator made.
+    model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True, defer_build=True)
 
     model_name: str = Field(default_factory=lambda: os.getenv("QWEN_MODEL", ""), alias="model")
     """Served model name; `$QWEN_MODEL` when not given."""
