@@ -240,7 +240,7 @@ async def test_idle_connections_are_dropped_when_they_expire(lease, server, monk
     await asyncio.gather(*(call(client) for _ in range(20)))
     for connection in httpcore_connections(lease):
         connection._connection._expire_at = 0.0
-    for pools in lease.async_client._loop_transports[0]._sets.values():
+    for pools in lease.async_client._transports[0]._sets.values():
         monkeypatch.setattr(pools, "_sweep_at", 0.0)
         if len(pools.pools) == 1:
             return  # aiohttp has a timer
@@ -255,7 +255,7 @@ def httpcore_connections(lease):
 
     return [
         connection
-        for transport in lease.async_client._loop_transports
+        for transport in lease.async_client._transports
         for pools in transport._sets.values()
         for pool in pools.pools
         if isinstance(pool, http.AsyncHTTPTransport)

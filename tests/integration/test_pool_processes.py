@@ -128,7 +128,7 @@ def test_child_works_when_every_lock_is_held_at_the_fork(transport, server):
         async def main():
             await acall()
             call()
-            transports = [*lease.async_client._loop_transports, *lease.sync_client._sync_transports]
+            transports = [*lease.async_client._transports, *lease.sync_client._transports]
             locks = [client_pool._lock, *(transport._lock for transport in transports)]
             for lock in locks:
                 lock.acquire()
