@@ -1,10 +1,10 @@
 # noqa: INP001  # a script beside the page that it writes
-"""Writes the table of `docs/servers.md` from the rows of `langchain_qwen3.dialects`: `python docs/servers_table.py`."""
+"""Writes the table of `docs/servers.md` from the rows of `servers.dialects`: `python docs/servers_table.py`."""
 
 import re
 from pathlib import Path
 
-from langchain_qwen3.dialects import DIALECTS, Dialect
+from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 
 PAGE = Path(__file__).with_name("servers.md")
 MARKERS = ("<!-- table of servers: made by servers_table.py -->", "<!-- end of table -->")

@@ -1,34 +1,52 @@
-"""ChatQwen3: the LangChain chat model for Qwen3 on vLLM, SGLang, llama.cpp, Ollama, DashScope and GPU pods."""
+"""ChatQwen3: the LangChain chat model for Qwen3 on vLLM, SGLang, llama.cpp, Ollama, DashScope and GPU pods.
 
-import openai  # noqa: F401 - first: after langchain-core the collector would go through all of that again, 0.1 s
+Every public name is here. Each is imported when it is first used, so `import langchain_qwen3` costs little.
+"""
 
-from langchain_qwen3.chat_model import ChatQwen3
-from langchain_qwen3.errors import (
-    BadReplyError,
-    Qwen3AuthenticationError,
-    Qwen3ConflictError,
-    Qwen3ConnectionError,
-    Qwen3ContextOverflowError,
-    Qwen3Error,
-    Qwen3InvalidRequestError,
-    Qwen3ModelNotFoundError,
-    Qwen3PermissionDeniedError,
-    Qwen3RateLimitError,
-    Qwen3RequestTimeoutError,
-    Qwen3ServerError,
-    Qwen3StatusError,
-    Qwen3TimeoutError,
-    Qwen3UnprocessableEntityError,
-    StreamCutError,
-    StreamStallError,
-    ToolChoiceError,
-)
-from langchain_qwen3.notebook import display_stream
-from langchain_qwen3.notices import UnsupportedSettingWarning
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_qwen3._warnings import UnsupportedSettingWarning
+    from langchain_qwen3.chat_model import ChatQwen3
+    from langchain_qwen3.errors import (
+        BadReplyError,
+        Qwen3AuthenticationError,
+        Qwen3ConflictError,
+        Qwen3ConnectionError,
+        Qwen3ContextOverflowError,
+        Qwen3Error,
+        Qwen3InvalidRequestError,
+        Qwen3ModelNotFoundError,
+        Qwen3PermissionDeniedError,
+        Qwen3RateLimitError,
+        Qwen3RequestTimeoutError,
+        Qwen3ServerError,
+        Qwen3StatusError,
+        Qwen3TimeoutError,
+        Qwen3UnprocessableEntityError,
+        StreamCutError,
+        StreamStallError,
+        ToolChoiceError,
+    )
+    from langchain_qwen3.local import LocalServer
+    from langchain_qwen3.notebook import display_stream
+    from langchain_qwen3.progress import BatchProgress
+    from langchain_qwen3.request.constraints import Constraint
+    from langchain_qwen3.request.media import MediaError, read_media
+    from langchain_qwen3.tokens import estimate_tokens
+    from langchain_qwen3.tokens.local import LocalTokenizer
 
 __all__ = [
     "BadReplyError",
+    "BatchProgress",
     "ChatQwen3",
+    "Constraint",
+    "LocalServer",
+    "LocalTokenizer",
+    "MediaError",
     "Qwen3AuthenticationError",
     "Qwen3ConflictError",
     "Qwen3ConnectionError",
@@ -48,4 +66,33 @@ __all__ = [
     "ToolChoiceError",
     "UnsupportedSettingWarning",
     "display_stream",
+    "estimate_tokens",
+    "read_media",
 ]
+
+_HOME = {
+    "BatchProgress": "progress",
+    "ChatQwen3": "chat_model",
+    "Constraint": "request.constraints",
+    "LocalServer": "local",
+    "LocalTokenizer": "tokens.local",
+    "MediaError": "request.media",
+    "UnsupportedSettingWarning": "_warnings",
+    "display_stream": "notebook",
+    "estimate_tokens": "tokens",
+    "read_media": "request.media",
+}
+"""The module of each public name; an error's is `errors`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "ChatQwen3":
+        import_module("openai")  # before langchain-core, or the garbage collector goes through core's objects: 0.1 s
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -15,17 +15,17 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 
-from langchain_qwen3 import content_blocks
+from langchain_qwen3.connections.exchange import aopen_stream, apost, open_stream, post
 from langchain_qwen3.errors import translate_errors
-from langchain_qwen3.exchange import aopen_stream, apost, open_stream, post
-from langchain_qwen3.reply import read_response
-from langchain_qwen3.request import Call, build_call
+from langchain_qwen3.reply import content_blocks
+from langchain_qwen3.reply.stream import StreamReader
+from langchain_qwen3.reply.structured_parser import Method
+from langchain_qwen3.reply.whole import read_response
+from langchain_qwen3.request.build import Call, build_call
+from langchain_qwen3.request.settings import OWN_SETTINGS
+from langchain_qwen3.request.tool_choice import check_forced_call, read_tool_choice
 from langchain_qwen3.served_model import ServedModel
-from langchain_qwen3.settings import OWN_SETTINGS
-from langchain_qwen3.stream import StreamReader
 from langchain_qwen3.structured import build_structured_runnable
-from langchain_qwen3.structured_parser import Method
-from langchain_qwen3.tool_choice import check_forced_call, read_tool_choice
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence

@@ -13,13 +13,13 @@ from langchain_core.load.serializable import SerializedConstructor, SerializedNo
 from langchain_openai import ChatOpenAI
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
-from langchain_qwen3.client_pool import ClientLease
-from langchain_qwen3.clients import CONNECTION_FIELDS, Completions, build_clients, resolve_api_key
-from langchain_qwen3.dialects import DIALECTS
-from langchain_qwen3.in_flight import InFlightLimit
-from langchain_qwen3.messages import ReasoningHistory
+from langchain_qwen3.connections.clients import CONNECTION_FIELDS, Completions, build_clients, resolve_api_key
+from langchain_qwen3.connections.in_flight import InFlightLimit
+from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.profiles import build_profile
-from langchain_qwen3.reply import PROVIDER
+from langchain_qwen3.reply.whole import PROVIDER
+from langchain_qwen3.request.messages import ReasoningHistory
+from langchain_qwen3.servers.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from langchain_core.language_models import ModelProfile
@@ -50,7 +50,7 @@ class Qwen3Fields(ChatOpenAI):
     """Ask for token usage in streams."""
 
     server: str = "auto"
-    """How the server spells things: a name in `langchain_qwen3.dialects.DIALECTS`, or `auto` to find out."""
+    """How the server spells things: a name in `langchain_qwen3.servers.dialects.DIALECTS`, or `auto` to find out."""
 
     enable_thinking: bool | None = None
     """Thinking on or off; None leaves it to the server."""

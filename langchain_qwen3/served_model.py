@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import BaseMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from langchain_qwen3.detection import ServerFacts, alook_up, look_up, recall_facts
-from langchain_qwen3.dialects import GENERIC, Dialect
 from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
-from langchain_qwen3.messages import MessageError
 from langchain_qwen3.profiles import build_profile
+from langchain_qwen3.request.messages import MessageError
+from langchain_qwen3.servers.detection import ServerFacts, alook_up, look_up, recall_facts
+from langchain_qwen3.servers.dialects import GENERIC, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,14 +46,14 @@ class ServedModel(Qwen3Fields):
         Raises:
             ImportError: The server cannot say and the extra is not installed.
         """
-        from langchain_qwen3.counting import encode_text
+        from langchain_qwen3.tokens.counting import encode_text
 
         self._detect()
         return encode_text(self, text)
 
     def get_num_tokens(self, text: str) -> int:
         """Return the number of tokens of a text: the server's count, else the local tokenizer's, else an estimate."""
-        from langchain_qwen3.counting import count_text
+        from langchain_qwen3.tokens.counting import count_text
 
         self._detect()
         return count_text(self, text)
@@ -68,7 +68,7 @@ class ServedModel(Qwen3Fields):
             tools: Functions, pydantic classes, LangChain tools or tool dicts.
             **kwargs: Settings of the call, such as `enable_thinking`, which changes the prompt.
         """
-        from langchain_qwen3.counting import count_messages
+        from langchain_qwen3.tokens.counting import count_messages
 
         self._detect()
         if tools:

@@ -18,7 +18,7 @@ from langchain_core.runnables import Runnable, RunnableGenerator
 from langchain_core.utils.function_calling import convert_to_openai_function
 from pydantic import BaseModel
 
-from langchain_qwen3.structured_parser import METHODS, Method, StructuredOutputParser
+from langchain_qwen3.reply.structured_parser import METHODS, Method, StructuredOutputParser
 
 _BAD_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from langchain_qwen3.local import LocalServer, ReasoningFormat  # noqa: E402  # the path comes first
-from tests.cassettes import API_KEY  # noqa: E402  # the path comes first
+from tests.support.cassettes import API_KEY  # noqa: E402  # the path comes first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.errors import Qwen3AuthenticationError, Qwen3Error
-from langchain_qwen3.notices import UnsupportedSettingWarning
 
 Url = Annotated[
     str | None,

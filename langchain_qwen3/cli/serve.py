@@ -16,8 +16,8 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from langchain_qwen3.cli.connect import shown_errors
-from langchain_qwen3.downloads import fetch_model
 from langchain_qwen3.local import LocalServer
+from langchain_qwen3.local.downloads import fetch_model
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from langchain_qwen3.detection import alook_up, recall_facts
 from langchain_qwen3.doctor import readers
 from langchain_qwen3.doctor.findings import Diagnosis, Finding, Outcome, Status
 from langchain_qwen3.doctor.probes import BUDGET, PROBES, Evidence, Probe, ask
@@ -15,6 +14,7 @@ from langchain_qwen3.doctor.reach import Reached, ask_version, reach
 from langchain_qwen3.doctor.readers import Facts
 from langchain_qwen3.errors import Qwen3ConnectionError, StreamCutError, translate_errors
 from langchain_qwen3.profiles import find_line
+from langchain_qwen3.servers.detection import alook_up, recall_facts
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3

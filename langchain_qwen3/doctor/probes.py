@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from langchain_qwen3.exchange import PATH
-from langchain_qwen3.pools import http
-from langchain_qwen3.reply import read_body
+from langchain_qwen3.connections.exchange import PATH
+from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3.reply.whole import read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from langchain_qwen3 import detection
+from langchain_qwen3.connections.transports.httpx_transport import http
 from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.readers import read_error
 from langchain_qwen3.errors import (
@@ -17,7 +17,7 @@ from langchain_qwen3.errors import (
     Qwen3StatusError,
     translate_errors,
 )
-from langchain_qwen3.pools import http
+from langchain_qwen3.servers import detection
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3

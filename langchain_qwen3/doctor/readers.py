@@ -20,9 +20,9 @@ from langchain_qwen3.errors import (
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
-    from langchain_qwen3.dialects import Dialect
     from langchain_qwen3.doctor.probes import Streamed, Together
     from langchain_qwen3.profiles import ModelLine
+    from langchain_qwen3.servers.dialects import Dialect
 
 FASTER = 1.5
 """Calls made together should be this many times as fast as one by one; a GPU server makes it 5 or more of 8."""

@@ -35,7 +35,7 @@ from langchain_qwen3.errors.kinds import (
     StreamStallError,
     read_secrets,
 )
-from langchain_qwen3.sse import BadEventError
+from langchain_qwen3.reply.sse import BadEventError
 
 _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
     400: Qwen3InvalidRequestError,

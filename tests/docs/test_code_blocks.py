@@ -19,9 +19,9 @@ from sybil import Document, Example
 from sybil.parsers.markdown import CodeBlockParser
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.fields import DEFAULT_BASE_URL
 from langchain_qwen3.local import LocalServer
-from langchain_qwen3.notices import forget_warnings
 from tests.conftest import TINY_QWEN3
 
 ROOT = Path(__file__).parents[2]

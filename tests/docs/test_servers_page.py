@@ -1,4 +1,4 @@
-"""`docs/servers.md` says what the rows of `langchain_qwen3.dialects` say."""
+"""`docs/servers.md` says what the rows of `langchain_qwen3.servers.dialects` say."""
 
 import runpy
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from langchain_qwen3.dialects import DIALECTS, Dialect
+from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -13,7 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
-from langchain_qwen3 import ChatQwen3, errors, exchange
+from langchain_qwen3 import ChatQwen3, errors
+from langchain_qwen3.connections import exchange
+from langchain_qwen3.connections.transports.httpx_transport import http as httpx
 from langchain_qwen3.errors import (
     BadReplyError,
     Qwen3ConnectionError,
@@ -25,7 +27,6 @@ from langchain_qwen3.errors import (
     StreamCutError,
     StreamStallError,
 )
-from langchain_qwen3.pools import http as httpx
 from tests.faults.plans import content_of, reasoning_of
 from tests.faults.server import FaultServer, closed_port
 

@@ -18,10 +18,10 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
+from langchain_qwen3._warnings import forget_warnings
+from langchain_qwen3.connections.transports.httpx_transport import http
 from langchain_qwen3.errors import ToolChoiceError
-from langchain_qwen3.notices import forget_warnings
-from langchain_qwen3.pools import http
-from tests.scripted import Answer, Scripted, write_call
+from tests.support.scripted import Answer, Scripted, write_call
 
 if TYPE_CHECKING:
     from langchain_qwen3.local import LocalServer

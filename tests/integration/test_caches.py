@@ -16,7 +16,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langchain_qwen3 import ChatQwen3
-from tests.scripted import Answer, Scripted, write_call
+from tests.support.scripted import Answer, Scripted, write_call
 from tests.tiny_qwen3.dialogues import GET_WEATHER
 
 if TYPE_CHECKING:

@@ -14,10 +14,18 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import LLMResult
 
-from langchain_qwen3.detection import forget_servers
 from langchain_qwen3.errors import Qwen3Error
-from tests.cassettes import API_KEY, CASSETTES, RECORD_FROM, block_sockets, find_base_url, open_cassette, read_cassette
-from tests.scenarios import SCENARIOS, Person, Reply, Scenario, Shape
+from langchain_qwen3.servers.detection import forget_servers
+from tests.support.cassettes import (
+    API_KEY,
+    CASSETTES,
+    RECORD_FROM,
+    block_sockets,
+    find_base_url,
+    open_cassette,
+    read_cassette,
+)
+from tests.support.scenarios import SCENARIOS, Person, Reply, Scenario, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

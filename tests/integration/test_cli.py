@@ -19,11 +19,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from langchain_qwen3.cli.main import commands
-from langchain_qwen3.detection import forget_servers
 from langchain_qwen3.local import LocalServer
+from langchain_qwen3.servers.detection import forget_servers
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
-from tests.replay import Replay
+from tests.support.replay import Replay
 
 COMMANDS = ("doctor", "bench", "chat")
 PROGRAM = [sys.executable, "-W", "error", "-c", "from langchain_qwen3.cli import app; app()"]

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Self
 import openai
 import pytest
 
-from langchain_qwen3 import ChatQwen3, detection
-from langchain_qwen3.detection import alook_up, forget_servers, look_up, recall_facts
-from langchain_qwen3.dialects import DIALECTS
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.servers import detection
+from langchain_qwen3.servers.detection import alook_up, forget_servers, look_up, recall_facts
+from langchain_qwen3.servers.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

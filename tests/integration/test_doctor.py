@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.detection import forget_servers
 from langchain_qwen3.doctor import Diagnosis, examine
 from langchain_qwen3.local import LocalServer
+from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
-from tests.replay import Replay
+from tests.support.replay import Replay
 
 TIMED = {"concurrency", "streaming"}  # whose outcome is a matter of the machine's load
 PARSERS = "--enable-auto-tool-choice --tool-call-parser hermes"

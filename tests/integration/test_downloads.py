@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub import REPO, FakeHub
+from tests.support.hub import REPO, FakeHub
 
 pytest.importorskip("huggingface_hub", reason="needs the extra download")
 pytest.importorskip("modelscope_hub", reason="needs the extra download")
@@ -16,7 +16,7 @@ FILES = {"README.md": b"#", "Qwen3-0.6B-Q8_0.gguf": b"GGUF eight bits", "Qwen3-0
 # The libraries read the address of their hub when they are imported.
 FETCH = """
 import sys
-from langchain_qwen3.downloads import DownloadError, fetch_model
+from langchain_qwen3.local.downloads import DownloadError, fetch_model
 try:
     print(fetch_model(sys.argv[1]).read_text())
 except DownloadError as error:

@@ -17,7 +17,7 @@ from langchain_core.tools import tool
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.errors import Qwen3InvalidRequestError, Qwen3RateLimitError
-from tests.scripted import Answer, Scripted
+from tests.support.scripted import Answer, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 from jupyter_client.manager import start_new_async_kernel
 from nbclient import NotebookClient
 
-from tests.engine_work import wait_until_idle
+from tests.support.engine_work import wait_until_idle
 
 NOTEBOOKS = Path(__file__).parents[2] / "docs" / "notebooks"
 MAX_TOKENS = 3500

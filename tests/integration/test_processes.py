@@ -29,7 +29,7 @@ from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3
 from tests.faults.server import closed_port
-from tests.loopback import CHUNKS, Loopback
+from tests.support.loopback import CHUNKS, Loopback
 
 TRANSPORTS = ["httpx", "aiohttp"]
 STREAMED = "a" * CHUNKS

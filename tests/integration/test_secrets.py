@@ -18,10 +18,10 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.detection import forget_servers
 from langchain_qwen3.errors import Qwen3Error
+from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
-from tests.loopback import Loopback
+from tests.support.loopback import Loopback
 
 FOREIGN = (
     "OPENAI_API_KEY",

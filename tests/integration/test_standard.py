@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.standard import Standard
+from tests.support.standard import Standard
 
 if TYPE_CHECKING:
     from langchain_qwen3.local import LocalServer

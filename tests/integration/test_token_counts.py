@@ -9,16 +9,16 @@ import httpx
 import pytest
 
 from langchain_qwen3.local import LocalServer
-from langchain_qwen3.local_tokenizer import LocalTokenizer
-from langchain_qwen3.tokens import (
+from langchain_qwen3.tokens.estimate import (
     CountRequest,
     build_count_request,
     build_encode_request,
     read_count,
     read_token_ids,
 )
+from langchain_qwen3.tokens.local import LocalTokenizer
 
-RECORDED = json.loads((Path(__file__).parents[1] / "unit" / "token_counts.json").read_text("utf-8"))
+RECORDED = json.loads((Path(__file__).parents[1] / "unit" / "tokens" / "token_counts.json").read_text("utf-8"))
 MODEL = "Qwen/Qwen3-0.6B"
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from langchain_qwen3.detection import forget_servers
-from tests.cassettes import API_KEY, CASSETTES, RECORD_FROM, block_sockets, find_base_url, open_cassette
-from tests.standard import Standard
+from langchain_qwen3.servers.detection import forget_servers
+from tests.support.cassettes import API_KEY, CASSETTES, RECORD_FROM, block_sockets, find_base_url, open_cassette
+from tests.support.standard import Standard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

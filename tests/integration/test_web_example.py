@@ -12,8 +12,8 @@ import uvicorn
 
 from examples.fastapi_chat.app import CONTENT_POLICY, MAX_ROUNDS, PAGE, create_app
 from langchain_qwen3 import ChatQwen3
-from tests.engine_work import wait_until_idle
-from tests.scripted import Scripted, write_call
+from tests.support.engine_work import wait_until_idle
+from tests.support.scripted import Scripted, write_call
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ENDLESS = {"extra_body": {"ignore_eos": True}, "max_tokens": 3500}

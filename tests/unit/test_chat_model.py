@@ -15,7 +15,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
-from langchain_qwen3.notices import forget_warnings
+from langchain_qwen3._warnings import forget_warnings
 
 QUESTION = [HumanMessage("你是谁?")]
 CANARIES = {

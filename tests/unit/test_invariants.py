@@ -9,9 +9,9 @@ import pytest
 from langchain_core.language_models.chat_models import generate_from_stream
 
 from langchain_qwen3.errors import BadReplyError, StreamCutError
-from langchain_qwen3.reply import ReplyOptions, read_response
-from langchain_qwen3.stream import StreamReader
-from tests.replies import (
+from langchain_qwen3.reply.stream import StreamReader
+from langchain_qwen3.reply.whole import ReplyOptions, read_response
+from tests.support.replies import (
     RECORDINGS,
     STREAMS,
     WHOLES,

@@ -1,0 +1,319 @@
+"""A real Qwen3 engine on this machine: llama.cpp's own HTTP server, started and stopped from Python.
+
+Needs the extra `local` (PyPI `xllamacpp`: llama.cpp in prebuilt wheels) and a GGUF file.
+
+The engine runs in a child process, this very file run as a script. Within the caller's process its end could freeze
+everything: the library ends a server only with its object, and then holds the interpreter's lock until every request
+in flight is done (one open stream: 30 s, seen on xllamacpp 2026.10; here 15 ms).
+"""
+
+import asyncio
+import contextlib
+import errno
+import http.client
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from pathlib import Path
+from typing import IO, Any, Final, Literal, Self, get_args
+from urllib.parse import urlsplit
+
+ReasoningFormat = Literal["deepseek", "deepseek-legacy", "none"]
+
+# An idle keep-alive connection holds one of llama.cpp's HTTP threads until it expires (5 s): with the default
+# number, 64 calls at once took 36 s, with 96 threads 1 s.
+_HTTP_THREADS: Final = 128
+# OpenMP's threads spin while they wait for each other: on cores that others use too, answers took 20 to 80 times as
+# long. Threads that sleep instead cost a small model some speed on an idle machine.
+_THREADS_THAT_SLEEP: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
+_GGUF_MAGIC: Final = b"GGUF"
+_LAST_PORT: Final = 65535
+_LOG_TAIL: Final = 2000
+_POLL_SECONDS: Final = 0.02
+
+
+class LocalServer:
+    """One model served by llama.cpp on this machine, for as long as the `with` block lasts.
+
+    Both `with` and `async with` work, and so do `start()` and `stop()`. The server is handed out only when it
+    answers, ends with this process at the latest, and can be started again after a stop.
+
+        with LocalServer("Qwen3-0.6B-Q8_0.gguf") as server:
+            llm = ChatQwen3(base_url=server.base_url, model=server.model)
+
+    Args:
+        model: Path of a GGUF file, or a repository to download it from, see `downloads.fetch_model`.
+        name: The model name it is served under. Default: the file name without its ending.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one at every start.
+        api_key: Key that requests must carry. Default: none is asked for.
+        n_ctx: Context window of one request in tokens, prompt and answer together. Memory is taken for
+            `n_parallel` of them.
+        n_parallel: How many requests are answered at the same time; further ones wait.
+        n_threads: CPU threads to compute with. Default: llama.cpp's own choice, the physical cores.
+        reasoning_format: How reasoning comes back: `deepseek` in `reasoning_content`, `deepseek-legacy` there
+            and inside the content too, `none` only inside the content, between `<think>` tags.
+        start_timeout: Seconds to wait for the model to be loaded.
+        verbose: Let llama.cpp's log through to stderr.
+
+    Raises:
+        ValueError: A setting is out of its range.
+        DownloadError: The repository's file cannot be had.
+    """
+
+    def __init__(  # noqa: PLR0913  # the settings of a server; all but the first by name
+        self,
+        model: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str | None = None,
+        n_ctx: int = 8192,
+        n_parallel: int = 4,
+        n_threads: int | None = None,
+        reasoning_format: ReasoningFormat = "deepseek",
+        start_timeout: float = 300.0,
+        verbose: bool = False,
+    ) -> None:
+        if reasoning_format not in get_args(ReasoningFormat):
+            allowed = ", ".join(get_args(ReasoningFormat))
+            raise ValueError(f"reasoning_format: {reasoning_format!r} is not one of {allowed}")
+        for field, value in (("n_ctx", n_ctx), ("n_parallel", n_parallel), ("n_threads", n_threads)):
+            if value is not None and value < 1:
+                raise ValueError(f"{field}: {value} is less than 1")
+        if not 0 <= port <= _LAST_PORT:
+            raise ValueError(f"port: {port} is not between 0 and {_LAST_PORT}")
+        from langchain_qwen3.local.downloads import fetch_model
+
+        self.path: Final = fetch_model(str(model)).absolute()
+        self.model: Final = name or self.path.stem
+        self.host: Final = host
+        self.port: Final = port
+        self._settings: Final[dict[str, Any]] = {
+            "path": str(self.path),
+            "model": self.model,
+            "host": host,
+            "port": port,
+            "api_key": api_key,
+            "n_ctx": n_ctx * n_parallel,
+            "n_parallel": n_parallel,
+            "n_threads": n_threads,
+            "reasoning_format": reasoning_format,
+            "verbose": verbose,
+        }
+        self._start_timeout: Final = start_timeout
+        self._lock: Final = threading.Lock()
+        self._base_url: str | None = None
+        self._end: weakref.finalize[[subprocess.Popen[str]], Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"LocalServer({str(self.path)!r}, model={self.model!r}, base_url={self._base_url!r})"
+
+    @property
+    def base_url(self) -> str:
+        """Where the server answers, ending in `/v1`.
+
+        Raises:
+            RuntimeError: The server is not running.
+        """
+        if self._base_url is None:
+            raise RuntimeError(f"{self!r} is not running: use it in a `with` block or call start() first")
+        return self._base_url
+
+    def start(self) -> Self:
+        """Start the server and wait until it answers.
+
+        Raises:
+            ImportError: The extra `local` is not installed.
+            FileNotFoundError: There is no file at the model's path.
+            ValueError: The file is not in GGUF format.
+            OSError: The port is taken, or the address is not this machine's.
+            TimeoutError: The model was not loaded within `start_timeout`.
+            RuntimeError: It runs already, or llama.cpp refused the model (its own words follow).
+        """
+        with self._lock:
+            if self._base_url is not None:
+                raise RuntimeError(f"{self!r} is running already")
+            if importlib.util.find_spec("xllamacpp") is None:
+                raise ImportError('LocalServer needs the extra "local": pip install "langchain-qwen3-chat[local]"')
+            _check_model(self.path)
+            _check_port(self.host, self.port)
+            self._base_url = self._launch() + "/v1"
+        return self
+
+    def stop(self) -> None:
+        """Stop the server at once; requests in flight fail. A server that is not running is left alone."""
+        with self._lock:
+            self._base_url = None
+            if self._end is not None:
+                self._end()
+
+    def _launch(self) -> str:
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+            engine = subprocess.Popen(  # noqa: S603  # this interpreter and this file
+                [sys.executable, "-P", __file__],
+                env=_THREADS_THAT_SLEEP | os.environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=None if self._settings["verbose"] else log,
+                text=True,
+                encoding="utf-8",
+            )
+            self._end = weakref.finalize(self, _end_engine, engine)
+            late = _Deadline(self._start_timeout, engine)
+            try:
+                url = _wait_until_healthy(engine, json.dumps(self._settings))
+                if url is not None:
+                    return url
+            except BaseException:
+                self._end()
+                raise
+            finally:
+                late.cancel()
+            self._end()
+            if late.has_passed:
+                raise TimeoutError(f"start_timeout: {self.path} was not loaded in {self._start_timeout:g} s")
+            log.seek(0)
+            raise RuntimeError(f"llama.cpp could not serve {self.path}:\n{log.read()[-_LOG_TAIL:].strip()}")
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        starting = asyncio.ensure_future(asyncio.to_thread(self.start))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(lambda _: self.stop())
+            raise
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await asyncio.to_thread(self.stop)
+
+
+class _Deadline(threading.Timer):
+    """Kills an engine that is not ready in time."""
+
+    def __init__(self, seconds: float, engine: subprocess.Popen[str]) -> None:
+        super().__init__(seconds, self._kill, [engine])
+        self.daemon = True
+        self.has_passed = False
+        self.start()
+
+    def _kill(self, engine: subprocess.Popen[str]) -> None:
+        self.has_passed = True
+        engine.kill()
+
+
+def _check_model(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "model: there is no such GGUF file", str(path))
+    with path.open("rb") as file:
+        magic = file.read(len(_GGUF_MAGIC))
+    if magic != _GGUF_MAGIC:
+        raise ValueError(f"model: {path} is not a GGUF file: it begins with {magic!r}, not {_GGUF_MAGIC!r}")
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            raise OSError(exc.errno, f"port: {host}:{port} is taken; port=0 takes a free one") from exc
+        raise OSError(exc.errno, f"host, port: cannot listen on {host}:{port}: {exc.strerror}") from exc
+
+
+def _wait_until_healthy(engine: subprocess.Popen[str], settings: str) -> str | None:
+    """Return the URL of the engine once it answers, None if it ended before."""
+    stdin, stdout = _pipes(engine)
+    try:
+        stdin.write(settings + "\n")
+        stdin.flush()
+    except BrokenPipeError:
+        return None
+    url = stdout.readline().strip()
+    while url and engine.poll() is None:
+        if _is_healthy(url):
+            return url
+        time.sleep(_POLL_SECONDS)
+    return None
+
+
+def _is_healthy(url: str) -> bool:
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
+    try:
+        connection.request("GET", "/health", headers={"Connection": "close"})
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _end_engine(engine: subprocess.Popen[str]) -> None:
+    engine.kill()
+    engine.wait()
+    for pipe in _pipes(engine):
+        with contextlib.suppress(BrokenPipeError):  # settings that it did not live to read
+            pipe.close()
+
+
+def _pipes(engine: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    if engine.stdin is None or engine.stdout is None:
+        raise RuntimeError("the engine was started without pipes")
+    return engine.stdin, engine.stdout
+
+
+def _serve() -> None:
+    """Be the engine: read the settings from stdin, print the address, end when the parent closes stdin."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends us when it is done
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever llama.cpp prints is log
+    try:
+        server = _build_server(json.loads(sys.stdin.readline()))
+    except RuntimeError:
+        sys.exit(1)  # one text for every reason: the log has the real one
+    answer.write(server.listening_address + "\n")
+    answer.flush()
+    sys.stdin.read()
+    os._exit(0)  # deleting the server would wait for requests in flight
+
+
+def _build_server(settings: dict[str, Any]) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.verbosity = 3 if settings["verbose"] else 1  # 1: errors, 3: the library's default
+    params.model.path = settings["path"]
+    params.model_alias = {settings["model"]}
+    params.hostnames = [settings["host"]]
+    params.port = settings["port"]
+    params.api_keys = [settings["api_key"]] if settings["api_key"] else []
+    params.n_ctx = settings["n_ctx"]
+    params.n_parallel = settings["n_parallel"]
+    if settings["n_threads"]:
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["n_threads"]
+    params.n_threads_http = _HTTP_THREADS
+    params.use_jinja = True
+    format_name = settings["reasoning_format"].upper().replace("-", "_")
+    params.reasoning_format = getattr(xllamacpp.common_reasoning_format, f"COMMON_REASONING_FORMAT_{format_name}")
+    params.endpoint_props = params.endpoint_slots = params.endpoint_metrics = True
+    return xllamacpp.Server(params)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,103 @@
+"""Finds what is known about a model by its name, and writes it as LangChain's profile.
+
+No server says whether a checkpoint thinks, so the name is all there is. A name that is not recognised gives
+None: then nothing is assumed and the server decides. The facts are in `model_lines`.
+"""
+
+import re
+from functools import lru_cache
+
+from langchain_core.language_models import ModelProfile
+
+from langchain_qwen3.profiles.lines import MODEL_LINES, ModelLine, Sampling
+
+__all__ = ["MODEL_LINES", "ModelLine", "Sampling", "build_profile", "find_line", "normalise_name"]
+
+# Same family name, but no chat model, or another vendor's template on Qwen3 weights.
+_NOT_CHAT_QWEN = re.compile(r"deepseek|embedding|rerank|guard|-asr|-tts|livetranslate")
+
+
+def normalise_name(model: str) -> str:
+    """Write a model name in one form: lower case, "-" between its parts, "qwen3" without a hyphen inside.
+
+    "Qwen_Qwen3-8B-Q4_K_M.gguf" becomes "qwen-qwen3-8b-q4-k-m.gguf", "qwen3:30b-a3b" becomes "qwen3-30b-a3b".
+    Slashes stay.
+    """
+    name = re.sub(r"[\s_:]+|--+", "-", model.strip().lower().replace("\\", "/"))
+    return re.sub(r"qwen-3(?=[-./]|$)", "qwen3", name)
+
+
+@lru_cache(maxsize=1024)
+def find_line(model: str, server: str | None = None) -> ModelLine | None:
+    """Find the line a model belongs to by its name.
+
+    Repository names, Ollama tags, file paths, GGUF files, hosted names and names with a prefix or suffix of
+    someone's own are understood. Of a path the last part that is recognised counts.
+
+    Args:
+        model: The name as it is sent to the server.
+        server: Name of the dialect that serves it, for the rows that hold on one service only.
+
+    Returns:
+        The line, or None when the name tells nothing: an alias, a fine-tune, an embedding model.
+    """
+    for part in reversed(normalise_name(model).split("/")):
+        if _NOT_CHAT_QWEN.search(part):
+            return None
+        for line in MODEL_LINES:
+            if line.server in (None, server) and line.pattern.search(part):
+                return line
+    return None
+
+
+def build_profile(model: str, served_context: int | None = None, server: str | None = None) -> ModelProfile | None:
+    """Build LangChain's profile of a model.
+
+    `structured_output` and `tool_choice` are left out: they are the server's abilities, not the checkpoint's. With the
+    first, `create_agent` would send a schema beside the tools, and engines then write JSON and never call one (see
+    `Dialect.format_silences_tools`). `mid_conversation_system_messages` is left out because system messages are merged.
+
+    Args:
+        model: The name as it is sent to the server.
+        served_context: Context length the server reports (`max_model_len`, `n_ctx`), in tokens. It replaces
+            the table's, since a server is often started with less, or with YaRN and more.
+        server: Name of the dialect that serves it.
+
+    Returns:
+        A new dict, or None when neither the name nor the server tells anything.
+
+    Raises:
+        ValueError: `served_context` is not positive.
+    """
+    if served_context is not None and served_context < 1:
+        raise ValueError(f"served_context must be a positive number of tokens, not {served_context}")
+    line = find_line(model, server)
+    if line is None:
+        return None if served_context is None else ModelProfile(max_input_tokens=served_context)
+    profile = ModelProfile(
+        name=line.name,
+        max_input_tokens=served_context or line.max_input or line.context,
+        text_inputs="text" in line.inputs,
+        image_inputs="image" in line.inputs,
+        image_url_inputs="image" in line.inputs,
+        image_tool_message="image" in line.inputs,
+        video_inputs="video" in line.inputs,
+        audio_inputs="audio" in line.inputs,
+        pdf_inputs=False,
+        pdf_tool_message=False,
+        text_outputs=True,
+        image_outputs=False,
+        audio_outputs=False,
+        video_outputs=False,
+        reasoning_output=line.thinking != "never",
+        tool_calling=line.calls_tools,
+        tool_call_streaming=line.calls_tools,
+        attachment="image" in line.inputs,
+        temperature=True,
+    )
+    if line.max_output is not None:
+        profile["max_output_tokens"] = min(line.max_output, profile["max_input_tokens"])
+    if line.efforts:
+        profile["reasoning_effort_levels"] = list(line.efforts)
+        profile["reasoning_effort_default"] = line.efforts[0]
+    return profile

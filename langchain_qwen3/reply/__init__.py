@@ -1,0 +1,1 @@
+"""Bytes become events, events deltas, deltas messages. Sans-IO: nothing here waits."""

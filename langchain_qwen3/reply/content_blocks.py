@@ -1,0 +1,98 @@
+"""Standard content blocks of our messages: reasoning first, then text, then calls, none lost or doubled.
+
+Registered under our provider name. In a stream core merges blocks of equal `index`, and numbers those without one, so
+reasoning and text leave theirs to core and tool calls carry `lc_tc_<i>`, which no number equals.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage
+from langchain_core.messages.block_translators import register_translator
+
+from langchain_qwen3.reply.whole import PROVIDER
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessageChunk, InvalidToolCall
+    from langchain_core.messages.content import ContentBlock
+    from langchain_core.outputs import ChatResult
+
+
+def register() -> None:
+    """Make core use these translators for messages of our provider."""
+    register_translator(PROVIDER, translate_content, translate_content_chunk)
+
+
+def translate_content(message: AIMessage) -> list[ContentBlock]:
+    """Return the blocks of a whole message."""
+    blocks = _translate_text(message)
+    for call in message.tool_calls:
+        blocks.append({"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]})
+    blocks += [_write_invalid(bad) for bad in message.invalid_tool_calls]
+    return blocks
+
+
+def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
+    """Return the blocks of a chunk; a sum of chunks that ended has whole calls."""
+    if message.chunk_position == "last" and (message.tool_calls or message.invalid_tool_calls) and _is_sum(message):
+        return translate_content(message)
+    blocks = _translate_text(message)
+    for chunk in message.tool_call_chunks:
+        block: dict[str, Any] = {
+            "type": "tool_call_chunk",
+            "id": chunk["id"],
+            "name": chunk["name"],
+            "args": chunk["args"],
+        }
+        if chunk["index"] is not None:
+            block["index"] = f"lc_tc_{chunk['index']}"
+        blocks.append(block)  # type: ignore[arg-type]
+    return blocks
+
+
+def finish_blocks(result: ChatResult) -> ChatResult:
+    """Turn what is left of a streamed v1 message's fragments into invalid calls, and return the result.
+
+    Core's addition makes `tool_call` blocks of valid calls and leaves the fragments of all others as they are.
+    """
+    for generation in result.generations:
+        message = generation.message
+        if isinstance(message, AIMessage) and isinstance(message.content, list):
+            invalid = {bad["id"]: bad for bad in message.invalid_tool_calls}
+            message.content = [
+                dict(_write_invalid(invalid[part["id"]]))
+                if isinstance(part, dict) and part.get("type") == "tool_call_chunk" and part.get("id") in invalid
+                else part
+                for part in message.content
+            ]
+    return result
+
+
+def _write_invalid(bad: InvalidToolCall) -> ContentBlock:
+    return {
+        "type": "invalid_tool_call",
+        "name": bad["name"],
+        "args": bad["args"],
+        "id": bad["id"],
+        "error": bad["error"],
+    }
+
+
+def _is_sum(message: AIMessageChunk) -> bool:
+    """Whether every call of the chunk is whole, and not the last fragment of one."""
+    return all(chunk["id"] for chunk in message.tool_call_chunks)
+
+
+def _translate_text(message: AIMessage) -> list[ContentBlock]:
+    blocks: list[ContentBlock] = []
+    reasoning = message.additional_kwargs.get("reasoning_content")
+    if isinstance(reasoning, str) and reasoning:
+        blocks.append({"type": "reasoning", "reasoning": reasoning})
+    if isinstance(message.content, str):
+        if message.content:
+            blocks.append({"type": "text", "text": message.content})
+    else:
+        parts: list[Any] = message.content
+        blocks.extend({"type": "text", "text": part} if isinstance(part, str) else part for part in parts)
+    return blocks

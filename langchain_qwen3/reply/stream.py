@@ -1,0 +1,333 @@
+"""A streamed reply: bytes → events → LangChain chunks. Sans-IO, shared by sync and async.
+
+Contract of `StreamReader`: `read` takes the next bytes and yields the chunks they complete, `end` comes once and
+returns the last ones, or raises if the stream was cut. The very last chunk alone carries finish reason, usage and
+metadata. Chunks add up to the message a whole reply would have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.utils._merge import merge_lists
+from pydantic import BaseModel
+
+from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
+from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
+from langchain_qwen3.reply.sse import SseReader
+from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
+from langchain_qwen3.reply.whole import (
+    PROVIDER,
+    ReplyOptions,
+    build_timing,
+    read_body,
+    read_choice_metadata,
+    read_finish_reason,
+    read_metadata,
+    read_usage,
+    refuse_other_shapes,
+)
+
+_MESSAGE = AIMessageChunk(content="", additional_kwargs={}, response_metadata={"model_provider": PROVIDER})
+_GENERATION = ChatGenerationChunk(message=_MESSAGE)
+_DEFAULTS = [item for item in vars(_GENERATION).items() if item[0] not in {"text", "message"}]
+# What is looked up once, and not for each chunk.
+_new, _set = object.__new__, object.__setattr__
+_copy_fields = {name: None if isinstance(value, dict | list) else value for name, value in vars(_MESSAGE).items()}.copy
+_copy_fields_set, _copy_generation_fields_set = (
+    template.__pydantic_fields_set__.copy().copy for template in (_MESSAGE, _GENERATION)
+)
+_set_fields, _set_fields_set, _set_extra, _set_private = (
+    BaseModel.__dict__[name].__set__
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+_PER_CHUNK = ("logprobs", "token_ids")  # of a choice; they come in pieces, too
+
+
+class StreamReader:
+    """Reads one streamed reply.
+
+    Args:
+        options: What the request asked for.
+
+    Attributes:
+        done: True once `[DONE]` was read.
+        finish_reason: Why the model ended, None while it has not.
+        usage: The newest usage; servers count up, so it replaces the one before and is never added to it.
+        first_token_at: Clock reading at the first chunk with text or calls, None before.
+        pieces: How often bytes came.
+    """
+
+    def __init__(self, options: ReplyOptions) -> None:
+        self._events = SseReader()
+        self._response: Any = None
+        self._options = options
+        self._started_at = perf_counter()
+        self._choice = ChoiceReader(options)
+        self._closed = False  # the choice is
+        self._index: int | None = None  # the choice's; None before the first one
+        self._noted: list[Mapping[str, Any]] = []
+        self._choice_metadata: dict[str, Any] = {}
+        # What was given out, for a partial message. Chunks would cost ten times the memory, and the collector's time.
+        self._reasoning: list[str] = []
+        self._content: list[str] = []
+        self._calls: list[ToolCallChunk] = []
+        self.done = False
+        self.finish_reason: str | None = None
+        self.usage: Mapping[str, Any] | None = None
+        self.first_token_at: float | None = None
+        self.pieces = 0
+
+    def begin(self, response: Any) -> None:
+        """Take the response whose body follows: its headers, and where errors are said to come from."""
+        self._response = response
+
+    def read(self, data: bytes) -> Iterable[ChatGenerationChunk]:
+        """Take the next bytes of the body and give the chunks they complete, those before a failure included.
+
+        Raises:
+            Qwen3Error: The server reports an error in the stream.
+            BadReplyError: An event is no chunk of a chat completion.
+            BadEventError: An event is no JSON or too large.
+        """
+        self.pieces += 1
+        events = self._events.read(data)
+        if isinstance(events, tuple):  # one whole event, as engines send them
+            chunk = self._feed(events[0])
+            return () if chunk is None else (chunk,)
+        return self._feed_all(events)
+
+    def end(self) -> list[ChatGenerationChunk]:
+        """Return the last chunks once the body is at its end or `[DONE]` was read.
+
+        Raises:
+            StreamCutError: The stream lost its end.
+            BadReplyError: The body was no stream and no reply at all.
+        """
+        chunks = [*self._feed_all(self._events.close())]
+        if self._events.stray and not self._noted:  # a whole reply in place of a stream, or an HTML page
+            chunks += self._feed_all([read_body(b"\n".join(self._events.stray), self._response)])
+        if not (self.ended or self.done):
+            raise StreamCutError("the stream ended without a finish_reason and without [DONE]", response=self._response)
+        if self._index is None:
+            raise BadReplyError("the stream has no choices", response=self._response)
+        with refuse_other_shapes(self._response):
+            chunks.append(self._finish())
+        return chunks
+
+    def abort(self) -> ChatGenerationChunk | None:
+        """Return what a stream that was cut still held back, its open tool call made invalid; None for nothing."""
+        if self._closed:
+            return None
+        chunk = self._close(cut=True)
+        message: Any = chunk.message
+        message.chunk_position = "last"  # then the blocks of the sum are calls, and no fragments
+        return chunk if message.content or message.additional_kwargs or message.tool_call_chunks else None
+
+    def partial(self) -> AIMessage | None:
+        """Return what arrived of a stream that was cut, its open tool call invalid; None if nothing did."""
+        self.abort()
+        return self.collect() if self._reasoning or self._content or self._calls else None
+
+    def collect(self) -> AIMessage:
+        """Return all that was given out as one message."""
+        calls = collect_tool_calls(self._calls)
+        kwargs = self._choice.kept
+        if self._reasoning:
+            kwargs["reasoning_content"] = "".join(self._reasoning)
+        return AIMessage(
+            content="".join(self._content),
+            additional_kwargs=kwargs,
+            tool_calls=calls.calls,
+            invalid_tool_calls=calls.invalid,
+            usage_metadata=read_usage(self.usage),
+            response_metadata=self._read_metadata(),
+        )
+
+    @property
+    def ended(self) -> bool:
+        """True once the model said why it ended."""
+        return self.finish_reason is not None
+
+    def _feed_all(self, events: Iterable[Any]) -> Iterator[ChatGenerationChunk]:
+        for event in events:
+            chunk = self._feed(event)
+            if chunk is not None:
+                yield chunk
+        self.done = self._events.done
+        if self._events.failure is not None:
+            raise self._events.failure
+
+    def _feed(self, event: Any) -> ChatGenerationChunk | None:
+        try:
+            try:
+                choice = event["choices"][0]
+                delta = choice["delta"]
+            except (KeyError, IndexError, TypeError):
+                return self._feed_other(event)
+            if (choice.get("index") or 0) != self._index:
+                self._take_index(event, choice)
+            if usage := event.get("usage"):
+                self.usage = usage
+            if reason := choice.get("finish_reason"):
+                self._take_end(event, choice, reason)
+            info: dict[str, Any] | None = None
+            if choice.get("logprobs") or choice.get("token_ids"):
+                info = {key: choice[key] for key in _PER_CHUNK if choice.get(key)}
+            return self._build(self._choice.feed(delta) if delta else NO_PIECE, info)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise BadReplyError("the server sent an event that is no chunk", response=self._response) from error
+
+    def _take_end(self, event: Mapping[str, Any], choice: Mapping[str, Any], reason: str) -> None:
+        self._raise_error(event)
+        self.finish_reason = reason
+        self._noted.append(event)
+        metadata = read_choice_metadata(choice)
+        self._choice_metadata = {key: value for key, value in metadata.items() if key not in _PER_CHUNK}
+
+    def _feed_other(self, event: Any) -> ChatGenerationChunk | None:
+        """Take an event without a delta: usage, metadata, a keep-alive, a whole reply or an error."""
+        self._raise_error(event)
+        if event.get("choices"):
+            choice = event["choices"][0]
+            return self._feed({**event, "choices": [{**choice, "delta": choice.get("message")}]})
+        if usage := event.get("usage"):
+            self.usage = usage
+        self._noted.append(event)
+        return None
+
+    def _take_index(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
+        if self._index is not None:
+            text = "the stream has several choices, but a LangChain stream is one message: n must be 1"
+            raise BadReplyError(text, response=self._response)
+        self._index = choice.get("index") or 0
+        self._noted.append(event)
+
+    def _raise_error(self, event: Any) -> None:
+        if error := error_from_event(event, response=self._response):
+            raise error
+
+    def _build(self, piece: Piece, info: dict[str, Any] | None) -> ChatGenerationChunk | None:
+        reasoning, content, calls = piece
+        if reasoning:
+            if self._options.return_reasoning:
+                self._reasoning.append(reasoning)
+            else:
+                reasoning = ""
+        if content:
+            self._content.append(content)
+        elif not (reasoning or calls or info):
+            return None
+        if self.first_token_at is None:
+            self.first_token_at = perf_counter()
+        if calls:
+            self._calls += calls
+            chunk = build_call_chunk(reasoning, content, calls)
+        else:
+            chunk = build_text_chunk(reasoning, content)
+        if info:
+            chunk.generation_info = info
+        return chunk
+
+    def _close(self, *, cut: bool) -> ChatGenerationChunk:
+        self._closed = True
+        piece = self._choice.close(self.finish_reason, cut=cut)
+        return self._build(piece, None) or build_text_chunk("", "")
+
+    def _finish(self) -> ChatGenerationChunk:
+        """Return the last chunk of a stream that ended."""
+        held: Any = self._close(cut=False).message
+        message = AIMessageChunk(
+            content=held.content,
+            additional_kwargs={**self._choice.kept, **held.additional_kwargs},
+            tool_call_chunks=held.tool_call_chunks,
+            usage_metadata=read_usage(self.usage),
+            response_metadata={"model_provider": PROVIDER},
+            chunk_position="last",
+        )
+        info = self._read_metadata()
+        info["timing"] = build_timing(self._started_at, self.first_token_at, self.usage)
+        return ChatGenerationChunk(message=message, generation_info=info)
+
+    def _read_metadata(self) -> dict[str, Any]:
+        metadata = {
+            "finish_reason": read_finish_reason(self.finish_reason, called=self._choice.called),
+            **self._choice_metadata,
+            **self._choice.notes,
+            **read_metadata(self._noted, self.usage),
+        }
+        if self._options.include_headers and self._response is not None:
+            metadata["headers"] = dict(self._response.headers)
+        return metadata
+
+
+def read_streamed_response(response: Any, options: ReplyOptions) -> ChatResult:
+    """Return the result of an event stream that was read to its end.
+
+    Raises:
+        Qwen3Error: As `StreamReader`.
+    """
+    reader = StreamReader(options)
+    reader.begin(response)
+    return generate_from_stream(iter([*reader.read(response.content), *reader.end()]))
+
+
+def build_text_chunk(reasoning: str, content: str) -> ChatGenerationChunk:
+    """Return a chunk of text, equal to the validated one and a fifth of its cost.
+
+    The fields of templates validated at import are copied, every container among them fresh.
+    """
+    fields = _copy_fields()
+    fields["content"] = content
+    fields["additional_kwargs"] = {"reasoning_content": reasoning} if reasoning else {}
+    fields["response_metadata"] = {"model_provider": PROVIDER}
+    fields["tool_calls"] = []
+    fields["invalid_tool_calls"] = []
+    fields["tool_call_chunks"] = []
+    message = _new(AIMessageChunk)
+    _set_fields(message, fields)
+    _set_fields_set(message, _copy_fields_set())
+    _set_extra(message, {})
+    _set_private(message, None)
+    generation = _new(ChatGenerationChunk)
+    _set(generation, "text", content)  # set one by one, fields lie in the object itself: no dict for the collector
+    for name, value in _DEFAULTS:
+        _set(generation, name, value)
+    _set(generation, "message", message)
+    _set_fields_set(generation, _copy_generation_fields_set())
+    _set_extra(generation, None)
+    _set_private(generation, None)
+    return generation
+
+
+def build_call_chunk(reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> ChatGenerationChunk:
+    """Return a chunk with tool call fragments, equal to the validated one."""
+    if len(calls) == 1 and (text := calls[0]["args"]) and text.lstrip()[:1] != "{":
+        # No object begins so: core makes an invalid call of it, after a futile parse that is most of a chunk's cost.
+        chunk = build_text_chunk(reasoning, content)
+        bad = invalid_tool_call(name=calls[0]["name"], args=text, id=calls[0]["id"])
+        found = {"tool_call_chunks": [calls[0].copy()], "tool_calls": [], "invalid_tool_calls": [bad]}
+        chunk.message.__dict__.update(found)
+        chunk.message.__pydantic_fields_set__.update(found)
+        return chunk
+    message = AIMessageChunk(
+        content=content,
+        additional_kwargs={"reasoning_content": reasoning} if reasoning else {},
+        response_metadata={"model_provider": PROVIDER},
+        tool_call_chunks=_join_fragments(calls),
+    )
+    return ChatGenerationChunk(message=message)
+
+
+def _join_fragments(calls: Sequence[ToolCallChunk]) -> list[Any]:
+    """Return one chunk per call: core joins the fragments of two messages, not those within one."""
+    return merge_lists([], list(calls)) or []
+
+
+build_text_chunk("", "")  # CPython lays out a class's attributes by its first few objects

@@ -1,0 +1,258 @@
+"""Tool calls: wire → LangChain, streamed or whole, strict about what was cut. Sans-IO.
+
+The contract of `ToolCallStream`, which reads a whole message as one delta:
+
+- The arguments of a call are parsed once, at the end and strictly. A JSON object makes a tool call; anything
+  else makes an invalid tool call that keeps the text, closed by one wrong bracket where core would take a
+  half-written object for a whole one (see `close_wrongly`). The whole form has the bracket too: the sum of
+  the chunks equals it, and a message that is turned into chunks again stays invalid.
+- Why a call is invalid stands in the metadata, because the sum of chunks has no room for an error text.
+- A fragment is never repaired. A whole argument text is, on request, and only known damage of Qwen parsers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from langchain_core.messages import InvalidToolCall, ToolCall, ToolCallChunk
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+
+from langchain_qwen3.reply.tool_calls.arguments import close_wrongly, read_arguments, repair_arguments
+
+WireCall = Mapping[str, Any]
+"""A call or a fragment of one as servers send it: `{"index", "id", "function": {"name", "arguments"}}`."""
+
+
+class ToolCalls(NamedTuple):
+    """The calls of one message, those with a complete JSON object as arguments and the others."""
+
+    calls: list[ToolCall]
+    invalid: list[InvalidToolCall]
+
+
+class ToolCallStream:
+    """Reads the tool calls of one choice from fragments.
+
+    `feed` takes the `tool_calls` of each delta, `add` whole calls found elsewhere, `close` comes once at the
+    end; all return chunks for `tool_call_chunks`. Fragments belong together by index, by id, else by order;
+    another id on the same index, or a name after complete arguments, begins a new call. A missing id becomes
+    `call_<hex>`.
+
+    Args:
+        repair: Mend damage of Qwen parsers in the arguments of replies that ended properly: a trailing `}` or
+            `</tool_call>`, empty arguments. The arguments then arrive in one piece at the end.
+        parameterless: Names of tools without parameters, for which empty arguments are no damage: SGLang
+            streams nothing else for them.
+    """
+
+    def __init__(self, *, repair: bool = False, parameterless: Iterable[str] = ()) -> None:
+        self._repair = repair
+        self._parameterless = frozenset(parameterless)
+        self._calls: list[_Call] = []
+        self._by_index: dict[int | str, _Call] = {}
+        self._by_id: dict[str, _Call] = {}
+        self._errors: dict[str, str] = {}
+        self._repaired: dict[str, str] = {}
+
+    @property
+    def seen(self) -> bool:
+        """Whether any call has begun, valid or not."""
+        return bool(self._calls)
+
+    @property
+    def metadata(self) -> dict[str, dict[str, str]]:
+        """What to say of the calls in `response_metadata`, complete after `close`; empty if there is nothing.
+
+        `tool_call_errors` tells by call id why a call is invalid, `repaired_tool_calls` the argument text as
+        it came of each call that was repaired.
+        """
+        notes = {"tool_call_errors": self._errors, "repaired_tool_calls": self._repaired}
+        return {key: dict(value) for key, value in notes.items() if value}
+
+    def feed(self, fragments: Iterable[WireCall] | None) -> list[ToolCallChunk]:
+        """Read the fragments of one delta, or all calls of a whole message."""
+        chunks = []
+        begun: _Call | None = None
+        for wire in fragments or ():
+            fragment = _read_fragment(wire)
+            call = self._find(fragment)
+            if call is begun and fragment.name and fragment.place is None:
+                call = None  # two named entries in one delta are two calls
+            if call is None:
+                if not (fragment.id or fragment.name or fragment.text):
+                    continue
+                call = self._open(fragment)
+                chunks.append(self._extend(call, fragment, call.id))
+            elif chunk := self._extend(call, fragment):
+                chunks.append(chunk)
+            begun = call
+        return [chunk for chunk in chunks if chunk is not None]
+
+    def add(self, calls: Iterable[WireCall]) -> list[ToolCallChunk]:
+        """Read whole calls that stood in the text, each one a call of its own."""
+        return self.feed([{**call, "index": None, "id": build_call_id()} for call in calls])
+
+    def close(self, truncated: bool) -> list[ToolCallChunk]:
+        """Judge every call and return the pieces that complete, or spoil, its arguments.
+
+        Args:
+            truncated: The reply ended by length or without its end. A call is then valid only if its
+                arguments are a closed object.
+
+        Raises:
+            ImportError: There is damage to repair, but the extra `repair` is not installed.
+        """
+        chunks = []
+        for call in self._calls:
+            text = self._judge(call, truncated)
+            if rest := text if self._repair else text[len(call.text) :]:
+                chunks.append(tool_call_chunk(args=rest, index=call.index))
+        return chunks
+
+    def _find(self, fragment: _Fragment) -> _Call | None:
+        """Return the call this fragment continues, None if it begins one."""
+        index, wire_id, name, _ = fragment
+        last = self._calls[-1] if self._calls else None
+        if index is None:
+            call = self._by_id.get(wire_id) if wire_id else last
+            if call is None and last and not last.wire_id and not name:
+                call = last
+        elif index in self._by_index:
+            call = self._by_index[index]
+            if wire_id and call.wire_id and wire_id != call.wire_id:
+                call = _having_index(self._by_id.get(wire_id), index)
+        else:
+            # The call may have begun without an index.
+            call = _having_index(self._by_id.get(wire_id) if wire_id else None if name else last, None)
+        return None if call and _begins_anew(call, fragment) else call
+
+    def _open(self, fragment: _Fragment) -> _Call:
+        call = _Call(len(self._calls), fragment.id or build_call_id(), fragment.place)
+        self._calls.append(call)
+        if fragment.place is not None:
+            self._by_index[fragment.place] = call
+        return call
+
+    def _extend(self, call: _Call, fragment: _Fragment, chunk_id: str | None = None) -> ToolCallChunk | None:
+        """Add a fragment to its call and return what it shows; a repeated name or id shows nothing."""
+        name = fragment.name if fragment.name != call.name else ""
+        call.name += name
+        if fragment.id and not call.wire_id:
+            call.wire_id = fragment.id
+            self._by_id[fragment.id] = call
+        if fragment.text is not None:
+            call.pieces.append(fragment.text)
+        args = None if self._repair else fragment.text or None
+        if not (name or args or chunk_id):
+            return None
+        return tool_call_chunk(name=name or None, args=args, id=chunk_id, index=call.index)
+
+    def _judge(self, call: _Call, truncated: bool) -> str:
+        """Return the argument text core is to hold; note why the call is invalid or that it was repaired."""
+        text = call.text
+        absent = not call.pieces or call.name in self._parameterless
+        if absent and call.name and not truncated and not text.strip():
+            return text + "{}"
+        try:
+            read_arguments(text)
+            if call.name:
+                return text
+            problem = "the call names no tool"
+        except ValueError as error:
+            problem = "the reply ended before the arguments were complete" if truncated else str(error)
+            repaired = repair_arguments(text) if self._repair and call.name and not truncated else None
+            if repaired is not None:
+                self._repaired[call.id] = text
+                return json.dumps(repaired, ensure_ascii=False)
+        self._errors[call.id] = problem
+        return close_wrongly(text)
+
+
+def collect_tool_calls(chunks: Iterable[ToolCallChunk]) -> ToolCalls:
+    """Return the calls of a whole message from all chunks of its `ToolCallStream`, as their sum has them."""
+    by_index: dict[int | None, list[ToolCallChunk]] = {}
+    for chunk in chunks:
+        by_index.setdefault(chunk["index"], []).append(chunk)
+    result = ToolCalls([], [])
+    for pieces in by_index.values():
+        call_id = pieces[0]["id"]
+        name = "".join(piece["name"] or "" for piece in pieces)
+        text = "".join(piece["args"] or "" for piece in pieces)
+        try:
+            args = read_arguments(text)
+        except ValueError:
+            result.invalid.append(invalid_tool_call(name=name or None, args=text, id=call_id))
+        else:
+            result.calls.append(tool_call(name=name, args=args, id=call_id))
+    return result
+
+
+def read_parameterless(tools: Iterable[WireCall]) -> frozenset[str]:
+    """Return the names of the wire tools that take no parameters."""
+    functions = [tool.get("function") or {} for tool in tools]
+    return frozenset(f["name"] for f in functions if not (f.get("parameters") or {}).get("properties"))
+
+
+def build_call_id() -> str:
+    """Return an id for a call that came without one."""
+    return f"call_{uuid4().hex}"
+
+
+class _Fragment(NamedTuple):
+    place: int | str | None  # the wire's index; a tuple has an `index` already
+    id: str | None
+    name: str
+    text: str | None
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call being read: its place among the chunks, its id there, and what the wire said of it so far."""
+
+    index: int
+    id: str
+    wire_index: int | str | None
+    wire_id: str | None = None
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+def _read_fragment(wire: WireCall) -> _Fragment:
+    function = wire.get("function") or {}
+    index, wire_id, text = wire.get("index"), wire.get("id"), function.get("arguments")
+    if text is not None and not isinstance(text, str):
+        text = json.dumps(text, ensure_ascii=False)
+    return _Fragment(
+        index if isinstance(index, int | str) else None,
+        str(wire_id) if wire_id not in (None, "") else None,
+        str(function.get("name") or ""),
+        text,
+    )
+
+
+def _having_index(call: _Call | None, index: int | str | None) -> _Call | None:
+    return call if call and call.wire_index == index else None
+
+
+def _begins_anew(call: _Call, fragment: _Fragment) -> bool:
+    """Whether a fragment that matches `call` begins another: ids and indexes may be missing or repeated."""
+    if not fragment.name or not call.name:
+        return False
+    if fragment.name != call.name:
+        # A name in pieces comes before the arguments, on one index.
+        return bool(call.text) or fragment.place is None
+    if not (fragment.text and fragment.text.lstrip().startswith("{") and call.pieces):
+        return False
+    try:
+        read_arguments(call.text)
+    except ValueError:
+        return False
+    return True

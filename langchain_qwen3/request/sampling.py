@@ -1,0 +1,38 @@
+"""What the model cards recommend for sampling, applied on request. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.request.thinking import is_thinking_on
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from langchain_qwen3.profiles import ModelLine
+    from langchain_qwen3.request.thinking import Thinking
+
+
+def recommend_sampling(asked: MutableMapping[str, Any], thinking: Thinking, line: ModelLine | None) -> None:
+    """Add what the card of the model's line recommends for thinking or for not thinking; what was asked for stays."""
+    if line is None:
+        warn_once('sampling="recommended" has no effect: the model\'s name tells no line of Qwen3 models')
+        return
+    card = line.sampling_thinking if is_thinking_on(thinking, line) else line.sampling_plain
+    if card is None:
+        return
+    for name in (field.name for field in fields(card)):
+        if (value := getattr(card, name)) is not None:
+            asked.setdefault(name, value)
+
+
+def warn_if_greedy(asked: MutableMapping[str, Any], thinking: Thinking, line: ModelLine | None) -> None:
+    """Warn once about greedy decoding while thinking, which the model cards forbid: it ends in repetition."""
+    greedy = asked.get("temperature") == 0 or asked.get("top_k") == 1
+    if greedy and line is not None and line.sampling_thinking and is_thinking_on(thinking, line):
+        warn_once(
+            f"greedy decoding while thinking makes {line.name} repeat itself without end, its card says: "
+            'leave temperature out, or pass sampling="recommended"'
+        )

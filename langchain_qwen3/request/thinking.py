@@ -1,0 +1,195 @@
+"""The thinking switch: settings → one resolved value → the server's own fields. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from langchain_qwen3._warnings import warn_once, warn_unsupported
+from langchain_qwen3.servers.dialects import KWARGS
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from langchain_qwen3.profiles import ModelLine
+    from langchain_qwen3.servers.dialects import Dialect, Path
+
+# Qwen3.8's template raises on every other word; DashScope maps them the same way.
+_EFFORT_WORDS = {"max": "xhigh", "high": "xhigh", "ultra": "xhigh", "minimal": "low"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """What was asked for, and after `resolve_thinking` what can be had.
+
+    Attributes:
+        enabled: On, off, or None for the server's default.
+        budget: Tokens of thinking, None for no limit.
+        effort: Effort word, None for the server's default; `none` switches thinking off.
+        preserve: `preserve_thinking` of 3.6 and newer templates, None for the template's default.
+        return_reasoning: Whether the caller wants to see the reasoning.
+    """
+
+    enabled: bool | None = None
+    budget: int | None = None
+    effort: str | None = None
+    preserve: bool | None = None
+    return_reasoning: bool = True
+
+
+def resolve_thinking(asked: Thinking, dialect: Dialect, line: ModelLine | None, model: str) -> Thinking:
+    """Return what can be asked of this server and checkpoint; warn once about what cannot.
+
+    Args:
+        asked: The settings of model and call.
+        dialect: The server.
+        line: The checkpoint's line, None when its name says nothing.
+        model: Its name, for the warnings.
+
+    Raises:
+        ValueError: A setting is of the wrong type or out of its range, or two exclude each other; the text names them.
+    """
+    if asked.enabled is None and asked.budget is None and asked.effort is None and asked.preserve is None:
+        return asked
+    _check_types(asked)
+    thinking = _resolve_server(asked, dialect)
+    if line is not None:
+        thinking = _resolve_line(thinking, dialect, line, model)
+    if thinking.enabled is False:
+        thinking = without_thinking(thinking)
+    if thinking.budget is not None and thinking.effort and dialect.budget_excludes_effort:
+        raise ValueError(f"set thinking_budget or reasoning_effort, not both: {dialect.title} refuses them together")
+    return thinking
+
+
+def without_thinking(thinking: Thinking) -> Thinking:
+    """Return the settings with thinking off, and nothing left that only shapes thinking."""
+    return replace(thinking, enabled=False, budget=None, effort=None)
+
+
+def is_thinking_off(thinking: Thinking, line: ModelLine | None) -> bool:
+    """Return whether no reasoning is to be expected: switched off, or off by default and not switched on."""
+    if thinking.enabled is not None:
+        return not thinking.enabled
+    return line is not None and not line.thinking_default
+
+
+def is_thinking_on(thinking: Thinking, line: ModelLine | None) -> bool:
+    """Return whether reasoning is to be expected for certain."""
+    if thinking.enabled is not None:
+        return thinking.enabled
+    return line is not None and line.thinking_default
+
+
+def write_thinking(
+    payload: MutableMapping[str, Any], thinking: Thinking, dialect: Dialect, line: ModelLine | None
+) -> None:
+    """Put resolved settings into the payload, in the server's own fields."""
+    if thinking.enabled is not None:
+        never_thinks = line is not None and line.thinking == "never"
+        for path in dialect.thinking:
+            # A template ignores the switch, and vLLM's parser wants it (measured); a hosted API may answer 400.
+            if path[0] == KWARGS or not never_thinks:
+                set_path(payload, path, thinking.enabled)
+        if dialect.thinking_effort and not never_thinks:
+            path, on, off = dialect.thinking_effort
+            set_path(payload, path, on if thinking.enabled else off)
+        if dialect.return_reasoning and thinking.enabled:
+            set_path(payload, dialect.return_reasoning, thinking.return_reasoning)
+    for path_or_none, value in (
+        (dialect.budget, thinking.budget),
+        (dialect.effort, thinking.effort),
+        (dialect.preserve, thinking.preserve),  # with thinking off, too: it shapes the history
+    ):
+        if path_or_none is not None and value is not None:
+            set_path(payload, path_or_none, value)
+
+
+def set_path(payload: MutableMapping[str, Any], path: Path, value: Any) -> None:
+    """Set a value below nested keys, making the mappings on the way."""
+    for key in path[:-1]:
+        inner = payload.get(key)
+        payload[key] = payload = dict(inner) if isinstance(inner, dict) else {}
+    payload[path[-1]] = value
+
+
+def _check_types(asked: Thinking) -> None:
+    """Check what comes as a call's keyword, which nobody else does."""
+    switch: Any
+    for name, switch in (("enable_thinking", asked.enabled), ("preserve_thinking", asked.preserve)):
+        if switch is not None and not isinstance(switch, bool):
+            raise ValueError(f"{name} must be True, False or None, not {switch!r}")  # llama.cpp: 400
+    budget: Any = asked.budget
+    if budget is not None and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 0):
+        raise ValueError(f"thinking_budget must be 0 or more tokens, or None for no limit, not {budget!r}")
+    effort: Any = asked.effort
+    if effort is not None and not isinstance(effort, str):
+        raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {effort!r}')
+
+
+def _resolve_server(asked: Thinking, dialect: Dialect) -> Thinking:
+    """Drop what the server has no field for, and hold the budget against its range."""
+    enabled, budget, effort, preserve = asked.enabled, asked.budget, asked.effort, asked.preserve
+    if effort == "none":
+        enabled, effort = (False if enabled is None else enabled), None
+    if budget is not None and dialect.budget is None:
+        warn_unsupported("thinking_budget", dialect)
+        budget = None
+    if budget == 0 and dialect.budget_range[0] > 0:
+        enabled, budget = False, None
+    if budget is not None:
+        low, high = dialect.budget_range
+        if budget < low or (high is not None and budget > high):
+            upper = f" to {high}" if high is not None else " or more"
+            raise ValueError(
+                f"thinking_budget must be {low}{upper} tokens on {dialect.title}, or 0 for no thinking, not {budget}"
+            )
+    if effort and dialect.effort is None:
+        warn_unsupported("reasoning_effort", dialect)
+        effort = None
+    if preserve is not None and dialect.preserve is None:
+        warn_unsupported("preserve_thinking", dialect)
+        preserve = None
+    if enabled is not None and not (dialect.thinking or dialect.thinking_effort):
+        warn_unsupported("enable_thinking", dialect)
+        enabled = None
+    return replace(asked, enabled=enabled, budget=budget, effort=effort, preserve=preserve)
+
+
+def _resolve_line(asked: Thinking, dialect: Dialect, line: ModelLine, model: str) -> Thinking:
+    """Drop what the checkpoint cannot do, and translate the effort into a word its template knows."""
+    who = f"{model} ({line.name})"
+    if line.thinking == "never":
+        if asked.enabled or asked.budget or asked.effort or asked.preserve:
+            warn_once(f"thinking settings have no effect: {who} never thinks")
+        return replace(
+            asked, enabled=False if asked.enabled is False else None, budget=None, effort=None, preserve=None
+        )
+    enabled, effort, preserve = asked.enabled, asked.effort, asked.preserve
+    if line.thinking == "always" and enabled is False:
+        warn_once(f"thinking cannot be switched off: {who} always thinks")
+        enabled = None
+    if preserve is not None and line.keeps_reasoning == "last_turn":
+        if preserve:
+            warn_once(f"preserve_thinking has no effect: the template of {who} drops the reasoning of earlier turns")
+        preserve = None
+    if effort and enabled is not False:
+        effort = _resolve_effort(effort, dialect, line, who)
+        enabled = enabled if effort else True
+    if asked.budget and enabled is None and not effort and not line.thinking_default:
+        warn_once(f"thinking_budget only limits thinking: {who} does not think unless enable_thinking=True says so")
+    return replace(asked, enabled=enabled, effort=effort, preserve=preserve)
+
+
+def _resolve_effort(effort: str, dialect: Dialect, line: ModelLine, who: str) -> str | None:
+    """Return the word that the template knows, None where any word only switches thinking on."""
+    if line.efforts:
+        word = _EFFORT_WORDS.get(effort, effort)
+        if word not in line.efforts:
+            words = ", ".join(("none", *_EFFORT_WORDS, *line.efforts))
+            raise ValueError(f"reasoning_effort must be one of {words} for {who}, not {effort!r}")
+        return word
+    if dialect.effort_for_all:
+        return effort
+    warn_once(f"reasoning_effort only switches thinking on: {who} knows no degrees; thinking_budget limits it")
+    return None

@@ -1,0 +1,297 @@
+"""A demanded tool choice: what to send so that the server honours it, and the check where it may not.
+
+`plan_tool_choice` turns what was asked for into payload fields and into what the reply is to be held against.
+llama.cpp ignores a named choice, and under `required` the model may talk until its tokens run out. It can be forced
+all the same, thinking included: the tools with `tool_choice: "none"`, so that the prompt shows them and no tool
+grammar is made, beside a JSON schema for an array of calls. `ForcedCallStream` reads that array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from langchain_core.messages import AIMessage
+from langchain_core.utils.json_schema import dereference_refs
+
+from langchain_qwen3.errors import ToolChoiceError
+from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, read_arguments, read_cut_call
+from langchain_qwen3.reply.tool_calls.rescue import Rescued
+from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
+
+ChoicePolicy = Literal["honoured", "by_strict", "by_format", "named_ignored", "ignored", "refused_thinking"]
+"""What becomes of a forced choice on a server.
+
+`honoured`: all forms work. `by_strict`: they do, but only `strict` holds the arguments to their schema (vLLM 0.32,
+measured). `by_format`: llama.cpp, see above. `named_ignored`: a named choice acts as auto.
+`ignored`: every choice does. `refused_thinking`: an error while thinking.
+"""
+
+_WORDS = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
+_EMPTY_OBJECT = {"type": "object", "properties": {}}
+
+
+class ToolChoice(NamedTuple):
+    """A tool choice, whichever way it was spelled; `name` is set for `named` alone."""
+
+    mode: Literal["auto", "none", "required", "named"]
+    name: str | None = None
+
+    @property
+    def forced(self) -> bool:
+        """Whether a call is demanded."""
+        return self.mode in ("required", "named")
+
+    @property
+    def wire(self) -> str | dict[str, Any]:
+        """OpenAI's spelling."""
+        return _write_named(self.name) if self.name else self.mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolPlan:
+    """What to send, and how to read the reply.
+
+    Attributes:
+        payload: `tools`, `tool_choice`, `parallel_tool_calls` and `response_format`, as far as they are sent.
+        demanded: The choice the reply must honour, see `check_forced_call`.
+        forced_calls: The content is an array of calls, for `ForcedCallStream`.
+        rescue: Calls left in the text may be taken out of it.
+        thinking_off: Thinking must be off for this call.
+        notice: What to warn about.
+    """
+
+    payload: dict[str, Any] = field(default_factory=dict)
+    demanded: ToolChoice | None = None
+    forced_calls: bool = False
+    rescue: bool = False
+    thinking_off: bool = False
+    notice: str | None = None
+
+
+def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
+    """Read LangChain's and OpenAI's spellings of `tool_choice`.
+
+    Args:
+        choice: None, "auto", "none", "any", "required", True, a tool's name, or
+            `{"type": "function", "function": {"name": …}}`.
+        names: The bound tools.
+
+    Returns:
+        The choice, None if nothing was asked for.
+
+    Raises:
+        ValueError: It names no bound tool, or is of no known form.
+    """
+    if choice is None or choice is False:
+        return None
+    if choice is True:
+        choice = "required"
+    if isinstance(choice, Mapping):
+        function = choice.get("function") or choice
+        name = function.get("name") if isinstance(function, Mapping) else None
+    elif isinstance(choice, str):
+        if choice not in names and choice in _WORDS:
+            return ToolChoice(_WORDS[choice])  # type: ignore[arg-type] # the words are its modes
+        name = choice
+    else:
+        name = None
+    if not isinstance(name, str):
+        raise ValueError(  # noqa: TRY004 # whatever its type, it is a bad setting
+            f"tool_choice={choice!r} is of no known form: give 'auto', 'none', 'required', a tool's name or"
+            ' {"type": "function", "function": {"name": ...}}'
+        )
+    if name not in names:
+        raise ValueError(f"tool_choice names {name!r}, which is not among the tools: {', '.join(names)}")
+    return ToolChoice("named", name)
+
+
+def plan_tool_choice(
+    asked: Mapping[str, Any], policy: ChoicePolicy, *, thinking: bool = False, thinking_only: bool = False
+) -> ToolPlan:
+    """Return what to send for `tools`, `tool_choice` and `parallel_tool_calls`.
+
+    Args:
+        asked: The call's OpenAI parameters.
+        policy: What becomes of a forced choice on the server.
+        thinking: Whether the model may think in this call.
+        thinking_only: Whether thinking cannot be switched off.
+
+    Raises:
+        ValueError: `tool_choice` is malformed, names no bound tool, or demands a call without tools.
+    """
+    tools: Sequence[Mapping[str, Any]] = asked.get("tools") or ()
+    names = [tool["function"]["name"] for tool in tools if "function" in tool]
+    choice = read_tool_choice(asked.get("tool_choice"), names)
+    if not tools:
+        if choice and choice.forced:
+            raise ValueError(f"tool_choice={choice.mode!r} demands a call, but no tools are bound")
+        return ToolPlan()  # vLLM answers 400 to a choice without tools
+    payload: dict[str, Any] = {"tools": list(tools)}
+    parallel = asked.get("parallel_tool_calls")
+    if parallel is not None:
+        payload["parallel_tool_calls"] = parallel
+    if choice is None:
+        return ToolPlan(payload=payload, rescue=True)
+    payload["tool_choice"] = choice.wire
+    if not choice.forced:
+        return ToolPlan(payload=payload, rescue=choice.mode == "auto")
+    if policy == "by_format" and not any(asked.get(name) for name in CONSTRAINT_FIELDS):
+        payload["tool_choice"] = "none"
+        payload["response_format"] = build_forced_format(tools, choice.name, parallel=parallel is not False)
+        return ToolPlan(payload=payload, demanded=choice, forced_calls=True)
+    if policy == "by_strict":
+        payload["tools"] = [_write_strict(tool) for tool in tools]
+    if choice.name and policy in ("by_format", "named_ignored", "ignored"):
+        # With no other tool in sight, any call is the right one.
+        payload["tools"] = [tool for tool in tools if tool.get("function", {}).get("name") == choice.name]
+        payload["tool_choice"] = "required"
+    if policy != "refused_thinking":
+        return ToolPlan(payload=payload, demanded=choice, rescue=True)
+    return _plan_without_thinking(payload, choice, names, thinking, thinking_only)
+
+
+def _plan_without_thinking(
+    payload: dict[str, Any], choice: ToolChoice, names: list[str], thinking: bool, thinking_only: bool
+) -> ToolPlan:
+    """DashScope: no forced choice while thinking; without it a named one is safe, `required` not always."""
+    if len(names) == 1:
+        payload["tool_choice"] = _write_named(names[0])
+    if not thinking:
+        return ToolPlan(payload=payload, demanded=choice, rescue=True)
+    if thinking_only:
+        payload["tool_choice"] = "auto"
+        notice = "this model always thinks and the server refuses a forced tool_choice while it does: auto is sent"
+        return ToolPlan(payload=payload, demanded=choice, rescue=True, notice=notice)
+    notice = "the server refuses a forced tool_choice while thinking: thinking is off for calls that force one"
+    return ToolPlan(payload=payload, demanded=choice, rescue=True, thinking_off=True, notice=notice)
+
+
+def build_forced_format(
+    tools: Sequence[Mapping[str, Any]], name: str | None = None, *, parallel: bool = True
+) -> dict[str, Any]:
+    """Return the `response_format` for an array of calls and nothing else.
+
+    Args:
+        tools: The bound wire tools.
+        name: The only tool to call; then exactly once.
+        parallel: Whether more than one call may be made.
+    """
+    functions = [tool["function"] for tool in tools if "function" in tool]
+    calls = [_build_call_schema(function) for function in functions if name in (None, function["name"])]
+    schema: dict[str, Any] = {"type": "array", "minItems": 1}
+    schema["items"] = {"anyOf": calls} if len(calls) > 1 else calls[0]
+    if name or not parallel:
+        schema["maxItems"] = 1
+    return {"type": "json_schema", "json_schema": {"name": "tool_calls", "schema": schema, "strict": True}}
+
+
+def _build_call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
+    # References are relative to the root, which is another one here.
+    parameters = dereference_refs(dict(function.get("parameters") or _EMPTY_OBJECT))
+    parameters.pop("$defs", None)
+    return {
+        "type": "object",
+        "properties": {"name": {"const": function["name"]}, "arguments": parameters},
+        "required": ["name", "arguments"],
+        "additionalProperties": False,
+    }
+
+
+def check_forced_call(message: AIMessage, choice: ToolChoice) -> None:
+    """Raise if a demanded call is missing. An invalid call counts: it says itself what is wrong.
+
+    Raises:
+        ToolChoiceError: The model answered without the call.
+    """
+    called = [call["name"] for call in (*message.tool_calls, *message.invalid_tool_calls)]
+    if None in called or choice.name in called or (called and choice.name is None):
+        return
+    wanted = f"tool_choice demands a call of {choice.name}" if choice.name else "tool_choice demands a tool call"
+    got = f"the model called {', '.join(map(str, called))}" if called else "the model answered without one"
+    reason = message.response_metadata.get("finish_reason")
+    why = ": it ran out of max_tokens" if reason == "length" else ""
+    raise ToolChoiceError(f"{wanted}, but {got}{why}", reply=message)
+
+
+class ForcedCallStream:
+    """Reads the array of calls that `build_forced_format` asks for; each call is given when it is whole.
+
+    Whatever is no such array is text, as it came.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._state: Literal["before", "between", "inside", "after", "text"] = "before"
+        self._object = ObjectEnd()
+        self._checked = 0
+
+    def feed(self, text: str) -> Rescued:
+        """Take the next piece of the content."""
+        if self._state == "text":
+            return Rescued(text, [])
+        self._held += text
+        shown: list[str] = []
+        calls: list[dict[str, Any]] = []
+        while self._held and self._step(shown, calls):
+            pass
+        return Rescued("".join(shown), calls)
+
+    def close(self, truncated: bool) -> Rescued:
+        """End the content; a call that was being written when the text was cut is one whose arguments are not."""
+        text, self._held = self._held, ""
+        if self._state != "inside" or not truncated:
+            return Rescued(text if text.strip() else "", [])
+        cut = read_cut_call(text)
+        function = {"name": cut.name if cut.named else None, "arguments": cut.arguments or text}
+        return Rescued("", [{"type": "function", "function": function}])
+
+    def _step(self, shown: list[str], calls: list[dict[str, Any]]) -> bool:
+        """Read on by one bracket or object; return whether there may be more to read."""
+        if self._state == "inside":
+            end = self._object.find(self._held, self._checked)
+            self._checked = len(self._held)
+            if end < 0:
+                return False
+            text, self._held = self._held[:end], self._held[end:]
+            call = _read_call(text)
+            shown.extend([] if call else [text])
+            calls.extend([call] if call else [])
+            self._state = "between"
+            return True
+        rest = self._held.lstrip()
+        if self._state == "between":
+            rest = self._held = self._held.lstrip(" \t\r\n,")
+        if not rest:
+            return False
+        if self._state == "before" and rest[0] == "[":
+            self._held, self._state = rest[1:], "between"
+        elif self._state == "between" and rest[0] == "]":
+            self._held, self._state = rest[1:], "after"
+        elif self._state == "between" and rest[0] == "{":
+            self._held, self._state = rest, "inside"
+            self._object, self._checked = ObjectEnd(), 0
+        else:
+            shown.append(self._held)
+            self._held, self._state = "", "text"
+        return True
+
+
+def _read_call(text: str) -> dict[str, Any] | None:
+    try:
+        call = read_arguments(text)
+    except ValueError:
+        return None
+    if not isinstance(call.get("name"), str) or "arguments" not in call:
+        return None
+    return {"type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
+
+
+def _write_strict(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Ask for arguments of the tool's schema, unless the tool says otherwise."""
+    return {**tool, "function": {"strict": True, **tool["function"]}} if "function" in tool else tool
+
+
+def _write_named(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}

@@ -1,0 +1,307 @@
+"""Which dialect answers at a URL: by host name, else by one cached look at `/v1/models`.
+
+However many first calls come together, in however many threads and loops, one of them looks and the others wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import lru_cache
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import openai
+
+from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, Dialect, find_by_host, find_by_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+LOOK_UP_SECONDS = 3.0
+"""How long a look-up takes at most, all its requests together."""
+
+FAILURE_SECONDS = 30.0
+"""How long a server that could not be asked counts as `generic`."""
+
+_NOT_THERE = frozenset({400, 404, 405, 422, 501})  # the server lives, and has no such path
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a server told of itself.
+
+    Attributes:
+        dialect: How it spells things.
+        contexts: Served model name → context length in tokens, where it says so.
+        expires_at: Clock reading from which the facts are stale, None for never.
+    """
+
+    dialect: Dialect
+    contexts: Mapping[str, int] = field(default_factory=dict)
+    expires_at: float | None = None
+
+
+class _LookUp:
+    """A look-up under way: who does it, and where its result will be. None says that it was given up."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.until = monotonic() + LOOK_UP_SECONDS
+        self.future: Future[ServerFacts | None] = Future()
+        self.future.set_running_or_notify_cancel()  # a waiter that is cancelled does not cancel it
+
+
+class _Memory:
+    """What is known of each base URL, and who is looking."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.facts: dict[str, ServerFacts] = {}
+        self.looking: dict[str, _LookUp] = {}
+
+    def recall(self, url: str) -> ServerFacts | None:
+        facts = self.facts.get(url)
+        if facts is not None and facts.expires_at is not None and monotonic() >= facts.expires_at:
+            return None
+        return facts
+
+    def claim(self, url: str) -> tuple[ServerFacts | _LookUp, bool]:
+        """Return what is known by now, or else the look-up under way; True: it is for the caller to do."""
+        with self.lock:
+            if (facts := self.recall(url)) is not None:
+                return facts, False
+            running = self.looking.get(url)
+            # One whose loop was stopped never ends; its time is over all the same.
+            if running is not None and monotonic() < running.until:
+                return running, False
+            self.looking[url] = running = _LookUp()
+            return running, True
+
+    def settle(self, url: str, mine: _LookUp, facts: ServerFacts | None) -> None:
+        """Keep the result of a look-up and wake who waits for it."""
+        with self.lock:
+            if self.looking.get(url) is mine:
+                del self.looking[url]
+            # One that was overtaken by another does not replace an answer by its failure.
+            if facts is not None and (facts.expires_at is None or self.recall(url) is None):
+                self.facts[url] = facts
+        mine.future.set_result(facts)
+
+
+_memory = _Memory()
+_NAMED = {name: ServerFacts(row) for name, row in DIALECTS.items()}
+
+
+def forget_servers() -> None:
+    """Forget what was learned of every server, for tests and after a server was replaced."""
+    global _memory  # noqa: PLW0603  # one memory per process, replaced whole so that no lock outlives a fork
+    _memory = _Memory()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_servers)
+
+
+def recall_facts(server: str, url: str) -> ServerFacts | None:
+    """Return what is known without asking: a named dialect, a known host, or an earlier look-up."""
+    if server != "auto":
+        return _NAMED[server]
+    return _find_host_facts(url) or _memory.recall(url)
+
+
+def look_up(client: openai.OpenAI, url: str) -> ServerFacts:
+    """Ask a server what it is, at most 3 s; one that does not tell is `generic`, a failure for 30 s.
+
+    Args:
+        client: The SDK's client for the server.
+        url: Its base URL, under which the answer is kept.
+    """
+    memory = _memory
+    until = monotonic() + LOOK_UP_SECONDS
+    while True:
+        running, ours = memory.claim(url)
+        if isinstance(running, ServerFacts):
+            return running
+        # A task of the loop that this very thread runs cannot go on while we wait for it.
+        if ours or running.thread == threading.get_ident():
+            return _do(client, url, memory, running if ours else _LookUp())
+        try:
+            facts = running.future.result(max(0.0, until - monotonic()))
+        except TimeoutError:
+            return _build_failure()
+        if facts is not None:
+            return facts
+
+
+async def alook_up(client: openai.AsyncOpenAI, url: str) -> ServerFacts:
+    """Do what `look_up` does."""
+    memory = _memory
+    until = monotonic() + LOOK_UP_SECONDS
+    while True:
+        running, ours = memory.claim(url)
+        if isinstance(running, ServerFacts):
+            return running
+        if ours:
+            return await _ado(client, url, memory, running)
+        try:
+            facts = await asyncio.wait_for(asyncio.wrap_future(running.future), max(0.0, until - monotonic()))
+        except TimeoutError:
+            return _build_failure()
+        if facts is not None:
+            return facts
+
+
+def _do(client: openai.OpenAI, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
+    facts = None  # what stands if we are interrupted: the next in line looks
+    try:
+        facts = _look(client, mine.until)
+    except Exception:  # noqa: BLE001  # the call itself will say what is wrong
+        facts = _build_failure()
+    finally:
+        memory.settle(url, mine, facts)
+    return facts
+
+
+async def _ado(client: openai.AsyncOpenAI, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
+    facts = None  # what stands if we are cancelled: the next in line looks
+    try:
+        async with asyncio.timeout(LOOK_UP_SECONDS):
+            facts = await _alook(client)
+    except Exception:  # noqa: BLE001  # the call itself will say what is wrong
+        facts = _build_failure()
+    finally:
+        memory.settle(url, mine, facts)
+    return facts
+
+
+def _build_failure() -> ServerFacts:
+    return ServerFacts(GENERIC, expires_at=monotonic() + FAILURE_SECONDS)
+
+
+@lru_cache(maxsize=256)
+def _find_host_facts(url: str) -> ServerFacts | None:
+    row = find_by_host(urlsplit(url).hostname or "")
+    return _NAMED[row.name] if row else None
+
+
+# -- what to ask, and what the answers tell: sans-IO ------------------------------------------------------------------
+
+
+class Answer(NamedTuple):
+    """What came back from one path; `body` is None when it was no JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+def _tells_sglang(body: Mapping[str, Any]) -> bool:
+    return "tool_call_parser" in body or "server_args" in body
+
+
+def _tells_lmstudio(body: Mapping[str, Any]) -> bool:
+    rows = body.get("models")
+    return isinstance(rows, list) and any(isinstance(row, dict) and "loaded_instances" in row for row in rows)
+
+
+# Asked in turn when /v1/models does not tell: path below the server's root, what its reply must hold, the dialect.
+# SGLang before Ollama, whose paths it has, too. All but llama.cpp's are from source or documentation, not measured.
+_PROBES: tuple[tuple[str, Callable[[Mapping[str, Any]], bool], str], ...] = (
+    ("/props", lambda body: "default_generation_settings" in body, "llama.cpp"),
+    ("/server_info", _tells_sglang, "sglang"),
+    ("/api/v1/models", _tells_lmstudio, "lmstudio"),
+    ("/api/version", lambda body: isinstance(body.get("version"), str), "ollama"),
+    ("/info", lambda body: body.get("router") == "text-generation-router", "tgi"),
+    ("/openapi.json", lambda body: "/load_model" in (body.get("paths") or ()), "transformers"),
+)
+
+
+def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, int]]:
+    """Return the dialect and the context lengths that the reply of `/v1/models` tells."""
+    body = answer.body
+    data = body.get("data") if isinstance(body, dict) else None
+    rows = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
+    contexts = {name: size for row in rows if (size := _read_context(row)) for name in _read_names(row)}
+    owners = sorted({str(row.get("owned_by")) for row in rows})
+    dialect = next((found for owner in owners if (found := find_by_owner(owner))), None)
+    if dialect is None and answer.headers.get("server", "").startswith("llama.cpp"):
+        dialect = DIALECTS["llama.cpp"]
+    return dialect, contexts
+
+
+def _read_names(row: Mapping[str, Any]) -> list[str]:
+    aliases = row.get("aliases")
+    return [str(row.get("id")), *(map(str, aliases) if isinstance(aliases, list) else ())]
+
+
+def _read_context(row: Mapping[str, Any]) -> int | None:
+    meta = row.get("meta")
+    served = meta.get("n_ctx") if isinstance(meta, dict) else None
+    size = row.get("max_model_len") or served or row.get("context_length")
+    return size if type(size) is int else None
+
+
+def _ask(root: str) -> Generator[str, Answer, ServerFacts]:
+    """Yield the address to get next, take what came, and return what it all tells."""
+    answer = yield "/models"
+    if answer.status not in _NOT_THERE and answer.status != 200:  # noqa: PLR2004
+        return _build_failure()  # a wrong key, an overload: it may tell later
+    dialect, contexts = read_models(answer)
+    for path, tells, name in _PROBES:
+        if dialect is not None:
+            break
+        answer = yield root + path
+        if answer.status == 200 and isinstance(answer.body, dict) and tells(answer.body):  # noqa: PLR2004
+            dialect = DIALECTS[name]
+    return ServerFacts(dialect or GENERIC, contexts)
+
+
+def _begin(client: openai.OpenAI | openai.AsyncOpenAI) -> Generator[str, Answer, ServerFacts]:
+    return _ask(str(client.base_url).rstrip("/").removesuffix("/v1"))
+
+
+def _read_answer(response: Any) -> Answer:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    return Answer(response.status_code, response.headers, body)
+
+
+def _look(client: openai.OpenAI, until: float) -> ServerFacts:
+    questions = _begin(client)
+    path = next(questions)
+    while (seconds := until - monotonic()) > 0:
+        options: Any = {"timeout": seconds, "max_retries": 0}
+        try:
+            response = client.get(path, cast_to=http.Response, options=options)
+        except openai.APIStatusError as error:
+            response = error.response
+        try:
+            path = questions.send(_read_answer(response))
+        except StopIteration as told:
+            facts: ServerFacts = told.value
+            return facts
+    return _build_failure()
+
+
+async def _alook(client: openai.AsyncOpenAI) -> ServerFacts:
+    questions = _begin(client)
+    path = next(questions)
+    options: Any = {"timeout": LOOK_UP_SECONDS, "max_retries": 0}
+    while True:
+        try:
+            response = await client.get(path, cast_to=http.Response, options=options)
+        except openai.APIStatusError as error:
+            response = error.response
+        try:
+            path = questions.send(_read_answer(response))
+        except StopIteration as told:
+            facts: ServerFacts = told.value
+            return facts

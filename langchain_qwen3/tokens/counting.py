@@ -1,0 +1,92 @@
+"""Token counts: by the server where it can count, else by the local tokenizer, else by an estimate.
+
+Nothing is downloaded. The order is the order of exactness: vLLM, SGLang and llama.cpp count with the tokenizer and the
+template they really use; the extra `tokenizer` has Qwen's vocabularies; the estimate's error is in `estimate_tokens`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import openai
+
+from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3.profiles import find_line
+from langchain_qwen3.tokens.estimate import (
+    CountRequest,
+    build_count_request,
+    build_encode_request,
+    estimate_message_tokens,
+    estimate_tokens,
+    read_count,
+    read_token_ids,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_qwen3.served_model import ServedModel
+    from langchain_qwen3.tokens.local import LocalTokenizer
+
+_T = TypeVar("_T")
+_OPTIONS: Any = {"timeout": 5.0, "max_retries": 0}
+_TEMPLATE_SWITCHES = ("preserve_thinking", "reasoning_effort")
+
+
+def encode_text(model: ServedModel, text: str) -> list[int]:
+    """Return the token ids of a text.
+
+    Raises:
+        ImportError: The server cannot say and the extra `tokenizer` is not installed.
+    """
+    request = build_encode_request(model.dialect.name, model.model_name, text)
+    ids = _ask(model, request, read_token_ids)
+    if ids is not None:
+        return ids
+    return _load_tokenizer(model.model_name).encode(text)
+
+
+def count_text(model: ServedModel, text: str) -> int:
+    """Return the number of tokens of a text."""
+    try:
+        return len(encode_text(model, text))
+    except ImportError:
+        return estimate_tokens(text)
+
+
+def count_messages(model: ServedModel, payload: dict[str, Any]) -> int:
+    """Return the number of prompt tokens of a request, its chat template included."""
+    count = _ask(model, build_count_request(model.dialect.name, payload), read_count)
+    if count is not None:
+        return count
+    switches = payload.get("chat_template_kwargs") or {}
+    tools = payload.get("tools")
+    try:
+        return _load_tokenizer(model.model_name).count_messages(
+            payload["messages"],
+            tools,
+            switches.get("enable_thinking"),
+            **{name: switches[name] for name in _TEMPLATE_SWITCHES if name in switches},
+        )
+    except ImportError:
+        line = find_line(model.model_name, model.dialect.name)
+        return estimate_message_tokens(payload["messages"], tools, line.tool_format if line else "hermes")
+
+
+def _ask(model: ServedModel, request: CountRequest | None, read: Callable[[Any], _T]) -> _T | None:
+    """Return what the server says, None when it does not count; a count is never worth an error."""
+    if request is None or model.root_client is None:
+        return None
+    url = request.resolve_url(str(model.openai_api_base))
+    try:
+        return read(model.root_client.post(url, cast_to=http.Response, body=request.body, options=_OPTIONS).json())
+    except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+@lru_cache
+def _load_tokenizer(model: str) -> LocalTokenizer:
+    from langchain_qwen3.tokens.local import LocalTokenizer
+
+    return LocalTokenizer(model)

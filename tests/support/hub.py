@@ -1,0 +1,78 @@
+"""A model hub on 127.0.0.1 with one repository, as Hugging Face and as ModelScope: `with FakeHub(files) as hub:`.
+
+The paths and fields are those that huggingface-hub 2.4 and modelscope-hub 0.5 were seen to ask for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.support.web import WebHandler, WebServer
+
+REPO = "Qwen/Qwen3-0.6B-GGUF"
+COMMIT = "0" * 40
+
+
+class Handler(WebHandler, BaseHTTPRequestHandler):
+    """Answers one request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        self.owner.paths.append(self.path)
+        parts = urlsplit(self.path)
+        path, query = unquote(parts.path), parse_qs(parts.query)
+        if path.startswith(f"/api/models/{REPO}/tree/"):
+            self.answer([{"type": "file", "path": name, "size": len(data), "oid": "1"} for name, data in self.files])
+        elif path == f"/api/v1/models/{REPO}/repo/files":
+            rows = [{"Path": name, "Size": len(data), "Type": "blob", "Sha256": sha(data)} for name, data in self.files]
+            self.answer({"Code": 200, "Success": True, "Data": {"Files": rows}})
+        elif path.startswith(f"/{REPO}/resolve/"):
+            self.send_file(path.rpartition("/")[2])
+        elif path == f"/api/v1/models/{REPO}/repo":
+            self.send_file(query["FilePath"][0])
+        else:
+            self.answer({"error": "Repository not found", "Code": 404, "Message": "no such model"}, 404)
+
+    @property
+    def files(self) -> list[tuple[str, bytes]]:
+        return list(self.owner.files.items())
+
+    def send_file(self, name: str) -> None:
+        data = self.owner.files.get(name)
+        if data is None:
+            self.answer({"error": "Entry not found"}, 404)
+            return
+        etag = f'"{sha(data)}"'
+        headers = {"ETag": etag, "X-Linked-Etag": etag, "X-Repo-Commit": COMMIT}
+        self.send_whole(data, "application/octet-stream", headers=headers)
+
+    def answer(self, body: Any, status: int = 200) -> None:
+        self.send_whole(json.dumps(body).encode(), status=status)
+
+
+def sha(data: bytes) -> str:
+    """Return the checksum both hubs name files by."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass
+class FakeHub(WebServer):
+    """The hub.
+
+    Attributes:
+        files: Name → content.
+        paths: What was asked, in order.
+    """
+
+    handler: ClassVar[type[WebHandler]] = Handler
+    files: dict[str, bytes]
+    paths: list[str] = field(default_factory=list)

@@ -1,0 +1,157 @@
+"""The limit on requests in flight: exact, fair, and without trace of those who gave up."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from langchain_qwen3.connections.in_flight import InFlightLimit
+
+
+class Gauge:
+    """Counts who is inside at once."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.most = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.now -= 1
+
+
+async def test_lets_in_as_many_as_its_size_when_tasks_come_together() -> None:
+    """Protects the server from more requests than the user allowed."""
+    limit, gauge = InFlightLimit(3), Gauge()
+
+    async def work() -> None:
+        async with limit.aslot():
+            with gauge:
+                await asyncio.sleep(0.001)
+
+    await asyncio.gather(*(work() for _ in range(30)))
+    assert (gauge.most, limit.in_flight) == (3, 0)
+
+
+def test_counts_over_loops_threads_and_sync_calls_when_they_are_mixed() -> None:
+    """Protects that the limit is one per process, whoever calls."""
+    limit, gauge = InFlightLimit(4), Gauge()
+
+    async def work() -> None:
+        async with limit.aslot():
+            with gauge:
+                await asyncio.sleep(0.002)
+
+    async def many() -> None:
+        await asyncio.gather(*(work() for _ in range(10)))
+
+    def sync() -> None:
+        with limit.slot(), gauge:
+            threading.Event().wait(0.002)
+
+    with ThreadPoolExecutor(12) as threads:
+        jobs = [threads.submit(asyncio.run, many()) for _ in range(4)] + [threads.submit(sync) for _ in range(20)]
+        for job in jobs:
+            job.result(timeout=30)
+    assert (gauge.most, limit.in_flight) == (4, 0)
+
+
+async def test_serves_first_come_first_when_a_slot_gets_free() -> None:
+    """Protects early callers from waiting behind late ones."""
+    limit, order = InFlightLimit(1), []
+
+    async def work(number: int) -> None:
+        async with limit.aslot():
+            order.append(number)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(work(number) for number in range(20)))
+    assert order == list(range(20))
+
+
+async def test_leaves_no_trace_of_a_waiter_when_it_is_cancelled() -> None:
+    """Protects slots from being lost to calls that were given up."""
+    limit = InFlightLimit(1)
+    async with limit.aslot():
+        waiters = [asyncio.create_task(_hold(limit)) for _ in range(5)]
+        await asyncio.sleep(0)
+        for waiter in waiters[:4]:
+            waiter.cancel()
+        await asyncio.gather(*waiters[:4], return_exceptions=True)
+    await asyncio.wait_for(waiters[4], 5)
+    assert limit.in_flight == 0
+    await asyncio.wait_for(_hold(limit), 5)
+
+
+async def test_passes_the_slot_on_when_it_was_handed_to_a_cancelled_waiter() -> None:
+    """Protects against the race of a hand-over with a cancellation, at every distance between the two."""
+    for steps in range(6):
+        limit = InFlightLimit(1)
+        holder = limit.aslot()
+        await holder.__aenter__()
+        first, second = (asyncio.create_task(_hold(limit)) for _ in range(2))
+        await asyncio.sleep(0)
+        await holder.__aexit__(None, None, None)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await asyncio.wait_for(second, 5)
+        assert limit.in_flight == 0
+
+
+async def test_gives_the_slot_back_when_the_work_fails() -> None:
+    """Protects slots from being lost to errors."""
+    limit = InFlightLimit(1)
+    with pytest.raises(ZeroDivisionError):
+        async with limit.aslot():
+            1 / 0  # noqa: B018
+    with pytest.raises(ZeroDivisionError), limit.slot():
+        1 / 0  # noqa: B018
+    assert limit.in_flight == 0
+
+
+def test_is_its_own_when_copied_or_pickled() -> None:
+    """Protects other processes and deep copies from a limit that counts somewhere else."""
+    limit = InFlightLimit(1)
+    with limit.slot():
+        for other in (copy.deepcopy(limit), pickle.loads(pickle.dumps(limit))):  # noqa: S301
+            assert (other.size, other.in_flight) == (1, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_is_free_in_the_child_when_forked_while_held() -> None:
+    """Protects a forked worker from waiting for slots that its parent holds."""
+    limit = InFlightLimit(1)
+    with limit.slot():
+        child = os.fork()
+        if not child:
+            with limit.slot():
+                os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_never_waits_when_there_is_no_limit() -> None:
+    """Protects the default: None means no limit, but requests are counted."""
+    limit = InFlightLimit(None)
+    with limit.slot(), limit.slot():
+        assert limit.in_flight == 2
+    assert limit.in_flight == 0
+
+
+async def _hold(limit: InFlightLimit) -> None:
+    async with limit.aslot():
+        await asyncio.sleep(0)

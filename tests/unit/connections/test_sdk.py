@@ -1,0 +1,103 @@
+"""Tests of the shorter way from payload to HTTP request: what is sent is what the SDK would send."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import openai
+import pytest
+from openai._models import FinalRequestOptions
+from pydantic import BaseModel
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.connections.transports.httpx_transport import http
+
+PAYLOAD = {"model": "q", "messages": [{"role": "user", "content": "你好 😀"}], "temperature": 0.6, "n": 1}
+
+
+class Place(BaseModel):
+    """An object that only the SDK's own JSON writer knows."""
+
+    city: str
+
+
+def build_client(kind: str, **fields: Any) -> Any:
+    """Return the sync or the async SDK client of a model."""
+    model = ChatQwen3(model="q", base_url="http://pod.test/v1", server="vllm", **fields)
+    return model.root_client if kind == "sync" else model.root_async_client
+
+
+def build_both(client: Any, **options: Any) -> tuple[http.Request, http.Request]:
+    """Return a request as we build it, and as the SDK does."""
+    fields = {"method": "post", "url": "/chat/completions", "json_data": PAYLOAD} | options
+    retries = fields.pop("retries_taken", 0)
+    prepared = FinalRequestOptions.construct(**fields)
+    sdk = openai.OpenAI if isinstance(client, openai.OpenAI) else openai.AsyncOpenAI
+    ours = client._build_request(prepared, retries_taken=retries)
+    return ours, sdk._build_request(client, prepared, retries_taken=retries)
+
+
+def describe(request: http.Request) -> tuple[Any, ...]:
+    """Return all that a server could tell of a request, the order of headers aside."""
+    headers = sorted((name.lower(), value) for name, value in request.headers.raw)
+    return request.method, str(request.url), headers, request.extensions, json.loads(request.content)
+
+
+KINDS = pytest.mark.parametrize("kind", ["sync", "async"])
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"timeout": 7.5},
+        {"timeout": http.Timeout(3.0, connect=1.0)},
+        {"headers": {"X-Call": "1"}},
+        {"params": {"a": "b"}},
+        {"retries_taken": 2},
+        {"json_data": {"model": "q", "place": Place(city="北京")}},
+    ],
+    ids=["plain", "timeout", "timeouts", "headers", "params", "retry", "pydantic"],
+)
+def test_request_is_the_sdks_own_when_built_the_short_way(kind: str, options: dict[str, Any]) -> None:
+    """Protects servers from a request that lacks a header, a timeout or a part of the body."""
+    client = build_client(kind, default_headers={"X-Model": "m"}, timeout=30)
+    for _ in range(2):  # the second one is made after the first one's template
+        ours, sdks = build_both(client, **options)
+        assert describe(ours) == describe(sdks)
+
+
+@KINDS
+def test_template_is_made_anew_when_key_url_or_timeout_change(kind: str) -> None:
+    """Protects callable keys that expire, and copies of a client, from the last request's headers."""
+    client = build_client(kind, api_key="first")
+    build_both(client)
+    client.api_key = "second"
+    assert build_both(client)[0].headers["authorization"] == "Bearer second"
+    client.base_url = "http://other.test/v1"
+    assert str(build_both(client)[0].url) == "http://other.test/v1/chat/completions"
+    assert build_both(client, timeout=3.0)[0].headers["x-stainless-read-timeout"] == "3.0"
+
+
+@KINDS
+def test_headers_of_one_request_stay_its_own_when_another_is_built(kind: str) -> None:
+    """Protects requests in flight: hooks and redirects change a request's headers in place."""
+    client = build_client(kind)
+    first, _ = build_both(client)
+    first.headers["X-Hook"] = "1"
+    second, _ = build_both(client, json_data={"model": "q"})
+    assert "x-hook" not in second.headers
+    assert first.headers["content-length"] == str(len(first.content))
+    assert second.headers["content-length"] == str(len(second.content))
+
+
+@KINDS
+def test_the_sdk_builds_requests_when_the_http_client_is_the_users_own(kind: str) -> None:
+    """Protects cookies, query parameters and event hooks of a client that somebody else configured."""
+    own: Any = http.Client(params={"token": "t"}) if kind == "sync" else http.AsyncClient(params={"token": "t"})
+    fields = {"http_client": own} if kind == "sync" else {"http_async_client": own}
+    ours, sdks = build_both(build_client(kind, **fields))
+    assert describe(ours) == describe(sdks)
+    assert ours.url.params["token"] == "t"

@@ -1,0 +1,457 @@
+"""Every way a call can fail ends in the right class, says what to do, and holds no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import pickle
+import ssl
+from pathlib import Path
+
+import anyio
+import httpx
+import langchain_core.exceptions as core
+import openai
+import pytest
+from hypothesis import given, settings, strategies as st
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_openai.chat_models import base as langchain_openai
+
+from langchain_qwen3 import errors
+from langchain_qwen3.errors import (
+    BadReplyError,
+    Qwen3ConnectionError,
+    Qwen3ContextOverflowError,
+    Qwen3Error,
+    Qwen3RateLimitError,
+    Qwen3TimeoutError,
+    StreamCutError,
+    StreamStallError,
+    ToolChoiceError,
+    error_from_event,
+    read_error_body,
+    translate_errors,
+)
+from langchain_qwen3.errors.hints import _NETWORK, _SETTINGS, _STATUS
+from langchain_qwen3.errors.translation import _httpx_module
+from langchain_qwen3.reply.sse import BadEventError
+
+HTTPX = _httpx_module()  # httpx2 under openai 3, httpx under openai 2
+URL = "http://pod.test:8000/v1"
+CANARY = "token-canary-31415926"
+CONNECTION = (Qwen3ConnectionError, StreamCutError)  # before a stream, and inside it
+TIMEOUT = (Qwen3TimeoutError, StreamStallError)
+BAD_REPLY = (BadReplyError, BadReplyError)
+WIRE = Path(__file__).parent / "wire_errors"
+RECORDED = {name: json.loads((WIRE / f"{name}.json").read_text("utf-8"))["replies"] for name in ("vllm", "llama.cpp")}
+OVERFLOWS = json.loads((WIRE / "overflow_texts.json").read_text("utf-8"))
+
+
+def call(status=200, content=b"", headers=None, *, url=URL, dialect="vllm", failure=None):
+    """One real openai call whose transport answers so; returns the error it ends in."""
+
+    def answer(request):
+        if failure is not None:
+            raise failure(request)
+        return HTTPX.Response(status, content=content, headers=headers or {})
+
+    http_client = HTTPX.Client(transport=HTTPX.MockTransport(answer))
+    client = openai.OpenAI(base_url=url, api_key=CANARY, max_retries=0, http_client=http_client)
+    with pytest.raises(Qwen3Error) as caught, translate_errors(dialect, url, "Qwen/Qwen3-0.6B"):
+        client.post("/chat/completions", body={"messages": []}, cast_to=HTTPX.Response)
+    return caught.value
+
+
+def stream_context(arrived):
+    """The context of a stream that has begun."""
+    translator = translate_errors("vllm", URL, "m")
+    translator.partial = lambda: arrived
+    return translator
+
+
+def call_recorded(server, case, **options):
+    """The same with a recorded reply of a real server."""
+    reply = RECORDED[server][case]
+    content = json.dumps(reply["body"], ensure_ascii=False).encode()
+    return call(reply["status"], content, {"content-type": "application/json"}, **options)
+
+
+@pytest.mark.parametrize(
+    ("server", "case", "kind", "said"),
+    [
+        ("vllm", "auth_bad", "Qwen3AuthenticationError", "$QWEN_API_KEY"),
+        (
+            "vllm",
+            "tool_auto",
+            "Qwen3InvalidRequestError",
+            "--enable-auto-tool-choice --tool-call-parser hermes",
+        ),
+        (
+            "vllm",
+            "tool_named",
+            "Qwen3InvalidRequestError",
+            "--enable-auto-tool-choice --tool-call-parser hermes",
+        ),
+        ("vllm", "thinking_token_budget", "Qwen3InvalidRequestError", "--reasoning-parser qwen3"),
+        ("vllm", "404_path", "Qwen3ModelNotFoundError", "mostly /v1"),
+        ("vllm", "method", "Qwen3StatusError", "mostly /v1"),
+        ("vllm", "bad_json", "Qwen3InvalidRequestError", "JSON decode error"),
+        ("vllm", "image", "Qwen3InvalidRequestError", "served for text only"),
+        ("vllm", "max_tokens_too_big", "Qwen3InvalidRequestError", "Lower max_tokens"),
+        ("vllm", "messages_missing", "Qwen3InvalidRequestError", "Field required"),
+        ("vllm", "prompt_too_long", "Qwen3ContextOverflowError", "maximum context length is 4096"),
+        ("vllm", "temperature_string", "Qwen3InvalidRequestError", "body.temperature"),
+        ("vllm", "unknown_model", "Qwen3ModelNotFoundError", f"{URL}/models lists"),
+        ("vllm", "json_schema_unsupported", "Qwen3InvalidRequestError", "Grammar error"),
+        ("vllm", "render_endpoint", "Qwen3PermissionDeniedError", "--enable-scale-out"),
+        ("llama.cpp", "404_path", "Qwen3ModelNotFoundError", "mostly /v1"),
+        ("llama.cpp", "bad_json", "Qwen3InvalidRequestError", "unexpected end of input"),
+        ("llama.cpp", "image", "Qwen3ServerError", "--mmproj"),
+        ("llama.cpp", "prompt_too_long", "Qwen3ContextOverflowError", "available context size"),
+        ("llama.cpp", "temperature_string", "Qwen3InvalidRequestError", "must be number"),
+        ("llama.cpp", "tool_followup_bad_args", "Qwen3ServerError", "history has arguments that are no JSON"),
+    ],
+)
+def test_recorded_error_is_translated_when_a_real_server_sent_it(server, case, kind, said):
+    """Protects the class and the advice for what vLLM and llama.cpp really answer."""
+    error = call_recorded(server, case)
+    assert type(error).__name__ == kind
+    assert said in error.message
+    assert str(error) == error.message
+    assert URL in error.message
+    assert error.status_code == error.response.status_code == RECORDED[server][case]["status"]
+
+
+@pytest.mark.parametrize(("server", "limit", "prompt"), [("vllm", 4096, 4097), ("llama.cpp", 4096, 12008)])
+def test_recorded_overflow_has_its_numbers_when_the_server_sends_them(server, limit, prompt):
+    """Protects summarisation, which needs to know how far the prompt is too long."""
+    error = call_recorded(server, "prompt_too_long")
+    assert (error.limit, error.prompt_tokens) == (limit, prompt)
+
+
+@pytest.mark.parametrize("row", OVERFLOWS, ids=lambda row: row["text"][:30])
+@pytest.mark.parametrize("shape", ["openai", "flat", "string", "tgi", "detail", "stream"])
+def test_overflow_is_recognised_when_its_text_comes_in_any_shape(row, shape):
+    """Protects SummarizationMiddleware: it acts on ContextOverflowError alone, whichever server speaks."""
+    text = row["text"]
+    body = {
+        "openai": {"error": {"message": text, "type": "BadRequestError", "code": 400}},
+        "flat": {"object": "error", "message": text, "type": "BadRequestError", "code": 400},
+        "string": {"error": text},
+        "tgi": {"error": text, "error_type": "validation"},
+        "detail": {"detail": text},
+        "stream": {"error": {"message": text, "code": 500}},
+    }[shape]
+    error = error_from_event(body) if shape == "stream" else call(400, json.dumps(body).encode())
+    assert isinstance(error, Qwen3ContextOverflowError)
+    assert isinstance(error, core.ContextOverflowError | openai.BadRequestError)
+    assert (error.limit, error.prompt_tokens) == (row["limit"], row["prompt_tokens"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "max_tokens=100000 cannot be greater than max_model_len=4096. Please request fewer output tokens.",
+        "max_completion_tokens is too large: 9.This model supports at most 8 completion tokens.",
+        "Range of max_tokens should be [1, 8192]",
+    ],
+)
+def test_output_limit_is_no_overflow_when_max_tokens_alone_is_too_high(text):
+    """Protects against summarising a history whose length is not the trouble."""
+    error = call(400, json.dumps({"error": {"message": text}}).encode())
+    assert type(error) is errors.Qwen3InvalidRequestError
+    assert "Lower max_tokens" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        (400, {"error": {"code": "Arrearage", "message": "overdue"}}, "PermissionDenied", "no funds"),
+        (400, {"code": "Throttling.RateQuota", "message": "slow", "request_id": "r"}, "RateLimit", "slow"),
+        (400, {"error": {"code": "model_not_found", "message": "not exist"}}, "ModelNotFound", "/models"),
+        (400, {"error": {"code": "data_inspection_failed", "message": "no"}}, "InvalidRequest", "filter"),
+        (401, {"error": {"code": "invalid_api_key", "message": "bad"}}, "Authentication", "same region"),
+        (402, {"error": {"message": "pay"}}, "PermissionDenied", "no funds"),
+        (408, None, "RequestTimeout", "an empty body"),
+        (409, {"error": "busy"}, "Conflict", "busy"),
+        (413, "Request Entity Too Large", "Status", "Request Entity Too Large"),
+        (422, {"detail": [{"loc": ["body", "top_k"], "msg": "Input should be a valid integer"}]},
+         "UnprocessableEntity", "body.top_k: Input should be a valid integer"),
+        (429, {"error": {"message": "busy", "metadata": {"raw": "upstream"}}}, "RateLimit", "upstream"),
+        (500, {"error": {"message": "boom", "type": "InternalServerError", "code": 500}}, "Server", "boom"),
+        (502, "<html><head><title>502 Bad Gateway</title></head></html>", "Server", "502 Bad Gateway"),
+        (503, {"error": {"message": "Loading model", "code": 503}}, "Server", "wait"),
+        (504, "", "Server", "gave up waiting"),
+    ],
+)  # fmt: skip
+def test_error_status_is_of_its_kind_when_the_body_has_any_shape(status, body, kind, said):
+    """Protects the mapping of statuses and of DashScope's codes, which nearly all come with status 400."""
+    content = (body or "").encode() if isinstance(body, str | None) else json.dumps(body).encode()
+    error = call(status, content, dialect="dashscope")
+    assert type(error).__name__ == f"Qwen3{kind}Error"
+    assert said in error.message
+    assert error.status_code == status
+
+
+def test_stopped_pod_is_named_when_a_csdn_address_serves_a_page():
+    """Protects the most common first failure of GPU pod users: the pod sleeps, its gateway answers."""
+    url = "https://gpu-pod12ab-8000.web.gpu.csdn.net/v1"
+    error = call(502, b"<!DOCTYPE html><html><h1>Bad Gateway</h1></html>", url=url)
+    assert "The pod seems stopped" in error.message
+    assert "gpu-pod<id>-8000" in error.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "inf"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_read_when_the_server_asks_to_wait(headers, seconds):
+    """Protects callers that wait as long as they were told, in every form the header has."""
+    error = call(429, b"{}", headers)
+    assert type(error) is Qwen3RateLimitError
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("failure", "kinds", "said"),
+    [
+        (HTTPX.ConnectError("[Errno 111] Connection refused"), CONNECTION, "is the server up"),
+        (HTTPX.ConnectError("All connection attempts failed"), CONNECTION, "is the server up"),
+        (
+            HTTPX.ConnectError("[Errno -2] Name or service not known"),
+            CONNECTION,
+            "pod.test cannot be resolved",
+        ),
+        (HTTPX.ConnectError("[SSL: WRONG_VERSION_NUMBER]"), CONNECTION, "write http://"),
+        (HTTPX.ConnectError("CERTIFICATE_VERIFY_FAILED"), CONNECTION, "$SSL_CERT_FILE"),
+        (HTTPX.ConnectTimeout("timed out"), TIMEOUT, "no firewall"),
+        (HTTPX.PoolTimeout(""), TIMEOUT, "max_concurrency"),
+        (HTTPX.ReadTimeout(""), TIMEOUT, "raise it, or stream"),
+        (httpx.ReadTimeout(""), TIMEOUT, "raise it, or stream"),
+        (HTTPX.ReadError(""), CONNECTION, "hung up"),
+        (httpx.RemoteProtocolError("peer closed connection"), CONNECTION, "hung up"),
+        (HTTPX.ProxyError("407"), CONNECTION, "$NO_PROXY"),
+        (HTTPX.UnsupportedProtocol("no scheme"), CONNECTION, "http:// or https://"),
+        (HTTPX.DecodingError("incorrect header check"), BAD_REPLY, "cannot be decoded"),
+        (ssl.SSLError(1, "bad record mac"), CONNECTION, "bad record mac"),
+        (anyio.EndOfStream(), CONNECTION, "EndOfStream"),
+        (BadEventError("an event is no JSON", b"{oops"), BAD_REPLY, "an event is no JSON: {oops"),
+    ],
+)
+def test_transport_failure_is_typed_when_it_surfaces_raw(failure, kinds, said):
+    """Protects against httpx's, ssl's and anyio's own errors reaching the caller of a stream."""
+    kind, cut = kinds
+    with pytest.raises(kind) as before, translate_errors("vllm", URL, "m"):
+        raise failure
+    assert type(before.value) is kind
+    assert said in before.value.message
+    arrived = AIMessageChunk("Rom")
+    with pytest.raises(cut) as after, stream_context(arrived):
+        raise failure
+    assert type(after.value) is cut
+    assert after.value.partial is arrived
+    assert after.value.__cause__ is failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (lambda request: HTTPX.ConnectError("refused", request=request), Qwen3ConnectionError),
+        (lambda request: HTTPX.ReadTimeout("slow", request=request), Qwen3TimeoutError),
+        (lambda request: HTTPX.DecodingError("no gzip", request=request), BadReplyError),
+    ],
+)
+def test_connection_error_keeps_the_cause_when_openai_wrapped_it(failure, kind):
+    """Protects the text under openai's empty `Connection error.`, which says what happened."""
+    error = call(failure=failure)
+    assert type(error) is kind
+    said = ("no connection: refused", "no reply in time: slow", "the reply cannot be decoded: no gzip")
+    assert error.message.startswith(said)
+
+
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, ValueError, OSError])
+def test_other_exceptions_pass_untouched_when_raised_in_the_context(kind):
+    """Protects cancellation, closed generators and the caller's own bugs from being renamed."""
+    raised = kind("mine")
+    with pytest.raises(kind) as caught, translate_errors("vllm", URL, "m"):
+        raise raised
+    assert caught.value is raised
+
+
+def test_own_error_is_placed_once_when_contexts_are_nested():
+    """Protects messages of errors raised by pure code: the server's address is added, and added once."""
+    arrived = AIMessageChunk("half")
+    outer = translate_errors("vllm", "http://other/v1", "other")
+    with pytest.raises(StreamCutError) as caught, outer, stream_context(arrived):
+        raise StreamCutError("the stream ended without finish_reason or [DONE]")
+    error = caught.value
+    assert error.message == f"the stream ended without finish_reason or [DONE] ({URL}, model m)"
+    assert error.partial is arrived
+    assert str(error.request.url) == f"{URL}/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "status"),
+    [
+        ({"error": {"message": "busy", "code": 429}}, "Qwen3RateLimitError", 429),
+        ({"error": {"message": "busy", "type": "rate_limit_error"}}, "Qwen3RateLimitError", 429),
+        ({"error": {"message": "boom", "code": 500}}, "Qwen3ServerError", 500),
+        ({"error": {"message": "boom"}}, "Qwen3ServerError", 500),
+        ({"error": "CUDA out of memory"}, "Qwen3ServerError", 500),
+        ({"error": {"message": "no", "type": "invalid_request_error"}}, "Qwen3InvalidRequestError", 400),
+        ({"error": {"message": "no", "code": "invalid_api_key"}}, "Qwen3AuthenticationError", 401),
+        ({"error": {"message": "Context size has been exceeded."}}, "Qwen3ContextOverflowError", 400),
+        ({"object": "error", "message": "no", "code": 400}, "Qwen3InvalidRequestError", 400),
+        ({"code": "Throttling", "message": "slow", "request_id": "r"}, "Qwen3RateLimitError", 429),
+        ({"detail": "Not Found"}, "Qwen3ServerError", 500),
+        ({"choices": [{"error": {"code": 502, "message": "upstream"}}]}, "Qwen3ServerError", 502),
+        ({"choices": [{"finish_reason": "error_finish", "delta": {"content": "Throttling: slow down"}}]},
+         "Qwen3RateLimitError", 429),
+        ({"error": {"message": "Throttling: slow down", "code": "error_finish"}}, "Qwen3RateLimitError", 429),
+    ],
+)  # fmt: skip
+def test_error_event_is_of_its_kind_when_the_status_was_200(event, kind, status):
+    """Protects streams and whole replies whose error comes after the headers said 200."""
+    response = HTTPX.Response(200, request=HTTPX.Request("POST", URL))
+    error = error_from_event(event, response=response)
+    assert type(error).__name__ == kind
+    assert error.status_code == status
+    assert error.response is response
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"choices": [{"delta": {"content": "hi"}, "finish_reason": None}]},
+        {"choices": [{"delta": {}, "finish_reason": "stop"}], "error": None},
+        {"choices": [], "usage": {"prompt_tokens": 1}},
+        {"choices": []},
+        {},
+        [],
+        None,
+        "text",
+    ],
+)
+def test_event_is_no_error_when_it_only_looks_odd(event):
+    """Protects ordinary events, usage events and keep-alives from being raised."""
+    assert error_from_event(event) is None
+
+
+ALL_KINDS = [kind for name in errors.__all__ if isinstance(kind := getattr(errors, name), type)]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL_KINDS if issubclass(kind, Qwen3Error)])
+def test_every_kind_is_both_trees_when_caught(kind):
+    """Protects `except` clauses written for openai, and for core's kinds with their retry rule."""
+    assert issubclass(kind, openai.APIError)
+    assert issubclass(kind, core.ModelError)
+    base = next(base for base in kind.__mro__ if base.__module__ == core.__name__)
+    assert kind.is_retryable is base.is_retryable
+    assert kind.__doc__
+
+
+@pytest.mark.parametrize(
+    ("kind", "base"),
+    [
+        (StreamCutError, langchain_openai.OpenAIConnectionError),
+        (StreamStallError, langchain_openai.OpenAITimeoutError),
+        (Qwen3ContextOverflowError, langchain_openai.OpenAIContextOverflowError),
+        (Qwen3ContextOverflowError, langchain_openai.OpenAIAPIContextOverflowError),
+        (errors.Qwen3AuthenticationError, langchain_openai.OpenAIAuthenticationError),
+        (errors.Qwen3PermissionDeniedError, langchain_openai.OpenAIPermissionDeniedError),
+        (errors.Qwen3InvalidRequestError, langchain_openai.OpenAIInvalidRequestError),
+        (errors.Qwen3ModelNotFoundError, langchain_openai.OpenAIModelNotFoundError),
+        (Qwen3RateLimitError, langchain_openai.OpenAIRateLimitError),
+        (errors.Qwen3ServerError, langchain_openai.OpenAIAPIError),
+        (errors.Qwen3UnprocessableEntityError, openai.UnprocessableEntityError),
+        (errors.Qwen3ConflictError, openai.ConflictError),
+        (BadReplyError, openai.APIResponseValidationError),
+    ],
+)
+def test_code_written_for_chat_openai_catches_ours_when_swapped(kind, base):
+    """Protects programs that move from ChatOpenAI with their `except` clauses."""
+    assert issubclass(kind, base)
+
+
+def test_no_secret_is_kept_when_a_server_echoes_the_key():
+    """Protects logs, traces and pickles: neither the header nor an echo of it is in any of them."""
+    body = {"error": {"message": f"Incorrect API key provided: {CANARY}, sk-abc123def456", "hint": CANARY}}
+    error = call(401, json.dumps(body).encode(), url=f"http://user:{CANARY}@pod.test/v1?api_key={CANARY}")
+    error.add_note("seen")
+    shown = f"{error!r} {error} {error.body} {vars(error)} {error.request.headers.raw} {error.request.url}"
+    assert CANARY not in shown
+    assert "sk-abc" not in shown
+    assert "Incorrect API key provided: ***" in error.message
+    assert CANARY.encode() not in pickle.dumps(error)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [lambda request: HTTPX.LocalProtocolError(f"Illegal header value b'Bearer {CANARY}\\n'", request=request)],
+)
+def test_no_secret_is_shown_when_the_transport_quotes_the_header(failure):
+    """Protects a key with a stray line break, which httpx quotes in full."""
+    error = call(failure=failure)
+    assert CANARY not in f"{error!r} {vars(error)}"
+    assert "line break" in error.message
+
+
+@pytest.mark.parametrize("clone", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])  # noqa: S301
+def test_error_survives_when_pickled_or_copied(clone):
+    """Protects worker processes: the error arrives with its facts, its response and its partial message."""
+    error = call(429, b'{"error": {"message": "busy", "code": 429}}', {"retry-after": "3"})
+    error.partial = AIMessage("half")
+    twin = clone(error)
+    assert type(twin) is type(error)
+    assert str(twin) == str(error)
+    assert (twin.retry_after, twin.code, twin.status_code, twin.partial) == (3.0, "429", 429, error.partial)
+    assert twin.response.json() == {"error": {"message": "busy", "code": 429}}
+    assert str(twin.request.url) == f"{URL}/chat/completions"
+
+
+def test_tool_choice_error_keeps_its_message_when_pickled():
+    """Protects the reply that came in place of the call: it is paid for and may be of use."""
+    error = ToolChoiceError("get_weather was not called", reply=AIMessage("no"))
+    twin = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert twin.reply == AIMessage("no")
+    assert twin.args == ("get_weather was not called",)
+
+
+def test_every_hint_is_reachable_when_its_text_appears():
+    """Protects the table: every row's advice formats with the names a message has."""
+    for pattern, hint in (*_NETWORK, *_SETTINGS, *_STATUS):
+        assert pattern
+        assert "{" not in hint.format(url=URL, host="pod.test", model="m")
+
+
+NAMES = "error detail message code type param loc msg choices n_ctx metadata raw delta content object"
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+BODIES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES.split()), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(BODIES)
+@settings(deadline=None)
+def test_reading_never_fails_when_the_body_is_anything(body):
+    """Protects the error path from failing itself: any JSON, bytes or text gives facts."""
+    facts = read_error_body(body)
+    assert facts.message
+    error = error_from_event(body)
+    assert error is None or isinstance(error, Qwen3Error)
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, '{"error": ' * 5_000, "context length is ,", b"\xff\xfe"])
+def test_reading_never_fails_when_the_text_is_hostile(body):
+    """Protects against nesting that exhausts the stack, and against numbers that are none."""
+    assert len(read_error_body(body).message) <= 2000

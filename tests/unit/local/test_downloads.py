@@ -1,0 +1,89 @@
+"""What a model's name means, and which of a repository's files is taken."""
+
+from pathlib import Path
+
+import pytest
+
+from langchain_qwen3.local.downloads import HubModel, choose_files, fetch_model, read_name
+
+REPO = "Qwen/Qwen3-0.6B-GGUF"
+FILES = [
+    "README.md",
+    "Qwen3-0.6B-Q8_0.gguf",
+    "Qwen3-0.6B-IQ4_XS.gguf",
+    "Qwen3-0.6B-Q4_K_M.gguf",
+    "mmproj-Qwen3-0.6B-Q4_K_M.gguf",
+]
+SPLIT = [f"BF16/Qwen3-235B-BF16-{part:05}-of-00003.gguf" for part in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (REPO, HubModel("huggingface", REPO)),
+        (f"hf:{REPO}", HubModel("huggingface", REPO)),
+        (f"modelscope:{REPO}", HubModel("modelscope", REPO)),
+        (f"{REPO}:Qwen3-0.6B-Q8_0.gguf", HubModel("huggingface", REPO, "Qwen3-0.6B-Q8_0.gguf")),
+        (f"ms:{REPO}:Q8_0", HubModel("modelscope", REPO, "Q8_0")),
+        (f"{REPO}:BF16/a-00001-of-00003.gguf", HubModel("huggingface", REPO, "BF16/a-00001-of-00003.gguf")),
+        ("models/qwen3.gguf", Path("models/qwen3.gguf")),
+        ("qwen3.gguf", Path("qwen3.gguf")),
+        ("/models/Qwen/Qwen3-0.6B", Path("/models/Qwen/Qwen3-0.6B")),
+    ],
+)
+def test_reads_what_a_name_means(name: str, expected: HubModel | Path):
+    """Protects a path from being looked for on the internet, and a repository from being looked for on the disk."""
+    assert read_name(name) == expected
+
+
+def test_takes_what_exists_for_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Protects a local folder that is named like a repository."""
+    (tmp_path / "Qwen" / "Qwen3-0.6B-GGUF").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert read_name(REPO) == Path(REPO)
+
+
+def test_gives_a_path_back_as_it_is():
+    """Protects `serve` without the extra: a local file needs no hub's library."""
+    assert fetch_model("here/qwen3.gguf") == Path("here/qwen3.gguf")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("", ["Qwen3-0.6B-Q4_K_M.gguf"]),
+        ("Q8_0", ["Qwen3-0.6B-Q8_0.gguf"]),
+        ("q8_0", ["Qwen3-0.6B-Q8_0.gguf"]),
+        ("IQ4_XS", ["Qwen3-0.6B-IQ4_XS.gguf"]),
+        ("Qwen3-0.6B-Q8_0.gguf", ["Qwen3-0.6B-Q8_0.gguf"]),
+    ],
+)
+def test_chooses_the_file(wanted: str, expected: list[str]):
+    """Protects from a download of gigabytes of the wrong file; a projector for images is no model."""
+    assert choose_files(FILES, wanted) == expected
+
+
+def test_takes_the_only_file_when_nothing_is_preferred():
+    """Protects repositories that hold one file of a rare quantization."""
+    assert choose_files(["README.md", "a-F16.gguf"], "") == ["a-F16.gguf"]
+
+
+@pytest.mark.parametrize("wanted", ["", "BF16", SPLIT[0]])
+def test_takes_every_part_when_the_file_is_split(wanted: str):
+    """Protects large models: llama.cpp opens the first part and needs the others beside it."""
+    assert choose_files([*reversed(SPLIT), "README.md"], wanted) == SPLIT
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted", "said"),
+    [
+        (FILES, "Q6_K", "no 'Q6_K'. There are Qwen3-0.6B-IQ4_XS.gguf, Qwen3-0.6B-Q4_K_M.gguf, Qwen3-0.6B-Q8_0.gguf"),
+        (["a-F16.gguf", "a-F32.gguf"], "", "There are a-F16.gguf, a-F32.gguf"),
+        (["model.safetensors"], "", "no GGUF file: take a repository whose name ends in -GGUF"),
+        (FILES, "XS", "There is no 'XS'"),
+    ],
+)
+def test_raises_with_the_files_when_none_can_be_chosen(files: list[str], wanted: str, said: str):
+    """Protects the user from guessing: the text lists what there is."""
+    with pytest.raises(ValueError, match=said):
+        choose_files(files, wanted)

@@ -1,0 +1,278 @@
+"""One choice: reasoning, content and calls told apart, alike in whole and streamed replies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from langchain_core.messages import AIMessage
+
+from langchain_qwen3.reply.whole import ReplyOptions
+from tests.support.replies import (
+    TOOL,
+    facts,
+    load,
+    read_chunks,
+    read_stream,
+    read_whole,
+    write_body,
+    write_events,
+    write_sse,
+)
+
+OFF = {"thinking_off": True}
+TOOLS = {"tools": (TOOL,)}
+CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Beijing"}}\n</tool_call>'
+BEIJING = [("get_weather", {"city": "Beijing"})]
+WIRE_CALL = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Beijing"}'}}
+
+# options, wire message, expected reasoning, content and calls
+SPANS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, str, list[Any]]]] = {
+    "vllm": ({}, {"reasoning": "\nA\n", "content": "\n\nB"}, ("A", "B", [])),
+    "llama.cpp": ({}, {"content": "B", "reasoning_content": "A\n"}, ("A", "B", [])),
+    "both keys": ({}, {"reasoning": "A", "reasoning_content": "A", "content": "B"}, ("A", "B", [])),
+    "empty reasoning": ({}, {"reasoning": "\n\n", "content": "\n\nB"}, ("", "B", [])),
+    "no reasoning": ({}, {"reasoning": None, "content": "\n\nB\n"}, ("", "\n\nB\n", [])),
+    "newlines at the end": ({}, {"reasoning": "A", "content": "\nB\n\n"}, ("A", "B\n\n", [])),
+    "inline": ({}, {"content": "<think>\nA\n</think>\n\nB"}, ("A", "B", [])),
+    "empty block": ({}, {"content": "<think>\n\n</think>\n\nB"}, ("", "B", [])),
+    "a tag beside a field": ({}, {"reasoning": "A", "content": "<think>B"}, ("A", "<think>B", [])),
+    "opened": ({"opened": True}, {"content": "A\n</think>\n\nB"}, ("A", "B", [])),
+    "opened, but parsed": ({"opened": True}, {"reasoning": "A", "content": "B"}, ("A", "B", [])),
+    "null content": ({}, {"reasoning": "A", "content": None}, ("A", "", [])),
+    "list content": ({}, {"content": [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]}, ("", "AB", [])),
+    "left out": ({"return_reasoning": False}, {"reasoning": "A", "content": "\nB"}, ("", "B", [])),
+    "left out inline": ({"return_reasoning": False}, {"content": "<think>A</think>B"}, ("", "B", [])),
+    "answer in the wrong field": (OFF, {"reasoning": "\nA\nB\n", "content": None}, ("", "A\nB\n", [])),
+    "thinking all the same": (OFF, {"reasoning": "\nA\n", "content": "\n\nB"}, ("A", "B", [])),
+    "thinking on": ({}, {"reasoning": "A", "content": None}, ("A", "", [])),
+    "unclosed inline, off": (OFF, {"content": "<think>A"}, ("", "A", [])),
+    "a call while off": (OFF, {"reasoning": "A", "tool_calls": [WIRE_CALL]}, ("A", "", BEIJING)),
+    "call": ({}, {"content": None, "tool_calls": [WIRE_CALL]}, ("", "", BEIJING)),
+    "thinking and call": ({}, {"reasoning": "\nA\n", "content": "\n\n", "tool_calls": [WIRE_CALL]}, ("A", "", BEIJING)),
+    "text and call": ({}, {"content": "B", "tool_calls": [WIRE_CALL]}, ("", "B", BEIJING)),
+    "call left in content": (TOOLS, {"content": CALL}, ("", "", BEIJING)),
+    "call after thinking": (TOOLS, {"content": f"<think>\nA\n</think>\n\n{CALL}"}, ("A", "", BEIJING)),
+    "call after text": (TOOLS, {"reasoning": "A", "content": f"\n\nB\n{CALL}"}, ("A", "B\n", BEIJING)),
+    "call left in reasoning": (TOOLS, {"reasoning": f"A{CALL}", "content": None}, ("A", "", BEIJING)),
+    "call in the wrong field": ({**TOOLS, **OFF}, {"reasoning": CALL, "content": None}, ("", "", BEIJING)),
+    "newlines only, tools bound": (TOOLS, {"reasoning": "A", "content": "\n\n"}, ("A", "", [])),
+    "newlines first, tools bound": (TOOLS, {"content": "\n\nB"}, ("", "\n\nB", [])),
+    "no tools bound": ({}, {"content": CALL}, ("", CALL, [])),
+    "half a tag": (TOOLS, {"content": "1 <"}, ("", "1 <", [])),
+    "both kinds of calls": (TOOLS, {"content": CALL, "tool_calls": [WIRE_CALL]}, ("", "", BEIJING * 2)),
+    "forced": (
+        {"forced_calls": True},
+        {"reasoning": "A", "content": '[{"name": "get_weather", "arguments": {"city": "Beijing"}}]'},
+        ("A", "", BEIJING),
+    ),
+    "forced, but text came": ({"forced_calls": True}, {"content": "\nNo."}, ("", "\nNo.", [])),
+    "forced and off": (
+        {"forced_calls": True, **OFF},
+        {"content": '\n[{"name": "get_weather", "arguments": {"city": "Beijing"}}]\n'},
+        ("", "", BEIJING),
+    ),
+}
+
+
+def spans(message: AIMessage) -> tuple[str, Any, list[Any]]:
+    """Return reasoning, content and calls; no key stands for no reasoning."""
+    reasoning = message.additional_kwargs.get("reasoning_content", "")
+    assert ("reasoning_content" in message.additional_kwargs) == bool(reasoning)
+    return reasoning, message.content, [(call["name"], call["args"]) for call in message.tool_calls]
+
+
+def read_both_ways(
+    message: dict[str, Any], options: ReplyOptions, reason: str | None = "stop", *, size: int = 1
+) -> AIMessage:
+    """Hold the whole message against a stream of pieces of that size, and return it."""
+    whole = read_whole(write_body(message, reason), options)
+    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    keys = [key for key in ("reasoning", "reasoning_content") if message.get(key)]
+    longest = max((len(message[key]) for key in keys), default=0)
+    deltas += [{key: message[key][at : at + size] for key in keys} for at in range(0, longest, size)]
+    content = message.get("content") or ""
+    deltas += [{"content": content[at : at + size]} for at in range(0, len(content), size)]
+    for index, call in enumerate(message.get("tool_calls", [])):
+        arguments = call["function"]["arguments"]
+        begun = {**call, "index": index, "function": {**call["function"], "arguments": arguments[:1]}}
+        rest = [arguments[at : at + size] for at in range(1, len(arguments), size)]
+        pieces = [{"index": index, "function": {"arguments": piece}} for piece in rest]
+        deltas += [{"content": None, "tool_calls": [piece]} for piece in (begun, *pieces)]
+    assert facts(read_stream(write_events(*deltas, reason=reason), options)) == facts(whole)
+    return whole
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("case", SPANS)
+def test_tells_spans_apart_when_a_choice_is_read_whole_or_streamed(case: str, size: int):
+    """Protects every way servers write thinking, answer and calls, and that streams say the same."""
+    options, message, expected = SPANS[case]
+    assert spans(read_both_ways(message, ReplyOptions(**options), size=size)) == expected
+
+
+@given(
+    words=st.lists(
+        st.sampled_from(["<think>", "</think>", "\n", "A", CALL, "<tool_call>", "<", "</tool_call>", "```\n"]),
+        max_size=6,
+    ),
+    reasoning=st.text(alphabet="\nA<", max_size=4),
+    reason=st.sampled_from(["stop", "length", "tool_calls", None]),
+    thinking_off=st.booleans(),
+    opened=st.booleans(),
+    bound=st.booleans(),
+    size=st.integers(1, 12),
+)
+@settings(max_examples=150, deadline=None)
+def test_stream_says_what_the_whole_reply_says_when_text_is_random(
+    *, words, reasoning, reason, thinking_off, opened, bound, size
+):
+    """Protects invariant 1 where readers stand one behind another: tags, calls, withheld text, newlines."""
+    options = ReplyOptions(thinking_off=thinking_off, opened=opened, tools=(TOOL,) if bound else ())
+    read_both_ways({"reasoning": reasoning, "content": "".join(words)}, options, reason, size=size)
+
+
+@pytest.mark.parametrize(("reason", "expected"), [("stop", ("", "A")), ("length", ("A", "")), ("abort", ("A", ""))])
+def test_reasoning_becomes_content_only_when_the_model_stopped_by_itself(reason: str, expected: tuple[str, str]):
+    """Protects vLLM's trap with thinking off: a whole answer is rescued, half of one is not shown as an answer."""
+    message = read_both_ways({"reasoning": "A", "content": None}, ReplyOptions(thinking_off=True), reason)
+    assert spans(message)[:2] == expected
+
+
+@pytest.mark.parametrize("key", ["reasoning", "reasoning_content"])
+def test_reasoning_streams_at_once_when_thinking_is_on(key: str):
+    """Protects latency: nothing of the thinking waits for the answer."""
+    first, second, *_ = read_chunks([write_sse(write_events({key: "A"}, {key: "B"}, {"content": "C"}))])
+    assert first.message.additional_kwargs == {"reasoning_content": "A"}
+    assert second.message.additional_kwargs == {"reasoning_content": "B"}
+
+
+def test_content_streams_at_once_when_tools_are_bound():
+    """Protects latency: text waits only while it can still become a call."""
+    events = write_events({"content": "A"}, {"content": " <"}, {"content": "b"}, {"content": "C"})
+    chunks = read_chunks([write_sse(events)], ReplyOptions(tools=(TOOL,)))
+    assert [chunk.text for chunk in chunks] == ["A", " ", "<b", "C", ""]
+
+
+@pytest.mark.parametrize("engine", ["vllm-noparsers", "vllm-parsers", "llama-server"])
+def test_takes_the_recorded_call_out_of_the_content_when_its_tool_is_bound(engine: str):
+    """Protects servers without a tool parser: what they really send becomes thinking, no text, and a call."""
+    recording = load(f"{engine}/tool_none")
+    options = ReplyOptions(tools=tuple(recording.request["tools"]))
+    choice = (recording.body or {})["choices"][0]
+    for size in (1, 5, 1000):
+        message = read_both_ways(choice["message"] | {"tool_calls": []}, options, size=size)
+        assert spans(message) == ("The user wants the weather in Beijing. I should call get_weather.", "", BEIJING)
+        assert message.response_metadata["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize("end", range(len("<tool_call>"), len(CALL) - len("}\n</tool_call>")))
+def test_half_a_call_is_invalid_when_its_text_was_truncated(end: int):
+    """Protects invariant 4: a call cut inside the text is never one with whole arguments, nor an answer."""
+    message = read_both_ways({"content": CALL[:end]}, ReplyOptions(tools=(TOOL,)), "length")
+    assert message.tool_calls == []
+    assert len(message.invalid_tool_calls) == 1
+    assert message.content == ""
+
+
+def test_fragments_make_one_call_when_a_delta_or_the_end_holds_several():
+    """Protects against calls that fall apart: core joins the fragments of two messages, not those within one."""
+    begun = {"index": 0, "id": "c1", "function": {"name": "get_weather", "arguments": '{"city"'}}
+    rest = {"index": 0, "function": {"arguments": ': "Beijing"}'}}
+    other = {"index": 1, "id": "c2", "function": {"name": "get_weather", "arguments": "{}"}}
+    chunks = read_chunks([write_sse(write_events({"tool_calls": [begun, other, rest]}))])
+    assert [len(chunk.message.tool_call_chunks) for chunk in chunks] == [2, 0]  # type: ignore[attr-defined]
+    message = read_stream(write_events({"tool_calls": [begun, other, rest]}))
+    assert spans(message)[2] == [*BEIJING, ("get_weather", {})]
+    cut = read_stream(write_events({"content": CALL[:-30]}, reason="length"), ReplyOptions(tools=(TOOL,)))
+    assert len(cut.tool_call_chunks) == len(cut.invalid_tool_calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("deltas", "expected"),
+    [
+        ([{"refusal": "I "}, {"refusal": "can't"}], {"refusal": "I can't"}),
+        (
+            [{"audio": {"data": "QQ", "expires_at": 7}}, {"audio": {"data": "==", "transcript": "A", "expires_at": 7}}],
+            {"audio": {"data": "QQ==", "transcript": "A", "expires_at": 7}},
+        ),
+        ([{"annotations": [{"url": 1}]}, {"annotations": [{"url": 2}]}], {"annotations": [{"url": 1}, {"url": 2}]}),
+        (
+            [
+                {"reasoning": "A", "reasoning_details": [{"index": 0, "text": "A"}]},
+                {"reasoning": "B", "reasoning_details": [{"index": 0, "text": "B"}]},
+            ],
+            {"reasoning_content": "AB", "reasoning_details": [{"index": 0, "text": "AB"}]},
+        ),
+        ([{"refusal": None, "audio": None, "annotations": [], "reasoning_details": None}], {}),
+    ],
+)
+def test_keeps_other_fields_of_the_message_when_they_are_not_empty(
+    deltas: list[dict[str, Any]], expected: dict[str, Any]
+):
+    """Protects what arrived: refusal, audio, annotations and OpenRouter's reasoning_details reach the message."""
+    assert read_stream(write_events(*deltas)).additional_kwargs == expected
+    whole = {key: value for key, value in expected.items() if key != "reasoning_content"}
+    assert read_whole(write_body({"content": "", **whole})).additional_kwargs == whole
+
+
+@pytest.mark.parametrize(
+    ("reason", "calls", "expected"),
+    [
+        ("stop", [WIRE_CALL], "tool_calls"),
+        ("tool_calls", [WIRE_CALL], "tool_calls"),
+        ("length", [WIRE_CALL], "length"),
+        ("stop", [], "stop"),
+        (None, [], None),
+    ],
+)
+def test_finish_reason_tells_of_calls_when_vllm_says_stop(reason: str | None, calls: list[Any], expected: str | None):
+    """Protects agents that look at the finish reason: vLLM ends a named tool choice with `stop`."""
+    message = read_both_ways({"content": "", "tool_calls": calls}, ReplyOptions(), reason)
+    assert message.response_metadata["finish_reason"] == expected
+
+
+def test_call_without_parameters_is_whole_when_its_arguments_are_empty():
+    """Protects tools without parameters, for which SGLang streams no arguments at all."""
+    now = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
+    call = {"id": "c", "index": 0, "type": "function", "function": {"name": "now", "arguments": ""}}
+    options = ReplyOptions(tools=(now,))
+    assert spans(read_both_ways({"content": None, "tool_calls": [call]}, options))[2] == [("now", {})]
+    cut = read_both_ways({"content": None, "tool_calls": [call]}, options, "length")
+    assert cut.tool_calls == []
+    assert json.dumps(cut.response_metadata["tool_call_errors"])
+
+
+REHEARSED = f"I could{CALL} do that."
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "expected"),
+    [
+        ({"reasoning": REHEARSED, "content": "B"}, "stop", (REHEARSED, "B", [])),
+        ({"reasoning": REHEARSED, "tool_calls": [WIRE_CALL]}, "stop", (REHEARSED, "", BEIJING)),
+        ({"reasoning": REHEARSED, "content": CALL}, "stop", (REHEARSED, "", BEIJING)),
+        ({"content": f"<think>{REHEARSED}</think>B"}, "stop", (REHEARSED, "B", [])),
+        ({"reasoning": REHEARSED, "content": "\n\n"}, "stop", ("I could do that.", "", BEIJING)),
+        ({"reasoning": REHEARSED}, "length", (REHEARSED, "", [])),
+        ({"reasoning": f"A{CALL[:-30]}"}, "length", (f"A{CALL[:-30]}", "", [])),
+    ],
+)
+@pytest.mark.parametrize("thinking_off", [False, True])
+@pytest.mark.parametrize("size", [1, 4, 1000])
+def test_call_in_the_reasoning_counts_only_when_nothing_else_was_said(
+    message: dict[str, Any], reason: str, expected: tuple[str, str, list[Any]], size: int, *, thinking_off: bool
+):
+    """Protects from commands run twice: one rehearsed in the thinking, or cut there, is no call and stays text."""
+    options = ReplyOptions(tools=(TOOL,), thinking_off=thinking_off)
+    assert spans(read_both_ways({"content": None, **message}, options, reason, size=size)) == expected
+
+
+def test_call_without_parameters_is_whole_when_nothing_is_rescued():
+    """Protects tools without parameters where rescue is off: their names are known all the same."""
+    now = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
+    call = {"id": "c", "index": 0, "type": "function", "function": {"name": "now", "arguments": ""}}
+    options = ReplyOptions(tools=(now,), rescue_tool_calls=False)
+    assert spans(read_both_ways({"content": CALL, "tool_calls": [call]}, options)) == ("", CALL, [("now", {})])

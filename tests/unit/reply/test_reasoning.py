@@ -1,0 +1,113 @@
+"""Inline thinking told apart from the answer at any split, and newlines taken off the edges."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from langchain_qwen3.reply.reasoning import EdgeTrimmer, ThinkSplitter
+
+# text, opened, reasoning, content, found
+CASES = {
+    "thinking, then answer": ("<think>\nA\n</think>\n\nB", False, "\nA\n", "\n\nB", True),
+    "no thinking": ("B", False, "", "B", False),
+    "white space first": (" \n<think>A</think>B", False, "A", "B", True),
+    "empty block": ("<think>\n\n</think>\n\nB", False, "\n\n", "\n\nB", True),
+    "nothing in the block": ("<think></think>B", False, "", "B", True),
+    "no opening tag": ("A\n</think>\n\nB", True, "A\n", "\n\nB", True),
+    "opened and a tag all the same": ("\n<think>\nA</think>B", True, "\nA", "B", True),
+    "opened, nothing in it": ("\n</think>\n\nB", True, "\n", "\n\nB", True),
+    "unclosed": ("<think>\nA", False, "\nA", "", True),
+    "unclosed and opened": ("A", True, "A", "", True),
+    "only the opening tag": ("<think>", False, "", "", True),
+    "cut inside the opening tag": ("<thi", False, "", "<thi", False),
+    "cut inside the closing tag": ("<think>A</thi", False, "A</thi", "", True),
+    "opened and cut at once": ("<thi", True, "<thi", "", True),
+    "only white space": (" \n", False, "", " \n", False),
+    "a tag in the answer": ("Use `<think>` and </think>.", False, "", "Use `<think>` and </think>.", False),
+    "a tag after thinking": ("<think>A</think>B<think>C</think>", False, "A", "B<think>C</think>", True),
+    "a tag in code": ("```\n<think>A</think>\n```", False, "", "```\n<think>A</think>\n```", False),
+    "an opening tag in thinking": ("<think>A<think>B</think>C", False, "A<think>B", "C", True),
+    "almost tags": ("<think>a < b </thinking> <</think>B", False, "a < b </thinking> <", "B", True),
+    "another tag": ("<thinker>A</thinker>", False, "", "<thinker>A</thinker>", False),
+}
+
+
+def split(pieces: list[str], *, opened: bool = False) -> tuple[str, str, bool]:
+    """Return reasoning, content, and whether thinking was found."""
+    splitter = ThinkSplitter(opened=opened)
+    spans = [*map(splitter.feed, pieces), splitter.close()]
+    return "".join(span.reasoning for span in spans), "".join(span.content for span in spans), splitter.found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_tells_thinking_from_answer_when_split_at_every_boundary(case: str):
+    """Protects servers without a reasoning parser: no tag is missed or made up, whatever the tokens are."""
+    text, opened, *expected = CASES[case]
+    assert split([text], opened=opened) == tuple(expected)
+    assert split(list(text), opened=opened) == tuple(expected)
+    for at in range(len(text)):
+        assert split([text[:at], text[at:]], opened=opened) == tuple(expected)
+
+
+@given(
+    words=st.lists(st.sampled_from(["<think>", "</think>", "<", "</", "think>", "\n", "a", " ", "`", ""]), max_size=9),
+    places=st.lists(st.integers(0, 60), max_size=6),
+    opened=st.booleans(),
+)
+@settings(deadline=None)
+def test_splits_alike_and_loses_nothing_when_pieces_are_random(words: list[str], places: list[int], opened: bool):
+    """Protects the equality of whole and streamed replies, and that only tags leave the text."""
+    text = "".join(words)
+    cuts = [0, *sorted(min(place, len(text)) for place in places), len(text)]
+    whole = split([text], opened=opened)
+    assert split([text[start:end] for start, end in pairwise(cuts)], opened=opened) == whole
+    reasoning, content, _ = whole
+    assert len(reasoning + content) >= len(text.lstrip()) - len("<think></think>")
+
+
+def test_holds_back_only_what_could_be_a_tag_when_text_streams():
+    """Protects latency: text is given out as soon as it is certain."""
+    splitter = ThinkSplitter()
+    assert splitter.feed("<thi") == ("", "")
+    assert splitter.feed("nk>A < b") == ("A < b", "")
+    assert splitter.feed(" </th") == (" ", "")
+    assert splitter.feed("e </") == ("</the ", "")
+    assert splitter.feed("think>B") == ("", "B")
+    assert splitter.idle
+    assert splitter.feed("<think>") == ("", "<think>")
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_reads_no_tag_when_thinking_has_a_field_of_its_own(opened: bool):
+    """Protects answers about tags from a server with a reasoning parser, held text included."""
+    splitter = ThinkSplitter(opened=opened)
+    assert splitter.feed("\n") == ("", "")
+    splitter.end_thinking(found=True)
+    assert splitter.feed("<think>B") == ("", "\n<think>B")
+    assert splitter.close() == ("", "")
+    assert splitter.found
+
+
+def trim(pieces: list[str], *, leading: bool, trailing: bool) -> str:
+    """Return what a trimmer lets through."""
+    trimmer = EdgeTrimmer(leading=leading, trailing=trailing)
+    return "".join(map(trimmer.feed, pieces))
+
+
+@given(pieces=st.lists(st.text(alphabet="\n\r a", max_size=4), max_size=6))
+@settings(deadline=None)
+def test_takes_newlines_off_the_edges_when_text_streams(pieces: list[str]):
+    """Protects the text between: other white space and inner newlines stay."""
+    text = "".join(pieces)
+    assert trim(pieces, leading=True, trailing=True) == text.strip("\n")
+    assert trim(pieces, leading=True, trailing=False) == text.lstrip("\n")
+    assert trim(pieces, leading=False, trailing=False) == text
+
+
+def test_holds_back_only_newlines_when_text_streams():
+    """Protects latency at the end of lines."""
+    trimmer = EdgeTrimmer(leading=True, trailing=True)
+    assert [trimmer.feed(piece) for piece in ("\n", "A\n", "\n", "B", "\n")] == ["", "A", "", "\n\nB", ""]

@@ -1,0 +1,141 @@
+"""Event streams in every standard form, at every split, within bounded memory and linear time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from langchain_qwen3.reply.sse import BadEventError, SseReader
+from tests.support.replies import split_bytes
+
+FORMS = {
+    "lf": (b'data: {"a": 1}\n\ndata: {"b": "\xe4\xbd\xa0"}\n\ndata: [DONE]\n\n', [{"a": 1}, {"b": "你"}]),
+    "crlf": (b'data: {"a": 1}\r\n\r\ndata: {"b": 2}\r\n\r\ndata: [DONE]\r\n\r\n', [{"a": 1}, {"b": 2}]),
+    "cr": (b'data: {"a": 1}\r\rdata: {"b": 2}\r\rdata: [DONE]\r\r', [{"a": 1}, {"b": 2}]),
+    "mixed line ends": (b'data: {"a": 1}\r\n\ndata: {"b": 2}\n\rdata: [DONE]\r\n\r', [{"a": 1}, {"b": 2}]),
+    "no space": (b'data:{"a": 1}\n\ndata:[DONE]\n\n', [{"a": 1}]),
+    "comments": (b': ping\n\n: ping\ndata: {"a": 1}\n: ping\n\n:\n\ndata: [DONE]\n\n', [{"a": 1}]),
+    "other fields": (b'id: 7\nevent: x\nretry: 5\ndata: {"a": 1}\nfoo: bar\ndata\n\ndata: [DONE]\n\n', [{"a": 1}]),
+    "several data lines": (b'data: {"a":\ndata:  [1,\ndata: 2]}\n\ndata: [DONE]\n\n', [{"a": [1, 2]}]),
+    "byte order mark": (b'\xef\xbb\xbfdata: {"a": 1}\n\ndata: [DONE]\n\n', [{"a": 1}]),
+    "blank lines": (b'\n\n\ndata: {"a": 1}\n\n\n\ndata:\n\ndata: \n\ndata: [DONE]\n\n', [{"a": 1}]),
+    "no blank line at the end": (b'data: {"a": 1}\n\ndata: [DONE]\n', [{"a": 1}]),
+    "no line end at the end": (b'data: {"a": 1}\n\ndata: [DONE]', [{"a": 1}]),
+    "more after the end": (b'data: {"a": 1}\n\ndata: [DONE]\n\ndata: {"b": 2}\n\ndata: x\n\n', [{"a": 1}]),
+    "errors by the field": (b'data: {"a": 1}\n\nerror: {"code": 500}\n\ndata: [DONE]\n\n', [{"a": 1}, {"code": 500}]),
+}
+
+
+def read(pieces: list[bytes], limit: int = 1000) -> tuple[list[Any], SseReader]:
+    """Return all events, and the reader that read them."""
+    reader = SseReader(limit)
+    events = []
+    for data in pieces:
+        events += reader.read(data)
+        if reader.failure:
+            raise reader.failure
+    return events + reader.close(), reader
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_reads_every_standard_form_when_fed_whole_or_one_byte_at_a_time(form: str):
+    """Protects against servers and proxies that write event streams in another of the allowed ways."""
+    data, expected = FORMS[form]
+    for pieces in ([data], split_bytes(data, range(len(data)))):
+        events, reader = read(pieces)
+        assert events == expected
+        assert reader.done
+
+
+@given(form=st.sampled_from(sorted(FORMS)), places=st.lists(st.integers(min_value=0), max_size=8))
+@settings(deadline=None)
+def test_reads_the_same_events_when_split_anywhere(form: str, places: list[int]):
+    """Protects the contract that the network's packets do not matter."""
+    data, expected = FORMS[form]
+    events, reader = read(split_bytes(data, places))
+    assert events == expected
+    assert reader.done
+
+
+def test_returns_events_at_once_when_their_blank_line_arrives():
+    """Protects latency: nothing waits for the next event."""
+    reader = SseReader()
+    assert [*reader.read(b'data: {"a": 1}\n')] == []
+    assert [*reader.read(b'\ndata: {"b"')] == [{"a": 1}]
+    assert [*reader.read(b": 2}\r\r")] == [{"b": 2}]
+    assert [*reader.read(b"")] == []
+    assert not reader.done
+
+
+@pytest.mark.parametrize("end", range(1, len(b'data: {"a": 1}')))
+def test_returns_nothing_of_an_event_when_the_stream_was_cut_inside_it(end: int):
+    """Protects against half an event taken for whole, and a cut taken for another kind of body."""
+    events, reader = read([b'data: {"a": 1}'[:end]])
+    assert events == []
+    assert reader.stray == []
+    assert not reader.done
+
+
+@pytest.mark.parametrize("data", [b"data: {'a': 1}\n\n", b"data: \xff\xfe\n\n", b"event: error\ndata: oops\n\n"])
+def test_raises_when_an_event_is_no_json(data: bytes):
+    """Protects against garbage read as an empty answer; the error shows what came."""
+    with pytest.raises(BadEventError, match="no JSON") as caught:
+        read([data])
+    assert caught.value.raw in data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"data: " + b"x" * 1001,
+        b"data: " + b"x" * 995 + b"\n\n",
+        b"data: x\n" * 600,
+        b'data: {"a": 1}\n\n' + b"data: x\n" * 600,
+    ],
+    ids=["one endless line", "one large event", "endless lines", "endless lines after an event"],
+)
+def test_raises_when_an_event_is_larger_than_the_limit(data: bytes):
+    """Protects memory against a server that never ends an event, however the bytes arrive."""
+    for size in (1, 7, len(data)):
+        with pytest.raises(BadEventError, match="larger than 400 bytes"):
+            read([data[start : start + size] for start in range(0, len(data), size)], limit=400)
+
+
+@pytest.mark.parametrize("size", [1, 13, 10_000])
+def test_reads_a_stream_of_any_length_when_no_event_is_large(size: int):
+    """Protects long streams: the limit is one event's, odd lines and comments between events included."""
+    event = b'foo: bar\n: comment\ndata: {"a":\ndata: 1}\n\n'
+    data = event * 100
+    events, _ = read([data[start : start + size] for start in range(0, len(data), size)], limit=len(event))
+    assert events == [{"a": 1}] * 100
+
+
+@pytest.mark.parametrize("body", [b"<!doctype html>\n<p>Not here</p>\n", b'{\n"choices": []}', b"upstream error"])
+def test_keeps_the_lines_of_a_body_when_it_is_no_event_stream(body: bytes):
+    """Protects the report of HTML pages and plain JSON replies that come in place of a stream."""
+    for pieces in ([body], split_bytes(body, range(len(body)))):
+        events, reader = read(pieces)
+        assert events == []
+        assert b"\n".join(reader.stray).strip() == body.strip()
+
+
+def test_raises_when_a_body_that_is_no_event_stream_never_ends():
+    """Protects memory against an endless page."""
+    reader = SseReader(1000)
+    while not reader.failure:
+        list(reader.read(b"<p>endless</p>\n"))
+    assert sum(map(len, reader.stray)) < 1100
+
+
+def test_joins_a_line_once_when_it_is_fed_one_byte_at_a_time():
+    """Protects against quadratic work on an event that trickles in: held pieces wait for their line's end."""
+    reader = SseReader()
+    line = b"data: " + json.dumps({"a": "x" * 500}).encode()
+    for count, byte in enumerate(split_bytes(line, range(1, len(line))), 1):
+        assert [*reader.read(byte)] == []
+        assert len(reader._pieces) == count
+    assert [*reader.read(b"\n\n")] == [{"a": "x" * 500}]
+    assert reader._pieces == []

@@ -1,0 +1,327 @@
+"""Streamed replies: chunks as core would have made them, usage, ends, errors and cuts."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from langchain_core.load import dumps, loads
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from langchain_qwen3.errors import BadReplyError, Qwen3ServerError, StreamCutError
+from langchain_qwen3.reply.sse import BadEventError
+from langchain_qwen3.reply.stream import StreamReader, build_call_chunk, build_text_chunk
+from langchain_qwen3.reply.whole import ReplyOptions
+from tests.support.replies import (
+    TOOL,
+    add_up,
+    facts,
+    load,
+    read_chunks,
+    read_stream,
+    read_whole,
+    write_body,
+    write_events,
+    write_sse,
+)
+
+LOADS_IS_BETA = pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
+PROVIDER = {"model_provider": "qwen3"}
+TEXTS = [("", "A"), ("R", ""), ("R", "A"), ("", "")]
+
+
+def build_validated(reasoning: str, content: str, calls: list[Any] | None = None) -> ChatGenerationChunk:
+    """Return the chunk as pydantic makes it."""
+    kwargs = {"reasoning_content": reasoning} if reasoning else {}
+    fields = {"tool_call_chunks": calls} if calls else {}
+    message = AIMessageChunk(content=content, additional_kwargs=kwargs, response_metadata=PROVIDER, **fields)
+    return ChatGenerationChunk(message=message)
+
+
+def assert_same(built: ChatGenerationChunk, validated: ChatGenerationChunk) -> None:
+    """Hold every side of a built chunk against the validated one."""
+    for one, other in ((built, validated), (built.message, validated.message)):
+        assert one == other
+        assert one.__dict__.keys() == other.__dict__.keys()
+        assert one.model_fields_set == other.model_fields_set
+        assert one.model_extra == other.model_extra
+        assert one.__pydantic_private__ == other.__pydantic_private__
+        assert one.model_dump() == other.model_dump()
+        assert one.model_dump_json(exclude_unset=True) == other.model_dump_json(exclude_unset=True)
+        assert repr(one) == repr(other)
+        assert dumps(one) == dumps(other)
+        for made in (pickle.loads(pickle.dumps(one)), copy.copy(one), copy.deepcopy(one), one.model_copy(deep=True)):  # noqa: S301
+            assert made == other
+    assert loads(dumps(built.message), allowed_objects="core") == validated.message
+    assert built.text == validated.text
+    assert built.message.content_blocks == validated.message.content_blocks
+    assert built.message.text == validated.message.text
+
+
+@LOADS_IS_BETA
+@pytest.mark.parametrize(("reasoning", "content"), TEXTS)
+def test_chunk_equals_the_validated_one_when_it_is_built_without_pydantic(reasoning: str, content: str):
+    """Protects everything that is done with chunks: they are built by hand for speed."""
+    assert_same(build_text_chunk(reasoning, content), build_validated(reasoning, content))
+
+
+@given(
+    args=st.none() | st.text(alphabet='{}[]":,\\ \n\tab1\u00a0', max_size=6),
+    name=st.none() | st.just("f"),
+    call_id=st.none() | st.just("c"),
+    content=st.sampled_from(["", "A"]),
+)
+@settings(deadline=None, max_examples=150)
+def test_call_chunk_equals_the_validated_one_when_its_fragment_is_random(args, name, call_id, content):
+    """Protects agents: the parse that is left out could only have failed."""
+    call = tool_call_chunk(name=name, args=args, id=call_id, index=0)
+    built, validated = build_call_chunk("R", content, [call]), build_validated("R", content, [call])
+    assert built == validated
+    assert built.message.__dict__ == validated.message.__dict__
+    assert built.message.model_fields_set == validated.message.model_fields_set
+    assert built.message.model_dump() == validated.message.model_dump()
+
+
+@LOADS_IS_BETA
+@pytest.mark.parametrize("args", [None, "", "{", '{"a": 1}', "ab", '": '])
+def test_call_chunk_can_be_used_like_the_validated_one(args: str | None):
+    """Protects everything that is done with chunks of calls."""
+    call = tool_call_chunk(name="f", args=args, id="c", index=0)
+    assert_same(build_call_chunk("", "A", [call]), build_validated("", "A", [call]))
+
+
+def test_chunks_add_up_like_validated_ones():
+    """Protects sums, the first thing users do with chunks; adding changes neither side."""
+    texts = [("R", ""), ("S", ""), ("", "A"), ("", "B")]
+    call = tool_call_chunk(name="f", args='{"a"', id="c", index=0)
+    rest = tool_call_chunk(name=None, args=": 1}", id=None, index=0)
+    built = [*(build_text_chunk(*text) for text in texts), *(build_call_chunk("", "", [part]) for part in (call, rest))]
+    validated = [
+        *(build_validated(*text) for text in texts),
+        *(build_validated("", "", [part]) for part in (call, rest)),
+    ]
+    before = copy.deepcopy(built)
+    total, expected = built[0], validated[0]
+    for one, other in zip(built[1:], validated[1:], strict=True):
+        total, expected = total + one, expected + other
+    assert total == expected
+    assert total.message == expected.message
+    assert add_up(built) == add_up(validated)
+    assert built == before
+
+
+def test_chunks_share_nothing_when_they_are_changed():
+    """Protects one stream's chunks from another's: every container is fresh."""
+    call = tool_call_chunk(name=None, args="ab", id=None, index=0)
+    build: list[Any] = [lambda: build_text_chunk("R", "A"), lambda: build_call_chunk("R", "A", [call])]
+    for make in build:
+        chunk, untouched = make(), make()
+        expected = copy.deepcopy(untouched)
+        message = chunk.message
+        message.additional_kwargs["x"] = message.response_metadata["x"] = 1
+        for calls in (message.tool_calls, message.invalid_tool_calls, message.tool_call_chunks):
+            calls.append({})
+        message.tool_call_chunks[0]["args"] = "changed"
+        message.id = message.name = "x"
+        message.foreign = 1
+        chunk.generation_info = {"x": 1}
+        assert untouched == expected == make()
+        assert call["args"] == "ab"
+
+
+def test_usage_is_the_newest_when_it_comes_with_every_chunk():
+    """Protects token accounting: `continuous_usage_stats` counts up, so adding it up would inflate it."""
+    events = write_events({"content": "A"}, {"content": "B"})
+    for count, event in enumerate(events[:-1], 1):
+        event["usage"] = {"prompt_tokens": 3, "completion_tokens": count, "total_tokens": 3 + count}
+    message = read_stream(events)
+    assert message.usage_metadata == {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    assert message.response_metadata["token_usage"] == {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    recorded = load("vllm-parsers/plain_stream_continuous_usage")
+    assert read_stream(recorded.stream or b"").usage_metadata == {
+        "input_tokens": 17,
+        "output_tokens": 49,
+        "total_tokens": 66,
+        "output_token_details": {"reasoning": 34},
+    }
+
+
+def test_only_the_last_chunk_tells_of_the_end():
+    """Protects sums: finish reason, usage and metadata would double if they came twice."""
+    *chunks, last = read_chunks([write_sse(write_events({"content": "A"}, {"content": "B"}, stop_reason="###"))])
+    assert [chunk.text for chunk in chunks] == ["A", "B"]
+    for chunk in chunks:
+        assert chunk.generation_info is None
+        assert chunk.message == AIMessageChunk(content=chunk.text, response_metadata=PROVIDER)
+    assert last.message.chunk_position == "last"  # type: ignore[attr-defined]
+    assert last.generation_info
+    timing = last.generation_info.pop("timing")
+    assert 0 < timing["time_to_first_token"] <= timing["total"]
+    assert timing["tokens_per_second"] > 0
+    assert last.generation_info == {
+        "finish_reason": "stop",
+        "stop_reason": "###",
+        "id": "r",
+        "model_name": "q",
+        "model_provider": "qwen3",
+        "token_usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+    }
+
+
+def test_text_is_kept_when_it_comes_with_the_finish_reason():
+    """Protects the last token of a length cut, which vLLM sends together with its finish reason."""
+    events = write_events({"content": "A"}, reason="length")
+    events[-2]["choices"][0]["delta"] = {"content": "B"}
+    message = read_stream(events)
+    assert message.content == "AB"
+    assert message.response_metadata["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"choices": []},
+        {"choices": [], "usage": None},
+        {"id": "r", "object": "chat.completion.chunk"},
+        {"choices": [{"index": 0, "delta": {}}]},
+        {"choices": [{"index": 0, "delta": None}]},
+        {"choices": [{"index": 0, "delta": {"content": None}}]},
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "", "tool_calls": []}}]},
+        {"choices": [{"delta": {"content": ""}}]},
+    ],
+)
+def test_makes_no_chunk_of_an_event_when_it_says_nothing(odd: dict[str, Any]):
+    """Protects against empty chunks and against failing on keep-alives."""
+    events = write_events({"content": "A"}, {"content": "B"})
+    plain = read_chunks([write_sse(events)])
+    chunks = read_chunks([write_sse([odd, events[0], odd, *events[1:], odd])])
+    assert [chunk.text for chunk in chunks] == [chunk.text for chunk in plain]
+    assert facts(add_up(chunks)) == facts(add_up(plain))
+
+
+def test_reads_the_whole_reply_when_it_comes_in_place_of_a_stream():
+    """Protects against servers that ignore `stream`: a plain JSON reply, in one line, in many, or as an event."""
+    body = write_body({"reasoning": "A", "content": "B", "tool_calls": [{"id": "c", "function": {"name": "f"}}]})
+    expected = facts(read_whole(body))
+    for data in (json.dumps(body).encode(), json.dumps(body, indent=1).encode(), write_sse([body])):
+        assert facts(read_stream(data)) == expected
+        assert facts(add_up(read_chunks([data[:50], data[50:60], data[60:]]))) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"<!DOCTYPE html>\n<title>502 Bad Gateway</title>\n\n", "an HTML page"),
+        (b"<html>", "an HTML page"),
+        (b"upstream connect error", "no JSON"),
+        (b'{"choices": []}', "no choices"),
+        (b"data: [DONE]\n\n", "no choices"),
+        (write_sse([{"choices": []}]), "no choices"),
+        (write_sse([[]]), "no chunk"),
+        (write_sse(["text"]), "no chunk"),
+        (write_sse([{"choices": [{"delta": "text"}]}]), "no chunk"),
+    ],
+)
+def test_raises_when_a_body_is_no_stream_of_a_chat_completion(data: bytes, said: str):
+    """Protects against pages taken for an answer, or for a stream that was cut."""
+    with pytest.raises(BadReplyError, match=said):
+        read_stream(data)
+
+
+def test_raises_when_an_error_comes_inside_the_stream():
+    """Protects against half an answer: llama.cpp's and vLLM's recorded events, and llama.cpp's older form."""
+    begun = write_sse(write_events({"content": "A"}, reason=None), done=False)
+    for error in (
+        b'data: {"error":{"code":500,"message":"Compute error."}}\n\n',
+        b'data: {"error":{"message":"Compute error.","type":"InternalServerError","code":500}}\n\ndata: [DONE]\n\n',
+        b'error: {"code":500,"message":"Compute error.","type":"server_error"}\n\n',
+    ):
+        reader = StreamReader(ReplyOptions())
+        chunks = reader.read(begun + error)
+        assert next(chunks).text == "A"
+        with pytest.raises(Qwen3ServerError, match="Compute error"):
+            next(chunks)
+        partial = reader.partial()
+        assert partial
+        assert partial.content == "A"
+
+
+def test_raises_when_an_event_is_no_json():
+    """Protects against text lost in silence."""
+    reader = StreamReader(ReplyOptions())
+    chunks = reader.read(write_sse(write_events({"content": "A"}), done=False) + b"data: {'choices'}\n\n")
+    assert next(chunks).text == "A"
+    with pytest.raises(BadEventError):
+        next(chunks)
+
+
+def test_stream_is_whole_when_only_one_sign_of_its_end_came():
+    """Protects servers that leave out `[DONE]`, the finish reason, the usage or the last blank line."""
+    events = write_events({"content": "A"})
+    for data in (
+        write_sse(events, done=False),
+        write_sse(events[:-1], done=False),
+        write_sse(events[:-1], done=False).rstrip(),
+        write_sse(write_events({"content": "A"}, reason=None)),
+    ):
+        assert read_stream(data).content == "A"
+
+
+def test_cut_stream_has_what_arrived_when_its_end_is_missing():
+    """Protects invariant 4: thinking, held-back text, calls and usage reach `partial`, a half call as invalid."""
+    whole = {"index": 0, "id": "c1", "function": {"name": "get_weather", "arguments": "{}"}}
+    half = {"index": 1, "id": "c2", "function": {"name": "get_weather", "arguments": '{"city": "Bei'}}
+    events = write_events({"reasoning": "A\n"}, {"content": "B <"}, {"tool_calls": [whole]}, {"tool_calls": [half]})[
+        :-2
+    ]
+    events[-1]["usage"] = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    reader = StreamReader(ReplyOptions(tools=(TOOL,)))
+    assert list(reader.read(write_sse(events, done=False)))
+    with pytest.raises(StreamCutError, match="without a finish_reason"):
+        reader.end()
+    partial = reader.partial()
+    assert partial
+    assert partial.content == "B <"
+    assert partial.additional_kwargs == {"reasoning_content": "A"}
+    assert [call["id"] for call in partial.tool_calls] == ["c1"]
+    assert [call["id"] for call in partial.invalid_tool_calls] == ["c2"]
+    assert partial.usage_metadata == {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+    assert partial.response_metadata["model_name"] == "q"
+    assert set(partial.response_metadata["tool_call_errors"]) == {"c2"}
+    assert partial.response_metadata["finish_reason"] is None
+    assert reader.partial() == partial
+
+
+@pytest.mark.parametrize(
+    ("events", "options", "content", "reasoning"),
+    [
+        ([{"content": "<think>A</thi"}], {}, "", "A</thi"),
+        ([{"content": "<thi"}], {}, "<thi", None),
+        ([{"reasoning": "A"}], {"thinking_off": True}, "", "A"),
+        ([{"reasoning": "A"}, {"content": "B"}], {"return_reasoning": False}, "B", None),
+    ],
+)
+def test_partial_holds_what_was_held_back_when_the_stream_was_cut(
+    events: list[dict[str, Any]], options: dict[str, Any], content: str, reasoning: str | None
+):
+    """Protects what arrived but was not certain yet."""
+    reader = StreamReader(ReplyOptions(**options))
+    assert list(reader.read(write_sse(write_events(*events)[: len(events)], done=False))) is not None
+    partial = reader.partial()
+    assert partial
+    assert (partial.content, partial.additional_kwargs.get("reasoning_content")) == (content, reasoning)
+
+
+def test_partial_is_none_when_nothing_arrived():
+    """Protects `error.partial`: None stands for nothing."""
+    reader = StreamReader(ReplyOptions())
+    assert list(reader.read(b": ping\n\n")) == []
+    with pytest.raises(StreamCutError):
+        reader.end()
+    assert reader.partial() is None

@@ -1,0 +1,231 @@
+"""Whole replies: usage, metadata, and bodies that are no chat completion."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from langchain_qwen3.errors import BadReplyError, Qwen3Error, Qwen3RateLimitError, Qwen3ServerError
+from langchain_qwen3.reply.whole import ReplyOptions, read_response, read_usage
+from tests.support.replies import (
+    USAGE,
+    facts,
+    load,
+    read_stream,
+    read_whole,
+    respond,
+    write_body,
+    write_events,
+    write_sse,
+)
+
+COUNTS = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
+READ = {"input_tokens": 10, "output_tokens": 20, "total_tokens": 30}
+USAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "plain": (COUNTS, READ),
+    "no total": ({"prompt_tokens": 10, "completion_tokens": 20}, READ),
+    "vllm": (
+        {**COUNTS, "prompt_tokens_details": None, "completion_tokens_details": {"reasoning_tokens": 24}},
+        {**READ, "output_token_details": {"reasoning": 24}},
+    ),
+    "vllm with prompt details": (
+        {**COUNTS, "prompt_tokens_details": {"cached_tokens": 4, "created_cache_tokens": 6, "multimodal_tokens": None}},
+        {**READ, "input_token_details": {"cache_read": 4, "cache_creation": 6}},
+    ),
+    "sglang": ({**COUNTS, "reasoning_tokens": 7}, {**READ, "output_token_details": {"reasoning": 7}}),
+    "llama.cpp": (
+        {**COUNTS, "prompt_tokens_details": {"cached_tokens": 0}},
+        {**READ, "input_token_details": {"cache_read": 0}},
+    ),
+    "dashscope": (
+        {
+            **COUNTS,
+            "completion_tokens_details": {"reasoning_tokens": 5, "text_tokens": 15, "audio_tokens": 1},
+            "prompt_tokens_details": {"cached_tokens": 2, "cache_creation_input_tokens": 3, "audio_tokens": 1},
+        },
+        {
+            **READ,
+            "input_token_details": {"audio": 1, "cache_read": 2, "cache_creation": 3},
+            "output_token_details": {"audio": 1, "reasoning": 5},
+        },
+    ),
+    "openrouter": (
+        {**COUNTS, "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 3}, "cost": 0.1},
+        {**READ, "input_token_details": {"cache_read": 2, "cache_creation": 3}},
+    ),
+}
+
+
+@pytest.mark.parametrize("server", USAGES)
+def test_reads_usage_when_a_server_reports_it_its_own_way(server: str):
+    """Protects token accounting: reasoning and cached tokens of every server, whole and streamed."""
+    wire, expected = USAGES[server]
+    assert read_usage(wire) == expected
+    whole = read_whole(write_body({"content": "A"}) | {"usage": wire})
+    events = [*write_events({"content": "A"})[:-1], {"id": "r", "model": "q", "choices": [], "usage": wire}]
+    assert whole.usage_metadata == expected
+    assert facts(read_stream(events)) == facts(whole)
+
+
+def test_message_has_no_usage_when_the_server_reports_none():
+    """Protects against zeros that look like measured usage."""
+    message = read_whole(write_body({"content": "A"}) | {"usage": None})
+    assert message.usage_metadata is None
+    assert "token_usage" not in message.response_metadata
+
+
+def test_metadata_holds_all_that_is_not_null_when_a_reply_was_recorded():
+    """Protects what arrived beside the text, under LangChain's names."""
+    recording = load("vllm-parsers/plain_default")
+    metadata = read_whole(recording.body or {}).response_metadata
+    assert metadata.pop("timing")["total"] > 0
+    assert metadata == {
+        "id": "chatcmpl-90ec52e005d57430",
+        "model_name": "Qwen/Qwen3-0.6B",
+        "model_provider": "qwen3",
+        "system_fingerprint": "vllm-0.32.0-5245ea67",
+        "finish_reason": "stop",
+        "token_usage": {
+            "prompt_tokens": 11,
+            "total_tokens": 60,
+            "completion_tokens": 49,
+            "completion_tokens_details": {"reasoning_tokens": 24},
+        },
+    }
+
+
+def test_metadata_holds_the_headers_only_when_they_are_asked_for():
+    """Protects `include_response_headers`, of whole replies and of those a gateway streamed."""
+    for body, kind in (
+        (json.dumps(write_body({"content": "A"})).encode(), "application/json"),
+        (write_sse(write_events({"content": "A"})), "text/event-stream"),
+    ):
+        response = respond(body, {"x-request-id": "7", "content-type": kind})
+        for asked in (True, False):
+            result = read_response(response, ReplyOptions(include_headers=asked), 0.0)
+            told = {**(result.llm_output or {}), **result.generations[0].message.response_metadata}
+            told |= result.generations[0].generation_info or {}
+            assert told.get("headers", {}).get("x-request-id") == ("7" if asked else None)
+
+
+def test_logprobs_of_a_stream_add_up_when_they_come_in_pieces():
+    """Protects `logprobs` and vLLM's `token_ids`: the stream's are the whole reply's, in order."""
+    logprobs = [{"token": token, "logprob": -0.5, "top_logprobs": []} for token in "AB"]
+    extra = {"logprobs": {"content": logprobs}, "token_ids": [1, 2]}
+    body = write_body({"content": "AB"})
+    body["choices"][0] |= extra
+    events = write_events({"content": "A"}, {"content": "B"})
+    events[0]["choices"][0] |= {"logprobs": {"content": logprobs[:1]}, "token_ids": [1]}
+    events[1]["choices"][0] |= {"logprobs": {"content": logprobs[1:]}, "token_ids": [2]}
+    whole = read_whole(body)
+    assert whole.response_metadata["logprobs"] == extra["logprobs"]
+    assert facts(read_stream(events)) == facts(whole)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<!DOCTYPE html><title>502</title>", "an HTML page"),
+        (b"", "an empty body"),
+        (b" \n", "an empty body"),
+        (b"upstream connect error", "no JSON"),
+        (b'{"choices": [{"mess', "no JSON"),
+        (b"{}", "no choices"),
+        (b'{"choices": []}', "no choices"),
+        (b'{"choices": null}', "no choices"),
+        (b"[]", "no choices"),
+        (b'"text"', "no choices"),
+        (b'{"choices": ["text"]}', "no chat completion"),
+        (b'{"choices": [{"message": "text"}]}', "no chat completion"),
+        (b'{"choices": [{"message": {"content": "A", "tool_calls": [1]}}]}', "no chat completion"),
+    ],
+)
+def test_raises_when_a_body_with_status_200_is_no_chat_completion(body: bytes, said: str):
+    """Protects against pages and fragments taken for an answer: the error says what came and keeps its start."""
+    with pytest.raises(BadReplyError, match=said) as caught:
+        read_response(respond(body), ReplyOptions(), 0.0)
+    assert caught.value.body is not None
+
+
+ERRORS: dict[str, tuple[dict[str, Any], type[Qwen3Error]]] = {
+    "openai": ({"error": {"message": "boom", "code": 500}}, Qwen3ServerError),
+    "text": ({"error": "boom"}, Qwen3ServerError),
+    "flat": ({"object": "error", "message": "boom", "code": 500}, Qwen3ServerError),
+    "detail": ({"detail": "boom"}, Qwen3ServerError),
+    "dashscope's own": ({"code": "Throttling.RateQuota", "message": "boom"}, Qwen3RateLimitError),
+    "openrouter": (
+        {"error": {"code": 429, "message": "boom"}, "choices": [{"delta": {"content": ""}, "finish_reason": "error"}]},
+        Qwen3RateLimitError,
+    ),
+    "of the choice": (
+        {
+            "choices": [
+                {"delta": {}, "message": {}, "finish_reason": "error", "error": {"code": 502, "message": "boom"}}
+            ]
+        },
+        Qwen3ServerError,
+    ),
+    "error_finish": (
+        {"choices": [{"delta": {"content": "boom: Throttling"}, "finish_reason": "error_finish"}]},
+        Qwen3RateLimitError,
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", ERRORS)
+def test_raises_the_right_kind_when_a_body_or_an_event_is_an_error(shape: str):
+    """Protects against errors with status 200 that look like an answer, whole and in a stream."""
+    body, kind = ERRORS[shape]
+    with pytest.raises(kind, match="boom"):
+        read_response(respond(body), ReplyOptions(), 0.0)
+    for before in ([], write_events({"content": "A"})[:1]):
+        with pytest.raises(kind, match="boom"):
+            read_stream([*before, body])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["choices", "message", "delta", "content", "tool_calls", "function", "usage", "finish_reason"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(body=JSON)
+@settings(deadline=None, max_examples=200)
+def test_raises_nothing_but_our_errors_when_the_wire_is_nonsense(body: Any):
+    """Protects callers' except clauses: whatever JSON a server sends, the failure is a bad reply."""
+    for read in (
+        lambda: read_response(respond(json.dumps(body).encode()), ReplyOptions(), 0.0),
+        lambda: read_stream([body]),
+        lambda: read_stream([{"choices": [{"delta": body}]}]),
+    ):
+        try:
+            read()
+        except Qwen3Error:
+            continue
+
+
+def test_reads_an_event_stream_when_a_whole_reply_was_asked_for():
+    """Protects gateways that stream whatever was asked for."""
+    events = write_sse(write_events({"reasoning": "A"}, {"content": "B"}))
+    result = read_response(respond(events, {"content-type": "text/event-stream; charset=utf-8"}), ReplyOptions(), 0.0)
+    message = result.generations[0].message
+    assert message.content == "B"
+    assert message.additional_kwargs == {"reasoning_content": "A"}
+    assert message.usage_metadata == {  # type: ignore[attr-defined]
+        "input_tokens": USAGE["prompt_tokens"],
+        "output_tokens": USAGE["completion_tokens"],
+        "total_tokens": USAGE["total_tokens"],
+    }

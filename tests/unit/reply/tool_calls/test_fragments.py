@@ -1,0 +1,352 @@
+"""Tool calls from the wire: whole and streamed, complete, damaged and cut."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.tool import ToolCallChunk
+
+from langchain_qwen3.reply.tool_calls.arguments import close_wrongly, read_arguments
+from langchain_qwen3.reply.tool_calls.fragments import ToolCalls, ToolCallStream, collect_tool_calls, read_parameterless
+
+CAPTURES = Path(__file__).parents[3] / "captures"
+TEXT = '{"path": "/home/us\\"er\\\\", "深": [1, {"a": null}, "\\u5317京"], "n": -1.5e3}'
+
+TEXTS = st.text(max_size=9)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+JSON_OBJECTS = st.dictionaries(TEXTS, JSON_VALUES, max_size=3)
+
+
+def fragment(index: int | None, call_id: str | None, name: str | None, text: Any = None) -> dict[str, Any]:
+    """Return a wire fragment with just these fields."""
+    wire: dict[str, Any] = {"type": "function", "function": {}}
+    if index is not None:
+        wire["index"] = index
+    if call_id is not None:
+        wire["id"] = call_id
+    if name is not None:
+        wire["function"]["name"] = name
+    if text is not None:
+        wire["function"]["arguments"] = text
+    return wire
+
+
+def read(deltas: list[list[dict[str, Any]]], *, truncated: bool = False, **options: Any) -> list[ToolCallChunk]:
+    """Return all chunks of a stream."""
+    stream = ToolCallStream(**options)
+    chunks = [chunk for delta in deltas for chunk in stream.feed(delta)]
+    return chunks + stream.close(truncated)
+
+
+def add_up(chunks: list[ToolCallChunk]) -> AIMessageChunk:
+    """Return the sum core makes of the chunks."""
+    messages = [AIMessageChunk(content="", tool_call_chunks=[chunk]) for chunk in chunks]
+    return reduce(add, messages, AIMessageChunk(content=""))
+
+
+def read_both_ways(deltas: list[list[dict[str, Any]]], *, truncated: bool = False, **options: Any) -> ToolCalls:
+    """Read deltas, hold the sum core makes of the chunks against the collected calls, return those."""
+    chunks = read(deltas, truncated=truncated, **options)
+    whole, summed = collect_tool_calls(chunks), add_up(chunks)
+    assert summed.tool_calls == whole.calls
+    assert summed.invalid_tool_calls == whole.invalid
+    return whole
+
+
+def show(calls: ToolCalls) -> list[tuple[str | None, Any]]:
+    """Return names and arguments, valid calls first."""
+    return [(call["name"], call["args"]) for call in (*calls.calls, *calls.invalid)]
+
+
+def load_deltas(path: Path) -> tuple[list[list[dict[str, Any]]], str | None]:
+    """Return the tool calls of each recorded delta, and the finish reason."""
+    deltas, reason = [], None
+    for line in path.read_text("utf-8").splitlines():
+        if line.startswith("data: {"):
+            for choice in json.loads(line.removeprefix("data: "))["choices"]:
+                deltas.append(choice["delta"].get("tool_calls") or [])
+                reason = choice["finish_reason"] or reason
+    return deltas, reason
+
+
+STREAMS = sorted(path for path in CAPTURES.glob("*/tool_*_stream.sse") if '"tool_calls":[' in path.read_text("utf-8"))
+WHOLES = sorted(
+    path
+    for path in CAPTURES.glob("*/tool_*.json")
+    if not path.stem.endswith("_stream") and '"tool_calls": [' in path.read_text("utf-8").partition('"response":')[2]
+)
+
+
+@pytest.mark.parametrize("path", STREAMS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_reads_the_same_calls_when_a_real_stream_is_cut_anywhere(path: Path):
+    """Protects agents: every prefix of a recorded stream gives calls of the full stream or invalid ones."""
+    deltas, reason = load_deltas(path)
+    full = read_both_ways(deltas, truncated=reason == "length")
+    assert full.calls
+    assert not full.invalid
+    for end in range(len(deltas)):
+        cut = read_both_ways(deltas[:end], truncated=True)
+        assert all(call in full.calls for call in cut.calls)
+        assert len(cut.calls) + len(cut.invalid) <= len(full.calls)
+
+
+@pytest.mark.parametrize("path", WHOLES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_reads_a_whole_message_like_its_stream_when_it_was_recorded(path: Path):
+    """Protects the equality of invoke and stream: a whole message is one delta."""
+    wire = json.loads(path.read_text("utf-8"))["response"]["body"]["choices"][0]["message"]["tool_calls"]
+    calls = read_both_ways([wire])
+    assert [(call["id"], call["name"], call["args"]) for call in calls.calls] == [
+        (item["id"], item["function"]["name"], json.loads(item["function"]["arguments"])) for item in wire
+    ]
+
+
+def test_never_takes_half_arguments_for_whole_when_the_reply_was_cut():
+    """Protects against half-written commands: only the closed object is a call, in a chunk sum too."""
+    for end in range(len(TEXT)):
+        calls = read_both_ways([[fragment(0, "a", "rm", TEXT[:end])]], truncated=True)
+        assert not calls.calls, end
+        assert str(calls.invalid[0]["args"]).startswith(TEXT[:end])
+    assert show(read_both_ways([[fragment(0, "a", "rm", TEXT)]], truncated=True)) == [("rm", json.loads(TEXT))]
+
+
+@pytest.mark.parametrize("names", ["first", "all"])
+@pytest.mark.parametrize("ids", ["first", "all", "none"])
+@pytest.mark.parametrize("indexed", [True, False])
+def test_reads_one_call_when_its_fragments_are_split_and_lack_fields(names: str, ids: str, indexed: bool):
+    """Protects calls from servers that leave out or repeat index, id or name: no split changes the call."""
+    index = 0 if indexed else None
+    for cut in range(1, len(TEXT)):
+        first = fragment(index, None if ids == "none" else "a", "f", TEXT[:cut])
+        second = fragment(index, "a" if ids == "all" else None, "f" if names == "all" else None, TEXT[cut:])
+        calls = read_both_ways([[first], [second]])
+        assert show(calls) == [("f", json.loads(TEXT))], cut
+        assert calls.calls[0]["id"] == "a" or str(calls.calls[0]["id"]).startswith("call_")
+
+
+ONE, TWO = '{"x": 1}', '{"x": 2}'
+PARALLEL = {
+    "index": [[(0, "a", "f", ONE)], [(1, "b", "f", TWO)]],
+    "one delta": [[(0, "a", "f", ONE), (1, "b", "f", TWO)]],
+    "same index, other id": [[(0, "a", "f", ONE)], [(0, "b", "f", TWO)]],
+    "same index, no id": [[(0, None, "f", ONE)], [(0, None, "f", TWO)]],
+    "bare": [[(None, None, "f", ONE)], [(None, None, "f", TWO)]],
+    "bare in one delta": [[(None, None, "f", ONE), (None, None, "f", TWO)]],
+    "ids": [[(None, "a", "f", ONE)], [(None, "b", "f", TWO)]],
+    "objects": [[(None, None, "f", {"x": 1}), (None, None, "f", {"x": 2})]],
+    "interleaved by index": [
+        [(0, "a", "f"), (1, "b", "f")],
+        [(1, None, None, TWO)],
+        [(0, None, None, ONE)],
+    ],
+    "interleaved by id": [
+        [(None, "a", "f"), (None, "b", "f")],
+        [(None, "b", None, TWO)],
+        [(None, "a", None, ONE)],
+    ],
+    "interleaved on one index": [
+        [(0, "a", "f", '{"x"')],
+        [(0, "b", "f", '{"x"')],
+        [(0, "a", None, ": 1}")],
+        [(0, "b", None, ": 2}")],
+    ],
+    "empty repeated fields": [
+        [(0, "a", "f", "")],
+        [(0, "", "", ONE)],
+        [(1, "b", "f", "")],
+        [(1, "", "", TWO)],
+    ],
+    "same id, other index": [[(0, "same", "f", ONE)], [(1, "same", "f", TWO)]],
+    "index comes later": [[(None, "a", "f", '{"x":')], [(0, None, None, "1}")], [(None, "b", "f", TWO)]],
+    "id comes later": [[(0, None, "f", '{"x":')], [(0, "late", None, "1}")], [(0, "b", "f", TWO)]],
+}
+
+
+@pytest.mark.parametrize("marks", PARALLEL)
+def test_keeps_parallel_calls_apart_when_servers_mark_them_differently(marks: str):
+    """Protects parallel calls: two calls stay two, whichever of index, id and name tells them apart."""
+    deltas = [[fragment(*fields) for fields in delta] for delta in PARALLEL[marks]]
+    assert show(read_both_ways(deltas)) == [("f", {"x": 1}), ("f", {"x": 2})]
+
+
+def test_joins_a_name_when_it_comes_in_pieces():
+    """Protects tool names: a name split over fragments of one index is one name."""
+    deltas = [[fragment(0, "a", "get_")], [fragment(0, None, "weather")], [fragment(0, None, None, "{}")]]
+    assert show(read_both_ways(deltas)) == [("get_weather", {})]
+
+
+def test_ignores_fields_when_they_are_null():
+    """Protects against servers that send every field in every fragment: null is the same as missing."""
+    blank = {"index": 0, "id": None, "type": None, "function": {"name": None, "arguments": None}}
+    deltas = [[blank], [fragment(0, "a", "f")], [blank], [fragment(0, None, None, '{"x": 1}')], [blank]]
+    assert show(read_both_ways([*deltas, [{"index": 0, "function": None}]])) == [("f", {"x": 1})]
+    assert show(read_both_ways([[blank]])) == []
+
+
+NO_OBJECTS = [
+    "36",
+    "[1]",
+    '"x"',
+    "null",
+    "{}{}",
+    '{"a": 1}}',
+    '{"a": 1}</tool_call>',
+    '{"a": NaN}',
+    "nul",
+    "]",
+]
+NO_OBJECTS += ["\\", "{'a': 1}", "x{", '{"a": 1} b', "[" * 5000, '{"a":' * 5000, '{"a": ' + "9" * 5000 + "}"]
+
+
+@pytest.mark.parametrize("text", NO_OBJECTS, ids=lambda text: text[:20])
+@pytest.mark.parametrize("truncated", [True, False])
+def test_keeps_the_text_when_arguments_are_no_object(text: str, truncated: bool):
+    """Protects against made-up arguments: not JSON, or JSON but no object, is invalid and nothing is lost."""
+    stream = ToolCallStream()
+    chunks = stream.feed([fragment(0, "a", "f", text)]) + stream.close(truncated)
+    calls = collect_tool_calls(chunks)
+    assert add_up(chunks).invalid_tool_calls == calls.invalid
+    assert not calls.calls
+    assert str(calls.invalid[0]["args"]).startswith(text)
+    assert stream.metadata["tool_call_errors"]["a"]
+
+
+def test_stays_invalid_when_a_message_is_turned_into_chunks_again():
+    """Protects agents behind wrappers that rebuild chunks from a message: a cut call cannot come back."""
+    calls = collect_tool_calls(read([[fragment(0, "a", "rm", '{"path": "/home/us')]], truncated=True))
+    message = AIMessage("", invalid_tool_calls=calls.invalid)
+    rebuilt = AIMessageChunk("", invalid_tool_calls=message.invalid_tool_calls) + AIMessageChunk("")
+    assert not rebuilt.tool_calls
+    assert len(rebuilt.invalid_tool_calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "parameterless", "truncated", "valid"),
+    [
+        (None, False, False, True),
+        ("", False, False, False),
+        (" ", False, False, False),
+        ("", True, False, True),
+        ("\n", True, False, True),
+        ("{}", False, False, True),
+        (None, True, True, False),
+        ("", True, True, False),
+        ("{}", False, True, True),
+    ],
+)
+def test_reads_a_call_without_arguments_when_none_were_due(
+    text: str | None, parameterless: bool, truncated: bool, valid: bool
+):
+    """Protects tools without parameters: nothing sent is `{}`, empty text only where it is no damage."""
+    names = ["now"] if parameterless else []
+    calls = read_both_ways([[fragment(0, "a", "now", text)]], truncated=truncated, parameterless=names)
+    assert show(calls) == ([("now", {})] if valid else [("now", (text or "") + "]")])
+
+
+def test_finds_tools_without_parameters_when_schemas_are_bare():
+    """Protects the empty-arguments rule: no parameters, null or empty properties all mean none."""
+    schemas = [None, {}, {"type": "object", "properties": {}}, {"type": "object", "properties": {"x": {}}}]
+    tools = [{"function": {"name": f"t{i}", "parameters": schema}} for i, schema in enumerate(schemas)]
+    assert read_parameterless([*tools, {"function": {"name": "bare"}}]) == {"t0", "t1", "t2", "bare"}
+
+
+def test_is_invalid_when_the_call_names_no_tool():
+    """Protects agents from a call of nothing: core would make it a tool call named ''."""
+    stream = ToolCallStream()
+    chunks = stream.feed([fragment(0, "a", None, '{"x": 1}')]) + stream.close(truncated=False)
+    assert add_up(chunks).invalid_tool_calls == collect_tool_calls(chunks).invalid
+    assert not add_up(chunks).tool_calls
+    assert stream.metadata == {"tool_call_errors": {"a": "the call names no tool"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "args"),
+    [
+        ('{"a": 1}}', {"a": 1}),
+        ('{"a": {"b": "}"}}}', {"a": {"b": "}"}}),
+        ('{"a": 1}\n</tool_call>', {"a": 1}),
+        ('{"a": 1}}</tool_call>\n', {"a": 1}),
+        ("", {}),
+        (" \n", {}),
+        ('{"a": "Ro', None),
+        ("{'a': 1}", None),
+        ('{"a": 1}{"b": 2}', None),
+        ('{"a": 1} and more', None),
+        ("[1]}", None),
+        ("36", None),
+    ],
+)
+def test_repairs_only_parser_debris_when_asked(text: str, args: dict[str, Any] | None):
+    """Protects arguments from guesses: debris behind a whole object goes, everything else stays invalid."""
+    stream = ToolCallStream(repair=True)
+    chunks = stream.feed([fragment(0, "a", "f", "")]) + [
+        chunk for piece in text for chunk in stream.feed([fragment(0, None, None, piece)])
+    ]
+    chunks += stream.close(truncated=False)
+    calls = collect_tool_calls(chunks)
+    assert add_up(chunks).tool_calls == calls.calls
+    assert add_up(chunks).invalid_tool_calls == calls.invalid
+    assert [call["args"] for call in calls.calls] == ([] if args is None else [args])
+    expected = {"tool_call_errors"} if args is None else {"repaired_tool_calls"}
+    assert set(stream.metadata) == expected
+    if args is not None:
+        assert stream.metadata["repaired_tool_calls"] == {"a": text}
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}}', "", '{"a": 1'])
+def test_repairs_nothing_when_the_reply_was_cut(text: str):
+    """Protects against half-written commands: repair never completes what the model did not."""
+    assert not read_both_ways([[fragment(0, "a", "f", text)]], truncated=True, repair=True).calls
+
+
+def test_says_what_to_install_when_repair_lacks_its_library(monkeypatch: pytest.MonkeyPatch):
+    """Protects users of repair_tool_calls=True without the extra: the error names the fix."""
+    monkeypatch.setitem(sys.modules, "json_repair", None)
+    with pytest.raises(ImportError, match=r"langchain-qwen3-chat\[repair\]"):
+        read([[fragment(0, "a", "f", '{"a": 1}}')]], repair=True)
+
+
+@settings(deadline=None, max_examples=60)
+@given(JSON_OBJECTS, st.booleans(), st.data())
+def test_reads_any_object_when_it_is_cut_or_split_anywhere(args: dict[str, Any], ascii_only: bool, data: st.DataObject):
+    """Protects every argument text: split anywhere it is the same call, cut anywhere it is invalid."""
+    text = json.dumps(args, ensure_ascii=ascii_only)
+    end = data.draw(st.integers(0, len(text) - 1))
+    whole = [[fragment(0, "a", "f", text[:end])], [fragment(0, None, None, text[end:])]]
+    assert show(read_both_ways(whole)) == [("f", args)]
+    cut = read_both_ways([[fragment(0, "a", "f", text[:end])]], truncated=True)
+    assert not cut.calls
+    assert len(cut.invalid) == 1
+
+
+@settings(deadline=None)
+@given(st.text(alphabet='{}[]":,\\ \n1ae-.'), st.booleans())
+def test_agrees_with_core_when_the_text_is_arbitrary(text: str, truncated: bool):
+    """Protects the equality of stream and whole for any garbage: no exception, no other verdict."""
+    calls = read_both_ways([[fragment(0, "a", "f", text)]], truncated=truncated)
+    assert len(calls.calls) + len(calls.invalid) == 1
+
+
+def test_closes_wrongly_in_linear_time_when_the_text_is_full_of_quotes():
+    """Protects the last chunk of a long cut call: one pass over escaped quotes finds the open string."""
+    text = '{"code": "' + 'print(\\"hi\\")\\n' * 20_000
+    assert close_wrongly(text) == text + '"]'
+
+
+def test_refuses_what_is_no_json_when_python_would_take_it():
+    """Protects history: `NaN` and `Infinity` parse in Python, but no server takes them back."""
+    for text in ('{"a": NaN}', '{"a": [-Infinity]}'):
+        with pytest.raises(ValueError, match="not JSON"):
+            read_arguments(text)
+    assert read_arguments('{"a": "two\nlines"}') == {"a": "two\nlines"}

@@ -1,0 +1,255 @@
+"""Tool calls left in the text: both forms, any split, nothing lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
+from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
+
+CAPTURES = Path(__file__).parents[3] / "captures"
+PARAMETERS = {
+    "properties": {
+        "s": {"type": "string"},
+        "i": {"type": "integer"},
+        "n": {"type": "number"},
+        "b": {"type": "boolean"},
+        "l": {"type": "array"},
+        "o": {"$ref": "#/$defs/Point"},
+        "maybe": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "either": {"type": ["string", "integer"]},
+        "any": {},
+    },
+    "$defs": {"Point": {"type": "object", "properties": {"x": {"type": "integer"}}}},
+}
+CITY = {"properties": {"city": {"type": "string"}}}
+TOOLS = [
+    {"type": "function", "function": {"name": "get_weather", "parameters": CITY}},
+    {"type": "function", "function": {"name": "now"}},
+    {"type": "function", "function": {"name": "put", "parameters": PARAMETERS}},
+]
+WEATHER = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "北京"}}\n</tool_call>'
+XML = "<tool_call>\n<function=get_weather>\n<parameter=city>\n北京\n</parameter>\n</function>\n</tool_call>"
+BEIJING = ("get_weather", {"city": "北京"})
+
+
+def rescue(pieces: list[str], *, truncated: bool = False) -> tuple[str, list[tuple[Any, Any]]]:
+    """Return the text and the calls as a reply reads them; invalid calls have text as arguments."""
+    rescuer, stream = ToolRescuer(TOOLS), ToolCallStream()
+    text, chunks = "", []
+    for rescued in [*map(rescuer.feed, pieces), rescuer.close(truncated)]:
+        text += rescued.text
+        chunks += stream.add(rescued.calls)
+    calls = collect_tool_calls(chunks + stream.close(truncated))
+    return text, [(call["name"], call["args"]) for call in (*calls.calls, *calls.invalid)]
+
+
+def weather(city: str) -> str:
+    """Return the Hermes call with this JSON text for the city."""
+    return WEATHER.replace("北京", city)
+
+
+def xml(city: str) -> str:
+    """Return the XML call with this text for the city."""
+    return XML.replace("北京", city)
+
+
+def call_of(city: str) -> tuple[str, dict[str, str]]:
+    """Return the call that is expected."""
+    return "get_weather", {"city": city}
+
+
+OPEN, CLOSE = "<tool_call>", "</tool_call>"
+NOW = '{"name": "now"}'
+BARE_XML = xml("北京").removeprefix(f"{OPEN}\n")
+UNKNOWN = weather("北京").replace("get_", "set_")
+FENCED = f"````\n```\n{WEATHER}\n```\n````\n"
+CALLS: dict[str, tuple[str, str, list[Any]]] = {
+    "hermes": (WEATHER, "", [BEIJING]),
+    "hermes on one line": (WEATHER.replace("\n", ""), "", [BEIJING]),
+    "text around": (f"Let me <b>.\n{WEATHER}\n\nDone.", "Let me <b>.\n\n\nDone.", [BEIJING]),
+    "two calls": (f"\n\n{WEATHER}\n{WEATHER}\n", "", [BEIJING, BEIJING]),
+    "closing tag missing at the end": (WEATHER.removesuffix(CLOSE), "", [BEIJING]),
+    "tags inside a string": (weather(f"{CLOSE}{OPEN}"), "", [call_of(f"{CLOSE}{OPEN}")]),
+    "escaped text": (weather('\\"}\\\\ \\u5317'), "", [call_of('"}\\ 北')]),
+    "no arguments": (f'{OPEN}{{"name": "now"}}{CLOSE}', "", [("now", {})]),
+    "arguments first": (
+        f'{OPEN}{{"arguments": {{"city": "X"}}, "name": "get_weather"}}{CLOSE}',
+        "",
+        [call_of("X")],
+    ),
+    "arguments as text": (
+        f'{OPEN}{{"name": "get_weather", "arguments": "{{\\"city\\": \\"X\\"}}"}}{CLOSE}',
+        "",
+        [call_of("X")],
+    ),
+    "arguments no object": (f'{OPEN}{{"name": "now", "arguments": 36}}{CLOSE}', "", [("now", "36")]),
+    "xml": (XML, "", [BEIJING]),
+    "xml on one line": (XML.replace("\n", ""), "", [BEIJING]),
+    "xml without tool_call": (f"Well.\n{BARE_XML}", "Well.\n", [BEIJING]),
+    "xml without either tool_call": (f"{BARE_XML.removesuffix(CLOSE)}more", "\nmore", [BEIJING]),
+    "xml without parameters": (f"{OPEN}<function=now>\n</function>{CLOSE}", "", [("now", {})]),
+    "xml tags inside a value": (
+        xml("a</function>b</parameter>c<d>"),
+        "",
+        [call_of("a</function>b</parameter>c<d>")],
+    ),
+    "xml with empty value": (xml("").replace("\n\n", "\n"), "", [call_of("")]),
+    "xml with newlines in a value": (xml("\n x\n\n"), "", [call_of("\n x\n\n")]),
+    "both forms": (f"{XML}\n{WEATHER}", "", [BEIJING, BEIJING]),
+    "two objects in one tag": (f"{WEATHER.removesuffix(CLOSE)}{NOW}\n{CLOSE}", "", [BEIJING, ("now", {})]),
+    "an array in one tag": (f"{OPEN}\n[{NOW},\n {NOW}]\n{CLOSE} Done.", " Done.", [("now", {})] * 2),
+    "an array of one": (f"{OPEN}[{NOW}]", "", [("now", {})]),
+    "two functions in one tag": (XML.replace(CLOSE, f"<function=now></function>{CLOSE}"), "", [BEIJING, ("now", {})]),
+    "unknown then known": (f"{UNKNOWN}\n{WEATHER}", f"{UNKNOWN}\n", [BEIJING]),
+    "opened twice": (f'{OPEN}{{"name": {WEATHER}', f'{OPEN}{{"name": ', [BEIJING]),
+    "fence closed": (f"```py\nx = 1\n```\n{WEATHER}", "```py\nx = 1\n```\n", [BEIJING]),
+    "fence inside a longer one": (f"{FENCED}{WEATHER}", FENCED, [BEIJING]),
+    "code closed": (f"`{OPEN}` is:\n{WEATHER}", f"`{OPEN}` is:\n", [BEIJING]),
+}
+TEXTS = {
+    "unknown tool": UNKNOWN,
+    "unknown tool beside a known one": f'{OPEN}{NOW}\n{{"name": "later"}}{CLOSE}',
+    "array of no calls": f"{OPEN}[1, 2]{CLOSE}",
+    "text between two objects": f"{OPEN}{NOW} and {NOW}{CLOSE}",
+    "second object open at the end": f'{OPEN}{NOW}\n{{"name": "n',
+    "unknown xml tool": xml("北京").replace("get_", "set_"),
+    "not json": f"{OPEN}{{'name': 'now'}}{CLOSE} x",
+    "no name": f'{OPEN}{{"arguments": {{}}}}{CLOSE}',
+    "never opened": f"a {CLOSE} b < c <tool",
+    "spoken of": f"A {OPEN} is a tag; <function=x> and <function=\n too.",
+    "open at the end": f'Hm {OPEN}{{"name": "now", "arg',
+    "xml open at the end": "Hm <function=get_weather>\n<parameter=city>\nX</function>",
+    "text goes on": f'{OPEN}{{"name": "now"}} it is',
+    "xml with stray text": f"<function=now>well</function>{OPEN}<function=now>well</function>{CLOSE}",
+    "only blank": "\n \n",
+    "empty": "",
+    "fenced": f"So:\n```xml\n{WEATHER}\n```\nOr:\n~~~\n{XML}\n~~~\n",
+    "fence on the line": f"```{WEATHER}",
+    "inline code": f'Write `{OPEN}{{"name": "now"}}{CLOSE}`.',
+}
+CASES = CALLS | {name: (text, text, []) for name, text in TEXTS.items()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rescues_bound_calls_and_keeps_the_rest_when_text_is_split_anywhere(case: str):
+    """Protects text and calls alike: whole, in any two pieces and letter by letter the result is the same."""
+    source, text, calls = CASES[case]
+    assert rescue([source]) == (text, calls)
+    assert rescue(list(source)) == (text, calls)
+    for cut in range(1, len(source)):
+        assert rescue([source[:cut], source[cut:]]) == (text, calls), cut
+
+
+@pytest.mark.parametrize(
+    "source", [WEATHER, XML, f"Well.\n{WEATHER}\n{XML}", f"{WEATHER.removesuffix(CLOSE)},{WEATHER.removeprefix(OPEN)}"]
+)
+def test_returns_an_invalid_call_when_the_text_was_cut(source: str):
+    """Protects agents from half a call, and users from raw markup: from the tag on it is an invalid call."""
+    for end in range(len(source)):
+        text, calls = rescue(list(source[:end]), truncated=True)
+        assert "<tool_call>" not in text
+        for name, args in calls:
+            assert (name, args) == BEIJING or (name in ("get_weather", None) and isinstance(args, str))
+        assert rescue([source[:end]], truncated=True) == (text, calls)
+
+
+@pytest.mark.parametrize(
+    "source", [f'{OPEN}{{"name": "set', f"{OPEN}<function=set", f"{OPEN}<function=set_weather>\n", "<tool_c"]
+)
+def test_keeps_cut_text_when_no_bound_tool_is_meant(source: str):
+    """Protects text that only looks like a call: what cannot become one of a bound tool stays as it was."""
+    assert rescue([source], truncated=True) == (source, [])
+
+
+def test_first_call_is_whole_when_the_second_of_one_tag_was_cut():
+    """Protects the call that was complete: only the one behind it is invalid, and keeps what was written of it."""
+    cut = f'{OPEN}[{NOW}, {{"name": "get_weather", "arguments": {{"city": "北'
+    assert rescue([cut], truncated=True) == ("", [("now", {}), ("get_weather", '{"city": "北"]')])
+
+
+def test_names_the_tool_when_the_cut_came_after_its_name():
+    """Protects whoever handles invalid calls: name and the arguments written so far are told apart."""
+    end = WEATHER.index("京")
+    assert rescue([WEATHER[:end]], truncated=True) == ("", [("get_weather", '{"city": "北"]')])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("s", "7", "7"),
+        ("s", "null", "null"),
+        ("s", '{"a": 1}', '{"a": 1}'),
+        ("i", "7", 7),
+        ("i", " 7.0 ", 7),
+        ("i", "seven", "seven"),
+        ("i", "true", "true"),
+        ("n", "1e3", 1000.0),
+        ("n", "7", 7),
+        ("b", "true", True),
+        ("b", "False", False),
+        ("b", "1", "1"),
+        ("l", '[1, "二"]', [1, "二"]),
+        ("l", "{}", "{}"),
+        ("o", '{"x": 1}', {"x": 1}),
+        ("maybe", "null", None),
+        ("maybe", "None", None),
+        ("maybe", "3", 3),
+        ("either", "3", 3),
+        ("either", "x3", "x3"),
+        ("any", "3", "3"),
+        ("undeclared", "3", "3"),
+    ],
+)
+def test_types_xml_values_when_the_schema_says_so(name: str, text: str, value: Any):
+    """Protects arguments of the XML form: values have their schema's type, and text stays what it was."""
+    source = f"<tool_call><function=put><parameter={name}>\n{text}\n</parameter></function></tool_call>"
+    assert rescue([source]) == ("", [("put", {name: value})])
+
+
+@pytest.mark.parametrize("path", sorted(CAPTURES.glob("*/tool_none.json")), ids=lambda path: path.parent.name)
+def test_rescues_the_recorded_call_when_the_server_had_no_parser(path: Path):
+    """Protects users of servers without a tool parser: the call real engines left in the text is found."""
+    body = json.loads(path.read_text("utf-8"))["response"]["body"]
+    content = body["choices"][0]["message"]["content"].rpartition("</think>")[2]
+    assert rescue(list(content)) == ("", [("get_weather", {"city": "Beijing"})])
+
+
+@pytest.mark.parametrize("path", sorted(CAPTURES.glob("*/tool_truncated.json")), ids=lambda path: path.parent.name)
+def test_hides_raw_markup_when_a_recorded_reply_was_cut(path: Path):
+    """Protects users from an answer made of `<tool_call>`: that is what both engines leave of a cut call."""
+    body = json.loads(path.read_text("utf-8"))["response"]["body"]
+    content = body["choices"][0]["message"]["content"]
+    text, calls = rescue([content], truncated=True)
+    assert text == ""
+    assert [(name, args.startswith(content)) for name, args in calls] == [(None, True)]
+
+
+def test_passes_text_at_once_when_it_cannot_be_a_call():
+    """Protects the time to first token: only what may begin a tag is held back."""
+    rescuer = ToolRescuer(TOOLS)
+    assert [rescuer.feed(piece).text for piece in ("1 ", "< 2", " <tool", "s>", " <fun", "c", ">")] == [
+        "1 ", "< 2", " ", "<tools>", " ", "", "<func>",
+    ]  # fmt: skip
+    assert rescuer.feed(" <tool_call> x").text == " <tool_call> x"
+    assert rescuer.feed(" <tool_call>\n<function=other>").text == " <tool_call>\n<function=other>"
+
+
+TAGS = [OPEN, CLOSE, "<function=now>", "</function>", "<parameter=a>", "</parameter>", "```", "<"]
+ALPHABET = [*TAGS, '{"name": "now"}', "`", "\n", " ", "x", "{", "}", '"', "\\", WEATHER, XML]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(ALPHABET), max_size=12), st.integers(1, 7), st.booleans())
+def test_gives_one_result_when_the_same_text_comes_in_other_pieces(parts: list[str], size: int, truncated: bool):
+    """Protects streams of any chunking: pieces never change text or calls, whatever the text is."""
+    source = "".join(parts)
+    pieces = [source[at : at + size] for at in range(0, len(source), size)]
+    whole = rescue([source], truncated=truncated)
+    assert rescue(pieces, truncated=truncated) == whole
+    assert not ToolRescuer([]).feed(source).calls

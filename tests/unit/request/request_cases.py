@@ -1,0 +1,120 @@
+"""Requests that every dialect is asked for: what the golden files are made of."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+
+from langchain_qwen3._warnings import forget_warnings
+from langchain_qwen3.request.build import Call, build_call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_qwen3.servers.dialects import Dialect
+
+FIELDS: dict[str, Any] = {
+    "enable_thinking": None,
+    "thinking_budget": None,
+    "preserve_thinking": None,
+    "return_reasoning": True,
+    "reasoning_history": "auto",
+    "normalize_messages": True,
+    "rescue_tool_calls": True,
+    "repair_tool_calls": False,
+    "sampling": None,
+}
+MODEL = "Qwen/Qwen3.8-27B"
+QUESTION: list[BaseMessage] = [HumanMessage("天气?")]
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {}}},
+    },
+}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
+TOOL_LOOP: list[BaseMessage] = [
+    SystemMessage("Be brief."),
+    HumanMessage("罗马天气?"),
+    AIMessage(
+        "",
+        additional_kwargs={
+            "reasoning_content": "I need the weather.",
+            "reasoning_details": [{"type": "reasoning.text"}],
+        },
+        tool_calls=[{"id": "call_1", "name": "weather", "args": {"city": "罗马"}}],
+    ),
+    ToolMessage("sunny", tool_call_id="call_1"),
+]
+
+_THINKING: dict[str, dict[str, Any]] = {
+    "default": {},
+    "on": {"enable_thinking": True},
+    "off": {"enable_thinking": False},
+    "budget": {"enable_thinking": True, "thinking_budget": 512},
+    "effort": {"reasoning_effort": "high"},
+}
+_SAMPLING = {
+    "temperature": 0.6,
+    "top_p": 0.95,
+    "top_k": 20,
+    "min_p": 0.0,
+    "repetition_penalty": 1.05,
+    "presence_penalty": 1.5,
+    "seed": 7,
+    "stop": ["END"],
+    "n": 2,
+    "max_completion_tokens": 100,
+}
+
+
+def build(
+    dialect: Dialect,
+    messages: Sequence[BaseMessage] = QUESTION,
+    *,
+    stream: bool = False,
+    fields: dict[str, Any] | None = None,
+    **asked: Any,
+) -> Call:
+    """Build a call as the model does, with its defaults."""
+    return build_call(messages, {"model": MODEL, **asked}, {**FIELDS, **(fields or {})}, dialect, stream=stream)
+
+
+def iter_cases() -> Iterator[tuple[str, Sequence[BaseMessage], bool, dict[str, Any]]]:
+    """Yield name, messages, streaming and parameters of every case."""
+    for (name, thinking), stream, tools, formatted in itertools.product(
+        _THINKING.items(), (False, True), (False, True), (False, True)
+    ):
+        parts = [name, *(["stream"] if stream else []), *(["tools"] if tools else []), *(["json"] if formatted else [])]
+        asked = {
+            **thinking,
+            **({"tools": [WEATHER]} if tools else {}),
+            **({"response_format": FORMAT} if formatted else {}),
+        }
+        yield " ".join(parts), QUESTION, stream, asked
+    forced = {"tools": [WEATHER], "tool_choice": "required", "parallel_tool_calls": False}
+    yield "on forced", QUESTION, False, {"enable_thinking": True, **forced}
+    yield "off forced", QUESTION, False, {"enable_thinking": False, **forced}
+    yield "json mode", QUESTION, False, {"enable_thinking": False, "response_format": {"type": "json_object"}}
+    yield "sampling", QUESTION, False, _SAMPLING
+    yield "preserve", QUESTION, False, {"preserve_thinking": True}
+    yield "tool loop", TOOL_LOOP, False, {"tools": [WEATHER]}
+
+
+def record(dialect: Dialect) -> dict[str, Any]:
+    """Return the exact body of every case, and what was warned about."""
+    recorded: dict[str, Any] = {}
+    for name, messages, stream, asked in iter_cases():
+        forget_warnings()
+        with warnings.catch_warnings(record=True) as given:
+            warnings.simplefilter("always")
+            body = build(dialect, messages, stream=stream, **asked).payload
+        recorded[name] = {"body": body}
+        if given:
+            recorded[name]["warns"] = [str(warning.message) for warning in given]
+    forget_warnings()
+    return recorded

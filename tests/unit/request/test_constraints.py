@@ -1,0 +1,51 @@
+"""Engine constraints: each server gets the field it reads, or the user an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.request.constraints import Constraint, write_constraint
+
+OBJECT = {"type": "object", "properties": {"value": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("server", "constraint", "fields"),
+    [
+        ("vllm", {"choice": ["是", "否"]}, {"structured_outputs": {"choice": ["是", "否"]}}),
+        ("vllm", {"regex": "a+"}, {"structured_outputs": {"regex": "a+"}}),
+        ("vllm", {"grammar": "g"}, {"structured_outputs": {"grammar": "g"}}),
+        ("vllm", {"json": OBJECT}, {"structured_outputs": {"json": OBJECT}}),
+        ("sglang", {"choice": ["a.b", "c"]}, {"regex": r"(a\.b|c)"}),
+        ("sglang", {"regex": "a+"}, {"regex": "a+"}),
+        ("sglang", {"grammar": "g"}, {"ebnf": "g"}),
+        ("llama.cpp", {"choice": ['"是"', "否"]}, {"grammar": r'root ::= "\"是\"" | "否"'}),
+        ("llama.cpp", {"grammar": "g"}, {"grammar": "g"}),
+        ("ollama", {"json": OBJECT}, None),
+    ],
+)
+def test_writes_the_servers_own_field_when_an_answer_is_constrained(
+    server: str, constraint: Constraint, fields: dict[str, Any] | None
+):
+    """Protects constraints from being ignored in silence: each server gets the field it reads."""
+    schema = {"type": "json_schema", "json_schema": {"name": "output", "schema": OBJECT}}
+    assert write_constraint(constraint, server) == (fields or {"response_format": schema})
+
+
+@pytest.mark.parametrize(
+    ("server", "constraint", "text"),
+    [
+        ("llama.cpp", {"regex": "a"}, "regex"),
+        ("ollama", {"grammar": "g"}, "this is ollama"),
+        ("vllm", {}, "exactly one"),
+        ("vllm", {"choice": ["a"], "regex": "a"}, "exactly one"),
+        ("vllm", {"guided_json": {}}, "exactly one"),
+        ("sglang", {"choice": []}, "empty"),
+    ],
+)
+def test_names_what_would_work_when_a_constraint_cannot_be_sent(server: str, constraint: Any, text: str):
+    """Protects users of servers without the field: the error says which server has it."""
+    with pytest.raises(ValueError, match=text):
+        write_constraint(constraint, server)

@@ -1,0 +1,226 @@
+"""The thinking switch: what is asked of which checkpoint on which server, and what is warned about."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3.profiles import find_line
+from langchain_qwen3.request.thinking import Thinking, is_thinking_off, is_thinking_on, resolve_thinking, write_thinking
+from langchain_qwen3.servers.dialects import (
+    DASHSCOPE,
+    DIALECTS,
+    GENERIC,
+    LLAMA_CPP,
+    OLLAMA,
+    OPENROUTER,
+    SILICONFLOW,
+    TGI,
+    VLLM,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_qwen3.servers.dialects import Dialect
+
+HYBRID = "Qwen/Qwen3-8B"
+ALWAYS = "Qwen/Qwen3-30B-A3B-Thinking-2507"
+NEVER = "Qwen/Qwen3-30B-A3B-Instruct-2507"
+EFFORTS = "Qwen/Qwen3.8-27B"
+
+
+@pytest.fixture(autouse=True)
+def fresh_warnings() -> Iterator[None]:
+    """Every warning may come up again in every test."""
+    forget_warnings()
+    yield
+    forget_warnings()
+
+
+def write(model: str, dialect: Dialect, **asked: Any) -> dict[str, Any]:
+    """The fields that a setting becomes."""
+    line = find_line(model, dialect.name)
+    payload: dict[str, Any] = {}
+    write_thinking(payload, resolve_thinking(Thinking(**asked), dialect, line, model), dialect, line)
+    return payload
+
+
+def test_sends_nothing_when_nothing_was_asked():
+    """Protects servers' own defaults, on every dialect."""
+    assert all(write(HYBRID, dialect) == {} for dialect in DIALECTS.values())
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_sends_both_common_spellings_when_the_server_is_unknown(enabled: bool):
+    """Protects pods that want the top-level field, and engines that want the template's."""
+    payload = write(HYBRID, GENERIC, enabled=enabled, return_reasoning=False)
+    asked = {"return_reasoning": False} if enabled else {}
+    assert payload == {"chat_template_kwargs": {"enable_thinking": enabled}, "enable_thinking": enabled, **asked}
+
+
+@pytest.mark.parametrize("dialect", [VLLM, DASHSCOPE, OLLAMA, GENERIC], ids=lambda row: row.name)
+def test_warns_and_sends_nothing_when_a_thinking_only_checkpoint_is_switched_off(dialect: Dialect):
+    """Protects from a 400 (DashScope) and from silence: the warning names the checkpoint."""
+    with pytest.warns(UnsupportedSettingWarning, match=r"Thinking-2507 .* always thinks"):
+        assert write(ALWAYS, dialect, enabled=False) == {}
+
+
+@pytest.mark.parametrize("dialect", [VLLM, DASHSCOPE, OLLAMA, GENERIC], ids=lambda row: row.name)
+def test_warns_and_sends_nothing_when_a_checkpoint_that_never_thinks_is_told_to(dialect: Dialect):
+    """Protects from a 400 (DashScope, Ollama) and from silence."""
+    with pytest.warns(UnsupportedSettingWarning, match=r"Instruct-2507 .* never thinks"):
+        assert write(NEVER, dialect, enabled=True) == {}
+
+
+def test_tells_the_template_alone_when_a_checkpoint_that_never_thinks_is_switched_off():
+    """Protects vLLM's parser, which reads the flag, and hosted APIs, which answer 400 to it; no warning: it is so."""
+    off = {"chat_template_kwargs": {"enable_thinking": False}}
+    assert write(NEVER, VLLM, enabled=False) == off
+    assert write(NEVER, GENERIC, enabled=False) == off
+    assert write(NEVER, DASHSCOPE, enabled=False) == {}
+    assert write(NEVER, OLLAMA, enabled=False) == {}
+
+
+def test_warns_once_when_a_setting_is_ignored_again_and_again():
+    """Protects logs of long batches, and the first reader."""
+    with pytest.warns(UnsupportedSettingWarning, match="enable_thinking has no effect on Text Generation") as given:
+        assert [write(HYBRID, TGI, enabled=False) for _ in range(3)] == [{}, {}, {}]
+    assert len(given) == 1
+    assert "/no_think" in str(given[0].message)
+
+
+def test_keeps_expecting_reasoning_when_the_server_cannot_switch_it_off():
+    """Protects the reply: TGI thinks on, so its reasoning is not the answer in the wrong field."""
+    line = find_line(HYBRID)
+    with pytest.warns(UnsupportedSettingWarning):
+        thinking = resolve_thinking(Thinking(enabled=False), TGI, line, HYBRID)
+    assert is_thinking_on(thinking, line)
+    assert not is_thinking_off(thinking, line)
+
+
+@pytest.mark.parametrize(
+    ("model", "enabled", "on", "off"),
+    [
+        (HYBRID, None, True, False),
+        (HYBRID, False, False, True),
+        ("Qwen/Qwen3.5-0.8B", None, False, True),
+        ("Qwen/Qwen3.5-0.8B", True, True, False),
+        (NEVER, None, False, True),
+        (ALWAYS, None, True, False),
+        ("my-alias", None, False, False),
+    ],
+)
+def test_expects_reasoning_by_the_checkpoints_default_when_the_switch_is_not_set(
+    model: str, enabled: bool | None, on: bool, off: bool
+):
+    """Protects answers in vLLM's `reasoning` field on models that are off by default, and says nothing of aliases."""
+    line = find_line(model)
+    thinking = resolve_thinking(Thinking(enabled=enabled), VLLM, line, model)
+    assert (is_thinking_on(thinking, line), is_thinking_off(thinking, line)) == (on, off)
+
+
+@pytest.mark.parametrize(
+    ("word", "sent"), [("max", "xhigh"), ("high", "xhigh"), ("minimal", "low"), ("medium", "medium")]
+)
+def test_translates_the_effort_when_the_template_knows_three_words(word: str, sent: str):
+    """Protects from 3.8's template, which raises on every other word."""
+    assert write(EFFORTS, VLLM, effort=word) == {"reasoning_effort": sent}
+    assert write(EFFORTS, LLAMA_CPP, effort=word) == {"chat_template_kwargs": {"reasoning_effort": sent}}
+
+
+def test_names_the_words_when_the_effort_is_none_of_them():
+    """Protects from a 400 whose text comes from a template."""
+    with pytest.raises(ValueError, match=r"reasoning_effort must be one of .*xhigh, medium, low .*'lots'"):
+        write(EFFORTS, VLLM, effort="lots")
+
+
+def test_switches_off_when_the_effort_is_none():
+    """Protects OpenAI's spelling of off, on every server that has one; an explicit switch wins."""
+    assert write(EFFORTS, VLLM, effort="none") == {"chat_template_kwargs": {"enable_thinking": False}}
+    assert write(EFFORTS, OLLAMA, effort="none") == {"reasoning_effort": "none"}
+    assert write(EFFORTS, OPENROUTER, effort="none") == {"reasoning": {"enabled": False}}
+    assert write(EFFORTS, DASHSCOPE, effort="none", enabled=True) == {"enable_thinking": True}
+
+
+def test_says_that_effort_is_only_a_switch_when_the_template_has_no_degrees():
+    """Protects from the belief that "low" thinks less on Qwen3, and still switches thinking on."""
+    with pytest.warns(UnsupportedSettingWarning, match="thinking_budget"):
+        assert write(HYBRID, VLLM, effort="low") == {"chat_template_kwargs": {"enable_thinking": True}}
+    assert write(HYBRID, OPENROUTER, effort="low") == {"reasoning": {"effort": "low"}}
+    assert write("my-alias", VLLM, effort="low") == {"reasoning_effort": "low"}
+
+
+@pytest.mark.parametrize("dialect", [DASHSCOPE, OPENROUTER], ids=lambda row: row.name)
+def test_names_both_fields_when_budget_and_effort_exclude_each_other(dialect: Dialect):
+    """Protects from a 400 that would not say which two settings met."""
+    with pytest.raises(ValueError, match="thinking_budget or reasoning_effort"):
+        write(EFFORTS, dialect, budget=100, effort="low")
+    assert write(EFFORTS, dialect, budget=100, effort="low", enabled=False)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sent"),
+    [
+        (VLLM, {"thinking_token_budget": 0}),
+        (LLAMA_CPP, {"thinking_budget_tokens": 0}),
+        (DASHSCOPE, {"enable_thinking": False}),
+        (SILICONFLOW, {"enable_thinking": False}),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_means_no_thinking_when_the_budget_is_zero(dialect: Dialect, sent: dict[str, Any]):
+    """Protects an explicit 0: sent where the server takes it, else thinking is off."""
+    assert write(HYBRID, dialect, budget=0) == sent
+
+
+@pytest.mark.parametrize(
+    ("dialect", "asked", "text"),
+    [
+        (VLLM, {"budget": -1}, "thinking_budget must be 0 or more"),
+        (VLLM, {"budget": True}, "thinking_budget must be 0 or more"),
+        (VLLM, {"budget": "many"}, "thinking_budget must be 0 or more"),
+        (SILICONFLOW, {"budget": 100}, "128 to 32768 tokens on SiliconFlow"),
+        (VLLM, {"enabled": "false"}, "enable_thinking must be True, False or None"),
+        (VLLM, {"preserve": 1}, "preserve_thinking must be True, False or None"),
+        (VLLM, {"effort": 3}, "reasoning_effort must be a word"),
+    ],
+)
+def test_names_the_field_when_a_setting_is_out_of_its_range(dialect: Dialect, asked: dict[str, Any], text: str):
+    """Protects from a server's 400, or from a truthy "false"."""
+    with pytest.raises(ValueError, match=text):
+        write(HYBRID, dialect, **asked)
+
+
+def test_says_that_a_budget_is_no_switch_when_the_checkpoint_does_not_think_by_itself():
+    """Protects from the belief that a budget makes a model think that is off by default; it is sent all the same."""
+    with pytest.warns(UnsupportedSettingWarning, match="does not think unless enable_thinking=True"):
+        assert write("Qwen/Qwen3.5-0.8B", VLLM, budget=64) == {"thinking_token_budget": 64}
+    assert write("Qwen/Qwen3.5-0.8B", VLLM, budget=64, enabled=True)["thinking_token_budget"] == 64
+    assert write(HYBRID, VLLM, budget=64) == {"thinking_token_budget": 64}
+
+
+def test_sends_no_budget_when_thinking_is_off():
+    """Protects a call with thinking off on a model that has a budget: no 400, no warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert write(HYBRID, VLLM, enabled=False, budget=100, effort="low") == {
+            "chat_template_kwargs": {"enable_thinking": False}
+        }
+
+
+def test_keeps_the_history_switch_when_thinking_is_off():
+    """Protects the prompt's prefix: preserve_thinking shapes earlier turns whatever this one does."""
+    payload = write(EFFORTS, VLLM, enabled=False, preserve=True)
+    assert payload == {"chat_template_kwargs": {"enable_thinking": False, "preserve_thinking": True}}
+    assert write("qwen3.6-plus", DASHSCOPE, preserve=True) == {"preserve_thinking": True}
+
+
+def test_warns_when_the_template_drops_earlier_reasoning_anyway():
+    """Protects from a preserve_thinking that Qwen3's and 3.5's templates do not know."""
+    with pytest.warns(UnsupportedSettingWarning, match="preserve_thinking has no effect"):
+        assert write(HYBRID, VLLM, preserve=True) == {}
+    assert write(HYBRID, VLLM, preserve=False) == {}

@@ -1,0 +1,245 @@
+"""A demanded tool choice: its spellings, what each server is sent, and the check of the reply."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from langchain_core.messages import AIMessage
+from langchain_core.messages.tool import invalid_tool_call, tool_call
+
+from langchain_qwen3.errors import ToolChoiceError
+from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
+from langchain_qwen3.request.tool_choice import (
+    ChoicePolicy,
+    ForcedCallStream,
+    ToolChoice,
+    build_forced_format,
+    check_forced_call,
+    plan_tool_choice,
+    read_tool_choice,
+)
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": CITY}}
+NOW = {"type": "function", "function": {"name": "now"}}
+NAMED = {"type": "function", "function": {"name": "now"}}
+REQUIRED, NOW_NAMED = ToolChoice("required"), ToolChoice("named", "now")
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (None, None),
+        (False, None),
+        ("auto", ToolChoice("auto")),
+        ("none", ToolChoice("none")),
+        ("any", REQUIRED),
+        ("required", REQUIRED),
+        (True, REQUIRED),
+        ("now", NOW_NAMED),
+        (NAMED, NOW_NAMED),
+        ({"type": "function", "name": "now"}, NOW_NAMED),
+    ],
+)
+def test_reads_every_spelling_when_it_is_langchains_or_openais(choice: Any, expected: ToolChoice | None):
+    """Protects code that moves over: each spelling of tool_choice means one thing."""
+    assert read_tool_choice(choice, ["get_weather", "now"]) == expected
+
+
+def test_takes_a_tools_name_when_it_is_a_word_of_the_api():
+    """Protects a tool that is called like a choice: the bound name wins."""
+    assert read_tool_choice("any", ["any"]) == ToolChoice("named", "any")
+
+
+@pytest.mark.parametrize("choice", ["later", {"function": {"name": "later"}}, {"type": "x"}, 3, {"function": 1}])
+def test_names_the_field_when_the_choice_cannot_be_read(choice: Any):
+    """Protects users from a choice that servers would ignore in silence: the error says tool_choice."""
+    with pytest.raises(ValueError, match="tool_choice"):
+        read_tool_choice(choice, ["now"])
+
+
+TOOLS = [WEATHER, NOW]
+STRICT_TOOLS = [{**tool, "function": {**tool["function"], "strict": True}} for tool in TOOLS]
+PLANS: list[tuple[ChoicePolicy, Any, list[Any], Any, set[str]]] = [
+    # policy, tool_choice → tools, tool_choice, flags
+    ("honoured", None, TOOLS, None, {"rescue"}),
+    ("honoured", "auto", TOOLS, "auto", {"rescue"}),
+    ("honoured", "none", TOOLS, "none", set()),
+    ("honoured", "any", TOOLS, "required", {"rescue"}),
+    ("honoured", "now", TOOLS, NAMED, {"rescue"}),
+    ("by_strict", "auto", TOOLS, "auto", {"rescue"}),
+    ("by_strict", "any", STRICT_TOOLS, "required", {"rescue"}),
+    ("by_strict", "now", STRICT_TOOLS, NAMED, {"rescue"}),
+    ("by_format", "auto", TOOLS, "auto", {"rescue"}),
+    ("by_format", "any", TOOLS, "none", {"forced_calls"}),
+    ("by_format", "now", TOOLS, "none", {"forced_calls"}),
+    ("named_ignored", "any", TOOLS, "required", {"rescue"}),
+    ("named_ignored", "now", [NOW], "required", {"rescue"}),
+    ("ignored", "now", [NOW], "required", {"rescue"}),
+    ("refused_thinking", "auto", TOOLS, "auto", {"rescue"}),
+    ("refused_thinking", "now", TOOLS, NAMED, {"rescue", "thinking_off"}),
+    ("refused_thinking", "any", TOOLS, "required", {"rescue", "thinking_off"}),
+]
+
+
+@pytest.mark.parametrize(("policy", "choice", "tools", "wire", "flags"), PLANS)
+def test_sends_what_the_server_honours_when_a_choice_is_given(
+    policy: ChoicePolicy, choice: Any, tools: list[Any], wire: Any, flags: set[str]
+):
+    """Protects the demand of a call on every kind of server: what is sent, and how the reply is read."""
+    asked = {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
+    plan = plan_tool_choice(asked, policy, thinking=True)
+    assert plan.payload["tools"] == tools
+    assert plan.payload.get("tool_choice") == wire
+    assert plan.payload["parallel_tool_calls"] is False
+    assert ("response_format" in plan.payload) is plan.forced_calls
+    assert {name for name in ("rescue", "thinking_off", "forced_calls") if getattr(plan, name)} == flags
+    assert (plan.demanded is not None) is (choice in ("any", "now"))
+    assert (plan.notice is not None) is plan.thinking_off
+    assert asked == {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
+
+
+def test_leaves_thinking_alone_when_it_is_off_already():
+    """Protects calls without thinking on DashScope: nothing to switch, nothing to warn about."""
+    plan = plan_tool_choice({"tools": TOOLS, "tool_choice": "now"}, "refused_thinking", thinking=False)
+    assert (plan.payload["tool_choice"], plan.thinking_off, plan.notice) == (NAMED, False, None)
+
+
+def test_names_the_only_tool_when_dashscope_is_asked_for_any():
+    """Protects DashScope users: `required` is not guaranteed there, a named choice is."""
+    plan = plan_tool_choice({"tools": [NOW], "tool_choice": "any"}, "refused_thinking", thinking=False)
+    assert plan.payload["tool_choice"] == NAMED
+
+
+def test_asks_for_auto_when_a_model_that_always_thinks_cannot_be_forced():
+    """Protects thinking-only models on DashScope: the call is made, checked and warned about."""
+    asked = {"tools": TOOLS, "tool_choice": "now"}
+    plan = plan_tool_choice(asked, "refused_thinking", thinking=True, thinking_only=True)
+    assert (plan.payload["tool_choice"], plan.thinking_off, plan.demanded) == ("auto", False, NOW_NAMED)
+    assert plan.notice
+
+
+def test_keeps_the_users_format_when_a_choice_is_forced_beside_it():
+    """Protects a response_format of the user's own: it is not replaced, the choice is checked instead."""
+    asked = {"tools": TOOLS, "tool_choice": "any", "response_format": {"type": "json_object"}}
+    plan = plan_tool_choice(asked, "by_format")
+    assert plan.payload["tool_choice"] == "required"
+    assert not plan.forced_calls
+    assert plan.demanded == REQUIRED
+
+
+def test_sends_nothing_when_no_tools_are_bound():
+    """Protects plain calls: vLLM answers 400 to `tools: []` and to a choice without tools."""
+    assert plan_tool_choice({"tools": [], "tool_choice": "auto", "parallel_tool_calls": True}, "honoured").payload == {}
+    with pytest.raises(ValueError, match="no tools are bound"):
+        plan_tool_choice({"tool_choice": "any"}, "honoured")
+
+
+@pytest.mark.parametrize(("name", "parallel", "most"), [(None, True, None), (None, False, 1), ("now", True, 1)])
+def test_asks_for_an_array_of_calls_when_llama_cpp_is_to_be_forced(name: str | None, parallel: bool, most: int | None):
+    """Protects the schema that forces llama.cpp: names are constants, arguments the tool's own schema."""
+    schema = build_forced_format(TOOLS, name, parallel=parallel)["json_schema"]["schema"]
+    calls = schema["items"].get("anyOf", [schema["items"]])
+    assert [call["properties"]["name"]["const"] for call in calls] == [name] if name else ["get_weather", "now"]
+    assert calls[-1]["properties"]["arguments"] == {"type": "object", "properties": {}}
+    assert schema["minItems"] == 1
+    assert schema.get("maxItems") == most
+
+
+def test_resolves_references_when_a_tools_schema_is_nested_in_another():
+    """Protects tools with `$defs`: their references would point nowhere from the array's root."""
+    parameters = {"properties": {"p": {"$ref": "#/$defs/P"}}, "$defs": {"P": {"type": "integer"}}}
+    tool = {"type": "function", "function": {"name": "put", "parameters": parameters}}
+    schema = build_forced_format([tool])["json_schema"]["schema"]
+    assert schema["items"]["properties"]["arguments"] == {"properties": {"p": {"type": "integer"}}}
+    assert "$defs" in parameters
+
+
+def read_forced(pieces: list[str], *, truncated: bool = False) -> tuple[str, list[tuple[Any, Any]]]:
+    """Return text and calls of a forced content; invalid calls have text as arguments."""
+    forced, stream = ForcedCallStream(), ToolCallStream()
+    text, chunks = "", []
+    for found in [*map(forced.feed, pieces), forced.close(truncated)]:
+        text += found.text
+        chunks += stream.add(found.calls)
+    calls = collect_tool_calls(chunks + stream.close(truncated))
+    return text, [(call["name"], call["args"]) for call in (*calls.calls, *calls.invalid)]
+
+
+ARRAY = '[{"name": "get_weather", "arguments": {"city": "北\\"]}京"}},\n {"name": "now", "arguments": {} }\n ]\n'
+BOTH = [("get_weather", {"city": '北"]}京'}), ("now", {})]
+CONTENTS = {
+    ARRAY: ("", BOTH),
+    "\n " + ARRAY: ("", BOTH),
+    "[]": ("", []),
+    "": ("", []),
+    "Hello [1]!": ("Hello [1]!", []),
+    ' {"name": "now", "arguments": {}}': (' {"name": "now", "arguments": {}}', []),
+    '[{"name": "now", "arguments": {}}, 7]': ("7]", [("now", {})]),
+    '[{"nom": "now"}]': ('{"nom": "now"}', []),
+    '[{"name": "now", "arguments": 3}] bye': (" bye", [("now", "3")]),
+    '[{"name": "now", "argu': ('{"name": "now", "argu', []),
+}
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_reads_the_forced_array_when_it_is_split_anywhere(content: str):
+    """Protects forced calls on llama.cpp: any chunking gives the same calls, and what is none stays text."""
+    assert read_forced([content]) == CONTENTS[content]
+    assert read_forced(list(content)) == CONTENTS[content]
+
+
+def test_returns_an_invalid_call_when_the_forced_array_was_cut():
+    """Protects agents from half a forced call: whole ones stay calls, the open one is invalid."""
+    for end in range(len(ARRAY)):
+        text, calls = read_forced([ARRAY[:end]], truncated=True)
+        assert text == ""
+        for at, (name, args) in enumerate(calls):
+            assert (name, args) == BOTH[at] or (name in (BOTH[at][0], None) and isinstance(args, str))
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(max_size=9), st.text(max_size=9) | st.integers(), max_size=3), st.integers(1, 9))
+def test_reads_any_arguments_when_they_come_in_pieces(args: dict[str, Any], size: int):
+    """Protects forced arguments of any content: quotes, brackets and escapes do not end a call early."""
+    content = json.dumps([{"name": "now", "arguments": args}] * 2)
+    pieces = [content[at : at + size] for at in range(0, len(content), size)]
+    assert read_forced(pieces) == ("", [("now", args)] * 2)
+
+
+def message(*names: str | None, reason: str = "stop") -> AIMessage:
+    """Return a reply with calls of these names, None for an invalid one."""
+    return AIMessage(
+        "Hi",
+        tool_calls=[tool_call(name=name, args={}, id=name) for name in names if name],
+        invalid_tool_calls=[invalid_tool_call(args="{]") for name in names if name is None],
+        response_metadata={"finish_reason": reason},
+    )
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [(REQUIRED, ["now"]), (NOW_NAMED, ["now"]), (NOW_NAMED, ["later", "now"]), (REQUIRED, [None]), (NOW_NAMED, [None])],
+)
+def test_accepts_the_reply_when_the_demanded_call_is_there(choice: ToolChoice, names: list[str | None]):
+    """Protects replies that honour the choice, and invalid calls, which say themselves what is wrong."""
+    check_forced_call(message(*names), choice)
+
+
+@pytest.mark.parametrize(
+    ("choice", "reply", "text"),
+    [
+        (REQUIRED, message(), "demands a tool call, but the model answered without one"),
+        (NOW_NAMED, message(), "demands a call of now, but the model answered without one"),
+        (NOW_NAMED, message("later"), "demands a call of now, but the model called later"),
+        (REQUIRED, message(reason="length"), "max_tokens"),
+    ],
+)
+def test_raises_when_the_demanded_call_is_missing(choice: ToolChoice, reply: AIMessage, text: str):
+    """Protects callers from a silent answer in place of a call: a typed error that holds the reply."""
+    with pytest.raises(ToolChoiceError, match=text) as caught:
+        check_forced_call(reply, choice)
+    assert caught.value.reply is reply
