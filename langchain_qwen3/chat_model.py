@@ -15,31 +15,35 @@ from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 
+from langchain_qwen3.call import Call, Method
 from langchain_qwen3.connections.exchange import aopen_stream, apost, open_stream, post
 from langchain_qwen3.errors import translate_errors
+from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
+from langchain_qwen3.profiles import build_profile
 from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
-from langchain_qwen3.reply.structured_parser import Method
+from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.whole import read_response
-from langchain_qwen3.request.build import Call, build_call
+from langchain_qwen3.request.build import build_call
+from langchain_qwen3.request.messages import MessageError
 from langchain_qwen3.request.settings import OWN_SETTINGS
-from langchain_qwen3.request.tool_choice import check_forced_call, read_tool_choice
-from langchain_qwen3.served_model import ServedModel
+from langchain_qwen3.request.tool_choice import read_tool_choice
+from langchain_qwen3.servers.detection import ServerFacts, alook_up, look_up, recall_facts
+from langchain_qwen3.servers.dialects import GENERIC, Dialect
 from langchain_qwen3.structured import build_structured_runnable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.language_models import ModelProfile
     from langchain_core.tools import BaseTool
 
     from langchain_qwen3.doctor import Diagnosis
     from langchain_qwen3.errors import ErrorTranslator
 
-content_blocks.register()
 
-
-class ChatQwen3(ServedModel):
+class ChatQwen3(Qwen3Fields):
     """Chat model for Qwen3 models on vLLM, SGLang, llama.cpp, Ollama, DashScope and plain OpenAI-compatible pods.
 
     A drop-in for `ChatOpenAI`: every field and method of it that concerns chat completions works, with thinking,
@@ -58,6 +62,39 @@ class ChatQwen3(ServedModel):
     """
 
     model_config = ConfigDict(defer_build=False)
+
+    # -- the server --------------------------------------------------------------------------------------------------
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the server spells things, as far as that is known without asking it."""
+        facts = recall_facts(self.server, self._base_url)
+        return facts.dialect if facts else GENERIC
+
+    @property
+    def _base_url(self) -> str:
+        return self.openai_api_base or DEFAULT_BASE_URL
+
+    def _detect(self) -> ServerFacts:
+        """Find out what the server is, once per URL and process."""
+        self._ensure_sync_client_available()
+        return recall_facts(self.server, self._base_url) or look_up(self.root_client, self._base_url)
+
+    async def _adetect(self) -> ServerFacts:
+        return recall_facts(self.server, self._base_url) or await alook_up(self.root_async_client, self._base_url)
+
+    def served_profile(self) -> ModelProfile | None:
+        """Return the profile with the context length that the server really serves, where it tells."""
+        self._ensure_sync_client_available()
+        return self._build_served_profile(look_up(self.root_client, self._base_url))
+
+    async def aserved_profile(self) -> ModelProfile | None:
+        """Do what `served_profile` does."""
+        return self._build_served_profile(await alook_up(self.root_async_client, self._base_url))
+
+    def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:
+        context = facts.contexts.get(self.model_name)
+        return build_profile(self.model_name, context, server=self.dialect.name)
 
     # -- request -----------------------------------------------------------------------------------------------------
 
@@ -272,6 +309,47 @@ class ChatQwen3(ServedModel):
                 return True
         return super()._streaming_disabled(**kwargs)
 
+    # -- token counts ------------------------------------------------------------------------------------------------
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return the token ids of a text, by the server or by the extra `tokenizer`.
+
+        Raises:
+            ImportError: The server cannot say and the extra is not installed.
+        """
+        from langchain_qwen3.tokens.counting import encode_text
+
+        self._detect()
+        return encode_text(self, text)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Return the number of tokens of a text: the server's count, else the local tokenizer's, else an estimate."""
+        from langchain_qwen3.tokens.counting import count_text
+
+        self._detect()
+        return count_text(self, text)
+
+    def get_num_tokens_from_messages(
+        self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
+    ) -> int:
+        """Return the number of prompt tokens of a conversation, chat template and tools included.
+
+        Args:
+            messages: The conversation.
+            tools: Functions, pydantic classes, LangChain tools or tool dicts.
+            **kwargs: Settings of the call, such as `enable_thinking`, which changes the prompt.
+        """
+        from langchain_qwen3.tokens.counting import count_messages
+
+        self._detect()
+        if tools:
+            kwargs["tools"] = [convert_to_openai_tool(tool) for tool in tools]
+        try:
+            payload = self._get_request_payload(list(messages), **kwargs)
+        except MessageError:  # a piece of a conversation, as trim_messages counts it
+            payload = self._get_request_payload(list(messages), **{**kwargs, "normalize_messages": False})
+        return count_messages(self, payload)
+
     async def adoctor(self) -> Diagnosis:
         """Examine the server: what works, what does not, and the flag to start it with.
 
@@ -290,10 +368,15 @@ def _check_choice(call: Call, read_replies: Callable[[], Iterable[BaseMessage]])
                 check_forced_call(reply, call.demanded)
 
 
-# Core asks for these signatures with every call; one that is kept takes a third of the time.
-_hook: Any
-for _hook in (ChatQwen3._generate, ChatQwen3._agenerate):  # noqa: SLF001  # our own
-    _hook.__signature__ = inspect.signature(_hook)
+def _register() -> None:
+    """Make core know the class; everything that importing this module changes elsewhere is here."""
+    content_blocks.register()
+    # Core's allow-list "all" holds its own packages only; whoever loads a dump still has to trust our namespace.
+    ALL_SERIALIZABLE_MAPPINGS[tuple(ChatQwen3.lc_id())] = tuple(ChatQwen3.lc_id())
+    # Core asks for these signatures with every call; a stored one takes a third of the time.
+    hook: Any
+    for hook in (ChatQwen3._generate, ChatQwen3._agenerate):  # noqa: SLF001  # our own
+        hook.__signature__ = inspect.signature(hook)
 
-# Core's allow-list "all" holds its own packages only; whoever loads a dump still has to trust our namespace.
-ALL_SERIALIZABLE_MAPPINGS[tuple(ChatQwen3.lc_id())] = tuple(ChatQwen3.lc_id())
+
+_register()

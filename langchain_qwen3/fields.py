@@ -13,11 +13,11 @@ from langchain_core.load.serializable import SerializedConstructor, SerializedNo
 from langchain_openai import ChatOpenAI
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
+from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.connections.clients import CONNECTION_FIELDS, Completions, build_clients, resolve_api_key
 from langchain_qwen3.connections.in_flight import InFlightLimit
 from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.profiles import build_profile
-from langchain_qwen3.reply.whole import PROVIDER
 from langchain_qwen3.request.messages import ReasoningHistory
 from langchain_qwen3.servers.dialects import DIALECTS
 

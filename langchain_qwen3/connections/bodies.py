@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
-from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3._httpx import httpx
 
 __all__ = ["BODY", "CountedStream", "CountedSyncStream", "find_body", "name_request", "read_whole"]
 
@@ -13,10 +13,10 @@ BODY = "langchain_qwen3.body"
 """The extension of a response under which our transports leave the stream of its body."""
 
 
-class CountedStream(http.AsyncByteStream):
+class CountedStream(httpx.AsyncByteStream):
     """A reply's body that counts its request out when it is closed, and costs nothing per chunk."""
 
-    def __init__(self, stream: http.AsyncByteStream, release: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, release: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._stream = stream
         self._release: Callable[[], Coroutine[Any, Any, None]] | None = release
 
@@ -33,10 +33,10 @@ class CountedStream(http.AsyncByteStream):
                 await release()
 
 
-class CountedSyncStream(http.SyncByteStream):
+class CountedSyncStream(httpx.SyncByteStream):
     """The same as `CountedStream`, for threads."""
 
-    def __init__(self, stream: http.SyncByteStream, release: Callable[[], None]) -> None:
+    def __init__(self, stream: httpx.SyncByteStream, release: Callable[[], None]) -> None:
         self._stream = stream
         self._release: Callable[[], None] | None = release
 
@@ -64,7 +64,7 @@ def find_body(response: Any) -> Any:
 
 def name_request(error: Exception, response: Any) -> None:
     """Say whose error it is, as httpx does for a body that is read through it."""
-    if isinstance(error, http.RequestError):
+    if isinstance(error, httpx.RequestError):
         error.request = response.request
 
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import openai
 from openai._models import FinalRequestOptions  # what `post` hands to `request`, which takes nothing else
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.bodies import find_body, name_request
 from langchain_qwen3.connections.stall import AsyncWatch, SyncWatch
-from langchain_qwen3.connections.transports.httpx_transport import http
 from langchain_qwen3.errors import StreamStallError
 from langchain_qwen3.reply.stream import StreamReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from langchain_qwen3.request.build import Call
+    from langchain_qwen3.call import Call
 
 # The SDK's client is Any here: its overloads know no payload that is a plain dict.
 PATH = "/chat/completions"
@@ -32,12 +32,12 @@ _OPTIONS = FinalRequestOptions.construct(method="post", url=PATH)
 
 def post(client: Any, call: Call) -> Any:
     """Send a call and return the whole HTTP response, read to its end."""
-    return client.request(http.Response, _build_options(call))
+    return client.request(httpx.Response, _build_options(call))
 
 
 async def apost(client: Any, call: Call) -> Any:
     """Do what `post` does."""
-    return await client.request(http.Response, _build_options(call))
+    return await client.request(httpx.Response, _build_options(call))
 
 
 def _build_options(call: Call) -> FinalRequestOptions:
@@ -58,7 +58,7 @@ def open_stream(client: Any, call: Call, reader: StreamReader, stall: float | No
         stall: Seconds without a byte after the reply began that count as a stall; None or 0 for no limit.
     """
     response = client.request(
-        http.Response,
+        httpx.Response,
         _build_options(call),
         stream=True,
         stream_cls=openai.Stream[Any],
@@ -89,7 +89,7 @@ async def aopen_stream(
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """Do what `open_stream` does."""
     response: Any = await client.request(
-        http.Response,
+        httpx.Response,
         _build_options(call),
         stream=True,
         stream_cls=openai.AsyncStream[Any],

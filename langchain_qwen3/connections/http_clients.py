@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.bodies import read_whole
 from langchain_qwen3.connections.loops import LoopTransport, SyncTransport
 from langchain_qwen3.connections.transports.httpx_transport import (
     KEEPALIVE_SECONDS,
     build_ssl_context,
-    http,
     prepare_first_request,
     use_backend,
 )
@@ -66,8 +66,8 @@ class _Shared:
     def __repr__(self) -> str:
         return " + ".join(map(repr, self._transports))
 
-    def _redirect_headers(self, request: http.Request, url: http.URL, method: str) -> http.Headers:
-        headers: http.Headers = super()._redirect_headers(request, url, method)  # type: ignore[misc]  # the client's
+    def _redirect_headers(self, request: httpx.Request, url: httpx.URL, method: str) -> httpx.Headers:
+        headers: httpx.Headers = super()._redirect_headers(request, url, method)  # type: ignore[misc]  # the client's
         if _is_elsewhere(request.url, url):
             for name in [*headers]:
                 if name not in _IMPERSONAL_HEADERS and not name.startswith("x-stainless-"):
@@ -75,7 +75,7 @@ class _Shared:
         return headers
 
 
-def _is_elsewhere(asked: http.URL, told: http.URL) -> bool:
+def _is_elsewhere(asked: httpx.URL, told: httpx.URL) -> bool:
     """Return whether a redirect leads to another server; the same host by https instead of http is none."""
     if asked.host == told.host and (asked.scheme, told.scheme) == ("http", "https"):
         return False
@@ -99,16 +99,16 @@ class SharedAsyncClient(_Shared, openai.DefaultAsyncHttpxClient):
     def _init_transport(self, *_args: Any, **_kwargs: Any) -> LoopTransport:
         return self._init_proxy_transport(None)
 
-    def _init_proxy_transport(self, proxy: http.Proxy | None, *_args: Any, **_kwargs: Any) -> LoopTransport:
+    def _init_proxy_transport(self, proxy: httpx.Proxy | None, *_args: Any, **_kwargs: Any) -> LoopTransport:
         transport = LoopTransport(
             functools.partial(_build_async_pool, self._settings, proxy), shared=self._settings.transport == "aiohttp"
         )
         self._transports.append(transport)
         return transport
 
-    async def send(self, request: http.Request, *, stream: bool = False, **options: Any) -> http.Response:
+    async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
         """Send a request; a reply that is wanted whole is read past httpx's generators."""
-        response: http.Response = await super().send(request, stream=True, **options)
+        response: httpx.Response = await super().send(request, stream=True, **options)
         if not stream:
             await read_whole(response)
         return response
@@ -139,7 +139,7 @@ class SharedSyncClient(_Shared, openai.DefaultHttpxClient):
     def _init_transport(self, *_args: Any, **_kwargs: Any) -> SyncTransport:
         return self._init_proxy_transport(None)
 
-    def _init_proxy_transport(self, proxy: http.Proxy | None, *_args: Any, **_kwargs: Any) -> SyncTransport:
+    def _init_proxy_transport(self, proxy: httpx.Proxy | None, *_args: Any, **_kwargs: Any) -> SyncTransport:
         transport = SyncTransport(functools.partial(_build_sync_pool, self._settings, proxy))
         self._transports.append(transport)
         return transport
@@ -158,25 +158,25 @@ class SharedSyncClient(_Shared, openai.DefaultHttpxClient):
         self.close()
 
 
-def _limits() -> http.Limits:
+def _limits() -> httpx.Limits:
     # How many requests may be in flight is `max_concurrency`'s business: a pool that waits would time out.
-    return http.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_SECONDS)
+    return httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_SECONDS)
 
 
-def _build_async_pool(settings: PoolSettings, proxy: http.Proxy | None) -> http.AsyncBaseTransport:
+def _build_async_pool(settings: PoolSettings, proxy: httpx.Proxy | None) -> httpx.AsyncBaseTransport:
     has_socks_proxy = proxy is not None and proxy.url.scheme.startswith("socks")
     if settings.transport == "aiohttp" and not has_socks_proxy:  # aiohttp speaks no SOCKS
         from langchain_qwen3.connections.transports.aiohttp_transport import AiohttpTransport
 
         return AiohttpTransport(proxy, settings.socket_options)
-    transport = http.AsyncHTTPTransport(
+    transport = httpx.AsyncHTTPTransport(
         verify=build_ssl_context(), limits=_limits(), proxy=proxy, socket_options=settings.socket_options
     )
     use_backend(transport)
     return transport
 
 
-def _build_sync_pool(settings: PoolSettings, proxy: http.Proxy | None) -> http.BaseTransport:
-    return http.HTTPTransport(
+def _build_sync_pool(settings: PoolSettings, proxy: httpx.Proxy | None) -> httpx.BaseTransport:
+    return httpx.HTTPTransport(
         verify=build_ssl_context(), limits=_limits(), proxy=proxy, socket_options=settings.socket_options
     )

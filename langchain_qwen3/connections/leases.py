@@ -17,10 +17,11 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Literal
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient
-from langchain_qwen3.connections.transports.httpx_transport import SocketOption, has_aiohttp, http
+from langchain_qwen3.connections.transports.httpx_transport import SocketOption, has_aiohttp
 
-__all__ = ["ClientLease", "PoolSettings", "http", "lease_clients", "open_connections"]
+__all__ = ["ClientLease", "PoolSettings", "lease_clients", "open_connections"]
 
 _PROXY_VARIABLES = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
 _PROXY_VARIABLES += [name.lower() for name in _PROXY_VARIABLES]  # they count as well, and on Windows are the same
@@ -56,10 +57,10 @@ class PoolSettings:
             )
         if self.proxy is not None:
             try:
-                http.Proxy(self.proxy)
-            except (ValueError, http.InvalidURL):
+                httpx.Proxy(self.proxy)
+            except (ValueError, httpx.InvalidURL):
                 # httpx's message quotes the URL, which may hold a password
-                raise ValueError("openai_proxy must be an http, https, socks5 or socks5h URL.") from None
+                raise ValueError("openai_proxy must be an httpx, https, socks5 or socks5h URL.") from None
 
     def resolve_transport(self) -> PoolSettings:
         """Replace `"auto"` by what it stands for here."""
@@ -83,12 +84,12 @@ class ClientLease:
         weakref.finalize(self, shared.leases.discard, self._number).atexit = False
 
     @property
-    def sync_client(self) -> http.Client:
+    def sync_client(self) -> httpx.Client:
         """The client for `openai.OpenAI(http_client=…)`."""
         return self._shared.sync_client
 
     @property
-    def async_client(self) -> http.AsyncClient:
+    def async_client(self) -> httpx.AsyncClient:
         """The client for `openai.AsyncOpenAI(http_client=…)`."""
         return self._shared.async_client
 

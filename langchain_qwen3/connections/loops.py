@@ -25,8 +25,9 @@ import weakref
 from collections.abc import AsyncGenerator, Callable
 from typing import cast
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.bodies import BODY, CountedStream, CountedSyncStream
-from langchain_qwen3.connections.transports.httpx_transport import PoolSet, http, list_connections
+from langchain_qwen3.connections.transports.httpx_transport import PoolSet, list_connections
 
 __all__ = ["LoopTransport", "SyncTransport"]
 
@@ -34,7 +35,7 @@ _transports: weakref.WeakSet[LoopTransport | SyncTransport] = weakref.WeakSet()
 _inherited: list[object] = []
 
 
-class LoopTransport(http.AsyncBaseTransport):
+class LoopTransport(httpx.AsyncBaseTransport):
     """Sends each request over connections that belong to the running event loop.
 
     Any number of loops and threads may use one transport, one after another or at once. Closing it closes the
@@ -45,7 +46,7 @@ class LoopTransport(http.AsyncBaseTransport):
         shared: one of them serves all requests of a loop.
     """
 
-    def __init__(self, build_pool: Callable[[], http.AsyncBaseTransport], *, shared: bool = False) -> None:
+    def __init__(self, build_pool: Callable[[], httpx.AsyncBaseTransport], *, shared: bool = False) -> None:
         self._build_pool = build_pool
         self._shared = shared
         self._forget()
@@ -55,7 +56,7 @@ class LoopTransport(http.AsyncBaseTransport):
         self._lock = threading.Lock()
         self._sets: dict[asyncio.AbstractEventLoop, _LoopPools] = {}
 
-    async def handle_async_request(self, request: http.Request) -> http.Response:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request on the running loop's connections."""
         loop = asyncio.get_running_loop()
         pools = self._sets.get(loop)
@@ -101,11 +102,11 @@ class LoopTransport(http.AsyncBaseTransport):
         return f"<LoopTransport [{' | '.join(map(repr, list(self._sets.values()))) or 'no loop'}]>"
 
 
-class _LoopPools(PoolSet[http.AsyncBaseTransport]):
+class _LoopPools(PoolSet[httpx.AsyncBaseTransport]):
     """The pool set of one event loop, and the guard that closes it when the loop ends."""
 
     def __init__(
-        self, build: Callable[[], http.AsyncBaseTransport], *, shared: bool, on_close: Callable[[_LoopPools], None]
+        self, build: Callable[[], httpx.AsyncBaseTransport], *, shared: bool, on_close: Callable[[_LoopPools], None]
     ) -> None:
         super().__init__(build, shared=shared)
         self._on_close = on_close
@@ -138,7 +139,7 @@ class _LoopPools(PoolSet[http.AsyncBaseTransport]):
         if await self._close():
             await self._guard.aclose()
 
-    async def send(self, request: http.Request) -> http.Response:
+    async def send(self, request: httpx.Request) -> httpx.Response:
         index = self.take()
         release = functools.partial(self._release, index)
         try:
@@ -149,7 +150,7 @@ class _LoopPools(PoolSet[http.AsyncBaseTransport]):
             await release()
             raise
         response.extensions[BODY] = response.stream
-        response.stream = CountedStream(cast("http.AsyncByteStream", response.stream), release)
+        response.stream = CountedStream(cast("httpx.AsyncByteStream", response.stream), release)
         return response
 
     async def _release(self, index: int) -> None:
@@ -159,13 +160,13 @@ class _LoopPools(PoolSet[http.AsyncBaseTransport]):
     async def _sweep(self) -> None:
         # httpcore drops expired connections when their pool gets a request, which an idle pool never does.
         for pool in self.pools:
-            if isinstance(pool, http.AsyncHTTPTransport):
+            if isinstance(pool, httpx.AsyncHTTPTransport):
                 for connection in list_connections(pool):
                     if connection.has_expired():
                         await connection.aclose()
 
 
-class SyncTransport(http.BaseTransport):
+class SyncTransport(httpx.BaseTransport):
     """Sends the requests of all threads over one pool, which is opened by the first request.
 
     Closing it closes the connections as soon as no request is in flight; the next request opens a new pool.
@@ -174,16 +175,16 @@ class SyncTransport(http.BaseTransport):
         build_pool: makes the inner transport.
     """
 
-    def __init__(self, build_pool: Callable[[], http.BaseTransport]) -> None:
+    def __init__(self, build_pool: Callable[[], httpx.BaseTransport]) -> None:
         self._build_pool = build_pool
         self._forget()
         _transports.add(self)
 
     def _forget(self) -> None:
         self._lock = threading.Lock()
-        self._set: PoolSet[http.BaseTransport] | None = None
+        self._set: PoolSet[httpx.BaseTransport] | None = None
 
-    def handle_request(self, request: http.Request) -> http.Response:
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request from the calling thread."""
         with self._lock:
             pools = self._set = self._set or PoolSet(self._build_pool, shared=True)
@@ -195,7 +196,7 @@ class SyncTransport(http.BaseTransport):
             release()
             raise
         response.extensions[BODY] = response.stream
-        response.stream = CountedSyncStream(cast("http.SyncByteStream", response.stream), release)
+        response.stream = CountedSyncStream(cast("httpx.SyncByteStream", response.stream), release)
         return response
 
     def close(self) -> None:
@@ -216,7 +217,7 @@ class SyncTransport(http.BaseTransport):
         return f"<SyncTransport [{self._set or 'not open'}]>"
 
 
-def _release(pools: PoolSet[http.BaseTransport], index: int) -> None:
+def _release(pools: PoolSet[httpx.BaseTransport], index: int) -> None:
     if pools.give_back(index):
         pools.pools[index].close()
 

@@ -13,7 +13,7 @@ import openai
 import orjson
 from openai import NotGiven
 
-from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3._httpx import httpx
 
 __all__ = ["AsyncSdkClient", "SdkClient"]
 
@@ -22,8 +22,8 @@ class _Template(NamedTuple):
     """A request as all of a client's are, but for the body; and what it was made of."""
 
     source: tuple[Any, ...]
-    url: http.URL
-    headers: http.Headers
+    url: httpx.URL
+    headers: httpx.Headers
     extensions: dict[str, Any]
 
 
@@ -40,11 +40,11 @@ class _PlainRequests:
         template = self._template
         if template is None or template.source != source:
             template = self._template = self._build_template(options, source)
-        request = http.Request(
+        request = httpx.Request(
             "POST",
             template.url,
             headers=template.headers,
-            stream=http.ByteStream(body),
+            stream=httpx.ByteStream(body),
             extensions=template.extensions,
         )
         request.headers.encoding = "ascii"  # or every look at them decodes all of them to find out
@@ -56,8 +56,8 @@ class _PlainRequests:
         headers = self._build_headers(options)
         for name, value in self._client.headers.items():
             headers.setdefault(name, value)
-        timeout = http.Timeout(self.timeout if isinstance(options.timeout, NotGiven) else options.timeout)
-        request = http.Request("POST", self._prepare_url(options.url), headers=headers)
+        timeout = httpx.Timeout(self.timeout if isinstance(options.timeout, NotGiven) else options.timeout)
+        request = httpx.Request("POST", self._prepare_url(options.url), headers=headers)
         del request.headers["Content-Length"]
         return _Template(source, request.url, request.headers, {"timeout": timeout.as_dict()})
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.exchange import PATH
-from langchain_qwen3.connections.transports.httpx_transport import http
-from langchain_qwen3.reply.whole import read_body
+from langchain_qwen3.reply.body import read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,7 +146,7 @@ async def _ask_wire(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]) 
     """Return the reply's JSON as the server wrote it: a message no longer says where its reasoning stood."""
     payload = model._get_request_payload(prompt, **settings)  # noqa: SLF001  # LangChain's own hook, pure
     client: Any = model.root_async_client
-    response = await client.post(PATH, cast_to=http.Response, body=payload)
+    response = await client.post(PATH, cast_to=httpx.Response, body=payload)
     return dict(read_body(response.content, response))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.readers import read_error
 from langchain_qwen3.errors import (
@@ -68,7 +68,7 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
     """
     client: Any = model.root_async_client
     with translate_errors(model.dialect.name, str(model.openai_api_base), model.model_name):
-        response = await client.get(url, cast_to=http.Response, options={"max_retries": 0})
+        response = await client.get(url, cast_to=httpx.Response, options={"max_retries": 0})
         try:
             body = response.json()
         except ValueError:
@@ -146,7 +146,7 @@ async def ask_version(model: ChatQwen3, dialect: str) -> str:
     client: Any = model.root_async_client
     try:
         options = {"timeout": _VERSION_SECONDS, "max_retries": 0}
-        response = await client.get(root + path, cast_to=http.Response, options=options)
+        response = await client.get(root + path, cast_to=httpx.Response, options=options)
         body = response.json()
     except Exception:  # noqa: BLE001  # a version is a courtesy
         return ""

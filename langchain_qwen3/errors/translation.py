@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import openai
 from langchain_core.messages import AIMessage
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.errors.bodies import ErrorFacts, clean_url, read_error_body
 from langchain_qwen3.errors.hints import find_hint
 from langchain_qwen3.errors.kinds import (
@@ -147,7 +147,7 @@ class ErrorTranslator:
         if isinstance(error, BadReplyError) and isinstance(error.body, str):
             error.message += f": {read_error_body(error.body).message[:_LONGEST_QUOTE]}"
         if error.request is None:
-            error.request = _httpx_module().Request("POST", f"{url}/chat/completions")
+            error.request = httpx.Request("POST", f"{url}/chat/completions")
         facts = f"status={getattr(error, 'status_code', None)} code={error.code} param={error.param}"
         hint = find_hint(
             f"{url} dialect={self.dialect_name} {facts} {error.message} {details}",
@@ -287,8 +287,3 @@ def _find_request(exc: Any) -> Any:
 def _loaded(names: tuple[tuple[str, str], ...]) -> tuple[type[BaseException], ...]:
     """The named classes of those modules that are imported: no other module's error can have been raised."""
     return tuple(getattr(sys.modules[module], name) for module, name in names if module in sys.modules)
-
-
-def _httpx_module() -> Any:
-    """The httpx that openai is built on: httpx2 from openai 3 on."""
-    return importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])

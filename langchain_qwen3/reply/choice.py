@@ -22,9 +22,9 @@ from langchain_qwen3.reply.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, WireCall, read_parameterless
 
 if TYPE_CHECKING:
+    from langchain_qwen3.call import ReplyOptions
+    from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
     from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
-    from langchain_qwen3.reply.whole import ReplyOptions
-    from langchain_qwen3.request.tool_choice import ForcedCallStream
 
 KEPT_FIELDS = frozenset({"refusal", "audio", "annotations", "reasoning_details", "function_call"})
 """Message fields that go to `additional_kwargs` as they are."""
@@ -236,7 +236,7 @@ def _build_rescuers(options: ReplyOptions) -> tuple[ToolRescuer | None, _Rehears
 
 
 def _build_forced_reader() -> ForcedCallStream:
-    from langchain_qwen3.request.tool_choice import ForcedCallStream
+    from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
 
     return ForcedCallStream()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage
 from langchain_core.messages.block_translators import register_translator
 
-from langchain_qwen3.reply.whole import PROVIDER
+from langchain_qwen3.call import PROVIDER
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk, InvalidToolCall

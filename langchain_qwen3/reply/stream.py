@@ -18,21 +18,19 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.utils._merge import merge_lists
 from pydantic import BaseModel
 
+from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
+from langchain_qwen3.reply.body import read_body, refuse_other_shapes
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
-from langchain_qwen3.reply.sse import SseReader
-from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
-from langchain_qwen3.reply.whole import (
-    PROVIDER,
-    ReplyOptions,
+from langchain_qwen3.reply.metadata import (
     build_timing,
-    read_body,
     read_choice_metadata,
     read_finish_reason,
     read_metadata,
     read_usage,
-    refuse_other_shapes,
 )
+from langchain_qwen3.reply.sse import SseReader
+from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
 _MESSAGE = AIMessageChunk(content="", additional_kwargs={}, response_metadata={"model_provider": PROVIDER})
 _GENERATION = ChatGenerationChunk(message=_MESSAGE)

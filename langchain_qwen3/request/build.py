@@ -5,7 +5,6 @@ build_call: settings → thinking → tools and response format → history → 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import openai
@@ -13,11 +12,12 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
 
 from langchain_qwen3._warnings import warn_once, warn_unsupported
+from langchain_qwen3.call import Call, ReplyOptions
 from langchain_qwen3.profiles import find_line
-from langchain_qwen3.reply.whole import ReplyOptions
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS, write_constraint
 from langchain_qwen3.request.messages import check_messages, write_messages
 from langchain_qwen3.request.sampling import recommend_sampling, warn_if_greedy
+from langchain_qwen3.request.schema import write_structured
 from langchain_qwen3.request.settings import merge_body, take_settings
 from langchain_qwen3.request.thinking import (
     Thinking,
@@ -27,8 +27,7 @@ from langchain_qwen3.request.thinking import (
     without_thinking,
     write_thinking,
 )
-from langchain_qwen3.request.tool_choice import ToolChoice, ToolPlan, plan_tool_choice
-from langchain_qwen3.structured import write_structured
+from langchain_qwen3.request.tool_choice import ToolPlan, plan_tool_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,27 +45,6 @@ FEW_IN_FLIGHT = 4
 _SDK_OPTIONS = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 _PLANNED = ("tools", "tool_choice", "parallel_tool_calls", "response_format")
 _NO_CHANGE = {"n": 1, "parallel_tool_calls": True}  # what a server that lacks the setting does anyway
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request, ready to be sent, and what reading its reply needs to know.
-
-    Attributes:
-        payload: The JSON body.
-        options: Headers, query and timeout for the SDK.
-        reply: How to read the reply.
-        dialect: Whom it is written for.
-        stream_inside: The server wants a stream even for a whole reply.
-        demanded: The tool choice that the reply must honour, for `check_forced_call`.
-    """
-
-    payload: dict[str, Any]
-    options: dict[str, Any]
-    reply: ReplyOptions
-    dialect: Dialect
-    stream_inside: bool = False
-    demanded: ToolChoice | None = None
 
 
 def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand

@@ -1,52 +1,25 @@
-"""A demanded tool choice: what to send so that the server honours it, and the check where it may not.
+"""A demanded tool choice: what to send so that the server honours it.
 
-`plan_tool_choice` turns what was asked for into payload fields and into what the reply is to be held against.
+`plan_tool_choice` turns the parameters into payload fields and into what the reply must satisfy.
 llama.cpp ignores a named choice, and under `required` the model may talk until its tokens run out. It can be forced
 all the same, thinking included: the tools with `tool_choice: "none"`, so that the prompt shows them and no tool
-grammar is made, beside a JSON schema for an array of calls. `ForcedCallStream` reads that array.
+grammar is made, beside a JSON schema for an array of calls. `reply.tool_calls.forced` reads that array.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-from langchain_core.messages import AIMessage
 from langchain_core.utils.json_schema import dereference_refs
 
-from langchain_qwen3.errors import ToolChoiceError
-from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, read_arguments, read_cut_call
-from langchain_qwen3.reply.tool_calls.rescue import Rescued
+from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
-
-ChoicePolicy = Literal["honoured", "by_strict", "by_format", "named_ignored", "ignored", "refused_thinking"]
-"""What becomes of a forced choice on a server.
-
-`honoured`: all forms work. `by_strict`: they do, but only `strict` holds the arguments to their schema (vLLM 0.32,
-measured). `by_format`: llama.cpp, see above. `named_ignored`: a named choice acts as auto.
-`ignored`: every choice does. `refused_thinking`: an error while thinking.
-"""
+from langchain_qwen3.servers.dialects import ChoicePolicy
 
 _WORDS = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
 _EMPTY_OBJECT = {"type": "object", "properties": {}}
-
-
-class ToolChoice(NamedTuple):
-    """A tool choice, whichever way it was spelled; `name` is set for `named` alone."""
-
-    mode: Literal["auto", "none", "required", "named"]
-    name: str | None = None
-
-    @property
-    def forced(self) -> bool:
-        """Whether a call is demanded."""
-        return self.mode in ("required", "named")
-
-    @property
-    def wire(self) -> str | dict[str, Any]:
-        """OpenAI's spelling."""
-        return _write_named(self.name) if self.name else self.mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +130,7 @@ def _plan_without_thinking(
 ) -> ToolPlan:
     """DashScope: no forced choice while thinking; without it a named one is safe, `required` not always."""
     if len(names) == 1:
-        payload["tool_choice"] = _write_named(names[0])
+        payload["tool_choice"] = ToolChoice("named", names[0]).wire
     if not thinking:
         return ToolPlan(payload=payload, demanded=choice, rescue=True)
     if thinking_only:
@@ -199,99 +172,6 @@ def _build_call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def check_forced_call(message: AIMessage, choice: ToolChoice) -> None:
-    """Raise if a demanded call is missing. An invalid call counts: it says itself what is wrong.
-
-    Raises:
-        ToolChoiceError: The model answered without the call.
-    """
-    called = [call["name"] for call in (*message.tool_calls, *message.invalid_tool_calls)]
-    if None in called or choice.name in called or (called and choice.name is None):
-        return
-    wanted = f"tool_choice demands a call of {choice.name}" if choice.name else "tool_choice demands a tool call"
-    got = f"the model called {', '.join(map(str, called))}" if called else "the model answered without one"
-    reason = message.response_metadata.get("finish_reason")
-    why = ": it ran out of max_tokens" if reason == "length" else ""
-    raise ToolChoiceError(f"{wanted}, but {got}{why}", reply=message)
-
-
-class ForcedCallStream:
-    """Reads the array of calls that `build_forced_format` asks for; each call is given when it is whole.
-
-    Whatever is no such array is text, as it came.
-    """
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._state: Literal["before", "between", "inside", "after", "text"] = "before"
-        self._object = ObjectEnd()
-        self._checked = 0
-
-    def feed(self, text: str) -> Rescued:
-        """Take the next piece of the content."""
-        if self._state == "text":
-            return Rescued(text, [])
-        self._held += text
-        shown: list[str] = []
-        calls: list[dict[str, Any]] = []
-        while self._held and self._step(shown, calls):
-            pass
-        return Rescued("".join(shown), calls)
-
-    def close(self, truncated: bool) -> Rescued:
-        """End the content; a call that was being written when the text was cut is one whose arguments are not."""
-        text, self._held = self._held, ""
-        if self._state != "inside" or not truncated:
-            return Rescued(text if text.strip() else "", [])
-        cut = read_cut_call(text)
-        function = {"name": cut.name if cut.named else None, "arguments": cut.arguments or text}
-        return Rescued("", [{"type": "function", "function": function}])
-
-    def _step(self, shown: list[str], calls: list[dict[str, Any]]) -> bool:
-        """Read on by one bracket or object; return whether there may be more to read."""
-        if self._state == "inside":
-            end = self._object.find(self._held, self._checked)
-            self._checked = len(self._held)
-            if end < 0:
-                return False
-            text, self._held = self._held[:end], self._held[end:]
-            call = _read_call(text)
-            shown.extend([] if call else [text])
-            calls.extend([call] if call else [])
-            self._state = "between"
-            return True
-        rest = self._held.lstrip()
-        if self._state == "between":
-            rest = self._held = self._held.lstrip(" \t\r\n,")
-        if not rest:
-            return False
-        if self._state == "before" and rest[0] == "[":
-            self._held, self._state = rest[1:], "between"
-        elif self._state == "between" and rest[0] == "]":
-            self._held, self._state = rest[1:], "after"
-        elif self._state == "between" and rest[0] == "{":
-            self._held, self._state = rest, "inside"
-            self._object, self._checked = ObjectEnd(), 0
-        else:
-            shown.append(self._held)
-            self._held, self._state = "", "text"
-        return True
-
-
-def _read_call(text: str) -> dict[str, Any] | None:
-    try:
-        call = read_arguments(text)
-    except ValueError:
-        return None
-    if not isinstance(call.get("name"), str) or "arguments" not in call:
-        return None
-    return {"type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
-
-
 def _write_strict(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     """Ask for arguments of the tool's schema, unless the tool says otherwise."""
     return {**tool, "function": {"strict": True, **tool["function"]}} if "function" in tool else tool
-
-
-def _write_named(name: str) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name}}

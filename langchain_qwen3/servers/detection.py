@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import openai
 
-from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, Dialect, find_by_host, find_by_owner
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def _look(client: openai.OpenAI, until: float) -> ServerFacts:
     while (seconds := until - monotonic()) > 0:
         options: Any = {"timeout": seconds, "max_retries": 0}
         try:
-            response = client.get(path, cast_to=http.Response, options=options)
+            response = client.get(path, cast_to=httpx.Response, options=options)
         except openai.APIStatusError as error:
             response = error.response
         try:
@@ -297,7 +297,7 @@ async def _alook(client: openai.AsyncOpenAI) -> ServerFacts:
     options: Any = {"timeout": LOOK_UP_SECONDS, "max_retries": 0}
     while True:
         try:
-            response = await client.get(path, cast_to=http.Response, options=options)
+            response = await client.get(path, cast_to=httpx.Response, options=options)
         except openai.APIStatusError as error:
             response = error.response
         try:

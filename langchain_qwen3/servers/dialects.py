@@ -18,10 +18,16 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langchain_qwen3.request.tool_choice import ChoicePolicy
-
 Path = tuple[str, ...]
 """Where a value goes in the request body: `("chat_template_kwargs", "enable_thinking")`."""
+
+ChoicePolicy = Literal["honoured", "by_strict", "by_format", "named_ignored", "ignored", "refused_thinking"]
+"""What becomes of a forced choice on a server.
+
+`honoured`: all forms work. `by_strict`: they do, but only `strict` holds the arguments to their schema (vLLM 0.32,
+measured). `by_format`: only by a JSON format, see `request.tool_choice` (llama.cpp). `named_ignored`: a named choice
+acts as auto. `ignored`: every choice does. `refused_thinking`: an error while thinking.
+"""
 
 KWARGS = "chat_template_kwargs"
 BOTH_KEYS = ("reasoning_content", "reasoning")

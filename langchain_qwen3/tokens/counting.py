@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import openai
 
-from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.tokens.estimate import (
     CountRequest,
@@ -26,7 +26,7 @@ from langchain_qwen3.tokens.estimate import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from langchain_qwen3.served_model import ServedModel
+    from langchain_qwen3.chat_model import ChatQwen3
     from langchain_qwen3.tokens.local import LocalTokenizer
 
 _T = TypeVar("_T")
@@ -34,7 +34,7 @@ _OPTIONS: Any = {"timeout": 5.0, "max_retries": 0}
 _TEMPLATE_SWITCHES = ("preserve_thinking", "reasoning_effort")
 
 
-def encode_text(model: ServedModel, text: str) -> list[int]:
+def encode_text(model: ChatQwen3, text: str) -> list[int]:
     """Return the token ids of a text.
 
     Raises:
@@ -47,7 +47,7 @@ def encode_text(model: ServedModel, text: str) -> list[int]:
     return _load_tokenizer(model.model_name).encode(text)
 
 
-def count_text(model: ServedModel, text: str) -> int:
+def count_text(model: ChatQwen3, text: str) -> int:
     """Return the number of tokens of a text."""
     try:
         return len(encode_text(model, text))
@@ -55,7 +55,7 @@ def count_text(model: ServedModel, text: str) -> int:
         return estimate_tokens(text)
 
 
-def count_messages(model: ServedModel, payload: dict[str, Any]) -> int:
+def count_messages(model: ChatQwen3, payload: dict[str, Any]) -> int:
     """Return the number of prompt tokens of a request, its chat template included."""
     count = _ask(model, build_count_request(model.dialect.name, payload), read_count)
     if count is not None:
@@ -74,13 +74,13 @@ def count_messages(model: ServedModel, payload: dict[str, Any]) -> int:
         return estimate_message_tokens(payload["messages"], tools, line.tool_format if line else "hermes")
 
 
-def _ask(model: ServedModel, request: CountRequest | None, read: Callable[[Any], _T]) -> _T | None:
+def _ask(model: ChatQwen3, request: CountRequest | None, read: Callable[[Any], _T]) -> _T | None:
     """Return what the server says, None when it does not count; a count is never worth an error."""
     if request is None or model.root_client is None:
         return None
     url = request.resolve_url(str(model.openai_api_base))
     try:
-        return read(model.root_client.post(url, cast_to=http.Response, body=request.body, options=_OPTIONS).json())
+        return read(model.root_client.post(url, cast_to=httpx.Response, body=request.body, options=_OPTIONS).json())
     except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -14,8 +14,8 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_qwen3 import ChatQwen3, errors
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections import exchange
-from langchain_qwen3.connections.transports.httpx_transport import http as httpx
 from langchain_qwen3.errors import (
     BadReplyError,
     Qwen3ConnectionError,

@@ -19,15 +19,16 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from pydantic import BaseModel
 
+from langchain_qwen3.call import METHODS, ReplyOptions
 from langchain_qwen3.errors import Qwen3Error
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.sse import BadEventError, SseReader
 from langchain_qwen3.reply.stream import StreamReader
-from langchain_qwen3.reply.structured_parser import METHODS, StructuredOutputParser
+from langchain_qwen3.reply.structured_parser import StructuredOutputParser
+from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
 from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
-from langchain_qwen3.reply.whole import ReplyOptions, read_response
-from langchain_qwen3.request.tool_choice import ForcedCallStream
+from langchain_qwen3.reply.whole import read_response
 from tests.support.replies import TOOL, respond, split_bytes
 
 NO_ARGUMENTS = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}

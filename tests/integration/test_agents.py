@@ -18,8 +18,8 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3._warnings import forget_warnings
-from langchain_qwen3.connections.transports.httpx_transport import http
 from langchain_qwen3.errors import ToolChoiceError
 from tests.support.scripted import Answer, Scripted, write_call
 
@@ -71,8 +71,8 @@ async def model(engine: LocalServer, sent: list[dict[str, Any]]) -> AsyncIterato
     async def anote(request: Any) -> None:
         note(request)
 
-    sync_client = http.Client(event_hooks={"request": [note]}, timeout=60)
-    async_client = http.AsyncClient(event_hooks={"request": [anote]}, timeout=60)
+    sync_client = httpx.Client(event_hooks={"request": [note]}, timeout=60)
+    async_client = httpx.AsyncClient(event_hooks={"request": [anote]}, timeout=60)
     with sync_client:
         async with async_client:
             yield ChatQwen3(

@@ -14,8 +14,8 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.call import METHODS
 from langchain_qwen3.errors import ToolChoiceError
-from langchain_qwen3.reply.structured_parser import METHODS
 from langchain_qwen3.servers.dialects import DIALECTS
 from tests.support.scripted import Answer, Scripted, write_call
 

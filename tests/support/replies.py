@@ -13,9 +13,10 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3._httpx import httpx
+from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply.stream import StreamReader
-from langchain_qwen3.reply.whole import ReplyOptions, read_response
+from langchain_qwen3.reply.whole import read_response
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
@@ -95,8 +96,8 @@ def respond(content: bytes | Mapping[str, Any], headers: Mapping[str, str] | Non
     """Return the HTTP response with this body."""
     if not isinstance(content, bytes):
         content = json.dumps(content, ensure_ascii=False).encode()
-    request = http.Request("POST", "http://pod.test/v1/chat/completions")
-    return http.Response(200, content=content, headers=headers, request=request)
+    request = httpx.Request("POST", "http://pod.test/v1/chat/completions")
+    return httpx.Response(200, content=content, headers=headers, request=request)
 
 
 def read_whole(body: bytes | Mapping[str, Any], options: ReplyOptions = DEFAULT, which: int = 0) -> AIMessage:

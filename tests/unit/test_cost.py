@@ -15,8 +15,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from bench.replies import build_events
 from bench.server import ReplayProtocol
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply.stream import StreamReader
-from langchain_qwen3.reply.whole import ReplyOptions
 
 TRANSPORTS = ("httpx", "aiohttp")
 LINEAR = 1.1  # how much more than four times as many calls four times the work may take

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from langchain_core.language_models.chat_models import generate_from_stream
 
+from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError
 from langchain_qwen3.reply.stream import StreamReader
-from langchain_qwen3.reply.whole import ReplyOptions, read_response
+from langchain_qwen3.reply.whole import read_response
 from tests.support.replies import (
     RECORDINGS,
     STREAMS,

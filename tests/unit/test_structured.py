@@ -19,9 +19,11 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 
-from langchain_qwen3.reply.structured_parser import METHODS, Method, StructuredOutputParser
+from langchain_qwen3.call import METHODS, Method
+from langchain_qwen3.reply.structured_parser import StructuredOutputParser
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
-from langchain_qwen3.structured import build_structured_runnable, read_schema, write_structured
+from langchain_qwen3.request.schema import read_schema, write_structured
+from langchain_qwen3.structured import build_structured_runnable
 
 ANSWER = {"value": 42, "note": "四十二"}
 REFUSAL = getattr(exceptions, "ModelRefusalError", OutputParserException)

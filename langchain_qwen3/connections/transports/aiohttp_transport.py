@@ -15,18 +15,18 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.transports.aiohttp_tap import Tap
 from langchain_qwen3.connections.transports.httpx_transport import (
     KEEPALIVE_SECONDS,
     SocketOption,
     build_ssl_context,
-    http,
 )
 
 _LARGE_BODY = 2**20  # bytes
 
 
-class AiohttpTransport(http.AsyncBaseTransport):
+class AiohttpTransport(httpx.AsyncBaseTransport):
     """One loop's connections, held by an aiohttp session.
 
     Args:
@@ -34,16 +34,16 @@ class AiohttpTransport(http.AsyncBaseTransport):
         socket_options: `setsockopt` arguments for every socket.
     """
 
-    def __init__(self, proxy: http.Proxy | None = None, socket_options: Sequence[SocketOption] = ()) -> None:
+    def __init__(self, proxy: httpx.Proxy | None = None, socket_options: Sequence[SocketOption] = ()) -> None:
         self._proxy = {} if proxy is None else _build_proxy_options(proxy)
         self._socket_options = socket_options
         self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: http.Request) -> http.Response:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request.
 
         Raises:
-            http.TransportError: the same as `http.AsyncHTTPTransport` raises for this fault.
+            httpx.TransportError: the same as `httpx.AsyncHTTPTransport` raises for this fault.
         """
         if self._session is None:
             self._session = _open_session(self._socket_options)
@@ -65,7 +65,7 @@ class AiohttpTransport(http.AsyncBaseTransport):
             )
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise translate_aiohttp_error(error) from error
-        return http.Response(
+        return httpx.Response(
             reply.status,
             headers=reply.raw_headers,
             stream=_AiohttpStream(reply, limits.get("read")),
@@ -86,17 +86,17 @@ class AiohttpTransport(http.AsyncBaseTransport):
         return len(connector._acquired) + sum(map(len, connector._conns.values()))  # noqa: SLF001
 
 
-def _read_body(request: http.Request) -> Any:
+def _read_body(request: httpx.Request) -> Any:
     """Return what aiohttp is to send, None for nothing."""
     try:
         content = request.content
-    except http.RequestNotRead:
+    except httpx.RequestNotRead:
         return request.stream
     # aiohttp warns (ResourceWarning) of large bodies given as bytes; as a stream they go out the same way
     return request.stream if len(content) > _LARGE_BODY else content or None
 
 
-def _build_proxy_options(proxy: http.Proxy) -> dict[str, Any]:
+def _build_proxy_options(proxy: httpx.Proxy) -> dict[str, Any]:
     headers = dict(proxy.headers)
     if proxy.raw_auth is not None:
         # aiohttp deprecates the class it had for user and password; it turns a proxy's `Authorization` into
@@ -122,7 +122,7 @@ def _open_session(socket_options: Sequence[SocketOption]) -> aiohttp.ClientSessi
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
 
 
-class _AiohttpStream(http.AsyncByteStream):
+class _AiohttpStream(httpx.AsyncByteStream):
     """The body of a reply: every byte that arrived, then the error if there is one.
 
     Args:
@@ -152,7 +152,7 @@ class _AiohttpStream(http.AsyncByteStream):
                 else:
                     tap.has_passed_on = False
         except TimeoutError as error:
-            raise http.ReadTimeout(str(error)) from error
+            raise httpx.ReadTimeout(str(error)) from error
         except aiohttp.ClientError as error:
             # aiohttp raises at once, before what it had received is read
             if arrived := content._read_nowait(-1):  # noqa: SLF001 - read_nowait() raises too
@@ -175,26 +175,26 @@ def _read_arrived(content: aiohttp.StreamReader) -> bytes:
     return content.read_nowait()
 
 
-def translate_aiohttp_error(error: Exception) -> http.TransportError:
+def translate_aiohttp_error(error: Exception) -> httpx.TransportError:
     """Find the error that httpx's own transport raises where aiohttp raised this one."""
-    kind: type[http.TransportError]
+    kind: type[httpx.TransportError]
     match error:
         case aiohttp.ClientHttpProxyError():
-            kind = http.ProxyError
+            kind = httpx.ProxyError
         case aiohttp.ConnectionTimeoutError():
-            kind = http.ConnectTimeout
+            kind = httpx.ConnectTimeout
         case TimeoutError():
-            kind = http.ReadTimeout
+            kind = httpx.ReadTimeout
         case aiohttp.ClientConnectorError():  # refused, unknown host, bad certificate, no TLS, no proxy
-            kind = http.ConnectError
+            kind = httpx.ConnectError
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            kind = http.UnsupportedProtocol
+            kind = httpx.UnsupportedProtocol
         case OSError():  # reset
-            kind = http.ReadError
+            kind = httpx.ReadError
         case aiohttp.ClientPayloadError() if "ConnectionResetError(" in str(error):
-            kind = http.ReadError
+            kind = httpx.ReadError
         case aiohttp.ClientError():  # hung up, cut short, or no HTTP
-            kind = http.RemoteProtocolError
+            kind = httpx.RemoteProtocolError
         case _:  # a header that cannot be sent
-            kind = http.LocalProtocolError
+            kind = httpx.LocalProtocolError
     return kind(str(error))

@@ -15,13 +15,13 @@ import ssl
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.transports.waiter import Waiter
 
 if TYPE_CHECKING:
     import httpcore2 as httpcore
 else:
-    httpcore = importlib.import_module("httpcore2" if http.__name__ == "httpx2" else "httpcore")
+    httpcore = importlib.import_module("httpcore2" if httpx.__name__ == "httpx2" else "httpcore")
 
 __all__ = ["AsyncioBackend"]
 

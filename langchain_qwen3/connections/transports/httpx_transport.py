@@ -14,19 +14,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import openai
 from packaging.version import Version
 
+from langchain_qwen3._httpx import httpx
+
 if TYPE_CHECKING:
     import ssl
-
-    import httpx2 as http
-else:
-    # httpx2 under openai 3, httpx under openai 2; what is installed says nothing, there may be both
-    http = importlib.import_module(
-        next(
-            base.__module__.partition(".")[0]
-            for base in openai.DefaultAsyncHttpxClient.__mro__
-            if base.__name__ == "AsyncClient"
-        )
-    )
 
 __all__ = [
     "KEEPALIVE_SECONDS",
@@ -34,7 +25,6 @@ __all__ = [
     "SocketOption",
     "build_ssl_context",
     "has_aiohttp",
-    "http",
     "list_connections",
     "prepare_first_request",
     "use_backend",
@@ -48,13 +38,13 @@ KEEPALIVE_SECONDS = 4.0
 
 _OLDEST_AIOHTTP = Version("3.12")
 
-Inner = TypeVar("Inner", bound="http.AsyncBaseTransport | http.BaseTransport")
+Inner = TypeVar("Inner", bound="httpx.AsyncBaseTransport | httpx.BaseTransport")
 
 
 @functools.cache
 def build_ssl_context() -> ssl.SSLContext:
     """Build the one TLS context of the process (tens of milliseconds)."""
-    return http.create_ssl_context()
+    return httpx.create_ssl_context()
 
 
 @functools.cache
@@ -86,7 +76,7 @@ def prepare_first_request() -> None:
 
     It takes locks, those of imports among them, and a fork meanwhile leaves the child waiting for them for ever.
     """
-    http.HTTPTransport(verify=build_ssl_context()).close()  # imports httpcore
+    httpx.HTTPTransport(verify=build_ssl_context()).close()  # imports httpcore
     for name in _FIRST_CALL_IMPORTS:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -159,20 +149,20 @@ class PoolSet(Generic[Inner]):
         return f"{sum(self.in_flight)} requests in flight, {self.count_connections()} connections"
 
 
-def use_backend(transport: http.AsyncHTTPTransport) -> None:
+def use_backend(transport: httpx.AsyncHTTPTransport) -> None:
     """Let a transport reach the network through asyncio itself; httpx has no public way to say so."""
     from langchain_qwen3.connections.transports.asyncio_backend import AsyncioBackend
 
     transport._pool._network_backend = AsyncioBackend()  # noqa: SLF001
 
 
-def list_connections(inner: http.AsyncHTTPTransport | http.HTTPTransport) -> list[Any]:
+def list_connections(inner: httpx.AsyncHTTPTransport | httpx.HTTPTransport) -> list[Any]:
     """List httpcore's connections of one of httpx's transports, which shows them in no public way."""
     return inner._pool.connections  # noqa: SLF001
 
 
 def _count_connections(inner: object) -> int:
-    if isinstance(inner, http.AsyncHTTPTransport | http.HTTPTransport):
+    if isinstance(inner, httpx.AsyncHTTPTransport | httpx.HTTPTransport):
         return sum(not connection.is_closed() for connection in list_connections(inner))
     count: Callable[[], int] = getattr(inner, "count_connections", int)
     return count()

@@ -13,9 +13,10 @@ import pytest
 import trustme
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.bodies import BODY
 from langchain_qwen3.connections.leases import PoolSettings, lease_clients
-from langchain_qwen3.connections.transports.httpx_transport import build_ssl_context, http
+from langchain_qwen3.connections.transports.httpx_transport import build_ssl_context
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -76,7 +77,7 @@ async def read_body(transport: Any, url: str, pause: float = 0, limit: float = 1
     """Return the body as `ChatQwen3` reads it: past httpx's own generators."""
     client = lease_clients(PoolSettings(transport=transport)).async_client
     pieces = []
-    async with client.stream("POST", url, json={}, timeout=http.Timeout(limit)) as response:
+    async with client.stream("POST", url, json={}, timeout=httpx.Timeout(limit)) as response:
         await asyncio.sleep(pause)
         async for piece in response.extensions[BODY]:
             pieces.append(piece)
@@ -140,7 +141,7 @@ async def test_server_has_to_wait_for_a_slow_reader(transport: str) -> None:
     event = b"data: %b\n\n" % (b"x" * 60_000)
     async with serving([CHUNKED, *[frame(event)] * 400], pause=0) as server:
         client = lease_clients(PoolSettings(transport=transport)).async_client
-        async with client.stream("POST", server.url, json={}, timeout=http.Timeout(10)) as response:
+        async with client.stream("POST", server.url, json={}, timeout=httpx.Timeout(10)) as response:
             pieces = response.extensions[BODY].__aiter__()
             await anext(pieces)
             await asyncio.sleep(0.2)
@@ -160,7 +161,7 @@ async def test_silence_between_two_pieces_is_a_timeout_and_slow_pieces_are_none(
     """The read timeout is for one wait, not for the whole stream, and it holds after any number of pieces."""
     packets = [CHUNKED, *map(frame, EVENTS)]
     async with serving(packets, pause=0.02) as server:
-        with pytest.raises(http.ReadTimeout):
+        with pytest.raises(httpx.ReadTimeout):
             await read_body(transport, server.url, limit=0.15)
     async with serving([*packets, b"0\r\n\r\n"], pause=0.02) as server:
         assert await read_body(transport, server.url, limit=0.15) == b"".join(EVENTS)
@@ -169,7 +170,7 @@ async def test_silence_between_two_pieces_is_a_timeout_and_slow_pieces_are_none(
 async def test_a_connection_that_ends_before_its_body_is_read_is_an_error(transport: str) -> None:
     """The caller may be busy when it happens, and finds the connection gone."""
     async with serving([CHUNKED.replace(b"chunked", b"Chunked") + frame(EVENTS[0])]) as server:
-        with pytest.raises(http.RemoteProtocolError):
+        with pytest.raises(httpx.RemoteProtocolError):
             await read_body(transport, server.url, pause=0.05)
 
 

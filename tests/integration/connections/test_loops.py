@@ -10,8 +10,8 @@ import openai
 import pytest
 import uvloop
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.leases import PoolSettings, lease_clients
-from langchain_qwen3.connections.transports.httpx_transport import http
 from tests.support.loopback import CHUNKS, Loopback
 
 
@@ -35,7 +35,7 @@ def sdk_client(server, lease):
 
 async def call(client):
     """One whole reply."""
-    response = await client.post("/chat/completions", body={"n": 1}, cast_to=http.Response)
+    response = await client.post("/chat/completions", body={"n": 1}, cast_to=httpx.Response)
     assert response.json()["choices"]
 
 
@@ -44,7 +44,7 @@ async def open_stream(client):
     return await client.post(
         "/chat/completions",
         body={"stream": True},
-        cast_to=http.Response,
+        cast_to=httpx.Response,
         stream=True,
         stream_cls=openai.AsyncStream[dict],
     )
@@ -166,7 +166,7 @@ async def test_connection_closes_when_a_stream_is_left(lease, server):
     """A server goes on generating for a client that only stopped listening."""
     client = sdk_client(server, lease)
     response = await client.post(
-        "/stall-body", body={}, cast_to=http.Response, stream=True, stream_cls=openai.AsyncStream[dict]
+        "/stall-body", body={}, cast_to=httpx.Response, stream=True, stream_cls=openai.AsyncStream[dict]
     )
     async for _ in response.aiter_bytes():
         break
@@ -178,7 +178,7 @@ async def test_connection_closes_when_a_stream_is_left(lease, server):
 async def test_request_is_counted_out_when_it_is_cancelled(lease, server):
     """A count that stays would send every later request to other pools, and keep connections open."""
     client = sdk_client(server, lease)
-    task = asyncio.create_task(client.post("/stall", body={}, cast_to=http.Response))
+    task = asyncio.create_task(client.post("/stall", body={}, cast_to=httpx.Response))
     await settled(server, 1)
     assert "1 requests in flight" in repr(lease)
     task.cancel()
@@ -258,7 +258,7 @@ def httpcore_connections(lease):
         for transport in lease.async_client._transports
         for pools in transport._sets.values()
         for pool in pools.pools
-        if isinstance(pool, http.AsyncHTTPTransport)
+        if isinstance(pool, httpx.AsyncHTTPTransport)
         for connection in list_connections(pool)
     ]
 
@@ -278,12 +278,12 @@ def test_sync_client_reuses_its_connection_and_closes_it_with_the_lease(server):
     lease = lease_clients(PoolSettings(socket_options=((1, 9, 1),)))
     client = openai.OpenAI(api_key="k", base_url=server.base_url, http_client=lease.sync_client)
     for _ in range(5):
-        client.post("/chat/completions", body={}, cast_to=http.Response)
+        client.post("/chat/completions", body={}, cast_to=httpx.Response)
     assert server.connections == 1
     assert lease.sync_client.count_connections() == 1
     lease.close()
     asyncio.run(settled(server, 0))
-    client.post("/chat/completions", body={}, cast_to=http.Response)
+    client.post("/chat/completions", body={}, cast_to=httpx.Response)
     lease.close()
     assert server.connections == 2
 
@@ -294,7 +294,7 @@ def test_sync_stream_goes_on_when_the_lease_is_closed(server):
     client = openai.OpenAI(api_key="k", base_url=server.base_url, http_client=lease.sync_client)
     server.hold = True
     response = client.post(
-        "/chat/completions", body={"stream": True}, cast_to=http.Response, stream=True, stream_cls=openai.Stream[dict]
+        "/chat/completions", body={"stream": True}, cast_to=httpx.Response, stream=True, stream_cls=openai.Stream[dict]
     )
     lease.close()
     server.hold = False

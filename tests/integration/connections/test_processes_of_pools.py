@@ -18,7 +18,8 @@ atexit.register(lambda: at_exit())  # registered first, so called last
 import asyncio, gc, os, signal, sys, threading
 import openai
 from langchain_qwen3.connections import leases as client_pool
-from langchain_qwen3.connections.leases import PoolSettings, http, lease_clients
+from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections.leases import PoolSettings, lease_clients
 
 lease = lease_clients(PoolSettings(transport=sys.argv[1]))
 settings = dict(api_key="k", base_url=sys.argv[2], max_retries=0, timeout=20)
@@ -26,10 +27,10 @@ sync_client = openai.OpenAI(http_client=lease.sync_client, **settings)
 async_client = openai.AsyncOpenAI(http_client=lease.async_client, **settings)
 
 def call():
-    sync_client.post("/chat/completions", body={}, cast_to=http.Response)
+    sync_client.post("/chat/completions", body={}, cast_to=httpx.Response)
 
 async def acall():
-    await async_client.post("/chat/completions", body={}, cast_to=http.Response)
+    await async_client.post("/chat/completions", body={}, cast_to=httpx.Response)
 
 def in_child(work):
     child = os.fork()

@@ -9,8 +9,8 @@ import openai
 import pytest
 import vcr
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.leases import PoolSettings, lease_clients
-from langchain_qwen3.connections.transports.httpx_transport import http
 from tests.support.loopback import FAULTS, Loopback
 
 TRANSPORTS = ["httpx", "aiohttp"]
@@ -35,25 +35,25 @@ async def fault_of(transport, url, **kwargs):
     client = lease_clients(PoolSettings(transport=transport)).async_client
     arrived = b""
     try:
-        async with client.stream("POST", url, timeout=http.Timeout(0.5), json={}, **kwargs) as response:
+        async with client.stream("POST", url, timeout=httpx.Timeout(0.5), json={}, **kwargs) as response:
             async for part in response.aiter_bytes():
                 arrived += part
-    except http.TransportError as error:
+    except httpx.TransportError as error:
         return arrived, type(error)
     raise AssertionError("no error")
 
 
 KINDS = {
-    "hangup": http.RemoteProtocolError,
-    "garbage": http.RemoteProtocolError,
-    "cut-length": http.RemoteProtocolError,
-    "cut-chunked": http.RemoteProtocolError,
-    "bad-chunk": http.RemoteProtocolError,
-    "reset": http.ReadError,
-    "reset-length": http.ReadError,
-    "reset-chunked": http.ReadError,
-    "stall": http.ReadTimeout,
-    "stall-body": http.ReadTimeout,
+    "hangup": httpx.RemoteProtocolError,
+    "garbage": httpx.RemoteProtocolError,
+    "cut-length": httpx.RemoteProtocolError,
+    "cut-chunked": httpx.RemoteProtocolError,
+    "bad-chunk": httpx.RemoteProtocolError,
+    "reset": httpx.ReadError,
+    "reset-length": httpx.ReadError,
+    "reset-chunked": httpx.ReadError,
+    "stall": httpx.ReadTimeout,
+    "stall-body": httpx.ReadTimeout,
 }
 
 
@@ -79,8 +79,8 @@ async def test_refused_and_unknown_hosts_are_connect_errors(transport):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    assert await fault_of(transport, f"http://127.0.0.1:{port}/") == (b"", http.ConnectError)
-    assert await fault_of(transport, "http://no-such-host.invalid/") == (b"", http.ConnectError)
+    assert await fault_of(transport, f"http://127.0.0.1:{port}/") == (b"", httpx.ConnectError)
+    assert await fault_of(transport, "http://no-such-host.invalid/") == (b"", httpx.ConnectError)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -88,7 +88,7 @@ async def test_header_that_cannot_be_sent_is_a_protocol_error(server, transport)
     """A key with a line break in it must not end in a bare ValueError."""
     url = f"{server.origin}/x"
     _arrived, kind = await fault_of(transport, url, headers={"Authorization": "Bearer a\nb"})
-    assert kind is http.LocalProtocolError
+    assert kind is httpx.LocalProtocolError
 
 
 async def test_sdk_reports_a_connection_error_when_refused(lease):
@@ -97,7 +97,7 @@ async def test_sdk_reports_a_connection_error_when_refused(lease):
         api_key="k", base_url="http://127.0.0.1:1/v1", http_client=lease.async_client, max_retries=0
     )
     with pytest.raises(openai.APIConnectionError) as caught:
-        await client.post("/chat/completions", body={}, cast_to=http.Response)
+        await client.post("/chat/completions", body={}, cast_to=httpx.Response)
     assert not isinstance(caught.value, openai.APITimeoutError)
 
 
@@ -120,7 +120,7 @@ async def test_no_key_is_sent_when_redirected_to_another_host(lease, server):
             http_client=lease.async_client,
             default_query={"to": f"{stranger.origin}/chat/completions".replace("127.0.0.1", "localhost")},
         )
-        response = await client.post("/redirect", body={"n": 1}, cast_to=http.Response)
+        response = await client.post("/redirect", body={"n": 1}, cast_to=httpx.Response)
     assert response.status_code == 200
     assert server.requests[0].headers["authorization"] == "Bearer canary"
     assert "canary" not in str(stranger.requests)
@@ -186,7 +186,7 @@ async def test_requests_take_the_proxy_of_the_model(transport, server, monkeypat
 async def test_unreachable_proxy_is_a_connect_error(transport):
     """The proxy is one more host that may refuse."""
     lease = lease_clients(PoolSettings(transport=transport, proxy="http://127.0.0.1:1"))
-    with pytest.raises(http.ConnectError):
+    with pytest.raises(httpx.ConnectError):
         await lease.async_client.post("http://model.test/v1", json={})
 
 

@@ -11,6 +11,7 @@ import aiohttp
 import openai
 import pytest
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections import leases as client_pool
 from langchain_qwen3.connections.leases import PoolSettings, lease_clients
 from langchain_qwen3.connections.transports.aiohttp_transport import translate_aiohttp_error
@@ -18,15 +19,14 @@ from langchain_qwen3.connections.transports.httpx_transport import (
     PoolSet,
     build_ssl_context,
     has_aiohttp,
-    http,
     prepare_first_request,
 )
 
 
 def test_http_is_the_library_the_sdk_is_built_on():
     """Errors and clients of the wrong httpx would match nothing in the SDK."""
-    assert issubclass(openai.DefaultAsyncHttpxClient, http.AsyncClient)
-    assert issubclass(openai.DefaultHttpxClient, http.Client)
+    assert issubclass(openai.DefaultAsyncHttpxClient, httpx.AsyncClient)
+    assert issubclass(openai.DefaultHttpxClient, httpx.Client)
 
 
 def test_models_share_clients_when_settings_are_equal():
@@ -169,12 +169,12 @@ def test_pool_set_is_closed_by_its_last_request_when_retired():
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (aiohttp.ServerDisconnectedError(), http.RemoteProtocolError),
-        (aiohttp.ClientOSError(104, "reset"), http.ReadError),
-        (aiohttp.ConnectionTimeoutError(), http.ConnectTimeout),
-        (aiohttp.SocketTimeoutError(), http.ReadTimeout),
-        (aiohttp.InvalidUrlClientError("x"), http.UnsupportedProtocol),
-        (ValueError("header"), http.LocalProtocolError),
+        (aiohttp.ServerDisconnectedError(), httpx.RemoteProtocolError),
+        (aiohttp.ClientOSError(104, "reset"), httpx.ReadError),
+        (aiohttp.ConnectionTimeoutError(), httpx.ConnectTimeout),
+        (aiohttp.SocketTimeoutError(), httpx.ReadTimeout),
+        (aiohttp.InvalidUrlClientError("x"), httpx.UnsupportedProtocol),
+        (ValueError("header"), httpx.LocalProtocolError),
     ],
 )
 def test_aiohttp_error_becomes_the_one_httpx_raises(error, kind):

@@ -11,7 +11,7 @@ from openai._models import FinalRequestOptions
 from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3._httpx import httpx
 
 PAYLOAD = {"model": "q", "messages": [{"role": "user", "content": "你好 😀"}], "temperature": 0.6, "n": 1}
 
@@ -28,7 +28,7 @@ def build_client(kind: str, **fields: Any) -> Any:
     return model.root_client if kind == "sync" else model.root_async_client
 
 
-def build_both(client: Any, **options: Any) -> tuple[http.Request, http.Request]:
+def build_both(client: Any, **options: Any) -> tuple[httpx.Request, httpx.Request]:
     """Return a request as we build it, and as the SDK does."""
     fields = {"method": "post", "url": "/chat/completions", "json_data": PAYLOAD} | options
     retries = fields.pop("retries_taken", 0)
@@ -38,7 +38,7 @@ def build_both(client: Any, **options: Any) -> tuple[http.Request, http.Request]
     return ours, sdk._build_request(client, prepared, retries_taken=retries)
 
 
-def describe(request: http.Request) -> tuple[Any, ...]:
+def describe(request: httpx.Request) -> tuple[Any, ...]:
     """Return all that a server could tell of a request, the order of headers aside."""
     headers = sorted((name.lower(), value) for name, value in request.headers.raw)
     return request.method, str(request.url), headers, request.extensions, json.loads(request.content)
@@ -53,7 +53,7 @@ KINDS = pytest.mark.parametrize("kind", ["sync", "async"])
     [
         {},
         {"timeout": 7.5},
-        {"timeout": http.Timeout(3.0, connect=1.0)},
+        {"timeout": httpx.Timeout(3.0, connect=1.0)},
         {"headers": {"X-Call": "1"}},
         {"params": {"a": "b"}},
         {"retries_taken": 2},
@@ -96,7 +96,7 @@ def test_headers_of_one_request_stay_its_own_when_another_is_built(kind: str) ->
 @KINDS
 def test_the_sdk_builds_requests_when_the_http_client_is_the_users_own(kind: str) -> None:
     """Protects cookies, query parameters and event hooks of a client that somebody else configured."""
-    own: Any = http.Client(params={"token": "t"}) if kind == "sync" else http.AsyncClient(params={"token": "t"})
+    own: Any = httpx.Client(params={"token": "t"}) if kind == "sync" else httpx.AsyncClient(params={"token": "t"})
     fields = {"http_client": own} if kind == "sync" else {"http_async_client": own}
     ours, sdks = build_both(build_client(kind, **fields))
     assert describe(ours) == describe(sdks)

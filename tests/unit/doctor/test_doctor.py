@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from langchain_qwen3.connections.transports.httpx_transport import http
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.doctor import Diagnosis, Finding, readers
 from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.probes import Streamed, Together
@@ -52,7 +52,7 @@ def stream(message: AIMessage, moments: tuple[float, ...] = MOMENTS) -> Streamed
 
 def refuse(status: int, text: str = "no") -> Any:
     """Return the HTTP response of a refusal."""
-    return http.Response(status, text=text, request=http.Request("POST", "http://pod.test/v1/chat/completions"))
+    return httpx.Response(status, text=text, request=httpx.Request("POST", "http://pod.test/v1/chat/completions"))
 
 
 # -- where the server is, and what it serves --------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from hypothesis import given, settings, strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_openai.chat_models import base as langchain_openai
 
-from langchain_qwen3 import errors
+from langchain_qwen3 import _httpx, errors
 from langchain_qwen3.errors import (
     BadReplyError,
     Qwen3ConnectionError,
@@ -34,10 +34,9 @@ from langchain_qwen3.errors import (
     translate_errors,
 )
 from langchain_qwen3.errors.hints import _NETWORK, _SETTINGS, _STATUS
-from langchain_qwen3.errors.translation import _httpx_module
 from langchain_qwen3.reply.sse import BadEventError
 
-HTTPX = _httpx_module()  # httpx2 under openai 3, httpx under openai 2
+HTTPX = _httpx.httpx  # httpx2 under openai 3, httpx under openai 2
 URL = "http://pod.test:8000/v1"
 CANARY = "token-canary-31415926"
 CONNECTION = (Qwen3ConnectionError, StreamCutError)  # before a stream, and inside it

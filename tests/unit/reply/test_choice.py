@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from langchain_core.messages import AIMessage
 
-from langchain_qwen3.reply.whole import ReplyOptions
+from langchain_qwen3.call import ReplyOptions
 from tests.support.replies import (
     TOOL,
     facts,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 
+from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply.stream import StreamReader
-from langchain_qwen3.reply.whole import ReplyOptions
 from tests.support.replies import (
     TOOL,
     add_up,

@@ -14,10 +14,10 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
+from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.errors import BadReplyError, Qwen3ServerError, StreamCutError
 from langchain_qwen3.reply.sse import BadEventError
 from langchain_qwen3.reply.stream import StreamReader, build_call_chunk, build_text_chunk
-from langchain_qwen3.reply.whole import ReplyOptions
 from tests.support.replies import (
     TOOL,
     add_up,

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.errors import BadReplyError, Qwen3Error, Qwen3RateLimitError, Qwen3ServerError
-from langchain_qwen3.reply.whole import ReplyOptions, read_response, read_usage
+from langchain_qwen3.reply.metadata import read_usage
+from langchain_qwen3.reply.whole import read_response
 from tests.support.replies import (
     USAGE,
     facts,

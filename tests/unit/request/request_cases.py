@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_qwen3._warnings import forget_warnings
-from langchain_qwen3.request.build import Call, build_call
+from langchain_qwen3.call import Call
+from langchain_qwen3.request.build import build_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,17 +10,12 @@ from hypothesis import given, settings, strategies as st
 from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
+from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.errors import ToolChoiceError
+from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream, check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
-from langchain_qwen3.request.tool_choice import (
-    ChoicePolicy,
-    ForcedCallStream,
-    ToolChoice,
-    build_forced_format,
-    check_forced_call,
-    plan_tool_choice,
-    read_tool_choice,
-)
+from langchain_qwen3.request.tool_choice import build_forced_format, plan_tool_choice, read_tool_choice
+from langchain_qwen3.servers.dialects import ChoicePolicy
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": CITY}}

@@ -1,0 +1,83 @@
+"""What request, connections and reply agree on: a call, how to read its reply, and the words both sides use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_qwen3.servers.dialects import Dialect
+
+PROVIDER = "qwen3"
+"""`model_provider` in metadata and LangSmith's `ls_provider`: one word, or middleware distrusts reported usage."""
+
+Method = Literal["json_schema", "function_calling", "json_mode"]
+"""How a structured answer is asked for: a response format, a forced tool, or any JSON."""
+
+METHODS: tuple[Method, ...] = ("json_schema", "function_calling", "json_mode")
+
+
+class ToolChoice(NamedTuple):
+    """A tool choice, whichever way it was spelled; `name` is set for `named` alone."""
+
+    mode: Literal["auto", "none", "required", "named"]
+    name: str | None = None
+
+    @property
+    def forced(self) -> bool:
+        """Whether a call is demanded."""
+        return self.mode in ("required", "named")
+
+    @property
+    def wire(self) -> str | dict[str, Any]:
+        """OpenAI's spelling."""
+        return {"type": "function", "function": {"name": self.name}} if self.name else self.mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyOptions:
+    """What reading a reply needs to know of its request.
+
+    Attributes:
+        return_reasoning: False leaves reasoning out of messages and chunks.
+        thinking_off: Thinking was switched off or the checkpoint has none, so a reply of nothing but reasoning is the
+            answer in the wrong field (vLLM's parser does that, measured on 0.32).
+        opened: The template opened `<think>` in the prompt and no parser is known to strip it.
+        tools: The wire tools of the request.
+        rescue_tool_calls: Read calls of these tools that were left in the text.
+        forced_calls: The content is the JSON array of a forced choice.
+        repair_tool_calls: Mend the known damage of Qwen's tool parsers.
+        include_headers: Put the response headers into the metadata.
+    """
+
+    return_reasoning: bool = True
+    thinking_off: bool = False
+    opened: bool = False
+    tools: tuple[Mapping[str, Any], ...] = ()
+    rescue_tool_calls: bool = True
+    forced_calls: bool = False
+    repair_tool_calls: bool = False
+    include_headers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request, ready to be sent, and what reading its reply needs to know.
+
+    Attributes:
+        payload: The JSON body.
+        options: Headers, query and timeout for the SDK.
+        reply: How to read the reply.
+        dialect: Whom it is written for.
+        stream_inside: The server wants a stream even for a whole reply.
+        demanded: The tool choice that the reply must honour, for `check_forced_call`.
+    """
+
+    payload: dict[str, Any]
+    options: dict[str, Any]
+    reply: ReplyOptions
+    dialect: Dialect
+    stream_inside: bool = False
+    demanded: ToolChoice | None = None
