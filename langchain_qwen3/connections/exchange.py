@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import openai
 from openai._models import FinalRequestOptions  # what `post` hands to `request`, which takes nothing else
@@ -20,7 +20,7 @@ from langchain_qwen3.errors import StreamStallError
 from langchain_qwen3.reply.stream import StreamReader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from langchain_qwen3.call import Call
 
@@ -28,6 +28,79 @@ if TYPE_CHECKING:
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
 _OPTIONS = FinalRequestOptions.construct(method="post", url=PATH)
+
+
+class Answer(NamedTuple):
+    """What came back from a path that is no chat completion.
+
+    Attributes:
+        status: HTTP status.
+        headers: Response headers, their names case-insensitive.
+        body: The parsed JSON, None when it was none.
+        response: The whole HTTP response.
+        error: What the SDK raises for an error status, None for the others.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    response: Any
+    error: openai.APIStatusError | None = None
+
+
+def get_json(client: Any, path: str, *, seconds: float | None = None) -> Answer:
+    """Get a path once, without retries, and return whatever answer came.
+
+    Args:
+        client: The SDK's client.
+        path: Below the base URL, or a whole address.
+        seconds: Time limit of each step; None for the client's own.
+
+    Raises:
+        openai.APIConnectionError: No answer came; `openai.APITimeoutError` is one.
+    """
+    try:
+        return _read_answer(client.get(path, cast_to=httpx.Response, options=_build_lookup_options(seconds)))
+    except openai.APIStatusError as error:
+        return _read_answer(error.response, error)
+
+
+async def aget_json(client: Any, path: str, *, seconds: float | None = None) -> Answer:
+    """Do what `get_json` does."""
+    try:
+        return _read_answer(await client.get(path, cast_to=httpx.Response, options=_build_lookup_options(seconds)))
+    except openai.APIStatusError as error:
+        return _read_answer(error.response, error)
+
+
+def post_json(client: Any, path: str, body: Mapping[str, Any], *, seconds: float | None = None) -> Answer:
+    """Post a JSON body once, as `get_json` gets."""
+    options = _build_lookup_options(seconds)
+    try:
+        return _read_answer(client.post(path, cast_to=httpx.Response, body=body, options=options))
+    except openai.APIStatusError as error:
+        return _read_answer(error.response, error)
+
+
+async def apost_json(client: Any, path: str, body: Mapping[str, Any], *, seconds: float | None = None) -> Answer:
+    """Do what `post_json` does."""
+    options = _build_lookup_options(seconds)
+    try:
+        return _read_answer(await client.post(path, cast_to=httpx.Response, body=body, options=options))
+    except openai.APIStatusError as error:
+        return _read_answer(error.response, error)
+
+
+def _build_lookup_options(seconds: float | None) -> dict[str, Any]:
+    return {"max_retries": 0} if seconds is None else {"max_retries": 0, "timeout": seconds}
+
+
+def _read_answer(response: Any, error: openai.APIStatusError | None = None) -> Answer:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    return Answer(response.status_code, response.headers, body, response, error)
 
 
 def post(client: Any, call: Call) -> Any:

@@ -1,9 +1,9 @@
 """A small HTTP server on 127.0.0.1 for tests of connections: it counts them, and misbehaves when asked to.
 
 It runs on a loop and thread of its own, so that any number of loops, threads and processes may call it. The
-last part of the path says how it answers: any name of `FAULTS` by breaking the connection,
-`redirect?to=URL` by sending the client elsewhere, everything else as a model would, whole or streamed. As a
-proxy it answers in the place of any host.
+last part of the path says how it answers: any name of `FAULTS` by breaking the connection, `status-404` (or any other
+number) by that status, `redirect-307?to=URL` by sending the client elsewhere, everything else as a model would, whole
+or streamed. As a proxy it answers in the place of any host.
 """
 
 from __future__ import annotations
@@ -149,9 +149,11 @@ class Loopback:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 writer.transport.abort()
             return False
-        if name == "redirect":
-            location = parse_qs(url.query)["to"][0]
-            writer.write(f"HTTP/1.1 307 Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
+        kind, _, status = name.partition("-")
+        if kind in ("redirect", "status"):
+            targets = parse_qs(url.query).get("to", [])
+            location = "".join(f"Location: {target}\r\n" for target in targets)
+            writer.write(f"HTTP/1.1 {status or 307} X\r\n{location}Content-Length: 0\r\n\r\n".encode())
         elif request.body and json.loads(request.body).get("stream"):
             await self._stream(writer)
         else:
