@@ -210,6 +210,17 @@ _MAX = ModelLine(
     max_input=258_048,
     max_output=65_536,
 )
+# Aliases of the newest Qwen3-class model, off by default. Snapshots before 2025-04 are Qwen2.5. [D; limits C]
+_NO_QWEN2 = r"(?!-2024|-2025-0[123]|-\d{4}$)"
+_PLUS = ModelLine(
+    "Qwen-Plus/Flash",
+    re.compile(rf"qwen-(?:plus|flash){_NO_QWEN2}"),
+    thinking="hybrid",
+    thinking_default=False,
+    context=1_000_000,
+    max_input=997_952,
+    max_output=32_768,
+)
 # Hosted, 2026-05. [D; limits C]
 _QWEN37_MAX = ModelLine(
     "Qwen3.7-Max",
@@ -243,15 +254,8 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     # Hosted: `enable_thinking: false` is an HTTP 400; `reasoning_effort` is not documented for it. [D, C]
     _variant(_QWEN38_MAX, "Qwen3.8-Max preview", r"qwen3\.8-max-preview", thinking="always", efforts=()),
     _QWEN38_MAX,
-    # Hosted; limits not documented where we looked. [D; inputs ?]
-    _variant(
-        _QWEN38_MAX,
-        "Qwen3.8-Omni-Flash",
-        r"qwen3\.8-omni-flash",
-        inputs=_OMNI,
-        max_input=None,
-        max_output=None,
-    ),
+    # Hosted; 983,616 tokens of prompt while thinking. [D]
+    _variant(_QWEN38_MAX, "Qwen3.8-Omni-Flash", r"qwen3\.8-omni", inputs=_OMNI),
     # 125B-A6B. The card has a switch, others say "always on": the card is followed; template not seen. [D, ?]
     _variant(_QWEN38, "Qwen3.8-Flash-Next", r"qwen3\.8-flash-next"),
     _variant(_QWEN38_MAX, "Qwen3.8-Flash", r"qwen3\.8-flash", inputs=_VISION),  # [D; limits C]
@@ -299,6 +303,18 @@ MODEL_LINES: tuple[ModelLine, ...] = (
         thinking_default=False,
         sampling_plain=replace(_THINKING_35, top_p=1.0, presence_penalty=2.0),
     ),
+    # Hosted, Plus and Flash. Catalogues do not list it among the models that reason. [C; thinking ?]
+    ModelLine(
+        "Qwen3.5-Omni",
+        re.compile(r"qwen3\.5-omni"),
+        thinking="never",
+        thinking_default=False,
+        inputs=_OMNI,
+        context=262_144,
+        max_input=196_608,
+        max_output=32_768,
+        vocabulary="qwen3.5",
+    ),
     # Hosted; limits known for Plus. [D; limits C]
     _variant(
         _QWEN35,
@@ -312,19 +328,22 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     # --- Qwen3, hosted ---
     # The snapshot before the switch came. [D]
     _variant(_MAX, "Qwen3-Max 2025-09-23", r"qwen3-max-2025-09-23", thinking="never"),
+    # DeepInfra and Vercel sell it as a model of its own. [C; that it cannot be switched off ?]
+    _variant(_MAX, "Qwen3-Max-Thinking", r"qwen3-max-thinking", thinking="always", thinking_default=True),
     _MAX,
-    # Aliases of the newest Qwen3-class model, off by default. [D; limits C]
+    # The first snapshots of the Qwen3 class. [D; limits C]
+    _variant(
+        _PLUS, "Qwen-Plus 2025-04 to 2025-07-14", r"qwen-plus-2025-0(?:4|5|6|7-14)", context=131_072, max_input=129_024
+    ),
+    _PLUS,
+    # Superseded by Qwen-Flash. Snapshots before 2025-04 are Qwen2.5. [D; context ?]
     ModelLine(
-        "Qwen-Plus/Flash",
-        re.compile(r"qwen-(?:plus|flash)"),
+        "Qwen-Turbo",
+        re.compile(rf"qwen-turbo{_NO_QWEN2}"),
         thinking="hybrid",
         thinking_default=False,
-        context=1_000_000,
-        max_input=997_952,
-        max_output=32_768,
+        context=131_072,
     ),
-    # Superseded by Qwen-Flash. [D; context ?]
-    ModelLine("Qwen-Turbo", re.compile(r"qwen-turbo"), thinking="hybrid", thinking_default=False, context=131_072),
     # --- Coder ---
     # 2026-02; sampling was not re-found on the card, so none is stated. [D]
     _variant(_CODER, "Qwen3-Coder-Next", r"qwen3-coder-next", sampling_plain=None),

@@ -16,15 +16,37 @@ __all__ = ["MODEL_LINES", "ModelLine", "Sampling", "build_profile", "find_line",
 # Same family name, but no chat model, or another vendor's template on Qwen3 weights.
 _NOT_CHAT_QWEN = re.compile(r"deepseek|embedding|rerank|guard|-asr|-tts|livetranslate")
 
+_SPELLINGS = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"[\s_:]+|--+", "-"),
+        (r"qwen-3(?=[-./]|p\d|$)", "qwen3"),
+        # The dot of a version: Fireworks writes qwen3p8, Databricks qwen35, EmpirioLabs and file names qwen3-5. After
+        # a hyphen a digit is a version only if a size or a hosted name follows: qwen3-8-4bit has 8B.
+        (r"qwen3p(?=\d)", "qwen3."),
+        (r"qwen3([5-8])(?=-|moe|$)", r"qwen3.\1"),
+        (r"qwen3-([5-8])(?=-(?:\d[\d.]*(?:[-p]\d+)?[bt]\b|max|plus|flash|omni)|-?moe|for)", r"qwen3.\1"),
+        # The dot of a size, where it must be one: qwen3-0p6b, qwen3.5-0-8b.
+        (r"(?<=-)(\d)p(\d)(?=[bt]\b)", r"\1.\2"),
+        (r"(qwen3\.\d-[012])-(?=\d[bt]\b)", r"\1."),
+        # Official GGUF files are named Qwen3VL, architectures qwen3vl and Qwen3NextForCausalLM.
+        (r"(qwen3(?:\.\d)?)(?=vl|omni|next|coder|max|plus|flash)", r"\1-"),
+        # The kind of input stands first in a line's own names: qwen3-8b-vl is somebody's for qwen3-vl-8b.
+        (r"(qwen3(?:\.\d)?)-((?:[^-/]+-)*[^-/]+)-(vl|omni)\b", r"\1-\3-\2"),
+    )
+)
+
 
 def normalise_name(model: str) -> str:
-    """Write a model name in one form: lower case, "-" between its parts, "qwen3" without a hyphen inside.
+    """Write a model name in one form: lower case, "-" between its parts, versions with a dot, "qwen3" in one piece.
 
-    "Qwen_Qwen3-8B-Q4_K_M.gguf" becomes "qwen-qwen3-8b-q4-k-m.gguf", "qwen3:30b-a3b" becomes "qwen3-30b-a3b".
-    Slashes stay.
+    "Qwen_Qwen3-8B-Q4_K_M.gguf" becomes "qwen-qwen3-8b-q4-k-m.gguf", "Qwen3VL-8B" becomes "qwen3-vl-8b", "qwen3p6-35b"
+    becomes "qwen3.6-35b". Slashes stay.
     """
-    name = re.sub(r"[\s_:]+|--+", "-", model.strip().lower().replace("\\", "/"))
-    return re.sub(r"qwen-3(?=[-./]|$)", "qwen3", name)
+    name = model.strip().lower().replace("\\", "/")
+    for pattern, replacement in _SPELLINGS:
+        name = pattern.sub(replacement, name)
+    return name
 
 
 @lru_cache(maxsize=1024)

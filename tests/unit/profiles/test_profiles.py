@@ -1,5 +1,7 @@
 """Model names, what is known about them, and LangChain's profile of it."""
 
+import json
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
@@ -7,70 +9,12 @@ from langchain_core.language_models import ModelProfile
 
 from langchain_qwen3.profiles import MODEL_LINES, build_profile, find_line, normalise_name
 
-NAMES = {
-    "Qwen3": (
-        "Qwen/Qwen3-0.6B qwen3 qwen3:latest qwen3:8b qwen3:30b-a3b qwen3-8b qwen3-235b-a22b qwen/qwen3-32b:free"
-        " Qwen3-0.6B-Q8_0.gguf Qwen_Qwen3-8B-Q4_K_M.gguf unsloth/Qwen3-14B-GGUF hf.co/unsloth/Qwen3-14B-GGUF:Q4_K_M"
-        " Qwen/Qwen3-32B-AWQ Qwen/Qwen3-30B-A3B-FP8 mlx-community/Qwen3-4B-4bit qwen-3-32b qwen.qwen3-32b-v1:0"
-        " Qwen/Qwen3-235B-A22B-fp8-tput Qwen/Qwen3-32B:nebius qwen3-8b-my-lora Qwen3-8B-Instruct Qwen3-8B-Base"
-        " /models/models--Qwen--Qwen3-8B/snapshots/9c925d64 C:\\models\\Qwen3-1.7B-Q8_0.gguf my-qwen3-finetune QWEN3-4B"
-    ),
-    "Qwen3-2507 Instruct": (
-        "Qwen/Qwen3-4B-Instruct-2507 /models/Qwen3-4B-Instruct-2507 qwen3:30b-a3b-instruct-2507-q4_K_M"
-        " qwen3-235b-a22b-instruct-2507 qwen/qwen3-235b-a22b-2507 qwen/qwen3-4b-2507 Qwen3-30B-A3B-Instruct-2507-FP8"
-        " accounts/fireworks/models/qwen3-235b-a22b-instruct-2507 GGUF_Qwen3-2507-4B-IT-Q4KM"
-        " qwen-3-235b-a22b-instruct-2507"
-    ),
-    "Qwen3-2507 Thinking": (
-        "Qwen/Qwen3-4B-Thinking-2507 qwen3:30b-a3b-thinking-2507 qwen3-235b-a22b-thinking-2507"
-        " qwen/qwen3-4b-thinking-2507 Qwen3-30B-A3B-Thinking-2507-UD-Q4_K_XL.gguf"
-    ),
-    "Qwen3-Next Instruct": "Qwen/Qwen3-Next-80B-A3B-Instruct qwen3-next-80b-a3b-instruct",
-    "Qwen3-Next Thinking": "Qwen/Qwen3-Next-80B-A3B-Thinking-FP8 qwen3-next-80b-a3b-thinking",
-    "Qwen3-Next, edition not named": "qwen3-next:80b",
-    "Qwen3-Coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct qwen3-coder:30b qwen3-coder-30b-a3b-instruct qwen/qwen3-coder",
-    "Qwen3-Coder-Next": "Qwen/Qwen3-Coder-Next qwen3-coder-next:latest",
-    "Qwen3-Coder-Plus/Flash": "qwen3-coder-plus qwen3-coder-flash-2025-07-28",
-    "Qwen3-VL Instruct": "Qwen/Qwen3-VL-8B-Instruct qwen3-vl:235b-a22b-instruct qwen3-vl-32b-instruct",
-    "Qwen3-VL Thinking": "Qwen3-VL-8B-Thinking-FP8 qwen3-vl-235b-a22b-thinking qwen3-vl:8b-thinking",
-    "Qwen3-VL, edition not named": "qwen3-vl:8b qwen/qwen3-vl-8b",
-    "Qwen3-VL-Plus/Flash": "qwen3-vl-plus qwen3-vl-flash-2025-10-15",
-    "Qwen3-Omni Instruct": "Qwen/Qwen3-Omni-30B-A3B-Instruct",
-    "Qwen3-Omni Thinking": "Qwen/Qwen3-Omni-30B-A3B-Thinking",
-    "Qwen3-Omni Captioner": "Qwen/Qwen3-Omni-30B-A3B-Captioner",
-    "Qwen3-Omni, edition not named": "qwen3-omni:30b",
-    "Qwen3-Omni-Flash": "qwen3-omni-flash qwen3-omni-flash-2025-12-01",
-    "Qwen3-Max": "qwen3-max qwen3-max-2026-01-23 qwen/qwen3-max",
-    "Qwen3-Max 2025-09-23": "qwen3-max-2025-09-23",
-    "Qwen-Plus/Flash": "qwen-plus qwen-plus-latest qwen-plus-2025-07-28 qwen-flash qwen/qwen-plus",
-    "Qwen-Turbo": "qwen-turbo qwen-turbo-latest",
-    "Qwen3.5": "Qwen/Qwen3.5-397B-A17B Qwen/Qwen3.5-27B qwen3.5:9b qwen3.5-35b-a3b Qwen3.5-4B-Q4_K_M.gguf",
-    "Qwen3.5 0.8B/2B": "Qwen/Qwen3.5-0.8B qwen3.5:2b",
-    "Qwen3.5-Plus/Flash": "qwen3.5-plus qwen/qwen3.5-plus-02-15 qwen3.5-flash",
-    "Qwen3.6": "Qwen/Qwen3.6-27B qwen3.6:35b-a3b",
-    "Qwen3.6-Plus/Flash": "qwen3.6-plus qwen3.6-flash-2026-04-16",
-    "Qwen3.6-Max": "qwen3.6-max-preview",
-    "Qwen3.7": "qwen3.7-plus qwen3.7-flash-2026-07-15",
-    "Qwen3.7-Max": "qwen3.7-max qwen3.7-max-2026-05-20",
-    "Qwen3.7-Max thinking-only snapshots": "qwen3.7-max-preview qwen3.7-max-2026-05-17",
-    "Qwen3.8": "Qwen/Qwen3.8-27B qwen3.8:27b",
-    "Qwen3.8-2.4T-A95B": "Qwen/Qwen3.8-2.4T-A95B",
-    "Qwen3.8-Max": "qwen3.8-max qwen3.8-max-0902",
-    "Qwen3.8-Max preview": "qwen3.8-max-preview",
-    "Qwen3.8-Flash": "qwen3.8-flash",
-    "Qwen3.8-Flash-Next": "Qwen/Qwen3.8-Flash-Next",
-    "Qwen3.8-Omni-Flash": "qwen3.8-omni-flash",
-}
-FOREIGN = (
-    "gpt-5 my-lora default llama3.1:8b qwen2.5:7b Qwen/Qwen2.5-7B-Instruct Qwen/QwQ-32B qwen-max qwen-vl-max"
-    " qwen3.9-27b"
-    " deepseek-ai/DeepSeek-R1-0528-Qwen3-8B deepseek-r1:8b-0528-qwen3 Qwen/Qwen3-Embedding-8B Qwen/Qwen3-Reranker-4B"
-    " qwen3-vl-rerank Qwen/Qwen3Guard-Gen-8B qwen3-asr-flash qwen3-tts-flash Qwen3-VL-Embedding-2B"
-    " qwen3-livetranslate-flash"
-)
+NAMES: dict[str, list[str]] = json.loads(Path(__file__).with_name("model_names.json").read_text(encoding="utf-8"))
+"""Line → names it is served under: LiteLLM's catalogue, files, architectures. What is none of them is under `none`."""
+FOREIGN = NAMES.pop("none")
 
 
-@pytest.mark.parametrize(("line", "model"), [(line, name) for line, names in NAMES.items() for name in names.split()])
+@pytest.mark.parametrize(("line", "model"), [(line, name) for line, names in NAMES.items() for name in names])
 def test_find_line_knows_model_when_spelled_by_any_server(line: str, model: str) -> None:
     """Protects recognition: Hugging Face, Ollama, GGUF, paths, OpenRouter, DashScope, Bedrock, a LoRA's name."""
     found = find_line(model)
@@ -78,7 +22,7 @@ def test_find_line_knows_model_when_spelled_by_any_server(line: str, model: str)
     assert found.name == line
 
 
-@pytest.mark.parametrize("model", [*FOREIGN.split(), "", "/", "snapshots/9c925d64"])
+@pytest.mark.parametrize("model", [*FOREIGN, "", "/", "snapshots/9c925d64"])
 def test_find_line_is_none_when_name_is_foreign(model: str) -> None:
     """Protects every other model from facts that are not its own."""
     assert find_line(model) is None
@@ -87,7 +31,7 @@ def test_find_line_is_none_when_name_is_foreign(model: str) -> None:
 def test_find_line_reaches_every_row() -> None:
     """Protects the table: a row hidden behind an earlier one would never be used."""
     reached = {
-        find_line(name, server) for names in NAMES.values() for name in names.split() for server in (None, "dashscope")
+        find_line(name, server) for names in NAMES.values() for name in names for server in (None, "dashscope")
     }
     assert set(MODEL_LINES) == reached
     assert len({line.name for line in MODEL_LINES}) == len(MODEL_LINES)
@@ -145,11 +89,30 @@ def test_normalise_name_gives_one_form_when_spellings_differ() -> None:
     assert normalise_name("models\\Qwen-3:8b") == "models/qwen3-8b"
 
 
+@pytest.mark.parametrize(
+    ("model", "normalised"),
+    [
+        ("accounts/fireworks/models/qwen3p8-2p4t-a95b", "accounts/fireworks/models/qwen3.8-2.4t-a95b"),
+        ("Qwen3_5-9B", "qwen3.5-9b"),
+        ("databricks-qwen35-122b-a10b", "databricks-qwen3.5-122b-a10b"),
+        ("qwen3-8-27b", "qwen3.8-27b"),
+        ("qwen3-8-4bit", "qwen3-8-4bit"),
+        ("qwen3-5-0-8b", "qwen3.5-0.8b"),
+        ("Qwen3-0.6B-FP8", "qwen3-0.6b-fp8"),
+        ("Qwen3VL-8B-Instruct-Q8_0.gguf", "qwen3-vl-8b-instruct-q8-0.gguf"),
+        ("Qwen3-30B-A3B-VL-Instruct", "qwen3-vl-30b-a3b-instruct"),
+        ("/data/qwen3.6-27b/", "/data/qwen3.6-27b/"),
+    ],
+)
+def test_normalise_name_reads_versions_and_sizes_when_dots_are_missing(model: str, normalised: str) -> None:
+    """Protects recognition where a host, a file system or a catalogue may not write a dot or a hyphen."""
+    assert normalise_name(model) == normalised
+
+
 @pytest.mark.parametrize("line", MODEL_LINES, ids=lambda line: line.name)
 def test_build_profile_uses_known_keys_only(line) -> None:
     """Protects from the warning langchain-core gives for keys it does not know, in either version."""
-    name = next(name for name in NAMES.get(line.name, "qwen3.8-2.4t-a95b").split())
-    profile = build_profile(name)
+    profile = build_profile(NAMES.get(line.name, ["qwen3.8-2.4t-a95b"])[0])
     assert profile is not None
     assert set(profile) <= set(get_type_hints(ModelProfile))
 
