@@ -9,29 +9,13 @@ from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 PAGE = Path(__file__).with_name("servers.md")
 MARKERS = ("<!-- table of servers: made by servers_table.py -->", "<!-- end of table -->")
 
-START = {
-    "vllm": "`vllm serve Qwen/Qwen3-8B --reasoning-parser qwen3 --enable-auto-tool-choice --tool-call-parser hermes`",
-    "sglang": "`python -m sglang.launch_server --model-path Qwen/Qwen3-8B --reasoning-parser qwen3 "
-    "--tool-call-parser qwen25`",
-    "llama.cpp": "`llama-server -m Qwen3-8B-Q8_0.gguf --jinja --reasoning-format auto --threads-http 128`",
-    "ollama": "`ollama pull qwen3:8b`, then `ollama serve`",
-    "lmstudio": "start the server; developer setting “separate reasoning_content”",
-    "dashscope": "hosted",
-    "openrouter": "hosted",
-    "siliconflow": "hosted",
-    "modelscope": "hosted",
-    "tgi": "`text-generation-launcher --model-id Qwen/Qwen3-8B`",
-    "transformers": "`transformers serve --reasoning auto`",
-    "generic": "as the pod does; best with the engine's own flags from above",
-}
-"""What each server must be started with for everything in its row to work."""
-
 TOOL_CHOICE = {
     "honoured": "✓",
     "by_strict": "✓, arguments held to their schema",
     "by_format": "✓, held to a JSON schema",
     "named_ignored": "✓, a named one as the only tool",
     "ignored": "asked for, checked in the reply",
+    "refused": "asked for, checked in the reply",
     "refused_thinking": "✓, with thinking off",
 }
 METHODS = {"json_schema": "JSON schema", "function_calling": "tool call", "json_mode": "JSON mode"}
@@ -58,14 +42,14 @@ def build_table() -> str:
 def _build_row(row: Dialect) -> tuple[str, ...]:
     return (
         f"**{row.title}** `{row.name}`",
-        "✓" if row.thinking or row.thinking_effort else f"—; {row.flags['enable_thinking']}",
+        "✓" if row.thinking or row.thinking_word else f"—; {row.flags['enable_thinking']}",
         _build_budget(row),
         "✓" if row.effort else "—",
         "✓" if row.history_keys else "—",
         TOOL_CHOICE[row.tool_choice],
         _build_structured(row),
         ", ".join(f"`{name}`" for name in _list_unsupported(row)) or "—",
-        START[row.name],
+        row.start,
         row.evidence,
     )
 
@@ -73,7 +57,7 @@ def _build_row(row: Dialect) -> tuple[str, ...]:
 def _build_budget(row: Dialect) -> str:
     if row.budget is None:
         return "—"
-    if not (row.hosts or row.owned_by):
+    if row.kind == "unknown":
         return "sent"  # nobody knows who answers
     low, high = row.budget_range
     return f"✓ {low} to {high}" if high is not None else "✓"

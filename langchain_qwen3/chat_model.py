@@ -28,8 +28,9 @@ from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.messages import MessageError
 from langchain_qwen3.request.settings import OWN_SETTINGS
 from langchain_qwen3.request.tool_choice import read_tool_choice
-from langchain_qwen3.servers.detection import ServerFacts, alook_up, look_up, recall_facts
+from langchain_qwen3.servers.detection import alook_up, look_up, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
+from langchain_qwen3.servers.facts import ServerFacts
 from langchain_qwen3.structured import build_structured_runnable
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from langchain_qwen3.doctor import Diagnosis
     from langchain_qwen3.errors import ErrorTranslator
+    from langchain_qwen3.tokens.counting import Counter
 
 
 class ChatQwen3(Qwen3Fields):
@@ -69,7 +71,7 @@ class ChatQwen3(Qwen3Fields):
     def dialect(self) -> Dialect:
         """How the server spells things, as far as that is known without asking it."""
         facts = recall_facts(self.server, self._base_url)
-        return facts.dialect if facts else GENERIC
+        return facts.find_dialect(self.model_name) if facts else GENERIC
 
     @property
     def _base_url(self) -> str:
@@ -93,8 +95,8 @@ class ChatQwen3(Qwen3Fields):
         return self._build_served_profile(await alook_up(self.root_async_client, self._base_url))
 
     def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:
-        context = facts.contexts.get(self.model_name)
-        return build_profile(self.model_name, context, server=self.dialect.name)
+        known = facts.models.get(self.model_name)
+        return build_profile(self.model_name, known.context if known else None, server=self.dialect.name)
 
     # -- request -----------------------------------------------------------------------------------------------------
 
@@ -317,17 +319,11 @@ class ChatQwen3(Qwen3Fields):
         Raises:
             ImportError: The server cannot say and the extra is not installed.
         """
-        from langchain_qwen3.tokens.counting import encode_text
-
-        self._detect()
-        return encode_text(self, text)
+        return self._build_counter().encode_text(text)
 
     def get_num_tokens(self, text: str) -> int:
         """Return the number of tokens of a text: the server's count, else the local tokenizer's, else an estimate."""
-        from langchain_qwen3.tokens.counting import count_text
-
-        self._detect()
-        return count_text(self, text)
+        return self._build_counter().count_text(text)
 
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
@@ -339,16 +335,20 @@ class ChatQwen3(Qwen3Fields):
             tools: Functions, pydantic classes, LangChain tools or tool dicts.
             **kwargs: Settings of the call, such as `enable_thinking`, which changes the prompt.
         """
-        from langchain_qwen3.tokens.counting import count_messages
-
-        self._detect()
+        counter = self._build_counter()
         if tools:
             kwargs["tools"] = [convert_to_openai_tool(tool) for tool in tools]
         try:
             payload = self._get_request_payload(list(messages), **kwargs)
         except MessageError:  # a piece of a conversation, as trim_messages counts it
             payload = self._get_request_payload(list(messages), **{**kwargs, "normalize_messages": False})
-        return count_messages(self, payload)
+        return counter.count_messages(payload)
+
+    def _build_counter(self) -> Counter:
+        from langchain_qwen3.tokens.counting import Counter
+
+        self._detect()
+        return Counter(self.root_client, self._base_url, self.dialect, self.model_name)
 
     async def adoctor(self) -> Diagnosis:
         """Examine the server: what works, what does not, and the flag to start it with.

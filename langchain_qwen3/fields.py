@@ -19,7 +19,7 @@ from langchain_qwen3.connections.in_flight import InFlightLimit
 from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.profiles import build_profile
 from langchain_qwen3.request.messages import ReasoningHistory
-from langchain_qwen3.servers.dialects import DIALECTS
+from langchain_qwen3.servers.dialects import find_by_name, list_names
 
 if TYPE_CHECKING:
     from langchain_core.language_models import ModelProfile
@@ -129,8 +129,8 @@ class Qwen3Fields(ChatOpenAI):
         """
         if not self.model_name:
             raise ValueError('model is missing: pass model="Qwen/Qwen3-0.6B" or set $QWEN_MODEL')
-        if self.server != "auto" and self.server not in DIALECTS:
-            raise ValueError(f'server must be "auto" or one of {", ".join(DIALECTS)}, not {self.server!r}')
+        if self.server != "auto" and find_by_name(self.server) is None:
+            raise ValueError(f'server must be "auto" or one of {", ".join(list_names())}, not {self.server!r}')
         if self.n is not None and self.n < 1:
             raise ValueError("n must be at least 1")
         if self.n is not None and self.n > 1 and self.streaming:

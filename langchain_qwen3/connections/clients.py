@@ -41,10 +41,10 @@ CONNECTION_FIELDS = frozenset(
 
 
 def resolve_api_key(base_url: str) -> str:
-    """Return the key for a server: `$QWEN_API_KEY`, `$DASHSCOPE_API_KEY` at Alibaba's hosts only, else `EMPTY`."""
+    """Return the key for a server: `$QWEN_API_KEY`, its host's own variable at that host only, else `EMPTY`."""
     key = os.getenv("QWEN_API_KEY")
-    if not key and (row := find_by_host(urlsplit(base_url).hostname or "")) and row.name == "dashscope":
-        key = os.getenv("DASHSCOPE_API_KEY")
+    if not key and (row := find_by_host(urlsplit(base_url).hostname or "")) and row.api_key_variable:
+        key = os.getenv(row.api_key_variable)
     return key or "EMPTY"
 
 

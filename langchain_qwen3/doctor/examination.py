@@ -31,7 +31,7 @@ def _never_thinks(facts: Facts) -> Outcome | None:
 def _cannot_switch_off(facts: Facts) -> Outcome | None:
     if facts.line is not None and facts.line.thinking != "hybrid":
         return Outcome(status="skipped", detail=f"{facts.line.name} {facts.line.thinking} thinks")
-    if not (facts.dialect.thinking or facts.dialect.thinking_effort):
+    if not (facts.dialect.thinking or facts.dialect.thinking_word):
         fix = facts.dialect.flags.get("enable_thinking", "")
         return Outcome(status="failed", detail=f"{facts.dialect.title} has no switch", fix=fix)
     return None
@@ -209,14 +209,15 @@ class _Examiner:
 
     async def _gather_facts(self, reached: Reached) -> Facts:
         model, url = self._model, str(self._model.openai_api_base)
-        told = recall_facts(model.server, url) or await alook_up(model.root_async_client, url)
+        server = recall_facts(model.server, url) or await alook_up(model.root_async_client, url)
+        dialect = server.find_dialect(model.model_name)
         return Facts(
-            dialect=told.dialect,
-            line=find_line(model.model_name, told.dialect.name),
+            dialect=dialect,
+            line=dialect.adapt_line(find_line(model.model_name, dialect.name)),
             model=model.model_name,
             models=reached.models,
             contexts=reached.contexts,
-            version=await ask_version(model, told.dialect.name),
+            version=await ask_version(model, dialect),
         )
 
     async def _make(self, check: Check, facts: Facts) -> None:
@@ -277,7 +278,7 @@ def _adapt(probe: Probe, facts: Facts) -> Probe:
     if facts.line is not None and facts.line.thinking != "hybrid":
         thinks = facts.line.thinking == "always"
         del settings["enable_thinking"]
-    elif not (facts.dialect.thinking or facts.dialect.thinking_effort):
+    elif not (facts.dialect.thinking or facts.dialect.thinking_word):
         del settings["enable_thinking"]
     if "thinking_budget" in settings:
         settings["thinking_budget"] = max(BUDGET, facts.dialect.budget_range[0])

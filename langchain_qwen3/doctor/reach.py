@@ -17,19 +17,11 @@ from langchain_qwen3.errors import (
     Qwen3StatusError,
     translate_errors,
 )
-from langchain_qwen3.servers import detection
+from langchain_qwen3.servers.facts import Answer, read_models
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
-
-_VERSIONS = {
-    "vllm": ("/version", "version"),
-    "sglang": ("/server_info", "version"),
-    "llama.cpp": ("/props", "build_info"),
-    "ollama": ("/api/version", "version"),
-    "tgi": ("/info", "version"),
-}
-"""Dialect → path below the server's root, key of the version. vLLM and llama.cpp are measured, the others source."""
+    from langchain_qwen3.servers.dialects import Dialect
 
 _VERSION_SECONDS = 3.0
 
@@ -78,7 +70,8 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
         rows = body.get("data") if isinstance(body, dict) else None
         if not isinstance(rows, list):
             raise BadReplyError("the reply is no list of models", response=response, body=body)
-    _, contexts = detection.read_models(detection.Answer(response.status_code, response.headers, body))
+    _, known = read_models(Answer(response.status_code, response.headers, body))
+    contexts = {name: model.context for name, model in known.items() if model.context}
     return Listing(tuple(str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row), contexts)
 
 
@@ -137,11 +130,11 @@ async def _find_api(model: ChatQwen3) -> str | None:
     return None
 
 
-async def ask_version(model: ChatQwen3, dialect: str) -> str:
+async def ask_version(model: ChatQwen3, dialect: Dialect) -> str:
     """Return what the server says of its version, empty when it says nothing."""
-    if dialect not in _VERSIONS:
+    if dialect.version is None:
         return ""
-    path, key = _VERSIONS[dialect]
+    path, key = dialect.version
     root = str(model.openai_api_base).removesuffix("/v1")
     client: Any = model.root_async_client
     try:

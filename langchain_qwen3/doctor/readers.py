@@ -84,7 +84,7 @@ def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
 
 def read_server(facts: Facts) -> Outcome:
     """Read which server it is."""
-    if facts.dialect.name == "generic":
+    if facts.dialect.kind == "unknown":
         fix = "If you know what it is, say so with --server (in Python server=): then its own settings are used."
         return Outcome(status="unsure", detail="it does not tell what it is", fix=fix)
     version = f" {facts.version}" if facts.version else ", version not told"
@@ -113,7 +113,7 @@ def read_thinking_on(reply: Streamed, facts: Facts) -> Outcome:
         return Outcome(status="ok", detail=f"{_count_reasoning(reply.message)} of reasoning")
     if facts.line is None:
         fix = f"Is {facts.model} a model that thinks? Its name does not say; Instruct models never do."
-    elif facts.dialect.name == "generic":
+    elif facts.dialect.kind == "unknown":
         fix = "Say what server it is with --server (in Python server=): each has its own switch."
     else:
         fix = "Is the model's own chat template in use? A template of the server's may lack the switch."

@@ -74,7 +74,7 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     """
     settings, extra_body = take_settings(asked, fields)
     model = str(asked.pop("model"))
-    line = find_line(model, dialect.name)
+    line = dialect.adapt_line(find_line(model, dialect.name))
     thinking = resolve_thinking(settings.thinking, dialect, line, model)
     options = _take_options(asked)
     if dialect.idle_connections_hold_threads and in_flight >= FEW_IN_FLIGHT:
@@ -91,6 +91,8 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     _write_stream(payload, asked, stream=stream)
     write_thinking(payload, thinking, dialect, line)
     _write_parameters(payload, {**asked, **plan.payload}, dialect)
+    for name, value in dialect.extra.items():
+        payload.setdefault(name, value)
     merge_body(payload, extra_body)
     several = (payload.get("n") or 1) > 1
     if stream and several:
@@ -161,7 +163,7 @@ def _resolve_output(asked: dict[str, Any], dialect: Dialect) -> None:
         asked.update(write_structured(spec, best, tools))
     if constraint := asked.pop("constraint", None):
         asked.pop("response_format", None)
-        asked.update(write_constraint(constraint, dialect.name))
+        asked.update(write_constraint(constraint, dialect))
     if (wanted := asked.pop("response_format", None)) is not None:
         asked["response_format"] = _build_format(wanted, dialect)
 
@@ -229,7 +231,7 @@ def _write_parameters(payload: dict[str, Any], asked: dict[str, Any], dialect: D
     if limit is not None or total is not None:
         payload[dialect.max_tokens] = total if limit is None else limit
     for name, value in asked.items():
-        if name in dialect.unsupported or (dialect.strict_fields and name not in _openai_fields()):
+        if name in dialect.unsupported or (dialect.strict_fields and name not in dialect.own_fields | _openai_fields()):
             if _NO_CHANGE.get(name) != value:
                 warn_unsupported(name, dialect)
             continue
@@ -237,10 +239,10 @@ def _write_parameters(payload: dict[str, Any], asked: dict[str, Any], dialect: D
 
 
 def _openai_fields() -> frozenset[str]:
-    """Return the fields of OpenAI's own request, and the few that a strict server knows beside them."""
+    """Return the fields of OpenAI's own request."""
     from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
-    return frozenset(CompletionCreateParamsBase.__annotations__) | {"generation_config"}
+    return frozenset(CompletionCreateParamsBase.__annotations__)
 
 
 def _build_reply_options(  # noqa: PLR0913  # what a reply depends on

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from langchain_qwen3.request.thinking import set_path
+
+if TYPE_CHECKING:
+    from langchain_qwen3.servers.dialects import Dialect
 
 CONSTRAINT_FIELDS = frozenset({"response_format", "structured_outputs", "grammar", "json_schema", "regex", "ebnf"})
 """Payload fields that hold the answer to a form; a request has one of them at most."""
@@ -28,16 +32,12 @@ class Constraint(TypedDict, total=False):
     json: dict[str, Any]
 
 
-def write_constraint(constraint: Constraint, server: str) -> dict[str, Any]:
-    """Return the payload fields of a constraint.
-
-    vLLM (0.11.1 or newer) applies it after the thinking if it runs with a reasoning parser, SGLang likewise.
-    llama.cpp applies a grammar from the first token, so there is no thinking, and refuses one beside tools
-    (measured); `json` works with both.
+def write_constraint(constraint: Constraint, dialect: Dialect) -> dict[str, Any]:
+    """Return the payload fields of a constraint, see `Dialect.constraints`.
 
     Args:
         constraint: What to hold the answer to.
-        server: The dialect's name.
+        dialect: The server.
 
     Raises:
         ValueError: Not exactly one known key, or one this server has no field for.
@@ -47,30 +47,24 @@ def write_constraint(constraint: Constraint, server: str) -> dict[str, Any]:
     ((kind, value),) = constraint.items()
     if not value:
         raise ValueError(f"constraint[{kind!r}] is empty")
-    if server == "vllm":
-        return {"structured_outputs": {kind: value}}
-    if kind == "json":
-        return {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": value}}}
-    fields = _read_fields(server, constraint)
-    if kind not in fields:
+    form = dialect.constraints.get(kind)
+    if form is not None:
+        payload: dict[str, Any] = {}
+        set_path(payload, form.path, _write_notation(value, form.notation))
+        return payload
+    if kind != "json":
+        kinds = ", ".join(dialect.constraints) or "none but json"
         raise ValueError(
-            f"constraint[{kind!r}] needs a server that can hold to it (vLLM, SGLang; llama.cpp for choice and"
-            f" grammar), and this is {server}: use `json` or with_structured_output"
+            f"constraint[{kind!r}] has no field on {dialect.title}, server={dialect.name!r} (it has {kinds}): "
+            "use `json` or with_structured_output; vLLM and SGLang hold to all kinds"
         )
-    return fields[kind]
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": value}}}
 
 
-def _read_fields(server: str, constraint: Constraint) -> Mapping[str, dict[str, Any]]:
-    choices = constraint.get("choice") or []
-    if server == "sglang":
-        alternatives = "|".join(re.escape(choice) for choice in choices)
-        return {
-            "choice": {"regex": f"({alternatives})"},
-            "regex": {"regex": constraint.get("regex")},
-            "grammar": {"ebnf": constraint.get("grammar")},
-        }
-    if server == "llama.cpp":
+def _write_notation(value: Any, notation: str) -> Any:
+    if notation == "alternatives":
+        return f"({'|'.join(re.escape(choice) for choice in value)})"
+    if notation == "gbnf":
         # A GBNF literal is quoted like a JSON string.
-        literals = " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
-        return {"choice": {"grammar": f"root ::= {literals}"}, "grammar": {"grammar": constraint.get("grammar")}}
-    return {}
+        return f"root ::= {' | '.join(json.dumps(choice, ensure_ascii=False) for choice in value)}"
+    return value

@@ -91,14 +91,15 @@ def write_thinking(
             # A template ignores the switch, and vLLM's parser wants it (measured); a hosted API may answer 400.
             if path[0] == KWARGS or not never_thinks:
                 set_path(payload, path, thinking.enabled)
-        if dialect.thinking_effort and not never_thinks:
-            path, on, off = dialect.thinking_effort
+        if dialect.thinking_word and not never_thinks:
+            path, on, off = dialect.thinking_word
             set_path(payload, path, on if thinking.enabled else off)
         if dialect.return_reasoning and thinking.enabled:
             set_path(payload, dialect.return_reasoning, thinking.return_reasoning)
+    effort = thinking.effort and dialect.effort_words.get(thinking.effort, thinking.effort)
     for path_or_none, value in (
         (dialect.budget, thinking.budget),
-        (dialect.effort, thinking.effort),
+        (dialect.effort, effort),
         (dialect.preserve, thinking.preserve),  # with thinking off, too: it shapes the history
     ):
         if path_or_none is not None and value is not None:
@@ -150,7 +151,7 @@ def _resolve_server(asked: Thinking, dialect: Dialect) -> Thinking:
     if preserve is not None and dialect.preserve is None:
         warn_unsupported("preserve_thinking", dialect)
         preserve = None
-    if enabled is not None and not (dialect.thinking or dialect.thinking_effort):
+    if enabled is not None and not (dialect.thinking or dialect.thinking_word):
         warn_unsupported("enable_thinking", dialect)
         enabled = None
     return replace(asked, enabled=enabled, budget=budget, effort=effort, preserve=preserve)

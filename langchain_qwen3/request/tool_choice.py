@@ -116,10 +116,12 @@ def plan_tool_choice(
         return ToolPlan(payload=payload, demanded=choice, forced_calls=True)
     if policy == "by_strict":
         payload["tools"] = [_write_strict(tool) for tool in tools]
-    if choice.name and policy in ("by_format", "named_ignored", "ignored"):
+    if choice.name and policy in ("by_format", "named_ignored", "ignored", "refused"):
         # With no other tool in sight, any call is the right one.
         payload["tools"] = [tool for tool in tools if tool.get("function", {}).get("name") == choice.name]
         payload["tool_choice"] = "required"
+    if policy == "refused":
+        payload["tool_choice"] = "auto"
     if policy != "refused_thinking":
         return ToolPlan(payload=payload, demanded=choice, rescue=True)
     return _plan_without_thinking(payload, choice, names, thinking, thinking_only)

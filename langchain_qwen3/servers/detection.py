@@ -9,42 +9,25 @@ import asyncio
 import os
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import lru_cache
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import openai
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, Dialect, find_by_host, find_by_owner
+from langchain_qwen3.servers.dialects import GENERIC, find_by_host, find_by_name, list_names
+from langchain_qwen3.servers.facts import Answer, ServerFacts, ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Generator
 
 LOOK_UP_SECONDS = 3.0
 """How long a look-up takes at most, all its requests together."""
 
 FAILURE_SECONDS = 30.0
 """How long a server that could not be asked counts as `generic`."""
-
-_NOT_THERE = frozenset({400, 404, 405, 422, 501})  # the server lives, and has no such path
-
-
-@dataclass(frozen=True, slots=True)
-class ServerFacts:
-    """What a server told of itself.
-
-    Attributes:
-        dialect: How it spells things.
-        contexts: Served model name → context length in tokens, where it says so.
-        expires_at: Clock reading from which the facts are stale, None for never.
-    """
-
-    dialect: Dialect
-    contexts: Mapping[str, int] = field(default_factory=dict)
-    expires_at: float | None = None
 
 
 class _LookUp:
@@ -95,7 +78,6 @@ class _Memory:
 
 
 _memory = _Memory()
-_NAMED = {name: ServerFacts(row) for name, row in DIALECTS.items()}
 
 
 def forget_servers() -> None:
@@ -111,7 +93,7 @@ if hasattr(os, "register_at_fork"):
 def recall_facts(server: str, url: str) -> ServerFacts | None:
     """Return what is known without asking: a named dialect, a known host, or an earlier look-up."""
     if server != "auto":
-        return _NAMED[server]
+        return _get_named(server)
     return _find_host_facts(url) or _memory.recall(url)
 
 
@@ -184,86 +166,22 @@ def _build_failure() -> ServerFacts:
     return ServerFacts(GENERIC, expires_at=monotonic() + FAILURE_SECONDS)
 
 
+@lru_cache
+def _get_named(name: str) -> ServerFacts:
+    row = find_by_name(name)
+    if row is None:
+        raise ValueError(f'server must be "auto" or one of {", ".join(list_names())}, not {name!r}')
+    return ServerFacts(row)
+
+
 @lru_cache(maxsize=256)
 def _find_host_facts(url: str) -> ServerFacts | None:
     row = find_by_host(urlsplit(url).hostname or "")
-    return _NAMED[row.name] if row else None
+    return _get_named(row.name) if row else None
 
 
-# -- what to ask, and what the answers tell: sans-IO ------------------------------------------------------------------
-
-
-class Answer(NamedTuple):
-    """What came back from one path; `body` is None when it was no JSON."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-
-
-def _tells_sglang(body: Mapping[str, Any]) -> bool:
-    return "tool_call_parser" in body or "server_args" in body
-
-
-def _tells_lmstudio(body: Mapping[str, Any]) -> bool:
-    rows = body.get("models")
-    return isinstance(rows, list) and any(isinstance(row, dict) and "loaded_instances" in row for row in rows)
-
-
-# Asked in turn when /v1/models does not tell: path below the server's root, what its reply must hold, the dialect.
-# SGLang before Ollama, whose paths it has, too. All but llama.cpp's are from source or documentation, not measured.
-_PROBES: tuple[tuple[str, Callable[[Mapping[str, Any]], bool], str], ...] = (
-    ("/props", lambda body: "default_generation_settings" in body, "llama.cpp"),
-    ("/server_info", _tells_sglang, "sglang"),
-    ("/api/v1/models", _tells_lmstudio, "lmstudio"),
-    ("/api/version", lambda body: isinstance(body.get("version"), str), "ollama"),
-    ("/info", lambda body: body.get("router") == "text-generation-router", "tgi"),
-    ("/openapi.json", lambda body: "/load_model" in (body.get("paths") or ()), "transformers"),
-)
-
-
-def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, int]]:
-    """Return the dialect and the context lengths that the reply of `/v1/models` tells."""
-    body = answer.body
-    data = body.get("data") if isinstance(body, dict) else None
-    rows = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
-    contexts = {name: size for row in rows if (size := _read_context(row)) for name in _read_names(row)}
-    owners = sorted({str(row.get("owned_by")) for row in rows})
-    dialect = next((found for owner in owners if (found := find_by_owner(owner))), None)
-    if dialect is None and answer.headers.get("server", "").startswith("llama.cpp"):
-        dialect = DIALECTS["llama.cpp"]
-    return dialect, contexts
-
-
-def _read_names(row: Mapping[str, Any]) -> list[str]:
-    aliases = row.get("aliases")
-    return [str(row.get("id")), *(map(str, aliases) if isinstance(aliases, list) else ())]
-
-
-def _read_context(row: Mapping[str, Any]) -> int | None:
-    meta = row.get("meta")
-    served = meta.get("n_ctx") if isinstance(meta, dict) else None
-    size = row.get("max_model_len") or served or row.get("context_length")
-    return size if type(size) is int else None
-
-
-def _ask(root: str) -> Generator[str, Answer, ServerFacts]:
-    """Yield the address to get next, take what came, and return what it all tells."""
-    answer = yield "/models"
-    if answer.status not in _NOT_THERE and answer.status != 200:  # noqa: PLR2004
-        return _build_failure()  # a wrong key, an overload: it may tell later
-    dialect, contexts = read_models(answer)
-    for path, tells, name in _PROBES:
-        if dialect is not None:
-            break
-        answer = yield root + path
-        if answer.status == 200 and isinstance(answer.body, dict) and tells(answer.body):  # noqa: PLR2004
-            dialect = DIALECTS[name]
-    return ServerFacts(dialect or GENERIC, contexts)
-
-
-def _begin(client: openai.OpenAI | openai.AsyncOpenAI) -> Generator[str, Answer, ServerFacts]:
-    return _ask(str(client.base_url).rstrip("/").removesuffix("/v1"))
+def _begin(client: openai.OpenAI | openai.AsyncOpenAI) -> Generator[str, Answer, ServerFacts | None]:
+    return ask(str(client.base_url).rstrip("/").removesuffix("/v1"))
 
 
 def _read_answer(response: Any) -> Answer:
@@ -286,8 +204,8 @@ def _look(client: openai.OpenAI, until: float) -> ServerFacts:
         try:
             path = questions.send(_read_answer(response))
         except StopIteration as told:
-            facts: ServerFacts = told.value
-            return facts
+            facts: ServerFacts | None = told.value
+            return facts or _build_failure()
     return _build_failure()
 
 
@@ -303,5 +221,5 @@ async def _alook(client: openai.AsyncOpenAI) -> ServerFacts:
         try:
             path = questions.send(_read_answer(response))
         except StopIteration as told:
-            facts: ServerFacts = told.value
-            return facts
+            facts: ServerFacts | None = told.value
+            return facts or _build_failure()

@@ -7,18 +7,17 @@ template they really use; the extra `tokenizer` has Qwen's vocabularies; the est
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import openai
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.profiles import find_line
-from langchain_qwen3.tokens.estimate import (
+from langchain_qwen3.tokens.estimate import estimate_message_tokens, estimate_tokens
+from langchain_qwen3.tokens.wire import (
     CountRequest,
     build_count_request,
     build_encode_request,
-    estimate_message_tokens,
-    estimate_tokens,
     read_count,
     read_token_ids,
 )
@@ -26,7 +25,7 @@ from langchain_qwen3.tokens.estimate import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from langchain_qwen3.chat_model import ChatQwen3
+    from langchain_qwen3.servers.dialects import Dialect
     from langchain_qwen3.tokens.local import LocalTokenizer
 
 _T = TypeVar("_T")
@@ -34,55 +33,63 @@ _OPTIONS: Any = {"timeout": 5.0, "max_retries": 0}
 _TEMPLATE_SWITCHES = ("preserve_thinking", "reasoning_effort")
 
 
-def encode_text(model: ChatQwen3, text: str) -> list[int]:
-    """Return the token ids of a text.
+class Counter(NamedTuple):
+    """Whom to ask for a count, and for which model."""
 
-    Raises:
-        ImportError: The server cannot say and the extra `tokenizer` is not installed.
-    """
-    request = build_encode_request(model.dialect.name, model.model_name, text)
-    ids = _ask(model, request, read_token_ids)
-    if ids is not None:
-        return ids
-    return _load_tokenizer(model.model_name).encode(text)
+    client: Any
+    """The SDK's sync client; None where there is none, as with an async key."""
 
+    base_url: str
+    dialect: Dialect
+    model: str
 
-def count_text(model: ChatQwen3, text: str) -> int:
-    """Return the number of tokens of a text."""
-    try:
-        return len(encode_text(model, text))
-    except ImportError:
-        return estimate_tokens(text)
+    def encode_text(self, text: str) -> list[int]:
+        """Return the token ids of a text.
 
+        Raises:
+            ImportError: The server cannot say and the extra `tokenizer` is not installed.
+        """
+        if counting := self.dialect.token_counting:
+            ids = self._ask(build_encode_request(counting, self.model, text), read_token_ids)
+            if ids is not None:
+                return ids
+        return _load_tokenizer(self.model).encode(text)
 
-def count_messages(model: ChatQwen3, payload: dict[str, Any]) -> int:
-    """Return the number of prompt tokens of a request, its chat template included."""
-    count = _ask(model, build_count_request(model.dialect.name, payload), read_count)
-    if count is not None:
-        return count
-    switches = payload.get("chat_template_kwargs") or {}
-    tools = payload.get("tools")
-    try:
-        return _load_tokenizer(model.model_name).count_messages(
-            payload["messages"],
-            tools,
-            switches.get("enable_thinking"),
-            **{name: switches[name] for name in _TEMPLATE_SWITCHES if name in switches},
-        )
-    except ImportError:
-        line = find_line(model.model_name, model.dialect.name)
-        return estimate_message_tokens(payload["messages"], tools, line.tool_format if line else "hermes")
+    def count_text(self, text: str) -> int:
+        """Return the number of tokens of a text."""
+        try:
+            return len(self.encode_text(text))
+        except ImportError:
+            return estimate_tokens(text)
 
+    def count_messages(self, payload: dict[str, Any]) -> int:
+        """Return the number of prompt tokens of a request, its chat template included."""
+        if counting := self.dialect.token_counting:
+            count = self._ask(build_count_request(counting, payload), read_count)
+            if count is not None:
+                return count
+        switches = payload.get("chat_template_kwargs") or {}
+        tools = payload.get("tools")
+        try:
+            return _load_tokenizer(self.model).count_messages(
+                payload["messages"],
+                tools,
+                switches.get("enable_thinking"),
+                **{name: switches[name] for name in _TEMPLATE_SWITCHES if name in switches},
+            )
+        except ImportError:
+            line = find_line(self.model, self.dialect.name)
+            return estimate_message_tokens(payload["messages"], tools, line.tool_format if line else "hermes")
 
-def _ask(model: ChatQwen3, request: CountRequest | None, read: Callable[[Any], _T]) -> _T | None:
-    """Return what the server says, None when it does not count; a count is never worth an error."""
-    if request is None or model.root_client is None:
-        return None
-    url = request.resolve_url(str(model.openai_api_base))
-    try:
-        return read(model.root_client.post(url, cast_to=httpx.Response, body=request.body, options=_OPTIONS).json())
-    except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    def _ask(self, request: CountRequest, read: Callable[[Any], _T]) -> _T | None:
+        """Return what the server says, None when it does not count; a count is never worth an error."""
+        if self.client is None:
+            return None
+        url = request.resolve_url(self.base_url)
+        try:
+            return read(self.client.post(url, cast_to=httpx.Response, body=request.body, options=_OPTIONS).json())
+        except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
+            return None
 
 
 @lru_cache

@@ -1,12 +1,8 @@
-"""Counts tokens: what to ask a server and how to read its answer, and an estimate for when there is nobody to ask.
-
-Everything here is pure; the requests are sent elsewhere. Exact counts without a server are in `local_tokenizer`.
-"""
+"""Estimates tokens without a vocabulary, for when there is neither a server nor the extra `tokenizer` to count them."""
 
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 MEDIA_TOKENS: Final = 1024
@@ -14,109 +10,6 @@ MEDIA_TOKENS: Final = 1024
 
 Only a server knows better, and it must fetch the file for it."""
 
-# Parts of a request that shape the prompt, in the body of vLLM's and SGLang's `/tokenize`.
-_TOKENIZE_FIELDS: Final = ("model", "messages", "tools", "chat_template_kwargs")
-_STREAM_FIELDS: Final = ("stream", "stream_options")
-
-
-@dataclass(frozen=True, slots=True)
-class CountRequest:
-    """A POST request that makes a server count.
-
-    Attributes:
-        path: Path below the server's root, or below the API's base URL.
-        body: The JSON body.
-        at_root: Whether the path starts at the server's root, beside `/v1`.
-    """
-
-    path: str
-    body: dict[str, Any]
-    at_root: bool
-
-    def resolve_url(self, base_url: str) -> str:
-        """The address to post to, for an API at `base_url` (with or without `/v1` at its end)."""
-        base = base_url.rstrip("/")
-        return (base.removesuffix("/v1") if self.at_root else base) + self.path
-
-
-def build_count_request(dialect: str, payload: Mapping[str, Any]) -> CountRequest | None:
-    """Build the request that counts the prompt of a chat request.
-
-    Args:
-        dialect: Name of the server's dialect.
-        payload: The chat request as it would be sent. It is not changed.
-
-    Returns:
-        The request, or None for a server that has no way to count: only vLLM (0.32 measured), SGLang (source of
-        0.5.23, 2026) and llama.cpp (measured) have one.
-    """
-    if dialect == "llama.cpp":
-        body = {name: value for name, value in payload.items() if name not in _STREAM_FIELDS}
-        return CountRequest("/chat/completions/input_tokens", body, at_root=False)
-    body = {name: payload[name] for name in _TOKENIZE_FIELDS if name in payload}
-    if dialect == "sglang":
-        if payload.get("reasoning_effort") is not None:
-            body["reasoning_effort"] = payload["reasoning_effort"]
-        return CountRequest("/tokenize", body, at_root=True)
-    if dialect == "vllm":
-        # Here alone vLLM does not rename reasoning_content, and takes the effort only as the template's switch.
-        body["messages"] = [_write_reasoning_key(message) for message in payload["messages"]]
-        if effort := payload.get("reasoning_effort"):
-            switches = {"reasoning_effort": effort, "enable_thinking": effort != "none"}
-            body["chat_template_kwargs"] = {**switches, **(body.get("chat_template_kwargs") or {})}
-        return CountRequest("/tokenize", body, at_root=True)
-    return None
-
-
-def build_encode_request(dialect: str, model: str, text: str) -> CountRequest | None:
-    """Build the request that encodes a bare text, without chat template or special tokens around it.
-
-    Args:
-        dialect: Name of the server's dialect.
-        model: Name of the served model.
-        text: What to encode. Special tokens written out in it become their own ids.
-
-    Returns:
-        The request, or None for a server that cannot encode.
-    """
-    if dialect == "llama.cpp":
-        return CountRequest("/tokenize", {"content": text, "add_special": False}, at_root=True)
-    if dialect in ("vllm", "sglang"):
-        return CountRequest("/tokenize", {"model": model, "prompt": text, "add_special_tokens": False}, at_root=True)
-    return None
-
-
-def read_count(reply: Mapping[str, Any]) -> int:
-    """Read the number of tokens out of the reply to either request.
-
-    Raises:
-        ValueError: The reply holds no number.
-    """
-    for name in ("count", "input_tokens"):
-        if type(number := reply.get(name)) is int:
-            return number
-    return len(read_token_ids(reply))
-
-
-def read_token_ids(reply: Mapping[str, Any]) -> list[int]:
-    """Read the token ids out of the reply to `build_encode_request`.
-
-    Raises:
-        ValueError: The reply holds no list of ids.
-    """
-    ids = reply.get("tokens")
-    if not isinstance(ids, list) or not all(type(token) is int for token in ids):
-        raise ValueError(f"the server's reply to a token count has neither a count nor ids, but {sorted(reply)}")
-    return ids
-
-
-def _write_reasoning_key(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    if message.get("reasoning_content") and not message.get("reasoning"):
-        return {**message, "reasoning": message["reasoning_content"]}
-    return message
-
-
-# --- estimate ---
 
 # The pieces Qwen's tokenizers cut a text into, as far as `re` can tell them: each is at least one token, and a digit
 # is always exactly one.

@@ -25,8 +25,8 @@ def test_table_is_the_rows_when_written_anew(script: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("row", DIALECTS.values(), ids=lambda row: row.name)
-def test_start_line_has_the_flags_when_a_row_names_them(script: dict[str, Any], row: Dialect) -> None:
+def test_start_line_has_the_flags_when_a_row_names_them(row: Dialect) -> None:
     """Protects users from a start line that lacks what the warnings then ask for: parsers, templates, threads."""
     wanted = [row.flags[what] for what in ("reasoning", "tools", "connections") if what in row.flags]
     flags = [flag for text in wanted for flag in text.split(" (")[0].split() if flag.startswith("--")]
-    assert all(flag in script["START"][row.name] for flag in flags)
+    assert all(flag in row.start for flag in flags)

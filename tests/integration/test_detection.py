@@ -29,7 +29,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without certificates, which 
 CAPTURES = Path(__file__).parents[1] / "captures"
 VLLM_MODELS = json.loads((CAPTURES / "vllm-parsers" / "get_v1_models.json").read_text())["response"]["body"]
 LLAMA_MODELS = json.loads((CAPTURES / "llama-server" / "get_v1_models.json").read_text())["response"]["body"]
-UNTOLD = {"object": "list", "data": [{"id": "m", "object": "model", "owned_by": "me", "max_model_len": 4096}]}
+UNTOLD = {"object": "list", "data": [{"id": "m", "object": "model", "owned_by": "us", "max_model_len": 4096}]}
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Pod:
     """A server with given replies, by path; every other path is a 404.
 
     Attributes:
-        bodies: path → what it answers.
+        bodies: path → what it answers; a number is a status.
         status: Of all replies.
         server: The header of that name.
         gate: Replies wait for it.
@@ -62,7 +62,7 @@ class Pod:
                 pod.gate.wait(20)
                 body = pod.bodies.get(self.path)
                 data = body if isinstance(body, bytes) else json.dumps(body or {"detail": "Not Found"}).encode()
-                self.send_response(404 if body is None else pod.status)
+                self.send_response(body if isinstance(body, int) else 404 if body is None else pod.status)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -130,7 +130,7 @@ PROPS = {"default_generation_settings": {"n_ctx": 4096}}
         ({"/v1/models": LLAMA_MODELS}, "llama.cpp", "llama.cpp"),
         ({"/v1/models": UNTOLD}, "llama.cpp", "llama.cpp"),
         ({"/v1/models": {"data": [{"id": "m", "owned_by": "sglang"}]}}, "uvicorn", "sglang"),
-        ({"/v1/models": {"data": [{"id": "a", "owned_by": "me"}, {"id": "b", "owned_by": "library"}]}}, "", "ollama"),
+        ({"/v1/models": {"data": [{"id": "a", "owned_by": "us"}, {"id": "b", "owned_by": "library"}]}}, "", "ollama"),
         ({"/v1/models": UNTOLD, "/props": PROPS}, "", "llama.cpp"),
         (
             {"/v1/models": UNTOLD, "/server_info": {"tool_call_parser": None}, "/api/version": {"version": "1"}},
@@ -140,7 +140,7 @@ PROPS = {"default_generation_settings": {"n_ctx": 4096}}
         ({"/v1/models": UNTOLD, "/api/v1/models": LM_STUDIO_MODELS}, "", "lmstudio"),
         ({"/v1/models": UNTOLD, "/api/version": {"version": "0.33.0"}}, "", "ollama"),
         ({"/v1/models": UNTOLD, "/info": {"router": "text-generation-router"}}, "", "tgi"),
-        ({"/v1/models": UNTOLD, "/openapi.json": {"paths": {"/load_model": {}}}}, "", "transformers"),
+        ({"/v1/models": UNTOLD, "/load_model": 405}, "", "transformers"),
         ({"/v1/models": UNTOLD}, "", "generic"),
         ({"/info": {"router": "text-generation-router"}}, "", "tgi"),
         ({"/v1/models": [1, None], "/props": [1], "/info": b"<html>"}, "", "generic"),
@@ -166,7 +166,7 @@ async def test_asks_nothing_more_when_the_models_tell(pod: Pod):
 def test_keeps_context_lengths_when_the_server_tells_them(models: dict[str, Any], size: int):
     """Protects profiles: the served length is kept, of unknown servers, too."""
     with Pod({"/v1/models": models}) as pod:
-        assert ask(pod.url).contexts == {models["data"][0]["id"]: size}
+        assert {name: model.context for name, model in ask(pod.url).models.items()} == {models["data"][0]["id"]: size}
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])

@@ -9,17 +9,20 @@ import httpx
 import pytest
 
 from langchain_qwen3.local import LocalServer
-from langchain_qwen3.tokens.estimate import (
+from langchain_qwen3.servers.engines import LLAMA_CPP
+from langchain_qwen3.tokens.local import LocalTokenizer
+from langchain_qwen3.tokens.wire import (
     CountRequest,
     build_count_request,
     build_encode_request,
     read_count,
     read_token_ids,
 )
-from langchain_qwen3.tokens.local import LocalTokenizer
 
 RECORDED = json.loads((Path(__file__).parents[1] / "unit" / "tokens" / "token_counts.json").read_text("utf-8"))
 MODEL = "Qwen/Qwen3-0.6B"
+assert LLAMA_CPP.token_counting is not None
+COUNTING = LLAMA_CPP.token_counting
 
 
 def chat_payloads() -> list[dict[str, Any]]:
@@ -59,7 +62,7 @@ def send(http: httpx.Client, engine: LocalServer, request: CountRequest | None) 
 def test_server_count_equals_usage_when_chats_are_mixed(engine: LocalServer, http: httpx.Client, step: int) -> None:
     """Protects the count by llama.cpp: mixed texts and chats cost exactly what was counted before."""
     payloads = chat_payloads()[::step]
-    counts = [read_count(send(http, engine, build_count_request("llama.cpp", payload))) for payload in payloads]
+    counts = [read_count(send(http, engine, build_count_request(COUNTING, payload))) for payload in payloads]
     used = [
         post(http, f"{engine.base_url}/chat/completions", payload | {"max_tokens": 1})["usage"]["prompt_tokens"]
         for payload in payloads
@@ -83,5 +86,5 @@ def test_encoded_prompt_equals_the_count_when_texts_are_mixed(engine: LocalServe
     tokenizer = LocalTokenizer(MODEL)
     for payload in chat_payloads()[:100]:
         prompt, _ = tokenizer._render(payload["messages"], None, None, {})
-        ids = read_token_ids(send(http, engine, build_encode_request("llama.cpp", MODEL, prompt)))
-        assert len(ids) == read_count(send(http, engine, build_count_request("llama.cpp", payload)))
+        ids = read_token_ids(send(http, engine, build_encode_request(COUNTING, MODEL, prompt)))
+        assert len(ids) == read_count(send(http, engine, build_count_request(COUNTING, payload)))

@@ -30,9 +30,7 @@ def test_find_line_is_none_when_name_is_foreign(model: str) -> None:
 
 def test_find_line_reaches_every_row() -> None:
     """Protects the table: a row hidden behind an earlier one would never be used."""
-    reached = {
-        find_line(name, server) for names in NAMES.values() for name in names for server in (None, "dashscope")
-    }
+    reached = {find_line(name, server) for names in NAMES.values() for name in names for server in (None, "dashscope")}
     assert set(MODEL_LINES) == reached
     assert len({line.name for line in MODEL_LINES}) == len(MODEL_LINES)
 

@@ -14,17 +14,9 @@ from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.build import FEW_IN_FLIGHT, build_call
 from langchain_qwen3.request.messages import MessageError
-from langchain_qwen3.servers.dialects import (
-    DASHSCOPE,
-    GENERIC,
-    LLAMA_CPP,
-    OLLAMA,
-    OPENROUTER,
-    SGLANG,
-    TGI,
-    TRANSFORMERS,
-    VLLM,
-)
+from langchain_qwen3.servers.dialects import GENERIC
+from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
+from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
 from tests.unit.request.request_cases import FIELDS, FORMAT, QUESTION, TOOL_LOOP, WEATHER, build
 
 if TYPE_CHECKING:

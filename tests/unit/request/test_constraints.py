@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from langchain_qwen3.request.constraints import Constraint, write_constraint
+from langchain_qwen3.servers.dialects import DIALECTS
 
 OBJECT = {"type": "object", "properties": {"value": {"type": "integer"}}}
 
@@ -31,14 +32,14 @@ def test_writes_the_servers_own_field_when_an_answer_is_constrained(
 ):
     """Protects constraints from being ignored in silence: each server gets the field it reads."""
     schema = {"type": "json_schema", "json_schema": {"name": "output", "schema": OBJECT}}
-    assert write_constraint(constraint, server) == (fields or {"response_format": schema})
+    assert write_constraint(constraint, DIALECTS[server]) == (fields or {"response_format": schema})
 
 
 @pytest.mark.parametrize(
     ("server", "constraint", "text"),
     [
         ("llama.cpp", {"regex": "a"}, "regex"),
-        ("ollama", {"grammar": "g"}, "this is ollama"),
+        ("ollama", {"grammar": "g"}, "on Ollama, server=.ollama"),
         ("vllm", {}, "exactly one"),
         ("vllm", {"choice": ["a"], "regex": "a"}, "exactly one"),
         ("vllm", {"guided_json": {}}, "exactly one"),
@@ -48,4 +49,4 @@ def test_writes_the_servers_own_field_when_an_answer_is_constrained(
 def test_names_what_would_work_when_a_constraint_cannot_be_sent(server: str, constraint: Any, text: str):
     """Protects users of servers without the field: the error says which server has it."""
     with pytest.raises(ValueError, match=text):
-        write_constraint(constraint, server)
+        write_constraint(constraint, DIALECTS[server])

@@ -50,8 +50,8 @@ def test_body_is_the_golden_one_when_built_for_any_setting(dialect: Dialect):
 def iter_paths(dialect: Dialect) -> Iterator[tuple[str, ...]]:
     """All places where a row says that it puts something."""
     yield from dialect.thinking
-    if dialect.thinking_effort:
-        yield dialect.thinking_effort[0]
+    if dialect.thinking_word:
+        yield dialect.thinking_word[0]
     yield from filter(None, (dialect.budget, dialect.effort, dialect.preserve, dialect.return_reasoning))
 
 

@@ -11,7 +11,9 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.media import MediaError, read_media, write_media
 from langchain_qwen3.request.messages import write_messages
-from langchain_qwen3.servers.dialects import DASHSCOPE, LLAMA_CPP, OLLAMA, OPENROUTER, SGLANG, VLLM, Dialect
+from langchain_qwen3.servers.dialects import Dialect
+from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, VLLM
+from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
 
 if TYPE_CHECKING:
     from pathlib import Path

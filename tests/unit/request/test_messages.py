@@ -19,7 +19,9 @@ from langchain_core.messages import (
 )
 
 from langchain_qwen3.request.messages import MessageError, check_messages, write_messages
-from langchain_qwen3.servers.dialects import DASHSCOPE, DIALECTS, OPENROUTER, TGI, VLLM, Dialect
+from langchain_qwen3.servers.dialects import DIALECTS, Dialect
+from langchain_qwen3.servers.engines import TGI, VLLM
+from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
 
 REASONED = AIMessage("Hi.", additional_kwargs={"reasoning_content": "Greet."})
 

@@ -10,17 +10,9 @@ import pytest
 from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.thinking import Thinking, is_thinking_off, is_thinking_on, resolve_thinking, write_thinking
-from langchain_qwen3.servers.dialects import (
-    DASHSCOPE,
-    DIALECTS,
-    GENERIC,
-    LLAMA_CPP,
-    OLLAMA,
-    OPENROUTER,
-    SILICONFLOW,
-    TGI,
-    VLLM,
-)
+from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
+from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, TGI, VLLM
+from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER, SILICONFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -68,4 +68,4 @@ def test_says_how_it_is_known_when_it_is_a_row(row: dialects.Dialect):
 @pytest.mark.parametrize("row", DIALECTS.values(), ids=lambda row: row.name)
 def test_takes_the_switch_in_one_way_when_it_takes_it_at_all(row: dialects.Dialect):
     """Protects rows from saying the switch twice, as a boolean and as a word."""
-    assert not (row.thinking and row.thinking_effort)
+    assert not (row.thinking and row.thinking_word)

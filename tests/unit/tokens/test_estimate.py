@@ -1,4 +1,4 @@
-"""Counting requests, their replies, the estimate, and the local tokenizer against recorded counts."""
+"""The estimate and the local tokenizer against recorded counts."""
 
 import hashlib
 import json
@@ -8,16 +8,7 @@ from typing import Any
 
 import pytest
 
-from langchain_qwen3.tokens.estimate import (
-    MEDIA_TOKENS,
-    build_count_request,
-    build_encode_request,
-    estimate_message_tokens,
-    estimate_tokens,
-    read_count,
-    read_parts,
-    read_token_ids,
-)
+from langchain_qwen3.tokens.estimate import MEDIA_TOKENS, estimate_message_tokens, estimate_tokens, read_parts
 from langchain_qwen3.tokens.local import LocalTokenizer
 
 RECORDED = json.loads((Path(__file__).parent / "token_counts.json").read_text("utf-8"))
@@ -195,81 +186,3 @@ def test_read_parts_keeps_text_when_content_is_missing_or_mixed() -> None:
     assert read_parts(None) == ("", 0)
     assert read_parts("a") == ("a", 0)
     assert read_parts(["a", {"type": "text", "text": "b"}, PICTURE]) == ("a\nb", 1)
-
-
-def test_build_count_request_asks_for_the_whole_chat_when_server_is_llama_cpp() -> None:
-    """Protects llama.cpp's endpoint: the chat body, without what only a stream needs."""
-    payload = {
-        "model": "m",
-        "messages": [HI],
-        "tools": [],
-        "stream": True,
-        "stream_options": {},
-        "chat_template_kwargs": {},
-    }
-    request = build_count_request("llama.cpp", payload)
-    assert request is not None
-    assert request.resolve_url("http://h:1/v1/") == "http://h:1/v1/chat/completions/input_tokens"
-    assert request.body == {"model": "m", "messages": [HI], "tools": [], "chat_template_kwargs": {}}
-
-
-def test_build_count_request_renames_reasoning_when_server_is_vllm() -> None:
-    """Protects the count of a tool loop: vLLM's `/tokenize` drops `reasoning_content`."""
-    answer = {"role": "assistant", "content": "", "reasoning_content": "why"}
-    payload = {"model": "m", "messages": [HI, answer], "temperature": 0.1, "stream": True}
-    request = build_count_request("vllm", payload)
-    assert request is not None
-    assert request.resolve_url("http://h:1/gw/v1") == "http://h:1/gw/tokenize"
-    assert request.body == {"model": "m", "messages": [HI, {**answer, "reasoning": "why"}]}
-    assert "reasoning" not in answer
-
-
-def test_build_count_request_puts_effort_into_the_template_when_server_is_vllm() -> None:
-    """Protects thinking in the count: `/tokenize` knows the template's switches only, and the user's win."""
-    payload = {"messages": [HI], "reasoning_effort": "none", "chat_template_kwargs": {"preserve_thinking": True}}
-    request = build_count_request("vllm", payload)
-    assert request is not None
-    switches = request.body["chat_template_kwargs"]
-    assert switches == {"reasoning_effort": "none", "enable_thinking": False, "preserve_thinking": True}
-
-
-def test_build_count_request_keeps_effort_when_server_is_sglang() -> None:
-    """Protects SGLang's own field, and that no null is sent to it."""
-    request = build_count_request("sglang", {"messages": [HI], "reasoning_effort": "low"})
-    assert request is not None
-    assert request.body == {"messages": [HI], "reasoning_effort": "low"}
-    assert request.resolve_url("http://h:1") == "http://h:1/tokenize"
-    unset = build_count_request("sglang", {"messages": [HI], "reasoning_effort": None})
-    assert unset is not None
-    assert unset.body == {"messages": [HI]}
-
-
-@pytest.mark.parametrize("dialect", ["ollama", "dashscope", "openrouter", "generic"])
-def test_build_requests_are_none_when_server_cannot_count(dialect: str) -> None:
-    """Protects hosted services from requests that can only fail."""
-    assert build_count_request(dialect, {"messages": [HI]}) is None
-    assert build_encode_request(dialect, "m", "hi") is None
-
-
-def test_build_encode_request_spells_text_as_the_server_reads_it() -> None:
-    """Protects bare texts: no special tokens are added around them."""
-    llama, vllm = build_encode_request("llama.cpp", "m", "hi"), build_encode_request("vllm", "m", "hi")
-    assert llama is not None
-    assert vllm is not None
-    assert (llama.path, llama.at_root, llama.body) == ("/tokenize", True, {"content": "hi", "add_special": False})
-    assert vllm.body == {"model": "m", "prompt": "hi", "add_special_tokens": False}
-
-
-def test_read_count_reads_every_server() -> None:
-    """Protects the three spellings of a count."""
-    assert read_count({"count": 3, "max_model_len": 9, "tokens": [1, 2, 3]}) == 3
-    assert read_count({"object": "response.input_tokens", "input_tokens": 4}) == 4
-    assert read_count({"tokens": [5, 6]}) == 2
-    assert read_token_ids({"tokens": [5, 6]}) == [5, 6]
-
-
-@pytest.mark.parametrize("reply", [{}, {"count": True}, {"tokens": "12"}, {"tokens": [{"id": 1}]}, {"error": "no"}])
-def test_read_count_raises_when_reply_has_no_number(reply: dict[str, Any]) -> None:
-    """Protects against a count made up from an error or a foreign reply."""
-    with pytest.raises(ValueError, match="neither a count nor ids"):
-        read_count(reply)

@@ -18,7 +18,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_qwen3.request.build import build_call
-from langchain_qwen3.servers.dialects import DIALECTS, VLLM, Dialect
+from langchain_qwen3.servers.dialects import DIALECTS, Dialect
+from langchain_qwen3.servers.engines import VLLM
 from tests.unit.request.request_cases import FIELDS, WEATHER
 
 if TYPE_CHECKING:

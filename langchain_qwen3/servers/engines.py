@@ -1,0 +1,229 @@
+"""Engines that people start themselves: one frozen row each, no code. How a row is known: see `dialects`."""
+
+from __future__ import annotations
+
+from langchain_qwen3.servers.dialect import (
+    KWARGS,
+    ConstraintForm,
+    Dialect,
+    Probe,
+    Sign,
+    TokenCounting,
+    frozen,
+)
+
+VLLM = Dialect(
+    name="vllm",
+    title="vLLM",
+    evidence="measured on 0.32.0",
+    aliases=("vllm-ascend", "aphrodite"),
+    start="`vllm serve Qwen/Qwen3-8B --reasoning-parser qwen3 --enable-auto-tool-choice --tool-call-parser hermes`",
+    owned_by=("vllm", "aphrodite"),
+    version=("/version", "version"),
+    budget=("thinking_token_budget",),
+    tool_choice="by_strict",
+    constraints=frozen(
+        choice=ConstraintForm(("structured_outputs", "choice")),
+        regex=ConstraintForm(("structured_outputs", "regex")),
+        grammar=ConstraintForm(("structured_outputs", "grammar")),
+        json=ConstraintForm(("structured_outputs", "json")),
+    ),
+    format_silences_tools=True,
+    audio="audio_url",
+    token_counting=TokenCounting(chat_path="/tokenize", history_key="reasoning", effort="switch"),
+    flags=frozen(
+        reasoning="--reasoning-parser qwen3",
+        thinking_budget="--reasoning-parser qwen3",
+        tools="--enable-auto-tool-choice --tool-call-parser hermes (qwen3_coder for Coder and 3.5 or newer)",
+        cached_tokens="--enable-prompt-tokens-details",
+        concurrency="--max-num-seqs 256",
+    ),
+)
+"""vLLM. A top-level `enable_thinking` is ignored in silence, `guided_*` too; `include_reasoning: false` is never sent,
+for with a JSON format it makes the content null (all measured).
+
+By source: a format beside tools leaves no call; replies have `reasoning` alone since 0.16, history is read from
+`reasoning` (0.16 to 0.21) or from either key (0.22 and newer), the budget field came with 0.19; `audio_url` parts. The
+budget without a reasoning parser is a 400. Constraints hold after the thinking where a reasoning parser runs (0.11.1
+and newer). `/tokenize` alone does not rename `reasoning_content`, and takes the effort as the template's switch.
+
+vllm-ascend is vLLM (reported); Aphrodite is a fork of it (source of 0.24.1)."""
+
+SGLANG = Dialect(
+    name="sglang",
+    title="SGLang",
+    evidence="source of 0.5.23",
+    aliases=("ktransformers",),
+    start="`python -m sglang.launch_server --model-path Qwen/Qwen3-8B --reasoning-parser qwen3 "
+    "--tool-call-parser qwen25`",
+    owned_by=("sglang",),
+    probe=Probe("/server_info", (("tool_call_parser",), ("server_args",))),
+    version=("/server_info", "version"),
+    constraints=frozen(
+        choice=ConstraintForm(("regex",), "alternatives"),
+        regex=ConstraintForm(("regex",)),
+        grammar=ConstraintForm(("ebnf",)),
+    ),
+    format_silences_tools=True,
+    audio="audio_url",
+    token_counting=TokenCounting(chat_path="/tokenize", effort="field"),
+    flags=frozen(
+        reasoning="--reasoning-parser qwen3",
+        tools="--tool-call-parser qwen25 (qwen3_coder for Coder and 3.5 or newer)",
+        thinking_budget="a custom_logit_processor in extra_body and --enable-custom-logit-processor",
+        cached_tokens="--enable-cache-report",
+    ),
+)
+"""SGLang. Reads history from `reasoning_content` only and drops the other key; answers 400 to explicit nulls.
+That it takes `audio_url` parts is reported, not read. KTransformers starts SGLang (source)."""
+
+LLAMA_CPP = Dialect(
+    name="llama.cpp",
+    title="llama.cpp",
+    evidence="measured on builds of October and November 2026",
+    aliases=("docker", "lemonade", "ramalama", "jan"),
+    start="`llama-server -m Qwen3-8B-Q8_0.gguf --jinja --reasoning-format auto --threads-http 128`",
+    owned_by=("llamacpp", "docker", "lemonade"),
+    signs=(Sign(header=("server", "llama.cpp")),),
+    probe=Probe("/props", (("default_generation_settings",),)),
+    version=("/props", "build_info"),
+    budget=("thinking_budget_tokens",),
+    effort=(KWARGS, "reasoning_effort"),
+    sampling_names=frozen(repetition_penalty="repeat_penalty"),
+    unsupported=frozenset({"parallel_tool_calls"}),
+    tool_choice="by_format",
+    constraints=frozen(
+        choice=ConstraintForm(("grammar",), "gbnf"),
+        grammar=ConstraintForm(("grammar",)),
+    ),
+    format_silences_tools=True,
+    token_counting=TokenCounting(
+        chat_path="/chat/completions/input_tokens",
+        chat_path_at_root=False,
+        whole_body=True,
+        text_field="content",
+        special_field="add_special",
+        names_model=False,
+    ),
+    idle_connections_hold_threads=True,
+    flags=frozen(
+        reasoning="--reasoning-format auto",
+        tools="--jinja",
+        connections="--threads-http 128",
+        concurrency="--parallel 8",
+    ),
+)
+"""llama.cpp's llama-server and everything built on it. An idle kept connection holds one of its HTTP threads for
+5 s: 64 calls at once took 36 s with the default number of threads, 1 s with 96. History is read from
+`reasoning_content` only. `parallel_tool_calls: false` is ignored. Not measured: that audio must be base64, and that
+the effort reaches 3.8's template (`chat_template_kwargs` do). A grammar holds from the first token, so there is no
+thinking, and is refused beside tools (measured).
+
+Docker Model Runner, RamaLama and Jan run it (reported, source); Lemonade does, too (source, documented)."""
+
+OLLAMA = Dialect(
+    name="ollama",
+    title="Ollama",
+    evidence="source of 0.33.0-rc2",
+    start="`ollama pull qwen3:8b`, then `ollama serve`",
+    owned_by=("library",),
+    probe=Probe("/api/version", (("version",),)),
+    version=("/api/version", "version"),
+    thinking=(),
+    thinking_word=(("reasoning_effort",), "medium", "none"),
+    preserve=None,
+    unsupported=frozenset({"top_k", "min_p", "repetition_penalty", "n", "parallel_tool_calls"}),
+    tool_choice="ignored",
+    media_kinds=frozenset({"image"}),
+    base64_media_only=True,
+    flags=frozen(
+        top_k="a Modelfile with PARAMETER top_k",
+        min_p="a Modelfile with PARAMETER min_p",
+        repetition_penalty="a Modelfile with PARAMETER repeat_penalty",
+    ),
+)
+"""Ollama's `/v1`. `enable_thinking`, `think` and `max_completion_tokens` are ignored in silence; an effort other than
+`none` on a model that cannot think is a 400; temperature and top_p are 1.0 when not sent, whatever the Modelfile says.
+History is read from `reasoning` only. Models of other namespaces do not say `library`: `/api/version` tells then."""
+
+LM_STUDIO = Dialect(
+    name="lmstudio",
+    title="LM Studio",
+    evidence="documented and reported for 0.4",
+    start="start the server; developer setting “separate reasoning_content”",
+    probe=Probe("/api/v1/models", (("models", "loaded_instances"),)),
+    thinking=(),
+    thinking_word=(("reasoning_effort",), "medium", "none"),
+    effort_for_all=True,
+    preserve=None,
+    sampling_names=frozen(repetition_penalty="repeat_penalty"),
+    tool_choice="named_ignored",
+    response_format="schema_only",
+    flags=frozen(reasoning='the developer setting "separate reasoning_content"'),
+)
+"""LM Studio. Documented: `repeat_penalty`, `json_schema` as the only JSON format. Reported: the effort as switch,
+`chat_template_kwargs` ignored, `required` on the llama.cpp engine only. Unknown: how it reads earlier reasoning, so
+both keys are sent."""
+
+TGI = Dialect(
+    name="tgi",
+    title="Text Generation Inference",
+    evidence="source of 3.x",
+    start="`text-generation-launcher --model-id Qwen/Qwen3-8B`",
+    probe=Probe("/info", (("router",),), value="text-generation-router"),
+    version=("/info", "version"),
+    thinking=(),
+    effort=None,
+    preserve=None,
+    history_keys=(),
+    unsupported=frozenset({"top_k", "min_p", "repetition_penalty", "n", "parallel_tool_calls"}),
+    response_format="value",
+    flags=frozen(enable_thinking="/no_think at the end of the question (Qwen3 hybrid models)"),
+)
+"""TGI has no thinking switch and no reasoning parser: `<think>` arrives in the content and is split here, and earlier
+reasoning cannot be sent back. Unknown fields are ignored in silence."""
+
+TRANSFORMERS = Dialect(
+    name="transformers",
+    title="transformers serve",
+    evidence="measured on 5.24.0",
+    start="`transformers serve Qwen/Qwen3-8B --reasoning auto`",
+    signs=(Sign(row=frozen(owned_by="local", status=...)),),
+    probe=Probe("/load_model", status=405),
+    effort=(KWARGS, "reasoning_effort"),
+    preserve=None,
+    unsupported=frozenset(
+        {
+            "audio",
+            "function_call",
+            "functions",
+            "logprobs",
+            "metadata",
+            "modalities",
+            "n",
+            "parallel_tool_calls",
+            "prediction",
+            "presence_penalty",
+            "response_format",
+            "service_tier",
+            "store",
+            "top_logprobs",
+            "user",
+            "web_search_options",
+        }
+    ),
+    history_keys=(),
+    tool_choice="ignored",
+    structured_method="function_calling",
+    strict_fields=True,
+    own_fields=frozenset({"generation_config"}),
+    audio="audio_url",
+    flags=frozen(
+        reasoning="--reasoning auto",
+        top_k="generation_config (a JSON string) in extra_body",
+        min_p="generation_config (a JSON string) in extra_body",
+        repetition_penalty="generation_config (a JSON string) in extra_body",
+    ),
+)
+"""`transformers serve` answers 422 to any field it does not know and ignores many that it does. It drops earlier
+reasoning, and the content of assistant messages with tool calls. Without `max_tokens` it ends after 1,024 tokens."""

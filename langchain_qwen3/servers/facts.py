@@ -1,0 +1,193 @@
+"""What a server says of itself: what to ask it, and how to read its answers. Pure; `detection` sends the questions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from langchain_qwen3.servers.dialect import Dialect, Path, Probe
+from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, find_by_owner
+
+_OK = 200
+_NOT_THERE = frozenset({400, 404, 405, 422, 501})  # the server lives, and has no such path
+
+# Where servers say how long a prompt may be: vLLM and SGLang; llama.cpp; Xinference, OpenRouter and Nebius; Groq;
+# LiteLLM; DeepInfra; Novita; Cerebras; LM Studio; Hugging Face's router, for each of its providers.
+_CONTEXTS: tuple[Path, ...] = (
+    ("max_model_len",),
+    ("meta", "n_ctx"),
+    ("context_length",),
+    ("context_window",),
+    ("max_input_tokens",),
+    ("metadata", "context_length"),
+    ("context_size",),
+    ("limits", "max_context_length"),
+    ("max_context_length",),
+    ("providers", "context_length"),
+    ("default_generation_settings", "n_ctx"),
+)
+# Lists of all kinds of input: llama.cpp and OpenRouter; others; Xinference, whose words stand in _KINDS.
+_INPUTS: tuple[Path, ...] = (("architecture", "input_modalities"), ("input_modalities",), ("model_ability",))
+_KINDS = {"text": "text", "chat": "text", "image": "image", "vision": "image", "video": "video", "audio": "audio"}
+# What the weights are really called, where the served name is an alias: vLLM and SGLang; OpenRouter; llama.cpp's
+# /props; Xinference; an architecture.
+_WEIGHTS: tuple[Path, ...] = (
+    ("root",),
+    ("hugging_face_id",),
+    ("model_path",),
+    ("model_family",),
+    ("architecture", "name"),
+    ("architecture",),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What a server says of one model that it serves."""
+
+    context: int | None = None
+    """Context length in tokens, None where it is not told; of several providers the smallest."""
+
+    inputs: frozenset[str] | None = None
+    """Kinds of input among `text`, `image`, `video`, `audio`; None where nothing is told."""
+
+    weights: tuple[str, ...] = ()
+    """Other names of what is served, for `find_line` where the served name tells nothing: repository, file, family."""
+
+    dialect: Dialect | None = None
+    """The server that answers for this model, where a list has models of several."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a server told of itself."""
+
+    dialect: Dialect
+    """How it spells things."""
+
+    models: Mapping[str, ModelFacts] = field(default_factory=dict)
+    """What it says of its models, by served name and alias."""
+
+    expires_at: float | None = None
+    """Clock reading from which the facts are stale, None for never."""
+
+    def find_dialect(self, model: str) -> Dialect:
+        """Return the row for a model: a gateway may have several servers behind it."""
+        known = self.models.get(model)
+        row = known.dialect if known and known.dialect else self.dialect
+        provider = row.providers.get(model.rpartition(":")[2])
+        return DIALECTS[provider] if provider else row
+
+
+class Answer(NamedTuple):
+    """What came back from one path; `body` is None when it was no JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, ModelFacts]]:
+    """Return the dialect and what is said of each model in the reply of `/v1/models`."""
+    body = answer.body
+    data = body.get("data") if isinstance(body, dict) else None
+    rows = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
+    models: dict[str, ModelFacts] = {}
+    first = None
+    for row in rows:
+        facts = read_model(row, find_by_owner(str(row.get("owned_by"))) or _find_by_sign(row, answer.headers))
+        first = first or facts.dialect
+        models.update(dict.fromkeys(_read_names(row), facts))
+    return first or _find_by_sign({}, answer.headers), models
+
+
+def read_model(row: Mapping[str, Any], dialect: Dialect | None = None) -> ModelFacts:
+    """Return what one row of the list says, or the reply of llama.cpp's `/props`."""
+    return ModelFacts(
+        context=_read_context(row),
+        inputs=_read_inputs(row),
+        weights=tuple(
+            dict.fromkeys(value for path in _WEIGHTS for value in find_values(row, path) if isinstance(value, str))
+        ),
+        dialect=dialect,
+    )
+
+
+def find_values(body: Any, path: Path) -> Iterator[Any]:
+    """Yield what stands at a path; a list on the way is entered."""
+    if not path:
+        yield from body if isinstance(body, list) and body else [body]
+    elif isinstance(body, list):
+        for item in body:
+            yield from find_values(item, path)
+    elif isinstance(body, Mapping) and path[0] in body:
+        yield from find_values(body[path[0]], path[1:])
+
+
+def _find_by_sign(row: Mapping[str, Any], headers: Mapping[str, str]) -> Dialect | None:
+    for dialect in DIALECTS.values():
+        for sign in dialect.signs:
+            name, pattern = sign.header or ("", "")
+            header = headers.get(name) if name else ""
+            if header is not None and re.match(pattern, header) and sign.matches_row(row):
+                return dialect
+    return None
+
+
+def _read_names(row: Mapping[str, Any]) -> list[str]:
+    aliases = row.get("aliases")
+    return [str(row.get("id")), *(map(str, aliases) if isinstance(aliases, list) else ())]
+
+
+def _read_context(row: Mapping[str, Any]) -> int | None:
+    for path in _CONTEXTS:
+        sizes = [value for value in find_values(row, path) if type(value) is int and value > 0]
+        if sizes:
+            return min(sizes)
+    return None
+
+
+def _read_inputs(row: Mapping[str, Any]) -> frozenset[str] | None:
+    for path in _INPUTS:
+        kinds = {_KINDS.get(value) for value in find_values(row, path) if isinstance(value, str)} - {None}
+        if kinds:
+            return frozenset({"text", *(str(kind) for kind in kinds)})
+    # llama.cpp's /props, and capabilities as flags: what they do not say is not there.
+    for path in (("modalities",), ("capabilities",)):
+        flags = next(find_values(row, path), None)
+        if isinstance(flags, Mapping) and isinstance(flags.get("vision"), bool):
+            names = {"vision": "image", "audio": "audio", "video": "video"}
+            return frozenset({"text", *(kind for name, kind in names.items() if flags.get(name) is True)})
+    return None
+
+
+def ask(root: str) -> Generator[str, Answer, ServerFacts | None]:
+    """Yield the address to get next, take what came, and return what it all tells; None: it may tell later.
+
+    Args:
+        root: The server's address without `/v1`.
+    """
+    answer = yield "/models"
+    if answer.status not in _NOT_THERE and answer.status != _OK:
+        return None  # a wrong key, an overload
+    dialect, models = read_models(answer)
+    if dialect is not None:
+        return ServerFacts(dialect, models)
+    for row in DIALECTS.values():
+        if row.probe is None:
+            continue
+        answer = yield root + row.probe.path
+        if _tells(row.probe, answer):
+            if not models and isinstance(answer.body, Mapping):
+                models = dict.fromkeys(_read_names({"id": answer.body.get("model_alias")}), read_model(answer.body))
+            return ServerFacts(row, models)
+    return ServerFacts(GENERIC, models)
+
+
+def _tells(probe: Probe, answer: Answer) -> bool:
+    if answer.status != probe.status:
+        return False
+    values = [value for path in probe.holds for value in find_values(answer.body, path)]
+    return not probe.holds or any(probe.value in (None, value) for value in values)
