@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 
 from langchain_qwen3.call import Call, Method
-from langchain_qwen3.connections.exchange import aopen_stream, apost, open_stream, post
+from langchain_qwen3.connections.exchange import aget_json, aopen_stream, apost, get_json, open_stream, post
 from langchain_qwen3.errors import translate_errors
 from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
 from langchain_qwen3.profiles import build_profile
@@ -80,19 +81,21 @@ class ChatQwen3(Qwen3Fields):
     def _detect(self) -> ServerFacts:
         """Find out what the server is, once per URL and process."""
         self._ensure_sync_client_available()
-        return recall_facts(self.server, self._base_url) or look_up(self.root_client, self._base_url)
+        return recall_facts(self.server, self._base_url) or look_up(partial(get_json, self.root_client), self._base_url)
 
     async def _adetect(self) -> ServerFacts:
-        return recall_facts(self.server, self._base_url) or await alook_up(self.root_async_client, self._base_url)
+        return recall_facts(self.server, self._base_url) or await alook_up(
+            partial(aget_json, self.root_async_client), self._base_url
+        )
 
     def served_profile(self) -> ModelProfile | None:
         """Return the profile with the context length that the server really serves, where it tells."""
         self._ensure_sync_client_available()
-        return self._build_served_profile(look_up(self.root_client, self._base_url))
+        return self._build_served_profile(look_up(partial(get_json, self.root_client), self._base_url))
 
     async def aserved_profile(self) -> ModelProfile | None:
         """Do what `served_profile` does."""
-        return self._build_served_profile(await alook_up(self.root_async_client, self._base_url))
+        return self._build_served_profile(await alook_up(partial(aget_json, self.root_async_client), self._base_url))
 
     def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:
         known = facts.models.get(self.model_name)

@@ -14,7 +14,6 @@ from langchain_qwen3.doctor.reach import Reached, ask_version, reach
 from langchain_qwen3.doctor.readers import Facts
 from langchain_qwen3.errors import Qwen3ConnectionError, StreamCutError, translate_errors
 from langchain_qwen3.profiles import find_line
-from langchain_qwen3.servers.detection import alook_up, recall_facts
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
@@ -208,8 +207,8 @@ class _Examiner:
         )
 
     async def _gather_facts(self, reached: Reached) -> Facts:
-        model, url = self._model, str(self._model.openai_api_base)
-        server = recall_facts(model.server, url) or await alook_up(model.root_async_client, url)
+        model = self._model
+        server = await model._adetect()  # noqa: SLF001  # our own
         dialect = server.find_dialect(model.model_name)
         return Facts(
             dialect=dialect,

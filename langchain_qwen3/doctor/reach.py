@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections.exchange import aget_json
 from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.readers import read_error
 from langchain_qwen3.errors import (
@@ -17,7 +17,7 @@ from langchain_qwen3.errors import (
     Qwen3StatusError,
     translate_errors,
 )
-from langchain_qwen3.servers.facts import Answer, read_models
+from langchain_qwen3.servers.facts import read_models
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
@@ -58,19 +58,19 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
     Raises:
         Qwen3Error: The server cannot be reached, refuses, or does not answer with a list.
     """
-    client: Any = model.root_async_client
     with translate_errors(model.dialect.name, str(model.openai_api_base), model.model_name):
-        response = await client.get(url, cast_to=httpx.Response, options={"max_retries": 0})
-        try:
-            body = response.json()
-        except ValueError:
-            page = "an HTML page" if response.content.lstrip()[:1] == b"<" else "no JSON"
-            text = f"the server answered with {page} instead of its list of models"
-            raise BadReplyError(text, response=response) from None
-        rows = body.get("data") if isinstance(body, dict) else None
+        answer = await aget_json(model.root_async_client, url)
+        if answer.error:
+            raise answer.error
+        if answer.body is None:
+            page = "an HTML page" if answer.response.content.lstrip()[:1] == b"<" else "no JSON"
+            raise BadReplyError(
+                f"the server answered with {page} instead of its list of models", response=answer.response
+            )
+        rows = answer.body.get("data") if isinstance(answer.body, dict) else None
         if not isinstance(rows, list):
-            raise BadReplyError("the reply is no list of models", response=response, body=body)
-    _, known = read_models(Answer(response.status_code, response.headers, body))
+            raise BadReplyError("the reply is no list of models", response=answer.response, body=answer.body)
+    _, known = read_models(answer)
     contexts = {name: model.context for name, model in known.items() if model.context}
     return Listing(tuple(str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row), contexts)
 
@@ -136,12 +136,9 @@ async def ask_version(model: ChatQwen3, dialect: Dialect) -> str:
         return ""
     path, key = dialect.version
     root = str(model.openai_api_base).removesuffix("/v1")
-    client: Any = model.root_async_client
     try:
-        options = {"timeout": _VERSION_SECONDS, "max_retries": 0}
-        response = await client.get(root + path, cast_to=httpx.Response, options=options)
-        body = response.json()
+        answer = await aget_json(model.root_async_client, root + path, seconds=_VERSION_SECONDS)
     except Exception:  # noqa: BLE001  # a version is a courtesy
         return ""
-    told = str(body.get(key) or "") if isinstance(body, dict) else ""
-    return "" if "unknown" in told else told  # llama.cpp built as a library: "b0-unknown"
+    version = str(answer.body.get(key) or "") if isinstance(answer.body, dict) else ""
+    return "" if "unknown" in version else version  # llama.cpp built as a library: "b0-unknown"

@@ -114,6 +114,15 @@ def plan_tool_choice(
         payload["tool_choice"] = "none"
         payload["response_format"] = build_forced_format(tools, choice.name, parallel=parallel is not False)
         return ToolPlan(payload=payload, demanded=choice, forced_calls=True)
+    if policy == "refused_thinking":
+        return _plan_without_thinking(payload, choice, names, thinking, thinking_only)
+    _write_forced(payload, choice, policy)
+    return ToolPlan(payload=payload, demanded=choice, rescue=True)
+
+
+def _write_forced(payload: dict[str, Any], choice: ToolChoice, policy: ChoicePolicy) -> None:
+    """Spell a forced choice as nearly as the server takes it."""
+    tools = payload["tools"]
     if policy == "by_strict":
         payload["tools"] = [_write_strict(tool) for tool in tools]
     if choice.name and policy in ("by_format", "named_ignored", "ignored", "refused"):
@@ -122,9 +131,6 @@ def plan_tool_choice(
         payload["tool_choice"] = "required"
     if policy == "refused":
         payload["tool_choice"] = "auto"
-    if policy != "refused_thinking":
-        return ToolPlan(payload=payload, demanded=choice, rescue=True)
-    return _plan_without_thinking(payload, choice, names, thinking, thinking_only)
 
 
 def _plan_without_thinking(

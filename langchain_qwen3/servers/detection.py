@@ -11,17 +11,17 @@ import threading
 from concurrent.futures import Future
 from functools import lru_cache
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import openai
-
-from langchain_qwen3._httpx import httpx
 from langchain_qwen3.servers.dialects import GENERIC, find_by_host, find_by_name, list_names
 from langchain_qwen3.servers.facts import Answer, ServerFacts, ask
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Awaitable, Callable
+
+    Get = Callable[..., Answer]
+    AsyncGet = Callable[..., Awaitable[Answer]]
 
 LOOK_UP_SECONDS = 3.0
 """How long a look-up takes at most, all its requests together."""
@@ -97,12 +97,12 @@ def recall_facts(server: str, url: str) -> ServerFacts | None:
     return _find_host_facts(url) or _memory.recall(url)
 
 
-def look_up(client: openai.OpenAI, url: str) -> ServerFacts:
+def look_up(get: Get, url: str) -> ServerFacts:
     """Ask a server what it is, at most 3 s; one that does not tell is `generic`, a failure for 30 s.
 
     Args:
-        client: The SDK's client for the server.
-        url: Its base URL, under which the answer is kept.
+        get: Gets a path below the base URL, or a whole address, as `connections.exchange.get_json` does.
+        url: The base URL, under which the answer is kept.
     """
     memory = _memory
     until = monotonic() + LOOK_UP_SECONDS
@@ -112,7 +112,7 @@ def look_up(client: openai.OpenAI, url: str) -> ServerFacts:
             return running
         # A task of the loop that this very thread runs cannot go on while we wait for it.
         if ours or running.thread == threading.get_ident():
-            return _do(client, url, memory, running if ours else _LookUp())
+            return _do(get, url, memory, running if ours else _LookUp())
         try:
             facts = running.future.result(max(0.0, until - monotonic()))
         except TimeoutError:
@@ -121,7 +121,7 @@ def look_up(client: openai.OpenAI, url: str) -> ServerFacts:
             return facts
 
 
-async def alook_up(client: openai.AsyncOpenAI, url: str) -> ServerFacts:
+async def alook_up(get: AsyncGet, url: str) -> ServerFacts:
     """Do what `look_up` does."""
     memory = _memory
     until = monotonic() + LOOK_UP_SECONDS
@@ -130,7 +130,7 @@ async def alook_up(client: openai.AsyncOpenAI, url: str) -> ServerFacts:
         if isinstance(running, ServerFacts):
             return running
         if ours:
-            return await _ado(client, url, memory, running)
+            return await _ado(get, url, memory, running)
         try:
             facts = await asyncio.wait_for(asyncio.wrap_future(running.future), max(0.0, until - monotonic()))
         except TimeoutError:
@@ -139,10 +139,10 @@ async def alook_up(client: openai.AsyncOpenAI, url: str) -> ServerFacts:
             return facts
 
 
-def _do(client: openai.OpenAI, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
+def _do(get: Get, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
     facts = None  # what stands if we are interrupted: the next in line looks
     try:
-        facts = _look(client, mine.until)
+        facts = _look(get, url, mine.until)
     except Exception:  # noqa: BLE001  # the call itself will say what is wrong
         facts = _build_failure()
     finally:
@@ -150,11 +150,11 @@ def _do(client: openai.OpenAI, url: str, memory: _Memory, mine: _LookUp) -> Serv
     return facts
 
 
-async def _ado(client: openai.AsyncOpenAI, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
+async def _ado(get: AsyncGet, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
     facts = None  # what stands if we are cancelled: the next in line looks
     try:
         async with asyncio.timeout(LOOK_UP_SECONDS):
-            facts = await _alook(client)
+            facts = await _alook(get, url)
     except Exception:  # noqa: BLE001  # the call itself will say what is wrong
         facts = _build_failure()
     finally:
@@ -180,46 +180,22 @@ def _find_host_facts(url: str) -> ServerFacts | None:
     return _get_named(row.name) if row else None
 
 
-def _begin(client: openai.OpenAI | openai.AsyncOpenAI) -> Generator[str, Answer, ServerFacts | None]:
-    return ask(str(client.base_url).rstrip("/").removesuffix("/v1"))
-
-
-def _read_answer(response: Any) -> Answer:
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    return Answer(response.status_code, response.headers, body)
-
-
-def _look(client: openai.OpenAI, until: float) -> ServerFacts:
-    questions = _begin(client)
+def _look(get: Get, url: str, until: float) -> ServerFacts:
+    questions = ask(url.rstrip("/").removesuffix("/v1"))
     path = next(questions)
     while (seconds := until - monotonic()) > 0:
-        options: Any = {"timeout": seconds, "max_retries": 0}
         try:
-            response = client.get(path, cast_to=httpx.Response, options=options)
-        except openai.APIStatusError as error:
-            response = error.response
-        try:
-            path = questions.send(_read_answer(response))
-        except StopIteration as told:
-            facts: ServerFacts | None = told.value
-            return facts or _build_failure()
+            path = questions.send(get(path, seconds=seconds))
+        except StopIteration as end:
+            return end.value or _build_failure()
     return _build_failure()
 
 
-async def _alook(client: openai.AsyncOpenAI) -> ServerFacts:
-    questions = _begin(client)
+async def _alook(get: AsyncGet, url: str) -> ServerFacts:
+    questions = ask(url.rstrip("/").removesuffix("/v1"))
     path = next(questions)
-    options: Any = {"timeout": LOOK_UP_SECONDS, "max_retries": 0}
     while True:
         try:
-            response = await client.get(path, cast_to=httpx.Response, options=options)
-        except openai.APIStatusError as error:
-            response = error.response
-        try:
-            path = questions.send(_read_answer(response))
-        except StopIteration as told:
-            facts: ServerFacts | None = told.value
-            return facts or _build_failure()
+            path = questions.send(await get(path, seconds=LOOK_UP_SECONDS))
+        except StopIteration as end:
+            return end.value or _build_failure()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 from langchain_qwen3.servers.dialect import Dialect, Path, Probe
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, find_by_owner
@@ -81,12 +81,17 @@ class ServerFacts:
         return DIALECTS[provider] if provider else row
 
 
-class Answer(NamedTuple):
+class Answer(Protocol):
     """What came back from one path; `body` is None when it was no JSON."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: Any
+    @property
+    def status(self) -> int: ...  # noqa: D102
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...  # noqa: D102
+
+    @property
+    def body(self) -> Any: ...  # noqa: D102
 
 
 def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, ModelFacts]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import openai
 
-from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections.exchange import post_json
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.tokens.estimate import estimate_message_tokens, estimate_tokens
 from langchain_qwen3.tokens.wire import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.tokens.local import LocalTokenizer
 
 _T = TypeVar("_T")
-_OPTIONS: Any = {"timeout": 5.0, "max_retries": 0}
+_SECONDS = 5.0
 _TEMPLATE_SWITCHES = ("preserve_thinking", "reasoning_effort")
 
 
@@ -87,7 +87,8 @@ class Counter(NamedTuple):
             return None
         url = request.resolve_url(self.base_url)
         try:
-            return read(self.client.post(url, cast_to=httpx.Response, body=request.body, options=_OPTIONS).json())
+            answer = post_json(self.client, url, request.body, seconds=_SECONDS)
+            return None if answer.error else read(answer.body)
         except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,9 +19,11 @@ import openai
 import pytest
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.connections.exchange import aget_json, get_json
 from langchain_qwen3.servers import detection
 from langchain_qwen3.servers.detection import alook_up, forget_servers, look_up, recall_facts
 from langchain_qwen3.servers.dialects import DIALECTS
+from langchain_qwen3.servers.facts import ServerFacts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -105,18 +108,18 @@ def pod() -> Iterator[Pod]:
         yield server
 
 
-def ask(url: str) -> detection.ServerFacts:
+def ask(url: str) -> ServerFacts:
     """Look with a client of its own."""
     http = openai.DefaultHttpxClient(verify=NO_TLS)
     with openai.OpenAI(base_url=url, api_key="x", http_client=http) as client:
-        return look_up(client, url)
+        return look_up(partial(get_json, client), url)
 
 
-async def aask(url: str) -> detection.ServerFacts:
+async def aask(url: str) -> ServerFacts:
     """Do what `ask` does."""
     http = openai.DefaultAsyncHttpxClient(verify=NO_TLS)
     async with openai.AsyncOpenAI(base_url=url, api_key="x", http_client=http) as client:
-        return await alook_up(client, url)
+        return await alook_up(partial(aget_json, client), url)
 
 
 LM_STUDIO_MODELS = {"models": [{"key": "qwen3", "loaded_instances": []}]}
