@@ -3,84 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from langchain_qwen3.cli.connect import (
-    FAILED,
-    ApiKey,
-    AsJson,
-    Model,
-    Server,
-    Timeout,
-    Url,
-    build_model,
-    name_model,
-    show_error,
-    shown_errors,
-)
+from langchain_qwen3._visible import make_visible
+from langchain_qwen3.cli.connect import connect, show_error, shown_errors
+from langchain_qwen3.cli.console import Console, write_json
 from langchain_qwen3.cli.load import Level, Spread, compare, measure, time_reply
+from langchain_qwen3.cli.options import FAILED, Target
 from langchain_qwen3.cli.plot import check_plot, draw
 
 if TYPE_CHECKING:
     from langchain_qwen3 import ChatQwen3
 
-Streams = Annotated[str, typer.Option(help="Streams at once, one level after another.")]
-Requests = Annotated[
-    int | None, typer.Option(min=1, help="Requests at every level, the same for all. Default: the most streams.")
-]
-MaxTokens = Annotated[int, typer.Option(min=1, help="Length of a reply in tokens, at most.")]
-Prompt = Annotated[str, typer.Option(help="The question.")]
-Thinking = Annotated[bool | None, typer.Option(help="Switch thinking on or off. Default: the server's.")]
-Plot = Annotated[Path | None, typer.Option(help="Draw a picture, too: out.png, .svg or .pdf (extra plot).")]
 
-
-def bench(  # noqa: PLR0913  # the options of a command
-    url: Url = None,
+def run(  # noqa: PLR0913  # the options of the command
+    target: Target,
+    prompt: str,
+    settings: dict[str, Any],
     *,
-    model: Model = None,
-    api_key: ApiKey = None,
-    server: Server = "auto",
-    timeout: Timeout = 600.0,
-    streams: Streams = "1,2,4,8",
-    requests: Requests = None,
-    max_tokens: MaxTokens = 128,
-    prompt: Prompt = "Count from 1 to 50.",
-    thinking: Thinking = None,
-    as_json: AsJson = False,
-    plot: Plot = None,
+    streams: str,
+    requests: int | None,
+    as_json: bool,
+    plot: Path | None,
 ) -> None:
-    """Measure throughput, time to first token and time between tokens with 1, 2, 4 … streams at once.
-
-    Every level makes the same requests, after one that is not counted. Exit status: 0, 1 when a request failed, 2 when
-    the server cannot be used.
-    """
+    """Measure every level, and write the table, the comparison and the picture."""
     console = Console(stderr=as_json)
     with shown_errors():
         numbers = read_streams(streams)
         if plot:
             check_plot(plot)
-        llm = name_model(build_model(url, model, api_key, server, timeout, temperature=0.0))
-        settings: dict[str, Any] = {"max_tokens": max_tokens, "enable_thinking": thinking}
+        llm = connect(target, console, temperature=0.0).llm
         levels = asyncio.run(_measure_all(llm, prompt, numbers, requests or max(numbers), settings, console))
         if plot:
-            draw(levels, f"{llm.model_name} at {llm.openai_api_base}", plot)
+            draw(levels, make_visible(f"{llm.model_name} at {llm.openai_api_base}"), plot)
     if as_json:
-        typer.echo(json.dumps(_build_report(llm, levels), ensure_ascii=False, indent=2))
+        write_json(_build_report(llm, levels))
     else:
         console.print(Text.assemble((str(llm.openai_api_base), "bold"), f"  {llm.model_name}"))
         console.print(build_table(levels))
         if comparison := compare(levels):
             console.print(Text(f"\n{comparison}", style="bold green"))
     if plot:
-        console.print(f"drawn to {plot}", style="dim", highlight=False)
+        console.print(f"drawn to {plot}", style="dim")
     if errors := [error for level in levels for error in level.errors]:
         show_error(Console(stderr=True), errors[0])
         raise typer.Exit(FAILED)

@@ -1,164 +1,197 @@
-"""`langchain-qwen3 chat`: a conversation in the terminal."""
+"""`langchain-qwen3 chat`: a conversation in the terminal, or in a pipe."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
-from importlib import import_module
-from typing import Annotated
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
-from langchain_qwen3.cli.connect import (
-    ApiKey,
-    Model,
-    Server,
-    Timeout,
-    Url,
-    build_model,
-    name_model,
-    show_error,
-    shown_errors,
-)
+from langchain_qwen3.cli.connect import connect, show_error, shown_errors
+from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.conversation import Conversation, Turn
+from langchain_qwen3.cli.options import FAILED, Target
+from langchain_qwen3.cli.screen import THINKING, PipeScreen, TerminalScreen, show_reply
+from langchain_qwen3.cli.slash import COMMAND_NAMES, run_command
 from langchain_qwen3.errors import Qwen3Error
 
-System = Annotated[str, typer.Option(help="System prompt.")]
-Thinking = Annotated[bool | None, typer.Option(help="Begin with thinking on or off. Default: the server's.")]
-Temperature = Annotated[float | None, typer.Option(min=0.0, help="Default: the server's.")]
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.key_binding import KeyPressEvent
+    from prompt_toolkit.key_binding.key_processor import KeyPress
 
 PROMPT = "› "
 
 
-def chat(  # noqa: PLR0913  # the options of a command
-    url: Url = None,
-    *,
-    model: Model = None,
-    api_key: ApiKey = None,
-    server: Server = "auto",
-    timeout: Timeout = 600.0,
-    system: System = "",
-    thinking: Thinking = None,
-    temperature: Temperature = None,
-) -> None:
-    """Talk to a model: /think, /no_think, /fold, /clear, /quit; Ctrl-C stops the answer and not the program."""
-    console = Console(highlight=False)
+def run(target: Target, *, system: str, thinking: bool | None, temperature: float | None) -> None:
+    """Talk until the end of the input, or `/quit`."""
+    console = Console()
+    errors = Console(stderr=True)
     with shown_errors():
-        llm = name_model(build_model(url, model, api_key, server, timeout, temperature=temperature))
+        llm, models = connect(target, errors, temperature=temperature)
+        conversation = Conversation(llm, system=system, thinking=thinking, models=models)
+        if not (sys.stdin.isatty() and console.is_terminal):
+            _talk_in_pipe(conversation, errors)
+            return
         console.print(Text.assemble((llm.model_name, "bold"), (f" at {llm.openai_api_base}", "dim")))
-        console.print("/help shows the commands", style="dim")
-        _talk(Conversation(llm, system=system, thinking=thinking), console)
+        console.print(Text("/help shows the commands", style="dim"))
+        asyncio.run(talk(conversation, console, build_session()))
 
 
-def _talk(conversation: Conversation, console: Console) -> None:
-    """Read lines and answer them until the end."""
-    with suppress(ImportError):  # not on Windows
-        import_module("readline")  # gives input() its history and line editing
-    with asyncio.Runner() as runner:
-        while not conversation.ended:
-            try:
-                line = _read_line(console)
-            except EOFError:
-                console.print()
-                return
-            if line.startswith("/"):
-                _show_command(conversation, line, console)
-            elif line:
-                _show_answer(conversation, line, console, runner)
+# -- in a pipe ---------------------------------------------------------------------------------------------------------
 
 
-def _read_line(console: Console) -> str:
-    """Return the next line; Ctrl-C clears it.
+def _talk_in_pipe(conversation: Conversation, errors: Console) -> None:
+    """Answer each line of the input; what is no answer goes to stderr.
 
     Raises:
-        EOFError: Ctrl-D, or the input ended.
+        Exit: A question failed.
     """
-    while True:
+    failed = False
+    with asyncio.Runner() as runner:
+        for line in sys.stdin:
+            question = line.strip()
+            if question.startswith("/"):
+                if reply := run_command(conversation, question):
+                    errors.print(Text(reply))
+                question, conversation.to_ask = conversation.to_ask, ""
+            if conversation.ended:
+                break
+            if question:
+                failed |= not _answer_in_pipe(conversation, question, runner, errors)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _answer_in_pipe(conversation: Conversation, question: str, runner: asyncio.Runner, errors: Console) -> bool:
+    """Write the answer; whether there is a whole one."""
+    try:
+        runner.run(show_reply(conversation.ask(question), PipeScreen()))
+    except KeyboardInterrupt:
+        errors.print(Text("(stopped)", style="yellow"))
+        return False
+    except Qwen3Error as error:
+        show_error(errors, error)
+        return False
+    if conversation.last.cut:
+        errors.print(Text(conversation.last.cut, style="yellow"))
+    return not conversation.last.cut
+
+
+# -- in a terminal -----------------------------------------------------------------------------------------------------
+
+
+def build_session() -> PromptSession[str]:
+    """Return the prompt: Enter sends, Alt-Enter or a backslash before Enter begins a line, a paste stays one message.
+
+    What is typed is kept over sessions in `chat_history` in the program's own folder, which only the user can read.
+    """
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+    from prompt_toolkit.key_binding import KeyBindings
+
+    keys = KeyBindings()
+
+    @keys.add("enter")
+    @keys.add("c-j")
+    def send(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if buffer.document.current_line_before_cursor.endswith("\\"):
+            buffer.delete_before_cursor()
+            buffer.insert_text("\n")
+        else:
+            buffer.validate_and_handle()
+
+    @keys.add("escape", "enter")
+    def begin_line(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    history: History = InMemoryHistory()
+    path = Path(typer.get_app_dir("langchain-qwen3")) / "chat_history"
+    with suppress(OSError):  # a home that cannot be written: kept for this session
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
+        history = FileHistory(path)
+    return PromptSession(
+        history=history,
+        key_bindings=keys,
+        multiline=True,
+        prompt_continuation=" " * len(PROMPT),
+        completer=WordCompleter([*COMMAND_NAMES], sentence=True),
+        complete_while_typing=False,
+    )
+
+
+async def talk(conversation: Conversation, console: Console, session: PromptSession[str]) -> None:
+    """Read messages and answer them until the end."""
+    while not conversation.ended:
         try:
-            return input(f"\001\033[1;36m\002{PROMPT}\001\033[0m\002" if console.is_terminal else "").strip()
+            text = (await session.prompt_async(PROMPT)).strip()
         except KeyboardInterrupt:
-            console.print("\n(/quit or Ctrl-D leaves)", style="dim")
+            console.print(Text("(/quit or Ctrl-D leaves)", style="dim"))
+            continue
+        except EOFError:
+            break
+        if text.startswith("/") and "\n" not in text:
+            _show_command(conversation, text, console)
+            text, conversation.to_ask = conversation.to_ask, ""
+        if text:
+            await _answer(conversation, text, console, session)
+    await conversation.llm.aclose()
 
 
 def _show_command(conversation: Conversation, line: str, console: Console) -> None:
-    said = conversation.run_command(line)
-    if said:
-        console.print(Text(said, style="dim"))
-    if line.strip().lower() == "/fold" and not conversation.folded and conversation.last.reasoning:
-        console.print(Text(conversation.last.reasoning.strip(), style="dim italic"))
+    if reply := run_command(conversation, line):
+        console.print(Text(reply, style="dim"))
+    if line.lower() == "/fold" and not conversation.folded and conversation.last.reasoning:
+        console.print(Text(conversation.last.reasoning.strip(), style=THINKING))
 
 
-def _show_answer(conversation: Conversation, question: str, console: Console, runner: asyncio.Runner) -> None:
-    screen = _Screen(console, folded=conversation.folded)
-    try:
-        runner.run(_stream(conversation, question, screen))
-    except KeyboardInterrupt:
-        screen.end()
-        console.print("(stopped)", style="yellow")
-    except Qwen3Error as error:
-        screen.end()
-        show_error(console, error)
-    else:
-        screen.end()
-        console.print(Text(describe_turn(conversation.last), style="dim"))
-
-
-async def _stream(conversation: Conversation, question: str, screen: _Screen) -> None:
-    async with aclosing(conversation.ask(question)) as pieces:  # type: ignore[type-var]  # an async generator
-        async for piece in pieces:
-            if piece.kind == "reasoning":
-                screen.write_reasoning(piece.text, conversation.last)
-            else:
-                screen.write_answer(piece.text, conversation.last)
-
-
-class _Screen:
-    """Writes one reply: the thinking dimmed, or folded into one line that counts; then the answer."""
-
-    def __init__(self, console: Console, *, folded: bool) -> None:
-        self._console = console
-        self._folded = folded
-        self._status = console.status(Text("…", style="dim"), spinner="dots", spinner_style="dim")
-        self._status.start()
-        self._waiting = True
-        self._thought = False
-        self._answered = False
-
-    def write_reasoning(self, text: str, turn: Turn) -> None:
-        """Write a piece of the thinking."""
-        self._thought = True
-        if self._folded:
-            self._status.update(Text(f"thinking, {turn.thinking_seconds:.0f} s", style="dim"))
+async def _answer(conversation: Conversation, question: str, console: Console, session: PromptSession[str]) -> None:
+    screen = TerminalScreen(console, folded=conversation.folded)
+    task = asyncio.ensure_future(show_reply(conversation.ask(question), screen))
+    with _hold_keys(session, task.cancel):
+        try:
+            await task
+        except asyncio.CancelledError:
+            console.print(Text("(stopped)", style="yellow"))
+        except Qwen3Error as error:
+            show_error(console, error)
         else:
-            self._end_waiting()
-            self._print(text, "dim italic")
+            if cut := conversation.last.cut:
+                console.print(Text(cut, style="yellow"))
+            console.print(Text(describe_turn(conversation.last), style="dim"))
 
-    def write_answer(self, text: str, turn: Turn) -> None:
-        """Write a piece of the answer."""
-        self._end_waiting()
-        if self._thought and not self._answered:
-            if self._folded:
-                self._console.print(f"▸ thought for {turn.thinking_seconds:.1f} s (/fold shows it)", style="dim")
+
+@contextmanager
+def _hold_keys(session: PromptSession[str], stop: Callable[[], object]) -> Iterator[None]:
+    """Take the keyboard while an answer is written: Ctrl-C stops it, all else waits unseen for the next question."""
+    from prompt_toolkit.input.typeahead import store_typeahead
+    from prompt_toolkit.keys import Keys
+
+    terminal = session.app.input
+    pressed: list[KeyPress] = []
+
+    def read_keys() -> None:
+        for key in terminal.read_keys():
+            if key.key == Keys.ControlC:
+                pressed.clear()
+                stop()
             else:
-                self._console.print("\n")
-        self._answered = True
-        self._print(text, "")
+                pressed.append(key)
 
-    def end(self) -> None:
-        """End the reply's last line."""
-        self._end_waiting()
-        if self._answered or (self._thought and not self._folded):
-            self._console.print()
-
-    def _end_waiting(self) -> None:
-        if self._waiting:
-            self._status.stop()
-            self._waiting = False
-
-    def _print(self, text: str, style: str) -> None:
-        self._console.print(Text(text, style=style), end="", soft_wrap=True)
+    session.app.output.enable_bracketed_paste()
+    session.app.output.flush()
+    with terminal.raw_mode(), terminal.attach(read_keys):
+        yield
+    store_typeahead(terminal, pressed)
 
 
 def describe_turn(turn: Turn) -> str:

@@ -1,68 +1,73 @@
-"""What the commands share: how a server is named on the command line, and how an error is shown."""
+"""From the options of a command to a model, and how what goes wrong is shown."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any, NamedTuple
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.text import Text
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._warnings import UnsupportedSettingWarning
+from langchain_qwen3.cli.console import Console, show_waiting
+from langchain_qwen3.cli.options import UNUSABLE, Target
 from langchain_qwen3.errors import Qwen3AuthenticationError, Qwen3Error
-
-Url = Annotated[
-    str | None,
-    typer.Argument(help="Base URL, mostly ending in /v1. Default: $QWEN_BASE_URL, else http://localhost:8000/v1."),
-]
-Model = Annotated[str | None, typer.Option("--model", "-m", help="Served model. Default: the first one listed.")]
-ApiKey = Annotated[str | None, typer.Option(help="The server's key. Default: $QWEN_API_KEY.")]
-Server = Annotated[str, typer.Option(help='What the server is: "vllm", "sglang", "llama.cpp", …; "auto" finds out.')]
-Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds that one request may take.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
-
-FAILED, UNUSABLE = 1, 2
-"""Exit statuses: something did not work; the server cannot be used at all, or the command was given wrong."""
 
 UNNAMED = "served"
 """Stands for the model's name until the server has listed its models."""
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it: 128 and the number of the signal."""
 
-def build_model(  # the options of a command
-    url: str | None, model: str | None, api_key: str | None, server: str, timeout: float, **fields: Any
-) -> ChatQwen3:
-    """Return the model that the options describe.
+
+class Connected(NamedTuple):
+    """A model that is known to answer at its address, and the names its server lists."""
+
+    llm: ChatQwen3
+    models: tuple[str, ...]
+
+
+def build_model(target: Target, **fields: Any) -> ChatQwen3:
+    """Return the model that the options describe; fields that are None are left out.
 
     It tries again once: llama.cpp closes a connection at times that it promised to keep.
     """
+    url = target.url
     if url is not None and "://" not in url:
         url = f"http://{url}"
-    given = {"base_url": url, "api_key": api_key, "model": model or UNNAMED, "server": server, **fields}
-    given = {name: value for name, value in given.items() if value is not None}
-    return ChatQwen3(timeout=timeout, max_retries=1, **given)
+    model = target.model or os.environ.get("QWEN_MODEL") or UNNAMED
+    fields |= {"base_url": url, "api_key": target.api_key, "model": model, "server": target.server}
+    set_fields = {name: value for name, value in fields.items() if value is not None}
+    return ChatQwen3(timeout=target.timeout, max_retries=1, **set_fields)
 
 
-def name_model(llm: ChatQwen3) -> ChatQwen3:
-    """Return the model, under the first name its server lists where it has none yet; the server is asked in any case.
+def connect(target: Target, console: Console, **fields: Any) -> Connected:
+    """Return the model that the options describe, under the first name its server lists where it has none yet.
+
+    The server is asked in any case, so that a wrong address or key is told before anything else.
 
     Raises:
         Qwen3Error: The server cannot be reached, or has no list and no name was given.
-        ValueError: It serves no model.
+        UnreachableError: There is no usable API at the URL, or it serves no model.
     """
     from langchain_qwen3.doctor.reach import reach
 
-    reached = asyncio.run(reach(llm, named=llm.model_name != UNNAMED))
+    llm = build_model(target, **fields)
+    named = llm.model_name != UNNAMED
+    with show_waiting(console, f"asking {llm.openai_api_base}"):
+        reached = asyncio.run(reach(llm, named=named))
     if reached.outcome.status != "ok":
         raise UnreachableError(f"{llm.openai_api_base}: {reached.outcome.detail}\n{reached.outcome.fix}")
-    if llm.model_name != UNNAMED:
-        return llm
-    return llm.model_copy(update={"model_name": reached.models[0]})
+    if not named:
+        llm = llm.model_copy(update={"model_name": reached.models[0]})
+    return Connected(llm, reached.models)
 
 
 class UnreachableError(Exception):
@@ -70,16 +75,22 @@ class UnreachableError(Exception):
 
 
 @contextmanager
-def shown_errors() -> Iterator[None]:
-    """Show what goes wrong as one message and end with status 2; a traceback helps nobody at a terminal."""
-    console = Console(stderr=True)
+def shown_errors(*, console: Console | None = None) -> Iterator[None]:
+    """Show what goes wrong as one message and end with status 2; a traceback helps nobody at a terminal.
+
+    Warnings are shown as a line each.
+    """
+    console = console or Console(stderr=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnsupportedSettingWarning)
+        warnings.showwarning = lambda message, *_, **__: console.print(Text.assemble(("! ", "yellow"), str(message)))
         try:
             yield
-        except KeyboardInterrupt:
-            console.print("stopped", style="dim")
-            raise typer.Exit(130) from None
+        except typer.Exit:  # a RuntimeError
+            raise
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            console.print(Text("stopped", style="dim"))
+            raise typer.Exit(INTERRUPTED) from None
         except (Qwen3Error, UnreachableError, ValueError, OSError, ImportError, RuntimeError) as error:
             show_error(console, error)
             raise typer.Exit(UNUSABLE) from None
@@ -87,7 +98,7 @@ def shown_errors() -> Iterator[None]:
 
 def show_error(console: Console, error: Exception) -> None:
     """Print an error: what happened in red, what to do below it."""
-    what, _, fix = _read_text(error).partition("\n")
+    what, _, fix = speak_options(_read_text(error)).partition("\n")
     if isinstance(error, Qwen3AuthenticationError):
         fix = "Pass the server's key with --api-key, or set $QWEN_API_KEY."
     console.print(Text.assemble(("✗ ", "bold red"), what))
@@ -95,9 +106,27 @@ def show_error(console: Console, error: Exception) -> None:
         console.print(Text.assemble(("→ ", "yellow"), fix))
 
 
+_FIELDS = "api_key|host|max_tokens|model|n_ctx|n_parallel|n_threads|port|reasoning_format|server|temperature|timeout"
+_SETTING = re.compile(rf"""\b({_FIELDS})=("[^"\n]*"|[\w.:/-]+)""")
+_NAMED = re.compile(rf"^({_FIELDS})(?=: | must )", re.MULTILINE)
+
+
+def speak_options(text: str) -> str:
+    """Return a message of the package in the words of the command line: `--n-ctx 4096`, not `n_ctx=4096`."""
+    text = _SETTING.sub(lambda found: f"{_flag(found[1])} {found[2]}", text)
+    text = _NAMED.sub(lambda found: _flag(found[1]), text)
+    return re.sub(r"\bbase_url\b", "the URL", text)
+
+
+def _flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
+
+
 def _read_text(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return "\n".join(f"{_name(row)}{row['msg'].removeprefix('Value error, ')}" for row in error.errors())
+    if isinstance(error, OSError) and error.strerror:  # str() puts its number in front
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error) or type(error).__name__
 
 

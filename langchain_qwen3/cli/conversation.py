@@ -1,24 +1,17 @@
-"""A conversation in a terminal, without the terminal: what was said, the settings, and the commands for them."""
+"""A conversation without its terminal: what was said, the settings, and how the next answer is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 
 if TYPE_CHECKING:
     from langchain_qwen3 import ChatQwen3
-
-HELP = """\
-/think      think before answering
-/no_think   answer at once
-/fold       show or hide the thinking
-/clear      forget what was said
-/quit       leave, as Ctrl-D does
-Ctrl-C      stop the answer"""
 
 
 class Piece(NamedTuple):
@@ -33,16 +26,31 @@ class Turn:
     """The last reply, complete or stopped.
 
     Attributes:
-        reasoning: What was thought.
-        thinking_seconds: From the request to the first of the answer, or as far as it came.
-        tokens: Tokens written, None where the server does not say or the reply was stopped.
+        question: What it answers.
+        message: What came of it, None when nothing did.
         seconds: From the request to the last piece.
     """
 
-    reasoning: str = ""
-    thinking_seconds: float = 0.0
-    tokens: int | None = None
+    question: str = ""
+    message: AIMessageChunk | None = None
     seconds: float = 0.0
+
+    @property
+    def reasoning(self) -> str:
+        """What was thought."""
+        return str(self.message.additional_kwargs.get("reasoning_content") or "") if self.message else ""
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens written, None where the server does not say or the reply was stopped."""
+        usage = self.message.usage_metadata if self.message else None
+        return usage["output_tokens"] if usage else None
+
+    @property
+    def cut(self) -> str:
+        """What to say of an answer that the limit on tokens ended, else nothing."""
+        reason = self.message.response_metadata.get("finish_reason") if self.message else None
+        return "cut: the limit on tokens was reached" if reason == "length" else ""
 
 
 @dataclass(slots=True)
@@ -53,66 +61,62 @@ class Conversation:
         llm: The model.
         system: System prompt, empty for none.
         thinking: The switch; None leaves it to the server.
+        models: Names that the server lists.
         folded: The thinking is hidden.
         messages: What was said.
         last: The last reply.
-        ended: `/quit` was given.
+        to_ask: A question that a command asks.
+        ended: `/quit` was typed.
     """
 
     llm: ChatQwen3
     system: str = ""
     thinking: bool | None = None
+    models: tuple[str, ...] = ()
     folded: bool = False
     messages: list[BaseMessage] = field(default_factory=list)
     last: Turn = field(default_factory=Turn)
+    to_ask: str = ""
     ended: bool = False
 
-    def run_command(self, line: str) -> str:
-        """Do what a line that begins with `/` says, and return what to show."""
-        match line.strip().lower():
-            case "/think" | "/no_think":
-                self.thinking = line.strip().lower() == "/think"
-                return f"thinking is {'on' if self.thinking else 'off'}"
-            case "/fold":
-                self.folded = not self.folded
-                return f"thinking is {'hidden' if self.folded else 'shown'}"
-            case "/clear":
-                self.messages.clear()
-                self.last = Turn()
-                return "forgotten, from here on it is a new conversation"
-            case "/quit" | "/exit" | "/bye":
-                self.ended = True
-                return ""
-            case "/help" | "/?":
-                return HELP
-        return f"{line.strip().split()[0]} is no command\n{HELP}"
-
-    async def ask(self, question: str) -> AsyncIterator[Piece]:
+    async def ask(self, question: str) -> AsyncGenerator[Piece]:
         """Stream the reply to a question.
 
         What came of a reply that was stopped is kept, so that one can ask on; a question whose reply failed is not.
         """
         asked = HumanMessage(question)
         head = [SystemMessage(self.system)] if self.system else []
-        turn = self.last = Turn()
-        message: AIMessageChunk | None = None
+        turn = self.last = Turn(question)
         started_at = perf_counter()
         failed = False
+        chunks: list[AIMessageChunk] = []
+        stream = self.llm.astream([*head, *self.messages, asked], enable_thinking=self.thinking)
         try:
-            async for chunk in self.llm.astream([*head, *self.messages, asked], enable_thinking=self.thinking):
-                message = chunk if message is None else message + chunk
-                turn.seconds = perf_counter() - started_at
-                if reasoning := str(chunk.additional_kwargs.get("reasoning_content") or ""):
-                    turn.reasoning += reasoning
-                    turn.thinking_seconds = turn.seconds
-                    yield Piece("reasoning", reasoning)
-                if chunk.text:
-                    yield Piece("answer", chunk.text)
-                if chunk.usage_metadata:
-                    turn.tokens = chunk.usage_metadata["output_tokens"]
+            async with aclosing(cast("AsyncGenerator[AIMessageChunk]", stream)) as opened:
+                async for chunk in opened:
+                    chunks.append(chunk)
+                    turn.seconds = perf_counter() - started_at
+                    if reasoning := str(chunk.additional_kwargs.get("reasoning_content") or ""):
+                        yield Piece("reasoning", reasoning)
+                    if chunk.text:
+                        yield Piece("answer", chunk.text)
         except Exception:
             failed = True
             raise
         finally:
-            if message is not None and not failed and (message.text or turn.reasoning):
-                self.messages += [asked, AIMessage(message.text)]
+            if chunks:
+                turn.message = chunks[0] + chunks[1:]
+            if turn.message is not None and not failed and (turn.message.text or turn.reasoning):
+                self.messages += [asked, AIMessage(turn.message.text)]
+
+    def report(self) -> dict[str, Any]:
+        """Return the last reply as plain JSON values."""
+        message = self.last.message or AIMessageChunk(content="")
+        return {
+            "model": self.llm.model_name,
+            "answer": str(message.text),
+            "reasoning": self.last.reasoning,
+            "finish_reason": message.response_metadata.get("finish_reason"),
+            "usage": message.usage_metadata,
+            "seconds": round(self.last.seconds, 3),
+        }

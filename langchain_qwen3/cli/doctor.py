@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from langchain_qwen3.cli.connect import (
-    FAILED,
-    UNNAMED,
-    UNUSABLE,
-    ApiKey,
-    AsJson,
-    Model,
-    Server,
-    Timeout,
-    Url,
-    build_model,
-    shown_errors,
-)
+from langchain_qwen3.cli.connect import UNNAMED, build_model, shown_errors
+from langchain_qwen3.cli.console import Console, Waiting, write_json
+from langchain_qwen3.cli.options import FAILED, UNUSABLE, Target
 from langchain_qwen3.doctor import Diagnosis, Finding, Status, examine
 from langchain_qwen3.doctor.findings import MARKS
 
@@ -38,21 +26,10 @@ if TYPE_CHECKING:
 _STYLES: dict[Status, str] = {"ok": "green", "failed": "bold red", "unsure": "yellow", "skipped": "dim"}
 
 
-def doctor(  # noqa: PLR0913  # the options of a command
-    url: Url = None,
-    *,
-    model: Model = None,
-    api_key: ApiKey = None,
-    server: Server = "auto",
-    timeout: Timeout = 120.0,
-    as_json: AsJson = False,
-) -> None:
-    """Find out what a server can do, and what to change where it cannot.
-
-    It takes 33 short requests. Exit status: 0 all is well, 1 a check failed, 2 the server cannot be used.
-    """
+def run(target: Target, *, as_json: bool) -> None:
+    """Examine the server, showing the findings as they come, and write the whole."""
     with shown_errors():
-        llm = build_model(url, model, api_key, server, timeout)
+        llm = build_model(target)
         progress = _Progress(Console(stderr=as_json), str(llm.openai_api_base))
         with progress.shown():
             diagnosis = asyncio.run(
@@ -64,7 +41,7 @@ def doctor(  # noqa: PLR0913  # the options of a command
                 )
             )
     if as_json:
-        typer.echo(json.dumps(diagnosis.to_dict(), ensure_ascii=False, indent=2))
+        write_json(diagnosis.to_dict())
     else:
         progress.console.print(render_diagnosis(diagnosis))
     if not diagnosis.ok:
@@ -77,12 +54,12 @@ class _Progress:
     def __init__(self, console: Console, url: str) -> None:
         self.console = console
         self.findings: list[Finding] = []
-        self._spinner = Spinner("dots", style="cyan")
         self._url = url
+        self._waiting = Waiting(url)
 
     def start(self, title: str) -> None:
         """Show what is asked from now on."""
-        self._spinner.update(text=Text.assemble((f"{self._url}  ", "dim"), title))
+        self._waiting = Waiting(f"{self._url}  {title}")
 
     def shown(self) -> AbstractContextManager[object]:
         """Show it while the block lasts, where there is a terminal."""
@@ -91,7 +68,7 @@ class _Progress:
         return Live(get_renderable=self._render, console=self.console, refresh_per_second=8, transient=True)
 
     def _render(self) -> RenderableType:
-        return Group(self._spinner, build_table(self.findings))
+        return Group(self._waiting, build_table(self.findings))
 
 
 def render_diagnosis(diagnosis: Diagnosis) -> RenderableType:

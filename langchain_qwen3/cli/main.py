@@ -1,28 +1,42 @@
-"""The commands together."""
+"""The commands as they are typed. Nothing costly is imported here: what a command needs, it imports when it runs.
+
+So `--help`, `--version` and completion answer at once. A command is a function here, with its options, and a module of
+the same name with what it does.
+"""
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from langchain_qwen3.cli.bench import bench
-from langchain_qwen3.cli.chat import chat
-from langchain_qwen3.cli.doctor import doctor
-from langchain_qwen3.cli.serve import serve
+from langchain_qwen3.cli.options import (
+    ApiKey,
+    AsJson,
+    Model,
+    Server,
+    System,
+    Target,
+    Temperature,
+    Thinking,
+    Timeout,
+    Url,
+)
 
 commands = typer.Typer(
     name="langchain-qwen3",
-    help="Examine, measure and try a server of Qwen3, or be one.",
+    help="Ask, examine, measure and try a server of Qwen3, or be one.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 def _show_version(value: bool) -> None:
     if value:
+        from importlib.metadata import version
+
         typer.echo(f"langchain-qwen3-chat {version('langchain-qwen3-chat')}")
         raise typer.Exit
 
@@ -37,5 +51,157 @@ def _options(
     pass
 
 
-for command in (doctor, bench, serve, chat):
-    commands.command()(command)
+@commands.command()
+def ask(  # noqa: PLR0913  # the options of a command
+    question: Annotated[str | None, typer.Argument(help="The question. What is piped in follows it.")] = None,
+    url: Url = None,
+    *,
+    model: Model = None,
+    api_key: ApiKey = None,
+    server: Server = "auto",
+    timeout: Timeout = 600.0,
+    system: System = "",
+    thinking: Thinking = None,
+    temperature: Temperature = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Length of the reply in tokens, at most.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask one question; piped, the answer alone is written.
+
+    Exit status: 0, 1 when the answer was cut, 2 when there is none.
+    """
+    from langchain_qwen3.cli.ask import run
+
+    fields = {"temperature": temperature, "max_tokens": max_tokens}
+    target = Target(url, model, api_key, server, timeout)
+    run(question, target, fields, system=system, thinking=thinking, as_json=as_json)
+
+
+@commands.command()
+def chat(  # noqa: PLR0913  # the options of a command
+    url: Url = None,
+    *,
+    model: Model = None,
+    api_key: ApiKey = None,
+    server: Server = "auto",
+    timeout: Timeout = 600.0,
+    system: System = "",
+    thinking: Thinking = None,
+    temperature: Temperature = None,
+) -> None:
+    """Talk to a model: /help shows the commands; Ctrl-C stops the answer and not the program.
+
+    Piped, each line is a message, and the answers alone are written.
+    """
+    from langchain_qwen3.cli.chat import run
+
+    run(Target(url, model, api_key, server, timeout), system=system, thinking=thinking, temperature=temperature)
+
+
+@commands.command()
+def models(
+    url: Url = None,
+    *,
+    api_key: ApiKey = None,
+    server: Server = "auto",
+    timeout: Timeout = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """List what a server serves, one model a line, with its context window where it is told."""
+    from langchain_qwen3.cli.models import run
+
+    run(Target(url, None, api_key, server, timeout), as_json=as_json)
+
+
+@commands.command()
+def doctor(  # noqa: PLR0913  # the options of a command
+    url: Url = None,
+    *,
+    model: Model = None,
+    api_key: ApiKey = None,
+    server: Server = "auto",
+    timeout: Timeout = 120.0,
+    as_json: AsJson = False,
+) -> None:
+    """Find out what a server can do, and what to change where it cannot.
+
+    It takes 33 short requests. Exit status: 0 all is well, 1 a check failed, 2 the server cannot be used.
+    """
+    from langchain_qwen3.cli.doctor import run
+
+    run(Target(url, model, api_key, server, timeout), as_json=as_json)
+
+
+@commands.command()
+def bench(  # noqa: PLR0913  # the options of a command
+    url: Url = None,
+    *,
+    model: Model = None,
+    api_key: ApiKey = None,
+    server: Server = "auto",
+    timeout: Timeout = 600.0,
+    streams: Annotated[str, typer.Option(help="Streams at once, one level after another.")] = "1,2,4,8",
+    requests: Annotated[
+        int | None, typer.Option(min=1, help="Requests at every level, the same for all. Default: the most streams.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Length of a reply in tokens, at most.")] = 128,
+    prompt: Annotated[str, typer.Option(help="The question.")] = "Count from 1 to 50.",
+    thinking: Thinking = None,
+    as_json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw a picture, too: out.png, .svg or .pdf (extra plot).")] = None,
+) -> None:
+    """Measure throughput, time to first token and time between tokens with 1, 2, 4 … streams at once.
+
+    Every level makes the same requests, after one that is not counted. Exit status: 0, 1 when a request failed, 2 when
+    the server cannot be used.
+    """
+    from langchain_qwen3.cli.bench import run
+
+    settings = {"max_tokens": max_tokens, "enable_thinking": thinking}
+    target = Target(url, model, api_key, server, timeout)
+    run(target, prompt, settings, streams=streams, requests=requests, as_json=as_json, plot=plot)
+
+
+@commands.command()
+def serve(  # noqa: PLR0913  # the options of a command
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A GGUF file, or a repository: Qwen/Qwen3-0.6B-GGUF, Qwen/Qwen3-0.6B-GGUF:Q8_0 or a file's name "
+            "there; modelscope: before it asks ModelScope instead of Hugging Face (extra download)."
+        ),
+    ],
+    *,
+    name: Annotated[
+        str | None, typer.Option(help="Name to serve it under. Default: the file's, without its ending.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. The default is for this machine alone; 0.0.0.0 is for all.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
+    api_key: Annotated[str | None, typer.Option(help="Key that requests must carry.")] = None,
+    n_ctx: Annotated[int, typer.Option("--n-ctx", min=1, help="Context window of one request, in tokens.")] = 8192,
+    n_parallel: Annotated[int, typer.Option("--n-parallel", min=1, help="Requests answered at the same time.")] = 4,
+    n_threads: Annotated[
+        int | None, typer.Option("--n-threads", min=1, help="CPU threads. Default: the physical cores.")
+    ] = None,
+    reasoning_format: Annotated[
+        str, typer.Option(help="How reasoning comes back: deepseek, deepseek-legacy or none.")
+    ] = "deepseek",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show llama.cpp's log.")] = False,
+) -> None:
+    """Serve a model with llama.cpp on this machine (extra local), OpenAI-compatible, until Ctrl-C."""
+    from langchain_qwen3.cli.serve import run
+
+    settings = {
+        "name": name,
+        "host": host,
+        "port": port,
+        "api_key": api_key,
+        "n_ctx": n_ctx,
+        "n_parallel": n_parallel,
+        "n_threads": n_threads,
+        "reasoning_format": reasoning_format,
+        "verbose": verbose,
+    }
+    run(model, settings)

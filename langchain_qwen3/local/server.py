@@ -2,7 +2,7 @@
 
 Needs the extra `local` (PyPI `xllamacpp`: llama.cpp in prebuilt wheels) and a GGUF file.
 
-The engine runs in a child process, this very file run as a script. Within the caller's process its end could freeze
+The engine runs in a child process, `engine_script`. Within the caller's process its end could freeze
 everything: the library ends a server only with its object, and then holds the interpreter's lock until every request
 in flight is done (one open stream: 30 s, seen on xllamacpp 2026.10; here 15 ms).
 """
@@ -14,7 +14,7 @@ import http.client
 import importlib.util
 import json
 import os
-import signal
+import re
 import socket
 import subprocess
 import sys
@@ -26,11 +26,10 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
+from langchain_qwen3.local import engine_script
+
 ReasoningFormat = Literal["deepseek", "deepseek-legacy", "none"]
 
-# An idle keep-alive connection holds one of llama.cpp's HTTP threads until it expires (5 s): with the default
-# number, 64 calls at once took 36 s, with 96 threads 1 s.
-_HTTP_THREADS: Final = 128
 # OpenMP's threads spin while they wait for each other: on cores that others use too, answers took 20 to 80 times as
 # long. Threads that sleep instead cost a small model some speed on an idle machine.
 _THREADS_THAT_SLEEP: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
@@ -38,6 +37,11 @@ _GGUF_MAGIC: Final = b"GGUF"
 _LAST_PORT: Final = 65535
 _LOG_TAIL: Final = 2000
 _POLL_SECONDS: Final = 0.02
+_PACKAGES: Final = {
+    "libgomp": "it: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), apk add libgomp (Alpine)",
+    "libstdc++": "it: apt-get install libstdc++6 (Debian, Ubuntu), dnf install libstdc++ (Fedora)",
+}
+"""What to install for a library of the system."""
 
 
 class LocalServer:
@@ -133,7 +137,7 @@ class LocalServer:
         """Start the server and wait until it answers.
 
         Raises:
-            ImportError: The extra `local` is not installed.
+            ImportError: The extra `local` is not installed, or llama.cpp lacks a library of the system.
             FileNotFoundError: There is no file at the model's path.
             ValueError: The file is not in GGUF format.
             OSError: The port is taken, or the address is not this machine's.
@@ -159,8 +163,8 @@ class LocalServer:
 
     def _launch(self) -> str:
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-            engine = subprocess.Popen(  # noqa: S603  # this interpreter and this file
-                [sys.executable, "-P", __file__],
+            engine = subprocess.Popen(  # noqa: S603  # this interpreter and our own file
+                [sys.executable, "-P", engine_script.__file__],
                 env=_THREADS_THAT_SLEEP | os.environ,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -203,6 +207,15 @@ class LocalServer:
         await asyncio.to_thread(self.stop)
 
 
+def _explain_import(error: str) -> str:
+    """Return what to do when llama.cpp cannot be loaded; slim containers lack a library of the system."""
+    missing = re.match(r"([\w.+-]{1,80}): cannot open shared object file", error)
+    if missing is None:
+        return f'llama.cpp cannot be loaded: {error}\nInstall it anew: pip install --force-reinstall "xllamacpp"'
+    packages = _PACKAGES.get(missing[1].partition(".so")[0], f"the package that has {missing[1]}")
+    return f"llama.cpp needs {missing[1]}, which this system lacks.\nInstall {packages}"
+
+
 class _Deadline(threading.Timer):
     """Kills an engine that is not ready in time."""
 
@@ -237,7 +250,11 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _wait_until_healthy(engine: subprocess.Popen[str], settings: str) -> str | None:
-    """Return the URL of the engine once it answers, None if it ended before."""
+    """Return the URL of the engine once it answers, None if it ended before.
+
+    Raises:
+        ImportError: llama.cpp cannot be loaded.
+    """
     stdin, stdout = _pipes(engine)
     try:
         stdin.write(settings + "\n")
@@ -245,6 +262,8 @@ def _wait_until_healthy(engine: subprocess.Popen[str], settings: str) -> str | N
     except BrokenPipeError:
         return None
     url = stdout.readline().strip()
+    if url.startswith(engine_script.CANNOT_IMPORT):
+        raise ImportError(_explain_import(url.removeprefix(engine_script.CANNOT_IMPORT)))
     while url and engine.poll() is None:
         if _is_healthy(url):
             return url
@@ -276,44 +295,3 @@ def _pipes(engine: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
     if engine.stdin is None or engine.stdout is None:
         raise RuntimeError("the engine was started without pipes")
     return engine.stdin, engine.stdout
-
-
-def _serve() -> None:
-    """Be the engine: read the settings from stdin, print the address, end when the parent closes stdin."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends us when it is done
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever llama.cpp prints is log
-    try:
-        server = _build_server(json.loads(sys.stdin.readline()))
-    except RuntimeError:
-        sys.exit(1)  # one text for every reason: the log has the real one
-    answer.write(server.listening_address + "\n")
-    answer.flush()
-    sys.stdin.read()
-    os._exit(0)  # deleting the server would wait for requests in flight
-
-
-def _build_server(settings: dict[str, Any]) -> Any:
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
-    params.verbosity = 3 if settings["verbose"] else 1  # 1: errors, 3: the library's default
-    params.model.path = settings["path"]
-    params.model_alias = {settings["model"]}
-    params.hostnames = [settings["host"]]
-    params.port = settings["port"]
-    params.api_keys = [settings["api_key"]] if settings["api_key"] else []
-    params.n_ctx = settings["n_ctx"]
-    params.n_parallel = settings["n_parallel"]
-    if settings["n_threads"]:
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["n_threads"]
-    params.n_threads_http = _HTTP_THREADS
-    params.use_jinja = True
-    format_name = settings["reasoning_format"].upper().replace("-", "_")
-    params.reasoning_format = getattr(xllamacpp.common_reasoning_format, f"COMMON_REASONING_FORMAT_{format_name}")
-    params.endpoint_props = params.endpoint_slots = params.endpoint_metrics = True
-    return xllamacpp.Server(params)
-
-
-if __name__ == "__main__":
-    _serve()

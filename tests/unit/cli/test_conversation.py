@@ -1,16 +1,16 @@
-"""A conversation as the terminal holds it: commands, what is remembered, and what is not."""
+"""A conversation as `ask` and `chat` have it: what is remembered, and what is not."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.cli.chat import describe_turn
 from langchain_qwen3.cli.conversation import Conversation, Turn
+from langchain_qwen3.cli.slash import run_command
 from langchain_qwen3.errors import Qwen3Error
 from tests.support.replay import Replay
 
@@ -60,7 +60,7 @@ async def test_switches_thinking(talk: Conversation, server: Replay):
     """Protects /think and /no_think: they reach the server, and without them nothing is sent."""
     for line in ("", "/no_think", "/think"):
         if line:
-            talk.run_command(line)
+            run_command(talk, line)
         await hear(talk, "你是谁？")
     sent = [body.get("chat_template_kwargs") for body in server.requests]
     assert sent == [None, {"enable_thinking": False}, {"enable_thinking": True}]
@@ -72,7 +72,7 @@ async def test_keeps_what_came_when_an_answer_is_stopped(talk: Conversation):
     async for piece in pieces:
         if piece.kind == "answer":
             break
-    await pieces.aclose()  # type: ignore[attr-defined]  # an async generator
+    await pieces.aclose()
     question, answer = talk.messages
     assert question.content == "你是谁？"
     assert answer.text
@@ -89,41 +89,31 @@ async def test_forgets_a_question_that_failed():
             assert talk.messages == []
 
 
-def build(**fields: Any) -> Conversation:
-    """Return a conversation that asks nobody."""
-    llm = ChatQwen3(model="q", base_url="http://127.0.0.1:1/v1")
-    return Conversation(llm, messages=[SystemMessage("x")], **fields)
+async def test_reports_the_last_reply_as_plain_values(talk: Conversation):
+    """Protects `ask --json`: the whole reply in values that JSON has."""
+    said = await hear(talk, "你是谁？")
+    report = talk.report()
+    assert report["model"] == "Qwen/Qwen3-0.6B"
+    assert said == {"reasoning": report["reasoning"], "answer": report["answer"]}
+    assert report["finish_reason"] == "stop"
+    assert report["usage"]["output_tokens"] == talk.last.tokens
 
 
-def test_clears_what_was_said():
-    """Protects /clear: nothing of the conversation is left, thinking to unfold included."""
-    talk = build(last=Turn(reasoning="Hm."))
-    talk.run_command("/clear")
-    assert talk.messages == []
-    assert talk.last.reasoning == ""
-
-
-@pytest.mark.parametrize("line", ["/quit", "/exit", "/QUIT "])
-def test_ends(line: str):
-    """Protects the way out."""
-    talk = build()
-    assert talk.run_command(line) == ""
-    assert talk.ended
-
-
-def test_folds_and_unfolds():
-    """Protects /fold: it toggles."""
-    talk = build()
-    assert talk.run_command("/fold") == "thinking is hidden"
-    assert talk.run_command("/fold") == "thinking is shown"
-
-
-def test_shows_the_commands_when_there_is_no_such_one():
-    """Protects from a typing error that is sent to the model."""
-    assert build().run_command("/nothink now").startswith("/nothink is no command\n/think ")
+def build_turn(tokens: int | None = None, reason: str = "stop") -> Turn:
+    """Return a turn of two seconds."""
+    usage = {"input_tokens": 1, "output_tokens": tokens, "total_tokens": tokens + 1} if tokens else None
+    message = AIMessageChunk("Yes.", usage_metadata=usage, response_metadata={"finish_reason": reason})
+    return Turn("Is it?", message, 2.0)
 
 
 def test_describes_a_turn_with_what_is_known():
     """Protects the line below an answer where the server tells no usage."""
-    assert describe_turn(Turn(tokens=1200, seconds=2.0)) == "1,200 tokens, 2.0 s, 600 tokens/s"
-    assert describe_turn(Turn(seconds=2.0)) == "2.0 s"
+    assert describe_turn(build_turn(1200)) == "1,200 tokens, 2.0 s, 600 tokens/s"
+    assert describe_turn(build_turn()) == "2.0 s"
+    assert describe_turn(Turn()) == "0.0 s"
+
+
+def test_says_so_when_an_answer_was_cut():
+    """Protects from half an answer that looks whole."""
+    assert build_turn(reason="length").cut == "cut: the limit on tokens was reached"
+    assert build_turn().cut == Turn().cut == ""

@@ -60,6 +60,28 @@ def test_raises_naming_the_extra_when_xllamacpp_is_missing(gguf, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("cause", "message"),
+    [
+        (
+            "libgomp.so.1: cannot open shared object file: No such file or directory",
+            r"llama\.cpp needs libgomp\.so\.1, which this system lacks\.\nInstall it: apt-get install libgomp1",
+        ),
+        (
+            "libcuda.so.1: cannot open shared object file: No such file or directory",
+            r"Install the package that has libcuda\.so\.1",
+        ),
+        ("undefined symbol: ggml_x", r"cannot be loaded: undefined symbol: ggml_x\nInstall it anew"),
+    ],
+)
+def test_says_what_to_install_when_llama_cpp_cannot_be_loaded(gguf, tmp_path, monkeypatch, cause, message):
+    """A slim container lacks libgomp: two lines with the fix, not a traceback of another process."""
+    (tmp_path / "xllamacpp.py").write_text(f"raise ImportError({cause!r})", "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ImportError, match=message):
+        LocalServer(gguf).start()
+
+
+@pytest.mark.parametrize(
     ("setting", "message"),
     [
         ({"n_ctx": 0}, "n_ctx: 0 is less than 1"),

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
@@ -18,14 +16,16 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.main import commands
+from langchain_qwen3.cli.serve import is_loopback, render_exposure
 from langchain_qwen3.local import LocalServer
 from langchain_qwen3.servers.detection import forget_servers
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
 from tests.support.replay import Replay
 
-COMMANDS = ("doctor", "bench", "chat")
+COMMANDS = ("doctor", "bench", "chat", "models", "ask")
 PROGRAM = [sys.executable, "-W", "error", "-c", "from langchain_qwen3.cli import app; app()"]
 
 
@@ -50,13 +50,15 @@ def test_shows_help_and_version():
     """Protects the first thing that anybody types."""
     shown = run("--help").output
     assert all(command in shown for command in (*COMMANDS, "serve"))
+    assert run("-h").output == shown
+    assert all(run(command, "-h").exit_code == 0 for command in (*COMMANDS, "serve"))
     assert run("--version").output == f"langchain-qwen3-chat {version('langchain-qwen3-chat')}\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_says_what_to_do_when_nothing_listens(command: str):
     """Protects from a traceback at a dead port: one message with the fix, and status 2."""
-    result = run(command, f"http://127.0.0.1:{closed_port()}/v1")
+    result = run(command, f"http://127.0.0.1:{closed_port()}/v1", said="Hi")
     assert result.exit_code == 2
     assert "✗" in result.output
     assert "→ Nothing listens there: is the server up" in result.output
@@ -76,7 +78,7 @@ def test_says_what_to_do_when_nothing_listens(command: str):
 def test_says_what_to_do_when_it_is_no_api(command: str, settings: dict[str, Any], path: str, said: str):
     """Protects every way to get the address or the key wrong: status 2 and the fix."""
     with Replay(**settings) as server:
-        result = run(command, f"{server.root}{path}", "--api-key", "sk-canary-wrong")
+        result = run(command, f"{server.root}{path}", "--api-key", "sk-canary-wrong", said="Hi")
     assert result.exit_code == 2
     assert said in result.output
     assert "canary" not in result.output
@@ -85,9 +87,9 @@ def test_says_what_to_do_when_it_is_no_api(command: str, settings: dict[str, Any
 @pytest.mark.parametrize("command", COMMANDS)
 def test_says_which_setting_is_wrong(command: str):
     """Protects from a pydantic report: one line that names the field and the choice."""
-    result = run(command, "http://127.0.0.1:1/v1", "--server", "vlm")
+    result = run(command, "http://127.0.0.1:1/v1", "--server", "vlm", said="Hi")
     assert result.exit_code == 2
-    assert 'server must be "auto" or one of vllm' in result.output
+    assert '--server must be "auto" or one of vllm' in result.output
     assert "validation error" not in result.output
 
 
@@ -103,6 +105,30 @@ def test_takes_address_and_key_of_the_environment(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("QWEN_BASE_URL", server.url)
         monkeypatch.setenv("QWEN_API_KEY", "sk-canary-right")
         assert run("chat", said="你是谁？\n").exit_code == 0
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["chat", "--help"]])
+def test_imports_nothing_costly_when_nothing_is_asked(arguments: list[str]):
+    """Protects the wait for help, the version and completion: seconds, if LangChain were imported for them."""
+    code = f"""
+import sys
+from langchain_qwen3.cli.main import commands
+try:
+    commands({arguments!r}, prog_name="langchain-qwen3")
+except SystemExit as end:
+    print("costly:", sorted({{"langchain_core", "openai", "prompt_toolkit"}} & set(sys.modules)), end.code)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.endswith("costly: [] 0\n")
+
+
+def test_completes_commands_and_servers():
+    """Protects Tab in a shell that has the completion installed."""
+    for words, wanted in (("langchain-qwen3 do", "doctor"), ("langchain-qwen3 chat --server sg", "sglang")):
+        setting = {"_LANGCHAIN_QWEN3_COMPLETE": "complete_bash", "COMP_WORDS": words}
+        setting["COMP_CWORD"] = str(len(words.split()) - 1)
+        run = subprocess.run(PROGRAM, env={**os.environ, **setting}, capture_output=True, text=True, check=False)
+        assert run.stdout.split() == [wanted], run.stderr
 
 
 # -- doctor -----------------------------------------------------------------------------------------------------------
@@ -202,59 +228,6 @@ def test_bench_refuses_before_it_measures(arguments: tuple[str, ...], said: str)
     assert server.requests == []
 
 
-# -- chat -------------------------------------------------------------------------------------------------------------
-
-
-def test_chat_shows_thinking_and_answer():
-    """Protects the conversation: thinking first, the answer below it, then how long it took."""
-    with Replay() as server:
-        shown = run("chat", server.url, said="你是谁？\n/quit\n").output
-    thinking, _, answer = shown.partition("\n\n")
-    assert "用户在问我的身份" in thinking
-    assert answer.startswith("我是通义千问（Qwen），由阿里云研发的大语言模型。很高兴为你服务！\n")
-    assert "tokens/s" in answer
-
-
-def test_chat_folds_the_thinking():
-    """Protects /fold: the thinking is hidden, and shown when asked for."""
-    with Replay() as server:
-        shown = run("chat", server.url, said="/fold\n你是谁？\n/fold\n").output
-    before, _, after = shown.partition("我是通义千问（Qwen）")
-    assert "▸ thought for" in before
-    assert "用户在问我的身份" not in before
-    assert "用户在问我的身份" in after
-
-
-def test_chat_goes_on_when_a_question_fails():
-    """Protects the conversation from one failed question: the error is shown, the next one is answered."""
-    with Replay(fails_after=1) as server:
-        result = run("chat", server.url, said="你是谁？\n你是谁？\n/help\n")
-    assert result.exit_code == 0
-    assert "✗ HTTP 500" in result.output
-    assert "/no_think" in result.output
-
-
-def test_chat_stops_the_answer_and_not_the_program_on_ctrl_c():
-    """Protects Ctrl-C: the answer ends where it is, the server is told, and the next question is answered."""
-    with Replay(pause=0.02) as server:
-
-        def interrupt() -> None:
-            while not server.requests:
-                time.sleep(0.01)
-            time.sleep(0.2)
-            server.pause = 0.0
-            os.kill(os.getpid(), signal.SIGINT)
-
-        thread = threading.Thread(target=interrupt)
-        thread.start()
-        result = run("chat", server.url, said="请解释相对论\n/no_think\n你是谁？\n")
-        thread.join()
-    assert result.exit_code == 0
-    stopped, _, after = result.output.partition("(stopped)")
-    assert "时空弯曲的结果" not in stopped
-    assert "很高兴为你服务" in after
-
-
 # -- serve ------------------------------------------------------------------------------------------------------------
 
 
@@ -281,7 +254,7 @@ def test_serve_answers_until_it_is_stopped(ending: signal.Signals):
     [
         (("missing.gguf",), "there is no such GGUF file: 'missing.gguf"),
         ((__file__,), "is not a GGUF file"),
-        ((str(TINY_QWEN3), "--reasoning-format", "x"), "reasoning_format: 'x' is not one of"),
+        ((str(TINY_QWEN3), "--reasoning-format", "x"), "--reasoning-format: 'x' is not one of"),
     ],
 )
 def test_serve_says_what_is_wrong(arguments: tuple[str, ...], said: str):
@@ -291,12 +264,32 @@ def test_serve_says_what_is_wrong(arguments: tuple[str, ...], said: str):
     assert said.partition(":")[0] in result.output
 
 
+@pytest.mark.parametrize(
+    ("host", "is_own"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False)]
+)
+def test_knows_which_address_is_this_machine_s_alone(host: str, is_own: bool):
+    """Protects from a server that all the network can use, and nobody was told."""
+    assert is_loopback(host) is is_own
+
+
+def test_warns_when_others_can_reach_the_server():
+    """Protects the one who typed --host 0.0.0.0: who can use the model, and what to do."""
+    console = Console()
+    with console.capture() as shown:
+        console.print(render_exposure("0.0.0.0", has_key=False))
+        console.print(render_exposure("0.0.0.0", has_key=True))
+    assert "Whoever can reach this machine can use the model" in shown.get().replace("\n", " ")
+    assert "--api-key" in shown.get()
+    assert "Whoever has the key" in shown.get()
+
+
 def test_serve_says_so_when_the_port_is_taken(engine: LocalServer):
     """Protects from a server that seems to start and is another's."""
     port = engine.base_url.rpartition(":")[2].removesuffix("/v1")
     result = run("serve", str(TINY_QWEN3), "--port", port)
     assert result.exit_code == 2
-    assert "is taken" in result.output
+    assert "is taken; --port 0 takes a free one" in result.output.replace("\n", " ")
+    assert "Errno" not in result.output
 
 
 def test_says_what_to_install_when_the_extra_is_missing():

@@ -1,0 +1,54 @@
+"""`langchain-qwen3 ask`: one question, one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import typer
+from rich.text import Text
+
+from langchain_qwen3.cli.connect import connect, shown_errors
+from langchain_qwen3.cli.console import Console, write_json
+from langchain_qwen3.cli.conversation import Conversation
+from langchain_qwen3.cli.options import FAILED, Target
+from langchain_qwen3.cli.screen import build_screen, show_reply
+
+
+def run(  # noqa: PLR0913  # the options of the command
+    question: str | None, target: Target, fields: dict[str, Any], *, system: str, thinking: bool | None, as_json: bool
+) -> None:
+    """Ask, and write the answer."""
+    errors = Console(stderr=True)
+    with shown_errors():
+        text, target = read_question(question, target, "" if sys.stdin.isatty() else sys.stdin.read())
+        conversation = Conversation(connect(target, errors, **fields).llm, system=system, thinking=thinking)
+        asyncio.run(_ask(conversation, text, as_json=as_json))
+    if as_json:
+        write_json(conversation.report())
+    if cut := conversation.last.cut:
+        errors.print(Text.assemble(("✗ ", "bold red"), cut))
+        raise typer.Exit(FAILED)
+
+
+async def _ask(conversation: Conversation, text: str, *, as_json: bool) -> None:
+    screen = None if as_json else build_screen(Console())
+    await show_reply(conversation.ask(text), screen)
+    await conversation.llm.aclose()
+
+
+def read_question(question: str | None, target: Target, piped: str) -> tuple[str, Target]:
+    """Return what to ask, and whom: what is piped in follows the question, or is the question.
+
+    A lone address names the server, as it does for every other command.
+
+    Raises:
+        ValueError: There is no question.
+    """
+    if question and target.url is None and "://" in question and not question.split()[1:]:
+        question, target = None, target._replace(url=question)
+    parts = [part.strip() for part in (question or "", piped) if part.strip()]
+    if not parts:
+        raise ValueError('There is no question.\nlangchain-qwen3 ask "Who are you?", or pipe one in.')
+    return "\n\n".join(parts), target

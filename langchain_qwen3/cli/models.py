@@ -1,0 +1,41 @@
+"""`langchain-qwen3 models`: what a server serves."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from rich.table import Table
+from rich.text import Text
+
+from langchain_qwen3._visible import make_visible
+from langchain_qwen3.cli.connect import UnreachableError, build_model, shown_errors
+from langchain_qwen3.cli.console import Console, show_waiting, write_json
+from langchain_qwen3.cli.options import Target
+from langchain_qwen3.doctor.reach import Reached, reach
+
+
+def run(target: Target, *, as_json: bool) -> None:
+    """Write the names, one a line; in a terminal with their context windows."""
+    console = Console()
+    with shown_errors():
+        llm = build_model(target)
+        with show_waiting(Console(stderr=True), f"asking {llm.openai_api_base}"):
+            reached = asyncio.run(reach(llm, named=False))
+        if reached.outcome.status != "ok":
+            raise UnreachableError(f"{llm.openai_api_base}: {reached.outcome.detail}\n{reached.outcome.fix}")
+    if as_json:
+        write_json([{"model": name, "context": reached.contexts.get(name)} for name in reached.models])
+    elif console.is_terminal:
+        console.print(build_table(reached))
+    else:
+        sys.stdout.writelines(make_visible(f"{name}\n") for name in reached.models)
+
+
+def build_table(reached: Reached) -> Table:
+    """Return the models as a table."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for name in reached.models:
+        context = reached.contexts.get(name)
+        table.add_row(Text(name, style="bold"), Text(f"{context:,} tokens" if context else "", style="dim"))
+    return table

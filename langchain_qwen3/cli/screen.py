@@ -1,0 +1,226 @@
+"""A reply as it streams: in a terminal as Markdown, the thinking dimmed or folded; in a pipe the answer alone."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol
+
+import rich.console
+from markdown_it import MarkdownIt
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.segment import Segment
+from rich.spinner import Spinner
+from rich.text import Text
+
+from langchain_qwen3._visible import make_visible
+from langchain_qwen3.cli.console import SILENT_SECONDS, Console, Waiting, describe_silence
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
+
+    from langchain_qwen3.cli.conversation import Piece
+
+THINKING = "dim italic"
+_FRAMES_PER_SECOND = 10
+_SPARE_LINES = 2
+"""Lines of the terminal that a growing text leaves free."""
+_LONGEST_DRAWN = 4000
+"""Characters of a text that are drawn while it grows: more than a screen of them."""
+
+
+class Screen(Protocol):
+    """Shows one reply."""
+
+    def write_reasoning(self, text: str) -> None:
+        """Take a piece of the thinking."""
+
+    def write_answer(self, text: str) -> None:
+        """Take a piece of the answer."""
+
+    def end(self) -> None:
+        """Show what there is, and leave the cursor at the beginning of a line."""
+
+
+def build_screen(console: Console, *, folded: bool = False) -> Screen:
+    """Return what shows a reply: in a terminal, or in a pipe."""
+    return TerminalScreen(console, folded=folded) if console.is_terminal else PipeScreen()
+
+
+async def show_reply(pieces: AsyncGenerator[Piece], screen: Screen | None) -> None:
+    """Write the pieces of a reply as they come, and close the stream in any case."""
+    try:
+        async with aclosing(pieces) as opened:
+            async for piece in opened:
+                if screen is not None:
+                    (screen.write_answer if piece.kind == "answer" else screen.write_reasoning)(piece.text)
+    finally:
+        if screen is not None:
+            screen.end()
+
+
+class PipeScreen:
+    """Writes the answer alone, as it comes. A server that is silent is told of on stderr."""
+
+    def __init__(self) -> None:
+        self._ended_line = True
+        text = f"{describe_silence(SILENT_SECONDS)}\n"
+        self._note = threading.Timer(SILENT_SECONDS, sys.stderr.write, [text])
+        self._note.daemon = True
+        self._note.start()
+
+    def write_reasoning(self, text: str) -> None:  # noqa: ARG002  # it is not for pipes
+        """Leave the thinking out."""
+        self._note.cancel()
+
+    def write_answer(self, text: str) -> None:
+        """Write a piece at once."""
+        self._note.cancel()
+        sys.stdout.write(make_visible(text))
+        sys.stdout.flush()
+        self._ended_line = text.endswith("\n")
+
+    def end(self) -> None:
+        """End the last line."""
+        self._note.cancel()
+        if not self._ended_line:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+
+
+class TerminalScreen:
+    """Draws what grows in its place; what is complete, a line of thinking or a block of Markdown, is left above it."""
+
+    def __init__(self, console: Console, *, folded: bool = False) -> None:
+        self._console = console
+        self._folded = folded
+        self._since = time.monotonic()
+        self._thinks = self._answers = False
+        self._reasoning = _Growing()
+        self._answer = _Growing()
+        self._split_at = 0
+        self._waiting = Waiting("waiting for the first token")
+        self._live = Live(
+            get_renderable=self._render, console=console, transient=True, refresh_per_second=_FRAMES_PER_SECOND
+        )
+        self._live.start()
+
+    def write_reasoning(self, text: str) -> None:
+        """Take a piece of the thinking; lines that are complete are printed."""
+        self._thinks = True
+        self._reasoning.add(text)
+        if "\n" in text and not self._folded:
+            done, _, rest = self._reasoning.take().rpartition("\n")
+            self._console.print(Text(done, style=THINKING))
+            self._reasoning.add(rest)
+
+    def write_answer(self, text: str) -> None:
+        """Take a piece of the answer; blocks that are complete are printed."""
+        self._answer.add(text)
+        if not self._answers and text.strip():
+            self._answers = True
+            self._end_thinking()
+        # A block that has grown by a quarter is looked at again, so that the whole costs what its length is.
+        if "\n" in text and self._answer.length >= self._split_at:
+            blocks, rest = split_blocks(self._answer.take())
+            for block in blocks:
+                self._console.print(build_markdown(block))
+                self._console.print()
+            self._answer.add(rest)
+            self._split_at = len(rest) * 5 // 4
+
+    def end(self) -> None:
+        """Print what is left."""
+        if not self._answers:
+            self._end_thinking()
+        self._live.stop()
+        if rest := self._answer.take().strip():
+            self._console.print(build_markdown(rest))
+
+    def _end_thinking(self) -> None:
+        if not self._thinks:
+            return
+        rest = self._reasoning.take().rstrip()
+        if self._folded:
+            seconds = time.monotonic() - self._since
+            self._console.print(Text(f"▸ thought for {seconds:.1f} s (/fold shows it)", style="dim"))
+        elif rest:
+            self._console.print(Text(rest, style=THINKING))
+        self._console.print()
+
+    def _render(self) -> RenderableType:
+        if self._answers:
+            return Tail(build_markdown(self._answer.tail()))
+        if not self._thinks:
+            return self._waiting
+        if self._folded:
+            seconds = time.monotonic() - self._since
+            return Spinner("dots", Text(f"thinking, {seconds:.0f} s", style="dim"), style="cyan")
+        return Tail(Text(self._reasoning.tail(), style=THINKING))
+
+
+class _Growing:
+    """A text that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self.length = 0
+
+    def add(self, piece: str) -> None:
+        """Add a piece."""
+        self._pieces.append(piece)
+        self.length += len(piece)
+
+    def take(self) -> str:
+        """Return the text, and begin anew."""
+        text = "".join(self._pieces)
+        self._pieces = []
+        self.length = 0
+        return text
+
+    def tail(self) -> str:
+        """Return as much of its end as may be drawn ten times a second."""
+        return "".join(self._pieces)[-_LONGEST_DRAWN:]
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The last lines of something, as many as the terminal has room for: one cannot draw above its upper edge."""
+
+    renderable: RenderableType
+
+    def __rich_console__(self, console: rich.console.Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self.renderable, options.update(height=None), pad=False)
+        for line in lines[-max(1, console.height - _SPARE_LINES) :]:
+            yield from line
+            yield Segment.line()
+
+
+def build_markdown(text: str) -> RenderableType:
+    """Return Markdown as rich shows it: addresses of links in full, line breaks where the model made them."""
+    markdown = Markdown(make_visible(text), code_theme="ansi_dark", hyperlinks=False)
+    for token in markdown.parsed:
+        for child in token.children or ():
+            if child.type == "softbreak":
+                child.type = "hardbreak"
+    return markdown
+
+
+def split_blocks(text: str) -> tuple[list[str], str]:
+    """Return the blocks of a Markdown text that cannot grow any more, and the rest: its last block."""
+    starts = [token.map[0] for token in _PARSER.parse(text) if token.level == 0 and token.map]
+    if not starts:
+        return [], text
+    lines = text.split("\n")
+    blocks = ["\n".join(lines[start:end]) for start, end in pairwise(starts)]
+    return blocks, "\n".join(lines[starts[-1] :])
+
+
+_PARSER = MarkdownIt().enable(["table", "strikethrough"])

@@ -1,0 +1,129 @@
+"""What `chat` understands beside questions: lines that begin with a slash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from langchain_core.messages import BaseMessage, SystemMessage
+
+from langchain_qwen3.cli.conversation import Conversation, Turn
+
+HELP = """\
+/think          think before answering
+/no_think       answer at once
+/fold           show or hide the thinking
+/system TEXT    set the system prompt; without TEXT show it, /system - takes it away
+/model NAME     go on with another model; without NAME list them
+/retry          ask the last question again
+/clear          forget what was said
+/save FILE      write the conversation, as Markdown or .json
+/quit           leave, as Ctrl-D does
+Alt-Enter, or \\ at the end of a line, begins a new line; Ctrl-C stops the answer"""
+
+
+def run_command(conversation: Conversation, line: str) -> str:
+    """Do what a line that begins with `/` says, and return what to show."""
+    name, _, rest = line.strip().partition(" ")
+    command = _COMMANDS.get(name.lower())
+    return command(conversation, rest.strip()) if command else f"{name} is no command\n{HELP}"
+
+
+def _think(conversation: Conversation, _: str) -> str:
+    conversation.thinking = True
+    return "thinking is on"
+
+
+def _no_think(conversation: Conversation, _: str) -> str:
+    conversation.thinking = False
+    return "thinking is off"
+
+
+def _fold(conversation: Conversation, _: str) -> str:
+    conversation.folded = not conversation.folded
+    return f"thinking is {'hidden' if conversation.folded else 'shown'}"
+
+
+def _set_system(conversation: Conversation, text: str) -> str:
+    if text:
+        conversation.system = "" if text == "-" else text
+    return f"system prompt: {conversation.system}" if conversation.system else "there is no system prompt"
+
+
+def _set_model(conversation: Conversation, name: str) -> str:
+    if not name:
+        current = conversation.llm.model_name
+        return "\n".join(f"{'›' if one == current else ' '} {one}" for one in conversation.models or (current,))
+    conversation.llm = conversation.llm.model_copy(update={"model_name": name})
+    listed = not conversation.models or name in conversation.models
+    return f"from here on {name} answers" + ("" if listed else ", which the server does not list")
+
+
+def _retry(conversation: Conversation, _: str) -> str:
+    question = conversation.last.question
+    if not question:
+        return "nothing was asked yet"
+    if conversation.messages[-2:-1] and conversation.messages[-2].content == question:
+        del conversation.messages[-2:]
+    conversation.to_ask = question
+    return ""
+
+
+def _clear(conversation: Conversation, _: str) -> str:
+    conversation.messages.clear()
+    conversation.last = Turn()
+    return "forgotten, from here on it is a new conversation"
+
+
+def _save(conversation: Conversation, name: str) -> str:
+    if not name:
+        return "/save needs the name of a file: /save chat.md"
+    path = Path(name).expanduser()
+    head: list[BaseMessage] = [SystemMessage(conversation.system)] if conversation.system else []
+    write = write_json if path.suffix.lower() == ".json" else write_markdown
+    try:
+        with path.open("x", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(write([*head, *conversation.messages]))
+    except FileExistsError:
+        return f"{path} exists already: take another name"
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    return f"saved to {path}"
+
+
+def _quit(conversation: Conversation, _: str) -> str:
+    conversation.ended = True
+    return ""
+
+
+_COMMANDS: dict[str, Callable[[Conversation, str], str]] = {
+    "/think": _think,
+    "/no_think": _no_think,
+    "/fold": _fold,
+    "/system": _set_system,
+    "/model": _set_model,
+    "/retry": _retry,
+    "/clear": _clear,
+    "/save": _save,
+    "/quit": _quit,
+    "/exit": _quit,
+    "/bye": _quit,
+    "/help": lambda *_: HELP,
+    "/?": lambda *_: HELP,
+}
+COMMAND_NAMES = tuple(_COMMANDS)
+
+_SPEAKERS = {"system": "System", "human": "You", "ai": "Model"}
+_ROLES = {"system": "system", "human": "user", "ai": "assistant"}
+
+
+def write_markdown(messages: list[BaseMessage]) -> str:
+    """Return what was said as Markdown, a heading for each turn."""
+    return "\n".join(f"## {_SPEAKERS[message.type]}\n\n{message.text}\n" for message in messages)
+
+
+def write_json(messages: list[BaseMessage]) -> str:
+    """Return what was said as the list of messages that OpenAI's API takes."""
+    turns = [{"role": _ROLES[message.type], "content": message.text} for message in messages]
+    return json.dumps(turns, ensure_ascii=False, indent=2) + "\n"

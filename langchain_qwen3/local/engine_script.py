@@ -1,0 +1,63 @@
+"""The engine's process: llama.cpp's server, for as long as the parent lives. Run as a script by `server`.
+
+It imports nothing of the package, so that an engine starts at once.
+"""
+
+import json
+import os
+import signal
+import sys
+from typing import Any, Final
+
+# An idle keep-alive connection holds one of llama.cpp's HTTP threads until it expires (5 s): with the default
+# number, 64 calls at once took 36 s, with 96 threads 1 s.
+_HTTP_THREADS: Final = 128
+CANNOT_IMPORT: Final = "cannot import: "
+"""Begins what is answered in the address's place when llama.cpp cannot be loaded."""
+
+
+def serve() -> None:
+    """Be the engine: read the settings from stdin, print the address, end when the parent closes stdin."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends us when it is done
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever llama.cpp prints is log
+    try:
+        server = _build_server(json.loads(sys.stdin.readline()))
+    except ImportError as error:
+        answer.write(f"{CANNOT_IMPORT}{' '.join(str(error).split())}\n")
+        return
+    except RuntimeError:
+        sys.exit(1)  # one text for every reason: the log has the real one
+    answer.write(server.listening_address + "\n")
+    answer.flush()
+    sys.stdin.read()
+    os._exit(0)  # deleting the server would wait for requests in flight
+
+
+def _build_server(settings: dict[str, Any]) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.verbosity = 3 if settings["verbose"] else 1  # 1: errors, 3: the library's default
+    params.model.path = settings["path"]
+    params.model_alias = {settings["model"]}
+    params.hostnames = [settings["host"]]
+    params.port = settings["port"]
+    params.api_keys = [settings["api_key"]] if settings["api_key"] else []
+    params.n_ctx = settings["n_ctx"]
+    params.n_parallel = settings["n_parallel"]
+    if settings["n_threads"]:
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["n_threads"]
+    params.n_threads_http = _HTTP_THREADS
+    # By default any web page that a browser shows may ask the engine and read what it says. A page that llama.cpp
+    # serves itself needs no leave: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+    params.cors_origins = "none"
+    params.use_jinja = True
+    format_name = settings["reasoning_format"].upper().replace("-", "_")
+    params.reasoning_format = getattr(xllamacpp.common_reasoning_format, f"COMMON_REASONING_FORMAT_{format_name}")
+    params.endpoint_props = params.endpoint_slots = params.endpoint_metrics = True
+    return xllamacpp.Server(params)
+
+
+if __name__ == "__main__":
+    serve()
