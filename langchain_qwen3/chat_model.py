@@ -121,17 +121,25 @@ class ChatQwen3(Qwen3Fields):
     def _build_call(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
     ) -> Call:
-        # Tutorials for ChatOpenAI write astream(question, options={"extra_body": {…}}).
-        given = {**(kwargs.get("options") or {}), **kwargs}
-        given.pop("options", None)
-        asked = {**self._default_params, **given, "extra_body": given.get("extra_body")}
+        fields = {
+            **self._default_params,
+            **self._own_settings(),
+            "extra_body": self.extra_body,
+            "include_headers": self.include_response_headers,
+            "stream_usage": self.stream_usage,
+        }
         if stop is not None:
-            asked["stop"] = stop
-        asked.setdefault("stream_usage", self.stream_usage)
-        fields = {name: getattr(self, name) for name in OWN_SETTINGS}
-        fields["extra_body"] = self.extra_body
-        fields["include_headers"] = self.include_response_headers
-        return build_call(messages, asked, fields, self.dialect, stream=stream, in_flight=self._in_flight.in_flight)
+            kwargs = {**kwargs, "stop": stop}
+        return build_call(messages, kwargs, fields, self.dialect, stream=stream, in_flight=self._in_flight.in_flight)
+
+    def _own_settings(self) -> dict[str, Any]:
+        """Return our own settings as far as somebody set them: a default would hide what `extra_body` says."""
+        values = {name: getattr(self, name) for name in OWN_SETTINGS}
+        return {
+            name: value
+            for name, value in values.items()
+            if value != OWN_SETTINGS[name] or name in self.model_fields_set
+        }
 
     def with_structured_output(
         self,

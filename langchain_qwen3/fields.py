@@ -185,24 +185,24 @@ class Qwen3Fields(ChatOpenAI):
         key = super()._get_llm_string(stop=stop, **kwargs)
         if not any(hidden):
             return key
-        text = repr([sorted(found.items()) if found else None for found in hidden])
+        text = repr([sorted(values.items()) if values else None for values in hidden])
         return f"{key}---{sha256(text.encode()).hexdigest()}"
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         # The parent gathers everything a call sends to find these, with each call.
-        given = {**self._default_params, **kwargs}
-        params = LangSmithParams(
+        params = {**self._default_params, **kwargs}
+        traced = LangSmithParams(
             ls_provider=PROVIDER,
-            ls_model_name=given.get("model", self.model_name),
+            ls_model_name=params.get("model", self.model_name),
             ls_model_type="chat",
-            ls_temperature=given.get("temperature", self.temperature),
+            ls_temperature=params.get("temperature", self.temperature),
         )
-        limit = given.get("max_tokens", self.max_tokens) or given.get("max_completion_tokens", self.max_tokens)
+        limit = params.get("max_tokens", self.max_tokens) or params.get("max_completion_tokens", self.max_tokens)
         if limit:
-            params["ls_max_tokens"] = limit
-        if stops := stop or given.get("stop"):
-            params["ls_stop"] = stops
-        return params
+            traced["ls_max_tokens"] = limit
+        if stops := stop or params.get("stop"):
+            traced["ls_stop"] = stops
+        return traced
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return build_profile(self.model_name)

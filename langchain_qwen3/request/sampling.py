@@ -9,28 +9,33 @@ from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.thinking import is_thinking_on
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Container, Mapping
 
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.request.thinking import Thinking
 
 
-def recommend_sampling(asked: MutableMapping[str, Any], thinking: Thinking, line: ModelLine | None) -> None:
-    """Add what the card of the model's line recommends for thinking or for not thinking; what was asked for stays."""
+def recommend_sampling(settled: Container[str], thinking: Thinking, line: ModelLine | None) -> dict[str, Any]:
+    """Return what the card of the model's line recommends for thinking or for not thinking.
+
+    Args:
+        settled: Parameters that model or call set; they stay as they are.
+        thinking: Says which set of the card counts.
+        line: The checkpoint's line, None when its name says nothing.
+    """
     if line is None:
         warn_once('sampling="recommended" has no effect: the model\'s name tells no line of Qwen3 models')
-        return
+        return {}
     card = line.sampling_thinking if is_thinking_on(thinking, line) else line.sampling_plain
     if card is None:
-        return
-    for name in (field.name for field in fields(card)):
-        if (value := getattr(card, name)) is not None:
-            asked.setdefault(name, value)
+        return {}
+    values = {field.name: getattr(card, field.name) for field in fields(card)}
+    return {name: value for name, value in values.items() if value is not None and name not in settled}
 
 
-def warn_if_greedy(asked: MutableMapping[str, Any], thinking: Thinking, line: ModelLine | None) -> None:
+def warn_if_greedy(payload: Mapping[str, Any], thinking: Thinking, line: ModelLine | None) -> None:
     """Warn once about greedy decoding while thinking, which the model cards forbid: it ends in repetition."""
-    greedy = asked.get("temperature") == 0 or asked.get("top_k") == 1
+    greedy = payload.get("temperature") == 0 or payload.get("top_k") == 1
     if greedy and line is not None and line.sampling_thinking and is_thinking_on(thinking, line):
         warn_once(
             f"greedy decoding while thinking makes {line.name} repeat itself without end, its card says: "

@@ -20,7 +20,7 @@ _EFFORT_WORDS = {"max": "xhigh", "high": "xhigh", "ultra": "xhigh", "minimal": "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thinking:
-    """What was asked for, and after `resolve_thinking` what can be had.
+    """The settings of a call, and after `resolve_thinking` what can be had.
 
     Attributes:
         enabled: On, off, or None for the server's default.
@@ -37,11 +37,11 @@ class Thinking:
     return_reasoning: bool = True
 
 
-def resolve_thinking(asked: Thinking, dialect: Dialect, line: ModelLine | None, model: str) -> Thinking:
+def resolve_thinking(wanted: Thinking, dialect: Dialect, line: ModelLine | None, model: str) -> Thinking:
     """Return what can be asked of this server and checkpoint; warn once about what cannot.
 
     Args:
-        asked: The settings of model and call.
+        wanted: The settings of model and call.
         dialect: The server.
         line: The checkpoint's line, None when its name says nothing.
         model: Its name, for the warnings.
@@ -49,10 +49,10 @@ def resolve_thinking(asked: Thinking, dialect: Dialect, line: ModelLine | None, 
     Raises:
         ValueError: A setting is of the wrong type or out of its range, or two exclude each other; the text names them.
     """
-    if asked.enabled is None and asked.budget is None and asked.effort is None and asked.preserve is None:
-        return asked
-    _check_types(asked)
-    thinking = _resolve_server(asked, dialect)
+    if wanted.enabled is None and wanted.budget is None and wanted.effort is None and wanted.preserve is None:
+        return wanted
+    _check_types(wanted)
+    thinking = _resolve_server(wanted, dialect)
     if line is not None:
         thinking = _resolve_line(thinking, dialect, line, model)
     if thinking.enabled is False:
@@ -114,23 +114,23 @@ def set_path(payload: MutableMapping[str, Any], path: Path, value: Any) -> None:
     payload[path[-1]] = value
 
 
-def _check_types(asked: Thinking) -> None:
+def _check_types(wanted: Thinking) -> None:
     """Check what comes as a call's keyword, which nobody else does."""
     switch: Any
-    for name, switch in (("enable_thinking", asked.enabled), ("preserve_thinking", asked.preserve)):
+    for name, switch in (("enable_thinking", wanted.enabled), ("preserve_thinking", wanted.preserve)):
         if switch is not None and not isinstance(switch, bool):
             raise ValueError(f"{name} must be True, False or None, not {switch!r}")  # llama.cpp: 400
-    budget: Any = asked.budget
+    budget: Any = wanted.budget
     if budget is not None and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 0):
         raise ValueError(f"thinking_budget must be 0 or more tokens, or None for no limit, not {budget!r}")
-    effort: Any = asked.effort
+    effort: Any = wanted.effort
     if effort is not None and not isinstance(effort, str):
         raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {effort!r}')
 
 
-def _resolve_server(asked: Thinking, dialect: Dialect) -> Thinking:
+def _resolve_server(wanted: Thinking, dialect: Dialect) -> Thinking:
     """Drop what the server has no field for, and hold the budget against its range."""
-    enabled, budget, effort, preserve = asked.enabled, asked.budget, asked.effort, asked.preserve
+    enabled, budget, effort, preserve = wanted.enabled, wanted.budget, wanted.effort, wanted.preserve
     if effort == "none":
         enabled, effort = (False if enabled is None else enabled), None
     if budget is not None and dialect.budget is None:
@@ -154,19 +154,19 @@ def _resolve_server(asked: Thinking, dialect: Dialect) -> Thinking:
     if enabled is not None and not (dialect.thinking or dialect.thinking_word):
         warn_unsupported("enable_thinking", dialect)
         enabled = None
-    return replace(asked, enabled=enabled, budget=budget, effort=effort, preserve=preserve)
+    return replace(wanted, enabled=enabled, budget=budget, effort=effort, preserve=preserve)
 
 
-def _resolve_line(asked: Thinking, dialect: Dialect, line: ModelLine, model: str) -> Thinking:
+def _resolve_line(wanted: Thinking, dialect: Dialect, line: ModelLine, model: str) -> Thinking:
     """Drop what the checkpoint cannot do, and translate the effort into a word its template knows."""
     who = f"{model} ({line.name})"
     if line.thinking == "never":
-        if asked.enabled or asked.budget or asked.effort or asked.preserve:
+        if wanted.enabled or wanted.budget or wanted.effort or wanted.preserve:
             warn_once(f"thinking settings have no effect: {who} never thinks")
         return replace(
-            asked, enabled=False if asked.enabled is False else None, budget=None, effort=None, preserve=None
+            wanted, enabled=False if wanted.enabled is False else None, budget=None, effort=None, preserve=None
         )
-    enabled, effort, preserve = asked.enabled, asked.effort, asked.preserve
+    enabled, effort, preserve = wanted.enabled, wanted.effort, wanted.preserve
     if line.thinking == "always" and enabled is False:
         warn_once(f"thinking cannot be switched off: {who} always thinks")
         enabled = None
@@ -177,9 +177,9 @@ def _resolve_line(asked: Thinking, dialect: Dialect, line: ModelLine, model: str
     if effort and enabled is not False:
         effort = _resolve_effort(effort, dialect, line, who)
         enabled = enabled if effort else True
-    if asked.budget and enabled is None and not effort and not line.thinking_default:
+    if wanted.budget and enabled is None and not effort and not line.thinking_default:
         warn_once(f"thinking_budget only limits thinking: {who} does not think unless enable_thinking=True says so")
-    return replace(asked, enabled=enabled, effort=effort, preserve=preserve)
+    return replace(wanted, enabled=enabled, effort=effort, preserve=preserve)
 
 
 def _resolve_effort(effort: str, dialect: Dialect, line: ModelLine, who: str) -> str | None:

@@ -52,7 +52,7 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
         names: The bound tools.
 
     Returns:
-        The choice, None if nothing was asked for.
+        The choice, None if there is none.
 
     Raises:
         ValueError: It names no bound tool, or is of no known form.
@@ -81,12 +81,12 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
 
 
 def plan_tool_choice(
-    asked: Mapping[str, Any], policy: ChoicePolicy, *, thinking: bool = False, thinking_only: bool = False
+    params: Mapping[str, Any], policy: ChoicePolicy, *, thinking: bool = False, thinking_only: bool = False
 ) -> ToolPlan:
     """Return what to send for `tools`, `tool_choice` and `parallel_tool_calls`.
 
     Args:
-        asked: The call's OpenAI parameters.
+        params: The call's OpenAI parameters.
         policy: What becomes of a forced choice on the server.
         thinking: Whether the model may think in this call.
         thinking_only: Whether thinking cannot be switched off.
@@ -94,15 +94,15 @@ def plan_tool_choice(
     Raises:
         ValueError: `tool_choice` is malformed, names no bound tool, or demands a call without tools.
     """
-    tools: Sequence[Mapping[str, Any]] = asked.get("tools") or ()
+    tools: Sequence[Mapping[str, Any]] = params.get("tools") or ()
     names = [tool["function"]["name"] for tool in tools if "function" in tool]
-    choice = read_tool_choice(asked.get("tool_choice"), names)
+    choice = read_tool_choice(params.get("tool_choice"), names)
     if not tools:
         if choice and choice.forced:
             raise ValueError(f"tool_choice={choice.mode!r} demands a call, but no tools are bound")
         return ToolPlan()  # vLLM answers 400 to a choice without tools
     payload: dict[str, Any] = {"tools": list(tools)}
-    parallel = asked.get("parallel_tool_calls")
+    parallel = params.get("parallel_tool_calls")
     if parallel is not None:
         payload["parallel_tool_calls"] = parallel
     if choice is None:
@@ -110,7 +110,7 @@ def plan_tool_choice(
     payload["tool_choice"] = choice.wire
     if not choice.forced:
         return ToolPlan(payload=payload, rescue=choice.mode == "auto")
-    if policy == "by_format" and not any(asked.get(name) for name in CONSTRAINT_FIELDS):
+    if policy == "by_format" and not any(params.get(name) for name in CONSTRAINT_FIELDS):
         payload["tool_choice"] = "none"
         payload["response_format"] = build_forced_format(tools, choice.name, parallel=parallel is not False)
         return ToolPlan(payload=payload, demanded=choice, forced_calls=True)

@@ -1,4 +1,4 @@
-"""Requests that every dialect is asked for: what the golden files are made of."""
+"""Requests that every dialect is params for: what the golden files are made of."""
 
 from __future__ import annotations
 
@@ -17,17 +17,6 @@ if TYPE_CHECKING:
 
     from langchain_qwen3.servers.dialects import Dialect
 
-FIELDS: dict[str, Any] = {
-    "enable_thinking": None,
-    "thinking_budget": None,
-    "preserve_thinking": None,
-    "return_reasoning": True,
-    "reasoning_history": "auto",
-    "normalize_messages": True,
-    "rescue_tool_calls": True,
-    "repair_tool_calls": False,
-    "sampling": None,
-}
 MODEL = "Qwen/Qwen3.8-27B"
 QUESTION: list[BaseMessage] = [HumanMessage("天气?")]
 WEATHER = {
@@ -79,10 +68,10 @@ def build(
     *,
     stream: bool = False,
     fields: dict[str, Any] | None = None,
-    **asked: Any,
+    **params: Any,
 ) -> Call:
     """Build a call as the model does, with its defaults."""
-    return build_call(messages, {"model": MODEL, **asked}, {**FIELDS, **(fields or {})}, dialect, stream=stream)
+    return build_call(messages, {"model": MODEL, **params}, fields or {}, dialect, stream=stream)
 
 
 def iter_cases() -> Iterator[tuple[str, Sequence[BaseMessage], bool, dict[str, Any]]]:
@@ -91,12 +80,12 @@ def iter_cases() -> Iterator[tuple[str, Sequence[BaseMessage], bool, dict[str, A
         _THINKING.items(), (False, True), (False, True), (False, True)
     ):
         parts = [name, *(["stream"] if stream else []), *(["tools"] if tools else []), *(["json"] if formatted else [])]
-        asked = {
+        params = {
             **thinking,
             **({"tools": [WEATHER]} if tools else {}),
             **({"response_format": FORMAT} if formatted else {}),
         }
-        yield " ".join(parts), QUESTION, stream, asked
+        yield " ".join(parts), QUESTION, stream, params
     forced = {"tools": [WEATHER], "tool_choice": "required", "parallel_tool_calls": False}
     yield "on forced", QUESTION, False, {"enable_thinking": True, **forced}
     yield "off forced", QUESTION, False, {"enable_thinking": False, **forced}
@@ -109,11 +98,11 @@ def iter_cases() -> Iterator[tuple[str, Sequence[BaseMessage], bool, dict[str, A
 def record(dialect: Dialect) -> dict[str, Any]:
     """Return the exact body of every case, and what was warned about."""
     recorded: dict[str, Any] = {}
-    for name, messages, stream, asked in iter_cases():
+    for name, messages, stream, params in iter_cases():
         forget_warnings()
         with warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("always")
-            body = build(dialect, messages, stream=stream, **asked).payload
+            body = build(dialect, messages, stream=stream, **params).payload
         recorded[name] = {"body": body}
         if given:
             recorded[name]["warns"] = [str(warning.message) for warning in given]

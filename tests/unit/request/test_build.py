@@ -17,7 +17,7 @@ from langchain_qwen3.request.messages import MessageError
 from langchain_qwen3.servers.dialects import GENERIC
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
 from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
-from tests.unit.request.request_cases import FIELDS, FORMAT, QUESTION, TOOL_LOOP, WEATHER, build
+from tests.unit.request.request_cases import FORMAT, QUESTION, TOOL_LOOP, WEATHER, build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def read_switch(**options: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "params",
     [
         {"enable_thinking": True},
         {"extra_body": {"enable_thinking": True}},
@@ -52,13 +52,13 @@ def read_switch(**options: Any) -> Any:
         {"reasoning": {"enabled": True}},
     ],
 )
-def test_switches_thinking_when_the_setting_stands_in_any_place(asked: dict[str, Any]):
+def test_switches_thinking_when_the_setting_stands_in_any_place(params: dict[str, Any]):
     """Protects tutorials: each place means the same, is spelled as the server wants it, and leaves nothing behind."""
     plain = build(VLLM).payload
-    assert build(VLLM, **asked).payload == {**plain, **ON}
-    assert build(DASHSCOPE, **asked).payload == {**plain, "enable_thinking": True}
-    fields = {"extra_body": asked["extra_body"]} if "extra_body" in asked else {}
-    assert read_switch(fields=fields, **({} if fields else asked)) is True
+    assert build(VLLM, **params).payload == {**plain, **ON}
+    assert build(DASHSCOPE, **params).payload == {**plain, "enable_thinking": True}
+    fields = {"extra_body": params["extra_body"]} if "extra_body" in params else {}
+    assert read_switch(fields=fields, **({} if fields else params)) is True
 
 
 @pytest.mark.parametrize(
@@ -120,16 +120,22 @@ def test_keeps_what_it_does_not_know_when_it_stands_in_extra_body():
 
 def test_drops_what_was_not_given_when_parameters_are_empty():
     """Protects SGLang (400 to nulls) and vLLM (400 to an empty list of tools, or a choice without tools)."""
-    asked = {"temperature": None, "tools": [], "tool_choice": "auto", "seed": openai.NOT_GIVEN, "response_format": None}
-    assert build(SGLANG, **asked).payload == build(SGLANG).payload
+    params = {
+        "temperature": None,
+        "tools": [],
+        "tool_choice": "auto",
+        "seed": openai.NOT_GIVEN,
+        "response_format": None,
+    }
+    assert build(SGLANG, **params).payload == build(SGLANG).payload
 
 
 @pytest.mark.parametrize(
-    "asked", [{"max_tokens": 5}, {"max_completion_tokens": 5}, {"max_tokens": 5, "max_completion_tokens": 9}]
+    "params", [{"max_tokens": 5}, {"max_completion_tokens": 5}, {"max_tokens": 5, "max_completion_tokens": 9}]
 )
-def test_limits_tokens_under_the_servers_name_when_a_limit_is_given(asked: dict[str, Any]):
+def test_limits_tokens_under_the_servers_name_when_a_limit_is_given(params: dict[str, Any]):
     """Protects the limit on servers that ignore OpenAI's newer name."""
-    payload = build(OLLAMA, **asked).payload
+    payload = build(OLLAMA, **params).payload
     assert payload["max_tokens"] == 5
     assert "max_completion_tokens" not in payload
 
@@ -160,7 +166,7 @@ def test_writes_the_schema_when_the_format_is_a_class():
 
 
 @pytest.mark.parametrize(
-    ("model", "asked", "inside"),
+    ("model", "params", "inside"),
     [
         ("qwen3-8b", {}, True),
         ("qwen3-8b", {"enable_thinking": False}, False),
@@ -173,9 +179,9 @@ def test_writes_the_schema_when_the_format_is_a_class():
     ],
 )
 @pytest.mark.filterwarnings("ignore::langchain_qwen3._warnings.UnsupportedSettingWarning")
-def test_asks_for_a_stream_inside_when_dashscope_thinks(model: str, asked: dict[str, Any], inside: bool):
+def test_asks_for_a_stream_inside_when_dashscope_thinks(model: str, params: dict[str, Any], inside: bool):
     """Protects whole replies on DashScope: a 400 on open models, a silent cut on slow ones."""
-    assert build_call(QUESTION, {"model": model, **asked}, FIELDS, DASHSCOPE, stream=False).stream_inside is inside
+    assert build_call(QUESTION, {"model": model, **params}, {}, DASHSCOPE, stream=False).stream_inside is inside
     assert not build(VLLM, enable_thinking=True).stream_inside
 
 
@@ -191,7 +197,7 @@ def test_turns_thinking_off_for_the_call_when_the_service_refuses_json_or_a_forc
     assert call.payload["enable_thinking"] is False
     assert call.demanded is not None
     always = {"model": "qwen3-30b-a3b-thinking-2507", "response_format": FORMAT}
-    assert "enable_thinking" not in build_call(QUESTION, always, FIELDS, DASHSCOPE, stream=True).payload
+    assert "enable_thinking" not in build_call(QUESTION, always, {}, DASHSCOPE, stream=True).payload
 
 
 def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
@@ -212,14 +218,14 @@ def test_uses_the_services_own_facts_when_a_checkpoint_differs_there():
     model = "qwen3.8-2.4t-a95b"
     assert find_line(model) != find_line(model, "dashscope")
     with pytest.warns(UnsupportedSettingWarning, match="always thinks"):
-        call = build_call(QUESTION, {"model": model, "enable_thinking": False}, FIELDS, DASHSCOPE, stream=True)
+        call = build_call(QUESTION, {"model": model, "enable_thinking": False}, {}, DASHSCOPE, stream=True)
     assert "enable_thinking" not in call.payload
-    call = build_call(QUESTION, {"model": model, "enable_thinking": False}, FIELDS, VLLM, stream=True)
+    call = build_call(QUESTION, {"model": model, "enable_thinking": False}, {}, VLLM, stream=True)
     assert call.payload["chat_template_kwargs"] == {"enable_thinking": False}
 
 
 @pytest.mark.parametrize(
-    ("model", "asked", "kept"),
+    ("model", "params", "kept"),
     [
         ("Qwen/Qwen3-8B", {}, [False, True]),
         ("Qwen/Qwen3.6-27B", {}, [False, True]),
@@ -231,15 +237,15 @@ def test_uses_the_services_own_facts_when_a_checkpoint_differs_there():
         ("my-alias", {}, [False, True]),
     ],
 )
-def test_replays_what_the_checkpoint_wants_when_history_is_auto(model: str, asked: dict[str, Any], kept: list[bool]):
+def test_replays_what_the_checkpoint_wants_when_history_is_auto(model: str, params: dict[str, Any], kept: list[bool]):
     """Protects 3.8, which wants all earlier reasoning, and prompts of others from an upload for nothing."""
     old = [HumanMessage("q"), AIMessage("a", additional_kwargs={"reasoning_content": "r"})]
-    call = build_call([*old, *TOOL_LOOP], {"model": model, **asked}, FIELDS, VLLM, stream=False)
+    call = build_call([*old, *TOOL_LOOP], {"model": model, **params}, {}, VLLM, stream=False)
     assert ["reasoning" in message for message in call.payload["messages"] if message["role"] == "assistant"] == kept
 
 
 def test_checks_messages_unless_it_is_told_not_to():
-    """Protects from a request that only a template can refuse; a continuation that was asked for is let through."""
+    """Protects from a request that only a template can refuse; a continuation that was params for is let through."""
     trailing = [HumanMessage("q"), AIMessage("def")]
     with pytest.raises(MessageError):
         build(VLLM, [SystemMessage("s")])
@@ -304,11 +310,11 @@ def test_asks_for_a_schema_by_a_call_when_tools_stand_beside_it(dialect: Dialect
 
 def test_closes_the_connection_when_many_idle_ones_would_hold_the_servers_threads():
     """Protects llama.cpp's HTTP threads from connections that nobody uses; other servers keep theirs."""
-    asked = {"model": "m", "extra_headers": {"X-A": "1"}}
-    crowded = build_call(QUESTION, dict(asked), FIELDS, LLAMA_CPP, stream=False, in_flight=FEW_IN_FLIGHT)
+    params = {"model": "m", "extra_headers": {"X-A": "1"}}
+    crowded = build_call(QUESTION, dict(params), {}, LLAMA_CPP, stream=False, in_flight=FEW_IN_FLIGHT)
     assert crowded.options == {"headers": {"Connection": "close", "X-A": "1"}}
     for dialect, in_flight in ((LLAMA_CPP, FEW_IN_FLIGHT - 1), (VLLM, 99)):
-        call = build_call(QUESTION, dict(asked), FIELDS, dialect, stream=False, in_flight=in_flight)
+        call = build_call(QUESTION, dict(params), {}, dialect, stream=False, in_flight=in_flight)
         assert call.options == {"headers": {"X-A": "1"}}
 
 

@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMe
 from langchain_qwen3.request.build import build_call
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from langchain_qwen3.servers.engines import VLLM
-from tests.unit.request.request_cases import FIELDS, WEATHER
+from tests.unit.request.request_cases import WEATHER
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -67,10 +67,10 @@ def prepare(message: dict[str, Any], reads: str | None) -> dict[str, Any]:
 
 
 def render(
-    template: str, messages: list[BaseMessage], dialect: Dialect = VLLM, *, prompt: bool = True, **asked: Any
+    template: str, messages: list[BaseMessage], dialect: Dialect = VLLM, *, prompt: bool = True, **params: Any
 ) -> str:
     """The text that the model would be given."""
-    call = build_call(messages, {"model": LINES[template], **asked}, FIELDS, dialect, stream=False)
+    call = build_call(messages, {"model": LINES[template], **params}, {}, dialect, stream=False)
     payload = call.payload
     return load(template).render(
         messages=[prepare(message, READS.get(dialect.name, "reasoning_content")) for message in payload["messages"]],

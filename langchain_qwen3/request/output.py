@@ -1,0 +1,120 @@
+"""The form of the answer: tools, tool choice, response format and constraint, settled against thinking. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS, write_constraint
+from langchain_qwen3.request.schema import read_schema, write_structured
+from langchain_qwen3.request.thinking import Thinking, is_thinking_on, without_thinking
+from langchain_qwen3.request.tool_choice import plan_tool_choice
+
+if TYPE_CHECKING:
+    from langchain_qwen3.call import ToolChoice
+    from langchain_qwen3.profiles import ModelLine
+    from langchain_qwen3.servers.dialects import Dialect
+
+OUTPUT_PARAMS = CONSTRAINT_FIELDS | {
+    "constraint",
+    "parallel_tool_calls",
+    "structured_output",
+    "tool_choice",
+    "tools",
+}
+"""Parameters that `plan_output` decides about; nobody else writes them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPlan:
+    """What is sent for the form of the answer, and what it means for the rest of the call.
+
+    Attributes:
+        payload: The parameters to send in the place of `OUTPUT_PARAMS`.
+        thinking: The thinking settings; off where the server refuses one beside the other.
+        demanded: The tool choice that the reply must honour.
+        forced_calls: The content is the JSON array of a forced choice.
+        rescue: Calls left in the text may be taken out of it.
+    """
+
+    payload: Mapping[str, Any]
+    thinking: Thinking
+    demanded: ToolChoice | None
+    forced_calls: bool
+    rescue: bool
+
+
+def plan_output(params: Mapping[str, Any], thinking: Thinking, dialect: Dialect, line: ModelLine | None) -> OutputPlan:
+    """Return what to send so that the answer has the form that was bound.
+
+    Args:
+        params: The call's parameters.
+        thinking: What can be had of the thinking settings.
+        dialect: What the server can do.
+        line: The checkpoint's line, None when its name says nothing.
+
+    Raises:
+        ValueError: The tool choice or the constraint cannot be sent to this server.
+    """
+    output = _resolve_output(params, dialect)
+    always = line is not None and line.thinking == "always"
+    wanted = output.get("response_format")
+    if dialect.json_refused_thinking and _is_json(wanted) and is_thinking_on(thinking, line) and not always:
+        warn_once(f"{dialect.title} refuses a JSON response_format while thinking: thinking is off for calls with one")
+        thinking = without_thinking(thinking)
+    plan = plan_tool_choice(output, dialect.tool_choice, thinking=is_thinking_on(thinking, line), thinking_only=always)
+    if plan.notice:
+        warn_once(plan.notice)
+    payload = {name: value for name, value in output.items() if name in CONSTRAINT_FIELDS} | plan.payload
+    if plan.forced_calls:
+        payload.pop("parallel_tool_calls", None)  # the schema says it
+    if dialect.format_silences_tools and _is_json(wanted) and plan.rescue and plan.demanded is None:
+        warn_once(
+            f"{dialect.title} holds every reply to the JSON response_format, so the tools beside it are never called: "
+            "leave one of them out; agents have ToolStrategy for it"
+        )
+    return OutputPlan(
+        payload=payload,
+        thinking=without_thinking(thinking) if plan.thinking_off else thinking,
+        # The parser of a structured output reports a call that is missing.
+        demanded=None if "structured_output" in params else plan.demanded,
+        forced_calls=plan.forced_calls,
+        rescue=plan.rescue,
+    )
+
+
+def _resolve_output(params: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """Return what was bound as OpenAI parameters or the server's own constraint."""
+    output = {name: params[name] for name in params if name in OUTPUT_PARAMS}
+    if spec := output.pop("structured_output", None):
+        tools = output.get("tools") or ()
+        best = "function_calling" if tools and dialect.format_silences_tools else dialect.structured_method
+        output |= write_structured(spec, best, tools)
+        if "parallel_tool_calls" in dialect.unsupported and "parallel_tool_calls" not in params:
+            output.pop("parallel_tool_calls", None)  # nobody set it, so nobody is warned about it
+    if constraint := output.pop("constraint", None):
+        output.pop("response_format", None)
+        output |= write_constraint(constraint, dialect)
+    if "response_format" in output:
+        output["response_format"] = _build_format(output.pop("response_format"), dialect)
+    return output
+
+
+def _build_format(wanted: Any, dialect: Dialect) -> Any:
+    """Return `response_format` in the server's own form."""
+    if isinstance(wanted, type):
+        spec = read_schema(wanted)
+        wanted = {"type": "json_schema", "json_schema": {"name": spec["name"], "schema": spec["schema"]}}
+    if not isinstance(wanted, dict):
+        return wanted
+    if dialect.response_format == "schema_only" and wanted.get("type") == "json_object":
+        return {"type": "json_schema", "json_schema": {"name": "object", "schema": {"type": "object"}}}
+    if dialect.response_format == "value" and "value" not in wanted and wanted.get("type") != "text":
+        return {"type": wanted.get("type"), "value": wanted.get("json_schema") or {"type": "object"}}
+    return wanted
+
+
+def _is_json(wanted: Any) -> bool:
+    return isinstance(wanted, dict) and wanted.get("type") != "text"
