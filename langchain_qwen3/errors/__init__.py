@@ -25,11 +25,11 @@ wrong in a reply is named for the reply.
         └── ToolChoiceError            a demanded call is missing: .reply
 
 An error inside a stream, or inside a reply with status 200, is of the kind its code says. Any error of a
-stream has `.partial`. No error holds a secret: its request is a copy without body and without headers that
-could hold one, and keys that a server echoes are masked.
+stream has `.partial`. No error holds a secret: its request and response are copies without headers that could hold one,
+and keys that a server echoes are masked.
 """
 
-from langchain_qwen3.errors.bodies import ErrorFacts, read_error_body
+from langchain_qwen3.errors.body import ErrorFacts, read_error_body
 from langchain_qwen3.errors.kinds import (
     BadReplyError,
     Qwen3AuthenticationError,

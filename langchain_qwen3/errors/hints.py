@@ -1,8 +1,10 @@
 """What to do about an error: a table of texts and one line of advice each. Data only.
 
-A row's pattern is searched in `"<url> dialect=<name> status=<n> code=... param=... <text>"`, where the text
-is the server's own, or the chain of exceptions of a failed connection. The first row that matches speaks, so
-the special stands before the general.
+A row's pattern is searched in
+`"<url> dialect=<name> kind=<class> status=<n> code=... param=... blames=<what> asks=<scheme> <text>"`. `blames=model`
+is there where the text says that the model is unknown, the scheme is that of `WWW-Authenticate`, and the text is the
+server's own, or the chain of exceptions of a failed connection. The first row that matches speaks, so the special
+stands before the general.
 """
 
 from __future__ import annotations
@@ -49,6 +51,22 @@ _NETWORK = (
         r"disconnected|ProtocolError|ReadError|WriteError|reset by peer|PayloadError|EndOfStream",
         "The server or a proxy hung up: see the server's log; out of memory is the common cause.",
     ),
+)
+
+# What servers say to a field they do not know, and the fields that are not OpenAI's own.
+_REFUSED_FIELD = (
+    r"(is unsupported|unsupported parameter|not permitted|extra_forbidden|unknown (variant|field|parameter)"
+    r"|unexpected (fields?|keyword|propert)|unrecogni[sz]ed (request )?(argument|field|key|parameter)"
+    r"|does not support parameters|additional propert).{0,400}"
+    r"(enable_thinking|return_reasoning|thinking_budget|thinking_token_budget|chat_template_kwargs|reasoning|top_k|min_p"
+    r"|repetition_penalty|thinking)"
+    r"|(enable_thinking|return_reasoning|thinking_budget|chat_template_kwargs|reasoning_content|top_k|min_p"
+    r"|repetition_penalty).{0,200}"
+    r"(is unsupported|not permitted|extra_forbidden|unexpected|unrecogni[sz]ed|unknown)"
+)
+_REFUSED_FIELD_HINT = (
+    "The server refuses a field it does not know: name the server, server=... (one of DIALECTS), or send the switch as "
+    'it wants it, for example extra_body={{"chat_template_kwargs": {{"enable_thinking": False}}}}.'
 )
 
 _SETTINGS = (
@@ -98,19 +116,51 @@ _SETTINGS = (
         r"greater than max_model_len|max_(completion_)?tokens.{0,40} too large|Range of max_tokens",
         "Lower max_tokens.",
     ),
+    (
+        r"response_format.{0,200}('text' or 'json_object'|json_schema)|json_schema.{0,80}(not|un)[ -]?supported",
+        "This server knows no JSON schemas: use method='json_mode' or 'function_calling'.",
+    ),
+    (_REFUSED_FIELD, _REFUSED_FIELD_HINT),
+    (
+        r"the reply is null",
+        "LiteLLM answers so where the server behind it refused the request: see its log, and name that one: server=.",
+    ),
 )
 
 _STATUS = (
     (r"Arrearage|insufficient.(quota|balance)|status=402", "The account has no funds or no quota left."),
     (
-        r"dialect=dashscope status=(401|403)|InvalidApiKey",
+        r"status=401 .{0,200}asks=Basic",
+        (
+            "A proxy in front of {host} asks for user and password: write them into base_url, "
+            'http://user:password@..., or set default_headers={{"Authorization": "Basic ..."}}.'
+        ),
+    ),
+    (
+        r"no connected db|no_db_connection",
+        "LiteLLM knows its master key only: set api_key= to it, or connect its database.",
+    ),
+    (
+        r"dialect=dashscope .{0,60}status=(401|403)|InvalidApiKey",
         "Set api_key= or $DASHSCOPE_API_KEY to a key of the same region as {host}.",
     ),
-    (r"status=401", "Set api_key= or $QWEN_API_KEY to a key of {host}; $OPENAI_API_KEY is never sent."),
     (
-        r"model.not.(found|exist)|model.{0,200}(does not exist|not found)|param=model ",
-        "Set model= to a name that {url}/models lists.",
+        r"status=401|kind=Qwen3AuthenticationError",
+        "Set api_key= or $QWEN_API_KEY to a key of {host}; $OPENAI_API_KEY is never sent.",
     ),
+    (
+        r"status=403",
+        "Check that the key may use {model}, and that a proxy in front of {host} allows the path and this machine.",
+    ),
+    (r"status=407", "A proxy on the way asks for a password: set openai_proxy=http://user:password@host:port."),
+    (
+        r"status=413",
+        "The request is larger than a proxy takes: send less, or raise its limit (nginx: client_max_body_size).",
+    ),
+    (r"status=414", "The address is too long for a proxy in front: put less into default_query or extra_query."),
+    (r"status=431", "The headers are too large for a proxy in front: put less into default_headers."),
+    (r"status=429", "Too much at once: wait, set max_concurrency lower, or max_retries higher."),
+    (r"blames=model|param=model |code=model_not_(found|supported)", "Set model= to a name that {url}/models lists."),
     (
         r"status=(404|405)",
         "There is no /chat/completions under {url}: base_url must end in the API's prefix, mostly /v1.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from math import isfinite
@@ -14,11 +13,14 @@ from langchain_core.exceptions import ModelAPIError, ModelError, ModelInvalidReq
 from langchain_core.messages import AIMessage
 from langchain_openai.chat_models import base as langchain_openai
 
-from langchain_qwen3.errors.bodies import clean_url, mask_body, mask_secrets
-
-_PLAIN_HEADERS = frozenset({"accept", "content-type", "date", "retry-after", "server", "user-agent", "x-request-id"})
-_SHORTEST_SECRET = 8
-_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|session", re.IGNORECASE)
+from langchain_qwen3.errors.secrets import (
+    find_request,
+    mask_body,
+    mask_text,
+    read_secrets,
+    strip_request,
+    strip_response,
+)
 
 
 class Qwen3Error(openai.APIError, ModelError):
@@ -27,18 +29,19 @@ class Qwen3Error(openai.APIError, ModelError):
     Args:
         message: What happened and what to do.
         request: The request, of which the error keeps a copy without secrets and without its body.
-        response: The live response, where there is one.
-        body: The parsed error body.
+        response: The live response, of which the error keeps a copy without secrets.
+        body: The parsed error body, of which the error keeps a copy with secrets masked.
         partial: What had arrived of the reply.
 
     Attributes:
         partial: The message that had arrived before a stream failed, None when nothing had.
         retry_after: Seconds that the server asked to wait, None when it did not say.
+        is_placed: The message names the server and the advice.
     """
 
     partial: AIMessage | None
     retry_after: float | None
-    placed: bool = False  # the message names the server and the advice
+    is_placed: bool = False
     request: Any
     response: Any
     status_code: Any
@@ -53,20 +56,19 @@ class Qwen3Error(openai.APIError, ModelError):
         body: object = None,
         partial: AIMessage | None = None,
     ) -> None:
-        request = getattr(response, "request", None) if request is None else request
+        request = find_request(response) if request is None else request
         secrets = read_secrets(request)
         body = mask_body(body, secrets)
-        openai.APIError.__init__(self, mask_secrets(message, secrets), _without_secrets(request), body=body)
+        openai.APIError.__init__(self, mask_text(message, secrets), strip_request(request), body=body)
         self.partial = partial
-        self.response = response
+        self.response = strip_response(response)
         headers = {} if response is None else response.headers
         self.retry_after = read_retry_after(headers)
         self.request_id = headers.get("x-request-id")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy without the live response: a copy of it that holds no secret takes its place."""
-        state = {**self.__dict__, "response": _without_live_parts(self.response)}
-        return _restore_error, (type(self), self.args), state
+        """Pickle and copy with everything the error has: openai's own constructors want a response."""
+        return _restore_error, (type(self), self.args), self.__dict__
 
 
 class Qwen3ConnectionError(Qwen3Error, langchain_openai.OpenAIConnectionError):
@@ -147,7 +149,7 @@ class ToolChoiceError(BadReplyError):
     """A required or named tool was not called.
 
     Args:
-        message: What was asked for and what came.
+        message: Which call was demanded, and what came.
         reply: The message that came.
     """
 
@@ -166,39 +168,9 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value or "").timestamp() - time()
-        except ValueError:
+        except (ValueError, OverflowError, IndexError, TypeError):  # a date that is none, in every way
             return None
     return max(seconds, 0.0) if isfinite(seconds) else None
-
-
-def read_secrets(request: Any) -> list[str]:
-    """Return the values in a request that must be shown to nobody."""
-    if request is None:
-        return []
-    named = [*request.headers.items(), *request.url.params.items()]
-    values = [value for name, value in named if _SECRET_NAME.search(name)]
-    values.append(request.url.password or "")
-    return [word for value in values for word in (value, value.rpartition(" ")[2]) if len(word) >= _SHORTEST_SECRET]
-
-
-def _without_secrets(request: Any) -> Any:
-    """A copy of a request: headers that hold no secret, a URL without userinfo and query, no body."""
-    if request is None:
-        return None
-    headers = {name: value for name, value in request.headers.items() if name.lower() in _PLAIN_HEADERS}
-    return type(request)(request.method, clean_url(str(request.url)), headers=headers)
-
-
-def _without_live_parts(response: Any) -> Any:
-    if response is None:
-        return None
-    headers = {name: value for name, value in response.headers.items() if name.lower() in _PLAIN_HEADERS}
-    try:
-        content = mask_secrets(response.text, read_secrets(response.request)).encode()
-    except RuntimeError:  # never read
-        content = b""
-    request = _without_secrets(response.request)
-    return type(response)(response.status_code, headers=headers, content=content, request=request)
 
 
 def _restore_error(cls: type[Qwen3Error], args: tuple[Any, ...]) -> Qwen3Error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -13,7 +13,8 @@ import openai
 from langchain_core.messages import AIMessage
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.errors.bodies import ErrorFacts, clean_url, read_error_body
+from langchain_qwen3.errors.body import ErrorFacts, find_error, read_error_body
+from langchain_qwen3.errors.causes import find_status
 from langchain_qwen3.errors.hints import find_hint
 from langchain_qwen3.errors.kinds import (
     BadReplyError,
@@ -33,9 +34,8 @@ from langchain_qwen3.errors.kinds import (
     Qwen3UnprocessableEntityError,
     StreamCutError,
     StreamStallError,
-    read_secrets,
 )
-from langchain_qwen3.reply.sse import BadEventError
+from langchain_qwen3.errors.secrets import clean_url, find_request, read_secrets, strip_exception
 
 _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
     400: Qwen3InvalidRequestError,
@@ -56,7 +56,7 @@ _SPECIAL_NAMES: tuple[tuple[str, int], ...] = (
     (r"model_not_found|ModelNotFound|model_not_supported", 404),
 )
 _SILENT_NAMES = frozenset({"", "error_finish"})
-# Codes and types that only classify an error without an HTTP status of its own.
+# Codes and types that only classify an error without an HTTP status of its own, where its text says nothing, either.
 _NAMES: tuple[tuple[str, int], ...] = (
     (r"authentication|Unauthorized", 401),
     (r"permission", 403),
@@ -78,6 +78,7 @@ _BROKEN = (
 )
 _SERVER_ERROR = 500
 _LONGEST_CHAIN = 8
+_LONGEST_TEXT = 2000
 _LONGEST_QUOTE = 200
 # openai's wrappers, whose texts say nothing.
 _WRAPPERS = frozenset({"APIConnectionError", "APITimeoutError", "OpenAIConnectionError", "OpenAITimeoutError"})
@@ -109,9 +110,13 @@ class ErrorTranslator:
         if not isinstance(exc, Exception):
             return  # CancelledError and GeneratorExit are not errors of the call
         error = self.translate(exc)
-        if error is not None and error is not exc:
-            # aiohttp quotes the URL with its query, h11 a bad header: a traceback would show them.
-            raise error from None if _quotes_secret(exc) else exc
+        if error is None or error is exc:
+            return
+        quotes_secret = _quotes_secret(exc)
+        for link in _walk_causes(exc, hidden=True):
+            strip_exception(link)
+        # aiohttp quotes the URL with its query, h11 a bad header: a traceback would show them.
+        raise error from None if quotes_secret else exc
 
     def translate(self, exc: Exception) -> Qwen3Error | None:
         """Return this package's error for an exception, None when neither server nor network caused it."""
@@ -122,9 +127,9 @@ class ErrorTranslator:
         if kind is None:
             return None
         chain = _read_chain(exc)
-        text = next((said for name, said in chain if said and name not in _WRAPPERS), chain[-1][0])
-        details = " ".join(f"{name}: {said}" for name, said in chain)
-        return self._place(kind(f"{what}: {text}", request=_find_request(exc)), details)
+        text = next((text for name, text in chain if text and name not in _WRAPPERS), chain[-1][0])
+        details = " ".join(f"{name}: {text}" for name, text in chain)
+        return self._place(kind(f"{what}: {text}", request=find_request(exc)), details)
 
     def _find_kind(self, exc: Exception) -> tuple[type[Qwen3Error] | None, str]:
         began = self.partial is not None
@@ -138,19 +143,18 @@ class ErrorTranslator:
 
     def _place(self, error: Qwen3Error, details: str = "") -> Qwen3Error:
         """Say once where it happened and what to do, and add what had arrived."""
-        if error.placed:
+        if error.is_placed:
             return error
-        error.placed = True
+        error.is_placed = True
         if error.partial is None and self.partial is not None:
             error.partial = self.partial()
         url = clean_url(self.base_url).rstrip("/")
-        if isinstance(error, BadReplyError) and isinstance(error.body, str):
+        if isinstance(error, BadReplyError) and error.body is not None:
             error.message += f": {read_error_body(error.body).message[:_LONGEST_QUOTE]}"
         if error.request is None:
             error.request = httpx.Request("POST", f"{url}/chat/completions")
-        facts = f"status={getattr(error, 'status_code', None)} code={error.code} param={error.param}"
         hint = find_hint(
-            f"{url} dialect={self.dialect_name} {facts} {error.message} {details}",
+            f"{url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details[:_LONGEST_TEXT]}",
             url=url,
             host=urlsplit(url).hostname or url,
             model=self.model,
@@ -158,6 +162,16 @@ class ErrorTranslator:
         error.message = f"{error.message} ({url}, model {self.model})" + (f"\n{hint}" if hint else "")
         error.args = (error.message,)
         return error
+
+
+def _list_facts(error: Qwen3Error) -> str:
+    """Return what the table of hints looks for beside the texts."""
+    challenge = "" if error.response is None else error.response.headers.get("www-authenticate", "")
+    blamed = "model" if isinstance(error, Qwen3ModelNotFoundError) and find_status(error.message, 400) else None
+    return (
+        f"kind={type(error).__name__} status={getattr(error, 'status_code', None)} code={error.code} "
+        f"param={error.param} blames={blamed} asks={challenge.partition(' ')[0][:20]}"
+    )
 
 
 def translate_errors(dialect_name: str, base_url: str, model: str) -> ErrorTranslator:
@@ -178,21 +192,20 @@ def error_from_event(event: object, *, response: Any = None) -> Qwen3Error | Non
     """Return the error that a stream's event, or a whole reply with status 200, reports, or None.
 
     Args:
-        event: The parsed event or reply: OpenAI's `{"error": ...}` with a dict or a string, SGLang's and
-            DashScope's flat ones, FastAPI's `detail`, OpenRouter's `choices[0].error`, and DashScope's
-            `finish_reason: "error_finish"` with the text in the content.
+        event: The parsed event or reply: OpenAI's `{"error": ...}` with an object, a text or a list, `errors`, flat
+            ones (SGLang, DashScope, `error_code` and `error_msg`, `code` and `msg`), FastAPI's `detail`, OpenRouter's
+            `choices[0].error`, and DashScope's `finish_reason: "error_finish"` with the text in the content.
         response: The live response.
     """
-    body = _find_error(event)
+    body = find_error(event)
     if body is None:
         return None
-    facts = read_error_body(body)
     inner = body.get("error")
-    return _build_error(facts, None, inner if isinstance(inner, Mapping) else body, response)
+    return _build_error(read_error_body(body), None, inner if isinstance(inner, Mapping) else body, response)
 
 
 def _read_reported(exc: Exception) -> Qwen3Error | None:
-    """The error that a server reported, or that reading its reply met, before its place is known."""
+    """Return the error that a server reported, or that reading its reply met, before its place is known."""
     match exc:
         case Qwen3Error():
             return exc
@@ -200,8 +213,6 @@ def _read_reported(exc: Exception) -> Qwen3Error | None:
             return _read_status_error(exc)
         case openai.APIResponseValidationError():
             return BadReplyError(exc.message, response=exc.response, body=exc.body)
-        case BadEventError():
-            return BadReplyError(str(exc), body=exc.raw)
     return None
 
 
@@ -225,7 +236,7 @@ def _build_error(facts: ErrorFacts, status: int | None, body: object, response: 
 
 
 def _resolve_kind(facts: ErrorFacts, status: int | None) -> tuple[type[Qwen3Error], int]:
-    """Return the class and the status for an error; without an HTTP status, its code or type decide."""
+    """Return the class and the status for an error; without an HTTP status, its code, text or type decide."""
     names = f"{facts.code or ''} {facts.type or ''}"
     sent = status or facts.status
     if facts.overflow and sent not in {401, 403, 429}:
@@ -233,57 +244,34 @@ def _resolve_kind(facts: ErrorFacts, status: int | None) -> tuple[type[Qwen3Erro
     for pattern, special in _SPECIAL_NAMES:
         if re.search(pattern, facts.message if names.strip() in _SILENT_NAMES else names, re.IGNORECASE):
             return _STATUS_KINDS[special], sent or special
-    if sent is None:
-        sent = next((named for pattern, named in _NAMES if re.search(pattern, names, re.IGNORECASE)), _SERVER_ERROR)
-    fallback = Qwen3ServerError if sent >= _SERVER_ERROR else Qwen3StatusError
-    return _STATUS_KINDS.get(sent, fallback), sent
+    sent = sent or next((named for pattern, named in _NAMES if re.search(pattern, names, re.IGNORECASE)), None)
+    meant = find_status(facts.message, sent)
+    decisive = meant or sent or _SERVER_ERROR
+    fallback = Qwen3ServerError if decisive >= _SERVER_ERROR else Qwen3StatusError
+    return _STATUS_KINDS.get(decisive, fallback), sent or decisive
 
 
-def _find_error(event: object) -> Mapping[str, Any] | None:
-    if not isinstance(event, Mapping):
-        return None
-    if event.get("error"):
-        return event
-    choices = event.get("choices")
-    if choices is None:
-        flat = event.get("message") or event.get("detail") or event.get("object") == "error"
-        return event if flat else None
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    return _find_choice_error(choice) if isinstance(choice, Mapping) else None
-
-
-def _find_choice_error(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    if choice.get("error"):
-        return choice
-    if choice.get("finish_reason") == "error_finish":
-        message = choice.get("delta") or choice.get("message")
-        return {"message": message.get("content") if isinstance(message, Mapping) else None}
-    return None
+def _walk_causes(exc: BaseException, *, hidden: bool = False) -> Iterator[BaseException]:
+    """Yield an exception and what caused it; with `hidden`, what `raise … from None` leaves out as well."""
+    link: BaseException | None = exc
+    for _ in range(_LONGEST_CHAIN):
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ and not hidden else link.__context__)
 
 
 def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
-    """Class names and texts of an exception and what caused it."""
-    chain: list[tuple[str, str]] = []
-    link: BaseException | None = exc
-    while link is not None and len(chain) < _LONGEST_CHAIN:
-        chain.append((type(link).__name__, str(link)))
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-    return chain
+    """Return class names and texts of an exception and what caused it."""
+    return [(type(link).__name__, str(link)[:_LONGEST_TEXT]) for link in _walk_causes(exc)]
 
 
 def _quotes_secret(exc: Exception) -> bool:
     """Return whether the text of an exception, or of what caused it, holds a secret of the request."""
-    secrets = read_secrets(_find_request(exc))
-    return any(secret in text for _, text in _read_chain(exc) for secret in secrets)
-
-
-def _find_request(exc: Any) -> Any:
-    try:
-        return exc.request
-    except (AttributeError, RuntimeError):
-        return None
+    secrets = read_secrets(find_request(exc))
+    return any(secret in str(link) for link in _walk_causes(exc) for secret in secrets)
 
 
 def _loaded(names: tuple[tuple[str, str], ...]) -> tuple[type[BaseException], ...]:
-    """The named classes of those modules that are imported: no other module's error can have been raised."""
+    """Return the named classes of those modules that are imported: no other module's error can have been raised."""
     return tuple(getattr(sys.modules[module], name) for module, name in names if module in sys.modules)

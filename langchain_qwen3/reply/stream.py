@@ -91,8 +91,7 @@ class StreamReader:
 
         Raises:
             Qwen3Error: The server reports an error in the stream.
-            BadReplyError: An event is no chunk of a chat completion.
-            BadEventError: An event is no JSON or too large.
+            BadReplyError: An event is no chunk of a chat completion, no JSON or too large.
         """
         self.pieces += 1
         events = self._events.read(data)
@@ -159,8 +158,8 @@ class StreamReader:
             if chunk is not None:
                 yield chunk
         self.done = self._events.done
-        if self._events.failure is not None:
-            raise self._events.failure
+        if (failure := self._events.failure) is not None:
+            raise BadReplyError(str(failure), response=self._response, body=failure.raw) from failure
 
     def _feed(self, event: Any) -> ChatGenerationChunk | None:
         try:

@@ -16,7 +16,6 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.errors import BadReplyError, Qwen3ServerError, StreamCutError
-from langchain_qwen3.reply.sse import BadEventError
 from langchain_qwen3.reply.stream import StreamReader, build_call_chunk, build_text_chunk
 from tests.support.replies import (
     TOOL,
@@ -257,7 +256,7 @@ def test_raises_when_an_event_is_no_json():
     reader = StreamReader(ReplyOptions())
     chunks = reader.read(write_sse(write_events({"content": "A"}), done=False) + b"data: {'choices'}\n\n")
     assert next(chunks).text == "A"
-    with pytest.raises(BadEventError):
+    with pytest.raises(BadReplyError):
         next(chunks)
 
 

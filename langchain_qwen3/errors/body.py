@@ -1,0 +1,225 @@
+"""What a server's error body says, in any shape. Pure reading, no I/O.
+
+Errors come as OpenAI's `{"error": {...}}`, as `error` or `errors` with a text, an object or a list (vLLM's 401, TGI,
+Ollama, ModelScope, Cloudflare), flat (SGLang, DashScope's native API, Baidu's `error_code` and `error_msg`, `code` and
+`msg` of the gateways), as FastAPI's `detail`, as a gateway's HTML page, as plain text, and as nothing at all. Many of
+them come with status 200, and in the midst of a stream.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_qwen3.errors.causes import is_overflow, read_limit, read_prompt_tokens
+from langchain_qwen3.errors.secrets import mask_text
+
+__all__ = ["ErrorFacts", "find_error", "read_error_body"]
+
+MAX_TEXT = 2000
+_MAX_BYTES = 1_000_000
+_MAX_SHAPES = 4  # how deep an error may lie inside errors
+_MAX_DETAILS = 20
+
+# By key, without case and underscores. A text under one of the first is an error by itself.
+_TEXT_KEYS = ("message", "msg", "errormessage", "errormsg", "errmsg", "errstr", "faultstring", "reason", "title")
+_CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status")
+_WRAPPERS = ("error", "errors", "fault", "detail", "details")
+_OVERFLOW_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_GOOD_CODES = frozenset({"0", "200", "ok", "success", "true"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorFacts:
+    """What an error body says.
+
+    Attributes:
+        message: The server's text, at most 2,000 characters, with what looks like a key masked.
+        code: The server's code as a string: `"400"`, `"invalid_parameter_error"`, `"Throttling.RateQuota"`.
+        type: The server's error type.
+        param: The request field that the server blames.
+        limit: The context length in tokens, of a context overflow that names it.
+        prompt_tokens: The prompt's length in tokens, of a context overflow that names it.
+        overflow: The prompt is longer than the context.
+    """
+
+    message: str
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+    limit: int | None = None
+    prompt_tokens: int | None = None
+    overflow: bool = False
+
+    @property
+    def status(self) -> int | None:
+        """The code as an HTTP error status, None when it is none."""
+        code = self.code or ""
+        return int(code) if re.fullmatch(r"[45]\d\d", code, re.ASCII) else None
+
+
+def read_error_body(body: object) -> ErrorFacts:
+    """Read an error body of any shape: parsed JSON, text, bytes, an HTML page or None."""
+    if isinstance(body, bytes | bytearray | memoryview):
+        body = bytes(body[:_MAX_BYTES]).decode("utf-8", "replace")
+    if isinstance(body, str):
+        body = _parse_text(body)
+    fields = _merge_shapes(body) if isinstance(body, Mapping) else {"message": body}
+    message = mask_text(_write_text(fields.get("message"))[: 2 * MAX_TEXT])[:MAX_TEXT]
+    code, kind = _read_word(fields.get("code")), _read_word(fields.get("type"))
+    overflow = bool(_OVERFLOW_NAMES & {code, kind}) or is_overflow(message)
+    return ErrorFacts(
+        message=message,
+        code=code,
+        type=kind,
+        param=_read_word(fields.get("param")),
+        limit=(_read_count(fields.get("n_ctx")) or read_limit(message)) if overflow else None,
+        prompt_tokens=(_read_count(fields.get("n_prompt_tokens")) or read_prompt_tokens(message)) if overflow else None,
+        overflow=overflow,
+    )
+
+
+def find_error(event: object) -> Mapping[str, Any] | None:
+    """Return the part of a reply with status 200, or of a stream's event, that reports an error.
+
+    Args:
+        event: The parsed reply or event, of any shape.
+
+    Returns:
+        None where it reports none. An error object without any content is none: one-api and its forks write an empty
+        one into good replies. Neither is a message beside choices, or beside a code that says all is well.
+    """
+    if not isinstance(event, Mapping):
+        return None
+    if any(not _is_empty(event.get(key)) for key in ("error", "errors", "fault")):
+        return event
+    choices = event.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, Mapping) and (error := _find_choice_error(choice)):
+            return error
+    return event if not choices and _is_flat_error(event) else None
+
+
+def _is_flat_error(event: Mapping[str, Any]) -> bool:
+    """Return whether an object without choices says by itself that something failed."""
+    if event.get("object") == "error" or event.get("type") == "error":
+        return True
+    fields = _fold_keys(event)
+    if any(str(fields.get(key, "")).lower() in _GOOD_CODES for key in _CODE_KEYS):
+        return False
+    texts = [fields.get(key) for key in _TEXT_KEYS[:-2]]
+    return any(isinstance(text, str) and text for text in texts) or not _is_empty(fields.get("detail"))
+
+
+def _find_choice_error(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if not _is_empty(choice.get("error")):
+        return choice
+    if choice.get("finish_reason") == "error_finish":  # DashScope: the text of the error is the content
+        message = choice.get("delta") or choice.get("message")
+        return {"message": message.get("content") if isinstance(message, Mapping) else None}
+    return None
+
+
+def _is_empty(error: object, depth: int = _MAX_SHAPES) -> bool:
+    """Return whether an error says nothing, or is an object or list of nothing else, or says that all is well."""
+    if isinstance(error, Mapping | list) and depth:
+        if isinstance(error, Mapping) and str(error.get("code")).lower() in _GOOD_CODES:
+            return True
+        values = error.values() if isinstance(error, Mapping) else error
+        return all(_is_empty(value, depth - 1) for value in values)
+    return not error or error == "null"
+
+
+def _parse_text(text: str) -> object:
+    text = text.strip()
+    if re.match(r"(?i)<(!doctype|html|head|body|\?xml)", text):
+        page = text[: 2 * MAX_TEXT]
+        title = re.search(r"(?is)<(title|h1)\b[^>]{0,200}>(.{0,300}?)</\1>", page)
+        return f"an HTML page: {' '.join(title[2].split())}" if title else "an HTML page"
+    try:
+        return json.loads(text) if text.startswith(("{", "[", '"')) else text
+    except (ValueError, RecursionError):
+        return text
+
+
+def _fold_keys(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields under keys without case and underscores; of two alike the first counts."""
+    fields: dict[str, Any] = {}
+    for key, value in body.items():
+        fields.setdefault(str(key).replace("_", "").replace("-", "").lower(), value)
+    return fields
+
+
+def _merge_shapes(body: Mapping[str, Any], depth: int = _MAX_SHAPES) -> dict[str, Any]:
+    """Bring every shape of an error object to `message`, `code`, `type`, `param`."""
+    folded = _fold_keys(body)
+    fields = {**body, "code": next((folded[key] for key in _CODE_KEYS if _read_word(folded.get(key))), None)}
+    text = next((value for key in _TEXT_KEYS if isinstance(value := folded.get(key), str) and value), None)
+    for key in _WRAPPERS:
+        inner = folded.get(key)
+        if isinstance(inner, list) and len(inner) == 1 and isinstance(inner[0], Mapping) and "loc" not in inner[0]:
+            inner = inner[0]
+        if _is_empty(inner) or inner is True or not depth:
+            continue
+        if isinstance(inner, Mapping):
+            return _overlay(fields, _merge_shapes(inner, depth - 1))
+        if isinstance(inner, list):
+            return _overlay(fields, _read_details(inner))
+        # Ollama and TGI say all in `error`; Spring-like gateways add a `message` that says more.
+        said = str(inner)
+        fields["message"] = f"{said}: {text}" if text and text != said else said
+        fields["type"] = fields.get("type") or fields.get("error_type")
+        return fields
+    metadata = fields.get("metadata")  # OpenRouter: the provider's own text
+    raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+    fields["message"] = f"{text} ({raw})" if text and raw else text or raw or _describe(body)
+    return fields
+
+
+def _overlay(fields: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
+    """Return an object's own fields under those of the error inside it."""
+    return {**fields, **{key: value for key, value in inner.items() if value is not None}}
+
+
+def _read_details(details: list[Any]) -> dict[str, Any]:
+    """Read a list of faults, FastAPI's among them: where and what, without the echo of the input."""
+    lines, param = [], None
+    for item in details[:_MAX_DETAILS]:
+        if not isinstance(item, Mapping):
+            lines.append(_write_text(item))
+            continue
+        loc = item.get("loc")
+        where = ".".join(str(part) for part in loc) if isinstance(loc, list) else ""
+        param = param or where or None
+        text = _write_text(item.get("msg") or item.get("message") or item)
+        lines.append(f"{where}: {text}" if where else text)
+    return {"message": "; ".join(lines), "param": param}
+
+
+def _describe(body: Mapping[str, Any]) -> object:
+    """Return an error object without a text as it is, None where it says nothing."""
+    return None if _is_empty(body) else dict(body)
+
+
+def _write_text(value: object) -> str:
+    if isinstance(value, str):
+        return value.strip() or "an empty body"
+    if value is None or value in ({}, []):
+        return "an empty body"
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return "an object that cannot be shown"
+
+
+def _read_word(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 1 << 64 else None  # one of thousands of digits cannot be printed
+    return value[:MAX_TEXT] if isinstance(value, str) and value else None
+
+
+def _read_count(value: object) -> int | None:
+    return value if type(value) is int and 0 < value < 1 << 53 else None

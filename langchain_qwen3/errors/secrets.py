@@ -1,0 +1,148 @@
+"""What an error may show of a call: everything but its secrets. Pure, no I/O.
+
+An error travels: into logs, traces, pickles and bug reports. So it holds copies of request and response in which no
+key, password, token or cookie is left, and every text that a server sent is masked. Foreign texts are cut before a
+regular expression sees them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+MAX_BODY_TEXT = 100_000
+"""Characters of a text in an error's body that are kept."""
+_MAX_DEPTH = 20
+_MAX_ITEMS = 1000
+_SHORTEST_SECRET = 6
+_NO_SECRETS = frozenset({"ollama", "lm-studio", "not-needed", "sk-no-key-required"})  # keys that tutorials give
+_MASK = "***"
+
+# Of a request all headers may hold a secret but these; of a response these few do.
+_PLAIN_HEADERS = frozenset({"accept", "content-type", "date", "retry-after", "server", "user-agent", "x-request-id"})
+_SECRET_REPLY_HEADERS = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization"})
+_FRAMING_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|session|pass|credential|signature", re.IGNORECASE)
+_SECRETS = re.compile(
+    r"(?i:\bbearer\s{1,8})\S+"
+    r"|\b(?:sk|hf|gsk|lsv2)[-_][A-Za-z0-9*][A-Za-z0-9_.*-]{5,}"
+    r"|\bms-[0-9a-f]{8}-[0-9a-f-]{20,}"
+    r"|(?<=://)[^\s/@]+(?=@)"
+    r"|(?i:(?<=api_key=)|(?<=api-key=)|(?<=apikey=)|(?<=access_token=))[^\s&\"']+"
+)
+
+
+def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
+    """Replace what looks like a key, a bearer token or a password in a URL, and the given secrets, by `***`."""
+    text = text[:MAX_BODY_TEXT]
+    for secret in secrets:
+        text = text.replace(secret, _MASK)
+    return _SECRETS.sub(_MASK, text)
+
+
+def mask_body(body: object, secrets: Iterable[str] = (), depth: int = _MAX_DEPTH) -> object:
+    """Return a JSON value with every string of it masked, keys too; what is nested too deeply is left out."""
+    if isinstance(body, bytes | bytearray | memoryview):
+        body = bytes(body[:MAX_BODY_TEXT]).decode("utf-8", "replace")
+    if isinstance(body, str):
+        return mask_text(body, secrets)
+    if isinstance(body, int) and abs(body) >= 1 << 64:
+        return "…"  # one of thousands of digits cannot even be printed
+    if not isinstance(body, Mapping | list):
+        return body
+    if depth == 0:
+        return "…"
+    if isinstance(body, list):
+        return [mask_body(item, secrets, depth - 1) for item in body[:_MAX_ITEMS]]
+    pairs = [*body.items()][:_MAX_ITEMS]
+    return {mask_body(key, secrets, 1): mask_body(value, secrets, depth - 1) for key, value in pairs}
+
+
+def clean_url(url: str) -> str:
+    """Return a URL without user, password, query and fragment, which may hold secrets."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as "http://[::1"
+        return mask_text(url).partition("?")[0].rpartition("@")[2]
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def read_secrets(request: Any) -> list[str]:
+    """Return the values in a request that nobody may see, in every form in which a server may repeat them."""
+    if request is None:
+        return []
+    pairs = [*request.headers.items(), *request.url.params.items()]
+    values = {value for name, value in pairs if _SECRET_NAME.search(name)}
+    values |= {request.url.password or "", request.url.username or ""}
+    for value in [*values]:
+        scheme, _, word = value.rpartition(" ")
+        values |= {word, *(_read_basic(word) if scheme.lower() == "basic" else ())}
+    values |= {form for value in values for form in (quote(value), quote(value, safe=""), unquote(value))}
+    # The longest first, or a part of it would be replaced and leave the rest.
+    return sorted((value for value in values - _NO_SECRETS if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+def strip_request(request: Any) -> Any:
+    """Return a copy of a request without its body, and without what may be a secret in its URL and headers."""
+    if request is None:
+        return None
+    headers = {name: value for name, value in request.headers.items() if name.lower() in _PLAIN_HEADERS}
+    return type(request)(request.method, clean_url(str(request.url)), headers=headers)
+
+
+def strip_response(response: Any) -> Any:
+    """Return a copy of a response with its request stripped, and with headers and text masked.
+
+    A body that was not read is empty there.
+    """
+    if response is None:
+        return None
+    request = find_request(response)
+    secrets = read_secrets(request)
+    headers = {
+        name: mask_text(value, secrets)
+        for name, value in response.headers.items()
+        if name.lower() not in _SECRET_REPLY_HEADERS | _FRAMING_HEADERS
+    }
+    try:
+        content = response.content[:MAX_BODY_TEXT].decode(response.encoding or "utf-8", "replace")
+    except (RuntimeError, LookupError):  # never read; a charset nobody knows
+        content = ""
+    return type(response)(
+        response.status_code,
+        headers=headers,
+        content=mask_text(content, secrets).encode(),
+        request=strip_request(request),
+    )
+
+
+def strip_exception(exc: BaseException) -> None:
+    """Take the secrets out of another library's exception: of its request, response and body."""
+    secrets = read_secrets(find_request(exc))
+    for name, strip in (("request", strip_request), ("response", strip_response)):
+        with suppress(AttributeError, RuntimeError):  # a property of httpx's raises where there is none
+            setattr(exc, name, strip(getattr(exc, name)))
+    if getattr(exc, "body", None) is not None:
+        with suppress(AttributeError):
+            exc.body = mask_body(exc.body, secrets)  # type: ignore[attr-defined]
+
+
+def find_request(exc: Any) -> Any:
+    """Return the request of another library's exception or response, None where it has none."""
+    try:
+        return exc.request
+    except (AttributeError, RuntimeError):
+        return None
+
+
+def _read_basic(word: str) -> list[str]:
+    try:
+        user, _, password = base64.b64decode(word, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return []
+    return [user, password]

@@ -1,0 +1,135 @@
+"""An error is read in every dress it comes in, and what is no error is taken for none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.errors import error_from_event, read_error_body
+from langchain_qwen3.errors.body import find_error
+
+EMPTY_ERROR = {"message": "", "type": "", "param": "", "code": None}
+DRESSES: tuple[dict[str, Any], ...] = (
+    {"error": {"message": "the-cause"}},
+    {"error": "the-cause"},
+    {"error": ["the-cause"]},
+    {"error": [{"message": "the-cause"}]},
+    {"error": {"error": {"message": "the-cause"}}},
+    {"error": True, "message": "the-cause"},
+    {"error": {"message": {"text": "the-cause"}}},
+    {"errors": {"message": "the-cause"}, "request_id": "r"},  # ModelScope
+    {
+        "errors": [{"code": 7003, "message": "the-cause"}],
+        "success": False,
+        "messages": [],
+        "result": None,
+    },  # Cloudflare
+    {"errors": ["the-cause"]},
+    {"errors": {"temperature": ["the-cause"]}},
+    {"error_code": 17, "error_msg": "the-cause"},  # Baidu
+    {"errcode": 40001, "errmsg": "the-cause"},
+    {"errorCode": "E1", "errorMessage": "the-cause"},
+    {"code": 500, "msg": "the-cause"},
+    {"code": 60000, "msg": "the-cause"},  # Infini-AI
+    {"code": 20015, "message": "the-cause", "data": None},  # SiliconFlow
+    {"choices": [], "code": "Throttling", "message": "the-cause"},
+    {"choices": None, "message": "the-cause"},
+    {"code": "Throttling", "message": "the-cause", "request_id": "r"},  # DashScope
+    {"object": "error", "message": "the-cause", "code": 400},  # SGLang, LMDeploy, ms-swift
+    {"detail": "the-cause"},
+    {"detail": {"error": "the-cause"}},
+    {"detail": [{"loc": ["body", "top_k"], "msg": "the-cause"}]},
+    {"title": "Bad Request", "status": 400, "detail": "the-cause"},
+    {"fault": {"faultstring": "the-cause"}},  # Apigee
+    {"Message": "the-cause"},  # AWS
+    {"success": False, "message": "the-cause"},
+    {"choices": [{"error": {"code": 502, "message": "the-cause"}}]},  # OpenRouter
+    {"choices": [{"index": 0, "delta": {"content": "half"}, "error": {"message": "the-cause"}}]},
+    {"choices": [{"index": 0, "delta": {"content": "half"}}], "error": {"message": "the-cause"}},
+    {"choices": [{"delta": {"content": "half"}}, {"error": "the-cause"}]},
+    {"choices": [{"finish_reason": "error_finish", "delta": {"content": "the-cause"}}]},  # DashScope
+    {"error": {"message": "", "metadata": {"raw": "the-cause"}}},
+)
+
+
+@pytest.mark.parametrize("event", DRESSES, ids=str)
+def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: dict[str, Any]) -> None:
+    """Protects against half an answer in silence, and against an error that does not say why."""
+    error = error_from_event(event)
+    assert error is not None
+    assert "the-cause" in error.message
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"choices": [{"delta": {"content": "hi"}}], "error": EMPTY_ERROR},
+        {"choices": [{"delta": {"content": "hi"}}], "error": {}},
+        {"choices": [{"delta": {"content": "hi"}}], "error": {"code": 0, "message": "ok"}},
+        {"choices": [{"delta": {"content": "hi"}}], "error": "", "errors": []},
+        {"choices": [{"delta": {"content": "hi"}}], "error": False},
+        {"choices": [{"delta": {"content": "hi"}}], "error": "null"},
+        {"choices": [{"delta": {"content": "hi"}, "error": EMPTY_ERROR}]},
+        {"choices": [{"delta": {"content": "hi"}}], "code": 0, "msg": "success"},
+        {"choices": [{"delta": {"content": "hi"}}], "message": "no error beside an answer"},
+        {"choices": [], "usage": {"prompt_tokens": 1}},
+        {"choices": [], "usage": None, "message": None},
+        {"code": 0, "msg": "success", "data": {}},
+        {"code": "200", "message": "OK"},
+        {"error": EMPTY_ERROR},
+        {"message": {"role": "assistant", "content": "hi"}},  # Ollama's own API: a bad reply, but no error
+        {"type": "ping"},
+        {"detail": None, "message": ""},
+        {"detail": []},
+        {"errors": None, "id": "c1"},
+        ["text"],
+        "text",
+        None,
+        0,
+    ],
+    ids=str,
+)
+def test_no_error_is_seen_when_none_is_reported(event: object) -> None:
+    """Protects good replies of gateways that write an empty error into each of them."""
+    assert find_error(event) is None
+    assert error_from_event(event) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "kind"),
+    [
+        ({"error": {"message": "m", "code": 429}}, "429", None),
+        ({"errors": {"message": "m", "code": "x", "type": "t"}}, "x", "t"),
+        ({"error_code": 17, "error_msg": "m"}, "17", None),
+        ({"error": {"message": "m"}, "code": 400}, "400", None),
+        ({"status": 403, "title": "m"}, "403", None),
+        ({"error": "m", "error_type": "validation"}, None, "validation"),
+        ({"error": {"message": "m", "code": 10**400}}, None, None),
+    ],
+)
+def test_code_and_type_are_read_when_they_have_any_name(body: object, code: str | None, kind: str | None) -> None:
+    """Protects the class of an error, which its code decides."""
+    facts = read_error_body(body)
+    assert (facts.message, facts.code, facts.type) == ("m", code, kind)
+
+
+DEEP: Any = "x"
+for _ in range(3000):
+    DEEP = {"error": [DEEP]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [DEEP, {"detail": DEEP}, {"error": {"message": DEEP}}, {"n_ctx": 10**400, "error": "context_length_exceeded"},
+     '{"error": {"code": ' + "9" * 4000 + "}}", '{"error": {"code": ' + "9" * 400 + "}}", b"[" * 100_000,
+     '{"error": ' * 5_000, '{"a":' * 900 + "1" + "}" * 900, b"\xff\xfe", "context length is ,"],
+    ids=lambda body: str(type(body)),
+)  # fmt: skip
+def test_reading_never_fails_when_a_body_is_nested_or_has_huge_numbers(body: Any) -> None:
+    """Protects the error path from failing itself, whatever a server nests into 10,000 brackets or 400 digits."""
+    assert 0 < len(read_error_body(body).message) <= 2000
+    error = error_from_event(body if isinstance(body, dict) else {"error": body})
+    assert error is not None
+    assert str(error)
+    assert repr(error.body)

@@ -1,0 +1,206 @@
+"""Whoever says it, and with whatever status: what a server complains of is recognised by what the text says."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.errors import causes, error_from_event, hints, read_error_body, secrets
+from langchain_qwen3.errors.causes import find_status, is_overflow, read_limit, read_prompt_tokens
+
+OVERFLOWS = json.loads((Path(__file__).parent / "wire_errors" / "overflow_texts.json").read_text("utf-8"))
+NO_OVERFLOWS = (
+    "max_tokens=100000 cannot be greater than max_model_len=4096. Please request fewer output tokens.",
+    "max_completion_tokens is too large: 9.This model supports at most 8 completion tokens.",
+    "Range of max_tokens should be [1, 8192]",
+    "max_completion_tokens (9000) exceeds the model's maximum output length",
+    "Request too large for model `qwen` on tokens per minute (TPM): Limit 6000, Requested 9000, reduce the message.",
+    "The image is too large: at most 20 MB",
+    "Input image exceeds the maximum number of pixels",
+    "tool name exceeds maximum length of 64",
+    "top_k must be less than vocabulary size",
+    "temperature must be less than 2",
+    "the prompt field is required",
+    "System message must be at the beginning.",
+    "requested 5 tools, maximum is 4",
+    "messages: Input should be a valid list",
+    "stop: at most 4 sequences",
+    "CUDA out of memory",
+    "Requested rate limit exceeded: quota of 100 requests, context length irrelevant",
+    "number of input images exceeds the limit of 5",
+)
+UNKNOWN_MODELS = (
+    "qwen/qwen-3.6-27b is not a valid model ID",
+    "Model id : Qwen/X , has no provider supported",
+    "/chat/completions: Invalid model name passed in model=no-such-model. Call `/v1/models`.",
+    "Server is pinned to 'Qwen/Qwen3-0.6B'; requested 'no-such-model'.",
+    "`no-such-model` is not in the model_list: `['Qwen/Qwen3-0.6B']`.",
+    "The model `x` does not exist.",
+    "Model Not Exist",
+    "Model does not exist. Please check it carefully.",
+    "Unsupported model: qwen",
+    "unknown model 'x'",
+    'Invalid model identifier "x". Please specify a valid downloaded model (e.g. y)',
+    "model 'x' not found, try pulling it first",
+    "Not found the model x or Permission denied",
+    "No models loaded. Please load a model in the developer page",
+    "The requested model 'qwen3.6-27b' is not available",
+    "模型不存在，请检查模型代码。",
+    "当前分组 default 下对于模型 qwen 无可用渠道",
+    "The model `Qwen/Qwen3.8-27B` is not a supported model",
+    "model qwen3 is not loaded",
+    "No such model: x",
+    "Invalid model: x",
+    "unsupported model `x`",
+    "[address=1] Model not found in the model list, uid: x.",
+)
+WRONG_KEYS = (
+    "API key error",
+    "No connected db.",
+    "Invalid API key",
+    "Incorrect API key provided: sk-***",
+    "API key not valid. Please pass a valid API key.",
+    "You didn't provide an API key. You need to",
+    "Unauthorized",
+    "authentication failed",
+    "无效的令牌",
+    "missing api key",
+    "Invalid access token",
+    "api_key is required",
+    "Your API key has expired",
+    "Invalid authorization token",
+)
+NEITHER = (
+    "Invalid model parameters",
+    "Json mode response is not supported by this model",
+    "The model qwen does not support enable_thinking",
+    "model does not support image input",
+    "unknown model architecture: qwen4",
+    "Unsupported value: 'temperature' does not support 0.2 with this model.",
+    "parameter top_k is not supported by model qwen",
+    "The model called a tool that was not found: get_weather",
+    "tool get_weather not found",
+    "Invalid value for model_config",
+    "template not found for chat",
+    "messages with role 'tool' must be a response",
+    "invalid token in grammar",
+    "Unexpected token < in JSON",
+    "max_tokens is invalid",
+    "the key 'foo' is required",
+    "tool key error",
+    "bad token count",
+)
+UNDER_200 = (
+    ("Unexpected endpoint or method. (POST /chat/completions)", 404, False),  # LM Studio
+    ("Cannot POST /chat/completions", 404, False),
+    ("404 page not found", 404, False),
+    ("Unknown request URL: POST /chat/completions. Please check the URL for typos", 404, False),
+    ("Open api qps request limit reached", 429, True),  # Baidu
+    ("Throttling", 429, True),
+    ("当前分组上游负载已饱和，请稍后再试", 429, True),  # one-api
+    ("account: insufficient balance", 402, False),
+    ("server busy, try later", 503, True),
+    ("upstream timed out", 504, True),
+    ("Model is overloaded", 503, True),
+    ("CUDA out of memory", 500, True),
+    ("model 'x' not found", 404, False),
+    ("Invalid API key", 401, False),
+)
+
+
+@pytest.mark.parametrize("row", OVERFLOWS, ids=lambda row: row["text"][:40])
+def test_overflow_is_recognised_when_any_server_says_it(row: dict[str, Any]) -> None:
+    """Protects SummarizationMiddleware, and whoever trims to `.limit`: a wrong number is worse than none."""
+    text = row["text"]
+    assert is_overflow(text)
+    assert (read_limit(text), read_prompt_tokens(text)) == (row["limit"], row["prompt_tokens"])
+
+
+@pytest.mark.parametrize("text", NO_OVERFLOWS)
+def test_overflow_is_not_seen_when_another_limit_was_passed(text: str) -> None:
+    """Protects a history from being cut for a limit of the output, of requests per minute or of an image."""
+    assert not is_overflow(text)
+
+
+@pytest.mark.parametrize("text", UNKNOWN_MODELS)
+def test_unknown_model_is_recognised_when_the_status_says_little(text: str) -> None:
+    """Protects the right class and advice: LiteLLM, OpenRouter, ms-swift and others send 400, or even 200."""
+    assert [find_status(text, status) for status in (400, 422, None)] == [404] * 3
+
+
+@pytest.mark.parametrize("text", WRONG_KEYS)
+def test_wrong_key_is_recognised_when_the_status_says_little(text: str) -> None:
+    """Protects the right class and advice: ms-swift, LiteLLM and Google send 400."""
+    assert [find_status(text, status) for status in (400, 422, None)] == [401] * 3
+
+
+@pytest.mark.parametrize("text", NEITHER)
+def test_refused_request_stays_one_when_a_model_or_token_is_only_mentioned(text: str) -> None:
+    """Protects against advice to change key or model where a setting is wrong."""
+    assert find_status(text, 400) is None
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 500, 503])
+def test_status_stays_when_it_says_more_than_the_text(status: int) -> None:
+    """Protects statuses that servers choose with care."""
+    assert {find_status(text, status) for text in (*UNKNOWN_MODELS, *WRONG_KEYS)} == {None}
+
+
+@pytest.mark.parametrize(("text", "status", "can_retry"), UNDER_200)
+def test_error_is_of_its_kind_when_it_came_with_200_and_no_code(text: str, status: int, *, can_retry: bool) -> None:
+    """Protects the retry rule: it is asked again only where that can help."""
+    error = error_from_event({"error": text})
+    assert error is not None
+    assert (error.status_code, error.is_retryable) == (status, can_retry)
+
+
+REPETITIONS = (
+    "1", "1,", " ", "a", "model ", "context length ", "maximum context ", "<title", "<title>", "bearer ", "sk-", "://",
+    "prompt is ", "max_", "api key ", "Input length (1", "\n", "{", "limit 1", "输入", "not found ",
+    "range of input length ", "unknown field ", "reasoning ", "per ", "://a", "<h1>",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", REPETITIONS)
+def test_reading_is_cheap_when_a_long_text_repeats_one_word(piece: str) -> None:
+    """Protects the event loop: no expression runs over a foreign text before it was cut, and none is exponential."""
+    text = piece * (300_000 // len(piece))
+    bodies = (text, f"<html>{text}", {"error": {"message": text, "code": "context_length_exceeded"}}, {text: text})
+    with at_most_cpu_seconds(20):
+        for body in bodies:
+            read_error_body(body)
+            secrets.mask_body(body, ["kanarienvogel"])
+            error = error_from_event({"error": body})
+            assert error is not None
+            hints.find_hint(error.message, url="u", host="h", model="m")
+
+
+@contextmanager
+def at_most_cpu_seconds(seconds: float) -> Iterator[None]:
+    """Break off what would run for minutes: what is linear needs a hundredth of the time, what is not a hundredfold."""
+
+    def stop(*_: object) -> None:
+        raise AssertionError(f"more than {seconds} s of CPU time")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def test_every_pattern_is_bounded_when_it_is_written() -> None:
+    """Protects the promise of the module: an open repetition costs its square where it may begin anywhere."""
+    patterns = [value.pattern for value in vars(causes).values() if isinstance(value, re.Pattern)]
+    patterns += [*causes._LIMITS, *causes._PROMPTS]
+    for pattern in patterns:
+        assert not re.search(r"(?<!\\)[*+]", pattern), pattern

@@ -1,0 +1,82 @@
+"""What an error keeps of a call holds no secret, in whatever form a server repeats it."""
+
+from __future__ import annotations
+
+import base64
+
+import httpx
+import pytest
+
+from langchain_qwen3.errors.secrets import clean_url, mask_body, mask_text, read_secrets, strip_response
+
+PASSWORD = "kanarien vogel/1"
+
+
+def build_request(url: str = "http://pod.test/v1", **headers: str) -> httpx.Request:
+    """Return a request with these headers."""
+    return httpx.Request("POST", url, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"bad password {PASSWORD}",
+        "bad password kanarien%20vogel%2F1",
+        "bad password kanarien%20vogel/1",
+        f"bad header Basic {base64.b64encode(f'bob:{PASSWORD}'.encode()).decode()}",
+    ],
+)
+def test_password_is_masked_when_a_server_repeats_it_in_any_form(text: str) -> None:
+    """Protects a password in base_url: as it is, encoded for a URL, and in the Authorization header."""
+    word = base64.b64encode(f"bob:{PASSWORD}".encode()).decode()
+    secrets = read_secrets(build_request(authorization=f"Basic {word}"))
+    assert "***" in mask_text(text, secrets)
+    assert "kanarien" not in mask_text(text, secrets)
+    assert word not in mask_text(text, secrets)
+
+
+@pytest.mark.parametrize(
+    "name", ["authorization", "x-api-key", "X-Tenant-Token", "cookie", "x-session", "X-Password", "x-amz-signature"]
+)
+def test_value_is_a_secret_when_its_header_is_named_like_one(name: str) -> None:
+    """Protects keys of gateways, which have headers of their own."""
+    assert "kanarienvogel" in read_secrets(build_request(**{name: "Bearer kanarienvogel"}))
+
+
+def test_longest_secret_is_masked_first_when_one_holds_another() -> None:
+    """Protects the rest of a secret whose beginning is a secret, too."""
+    secrets = read_secrets(build_request(**{"x-key": "kanarien", "x-token": "kanarienvogel"}))
+    assert mask_text("kanarienvogel", secrets) == "***"
+
+
+def test_common_word_stays_when_it_is_a_key_that_tutorials_give() -> None:
+    """Protects messages about Ollama from `***` where `api_key="ollama"` was given."""
+    assert mask_text("ollama is down", read_secrets(build_request(authorization="Bearer ollama"))) == "ollama is down"
+
+
+def test_keys_of_an_object_are_masked_when_a_server_writes_the_secret_there() -> None:
+    """Protects against an echo in an unexpected place."""
+    assert mask_body({"kanarienvogel": ["kanarienvogel"]}, ["kanarienvogel"]) == {"***": ["***"]}
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://bob:secret@pod.test:8000/v1?api_key=secret#secret", "http://pod.test:8000/v1"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("http://bob:secret@[::1", "[::1"),
+        ("pod.test/v1", "pod.test/v1"),
+    ],
+)
+def test_url_is_shown_without_its_secrets_when_it_has_any_form(url: str, shown: str) -> None:
+    """Protects messages, which name the server."""
+    assert clean_url(url) == shown
+
+
+def test_response_is_kept_without_body_when_it_was_not_read() -> None:
+    """Protects an error in a stream, whose response is still open, and one in a charset nobody knows."""
+    response = httpx.Response(200, headers={"content-type": "text/plain; charset=x"}, content=b"hello")
+    assert strip_response(response).text == "hello"
+    unread = httpx.Response(200, stream=httpx.ByteStream(b"hello"), headers={"content-encoding": "gzip"})
+    assert strip_response(unread).text == ""
+    assert strip_response(None) is None
