@@ -1,6 +1,7 @@
 """Every code block of README and docs: Python runs on the real engine, everything else is checked for what it is."""
 
 import asyncio
+import configparser
 import inspect
 import json
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from sybil import Document, Example
 from sybil.parsers.markdown import CodeBlockParser
 
@@ -26,7 +28,7 @@ from tests.conftest import TINY_QWEN3
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
-LANGUAGES = {"python", "bash", "json", "text", "toml"}
+LANGUAGES = {"python", "bash", "json", "text", "toml", "yaml", "ini", "nginx"}
 FENCE = re.compile(r"^[ \t]*```(?P<info>.+)$", re.MULTILINE)
 EXPECTED = re.compile(r"^\s*# →[ ]?(.*)$", re.MULTILINE)
 GGUF = "Qwen3-0.6B-Q8_0.gguf"
@@ -113,11 +115,17 @@ def test_blocks_are_found_when_fenced(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_other_blocks_are_valid_when_parsed(page: Path) -> None:
-    """Protects readers from JSON, TOML and shell lines that cannot be pasted, targets and extras that do not exist."""
+    """Protects readers from blocks that cannot be pasted, and from targets and extras that do not exist."""
     for block in find_blocks(page, "json"):
         json.loads(block.parsed)
     for block in find_blocks(page, "toml"):
         tomllib.loads(block.parsed)
+    for block in find_blocks(page, "yaml"):
+        assert yaml.safe_load(block.parsed)
+    for block in find_blocks(page, "ini"):
+        assert configparser.ConfigParser(strict=True).read_string(block.parsed) is None
+    for block in find_blocks(page, "nginx"):
+        assert block.parsed.count("{") == block.parsed.count("}")
     project = tomllib.loads(read_page(ROOT / "pyproject.toml"))
     targets = set(re.findall(r"^([a-z-]+):", read_page(ROOT / "Makefile"), re.MULTILINE))
     bash = shutil.which("bash")

@@ -57,6 +57,8 @@ def add_architecture(writer: gguf.GGUFWriter, config: JsonObject) -> None:
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
+    # llama.cpp takes it as the server's default, so examples print the same answers without naming a temperature.
+    writer.add_float32("general.sampling.temp", 0.1)
 
 
 def add_tokenizer(writer: gguf.GGUFWriter, config: JsonObject) -> None:
