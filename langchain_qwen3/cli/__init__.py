@@ -1,4 +1,4 @@
-"""The command `langchain-qwen3` (extra `cli`): ask, chat, models, doctor, bench, serve.
+"""The command `langchain-qwen3` (extra `cli`): ask, batch, chat, models, doctor, bench, serve.
 
     main       the commands as they are typed, with their options; cheap to import
     options    options that commands share
@@ -7,6 +7,7 @@
     screen     a reply as it streams: in a terminal Markdown, in a pipe the answer alone
 
     ask        one question
+    batch      a file of rows, with its options; what is done is `langchain_qwen3.batch`
     chat       a conversation in the terminal; its state and commands are in `conversation`
     models     what a server lists
     doctor     a table of what works; the examination is `langchain_qwen3.doctor`

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from langchain_qwen3.cli.batch import BatchCommand, batch
 from langchain_qwen3.cli.options import (
     ApiKey,
     AsJson,
@@ -205,3 +206,6 @@ def serve(  # noqa: PLR0913  # the options of a command
         "verbose": verbose,
     }
     run(model, settings)
+
+
+commands.command(cls=BatchCommand)(batch)

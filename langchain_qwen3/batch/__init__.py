@@ -1,0 +1,45 @@
+"""Batches: a file of rows in, a file of results out, however often the run is killed and started again.
+
+Example:
+    ```python
+    from langchain_qwen3.batch import run_batch
+
+    summary = run_batch(llm, "questions.jsonl", "answers.jsonl")
+    ```
+
+Modules:
+    rows      what a row asks, in every form that people write
+    sources   rows out of files, pipes and iterables
+    asking    one row asked: the call, its retries, an outage
+    pace      how many requests are in flight
+    runner    a batch from its rows to its results
+    results   the answer to a row, or its failure
+    outputs   the journal, or a pipe
+    writers   JSON lines, CSV, Parquet
+    summary   the counts
+    on_ray    the same on a cluster
+"""
+
+from langchain_qwen3.batch.asking import Asker, Asking, BatchStoppedError
+from langchain_qwen3.batch.outputs import OutputError
+from langchain_qwen3.batch.results import Result
+from langchain_qwen3.batch.rows import Row, RowError
+from langchain_qwen3.batch.runner import arun_batch, open_output, run_batch
+from langchain_qwen3.batch.sources import count_rows, read_rows
+from langchain_qwen3.batch.summary import Summary
+
+__all__ = [
+    "Asker",
+    "Asking",
+    "BatchStoppedError",
+    "OutputError",
+    "Result",
+    "Row",
+    "RowError",
+    "Summary",
+    "arun_batch",
+    "count_rows",
+    "open_output",
+    "read_rows",
+    "run_batch",
+]

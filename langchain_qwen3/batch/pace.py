@@ -1,0 +1,191 @@
+"""How many requests are in flight: as many as raise the throughput, and fewer when the server asks for it.
+
+`RateFinder` is the arithmetic, without a clock of its own; `Pace` is the gate that requests pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from time import monotonic
+
+FIRST, MOST = 8, 1024
+"""Requests in flight that the search begins with, and the most it tries."""
+_GAIN = 1.03
+"""A step up stays if the throughput grows by this factor."""
+_LOSS = 1.0
+"""A step down stays if this share of the throughput stays."""
+_SHORTEST = 0.25
+"""Seconds that a measurement takes at least; shorter ones measure the garbage collector."""
+_FEWEST = 16
+"""Replies in a measurement, at least."""
+_REFUSED_SHARE = 0.1
+_LONGEST_PAUSE = 60.0
+
+
+class RateFinder:
+    """Finds the number in flight at which throughput stops growing, by climbing.
+
+    First it doubles the number as long as that pays. Then it tries a step up and a step down now and then, each held
+    against the measurements before it; steps that failed are tried ever more rarely. When a tenth of the replies of a
+    measurement are refusals (429, 503, time-outs), it goes back to the number before, or down by a third.
+
+    Args:
+        first: The number to begin with.
+        most: The number never to pass.
+
+    Attributes:
+        limit: Requests that may be in flight now.
+    """
+
+    def __init__(self, first: int = FIRST, most: int = MOST) -> None:
+        self.limit = self._base = min(first, most)
+        self._most = most
+        self._base_rate = 0.0  # throughput at the base, averaged
+        self._is_doubling = True
+        self._has_doubt = False  # a doubling that did not pay is measured twice
+        self._goes_up = True
+        self._rest, self._longest_rest = 0, 2  # measurements until the next step
+        self._reset(0)
+
+    def _reset(self, skipped: int) -> None:
+        """Begin a measurement after so many replies, which were sent under another limit."""
+        self._skipped = skipped
+        self._started_at: float | None = None
+        self._replies = self._refusals = 0
+        self._work = 0.0
+        self._was_full = False
+
+    def note_full(self) -> None:
+        """Take note that as many requests are in flight as may be: only then the limit is what counts."""
+        self._was_full = True
+
+    def add_reply(self, now: float, work: float, in_flight: int) -> None:
+        """Take note of a reply and of its work, in tokens or whatever is to be maximised."""
+        if self._started_at is None:
+            if self._skipped > 0:
+                self._skipped -= 1
+                return
+            self._started_at = now
+            return
+        self._replies += 1
+        self._work += work
+        seconds = now - self._started_at
+        # A doubling that pays does so plainly; a quarter more is to be told from chance.
+        enough = max(_FEWEST, self.limit) if self._is_doubling else 4 * max(_FEWEST, self.limit)
+        if self._replies >= enough and seconds >= _SHORTEST:
+            if self._was_full:
+                self._decide(self._work / seconds, in_flight)
+            else:
+                self._reset(0)
+
+    def add_refusal(self, in_flight: int) -> bool:
+        """Take note of a refusal; tell whether the limit went down for it."""
+        self._refusals += 1
+        ended = self._refusals + self._replies
+        if not self._was_full or ended < max(_FEWEST, self.limit) or self._refusals < _REFUSED_SHARE * ended:
+            return False
+        if self.limit > self._base:
+            self._step_to(self._base, in_flight)
+        else:
+            self._base_rate = 0.0
+            self._base = max(1, self._base * 2 // 3)
+            self._step_to(self._base, in_flight)
+        self._is_doubling = False
+        self._rest = self._longest_rest = min(2 * self._longest_rest, 64)
+        return True
+
+    def _decide(self, rate: float, in_flight: int) -> None:
+        """Choose the next limit by the throughput that was measured."""
+        if self.limit == self._base:
+            # The first measurement includes warming up; later ones are averaged against drift.
+            self._base_rate = (self._base_rate + rate) / 2 if self._base_rate and not self._is_doubling else rate
+            if self._rest > 0 and not self._is_doubling:
+                self._rest -= 1
+                self._reset(0)
+            else:
+                self._step_to(self._next_step(), in_flight)
+        elif rate >= self._base_rate * (_GAIN if self.limit > self._base else _LOSS):
+            self._base, self._base_rate = self.limit, rate
+            self._has_doubt = False
+            self._longest_rest = 2
+            self._step_to(self._next_step(), in_flight)
+        elif self._is_doubling and not self._has_doubt:
+            self._has_doubt = True
+            self._reset(0)
+        else:
+            self._is_doubling = self._has_doubt = False
+            self._goes_up = not self._goes_up
+            self._rest, self._longest_rest = self._longest_rest, min(2 * self._longest_rest, 64)
+            self._step_to(self._base, in_flight)
+
+    def _next_step(self) -> int:
+        if self._is_doubling:
+            return min(2 * self._base, self._most)
+        step = max(1, self._base // 4)
+        return min(self._base + step, self._most) if self._goes_up else max(1, self._base - step)
+
+    def _step_to(self, limit: int, in_flight: int) -> None:
+        self._reset(in_flight if limit != self.limit else 0)
+        self.limit = limit
+
+
+class Pace:
+    """The gate of requests: `await enter()` before one, `leave()` after it.
+
+    Args:
+        fixed: Requests in flight; None finds the number out.
+        most: The most to try.
+    """
+
+    def __init__(self, fixed: int | None = None, most: int = MOST) -> None:
+        self._finder = None if fixed else RateFinder(most=most)
+        self._fixed = fixed or 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._resumes_at = 0.0
+        self.in_flight = 0
+
+    @property
+    def limit(self) -> int:
+        """Requests that may be in flight now."""
+        return self._finder.limit if self._finder else self._fixed
+
+    async def enter(self) -> None:
+        """Wait for a place, first come, first served."""
+        if (pause := self._resumes_at - monotonic()) > 0:
+            await asyncio.sleep(pause)
+        if self.in_flight < self.limit and not self._waiting:
+            self._take_place()
+            return
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.in_flight -= 1
+        while self._waiting and self.in_flight < self.limit:
+            place = self._waiting.popleft()
+            if not place.done():
+                self._take_place()
+                place.set_result(None)
+
+    def _take_place(self) -> None:
+        self.in_flight += 1
+        if self._finder and self.in_flight >= self._finder.limit:
+            self._finder.note_full()
+
+    def add_reply(self, tokens: int) -> None:
+        """Take note of a reply, before its place is given back."""
+        if self._finder:
+            self._finder.add_reply(monotonic(), tokens or 1, self.in_flight)
+
+    def add_refusal(self, retry_after: float | None) -> None:
+        """Take note of a refusal; when the limit goes down for it, nothing is sent before the server's time."""
+        if self._finder and self._finder.add_refusal(self.in_flight) and retry_after:
+            self._resumes_at = monotonic() + min(retry_after, _LONGEST_PAUSE)

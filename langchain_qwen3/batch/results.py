@@ -1,0 +1,209 @@
+"""A result: the answer to a row, or its failure, as it is written. Pure, no I/O."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+from langchain_core.messages import AIMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_qwen3.batch.rows import Row
+
+Form = Literal["rows", "openai"]
+"""How results are written: as rows of our own, or as lines of OpenAI's batch results."""
+
+_ADVICE = re.compile(r"(.*, model [^\n]*\))\n(.+)", re.DOTALL)
+_AGAIN = "The same request may succeed later: start again with --retry-failed."
+_CHANGE = "It fails as it is: change the row or the settings, then start again with --retry-failed."
+_REQUEST_ID = re.compile(r"batch_req_(\d+)_(\d+)")
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """What became of a row.
+
+    Attributes:
+        id: The row's id.
+        line: Where the row begins in the input.
+        content: The answer, None when there is none; of a failure, what had arrived.
+        reasoning: What was thought before it.
+        tool_calls: Calls with `name`, `args` and `id`; one whose arguments are no JSON has `error`, too.
+        parsed: The answer as the schema has it.
+        finish_reason: `stop`, `tool_calls`, or `length` where the answer was cut.
+        model: Who answered.
+        usage: `input_tokens`, `output_tokens` and, where the server says, `reasoning_tokens`.
+        seconds: How long the last try took.
+        tries: How often the row was asked; 0 for one that could not be.
+        error: `class`, `message`, `advice` and HTTP `status` of a failure, None for an answer.
+        check: The row's checksum.
+    """
+
+    id: str
+    line: int
+    content: Any = None
+    reasoning: str | None = None
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    parsed: Any = None
+    finish_reason: str | None = None
+    model: str | None = None
+    usage: dict[str, int] | None = None
+    seconds: float = 0.0
+    tries: int = 0
+    error: dict[str, Any] | None = None
+    check: int = 0
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens of the answer, 0 when the server did not say."""
+        return (self.usage or {}).get("output_tokens", 0)
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the result as a plain mapping."""
+        return asdict(self)
+
+    def to_json(self, form: Form = "rows") -> bytes:
+        """Return the result as one line of JSON, with its line break."""
+        return orjson.dumps(self if form == "rows" else self._to_openai(), default=str) + b"\n"
+
+    def _to_openai(self) -> dict[str, Any]:
+        """Return the result as OpenAI writes it; line and check stand in its id."""
+        response: dict[str, Any] | None = None
+        if self.error is None:
+            response = {"status_code": 200, "request_id": "", "body": _build_body(self)}
+        elif self.error.get("status"):
+            body = {"error": {"message": self.error["message"], "type": self.error["class"]}}
+            response = {"status_code": self.error["status"], "request_id": "", "body": body}
+        error = self.error and {
+            "code": self.error["class"],
+            "message": self.error["message"],
+            "advice": self.error["advice"],
+        }
+        request_id = f"batch_req_{self.line}_{self.check}"
+        timing = {"seconds": self.seconds, "tries": self.tries}
+        return {"id": request_id, "custom_id": self.id, "response": response, "error": error, **timing}
+
+
+def build_result(row: Row, reply: Any, seconds: float, tries: int) -> Result:
+    """Return the result of a reply: a message, or the `raw`, `parsed` and `parsing_error` of a structured one."""
+    parsed, problem = None, None
+    if isinstance(reply, dict):
+        parsed, problem, reply = reply.get("parsed"), reply.get("parsing_error"), reply["raw"]
+    result = Result(id=row.id, line=row.line, check=row.check, seconds=round(seconds, 4), tries=tries)
+    _add_message(result, reply)
+    result.parsed = parsed
+    if problem is not None:
+        result.error = _build_error(problem)
+    return result
+
+
+def build_failure(row: Row, error: Exception, seconds: float, tries: int) -> Result:
+    """Return the result of a row that failed, with what had arrived of its answer."""
+    result = Result(id=row.id, line=row.line, check=row.check, seconds=round(seconds, 4), tries=tries)
+    arrived = getattr(error, "partial", None) or getattr(error, "reply", None)
+    if isinstance(arrived, AIMessage):
+        _add_message(result, arrived)
+    result.error = _build_error(error)
+    return result
+
+
+def _add_message(result: Result, message: AIMessage) -> None:
+    result.content = message.content
+    result.reasoning = message.additional_kwargs.get("reasoning_content")
+    result.tool_calls = [{name: call[name] for name in ("name", "args", "id")} for call in message.tool_calls]
+    result.tool_calls += [
+        {name: call[name] for name in ("name", "args", "id", "error")} for call in message.invalid_tool_calls
+    ]
+    result.finish_reason = message.response_metadata.get("finish_reason")
+    result.model = message.response_metadata.get("model_name")
+    if usage := message.usage_metadata:
+        result.usage = {name: usage[name] for name in ("input_tokens", "output_tokens")}
+        if reasoning := usage.get("output_token_details", {}).get("reasoning"):
+            result.usage["reasoning_tokens"] = reasoning
+
+
+def _build_error(error: Exception) -> dict[str, Any]:
+    text = str(error) or type(error).__name__
+    found = _ADVICE.fullmatch(text)
+    advice = _AGAIN if getattr(error, "is_retryable", False) else _CHANGE
+    status = getattr(error, "status_code", None)
+    return {
+        "class": type(error).__name__,
+        "message": found[1] if found else text,
+        "advice": found[2] if found else advice,
+        "status": status if isinstance(status, int) else None,
+    }
+
+
+def _build_body(result: Result) -> dict[str, Any]:
+    """Return the result as a chat completion."""
+    message: dict[str, Any] = {"role": "assistant", "content": result.content}
+    if result.reasoning:
+        message["reasoning_content"] = result.reasoning
+    if result.tool_calls:
+        message["tool_calls"] = [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {"name": call["name"], "arguments": _write_arguments(call["args"])},
+            }
+            for call in result.tool_calls
+        ]
+    usage = result.usage or {}
+    read, written = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
+    counts: dict[str, Any] = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    if "reasoning_tokens" in usage:
+        counts["completion_tokens_details"] = {"reasoning_tokens": usage["reasoning_tokens"]}
+    return {
+        "object": "chat.completion",
+        "model": result.model,
+        "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason}],
+        "usage": counts if result.usage else None,
+    }
+
+
+def _write_arguments(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+
+
+def read_result(line: bytes) -> Result:
+    """Return the result of a line of either form.
+
+    Raises:
+        ValueError: It is no line that a batch wrote.
+    """
+    row = orjson.loads(line)
+    try:
+        return _read_openai(row) if "custom_id" in row else Result(**row)
+    except (TypeError, KeyError, IndexError) as error:
+        raise ValueError("no result of a batch") from error
+
+
+def _read_openai(row: Mapping[str, Any]) -> Result:
+    place = _REQUEST_ID.fullmatch(str(row.get("id")))
+    if place is None:
+        raise ValueError("no result of this command: its id names no line")
+    result = Result(id=row["custom_id"], line=int(place[1]), check=int(place[2]))
+    result.seconds, result.tries = row.get("seconds", 0.0), row.get("tries", 0)
+    if error := row["error"]:
+        status = (row["response"] or {}).get("status_code")
+        result.error = {
+            "class": error["code"],
+            "message": error["message"],
+            "advice": error["advice"],
+            "status": status,
+        }
+        return result
+    body = row["response"]["body"]
+    choice = body["choices"][0]
+    result.content, result.finish_reason = choice["message"]["content"], choice["finish_reason"]
+    result.reasoning, result.model = choice["message"].get("reasoning_content"), body["model"]
+    if usage := body["usage"]:
+        result.usage = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
+        if details := usage.get("completion_tokens_details"):
+            result.usage |= details
+    return result

@@ -1,0 +1,152 @@
+"""A row of the input: what it asks, in every form that people write. Pure, no I/O.
+
+A row is known by its place in the input: the line it begins on in a text file, its number in a table. A checksum of
+what stands there goes with it, so that an input that changed between two runs is noticed, with ids or without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+import orjson
+
+QUESTIONS = ("question", "prompt", "input", "text")
+"""Names of the field or column that holds the question, the first that is there."""
+_IDS = ("custom_id", "id")
+_PATHS = ("/v1/chat/completions", "/chat/completions")
+# The runner reads whole replies, and the messages go separately.
+_NOT_SETTINGS = frozenset({"messages", "stream", "stream_options"})
+_FORMS = (
+    'a text, {"question": "…"}, {"messages": […]}, a list of messages, or a line of OpenAI\'s batch with '
+    '"custom_id", "method", "url" and "body"'
+)
+
+
+class RowError(ValueError):
+    """A row cannot be asked: it is broken, or of no known form."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What to ask.
+
+    Attributes:
+        line: Where the row begins in the input, from 1 on.
+        id: Its `custom_id` or `id`, else its line; ids need not be unique.
+        check: Checksum of the row as it was read.
+        messages: The conversation in OpenAI's form.
+        settings: Settings of this row alone, keywords of a call.
+        problem: Why the row cannot be asked; empty for a good one.
+    """
+
+    line: int
+    id: str
+    check: int
+    messages: list[Any] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+    def to_bytes(self) -> bytes:
+        """Return the row as JSON, for a worker elsewhere."""
+        return orjson.dumps(self)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Row:
+        """Return the row of such JSON."""
+        return cls(**orjson.loads(data))
+
+
+def build_row(line: int, value: Any, *, raw: bytes | None = None, column: str | None = None) -> Row:
+    """Return the row that a value asks; one of no known form has its problem.
+
+    Args:
+        line: Where it begins.
+        value: A text, a list of messages, or a mapping; an exception is a row that could not be read.
+        raw: What stands in the file, None where the value itself is checked.
+        column: The field that holds the question; None takes the first of `QUESTIONS`.
+    """
+    check = crc32(_dump(value) if raw is None else raw) or 1
+    row_id = str(line)
+    try:
+        if isinstance(value, Exception):
+            raise value
+        if isinstance(value, Mapping):
+            row_id = next((str(value[name]) for name in _IDS if value.get(name) is not None), row_id)
+        messages, settings = _read_value(value, column)
+    except RowError as error:
+        return Row(line=line, id=row_id, check=check, problem=f"line {line}: {error}")
+    return Row(line=line, id=row_id, check=check, messages=messages, settings=settings)
+
+
+def _dump(value: Any) -> bytes:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+
+
+def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, Any]]:
+    """Return messages and settings."""
+    if isinstance(value, str):
+        return [_build_question(value, "the text")], {}
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return _check_messages(value), {}
+    if not isinstance(value, Mapping):
+        raise RowError(f"a {type(value).__name__} is no row: write {_FORMS}")
+    if "body" in value:
+        return _read_openai_line(value)
+    settings = _read_settings(value.get("settings"))
+    if value.get("tools"):
+        settings["tools"] = value["tools"]
+    if column is None and value.get("messages") is not None:
+        messages = _check_messages(value["messages"])
+    else:
+        name = column or next((name for name in QUESTIONS if name in value), None)
+        if name is None or name not in value:
+            wanted = f"no field {column!r}" if column else "no question"
+            raise RowError(f"{wanted} among the fields {', '.join(map(str, value)) or '(none)'}: write {_FORMS}")
+        messages = [_build_question(value[name], name)]
+    if value.get("system") and messages[0].get("role") != "system":
+        messages = [{"role": "system", "content": value["system"]}, *messages]
+    return messages, settings
+
+
+def _build_question(content: Any, name: str) -> dict[str, Any]:
+    if isinstance(content, list) and content:  # OpenAI's parts
+        return {"role": "user", "content": content}
+    if not isinstance(content, str) or not content.strip():
+        raise RowError(f"{name} is {'empty' if not content else 'no text'}")
+    return {"role": "user", "content": content}
+
+
+def _check_messages(messages: Any) -> list[Any]:
+    if not isinstance(messages, Sequence) or isinstance(messages, str) or not messages:
+        raise RowError("messages is no list of messages, or an empty one")
+    for at, message in enumerate(messages):
+        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+            raise RowError(f'messages[{at}] is no message: write {{"role": "user", "content": "…"}}')
+    return [dict(message) for message in messages]
+
+
+def _read_settings(settings: Any) -> dict[str, Any]:
+    if settings is not None and not isinstance(settings, Mapping):
+        raise RowError('settings is no object such as {"enable_thinking": false}')
+    return _without_reserved(settings or {})
+
+
+def _read_openai_line(value: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    body = value["body"]
+    if not isinstance(body, Mapping):
+        raise RowError("body is no object")
+    if (method := value.get("method") or "POST") != "POST":
+        raise RowError(f"method is {method!r}: only POST is asked")
+    if (url := value.get("url") or _PATHS[0]) not in _PATHS:
+        raise RowError(f"url is {url!r}: only {_PATHS[0]} is asked")
+    if (body.get("n") or 1) != 1:
+        raise RowError(f"n is {body['n']!r}: a row has one answer, so write it as many rows")
+    settings = _without_reserved({name: setting for name, setting in body.items() if setting is not None})
+    return _check_messages(body.get("messages")), settings
+
+
+def _without_reserved(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name): value for name, value in settings.items() if name not in _NOT_SETTINGS}

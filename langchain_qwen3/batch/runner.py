@@ -1,0 +1,189 @@
+"""A batch from its rows to its results, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from time import perf_counter
+from typing import IO, TYPE_CHECKING, Any
+
+from langchain_qwen3.batch.asking import Asker, Asking, BatchStoppedError
+from langchain_qwen3.batch.outputs import Journal, Output, OutputError, Pipe
+from langchain_qwen3.batch.pace import MOST
+from langchain_qwen3.batch.sources import find_format, is_pipe, read_rows
+
+if TYPE_CHECKING:
+    from langchain_qwen3.batch.results import Form, Result
+    from langchain_qwen3.batch.rows import Row
+    from langchain_qwen3.batch.sources import Format, Source
+    from langchain_qwen3.batch.summary import Summary
+    from langchain_qwen3.chat_model import ChatQwen3
+
+OnResult = Callable[["Result", "Summary"], None]
+_DESCRIPTORS_LEFT = 128
+
+
+def open_output(
+    output: str | Path | IO[bytes],
+    file_format: Format | None = None,
+    form: Form = "rows",
+    *,
+    ordered: bool = False,
+    retry_failed: bool = False,
+) -> Output:
+    """Return where results go; a context manager.
+
+    Args:
+        output: A path, `-` for the standard output, or a binary stream.
+        file_format: What to write; None goes by the extension, and takes JSON lines where it says nothing.
+        form: `openai` writes lines of OpenAI's batch results in place of our own.
+        ordered: Keep the input's order.
+        retry_failed: Drop failed rows of earlier runs, so that they are asked again.
+
+    Raises:
+        OutputError: The output cannot be gone on with, or the options do not go together.
+    """
+    path = Path(output) if isinstance(output, str | Path) and output != "-" else None
+    chosen = file_format or (find_format(path) if path else None) or "jsonl"
+    chosen = "jsonl" if chosen == "text" else chosen
+    if form == "openai" and chosen != "jsonl":
+        raise OutputError(f"OpenAI's results are lines of JSON, not {chosen}: name the output .jsonl")
+    if path is not None and (path.is_file() or not path.exists()):
+        return Journal(path, chosen, form, ordered=ordered, retry_failed=retry_failed)
+    if retry_failed:
+        raise OutputError("a pipe holds no failed rows that could be asked again: name a file")
+    if path is not None:
+        return Pipe(path.open("wb"), chosen, form, ordered=ordered)
+    stream = None if isinstance(output, str | Path) else output
+    return Pipe(stream, chosen, form, ordered=ordered)
+
+
+def run_batch(llm: ChatQwen3, source: Source, output: str | Path | IO[bytes], **options: Any) -> Summary:
+    """Do what `arun_batch` does, from code without an event loop."""
+    return asyncio.run(arun_batch(llm, source, output, **options))
+
+
+async def arun_batch(  # noqa: PLR0913  # what a batch consists of
+    llm: ChatQwen3,
+    source: Source,
+    output: str | Path | IO[bytes],
+    *,
+    asking: Asking | None = None,
+    input_format: Format | None = None,
+    output_format: Format | None = None,
+    form: Form = "rows",
+    column: str | None = None,
+    ordered: bool = False,
+    retry_failed: bool = False,
+    on_result: OnResult | None = None,
+) -> Summary:
+    """Ask every row of a source and write what becomes of it; rows that the output has a result of are left out.
+
+    Args:
+        llm: The model.
+        source: A path, `-` for the standard input, a binary stream, or texts, mappings and lists of messages in memory.
+        output: A path, `-` for the standard output, or a binary stream.
+        asking: How rows are asked; None finds the concurrency out and retries four times.
+        input_format: What the source is made of; None goes by the extension.
+        output_format: What to write; None goes by the extension.
+        form: `openai` writes lines of OpenAI's batch results.
+        column: Field or column of the question.
+        ordered: Keep the input's order.
+        retry_failed: Ask rows again that failed in earlier runs.
+        on_result: Called with every result and the counts so far.
+
+    Returns:
+        The counts of the whole output, those of earlier runs among them.
+
+    Raises:
+        OutputError: The output cannot be gone on with.
+        BatchStoppedError: The server stayed away, or refused every row. The output is whole, and can be gone on with.
+        OSError: A file cannot be read or written.
+    """
+    rows = read_rows(source, input_format, column)
+    with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
+        asker = Asker(llm, asking or Asking(), find_most())
+        try:
+            async with aclosing(_read(rows, waits=is_pipe(source))) as stream:
+                await _ask_all(asker, stream, out, on_result)
+        finally:
+            out.summary.concurrency = asker.pace.limit
+            await asker.aclose()
+    return out.summary
+
+
+async def _ask_all(asker: Asker, rows: AsyncIterator[Row], out: Output, on_result: OnResult | None) -> None:
+    """Ask the open rows, as many at once as the pace allows and as many again in waiting."""
+    started_at, running = perf_counter(), 0
+    ended = asyncio.Event()
+
+    async def answer(row: Row) -> None:
+        nonlocal running
+        result = await asker.ask(row)
+        out.write(result)
+        running -= 1
+        ended.set()
+        out.summary.seconds = perf_counter() - started_at
+        if on_result is not None:
+            on_result(result, out.summary)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            async for row in rows:
+                if not out.is_open(row):
+                    continue
+                while running >= 2 * asker.pace.limit or out.is_full:
+                    ended.clear()
+                    await ended.wait()
+                running += 1
+                tasks.create_task(answer(row))
+    except BaseExceptionGroup as group:
+        raise _choose_error(group) from None
+
+
+def _choose_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that says most of a group: all come of the same cause."""
+    stopped = group.subgroup(BatchStoppedError)
+    return (stopped or group).exceptions[0]
+
+
+async def _read(rows: Iterator[Row], *, waits: bool) -> AsyncGenerator[Row]:
+    """Give the rows; those of a pipe come from a thread, for a read may wait."""
+    if not waits:
+        for row in rows:
+            yield row
+        return
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[Any](1024)
+
+    def put(item: Any) -> None:
+        asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
+
+    def read() -> None:
+        try:
+            for row in rows:
+                put(row)
+            put(None)
+        except RuntimeError:  # the loop is closed: the run was stopped
+            return
+        except BaseException as error:  # noqa: BLE001  # raised where the rows are taken
+            put(error)
+
+    # A daemon, for nothing ends a read of a pipe whose other end is silent.
+    threading.Thread(target=read, name="batch input", daemon=True).start()
+    while (item := await queue.get()) is not None:
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+
+
+def find_most() -> int:
+    """Return the most requests in flight to try: each needs a connection, and the system limits open files."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return MOST
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST if limit < 0 else max(1, min(MOST, limit - _DESCRIPTORS_LEFT))

@@ -1,0 +1,99 @@
+"""What became of all rows, counted as the results come."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langchain_qwen3.batch.results import Result
+
+_SLOWEST = 5
+
+
+@dataclass(slots=True, kw_only=True)
+class Summary:
+    """The counts of an output, results of earlier runs among them.
+
+    Attributes:
+        answered: Rows with an answer.
+        truncated: Answers among them that were cut by the limit of tokens.
+        failures: Failed rows by the class of their error.
+        input_tokens: Tokens of all prompts.
+        output_tokens: Tokens of all answers, reasoning among them.
+        reasoning_tokens: Tokens of reasoning, as far as the server tells them apart.
+        slowest: The slowest rows, as pairs of seconds and id.
+        asked: Rows that this run asked, or found broken.
+        asked_tokens: Output tokens of this run.
+        seconds: How long this run took.
+        concurrency: Requests in flight that this run ended with.
+    """
+
+    answered: int = 0
+    truncated: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    slowest: list[tuple[float, str]] = field(default_factory=list)
+    asked: int = 0
+    asked_tokens: int = 0
+    seconds: float = 0.0
+    concurrency: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Rows that failed."""
+        return self.failures.total()
+
+    @property
+    def rows(self) -> int:
+        """Rows with a result."""
+        return self.answered + self.failed
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Output tokens a second of this run."""
+        return self.asked_tokens / self.seconds if self.seconds else 0.0
+
+    def add(self, result: Result, *, is_new: bool = True) -> None:
+        """Count a result; one of an earlier run is not new."""
+        if result.error is None:
+            self.answered += 1
+            self.truncated += result.finish_reason == "length"
+        else:
+            self.failures[result.error["class"]] += 1
+        usage = result.usage or {}
+        self.input_tokens += usage.get("input_tokens", 0)
+        self.output_tokens += result.output_tokens
+        self.reasoning_tokens += usage.get("reasoning_tokens", 0)
+        if len(self.slowest) < _SLOWEST:
+            heapq.heappush(self.slowest, (result.seconds, result.id))
+        elif result.seconds > self.slowest[0][0]:
+            heapq.heapreplace(self.slowest, (result.seconds, result.id))
+        if is_new:
+            self.asked += 1
+            self.asked_tokens += result.output_tokens
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain JSON values; times are in seconds."""
+        return {
+            "rows": self.rows,
+            "answered": self.answered,
+            "truncated": self.truncated,
+            "failed": self.failed,
+            "failures": dict(self.failures.most_common()),
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
+            "slowest": [{"id": row_id, "seconds": seconds} for seconds, row_id in sorted(self.slowest, reverse=True)],
+            "this_run": {
+                "asked": self.asked,
+                "seconds": round(self.seconds, 3),
+                "output_tokens": self.asked_tokens,
+                "tokens_per_second": round(self.tokens_per_second, 1),
+                "concurrency": self.concurrency,
+            },
+        }

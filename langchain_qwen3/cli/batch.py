@@ -1,0 +1,282 @@
+"""`langchain-qwen3 batch`: a file of rows in, a file of results out.
+
+Nothing costly is imported at the top, for `main` takes the command from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.core import TyperCommand
+
+from langchain_qwen3.cli.options import FAILED, ApiKey, AsJson, Model, Server, Target, Timeout
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from langchain_qwen3.batch import Asking, Result, Summary
+    from langchain_qwen3.chat_model import ChatQwen3
+    from langchain_qwen3.cli.console import Console
+
+Source = Annotated[str, typer.Argument(help="Rows: .txt, .jsonl, .csv or .parquet; - is the standard input.")]
+Url = Annotated[str | None, typer.Argument(help="Base URL. Default: $QWEN_BASE_URL, else http://localhost:8000/v1.")]
+Output = Annotated[str, typer.Option("--output", "-o", help="Results: .jsonl, .csv or .parquet; - is a pipe.")]
+Think = Annotated[bool | None, typer.Option("--think/--no-think", help="Thinking on or off. Default: the server's.")]
+Budget = Annotated[int | None, typer.Option(min=0, help="Tokens of thinking, at most.")]
+System = Annotated[str | None, typer.Option(help="System message of rows without one of their own.")]
+Schema = Annotated[Path | None, typer.Option(help="File with the JSON schema of the answers.")]
+Sampling = Annotated[Literal["recommended"] | None, typer.Option(help="Sample as the model card says.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Any field of ChatQwen3, such as max_tokens=500. Repeatable.")
+]
+Concurrency = Annotated[str, typer.Option("--concurrency", "-c", help='Requests in flight; "auto" finds them out.')]
+Retries = Annotated[int, typer.Option(min=0, help="Further tries of a row after an error that may pass.")]
+Patience = Annotated[float, typer.Option(min=0, help="Seconds to wait for a server that is away.")]
+Ordered = Annotated[bool, typer.Option("--ordered", help="Keep the order of the rows.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask rows again that failed in earlier runs.")]
+Column = Annotated[str | None, typer.Option(help="Field or column of the question. Default: question, prompt, …")]
+InputFormat = Annotated[
+    Literal["text", "jsonl", "csv", "parquet"] | None, typer.Option(help="What the rows are. Default: by the name.")
+]
+OutputFormat = Annotated[
+    Literal["jsonl", "csv", "parquet"] | None, typer.Option(help="What to write. Default: by the name.")
+]
+Form = Annotated[Literal["rows", "openai"], typer.Option(help='"openai" writes lines of OpenAI\'s batch results.')]
+Ray = Annotated[
+    str | None, typer.Option(metavar="[ADDRESS]", help="Run on Ray: here, or on the cluster at the address.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Actors on Ray.")]
+
+_CALL_SETTINGS = frozenset({"tools", "tool_choice", "response_format", "stop"})
+
+
+class BatchCommand(TyperCommand):
+    """The command, whose `--ray` may stand without an address."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give `--ray` the local cluster where no address follows."""
+        for at, word in enumerate(args):
+            following = args[at + 1] if at + 1 < len(args) else ""
+            if word == "--ray" and following not in {"auto", "local"} and ":" not in following.replace("://", ":"):
+                args = [*args[: at + 1], "local", *args[at + 1 :]]
+                break
+        return super().parse_args(ctx, args)
+
+
+def batch(  # noqa: PLR0913  # the options of a command
+    source: Source = "-",
+    url: Url = None,
+    *,
+    output: Output = "-",
+    model: Model = None,
+    api_key: ApiKey = None,
+    server: Server = "auto",
+    timeout: Timeout = 600.0,
+    think: Think = None,
+    budget: Budget = None,
+    system: System = None,
+    schema: Schema = None,
+    sampling: Sampling = None,
+    settings: Settings = None,
+    concurrency: Concurrency = "auto",
+    retries: Retries = 4,
+    patience: Patience = 600.0,
+    ordered: Ordered = False,
+    retry_failed: RetryFailed = False,
+    column: Column = None,
+    input_format: InputFormat = None,
+    output_format: OutputFormat = None,
+    form: Form = "rows",
+    ray: Ray = None,
+    workers: Workers = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Ask every row of a file and write an answer or a failure for each; killed and started again, it goes on.
+
+    A row is a text, {"question": …}, {"messages": […]} or a line of OpenAI's batch. Exit status: 0, 1 when rows failed,
+    2 when the batch cannot be run or was stopped: the same line then goes on with it.
+    """
+    from langchain_qwen3.cli.connect import connect, shown_errors
+    from langchain_qwen3.cli.console import Console, write_json
+
+    console = Console(stderr=True)
+    with shown_errors(console=console):
+        asking = build_asking(concurrency, retries, patience, system, schema, settings or [], rows_name_model=not model)
+        fields = {"enable_thinking": think, "thinking_budget": budget, "sampling": sampling}
+        fields |= read_settings(settings or [])[0]
+        llm = connect(Target(url, model, api_key, server, timeout), console, **fields).llm
+        options = {
+            "asking": asking,
+            "input_format": input_format,
+            "output_format": output_format,
+            "form": form,
+            "column": column,
+            "ordered": ordered,
+            "retry_failed": retry_failed,
+        }
+        with shown_progress(console, source, input_format) as options["on_result"]:
+            summary = run(llm, source, output, ray, workers, options)
+    if as_json and output != "-":
+        write_json(summary.to_dict())
+    else:
+        console.print(build_table(summary))
+    if summary.failed:
+        raise typer.Exit(FAILED)
+
+
+def read_concurrency(text: str) -> int | None:
+    """Return the number of requests in flight, None for one to find out.
+
+    Raises:
+        ValueError: It is neither `auto` nor a number from 1 on.
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f'--concurrency: {text!r} is neither "auto" nor a number from 1 on')
+    return int(text)
+
+
+def read_schema(path: Path | None) -> dict[str, Any] | None:
+    """Return the JSON schema of a file.
+
+    Raises:
+        ValueError: It holds no JSON object.
+        OSError: It cannot be read.
+    """
+    import json
+
+    if path is None:
+        return None
+    try:
+        schema = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"--schema: {path} is no JSON: {error}") from error
+    if not isinstance(schema, dict):
+        raise ValueError(f'--schema: {path} holds no object such as {{"type": "object", "properties": …}}')  # noqa: TRY004
+    return schema
+
+
+def read_settings(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields of the model and the settings of calls that `--set` names.
+
+    Raises:
+        ValueError: One is no `name=value`, or names no field.
+    """
+    import json
+    from difflib import get_close_matches
+
+    from langchain_qwen3 import ChatQwen3
+
+    names = {*ChatQwen3.model_fields, *(row.alias for row in ChatQwen3.model_fields.values() if row.alias)}
+    fields: dict[str, Any] = {}
+    calls: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise ValueError(f"--set: {word!r} is no name=value, such as max_tokens=500")
+        if name not in names | _CALL_SETTINGS:
+            alike = ", ".join(get_close_matches(name, names))
+            hint = f"do you mean {alike}? " if alike else ""
+            raise ValueError(
+                f"--set: ChatQwen3 has no field {name!r}: {hint}What only this server knows goes into "
+                f'extra_body={{"{name}": …}}.'
+            )
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        (calls if name in _CALL_SETTINGS else fields)[name] = value
+    return fields, calls
+
+
+def run(llm: ChatQwen3, source: str, output: str, ray: str | None, workers: int, options: dict[str, Any]) -> Summary:
+    """Run the batch, here or on Ray."""
+    if ray is None:
+        from langchain_qwen3.batch import run_batch
+
+        return run_batch(llm, source, output, **options)
+    from langchain_qwen3.batch.on_ray import run_on_ray
+
+    return run_on_ray(llm, source, output, address=ray, workers=workers, **options)
+
+
+def build_asking(  # noqa: PLR0913, PLR0917  # the options of the command
+    concurrency: str,
+    retries: int,
+    patience: float,
+    system: str | None,
+    schema: Path | None,
+    settings: list[str],
+    *,
+    rows_name_model: bool,
+) -> Asking:
+    """Return how rows are asked.
+
+    Raises:
+        ValueError: An option has no meaning.
+        OSError: The schema cannot be read.
+    """
+    from langchain_qwen3.batch import Asking
+
+    return Asking(
+        concurrency=read_concurrency(concurrency),
+        retries=retries,
+        patience=patience,
+        system=system,
+        schema=read_schema(schema),
+        settings=read_settings(settings)[1],
+        rows_name_model=rows_name_model,
+    )
+
+
+@contextmanager
+def shown_progress(console: Console, source: str, input_format: Any) -> Iterator[Any]:
+    """Show a bar in a terminal: rows, failures, tokens a second, time left; give what moves it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from langchain_qwen3.batch import count_rows
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]} failed  {task.fields[speed]:,.0f} tokens/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        total = count_rows(source, input_format) if console.is_terminal else None
+        task = progress.add_task("asking", total=total, failed=0, speed=0.0)
+
+        def show(_: Result, summary: Summary) -> None:
+            progress.update(task, completed=summary.rows, failed=summary.failed, speed=summary.tokens_per_second)
+
+        yield show
+
+
+def build_table(summary: Summary) -> Table:
+    """Return the counts as a table."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="dim")
+    table.add_column()
+    rows = f"{summary.rows:,}, {summary.answered:,} answered, {summary.failed:,} failed"
+    table.add_row("rows", Text(rows, style="bold"))
+    if summary.truncated:
+        table.add_row("cut", f"{summary.truncated:,} answers at the limit of tokens (finish_reason length)")
+    for name, number in summary.failures.most_common():
+        table.add_row("", Text(f"{number:,} × {name}", style="red"))
+    reasoning = f", {summary.reasoning_tokens:,} of them reasoning" if summary.reasoning_tokens else ""
+    table.add_row("tokens", f"{summary.input_tokens:,} in, {summary.output_tokens:,} out{reasoning}")
+    slowest = ", ".join(f"{row_id} ({seconds:.1f} s)" for seconds, row_id in sorted(summary.slowest, reverse=True))
+    table.add_row("slowest", Text(slowest or "–"))
+    speed = f"{summary.tokens_per_second:,.0f} tokens/s"
+    in_flight = f", {summary.concurrency} at once" if summary.concurrency else ""
+    table.add_row("this run", f"{summary.asked:,} rows in {summary.seconds:,.1f} s, {speed}{in_flight}")
+    return table

@@ -1,0 +1,229 @@
+"""The journal: what a killed run leaves, what the next one makes of it, and every form of the output."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.batch.outputs import JOURNAL, OutputError
+from langchain_qwen3.batch.results import Form, Result, read_result
+from langchain_qwen3.batch.rows import build_row
+from langchain_qwen3.batch.runner import open_output
+
+USAGE = {"input_tokens": 5, "output_tokens": 7, "reasoning_tokens": 3}
+ERROR = {"class": "Qwen3ServerError", "message": "HTTP 500: no", "advice": "Wait.", "status": 500}
+
+
+def build_result(line: int, *, failed: bool = False) -> Result:
+    """Return the result of the row that asks `q<line>`."""
+    common: dict[str, Any] = {"id": str(line), "line": line, "check": build_row(line, f"q{line}").check}
+    if failed:
+        return Result(**common, error=dict(ERROR), tries=5)
+    calls = [{"name": "f", "args": {"城": line}, "id": "c1"}]
+    answer: dict[str, Any] = {"content": "答案 🙂\u2028\n", "reasoning": "hm", "tool_calls": calls, "model": "m"}
+    return Result(**common, **answer, finish_reason="length", usage=dict(USAGE), seconds=line / 10, tries=1)
+
+
+def write(path: Path, lines: list[int], failed: tuple[int, ...] = (), **options: Any) -> None:
+    """Write results of lines, in this order."""
+    with open_output(path, **options) as out:
+        for line in lines:
+            out.write(build_result(line, failed=line in failed))
+
+
+def read_lines(path: Path) -> list[int]:
+    """Return the lines that a file of JSON lines has results of, in its order."""
+    return [json.loads(line)["line"] for line in path.read_bytes().splitlines()]
+
+
+def find_open(path: Path, number: int, **options: Any) -> list[int]:
+    """Return the lines that are open, of so many."""
+    with open_output(path, **options) as out:
+        return [line for line in range(1, number + 1) if out.is_open(build_row(line, f"q{line}"))]
+
+
+@pytest.mark.parametrize("form", ["rows", "openai"])
+@pytest.mark.parametrize("cut", range(0, 400, 29))
+def test_goes_on_when_killed_at_any_byte(tmp_path: Path, form: Form, cut: int):
+    """Protects every row from a kill in the midst of a write: the torn line is asked again, and no other."""
+    path = tmp_path / "a.jsonl"
+    write(path, [2, 1, 3], form=form)
+    whole = path.read_bytes()
+    kept = whole[: len(whole) - cut]
+    path.write_bytes(kept)
+    left = [read_result(line).line for line in kept.split(b"\n")[:-1]]
+    assert find_open(path, 3, form=form) == [line for line in (1, 2, 3) if line not in left]
+    assert path.read_bytes() == kept[: kept.rfind(b"\n") + 1]
+    write(path, [line for line in (2, 1, 3) if line not in left], form=form)
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("form", ["rows", "openai"])
+def test_counts_the_whole_output_when_it_goes_on(tmp_path: Path, form: Form):
+    """Protects the summary: results of all runs, and this run's own beside them."""
+    path = tmp_path / "a.jsonl"
+    write(path, [1, 2, 3], failed=(2,), form=form)
+    with open_output(path, form=form) as out:
+        out.write(build_result(4))
+    assert (out.summary.rows, out.summary.answered, out.summary.failed, out.summary.asked) == (4, 3, 1, 1)
+    assert (out.summary.output_tokens, out.summary.asked_tokens, out.summary.reasoning_tokens) == (21, 7, 9)
+    assert out.summary.truncated == 3
+    assert out.summary.failures == {"Qwen3ServerError": 1}
+    assert out.summary.to_dict()["slowest"][0] == {"id": "4", "seconds": 0.4}
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_opens_failed_rows_when_they_are_to_be_asked_again(tmp_path: Path, name: str):
+    """Protects `--retry-failed`: failed rows alone are open again, and the output holds each row once."""
+    path = tmp_path / name
+    write(path, [1, 2, 3, 4], failed=(2, 4))
+    assert find_open(path, 4) == []
+    assert find_open(path, 4, retry_failed=True) == [2, 4]
+    write(path, [4, 2])
+    assert find_open(path, 4) == []
+    journal = path if name == "a.jsonl" else tmp_path / f"{name}{JOURNAL}"
+    assert read_lines(journal) == [1, 3, 4, 2]
+
+
+def test_is_in_order_when_that_is_wanted(tmp_path: Path):
+    """Protects `--ordered` over any number of runs; what is in order already is not written anew."""
+    path = tmp_path / "a.jsonl"
+    write(path, [5, 1, 3], ordered=True)
+    assert read_lines(path) == [1, 3, 5]
+    write(path, [4, 2], ordered=True)
+    assert read_lines(path) == [1, 2, 3, 4, 5]
+    before = path.stat().st_ino
+    assert find_open(path, 6, ordered=True) == [6]
+    assert path.stat().st_ino == before
+
+
+def test_drops_what_is_twice_or_broken_when_it_reads(tmp_path: Path):
+    """Protects the one result for each row from a file that was mended by hand, or hurt by a crash of the system."""
+    path = tmp_path / "a.jsonl"
+    write(path, [1, 2])
+    data = path.read_bytes()
+    path.write_bytes(data + b"\0\0\0\0\n" + data + b'{"id":"9"}\n')
+    assert find_open(path, 3) == [3]
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize("data", [b'{"question": "mine"}\n', b"my only novel", b"1\n2\n", b'{"id": "no line break"}'])
+def test_leaves_a_file_alone_when_it_is_no_output(tmp_path: Path, data: bytes):
+    """Protects a user's own file from a wrong -o."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(data)
+    for retry_failed in (False, True):
+        with pytest.raises(OutputError, match="choose another output"):
+            open_output(path, retry_failed=retry_failed)
+    assert path.read_bytes() == data
+    table = tmp_path / "a.csv"
+    table.write_bytes(data)
+    with pytest.raises(OutputError, match="but not its journal"):
+        open_output(table)
+
+
+def test_says_so_when_the_input_has_changed(tmp_path: Path):
+    """Protects from answers beside other questions: the line, and what to do."""
+    path = tmp_path / "a.jsonl"
+    write(path, [1, 2])
+    with open_output(path) as out, pytest.raises(OutputError, match=r"line 2 .* the input has changed"):
+        out.is_open(build_row(2, "another question"))
+
+
+def test_refuses_when_another_run_writes(tmp_path: Path):
+    """Protects from two runs at one output, each of which would ask everything."""
+    pytest.importorskip("fcntl", reason="the system has no locks of this kind")
+    path = tmp_path / "a.jsonl"
+    with open_output(path):
+        with pytest.raises(OutputError, match="another run is writing"):
+            open_output(path)
+        assert path.exists()
+    assert find_open(path, 1) == [1]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_is_a_table_in_order_when_the_name_says_so(tmp_path: Path, name: str):
+    """Protects tables: every row in the input's order with all of its columns, whole at the end of each run."""
+    pytest.importorskip("pyarrow", reason="needs the extra batch")
+    path = tmp_path / name
+    write(path, [3, 1], failed=(3,))
+    write(path, [2])
+    rows = read_table(path)
+    assert [int(row["line"]) for row in rows] == [1, 2, 3]
+    assert rows[0]["content"] == "答案 🙂\u2028\n"
+    assert json.loads(rows[0]["tool_calls"]) == [{"name": "f", "args": {"城": 1}, "id": "c1"}]
+    assert [int(rows[0][name]) for name in USAGE] == list(USAGE.values())
+    assert (rows[0]["finish_reason"], rows[0]["error_class"]) == ("length", "" if name == "a.csv" else None)
+    assert [rows[2][f"error_{part}"] for part in ("class", "message", "advice")] == list(ERROR.values())[:3]
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a table."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
+
+
+def test_is_openais_when_that_form_is_wanted(tmp_path: Path):
+    """Protects programs made for OpenAI's batch results: an answer is a chat completion, a failure has its status."""
+    path = tmp_path / "a.jsonl"
+    write(path, [1, 2], failed=(2,), form="openai")
+    answer, failure = map(json.loads, path.read_bytes().splitlines())
+    assert (answer["custom_id"], answer["error"], answer["response"]["status_code"]) == ("1", None, 200)
+    choice = answer["response"]["body"]["choices"][0]
+    assert choice["finish_reason"] == "length"
+    assert choice["message"]["reasoning_content"] == "hm"
+    assert json.loads(choice["message"]["tool_calls"][0]["function"]["arguments"]) == {"城": 1}
+    assert answer["response"]["body"]["usage"]["total_tokens"] == 12
+    assert (failure["custom_id"], failure["response"]["status_code"]) == ("2", 500)
+    assert failure["error"]["code"] == "Qwen3ServerError"
+    with pytest.raises(OutputError, match="lines of JSON, not csv"):
+        open_output(tmp_path / "a.csv", form="openai")
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("ordered", [True, False])
+def test_goes_through_a_pipe_when_there_is_no_file(file_format: Any, *, ordered: bool):
+    """Protects pipes: rows as they come, or in order and held back no longer than needed."""
+    pytest.importorskip("pyarrow", reason="needs the extra batch")
+    stream = io.BytesIO()
+    with open_output(stream, file_format, ordered=ordered) as out:
+        for line in (1, 2, 3):
+            assert out.is_open(build_row(line, f"q{line}"))
+        out.write(build_result(2))
+        if file_format == "jsonl":
+            assert bool(stream.getvalue()) is not ordered
+        out.write(build_result(1))
+        out.write(build_result(3))
+    if file_format == "parquet":
+        import pyarrow.parquet as pq
+
+        lines = pq.read_table(io.BytesIO(stream.getvalue()))["line"].to_pylist()
+    elif file_format == "csv":
+        lines = [int(row["line"]) for row in csv.DictReader(io.StringIO(stream.getvalue().decode(), newline=""))]
+    else:
+        lines = [json.loads(line)["line"] for line in stream.getvalue().splitlines()]
+    assert lines == ([1, 2, 3] if ordered else [2, 1, 3])
+
+
+def test_takes_no_further_row_when_too_many_wait_for_one():
+    """Protects memory under `--ordered`: a row that takes for ever must not pile up all that come after it."""
+    with open_output(io.BytesIO(), ordered=True) as out:
+        for line in range(1, 1100):
+            out.is_open(build_row(line, f"q{line}"))
+        for line in range(2, 1025):
+            out.write(build_result(line))
+        assert not out.is_full
+        out.write(build_result(1025))
+        assert out.is_full
+        out.write(build_result(1))
+        assert not out.is_full

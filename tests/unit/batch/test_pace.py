@@ -1,0 +1,144 @@
+"""How many requests are in flight, on simulated engines that need no clock."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from langchain_qwen3.batch.pace import FIRST, Pace, RateFinder
+
+RowsPerSecond = float
+
+
+class Engine:
+    """An engine that batches: a step takes longer with more requests, and only so many fit.
+
+    Args:
+        slots: Requests that it works on at once; the others wait.
+        drag: How much longer a step takes with every request in it.
+        noise: Spread of a request's length.
+        refuses_above: Requests in flight from which on it answers 429.
+    """
+
+    def __init__(self, slots: int, drag: float = 0.002, noise: float = 0.3, refuses_above: int | None = None) -> None:
+        self.slots, self.drag, self.noise = slots, drag, noise
+        self.refuses_above = refuses_above
+        self.refused = 0
+
+    def run(self, limit: Callable[[], int], replies: int, finder: RateFinder | None = None) -> RowsPerSecond:
+        """Answer so many requests with always as many in flight as the limit says; return the throughput."""
+        rng, order = random.Random(7), count()
+        now, done, in_flight, working = 0.0, 0, 0, 0
+        events: list[tuple[float, int, bool]] = []
+        queue = 0
+        while done < replies:
+            while in_flight < limit():
+                in_flight += 1
+                if self.refuses_above is not None and in_flight > self.refuses_above:
+                    heapq.heappush(events, (now + 0.01, next(order), False))
+                else:
+                    queue += 1
+                if finder and in_flight >= finder.limit:
+                    finder.note_full()
+            while queue and working < self.slots:
+                queue, working = queue - 1, working + 1
+                length = max(0.05, rng.gauss(1.0, self.noise)) * (1 + self.drag * working)
+                heapq.heappush(events, (now + length, next(order), True))
+            now, _, is_answer = heapq.heappop(events)
+            if is_answer:
+                working, done = working - 1, done + 1
+                if finder:
+                    finder.add_reply(now, 1.0, in_flight)
+            else:
+                self.refused += 1
+                if finder:
+                    finder.add_refusal(in_flight)
+            in_flight -= 1
+        return done / now
+
+
+@pytest.mark.parametrize("drag", [0.0, 0.005], ids=["free", "dragging"])
+@pytest.mark.parametrize("slots", [1, 4, 16, 64])
+def test_finds_the_best_throughput_when_an_engine_has_slots(slots: int, drag: float):
+    """Protects the promise of `auto`: at least 0.95 of the best fixed number, the search itself included."""
+    replies = 200 * slots + 1000
+    numbers = (1, 4, 8, 16, 32, 64, 128)
+    best = max(Engine(slots, drag).run(lambda fixed=fixed: fixed, replies) for fixed in numbers)
+    finder = RateFinder()
+    found = Engine(slots, drag).run(lambda: finder.limit, replies, finder)
+    assert found >= 0.95 * best
+    assert 3 * slots // 4 <= finder.limit <= max(16, 2 * slots)  # a step down is tried now and then
+
+
+@pytest.mark.parametrize("allowed", [1, 5, 40])
+def test_stays_below_the_refusals_when_a_server_allows_so_many(allowed: int):
+    """Protects hosted services: few refusals, and still most of what they allow."""
+    replies = 100 * allowed + 1000
+    finder = RateFinder()
+    engine = Engine(1000, refuses_above=allowed)
+    found = engine.run(lambda: finder.limit, replies, finder)
+    assert finder.limit <= allowed + max(1, allowed // 4)
+    assert engine.refused < 0.15 * replies
+    assert found >= 0.75 * Engine(1000).run(lambda: allowed, replies)
+
+
+def test_never_passes_the_most_when_more_would_pay():
+    """Protects the limit of open files, and a model's own `max_concurrency`."""
+    finder = RateFinder(most=20)
+    seen: list[int] = []
+    Engine(1000).run(lambda: seen.append(finder.limit) or finder.limit, 3000, finder)
+    assert max(seen) == 20
+
+
+def test_decides_nothing_when_there_are_too_few_rows():
+    """Protects from taking a slow input, or the end of one, for a slow engine."""
+    finder = RateFinder()
+    for number in range(1000):
+        finder.add_reply(float(number), 1.0, 1)
+    assert finder.limit == FIRST
+
+
+async def test_lets_in_as_many_as_the_limit_when_more_come():
+    """Protects the server: never more than the limit at once, first come first, and a cancelled one leaves no trace."""
+    pace = Pace(fixed=2)
+    entered: list[int] = []
+    gate = asyncio.Event()
+
+    async def pass_gate(number: int) -> None:
+        await pace.enter()
+        entered.append(number)
+        try:
+            await gate.wait()
+        finally:
+            pace.leave()
+
+    tasks = [asyncio.create_task(pass_gate(number)) for number in range(6)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert entered == [0, 1]
+    tasks[2].cancel()  # waits
+    tasks[0].cancel()  # is in
+    await asyncio.sleep(0.01)
+    assert entered == [0, 1, 3]
+    assert pace.in_flight == 2
+    gate.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert entered == [0, 1, 3, 4, 5]
+    assert pace.in_flight == 0
+
+
+async def test_gives_the_place_to_the_next_when_one_is_cancelled_as_it_gets_it():
+    """Protects from a place that is lost between its giving and its taking: the batch would hang."""
+    pace = Pace(fixed=1)
+    await pace.enter()
+    first, second = asyncio.create_task(pace.enter()), asyncio.create_task(pace.enter())
+    await asyncio.sleep(0)
+    pace.leave()
+    first.cancel()
+    await asyncio.wait_for(second, 5)
+    assert pace.in_flight == 1

@@ -1,0 +1,94 @@
+"""What a row asks, in every form, and what is said of one that asks nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.batch.rows import Row, RowError, build_row
+
+HI = {"role": "user", "content": "Hi"}
+BODY = {"model": "m", "messages": [HI], "temperature": 0, "seed": None, "stream": True, "stream_options": {}}
+
+
+@pytest.mark.parametrize(
+    ("value", "row_id", "messages", "settings"),
+    [
+        ("Hi", "7", [HI], {}),
+        ({"question": "Hi"}, "7", [HI], {}),
+        ({"prompt": "Hi", "id": 3}, "3", [HI], {}),
+        ({"input": "Hi", "id": "a", "custom_id": "b"}, "b", [HI], {}),
+        ({"text": "Hi", "label": 1}, "7", [HI], {}),
+        ({"question": "Hi", "text": "no"}, "7", [HI], {}),
+        (
+            {"question": [{"type": "text", "text": "Hi"}]},
+            "7",
+            [{**HI, "content": [{"type": "text", "text": "Hi"}]}],
+            {},
+        ),
+        ({"question": "Hi", "system": "Be brief."}, "7", [{"role": "system", "content": "Be brief."}, HI], {}),
+        ({"question": "Hi", "settings": {"enable_thinking": False}}, "7", [HI], {"enable_thinking": False}),
+        ({"messages": [HI]}, "7", [HI], {}),
+        ({"messages": [HI], "tools": [{"type": "function"}]}, "7", [HI], {"tools": [{"type": "function"}]}),
+        ([HI], "7", [HI], {}),
+        ({"custom_id": "x", "method": "POST", "url": "/v1/chat/completions", "body": BODY}, "x", [HI], None),
+        ({"custom_id": "x", "body": BODY}, "x", [HI], None),
+    ],
+)
+def test_reads_what_is_asked_when_written_in_any_form(
+    value: Any, row_id: str, messages: list[Any], settings: dict[str, Any] | None
+):
+    """Protects every form that people write: the conversation, the id, the row's own settings."""
+    row = build_row(7, value)
+    assert row.problem == ""
+    assert (row.id, row.messages) == (row_id, messages)
+    assert row.settings == ({"model": "m", "temperature": 0} if settings is None else settings)
+    assert Row.from_bytes(row.to_bytes()) == row
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("", "the text is empty"),
+        ("  ", "the text is no text"),
+        (None, "a NoneType is no row: write a text"),
+        (3, "a int is no row"),
+        ({}, "no question among the fields (none)"),
+        ({"foo": 1, "bar": 2}, "no question among the fields foo, bar: write a text"),
+        ({"question": ""}, "question is empty"),
+        ({"question": 5}, "question is no text"),
+        ({"messages": []}, "messages is no list of messages, or an empty one"),
+        ({"messages": "Hi"}, "messages is no list"),
+        ([], "messages is no list"),
+        ({"messages": [HI, "Hi"]}, "messages[1] is no message"),
+        ({"messages": [{"content": "Hi"}]}, "messages[0] is no message"),
+        ({"question": "Hi", "settings": 3}, "settings is no object"),
+        ({"custom_id": "x", "body": "Hi"}, "body is no object"),
+        ({"custom_id": "x", "body": {}}, "messages is no list"),
+        ({"custom_id": "x", "url": "/v1/embeddings", "body": BODY}, "url is '/v1/embeddings': only /v1/chat/compl"),
+        ({"custom_id": "x", "method": "GET", "body": BODY}, "method is 'GET': only POST"),
+        ({"custom_id": "x", "body": {**BODY, "n": 2}}, "n is 2: a row has one answer"),
+        (RowError("no JSON"), "no JSON"),
+    ],
+    ids=str,
+)
+def test_says_what_is_wrong_when_a_row_asks_nothing(value: Any, said: str):
+    """Protects whoever has one bad line in a million: its number, the field and the fix, and no exception."""
+    row = build_row(7, value)
+    assert row.problem.startswith("line 7: ")
+    assert said in row.problem
+    assert row.check
+
+
+def test_takes_the_column_when_one_is_named():
+    """Protects tables whose question has another name, and says which fields there are when it has not."""
+    assert build_row(1, {"q": "Hi", "question": "no", "messages": [HI]}, column="q").messages == [HI]
+    assert "no field 'q' among the fields question" in build_row(1, {"question": "Hi"}, column="q").problem
+
+
+def test_checks_differ_when_rows_do():
+    """Protects from answers beside other questions: a row that changed is seen, in whichever form."""
+    values = ["Hi", "Ho", {"question": "Hi"}, {"question": "Hi", "id": 1}, [HI]]
+    assert len({build_row(1, value).check for value in values}) == len(values)
+    assert build_row(1, {"a": 1, "b": 2}).check == build_row(2, {"b": 2, "a": 1}).check

@@ -1,0 +1,113 @@
+"""Rows out of files and pipes: places, encodings, and lines that are broken."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.batch.sources import count_rows, is_pipe, read_rows
+
+LONG = "字" * 200_000
+
+
+def read(data: bytes, file_format: Any = None, **options: Any) -> list[tuple[int, str]]:
+    """Return line and question of every row, or its problem."""
+    rows = read_rows(io.BytesIO(data), file_format, **options)
+    return [(row.line, row.problem or row.messages[-1]["content"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("file_format", "data", "found"),
+    [
+        ("text", "一\n\ntwo \r\nthree".encode(), [(1, "一"), (3, "two"), (4, "three")]),
+        ("text", "\ufeff一\u2028二\x0b三\n".encode(), [(1, "一\u2028二\x0b三")]),
+        ("text", b"{not: json\n", [(1, "{not: json")]),
+        ("jsonl", b'"a"\n{"question":"b"}\n \n{"question":"c"}', [(1, "a"), (2, "b"), (4, "c")]),
+        ("jsonl", b'\xef\xbb\xbf{"question":"b"}\r\n', [(1, "b")]),
+        ("csv", b'id,question\n1,one\n2,"two\nlines"\n\n3,three\n', [(2, "one"), (3, "two\nlines"), (6, "three")]),
+        ("csv", b"\xef\xbb\xbfquestion\r\none\r\n", [(2, "one")]),
+        ("csv", b"whatever\none\n", [(2, "one")]),
+        ("csv", f"question\n{LONG}\n".encode(), [(2, LONG)]),
+        ("csv", b"", []),
+        ("text", b"", []),
+        (None, b'{"question":"b"}\n', [(1, "b")]),
+        (None, b"plain\n{odd\n", [(1, "plain"), (2, "{odd")]),
+        (None, b'[{"role":"user","content":"b"}]\n', [(1, "b")]),
+        (None, b"[1] is what?\n", [(1, "[1] is what?")]),
+    ],
+)
+def test_reads_rows_with_their_lines_when_files_are_of_any_kind(
+    file_format: Any, data: bytes, found: list[tuple[int, str]]
+):
+    """Protects the place of every row, which is what it is known by: blank lines and cells of several lines count."""
+    assert read(data, file_format) == found
+
+
+@pytest.mark.parametrize(
+    ("file_format", "data", "line", "said"),
+    [
+        ("jsonl", b'"a"\n{"question": \n"c"\n', 2, "no JSON ("),
+        ("jsonl", b'"a"\n{"question": "\xff"}\n"c"\n', 2, "no JSON ("),
+        ("jsonl", b'"a"\nNaN\n"c"\n', 2, "no JSON ("),
+        ("text", b"a\n\xff\nc\n", 2, "no UTF-8 (invalid start byte at byte 0)"),
+        ("csv", b"id,question\n1,a\n2\n3,c\n", 3, "1 cells under 2 columns"),
+        ("csv", b"id,question\n1,a\n2,b,x\n3,c\n", 3, "3 cells under 2 columns"),
+        ("csv", b"id,question\n1,a\n2,\xff\n3,c\n", 3, "no UTF-8 ("),
+        ("csv", b"id,question\n1,a\n2,\n3,c\n", 3, "no question among the fields id"),
+        ("csv", b'id,question\n1,a\n2,"x"y\n3,c\n', 3, "no CSV ("),
+        ("csv", b"id,question,settings\n1,a,\n2,b,{\n3,c,{}\n", 3, "settings is no JSON"),
+    ],
+)
+def test_goes_on_when_a_line_is_broken(file_format: Any, data: bytes, line: int, said: str):
+    """Protects the rows behind a bad one, and names its line."""
+    rows = read(data, file_format)
+    assert [text for _, text in rows[:1] + rows[2:]] == ["a", "c"]
+    assert rows[1][0] == line
+    assert rows[1][1].startswith(f"line {line}: {said}")
+
+
+def test_says_what_to_do_when_the_file_is_one_json_document():
+    """Protects from a failed row per line of a pretty-printed array."""
+    with pytest.raises(ValueError, match="jq -c"):
+        read(b'[\n  {"question": "a"}\n]\n')
+
+
+def test_reads_rows_when_they_are_in_memory():
+    """Protects the function: lists and generators of texts and mappings, and their length where they have one."""
+    values = ["a", {"question": "b"}]
+    assert [(row.line, row.messages[0]["content"]) for row in read_rows(iter(values))] == [(1, "a"), (2, "b")]
+    assert count_rows(values) == 2
+    assert count_rows(iter(values)) is None
+
+
+def test_counts_rows_when_a_bar_wants_to_know(tmp_path: Path):
+    """Protects the bar's total; blank lines and a header are no rows."""
+    for name, data in (("a.jsonl", b'"a"\n\n"b"\n'), ("a.csv", b"question\na\nb\n"), ("a.txt", b"a\nb")):
+        (tmp_path / name).write_bytes(data)
+        assert count_rows(tmp_path / name) == 2
+    assert count_rows("-") is None
+    assert is_pipe("-")
+
+
+def test_reads_parquet_when_pyarrow_is_there(tmp_path: Path):
+    """Protects tables of Parquet, of one column and of many, from a file and from a pipe that cannot seek."""
+    pa = pytest.importorskip("pyarrow", reason="needs the extra batch")
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra batch")
+    path = tmp_path / "a.parquet"
+    values = [{"id": at, "question": f"q{at}" if at != 3 else None, "n": json.dumps(at)} for at in range(3000)]
+    pq.write_table(pa.Table.from_pylist(values), path)
+    rows = list(read_rows(path))
+    assert [row.line for row in rows] == list(range(1, 3001))
+    assert rows[2999].id == "2999"
+    assert "no question among the fields id, n" in rows[3].problem
+    assert count_rows(path) == 3000
+
+    class Unseekable(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    assert [row.check for row in read_rows(Unseekable(path.read_bytes()), "parquet")] == [row.check for row in rows]
