@@ -52,6 +52,19 @@ Ray = Annotated[
 Workers = Annotated[int, typer.Option(min=1, help="Actors on Ray.")]
 
 _CALL_SETTINGS = frozenset({"tools", "tool_choice", "response_format", "stop"})
+_OPTIONS = {
+    "model": "--model",
+    "model_name": "--model",
+    "base_url": "the URL",
+    "openai_api_base": "the URL",
+    "api_key": "--api-key",
+    "openai_api_key": "--api-key",
+    "server": "--server",
+    "timeout": "--timeout",
+    "request_timeout": "--timeout",
+    "max_retries": "--retries",
+}
+"""Fields that have an option of their own."""
 
 
 class BatchCommand(TyperCommand):
@@ -179,6 +192,8 @@ def read_settings(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         name, equals, text = word.partition("=")
         if not equals:
             raise ValueError(f"--set: {word!r} is no name=value, such as max_tokens=500")
+        if name in _OPTIONS:
+            raise ValueError(f"--set: {name} has an option of its own: {_OPTIONS[name]}")
         if name not in names | _CALL_SETTINGS:
             alike = ", ".join(get_close_matches(name, names))
             hint = f"do you mean {alike}? " if alike else ""
@@ -194,7 +209,9 @@ def read_settings(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     return fields, calls
 
 
-def run(llm: ChatQwen3, source: str, output: str, ray: str | None, workers: int, options: dict[str, Any]) -> Summary:
+def run(  # noqa: PLR0913, PLR0917  # the options of the command
+    llm: ChatQwen3, source: str, output: str, ray: str | None, workers: int, options: dict[str, Any]
+) -> Summary:
     """Run the batch, here or on Ray."""
     if ray is None:
         from langchain_qwen3.batch import run_batch
