@@ -7,21 +7,20 @@ metadata. Chunks add up to the message a whole reply would have been.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from time import perf_counter
 from typing import Any
 
 from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call
+from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.utils._merge import merge_lists
-from pydantic import BaseModel
 
 from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
 from langchain_qwen3.reply.body import read_body, refuse_other_shapes
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
+from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
 from langchain_qwen3.reply.metadata import (
     build_timing,
     read_choice_metadata,
@@ -32,19 +31,6 @@ from langchain_qwen3.reply.metadata import (
 from langchain_qwen3.reply.sse import SseReader
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
-_MESSAGE = AIMessageChunk(content="", additional_kwargs={}, response_metadata={"model_provider": PROVIDER})
-_GENERATION = ChatGenerationChunk(message=_MESSAGE)
-_DEFAULTS = [item for item in vars(_GENERATION).items() if item[0] not in {"text", "message"}]
-# What is looked up once, and not for each chunk.
-_new, _set = object.__new__, object.__setattr__
-_copy_fields = {name: None if isinstance(value, dict | list) else value for name, value in vars(_MESSAGE).items()}.copy
-_copy_fields_set, _copy_generation_fields_set = (
-    template.__pydantic_fields_set__.copy().copy for template in (_MESSAGE, _GENERATION)
-)
-_set_fields, _set_fields_set, _set_extra, _set_private = (
-    BaseModel.__dict__[name].__set__
-    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
-)
 _PER_CHUNK = ("logprobs", "token_ids")  # of a choice; they come in pieces, too
 
 
@@ -273,58 +259,3 @@ def read_streamed_response(response: Any, options: ReplyOptions) -> ChatResult:
     reader = StreamReader(options)
     reader.begin(response)
     return generate_from_stream(iter([*reader.read(response.content), *reader.end()]))
-
-
-def build_text_chunk(reasoning: str, content: str) -> ChatGenerationChunk:
-    """Return a chunk of text, equal to the validated one and a fifth of its cost.
-
-    The fields of templates validated at import are copied, every container among them fresh.
-    """
-    fields = _copy_fields()
-    fields["content"] = content
-    fields["additional_kwargs"] = {"reasoning_content": reasoning} if reasoning else {}
-    fields["response_metadata"] = {"model_provider": PROVIDER}
-    fields["tool_calls"] = []
-    fields["invalid_tool_calls"] = []
-    fields["tool_call_chunks"] = []
-    message = _new(AIMessageChunk)
-    _set_fields(message, fields)
-    _set_fields_set(message, _copy_fields_set())
-    _set_extra(message, {})
-    _set_private(message, None)
-    generation = _new(ChatGenerationChunk)
-    _set(generation, "text", content)  # set one by one, fields lie in the object itself: no dict for the collector
-    for name, value in _DEFAULTS:
-        _set(generation, name, value)
-    _set(generation, "message", message)
-    _set_fields_set(generation, _copy_generation_fields_set())
-    _set_extra(generation, None)
-    _set_private(generation, None)
-    return generation
-
-
-def build_call_chunk(reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> ChatGenerationChunk:
-    """Return a chunk with tool call fragments, equal to the validated one."""
-    if len(calls) == 1 and (text := calls[0]["args"]) and text.lstrip()[:1] != "{":
-        # No object begins so: core makes an invalid call of it, after a futile parse that is most of a chunk's cost.
-        chunk = build_text_chunk(reasoning, content)
-        bad = invalid_tool_call(name=calls[0]["name"], args=text, id=calls[0]["id"])
-        found = {"tool_call_chunks": [calls[0].copy()], "tool_calls": [], "invalid_tool_calls": [bad]}
-        chunk.message.__dict__.update(found)
-        chunk.message.__pydantic_fields_set__.update(found)
-        return chunk
-    message = AIMessageChunk(
-        content=content,
-        additional_kwargs={"reasoning_content": reasoning} if reasoning else {},
-        response_metadata={"model_provider": PROVIDER},
-        tool_call_chunks=_join_fragments(calls),
-    )
-    return ChatGenerationChunk(message=message)
-
-
-def _join_fragments(calls: Sequence[ToolCallChunk]) -> list[Any]:
-    """Return one chunk per call: core joins the fragments of two messages, not those within one."""
-    return merge_lists([], list(calls)) or []
-
-
-build_text_chunk("", "")  # CPython lays out a class's attributes by its first few objects

@@ -65,7 +65,16 @@ def load(name: str) -> Recording:
     return Recording(CAPTURES / f"{name}.json")
 
 
-CHATS = [path for path in sorted(CAPTURES.glob("*/*.json")) if '"/v1/chat/completions"' in path.read_text("utf-8")]
+def is_chat_reply(path: Path) -> bool:
+    """Whether a capture is of a chat that was answered with status 200, whole or streamed."""
+    wire = json.loads(path.read_text("utf-8"))
+    if wire.get("request", {}).get("url") != "/v1/chat/completions":
+        return False
+    response = wire["response"]
+    return response["status"] == 200 and (response.get("body") is not None or path.with_suffix(".sse").exists())
+
+
+CHATS = [path for path in sorted(CAPTURES.glob("*/*.json")) if is_chat_reply(path)]
 RECORDINGS = [Recording(path) for path in CHATS]
 STREAMS = [recording for recording in RECORDINGS if recording.stream is not None]
 WHOLES = [recording for recording in RECORDINGS if recording.body is not None]

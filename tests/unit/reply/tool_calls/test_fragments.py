@@ -81,11 +81,13 @@ def load_deltas(path: Path) -> tuple[list[list[dict[str, Any]]], str | None]:
     return deltas, reason
 
 
-STREAMS = sorted(path for path in CAPTURES.glob("*/tool_*_stream.sse") if '"tool_calls":[' in path.read_text("utf-8"))
+ENGINE_CALLS = [path for path in CAPTURES.glob("*/tool_*") if path.parent.name in ("llama-server", "vllm-parsers")]
+STREAMS = sorted(path for path in ENGINE_CALLS if path.suffix == ".sse" and '"tool_calls":[' in path.read_text("utf-8"))
 WHOLES = sorted(
     path
-    for path in CAPTURES.glob("*/tool_*.json")
-    if not path.stem.endswith("_stream") and '"tool_calls": [' in path.read_text("utf-8").partition('"response":')[2]
+    for path in ENGINE_CALLS
+    if path.suffix == ".json" and not path.stem.endswith("_stream")
+    if '"tool_calls": [' in path.read_text("utf-8").partition('"response":')[2]
 )
 
 
