@@ -26,8 +26,8 @@ from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.request.build import build_call
+from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call
 from langchain_qwen3.request.messages import MessageError
-from langchain_qwen3.request.settings import OWN_SETTINGS
 from langchain_qwen3.request.tool_choice import read_tool_choice
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
@@ -115,8 +115,24 @@ class ChatQwen3(Qwen3Fields):
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """Return the exact JSON body a call would send, for the dialect as far as it is known. No I/O."""
+        check_call(kwargs, type(self).model_fields)
         messages = self._convert_input(input_).to_messages()
         return self._build_call(messages, stop, kwargs, stream=bool(kwargs.get("stream"))).payload
+
+    def _prepare(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
+    ) -> Call:
+        """Return the call for this server; what is wrong with the keywords is said before anything is sent."""
+        check_call(kwargs, type(self).model_fields)
+        self._detect()
+        return self._build_call(messages, stop, kwargs, stream=stream)
+
+    async def _aprepare(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
+    ) -> Call:
+        check_call(kwargs, type(self).model_fields)
+        await self._adetect()
+        return self._build_call(messages, stop, kwargs, stream=stream)
 
     def _build_call(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
@@ -212,8 +228,7 @@ class ChatQwen3(Qwen3Fields):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        self._detect()
-        call = self._build_call(messages, stop, kwargs, stream=False)
+        call = self._prepare(messages, stop, kwargs, stream=False)
         if call.stream_inside:
             return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
         started_at = perf_counter()
@@ -229,8 +244,7 @@ class ChatQwen3(Qwen3Fields):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        await self._adetect()
-        call = self._build_call(messages, stop, kwargs, stream=False)
+        call = await self._aprepare(messages, stop, kwargs, stream=False)
         if call.stream_inside:
             return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
         started_at = perf_counter()
@@ -247,8 +261,7 @@ class ChatQwen3(Qwen3Fields):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        self._detect()
-        call = self._build_call(messages, stop, kwargs, stream=True)
+        call = self._prepare(messages, stop, kwargs, stream=True)
         reader = StreamReader(call.reply)
         with self._in_flight.slot(), self._errors() as errors:
             try:
@@ -279,8 +292,7 @@ class ChatQwen3(Qwen3Fields):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        await self._adetect()
-        call = self._build_call(messages, stop, kwargs, stream=True)
+        call = await self._aprepare(messages, stop, kwargs, stream=True)
         reader = StreamReader(call.reply)
         async with self._in_flight.aslot():
             with self._errors() as errors:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from langchain_core.language_models import LangSmithParams
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
+from langchain_core.utils import get_pydantic_field_names
 from langchain_openai import ChatOpenAI
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
@@ -18,6 +19,7 @@ from langchain_qwen3.connections.clients import CONNECTION_FIELDS, Completions, 
 from langchain_qwen3.connections.in_flight import InFlightLimit
 from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.profiles import build_profile
+from langchain_qwen3.request.keywords import check_values, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
 from langchain_qwen3.servers.dialects import find_by_name, list_names
 
@@ -106,6 +108,15 @@ class Qwen3Fields(ChatOpenAI):
 
     @model_validator(mode="before")
     @classmethod
+    def build_extra(cls, values: Any) -> Any:
+        """Put parameters that have no field into `model_kwargs`; a keyword that no server knows is a TypeError."""
+        if not isinstance(values, dict):
+            return values
+        fields, parameters = split_constructor(values, get_pydantic_field_names(cls))
+        return {**fields, "model_kwargs": parameters} if parameters else fields
+
+    @model_validator(mode="before")
+    @classmethod
     def validate_temperature(cls, values: dict[str, Any]) -> Any:
         """Leave temperature alone: the parent changes it for names that begin like OpenAI's models."""
         return values
@@ -131,8 +142,7 @@ class Qwen3Fields(ChatOpenAI):
             raise ValueError('model is missing: pass model="Qwen/Qwen3-0.6B" or set $QWEN_MODEL')
         if self.server != "auto" and find_by_name(self.server) is None:
             raise ValueError(f'server must be "auto" or one of {", ".join(list_names())}, not {self.server!r}')
-        if self.n is not None and self.n < 1:
-            raise ValueError("n must be at least 1")
+        check_values({**self.model_kwargs, **self.__dict__})
         if self.n is not None and self.n > 1 and self.streaming:
             raise ValueError("n must be 1 when streaming")
         self.openai_api_base = (self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")

@@ -11,6 +11,7 @@ from langchain_qwen3._warnings import warn_unsupported
 from langchain_qwen3.call import Call, ReplyOptions
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
+from langchain_qwen3.request.keywords import openai_fields
 from langchain_qwen3.request.messages import check_messages, write_messages
 from langchain_qwen3.request.output import OUTPUT_PARAMS, plan_output
 from langchain_qwen3.request.sampling import recommend_sampling, warn_if_greedy
@@ -151,18 +152,11 @@ def _write_stream(params: Mapping[str, Any], stream: bool) -> dict[str, Any]:
 def _write_parameters(payload: dict[str, Any], params: Mapping[str, Any], dialect: Dialect) -> None:
     """Write parameters under the server's own names; none that it refuses."""
     for name, value in params.items():
-        if name in dialect.unsupported or (dialect.strict_fields and name not in dialect.own_fields | _openai_fields()):
+        if name in dialect.unsupported or (dialect.strict_fields and name not in dialect.own_fields | openai_fields()):
             if _NO_CHANGE.get(name) != value:
                 warn_unsupported(name, dialect)
             continue
         payload[dialect.sampling_names.get(name, name)] = value
-
-
-def _openai_fields() -> frozenset[str]:
-    """Return the fields of OpenAI's own request."""
-    from openai.types.chat.completion_create_params import CompletionCreateParamsBase
-
-    return frozenset(CompletionCreateParamsBase.__annotations__)
 
 
 def _build_reply_options(

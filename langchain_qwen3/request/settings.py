@@ -12,25 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import openai
 
+from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values
 from langchain_qwen3.request.thinking import Thinking
 from langchain_qwen3.servers.dialects import KWARGS, Dialect
 
 if TYPE_CHECKING:
     from langchain_qwen3.request.messages import ReasoningHistory
     from langchain_qwen3.servers.dialects import Path
-
-OWN_SETTINGS: Mapping[str, Any] = {
-    "enable_thinking": None,
-    "thinking_budget": None,
-    "preserve_thinking": None,
-    "return_reasoning": True,
-    "reasoning_history": "auto",
-    "normalize_messages": True,
-    "rescue_tool_calls": True,
-    "repair_tool_calls": False,
-    "sampling": None,
-}
-"""Our own settings and their defaults: they shape the request and never reach the wire under these names."""
 
 # None is a value of these: the server's default, no limit.
 _NULLABLE = frozenset({"enable_thinking", "thinking_budget", "preserve_thinking", "reasoning_effort"})
@@ -90,6 +78,9 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
         fields: The model's parameters by the same names, its `extra_body` and `include_headers` among them. Settings
             of our own only as far as somebody set them.
         dialect: Its own spelling of a setting, such as `thinking_token_budget`, is understood as that setting.
+
+    Raises:
+        ValueError: A setting of ours is of the wrong type or out of its range; the text names it.
     """
     if options := kwargs.get("options"):
         kwargs = {**options, **kwargs}
@@ -112,6 +103,7 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
             else:
                 body.pop(name, None)
                 params[name] = value
+    check_values(own)
     # SGLang answers 400 to explicit nulls; in `extra_body` they are the user's own.
     params = {name: value for name, value in params.items() if not _is_missing(value)}
     thinking = Thinking(**{ours: own.pop(name, None) for name, ours in _THINKING_NAMES.items()})

@@ -47,11 +47,10 @@ def resolve_thinking(wanted: Thinking, dialect: Dialect, line: ModelLine | None,
         model: Its name, for the warnings.
 
     Raises:
-        ValueError: A setting is of the wrong type or out of its range, or two exclude each other; the text names them.
+        ValueError: A setting is out of the range that the server takes, or two exclude each other; the text names them.
     """
     if wanted.enabled is None and wanted.budget is None and wanted.effort is None and wanted.preserve is None:
         return wanted
-    _check_types(wanted)
     thinking = _resolve_server(wanted, dialect)
     if line is not None:
         thinking = _resolve_line(thinking, dialect, line, model)
@@ -112,20 +111,6 @@ def set_path(payload: MutableMapping[str, Any], path: Path, value: Any) -> None:
         inner = payload.get(key)
         payload[key] = payload = dict(inner) if isinstance(inner, dict) else {}
     payload[path[-1]] = value
-
-
-def _check_types(wanted: Thinking) -> None:
-    """Check what comes as a call's keyword, which nobody else does."""
-    switch: Any
-    for name, switch in (("enable_thinking", wanted.enabled), ("preserve_thinking", wanted.preserve)):
-        if switch is not None and not isinstance(switch, bool):
-            raise ValueError(f"{name} must be True, False or None, not {switch!r}")  # llama.cpp: 400
-    budget: Any = wanted.budget
-    if budget is not None and (not isinstance(budget, int) or isinstance(budget, bool) or budget < 0):
-        raise ValueError(f"thinking_budget must be 0 or more tokens, or None for no limit, not {budget!r}")
-    effort: Any = wanted.effort
-    if effort is not None and not isinstance(effort, str):
-        raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {effort!r}')
 
 
 def _resolve_server(wanted: Thinking, dialect: Dialect) -> Thinking:

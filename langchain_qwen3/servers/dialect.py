@@ -223,7 +223,7 @@ class Dialect:
     """Unknown body fields are an error, so nothing but OpenAI's own and `own_fields` goes out."""
 
     own_fields: frozenset[str] = frozenset()
-    """Fields beside OpenAI's that a strict server takes."""
+    """Body fields beside OpenAI's that the server takes: keywords of a call, and all that a strict server is sent."""
 
     # -- tools and formats -------------------------------------------------------------------------------------------
 

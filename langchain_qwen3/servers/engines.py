@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from langchain_qwen3.servers import parameters
 from langchain_qwen3.servers.dialect import (
     KWARGS,
     ConstraintForm,
@@ -21,6 +22,7 @@ VLLM = Dialect(
     owned_by=("vllm", "aphrodite"),
     version=("/version", "version"),
     budget=("thinking_token_budget",),
+    own_fields=parameters.VLLM,
     tool_choice="by_strict",
     constraints=frozen(
         choice=ConstraintForm(("structured_outputs", "choice")),
@@ -64,6 +66,7 @@ SGLANG = Dialect(
         regex=ConstraintForm(("regex",)),
         grammar=ConstraintForm(("ebnf",)),
     ),
+    own_fields=parameters.SGLANG,
     format_silences_tools=True,
     audio="audio_url",
     token_counting=TokenCounting(chat_path="/tokenize", effort="field"),
@@ -91,6 +94,7 @@ LLAMA_CPP = Dialect(
     effort=(KWARGS, "reasoning_effort"),
     sampling_names=frozen(repetition_penalty="repeat_penalty"),
     unsupported=frozenset({"parallel_tool_calls"}),
+    own_fields=parameters.LLAMA_CPP,
     tool_choice="by_format",
     constraints=frozen(
         choice=ConstraintForm(("grammar",), "gbnf"),
@@ -157,6 +161,7 @@ LM_STUDIO = Dialect(
     effort_for_all=True,
     preserve=None,
     sampling_names=frozen(repetition_penalty="repeat_penalty"),
+    own_fields=parameters.LM_STUDIO,
     tool_choice="named_ignored",
     response_format="schema_only",
     flags=frozen(reasoning='the developer setting "separate reasoning_content"'),
@@ -216,7 +221,7 @@ TRANSFORMERS = Dialect(
     tool_choice="ignored",
     structured_method="function_calling",
     strict_fields=True,
-    own_fields=frozenset({"generation_config"}),
+    own_fields=frozenset({"chat_template_kwargs", "generation_config"}),
     audio="audio_url",
     flags=frozen(
         reasoning="--reasoning auto",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from langchain_qwen3.servers import parameters
 from langchain_qwen3.servers.dialect import Dialect
 
 DASHSCOPE = Dialect(
@@ -18,6 +19,7 @@ DASHSCOPE = Dialect(
     budget_excludes_effort=True,
     history_keys=("reasoning_content",),
     cache_control=True,
+    own_fields=parameters.DASHSCOPE,
     tool_choice="refused_thinking",
     structured_method="function_calling",
     json_refused_thinking=True,
@@ -47,6 +49,7 @@ OPENROUTER = Dialect(
     history_keys=("reasoning",),
     reasoning_details=True,
     cache_control=True,
+    own_fields=parameters.OPENROUTER,
     structured_method="function_calling",
     budget_excludes_effort=True,
     files=True,
@@ -66,6 +69,7 @@ SILICONFLOW = Dialect(
     effort=None,
     preserve=None,
     history_keys=("reasoning_content",),
+    own_fields=parameters.SILICONFLOW,
     structured_method="function_calling",
 )
 """SiliconFlow. Its documentation advises against sending reasoning back; within a tool loop it is sent all the same, as
@@ -83,6 +87,7 @@ MODELSCOPE = Dialect(
     effort=None,
     preserve=None,
     history_keys=("reasoning_content",),
+    own_fields=parameters.SILICONFLOW,
     tool_choice="refused_thinking",
     structured_method="function_calling",
     json_refused_thinking=True,

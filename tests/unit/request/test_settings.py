@@ -10,7 +10,8 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.call import Call
-from langchain_qwen3.request.settings import OWN_SETTINGS, resolve_settings
+from langchain_qwen3.request.keywords import OWN_SETTINGS
+from langchain_qwen3.request.settings import resolve_settings
 from langchain_qwen3.servers.engines import LLAMA_CPP, VLLM
 from langchain_qwen3.servers.hosts import DASHSCOPE
 
@@ -98,7 +99,6 @@ def test_every_setting_of_ours_is_in_the_table() -> None:
     assert OWN_SETTINGS.keys() - {"sampling"} <= SETTINGS.keys()
 
 
-@pytest.mark.filterwarnings("ignore:(?s).*transferred to model_kwargs")
 @pytest.mark.parametrize("places", PAIRS, ids=" < ".join)
 @pytest.mark.parametrize(
     ("near", "far"),

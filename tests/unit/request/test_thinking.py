@@ -172,17 +172,11 @@ def test_means_no_thinking_when_the_budget_is_zero(dialect: Dialect, sent: dict[
 @pytest.mark.parametrize(
     ("dialect", "asked", "text"),
     [
-        (VLLM, {"budget": -1}, "thinking_budget must be 0 or more"),
-        (VLLM, {"budget": True}, "thinking_budget must be 0 or more"),
-        (VLLM, {"budget": "many"}, "thinking_budget must be 0 or more"),
         (SILICONFLOW, {"budget": 100}, "128 to 32768 tokens on SiliconFlow"),
-        (VLLM, {"enabled": "false"}, "enable_thinking must be True, False or None"),
-        (VLLM, {"preserve": 1}, "preserve_thinking must be True, False or None"),
-        (VLLM, {"effort": 3}, "reasoning_effort must be a word"),
     ],
 )
 def test_names_the_field_when_a_setting_is_out_of_its_range(dialect: Dialect, asked: dict[str, Any], text: str):
-    """Protects from a server's 400, or from a truthy "false"."""
+    """Protects from a server's 400 to a budget that others take."""
     with pytest.raises(ValueError, match=text):
         write(HYBRID, dialect, **asked)
 

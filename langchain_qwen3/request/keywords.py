@@ -1,0 +1,195 @@
+"""What may be set and in which range, for calls and constructors: a misspelt setting is an error, never a lost one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from functools import cache
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+from langchain_qwen3.servers.dialects import DIALECTS, KWARGS
+
+OWN_SETTINGS: Mapping[str, Any] = {
+    "enable_thinking": None,
+    "thinking_budget": None,
+    "preserve_thinking": None,
+    "return_reasoning": True,
+    "reasoning_history": "auto",
+    "normalize_messages": True,
+    "rescue_tool_calls": True,
+    "repair_tool_calls": False,
+    "sampling": None,
+}
+"""Our own settings and their defaults: they shape the request and never reach the wire under these names."""
+
+
+class _Range(NamedTuple):
+    """The numbers that a setting may be."""
+
+    low: float
+    high: float | None = None
+    kind: type = Real
+    advice: str = ""
+
+
+# Wider where servers differ: the range that any of them takes.
+_RANGES = {
+    "temperature": _Range(0),
+    "top_p": _Range(0, 1),
+    "min_p": _Range(0, 1),
+    "top_k": _Range(-1, None, Integral, "; 0 or -1 for all tokens, as the server has it"),
+    "repetition_penalty": _Range(0),
+    "presence_penalty": _Range(-2, 2),
+    "frequency_penalty": _Range(-2, 2),
+    "n": _Range(1, None, Integral),
+    "max_tokens": _Range(-1, None, Integral, "; -1 for no limit on llama.cpp and LM Studio"),
+    "max_completion_tokens": _Range(-1, None, Integral),
+    "top_logprobs": _Range(-1, None, Integral),
+    "thinking_budget": _Range(0, None, Integral, " tokens, or None for no limit"),
+}
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "reasoning_history": ("auto", "all", "none"),
+    "sampling": ("recommended",),
+}
+_SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstance(default, bool)) | {
+    "enable_thinking",
+    "preserve_thinking",
+}
+# Keywords that reach a call beside the body's parameters.
+_BESIDE = frozenset(
+    {
+        *OWN_SETTINGS,
+        KWARGS,
+        "constraint",
+        "extra_body",
+        "extra_headers",
+        "extra_query",
+        "ls_structured_output_format",
+        "model",
+        "options",
+        "reasoning",
+        "stream",
+        "stream_usage",
+        "structured_output",
+        "timeout",
+    }
+)
+
+
+@cache
+def openai_fields() -> frozenset[str]:
+    """Return the fields of OpenAI's own request."""
+    from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+
+    return frozenset(CompletionCreateParamsBase.__annotations__)
+
+
+@cache
+def _list_parameters() -> frozenset[str]:
+    """Return the parameters that any server in the table takes."""
+    names = set(openai_fields() - {"messages", "model"})
+    for row in DIALECTS.values():
+        names |= row.own_fields | row.sampling_names.keys() | set(row.sampling_names.values()) | row.extra.keys()
+        paths = (*row.thinking, row.budget, row.effort, row.preserve, row.return_reasoning)
+        names |= {path[0] for path in paths if path}
+    return frozenset(names)
+
+
+@cache
+def _list_call_keywords() -> frozenset[str]:
+    return _list_parameters() | _BESIDE
+
+
+def check_call(kwargs: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    """Raise for a keyword that no call takes, and for a value that no server could take.
+
+    Args:
+        kwargs: The call's keywords.
+        fields: The model's fields by name.
+
+    Raises:
+        TypeError: A keyword is unknown; the text has the name that was probably meant, and the way out.
+        ValueError: A value is of the wrong type or out of its range.
+    """
+    known = _list_call_keywords()
+    if not known.issuperset(kwargs):
+        name = next(name for name in kwargs if name not in known)
+        raise TypeError(_explain_unknown(name, known, fields))
+    check_values(kwargs)
+    if options := kwargs.get("options"):
+        check_call(options, fields)
+
+
+def _explain_unknown(name: str, known: Collection[str], fields: Mapping[str, Any]) -> str:
+    alias = getattr(fields.get(name), "alias", None)
+    hint = f". Did you mean {alias}?" if alias in known else _suggest(name, known)
+    if not hint and any(name in (field, info.alias) for field, info in fields.items()):
+        return (
+            f"{name} is a setting of the model, not of a call: give it as ChatQwen3({name}=...), or change a copy by "
+            "model_copy(update={...})"
+        )
+    return f"a call of ChatQwen3 takes no keyword {name!r}{hint}{_WAY_OUT}"
+
+
+def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the constructor's fields, and the parameters that only the body knows.
+
+    Args:
+        values: The constructor's keywords.
+        fields: Its fields by all their names.
+
+    Raises:
+        TypeError: A keyword is neither.
+        ValueError: A keyword stands in `model_kwargs` as well.
+    """
+    extra = dict(values.get("model_kwargs") or {})
+    parameters = _list_parameters() | {KWARGS}
+    known = parameters | set(fields)
+    for name in extra:
+        if name in fields:
+            raise ValueError(f"model_kwargs has {name}, which is a field: give it as ChatQwen3({name}=...)")
+    for name in (*extra, *(name for name in values if name not in fields)):
+        if name not in parameters:
+            raise TypeError(f"ChatQwen3 takes no keyword {name!r}{_suggest(name, known)}{_WAY_OUT}")
+        if name in values and name in extra:
+            raise ValueError(f"{name} is given twice, once in model_kwargs")
+    own = {name: value for name, value in values.items() if name in fields}
+    return own, {**extra, **{name: value for name, value in values.items() if name not in fields}}
+
+
+_WAY_OUT = ". A field that only your server knows goes into extra_body={...}"
+
+
+def _suggest(name: str, known: Collection[str]) -> str:
+    matches = get_close_matches(name, known, n=1, cutoff=0.75)
+    return f". Did you mean {matches[0]}?" if matches else ""
+
+
+def check_values(values: Mapping[str, Any]) -> None:
+    """Raise for a value that no server could take; None is always the default.
+
+    Raises:
+        ValueError: A value is of the wrong type or out of its range; the text names the setting.
+    """
+    for name, value in values.items():
+        if value is None:
+            continue
+        if name in _RANGES:
+            _check_number(name, value, _RANGES[name])
+        elif name in _SWITCHES and not isinstance(value, bool):  # llama.cpp answers 400, and "false" is true
+            raise ValueError(f"{name} must be True, False or None, not {value!r}")
+        elif name in _WORDS and value not in _WORDS[name]:
+            words = " or ".join(f'"{word}"' for word in _WORDS[name])
+            raise ValueError(f"{name} must be {words}, not {value!r}{_suggest(str(value), _WORDS[name])}")
+        elif name == "reasoning_effort" and not isinstance(value, str):
+            raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {value!r}')
+
+
+def _check_number(name: str, value: Any, allowed: _Range) -> None:
+    low, high, kind, advice = allowed
+    is_number: bool = isinstance(value, kind) and not isinstance(value, bool)
+    if not is_number or not low <= value or (high is not None and value > high):  # NaN is in no range
+        upper = f"to {high}" if high is not None else "or more"
+        number = "a whole number, " if kind is Integral else ""
+        raise ValueError(f"{name} must be {number}{low} {upper}{advice}, not {value!r}")

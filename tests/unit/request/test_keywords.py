@@ -1,0 +1,178 @@
+"""Keywords of calls and constructors: what is misspelt or out of range is said before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call, openai_fields
+from langchain_qwen3.servers.dialects import DIALECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOBODY = "http://127.0.0.1:9/v1"
+"""No test here may get as far as to ask it."""
+
+
+def build(**kwargs: Any) -> ChatQwen3:
+    """A model on a server that nobody could reach."""
+    return ChatQwen3(**{"model": "Qwen/Qwen3-8B", "base_url": NOBODY, "max_retries": 0, **kwargs})
+
+
+async def aask(model: Any, kwargs: dict[str, Any]) -> None:
+    """Ask for a whole reply."""
+    await model.ainvoke("hi", **kwargs)
+
+
+async def astream(model: Any, kwargs: dict[str, Any]) -> None:
+    """Ask for a stream."""
+    async for _ in model.astream("hi", **kwargs):
+        pass
+
+
+WAYS: list[Callable[[Any, dict[str, Any]], Any]] = [
+    lambda model, kwargs: model.invoke("hi", **kwargs),
+    lambda model, kwargs: list(model.stream("hi", **kwargs)),
+    lambda model, kwargs: model.bind(**kwargs).invoke("hi"),
+    lambda model, kwargs: model.bind_tools([{"name": "f", "description": "d"}], **kwargs).invoke("hi"),
+    lambda model, kwargs: model.with_structured_output({"title": "A", "type": "object"}, **kwargs).invoke("hi"),
+    lambda model, kwargs: model.invoke("hi", options=kwargs),
+    lambda model, kwargs: model.get_num_tokens_from_messages([HumanMessage("hi")], **kwargs),
+    lambda model, kwargs: model._get_request_payload("hi", **kwargs),
+]
+
+MISSPELT = [
+    ("enable_thinkin", "enable_thinking"),
+    ("enabel_thinking", "enable_thinking"),
+    ("temprature", "temperature"),
+    ("max_token", "max_tokens"),
+    ("thinking_buget", "thinking_budget"),
+    ("extra_boddy", "extra_body"),
+    ("response_formt", "response_format"),
+    ("model_name", "model"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_call_raises_when_a_keyword_is_misspelt(way: Callable[[Any, dict[str, Any]], Any]) -> None:
+    """Protects a setting from getting lost, in every way to call, as the SDK does for ChatOpenAI."""
+    with pytest.raises(TypeError, match=r"no keyword 'enable_thinkin'. Did you mean enable_thinking\?.*extra_body"):
+        way(build(server="vllm"), {"enable_thinkin": False})
+
+
+async def test_async_call_raises_when_a_keyword_is_misspelt() -> None:
+    """Protects async callers the same way, also where the server would have to be asked first."""
+    for ask in (aask, astream):
+        with pytest.raises(TypeError, match="temprature"):
+            await ask(build(), {"temprature": 0})
+    with pytest.raises(TypeError, match="temprature"):
+        build().invoke("hi", temprature=0)
+
+
+@pytest.mark.parametrize(("name", "meant"), MISSPELT)
+def test_names_what_was_meant_when_a_keyword_is_misspelt(name: str, meant: str) -> None:
+    """Protects users from hunting: the error has the name that was probably meant."""
+    with pytest.raises(TypeError, match=f"Did you mean {meant}"):
+        build()._get_request_payload("hi", **{name: 1})
+    if name != "model_name":
+        with pytest.raises(TypeError, match=f"Did you mean {meant}"):
+            build(**{name: 1})
+
+
+@pytest.mark.parametrize("name", ["server", "transport", "max_concurrency", "base_url", "max_retries", "cache"])
+def test_says_where_a_setting_goes_when_a_call_has_one_of_the_constructor(name: str) -> None:
+    """Protects per-call `server=` and the like from landing in the body."""
+    with pytest.raises(TypeError, match=name):
+        build()._get_request_payload("hi", **{name: "auto"})
+    with pytest.raises(TypeError, match=r"give it as ChatQwen3\(server="):
+        build()._get_request_payload("hi", server="vllm")
+
+
+def test_known_parameters_of_every_server_pass_to_calls_and_constructors() -> None:
+    """Protects people who use their server's own fields: a keyword, a constructor's argument, `model_kwargs`."""
+    names = set().union(*(row.own_fields for row in DIALECTS.values()), openai_fields()) - {"messages", "model"}
+    fields = ChatQwen3.model_fields
+    for name in names:
+        check_call({name: None}, fields)
+        if name not in {*fields, "max_completion_tokens"}:
+            assert build(**{name: "x"}).model_kwargs == {name: "x"}
+    model = build(server="vllm", priority=3, model_kwargs={"min_tokens": 2})
+    payload = model._get_request_payload("hi", cache_salt="s", extra_body={"anything": 1})
+    assert [payload[name] for name in ("priority", "min_tokens", "cache_salt", "anything")] == [3, 2, "s", 1]
+
+
+def test_body_takes_anything_when_only_the_server_knows_it() -> None:
+    """Protects the way out that the error names, for model and call."""
+    model = build(server="vllm", extra_body={"enable_thinkin": 1})
+    assert model._get_request_payload("hi", extra_body={"temprature": 2})["enable_thinkin"] == 1
+
+
+def test_constructor_raises_when_a_parameter_is_misspelt_or_given_twice() -> None:
+    """Protects `model_kwargs`, where ChatOpenAI puts what it does not know."""
+    with pytest.raises(TypeError, match=r"min_token'. Did you mean min_tokens\?"):
+        build(model_kwargs={"min_token": 2})
+    with pytest.raises(ValueError, match="model_kwargs has temperature, which is a field"):
+        build(model_kwargs={"temperature": 1})
+    with pytest.raises(ValueError, match="priority is given twice"):
+        build(priority=1, model_kwargs={"priority": 2})
+
+
+OUT_OF_RANGE = [
+    ({"temperature": -1}, "temperature must be 0 or more, not -1"),
+    ({"temperature": math.nan}, "temperature must be 0 or more, not nan"),
+    ({"top_p": 1.5}, "top_p must be 0 to 1"),
+    ({"min_p": -0.1}, "min_p must be 0 to 1"),
+    ({"top_k": -5}, "top_k must be a whole number, -1 or more"),
+    ({"repetition_penalty": -1}, "repetition_penalty must be 0 or more"),
+    ({"presence_penalty": 3}, "presence_penalty must be -2 to 2"),
+    ({"frequency_penalty": -3}, "frequency_penalty must be -2 to 2"),
+    ({"n": 0}, "n must be a whole number, 1 or more"),
+    ({"max_tokens": -5}, "max_tokens must be a whole number, -1 or more"),
+    ({"thinking_budget": -5}, "thinking_budget must be a whole number, 0 or more tokens, or None"),
+]
+OF_A_WRONG_TYPE = [
+    ({"thinking_budget": True}, "thinking_budget must be"),
+    ({"thinking_budget": "many"}, "thinking_budget must be"),
+    ({"temperature": "hot"}, "temperature must be"),
+    ({"enable_thinking": "false"}, "enable_thinking must be True, False or None"),
+    ({"preserve_thinking": 1}, "preserve_thinking must be True, False or None"),
+    ({"return_reasoning": "no"}, "return_reasoning must be True"),
+    ({"reasoning_effort": 3}, "reasoning_effort must be a word"),
+    ({"sampling": "recomended"}, 'sampling must be "recommended", not .*Did you mean recommended'),
+    ({"reasoning_history": "last"}, 'reasoning_history must be "auto" or "all" or "none"'),
+]
+
+
+@pytest.mark.parametrize(("params", "text"), OUT_OF_RANGE + OF_A_WRONG_TYPE)
+def test_call_raises_when_a_value_is_out_of_its_range(params: dict[str, Any], text: str) -> None:
+    """Protects from a server's 400, or from a value that it silently bends; nothing is asked before that."""
+    with pytest.raises(ValueError, match=text):
+        build().invoke("hi", **params)
+
+
+@pytest.mark.parametrize(("params", "text"), OUT_OF_RANGE)
+def test_constructor_raises_when_a_value_is_out_of_its_range(params: dict[str, Any], text: str) -> None:
+    """Protects a model from a setting that fails at its first call only."""
+    with pytest.raises(ValueError, match=text):
+        build(**params)
+
+
+@pytest.mark.parametrize(
+    ("params", "text"), [row for row in OUT_OF_RANGE + OF_A_WRONG_TYPE if {*row[0]} & {*OWN_SETTINGS}]
+)
+def test_setting_of_ours_is_checked_when_it_stands_in_a_body(params: dict[str, Any], text: str) -> None:
+    """Protects settings in `extra_body`, which are read as ours; everything else there is the user's own affair."""
+    with pytest.raises(ValueError, match=text):
+        build(server="vllm")._get_request_payload("hi", extra_body=params)
+
+
+def test_every_value_that_some_server_takes_passes() -> None:
+    """Protects what servers use as "off": 0 and -1."""
+    for params in ({"top_k": -1}, {"top_k": 0}, {"max_tokens": -1}, {"thinking_budget": 0}, {"temperature": 0}):
+        check_call(params, {})
+        build(**params)
