@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -88,6 +89,11 @@ class Scripted(WebServer):
     def url(self) -> str:
         """Its base URL."""
         return f"{self.root}/v1"
+
+    def wait_for(self, count: int) -> None:
+        """Return once so many requests have arrived."""
+        while len(self.requests) < count:
+            time.sleep(0.01)
 
     def take(self, body: dict[str, Any]) -> Answer:
         """Return the answer to a request, counted as open meanwhile."""

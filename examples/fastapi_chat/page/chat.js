@@ -1,70 +1,53 @@
-"use strict";
-// Everything a model or a tool writes goes into the page as text (textContent, append), never as HTML.
-
-const TEXTS = {
-  en: {
-    language: "中文",
-    newChat: "New chat",
-    welcome: "What would you like to know?",
-    hint: "Answers stream in, thinking folds away, tools run on the server, and Stop really stops the model.",
-    samples: ["Who are you?", "What is 123 * 456?", "Give me a short introduction to large language models."],
-    placeholder: "Ask something…",
-    thinking: "Think first",
-    send: "Send",
-    stop: "Stop",
-    thinkingNow: "Thinking…",
-    thoughtFor: (seconds) => `Thought for ${seconds} s`,
-    tool: "Tool",
-    stopped: "Stopped",
-    cut: "Cut: the limit on tokens was reached",
-    cutCall: (name) => `Cut in the middle of a call of ${name}, which was not made`,
-    summary: (tokens, seconds) => (tokens ? `${tokens} tokens · ${seconds} s` : `${seconds} s`),
-    lost: "The connection to the app was lost.",
-  },
-  zh: {
-    language: "English",
-    newChat: "新对话",
-    welcome: "想了解些什么？",
-    hint: "回答逐字出现，思考过程可以折叠，工具在服务器上运行，“停止”会真正停下模型。",
-    samples: ["你是谁？", "请解释相对论", "What is 123 * 456?"],
-    placeholder: "请输入问题…",
-    thinking: "先思考",
-    send: "发送",
-    stop: "停止",
-    thinkingNow: "思考中…",
-    thoughtFor: (seconds) => `思考了 ${seconds} 秒`,
-    tool: "工具",
-    stopped: "已停止",
-    cut: "被截断：达到 token 上限",
-    cutCall: (name) => `对 ${name} 的调用被截断，没有执行`,
-    summary: (tokens, seconds) => (tokens ? `${tokens} 个 token · ${seconds} 秒` : `${seconds} 秒`),
-    lost: "与应用的连接中断了。",
-  },
-};
+// The conversation: asked, streamed, kept in the browser. The server keeps nothing.
+import { Reply, build } from "./reply.js";
+import { TEXTS } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
-const history = []; // what is sent: {role, text}
+const KEPT = "conversation";
+let turns = []; // {question, record, ask: element, reply: Reply}
 let running = null; // the AbortController of the answer under way
+let editing = null; // the turn whose question is being edited
 let following = true; // the end of the page is in view and is to stay there
-let language = recall() ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+let language = recall("language") ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+if (!(language in TEXTS)) language = "en";
 
-function recall() {
+// -- what the browser keeps --------------------------------------------------------------------------------------
+
+function recall(name) {
   try {
-    const kept = localStorage.getItem("language");
-    return kept in TEXTS ? kept : null;
+    return localStorage.getItem(name);
   } catch {
     return null; // storage is switched off
   }
 }
 
-function build(tag, className, ...children) {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.append(...children);
-  return element;
+function keep(name, text) {
+  try {
+    localStorage.setItem(name, text);
+    return true;
+  } catch {
+    return false; // switched off, or full
+  }
 }
 
-// A text of the page, shown anew when the language changes.
+// Keeps as many of the last turns as there is room for.
+function keepTurns() {
+  for (let from = 0; from <= turns.length; from += Math.max(1, (turns.length - from) >> 1)) {
+    if (keep(KEPT, JSON.stringify(turns.slice(from).map(({ question, record }) => ({ question, record }))))) return;
+  }
+}
+
+function recallTurns() {
+  try {
+    for (const { question, record } of JSON.parse(recall(KEPT) ?? "[]")) addTurn(question, record);
+  } catch {
+    keep(KEPT, "[]"); // of another version of this page
+    dropTurns(0);
+  }
+}
+
+// -- texts in the page's language --------------------------------------------------------------------------------
+
 function label(element, key, ...values) {
   element.dataset.text = key;
   element.values = values;
@@ -73,8 +56,8 @@ function label(element, key, ...values) {
 }
 
 function showLabel(element) {
-  const text = TEXTS[language][element.dataset.text];
-  element.textContent = typeof text === "function" ? text(...(element.values ?? [])) : text;
+  const text = element.dataset.text.split(".").reduce((texts, key) => texts?.[key], TEXTS[language]);
+  element.textContent = typeof text === "function" ? text(...(element.values ?? [])) : (text ?? "");
 }
 
 function showLanguage() {
@@ -84,163 +67,128 @@ function showLanguage() {
   $("question").placeholder = TEXTS[language].placeholder;
   $("question").ariaLabel = TEXTS[language].placeholder;
   $("samples").replaceChildren(
-    ...TEXTS[language].samples.map((sample) => {
-      const button = build("button", "sample", sample);
-      button.type = "button";
-      button.onclick = () => ask(sample);
-      return button;
-    }),
+    ...TEXTS[language].samples.map((sample) => button("sample", sample, () => ask(sample))),
   );
 }
 
-const MARKS = /(```[^\n]*\n[^]*?(?:\n```|$)|`[^`\n]+`|\*\*[^*\n]+\*\*)/;
-
-// The little Markdown that matters most: code and bold. The rest stays as it was written.
-function format(text) {
-  return text.split(MARKS).map((piece, at) => {
-    if (at % 2 === 0) return piece;
-    if (piece.startsWith("```")) return build("pre", "", piece.replace(/^```.*\n|\n```$/g, ""));
-    if (piece.startsWith("`")) return build("code", "", piece.slice(1, -1));
-    return build("strong", "", piece.slice(2, -2));
-  });
+function button(className, text, onclick) {
+  const element = build("button", className, text);
+  element.type = "button";
+  element.onclick = onclick;
+  return element;
 }
 
-// One reply as it grows: thinking, tool calls and text, in the order in which they come.
-class Reply {
-  constructor() {
-    this.element = build("article", "reply working");
-    this.text = "";
-    this.thinking = null;
-    this.paragraph = null;
-    this.tool = null;
-    this.grown = new Set(); // paragraphs to draw anew
-    this.frame = null;
-    $("log").append(this.element);
-  }
+function labelledButton(className, key, onclick) {
+  return label(button(`quiet ${className}`, "", onclick), key);
+}
 
-  take(event, data) {
-    this[event]?.(data);
-    // Tokens may come faster than the screen can show them: text is laid out once per frame.
-    this.frame ??= requestAnimationFrame(() => this.draw());
+async function copy(text, from) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    return; // a page that came over plain HTTP from another machine may not write there
   }
+  label(from, "copied");
+  setTimeout(() => label(from, "copy"), 1500);
+}
 
-  draw() {
-    this.frame = null;
-    for (const paragraph of this.grown) paragraph.replaceChildren(...format(paragraph.text));
-    this.grown.clear();
-    if (following) window.scrollTo(0, document.documentElement.scrollHeight);
-  }
+// -- turns -------------------------------------------------------------------------------------------------------
 
-  reasoning(text) {
-    if (!this.thinking) {
-      this.paragraph = null;
-      this.thinking = build("details", "thinking", label(build("summary", ""), "thinkingNow"), build("div", "prose"));
-      this.thinking.open = true;
-      this.startedAt = performance.now();
-      this.element.append(this.thinking);
-    }
-    this.thinking.lastChild.append(text);
-  }
+function addTurn(question, record = { parts: [] }) {
+  const turn = { question, record, reply: new Reply(record, label) };
+  const buttons = build("div", "actions", labelledButton("edit", "edit", () => edit(turn)));
+  turn.ask = build("div", "question", build("article", "asked prose", question), buttons);
+  turn.reply.onGrow = follow;
+  turns.push(turn);
+  $("log").append(turn.ask, turn.reply.element);
+  $("welcome").hidden = true;
+  if (record.parts.length) addActions(turn);
+  return turn;
+}
 
-  answer(text) {
-    this.endThinking();
-    if (!this.paragraph) {
-      text = text.trimStart();
-      if (!text) return;
-      this.paragraph = build("div", "prose answer");
-      this.paragraph.text = "";
-      this.element.append(this.paragraph);
-    }
-    this.text += text;
-    this.paragraph.text += text;
-    this.grown.add(this.paragraph);
-  }
-
-  static describe({ name, args }) {
-    const values = Object.entries(args).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-    return `${name}(${values.join(", ")})`;
-  }
-
-  call(data) {
-    this.endThinking();
-    this.paragraph = null;
-    this.tool = build("div", "tool", label(build("span", "badge"), "tool"), build("code", "", Reply.describe(data)));
-    this.element.append(this.tool);
-  }
-
-  result({ text, failed }) {
-    this.tool.append(build("span", "arrow", "→"), build("code", failed ? "failed" : "value", text));
-  }
-
-  done({ finish_reason: reason, tokens, seconds, cut_calls: cutCalls }) {
-    cutCalls.forEach((name) => this.note("warning", "cutCall", name));
-    if (reason === "length") this.note("warning", "cut");
-    this.note("summary", "summary", tokens, seconds.toFixed(1));
-    this.ended = true;
-  }
-
-  error(text) {
-    this.element.append(build("div", "error", text));
-    this.ended = true;
-  }
-
-  note(kind, key, ...values) {
-    this.element.append(label(build("div", `note ${kind}`), key, ...values));
-  }
-
-  endThinking() {
-    if (!this.thinking) return;
-    this.thinking.open = false;
-    const seconds = ((performance.now() - this.startedAt) / 1000).toFixed(1);
-    label(this.thinking.firstChild, "thoughtFor", seconds);
-    this.thinking = null;
-  }
-
-  end() {
-    this.endThinking();
-    this.element.classList.remove("working");
+function addActions(turn) {
+  const copyButton = labelledButton("copy", "copy", () => copy(turn.reply.text, copyButton));
+  const retryButton = labelledButton("retry", "retry", () => retry(turn));
+  turn.reply.element.append(build("div", "actions", ...(turn.reply.text ? [copyButton] : []), retryButton));
+  for (const block of turn.reply.element.querySelectorAll(".answer pre")) {
+    const one = labelledButton("copy code", "copy", () => copy(block.querySelector("code").textContent, one));
+    block.append(one);
   }
 }
 
-// The page follows the text unless the reader has scrolled up.
-window.onscroll = () => {
-  const page = document.documentElement;
-  following = page.scrollHeight - page.scrollTop - page.clientHeight < 80;
-};
+function dropTurns(from) {
+  for (const { ask, reply } of turns.splice(from)) {
+    ask.remove();
+    reply.element.remove();
+  }
+  $("welcome").hidden = turns.length > 0;
+}
+
+function retry(turn) {
+  if (running) return;
+  dropTurns(turns.indexOf(turn));
+  ask(turn.question);
+}
+
+function edit(turn) {
+  if (running) return;
+  editing = turn;
+  $("question").value = turn.question;
+  $("editing").hidden = false;
+  fitQuestion();
+  $("question").focus();
+}
+
+function stopEditing() {
+  editing = null;
+  $("editing").hidden = true;
+}
+
+// What is sent: questions and answers. A question that came to nothing is left out.
+function buildMessages() {
+  const messages = turns.slice(0, -1).flatMap(({ question, reply: { text } }) =>
+    text ? [{ role: "user", text: question }, { role: "assistant", text }] : [],
+  );
+  return [...messages, { role: "user", text: turns.at(-1).question }];
+}
 
 async function ask(question) {
   if (running || !question.trim()) return;
-  $("welcome").hidden = true;
-  $("log").append(build("article", "asked prose", question));
-  const reply = new Reply();
+  if (editing) dropTurns(turns.indexOf(editing));
+  stopEditing();
+  const turn = addTurn(question);
+  const { reply } = turn;
   following = true;
-  history.push({ role: "user", text: question });
   running = new AbortController();
   showRunning();
+  reply.start();
+  const saving = setInterval(keepTurns, 1000);
   try {
-    await stream(reply, running.signal);
-    if (!reply.ended) reply.error(TEXTS[language].lost);
+    await stream(reply, buildMessages(), running.signal);
+    if (!reply.ended) reply.error("lost");
   } catch (error) {
     if (error.name === "AbortError") reply.note("warning", "stopped");
-    else reply.error(error instanceof TypeError ? TEXTS[language].lost : error.message);
+    else reply.error(error.kind ?? "lost");
   }
+  clearInterval(saving);
   reply.end();
-  // A stopped answer is kept, so that one can ask on; a question that failed is not.
-  if (reply.text) history.push({ role: "assistant", text: reply.text });
-  else history.pop();
+  addActions(turn);
   running = null;
   showRunning();
-  reply.draw();
+  keepTurns();
+  follow();
 }
 
-async function stream(reply, signal) {
+const KINDS = { 413: "tooLong", 422: "tooLong", 429: "busy", 503: "busy" };
+
+async function stream(reply, messages, signal) {
   const response = await fetch("chat", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ messages: history, thinking: $("thinking").checked }),
+    body: JSON.stringify({ messages, thinking: $("thinking").checked }),
     signal,
   });
-  if (!response.ok) throw new Error(`${response.status} ${response.statusText}: ${await response.text()}`);
+  if (!response.ok) throw Object.assign(new Error(), { kind: KINDS[response.status] ?? "failed" });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
@@ -255,7 +203,20 @@ async function stream(reply, signal) {
   }
 }
 
+// -- the page ----------------------------------------------------------------------------------------------------
+
+// The page follows the text unless the reader has scrolled up.
+window.onscroll = () => {
+  const page = document.documentElement;
+  following = page.scrollHeight - page.scrollTop - page.clientHeight < 80;
+};
+
+function follow() {
+  if (following) window.scrollTo(0, document.documentElement.scrollHeight);
+}
+
 function showRunning() {
+  document.body.classList.toggle("running", running !== null);
   $("send").hidden = running !== null;
   $("stop").hidden = running === null;
   $("new").disabled = running !== null;
@@ -272,6 +233,11 @@ $("form").onsubmit = (event) => {
 };
 
 $("question").onkeydown = (event) => {
+  if (event.key === "Escape" && editing) {
+    $("question").value = "";
+    fitQuestion();
+    stopEditing();
+  }
   // While an input method composes Chinese, Enter is its own.
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
@@ -288,21 +254,25 @@ $("question").oninput = fitQuestion;
 $("stop").onclick = () => running?.abort();
 
 $("new").onclick = () => {
-  history.length = 0;
-  document.querySelectorAll("#log > article").forEach((element) => element.remove());
-  $("welcome").hidden = false;
+  dropTurns(0);
+  stopEditing();
+  keepTurns();
 };
 
 $("language").onclick = () => {
   language = language === "zh" ? "en" : "zh";
-  try {
-    localStorage.setItem("language", language);
-  } catch {
-    // it is forgotten with the page, then
-  }
+  keep("language", language);
   showLanguage();
 };
 
+// A page that goes away in the middle of an answer keeps what came of it.
+window.onpagehide = () => {
+  if (!running) return;
+  turns.at(-1).reply.note("warning", "stopped");
+  keepTurns();
+};
+
+recallTurns();
 showLanguage();
 fetch("model")
   .then((response) => response.json())
