@@ -16,7 +16,7 @@ RUFF_FILES := . --extend-exclude ".venv-*"
 PYTEST := -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest test-oldest test-slow test-all soak fuzz bench record integration-vllm docs dist lint \
+.PHONY: help demo test test-newest test-oldest test-slow test-all soak fuzz bench record pictures integration-vllm docs dist lint \
 	types format clean
 
 help: ## This list
@@ -52,6 +52,9 @@ bench: .venv-bench/ready ## ChatQwen3 against its peers: docs/benchmarks.{json,m
 
 record: .venv/dev ## Record the cassettes anew; vLLM's too with VLLM_PYTHON=/path/to/python
 	VLLM_PYTHON="$(VLLM_PYTHON)" $(BIN)/python tools/record_cassettes.py $(PYTEST_ARGS)
+
+pictures: .venv/dev .venv/slow ## The pictures of the documentation, each from a real run; ARGS="terminal web" for some
+	$(BIN)/python tools/make_pictures.py $(ARGS)
 
 integration-vllm: .venv/dev ## LangChain's suite live on vLLM at $$VLLM_BASE_URL ($$VLLM_API_KEY, $$VLLM_MODEL)
 	$(BIN)/python -m pytest -m vllm tests/integration/test_vllm.py $(PYTEST_ARGS)

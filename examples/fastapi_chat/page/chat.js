@@ -232,12 +232,17 @@ $("form").onsubmit = (event) => {
   ask(question);
 };
 
+function leaveQuestion() {
+  if (!editing) return;
+  $("question").value = "";
+  fitQuestion();
+  stopEditing();
+}
+
+$("editing").onclick = leaveQuestion;
+
 $("question").onkeydown = (event) => {
-  if (event.key === "Escape" && editing) {
-    $("question").value = "";
-    fitQuestion();
-    stopEditing();
-  }
+  if (event.key === "Escape") leaveQuestion();
   // While an input method composes Chinese, Enter is its own.
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
