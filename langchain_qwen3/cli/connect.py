@@ -107,7 +107,7 @@ def show_error(console: Console, error: Exception) -> None:
 
 
 _FIELDS = "api_key|host|max_tokens|model|n_ctx|n_parallel|n_threads|port|reasoning_format|server|temperature|timeout"
-_SETTING = re.compile(rf"""\b({_FIELDS})=("[^"\n]*"|[\w.:/-]+)""")
+_SETTING = re.compile(rf"""(?<![(,])(?<!, )\b({_FIELDS})=("[^"\n]*"|[\w.:/-]+)""")
 _NAMED = re.compile(rf"^({_FIELDS})(?=: | must )", re.MULTILINE)
 
 

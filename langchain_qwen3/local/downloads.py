@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 Hub = Literal["huggingface", "modelscope"]
 
@@ -109,6 +112,7 @@ def fetch_model(name: str | os.PathLike[str]) -> Path:
         files = _add_parts(model.file)  # no list is needed: it may be in the cache, and the machine off the net
     else:
         with _explained(model):
+            _check_network(model.hub)
             listed = list_files()
         try:
             files = choose_files(listed, model.file)
@@ -122,17 +126,52 @@ def fetch_model(name: str | os.PathLike[str]) -> Path:
 @contextmanager
 def _explained(model: HubModel) -> Iterator[None]:
     """Say what to do about whatever a hub's library raises."""
+    title, mirror = _TITLES[model.hub], _MIRRORS[model.hub]
     try:
         yield
     except Exception as error:
+        if any(type(link).__name__ in _NETWORK_ERRORS for link in _walk_causes(error)):
+            raise DownloadError(
+                f"{model.repo} is not on this machine, and {title} cannot be reached\n"
+                f"Check the network, name a mirror in {mirror}, or take the path of a GGUF file."
+            ) from error
         other = "modelscope:" if model.hub == "huggingface" else "hf:"
         raise DownloadError(
-            f"{model.repo} cannot be had from {_TITLES[model.hub]}: {_first_line(error)}\n"
-            f"Check the name and the network; {other}{model.repo} asks the other hub, "
-            f"{_MIRRORS[model.hub]} names a mirror."
+            f"{model.repo} cannot be had from {title}: {_first_line(error)}\n"
+            f"Check the name; {other}{model.repo} asks the other hub, {mirror} names a mirror."
         ) from error
 
 
+def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(_LONGEST_CHAIN):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _check_network(hub: Hub) -> None:
+    """Find out at once whether the hub can be reached: its library would try for half a minute.
+
+    Behind a proxy that cannot be told from here.
+
+    Raises:
+        OSError: It cannot.
+    """
+    address = urlsplit(os.environ.get(_MIRRORS[hub].removeprefix("$")) or _HUBS[hub])
+    if address.hostname is not None and not getproxies():
+        port = address.port or (80 if address.scheme == "http" else 443)
+        socket.create_connection((address.hostname, port), timeout=_CONNECT_SECONDS).close()
+
+
+_HUBS: dict[Hub, str] = {"huggingface": "https://huggingface.co", "modelscope": "https://www.modelscope.cn"}
+_NETWORK_ERRORS = frozenset(
+    {"ConnectError", "ConnectTimeout", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError"}
+    | {"LocalEntryNotFoundError", "NetworkError", "OfflineModeIsEnabled", "TimeoutError", "gaierror"}
+)
+"""Names of what the hubs' libraries, and Python, raise where there is no way to the hub."""
+_LONGEST_CHAIN = 10
+_CONNECT_SECONDS = 10.0
 _TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
 _MIRRORS: dict[Hub, str] = {"huggingface": "$HF_ENDPOINT", "modelscope": "$MODELSCOPE_ENDPOINT"}
 

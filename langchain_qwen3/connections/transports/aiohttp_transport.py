@@ -6,7 +6,9 @@ reply still had to say thrown away. Imported with the first client that wants it
 
 from __future__ import annotations
 
+import os
 import socket
+import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -186,7 +188,7 @@ def translate_aiohttp_error(error: Exception) -> httpx.TransportError:
         case TimeoutError():
             kind = httpx.ReadTimeout
         case aiohttp.ClientConnectorError():  # refused, unknown host, bad certificate, no TLS, no proxy
-            kind = httpx.ConnectError
+            return httpx.ConnectError(_describe_failure(error))
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             kind = httpx.UnsupportedProtocol
         case OSError():  # reset
@@ -198,3 +200,12 @@ def translate_aiohttp_error(error: Exception) -> httpx.TransportError:
         case _:  # a header that cannot be sent
             kind = httpx.LocalProtocolError
     return kind(str(error))
+
+
+def _describe_failure(error: aiohttp.ClientConnectorError) -> str:
+    """Return why there is no connection; aiohttp's own text names a setting of SSL where there is no SSL."""
+    cause = getattr(error, "os_error", None)
+    if not isinstance(cause, OSError) or isinstance(cause, ssl.SSLError):
+        return str(error)
+    reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror
+    return f"cannot connect to {error.host}:{error.port}: {reason or cause}"

@@ -18,6 +18,7 @@ from langchain_qwen3.cli.connect import speak_options
         ("server must be one of", "--server must be one of"),
         ("base_url has no /v1", "the URL has no /v1"),
         ("the model: it is not there", "the model: it is not there"),
+        ("Pool(host='127.0.0.1', port=9)", "Pool(host='127.0.0.1', port=9)"),
         ("--max-num-seqs=4 and transport=3", "--max-num-seqs=4 and transport=3"),
     ],
 )

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from langchain_qwen3.local.downloads import HubModel, choose_files, fetch_model, read_name
+from langchain_qwen3.local.downloads import DownloadError, HubModel, choose_files, fetch_model, read_name
+from tests.faults.server import closed_port
 
 REPO = "Qwen/Qwen3-0.6B-GGUF"
 FILES = [
@@ -87,3 +88,14 @@ def test_raises_with_the_files_when_none_can_be_chosen(files: list[str], wanted:
     """Protects the user from guessing: the text lists what there is."""
     with pytest.raises(ValueError, match=said):
         choose_files(files, wanted)
+
+
+@pytest.mark.parametrize(("hub", "mirror"), [("hf", "HF_ENDPOINT"), ("modelscope", "MODELSCOPE_ENDPOINT")])
+def test_says_in_one_line_what_to_do_when_there_is_no_network(hub: str, mirror: str, monkeypatch: pytest.MonkeyPatch):
+    """Protects `serve` on a machine off the net: at once, without the hub's own words, and with a way out."""
+    monkeypatch.setenv(mirror, f"http://127.0.0.1:{closed_port()}")
+    with pytest.raises(DownloadError) as raised:
+        fetch_model(f"{hub}:{REPO}")
+    what, fix = str(raised.value).split("\n")
+    assert what.startswith(f"{REPO} is not on this machine, and ")
+    assert fix == f"Check the network, name a mirror in ${mirror}, or take the path of a GGUF file."
