@@ -8,13 +8,16 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import io
 import os
 import pty
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 IMAGES = ROOT / "docs" / "images"
 COLUMNS = 100
+COLUMN_WIDTH = 12.2
+"""Of rich's pictures, in their units."""
 # Readable on light pages and on dark ones; black, red, green, yellow, blue, magenta, cyan, white, and each in bright.
 COLOURS = """
 464258 f07178 8cd696 ebbe64 78a0ff be96ff 6ecdd7 dedaeb
@@ -44,14 +49,26 @@ NORMAL, BRIGHT = ([(*bytes.fromhex(one),) for one in row.split()] for row in COL
 THEME = TerminalTheme((24, 22, 34), (222, 218, 235), NORMAL, BRIGHT)
 
 
-def draw(content: RenderableType, title: str, name: str) -> None:
-    """Write what a terminal shows as an SVG, in whatever monospaced font the reader has."""
+def draw(content: RenderableType, title: str, name: str, url: str = "") -> None:
+    """Write what a terminal shows as an SVG, in whatever monospaced font the reader has.
+
+    Args:
+        content: What is shown.
+        title: Of the window.
+        name: Of the file.
+        url: The address of a server of this run; the picture shows the usual one.
+    """
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
     console.print(content)
     picture = console.export_svg(title=title, theme=THEME, unique_id=Path(name).stem)
-    while (start := picture.find("@font-face")) >= 0:  # it would be fetched from elsewhere
-        picture = picture[:start] + picture[picture.index("}", start) + 1 :]
-    (IMAGES / name).write_text(picture, encoding="utf-8")
+    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # it would be fetched from elsewhere
+    picture = re.sub(r'textLength="[\d.]+"(.*?)>(.*?)<', _write_length, picture)
+    (IMAGES / name).write_text(picture.replace(url, "http://localhost:8000") if url else picture, encoding="utf-8")
+
+
+def _write_length(found: re.Match[str]) -> str:
+    """Give a text as much room as its letters take: rich counts them, and a Chinese one is two columns wide."""
+    return f'textLength="{cell_len(html.unescape(found[2])) * COLUMN_WIDTH:.1f}"{found[1]}>{found[2]}<'
 
 
 def draw_terminal() -> None:
@@ -64,7 +81,8 @@ def draw_terminal() -> None:
         return read[-1]
 
     pty.spawn([sys.executable, str(ROOT / "examples" / "demo.py")], keep)
-    draw(Text.from_ansi(b"".join(read).decode().replace("\r\n", "\n").strip()), "make demo", "terminal.svg")
+    shown = b"".join(read).decode().replace("\r\n", "\n").strip()
+    draw(Text.from_ansi(shown.partition("── What next")[0].rpartition("\n")[0].rstrip()), "make demo", "terminal.svg")
 
 
 async def draw_doctor() -> None:
@@ -72,8 +90,7 @@ async def draw_doctor() -> None:
     with Replay("vllm-noparsers") as server:
         async with ChatQwen3(model="Qwen/Qwen3-0.6B", base_url=server.url) as llm:
             diagnosis = await examine(llm)
-    shown = render_diagnosis(diagnosis)
-    draw(shown, "langchain-qwen3 doctor http://localhost:8000/v1", "doctor.svg")
+    draw(render_diagnosis(diagnosis), "langchain-qwen3 doctor http://localhost:8000/v1", "doctor.svg", server.root)
 
 
 async def draw_web() -> None:

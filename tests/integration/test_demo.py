@@ -27,7 +27,8 @@ def test_shows_every_part_when_run_without_a_server(run_demo):
     assert shown.count("我是通义千问（Qwen），由阿里云研发的大语言模型。很高兴为你服务！") == 2
     assert shown.count("用户在问我的身份。") == 1
     assert re.search(r"thinking  好的，用户让我解释相对论。.*\n.*answer  相对论由爱因斯坦提出", shown, re.DOTALL)
-    assert len(re.findall(r"\d\.\d\d s", shown)) == 3
+    assert len(re.findall(r"\d\.\d\d s", shown)) == 3 or "there is nothing to measure now" in shown
+    assert "langchain-qwen3 doctor URL" in shown.partition("What next")[2]
     assert "call  get_weather(city='北京')" in shown
     assert "北京今天晴，气温25°C。" in shown
     assert "\033" not in shown
@@ -40,3 +41,30 @@ def test_uses_the_server_of_the_environment_when_there_is_one(run_demo, engine, 
     shown = run_demo()
     assert shown.startswith(f"{engine.model} at {engine.base_url}\n")
     assert "embedded" not in shown
+
+
+def test_is_two_lines_when_nothing_answers(run_demo, monkeypatch, capsys):
+    """A dead $QWEN_BASE_URL is told with what to do, not with a traceback of LangChain's."""
+    monkeypatch.setenv("QWEN_BASE_URL", "http://127.0.0.1:9/v1")
+    with pytest.raises(SystemExit) as ended:
+        run_demo()
+    shown = capsys.readouterr()
+    told = f"{shown.out}{shown.err}{ended.value.code}".splitlines()
+    assert [line[0] for line in told] == ["✗", "→"]
+    assert "127.0.0.1:9" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("best", "said"),
+    [
+        ({"one after another": 2.0, "asyncio.gather": 1.0, "llm.abatch": 2.5}, ["2.0 × as fast"]),
+        ({"one after another": 2.0, "asyncio.gather": 2.1, "llm.abatch": 2.0}, ["nothing to measure"]),
+    ],
+)
+def test_never_says_that_many_at_once_are_slower(best, said, capsys):
+    """A busy machine is told of, and not taken for the package's speed."""
+    runpy.run_path(str(DEMO))["print_times"](best)
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in said)
+    assert "0.8" not in shown
+    assert "slower" not in shown
