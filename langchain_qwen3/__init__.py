@@ -5,7 +5,10 @@ Every public name is here. Each is imported when it is first used, so `import la
 
 from __future__ import annotations
 
+import warnings
+from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -89,9 +92,22 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "ChatQwen3":
+        _warn_of_namesake()
         import_module("openai")  # before langchain-core, or the garbage collector goes through core's objects: 0.1 s
     value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
     return value
+
+
+def _warn_of_namesake() -> None:
+    """Warn where `langchain-qwen3` is installed, too: another project, whose files overwrite this package's."""
+    with suppress(PackageNotFoundError):
+        version("langchain-qwen3")
+        warnings.warn(
+            "langchain-qwen3 (embeddings) and langchain-qwen3-chat both install the package langchain_qwen3, and one "
+            "overwrites the other: pip uninstall langchain-qwen3, then pip install --force-reinstall --no-deps "
+            "langchain-qwen3-chat",
+            stacklevel=4,
+        )
 
 
 def __dir__() -> list[str]:

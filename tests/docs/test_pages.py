@@ -27,15 +27,15 @@ def test_errors_page_draws_the_tree_when_compared() -> None:
     assert f"```text\n{drawn}\n```" in read_page("docs/errors.md")
 
 
-def test_architecture_page_names_every_module_when_compared() -> None:
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/architecture.zh.md"])
+def test_architecture_page_names_every_module_when_compared(page: str) -> None:
     """Protects newcomers from a table of modules that lacks some or names dead ones."""
     package = Path(str(langchain_qwen3.__file__)).parent
     files = {path.stem for path in package.glob("*.py")} - {"__init__"}
     folders = {path.parent.name for path in package.glob("[a-z]*/__init__.py")}
-    rows = re.findall(r"^\| (`.*?) \|", read_page("docs/architecture.md"), re.MULTILINE)
-    table = read_page("docs/architecture.md").partition("## Modules")[2].partition("\n## ")[0]
-    named = {name for cells in rows if cells in table for name in re.findall(r"`([a-z_]+)`", cells)}
-    assert named == files | folders
+    table = re.split(r"^## ", read_page(page), flags=re.MULTILINE)[2]
+    first_cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    assert set(re.findall(r"`([a-z_]+)`", " ".join(first_cells))) == files | folders
 
 
 COMMAND = re.compile(r"^langchain-qwen3 ([a-z]+) (.*)$", re.MULTILINE)

@@ -11,7 +11,7 @@ import langchain_qwen3
 
 PACKAGE = Path(langchain_qwen3.__file__).parent
 # What lies below everything, and what each part may import beside itself. Who is not named here lives in the roof.
-GROUND = {"call", "servers", "profiles", "errors", "_httpx", "_warnings", "_text"}
+GROUND = {"call", "servers", "profiles", "errors", "_httpx", "_warnings", "_visible"}
 MAY_IMPORT = {
     "chat_model": {"structured", "fields", "tokens", "request", "reply", "connections", "doctor"} | GROUND,
     "structured": {"request", "reply"} | GROUND,
@@ -21,12 +21,12 @@ MAY_IMPORT = {
     "reply": GROUND,
     "connections": GROUND,
     "call": {"servers", "profiles", "errors", "_httpx"},
-    "errors": {"servers", "profiles", "_httpx", "_warnings", "_text"},
+    "errors": {"servers", "profiles", "_httpx", "_warnings", "_visible"},
     "servers": {"profiles", "_httpx", "_warnings"},
     "profiles": set(),
     "_warnings": {"servers"},
     "_httpx": set(),
-    "_text": set(),
+    "_visible": set(),
 }
 # The doctor is started from the model that it examines, and tokens are counted for the model that has them.
 # Arrows that still point the wrong way; each goes with the next change of its module.
