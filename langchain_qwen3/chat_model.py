@@ -27,8 +27,7 @@ from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call
-from langchain_qwen3.request.messages import MessageError
-from langchain_qwen3.request.tool_choice import read_tool_choice
+from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool_choice
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
 from langchain_qwen3.servers.facts import ServerFacts
@@ -135,7 +134,13 @@ class ChatQwen3(Qwen3Fields):
         return self._build_call(messages, stop, kwargs, stream=stream)
 
     def _build_call(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        kwargs: Mapping[str, Any],
+        *,
+        stream: bool,
+        piece: bool = False,
     ) -> Call:
         fields = {
             **self._default_params,
@@ -146,7 +151,8 @@ class ChatQwen3(Qwen3Fields):
         }
         if stop is not None:
             kwargs = {**kwargs, "stop": stop}
-        return build_call(messages, kwargs, fields, self.dialect, stream=stream, in_flight=self._in_flight.in_flight)
+        in_flight = self._in_flight.in_flight
+        return build_call(messages, kwargs, fields, self.dialect, stream=stream, in_flight=in_flight, piece=piece)
 
     def _own_settings(self) -> dict[str, Any]:
         """Return our own settings as far as somebody set them: a default would hide what `extra_body` says."""
@@ -201,7 +207,8 @@ class ChatQwen3(Qwen3Fields):
         """Return the model with tools.
 
         Args:
-            tools: Functions, pydantic classes, LangChain tools or tool dicts.
+            tools: Functions, pydantic classes, LangChain tools or tool dicts; also a server's own tools such as
+                `{"type": "web_search"}`, which are left out, with a warning, where the server has none.
             tool_choice: `auto`, `none`, `any` or `required`, a tool's name, or OpenAI's dict. A call that is demanded
                 and does not come is a `ToolChoiceError`, also where the server ignores the choice.
             strict: Ask the server to hold the arguments to their schema.
@@ -211,7 +218,7 @@ class ChatQwen3(Qwen3Fields):
         Raises:
             ValueError: `tool_choice` names no bound tool.
         """
-        wire = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        wire = [dict(tool) if is_builtin_tool(tool) else convert_to_openai_tool(tool, strict=strict) for tool in tools]
         if tool_choice is not None:
             choice = read_tool_choice(tool_choice, [tool["function"]["name"] for tool in wire if "function" in tool])
             kwargs["tool_choice"] = choice.wire if choice else None
@@ -353,6 +360,8 @@ class ChatQwen3(Qwen3Fields):
     ) -> int:
         """Return the number of prompt tokens of a conversation, chat template and tools included.
 
+        A piece of a conversation counts, too, in either direction: `trim_messages(token_counter=llm)` counts reversed.
+
         Args:
             messages: The conversation.
             tools: Functions, pydantic classes, LangChain tools or tool dicts.
@@ -361,10 +370,7 @@ class ChatQwen3(Qwen3Fields):
         counter = self._build_counter()
         if tools:
             kwargs["tools"] = [convert_to_openai_tool(tool) for tool in tools]
-        try:
-            payload = self._get_request_payload(list(messages), **kwargs)
-        except MessageError:  # a piece of a conversation, as trim_messages counts it
-            payload = self._get_request_payload(list(messages), **{**kwargs, "normalize_messages": False})
+        payload = self._build_call(list(messages), None, kwargs, stream=False, piece=True).payload
         return counter.count_messages(payload)
 
     def _build_counter(self) -> Counter:

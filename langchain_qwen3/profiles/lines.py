@@ -52,6 +52,9 @@ class ModelLine:
         max_output: The service's limit on the answer in tokens; for open weights the length the card calls
             adequate. None when neither is stated.
         inputs: Kinds of input: "text", "image", "video", "audio".
+        needs_user: Whether its template raises without a user message.
+        late_system: Whether its template renders a system message that is not the first where it stands; elsewhere
+            all of them are put to the front as one.
         calls_tools: Whether the line was trained to call tools.
         vocabulary: Which of the two vocabularies: "qwen3" (151,669 tokens) or "qwen3.5" (248,077).
         template: Its chat template in `chat_templates/`, or the nearest where its own was not to be had.
@@ -73,6 +76,8 @@ class ModelLine:
     max_input: int | None = None
     max_output: int | None = None
     inputs: frozenset[str] = frozenset({"text"})
+    needs_user: bool = False
+    late_system: bool = False
     calls_tools: bool = True
     vocabulary: Literal["qwen3", "qwen3.5"] = "qwen3"
     template: str = "qwen3"
@@ -101,6 +106,7 @@ QWEN3 = ModelLine(
     thinking="hybrid",
     thinking_default=True,
     soft_switch=True,
+    late_system=True,
     context=40_960,
     max_output=32_768,
     sampling_thinking=_THINKING_06,
@@ -114,6 +120,7 @@ _INSTRUCT_2507 = ModelLine(
     re.compile(r"qwen3-(?:2507|(?:4b|30b|235b)\b.*\b(?:instruct|2507))\b"),
     thinking="never",
     thinking_default=False,
+    late_system=True,
     max_output=16_384,
     sampling_plain=_PLAIN_07,
     template="qwen3_instruct_2507",
@@ -125,6 +132,7 @@ _THINKING_2507 = ModelLine(
     thinking="always",
     thinking_default=True,
     opens_think=True,
+    late_system=True,
     max_output=32_768,
     sampling_thinking=_THINKING_06,
 )
@@ -182,6 +190,7 @@ _QWEN35 = ModelLine(
     opens_think=True,
     tool_format="xml",
     inputs=_VISION,
+    needs_user=True,
     max_output=32_768,
     sampling_thinking=_THINKING_35,
     sampling_plain=_PLAIN_35,
@@ -231,6 +240,7 @@ _QWEN37_MAX = ModelLine(
     context=1_000_000,
     max_input=991_808,
     max_output=65_536,
+    needs_user=True,
     vocabulary="qwen3.5",
     template="qwen3_6",
 )
@@ -245,6 +255,7 @@ _QWEN38_MAX = ModelLine(
     context=1_000_000,
     max_input=991_808,
     max_output=131_072,
+    needs_user=True,
     vocabulary="qwen3.5",
     template="qwen3_8",
 )

@@ -11,8 +11,9 @@ from langchain_qwen3._warnings import warn_unsupported
 from langchain_qwen3.call import Call, ReplyOptions
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
+from langchain_qwen3.request.history import write_history
 from langchain_qwen3.request.keywords import openai_fields
-from langchain_qwen3.request.messages import check_messages, write_messages
+from langchain_qwen3.request.media import lift_media_settings
 from langchain_qwen3.request.output import OUTPUT_PARAMS, plan_output
 from langchain_qwen3.request.sampling import recommend_sampling, warn_if_greedy
 from langchain_qwen3.request.settings import merge_body, resolve_settings
@@ -50,6 +51,7 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     *,
     stream: bool,
     in_flight: int = 0,
+    piece: bool = False,
 ) -> Call:
     """Return the call for a conversation.
 
@@ -61,6 +63,7 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
         stream: Whether the reply is streamed.
         in_flight: Other requests on their way to this server; beyond a few, one whose idle connections hold threads
             is told to close this one.
+        piece: The messages are only counted, so they may be a piece of a conversation.
 
     Raises:
         ValueError: A setting is out of its range; the text names it.
@@ -71,7 +74,7 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     line = dialect.adapt_line(find_line(settings.model, dialect.name))
     thinking = resolve_thinking(settings.thinking, dialect, line, settings.model)
     plan = plan_output(settings.params, thinking, dialect, line)
-    wire = _write_history(messages, settings, plan.thinking, dialect, line)
+    wire = _write_history(messages, settings, plan.thinking, dialect, line, piece=piece)
     payload = _write_payload(wire, settings, plan, dialect, line, stream=stream)
     several = (payload.get("n") or 1) > 1
     if stream and several:
@@ -89,20 +92,26 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     )
 
 
-def _write_history(
+def _write_history(  # noqa: PLR0913  # what decides about a message
     messages: Sequence[BaseMessage],
     settings: Settings,
     thinking: Thinking,
     dialect: Dialect,
     line: ModelLine | None,
+    *,
+    piece: bool,
 ) -> list[dict[str, Any]]:
-    """Return the wire messages, checked unless they are to be sent as they are."""
-    replay = _resolve_replay(settings.reasoning_history, thinking, line)
-    wire = write_messages(messages, dialect, replay=replay, normalize=settings.normalize_messages, line=line)
-    if settings.normalize_messages:
-        continues = {**settings.params, **settings.extra_body}.get("continue_final_message")
-        check_messages(wire, thinking=is_thinking_on(thinking, line) and not continues)
-    return wire
+    """Return the wire messages, put right and checked unless they are to be sent as they are."""
+    continues = {**settings.params, **settings.extra_body}.get("continue_final_message")
+    return write_history(
+        messages,
+        dialect,
+        line,
+        replay=_resolve_replay(settings.reasoning_history, thinking, line),
+        normalize=settings.normalize_messages,
+        continues=is_thinking_on(thinking, line) and not continues,
+        piece=piece,
+    )
 
 
 def _resolve_replay(
@@ -126,6 +135,7 @@ def _write_payload(  # noqa: PLR0913  # every stage before it, and the server
 ) -> dict[str, Any]:
     """Return the body: what every server has, thinking, parameters by the server's names, then `extra_body`."""
     payload: dict[str, Any] = {"model": settings.model, "messages": wire, **_write_stream(settings.params, stream)}
+    payload.update(lift_media_settings(wire, dialect))
     write_thinking(payload, plan.thinking, dialect, line)
     if (limit := settings.params.get("max_tokens")) is not None:
         payload[dialect.max_tokens] = limit
@@ -174,7 +184,7 @@ def _build_reply_options(
             and is_thinking_on(thinking, line)
             and CONSTRAINT_FIELDS.isdisjoint(payload)
         ),
-        tools=tuple(plan.payload.get("tools", ())),
+        tools=tuple(tool for tool in plan.payload.get("tools", ()) if "function" in tool),
         rescue_tool_calls=plan.rescue and settings.rescue_tool_calls,
         forced_calls=plan.forced_calls,
         repair_tool_calls=settings.repair_tool_calls,

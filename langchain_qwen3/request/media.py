@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.request.files import decode_text, find_type, is_media_type, is_text_type, read_data_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect
 
-# Part type → kind; LangChain's and Qwen's own types first, then OpenAI's and vLLM's.
+# Part type → kind; LangChain's and Qwen's own types first, then OpenAI's, vLLM's, Anthropic's, Gemini's and MCP's.
 _KINDS = {
     "image": "image",
     "video": "video",
@@ -24,14 +28,28 @@ _KINDS = {
     "video_url": "video",
     "input_audio": "audio",
     "audio_url": "audio",
+    "input_image": "image",
+    "input_video": "video",
+    "input_file": "file",
+    "document": "file",
+    "media": "file",
+    "resource": "file",
+    "resource_link": "file",
 }
 # Qwen's and DashScope's settings of a part, beside its data.
-_OPTIONS = ("fps", "min_pixels", "max_pixels", "total_pixels")
+_SETTINGS = ("fps", "min_pixels", "max_pixels", "total_pixels")
 _AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}
+_SCHEMES = ("http://", "https://", "data:", "oss://", "s3://", "gs://")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+# Where the forms of a part keep things: LangChain v1 and v0, JavaScript, OpenAI, Anthropic, Bedrock, Gemini, MCP.
+_URL_KEYS = ("url", "uri", "file_uri", "fileUri")
+_DATA_KEYS = ("base64", "data", "blob", "bytes", "file_data")
+_MIME_KEYS = ("mime_type", "media_type", "mimeType", "mediaType")
+_NAME_KEYS = ("filename", "title", "name")
 
 
 class MediaError(ValueError):
-    """A part that cannot be sent as it is; the text says what to change."""
+    """A part that cannot be sent as it is; the text says which, why, and what to change."""
 
 
 def read_media(path: str | Path) -> dict[str, Any]:
@@ -54,10 +72,10 @@ def read_media(path: str | Path) -> dict[str, Any]:
     mime, _ = mimetypes.guess_type(path.name)
     if mime is None:
         raise MediaError(f"{path.name} has no suffix that tells what it is: rename it, or build the block by hand")
-    kind = mime.partition("/")[0]
-    block: dict[str, Any] = {"type": kind if kind in ("image", "video", "audio") else "file", "mime_type": mime}
+    kind = mime.partition("/")[0] if is_media_type(mime) else "file"
+    block: dict[str, Any] = {"type": kind, "mime_type": mime}
     block["base64"] = base64.b64encode(path.read_bytes()).decode("ascii")
-    if block["type"] == "file":
+    if kind == "file":
         block["filename"] = path.name
     return block
 
@@ -65,55 +83,108 @@ def read_media(path: str | Path) -> dict[str, Any]:
 def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | None = None) -> dict[str, Any]:
     """Return the wire form of a content part that is not text.
 
-    LangChain's standard blocks (v1 and v0), OpenAI's parts and Qwen's (`{"type": "video", "video": url or frames}`) are
-    written in the form the server takes; parts of other types are sent as they are.
+    LangChain's standard blocks (v1, v0 and JavaScript's), OpenAI's parts, those of Anthropic, Bedrock, Gemini and MCP,
+    and Qwen's (`{"type": "video", "video": url or frames}`) are written in the form the server takes; parts of other
+    types are sent as they are.
 
     Args:
         part: The part; it is not changed.
         dialect: The server.
-        line: The checkpoint's line, None when its name says nothing.
+        line: The checkpoint's line, None when nothing tells it.
 
     Raises:
-        MediaError: Server or checkpoint takes no such part, or there is no data in it.
+        MediaError: Server or checkpoint takes no such part, or there is no data in it that could be sent.
     """
-    kind = _KINDS.get(str(part.get("type")))
+    kind = find_kind(part)
     if kind is None:
         if "type" not in part:
-            raise MediaError(f"a content part has no type, only {', '.join(sorted(map(str, part)))}: add one")
+            raise MediaError(f"a content part has no type, only {_list_keys(part)}: add one")
         return dict(part)
     if "path" in part:
-        raise MediaError(
-            f"the {kind} part names a local file, which is not read from a message: "
-            "pass langchain_qwen3.request.media.read_media(path) instead"
-        )
+        _refuse_local(kind)
     if kind == "file":
         return _write_file(part, dialect, line)
     _check_kind(kind, dialect, line)
     if kind == "audio":
         return _write_audio(part, dialect)
-    options = {name: value for name in _OPTIONS if (value := _find_option(part, name)) is not None}
-    frames = part.get("video")
-    if isinstance(frames, list):
-        return {"type": "video", "video": frames, **options}
+    settings = {name: value for name in _SETTINGS if (value := _find_option(part, name)) is not None}
+    if isinstance(frames := part.get("video"), list):
+        return _write_frames(frames, dialect, settings)
     key = f"{kind}_url"
     url = _read_url(part, kind)
     if dialect.base64_media_only and not url.startswith("data:"):
         raise MediaError(
-            f"{dialect.title} takes media as base64 data only, and the {kind} part is a URL: "
-            f'send {{"type": "{kind}", "base64": …, "mime_type": …}} instead'
+            f"{dialect.title} takes media as base64 data only, and the {kind} part is a URL: download it and "
+            f'send {{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of the file'
         )
-    if isinstance(part.get(key), dict):
-        return dict(part)
+    if part.get("type") == key and isinstance(part.get(key), dict):
+        return {**part, key: {**part[key], "url": url}, **settings}
     detail = _find_option(part, "detail")
-    return {"type": key, key: {"url": url} if detail is None else {"url": url, "detail": detail}, **options}
+    return {"type": key, key: {"url": url} if detail is None else {"url": url, "detail": detail}, **settings}
+
+
+def find_kind(part: Mapping[str, Any]) -> str | None:
+    """Return what a part is by its type, or by its one key where it has none (Bedrock, Gemini); None for no medium."""
+    if "type" in part:
+        return _KINDS.get(str(part["type"]))
+    for key, kind in (("image", "image"), ("video", "video"), ("audio", "audio"), ("document", "file")):
+        if isinstance(part.get(key), Mapping):
+            return kind
+    return "file" if part.keys() & {"inline_data", "inlineData", "file_data", "fileData"} else None
+
+
+def describe_part(part: Mapping[str, Any]) -> str:
+    """Say in a few words what a part is, with its name, address and type, for a model that cannot be shown it."""
+    kind = find_kind(part) or str(part.get("type") or "part")
+    holders = [own for own in _iter_holders(part, kind) if isinstance(own, Mapping)]
+    urls = [own for own in _iter_holders(part, kind) if isinstance(own, str)] + _find_strings(holders, _URL_KEYS)
+    words = [*_find_strings(holders, _NAME_KEYS)[:1], *(url for url in urls if not url.startswith("data:"))][:2]
+    mimes = _find_strings(holders, _MIME_KEYS) or [url[5:].partition(";")[0] for url in urls if url.startswith("data:")]
+    about = f" ({mimes[0]})" if mimes else ""
+    return f"{kind}{''.join(f' {word}' for word in dict.fromkeys(words))}{about}"
+
+
+def lift_media_settings(wire: Iterable[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
+    """Move the settings of media parts to where the server reads them, and warn where it reads none.
+
+    Args:
+        wire: The messages as they go out; parts are changed in place.
+        dialect: The server.
+
+    Returns:
+        Fields of the request for the settings of all parts.
+    """
+    if dialect.media_settings == "part":
+        return {}
+    lifted: dict[str, Any] = {}
+    for message in wire:
+        parts = message.get("content")
+        for part in parts if isinstance(parts, list) else ():
+            for name in _SETTINGS:
+                if name not in part:
+                    continue
+                if dialect.media_settings == "unknown":
+                    warn_once(f"whether this server reads {name} of a media part is unknown; it was sent in the part")
+                    continue
+                value = part.pop(name)
+                if dialect.media_settings is None:
+                    warn_once(f"{name} of a media part has no effect on {dialect.title}, it was not sent")
+                elif lifted.setdefault(name, value) != value:
+                    warn_once(
+                        f"{dialect.title} reads {name} once for all parts: the first part's {lifted[name]} counts"
+                    )
+    return {dialect.media_settings: lifted} if lifted and dialect.media_settings else {}
 
 
 def _check_kind(kind: str, dialect: Dialect, line: ModelLine | None) -> None:
     if kind not in dialect.media_kinds:
-        raise MediaError(f"{dialect.title} takes no {kind} parts")
+        raise MediaError(f"{dialect.title} takes no {kind} parts: leave it out, or describe it in words")
     if line is not None and kind not in line.inputs:
         takes = " and ".join(sorted(line.inputs))
-        raise MediaError(f"{line.name} models take {takes} only, and a message holds a part of type {kind}")
+        raise MediaError(
+            f"{line.name} models take {takes} only, and a message holds a part of type {kind}: "
+            'leave it out, or say what the model is by model_line= ("Qwen3-VL")'
+        )
 
 
 def _find_option(part: Mapping[str, Any], name: str) -> Any:
@@ -124,29 +195,138 @@ def _find_option(part: Mapping[str, Any], name: str) -> Any:
     return None
 
 
+def _list_keys(part: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(map(str, part)))
+
+
+def _refuse_local(kind: str) -> NoReturn:
+    raise MediaError(
+        f"the {kind} part names a local file, which is not read from a message: "
+        "pass langchain_qwen3.read_media(path) instead"
+    )
+
+
+# -- where the data is ------------------------------------------------------------------------------------------------
+
+
+def _iter_holders(part: Mapping[str, Any], kind: str) -> Iterable[Any]:
+    """Yield what may hold the data of a part, the nearest first: an inner object or a URL, then the part itself."""
+    for key in (f"{kind}_url", kind, "source", "input_audio", "resource", "inline_data", "inlineData"):
+        if part.get(key):
+            inner = part[key]
+            if isinstance(inner, Mapping) and isinstance(inner.get("source"), Mapping):  # Bedrock: format beside it
+                yield {**inner, **inner["source"]}
+            yield inner
+    for key in ("file_data", "fileData", "document"):
+        if isinstance(part.get(key), Mapping):
+            yield {**part[key], **(part[key].get("source") or {})}
+    yield part
+    for key in ("extras", "metadata"):
+        if isinstance(part.get(key), Mapping):
+            yield part[key]
+
+
+def _find_strings(holders: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> list[str]:
+    return [own[key] for own in holders for key in keys if isinstance(own.get(key), str) and own[key]]
+
+
 def _read_url(part: Mapping[str, Any], kind: str) -> str:
     """Return the URL, or the data as a data URI, of a part in any of the known forms."""
-    own = part.get(f"{kind}_url") or part.get(kind) or part.get("source") or part
+    own = next(iter(_iter_holders(part, kind)))
+    if not isinstance(own, (str, Mapping)):
+        raise MediaError(
+            f"the {kind} part holds a {type(own).__name__}, which cannot be sent: give its bytes as "
+            f'{{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of a file'
+        )
     if isinstance(own, str):
-        return own
-    if url := own.get("url"):
-        return str(url)
-    data = own.get("base64") or own.get("data")
-    if not data:
-        raise MediaError(f"the {kind} part has neither url nor base64 data, only {', '.join(sorted(map(str, part)))}")
-    mime = own.get("mime_type") or own.get("media_type")
-    if str(data).startswith("data:"):
-        return str(data)
-    if not mime:
+        return _check_url(own, kind)
+    # Data first: the URI beside it may be a mere name. An empty file is one, an empty picture is none.
+    data = next((own[key] for key in _DATA_KEYS if own.get(key) or (kind == "file" and own.get(key) == "")), None)
+    if data is None:
+        url = next((own[key] for key in _URL_KEYS if own.get(key)), None)
+        if url is None:
+            raise MediaError(
+                f"the {kind} part has neither url nor base64 data, only {_list_keys(part)}: add one of them"
+            )
+        return _check_url(url, kind)
+    if isinstance(data, str) and (data.startswith("data:") or "://" in data[:12]):
+        return _check_url(data, kind)
+    holders = [own, part]
+    mime = next(iter(_find_strings(holders, _MIME_KEYS)), "")
+    if not mime and isinstance(own.get("format"), str):
+        mime = f"{kind if kind != 'file' else 'application'}/{own['format']}"
+    if not mime and kind != "file":
         raise MediaError(f'the {kind} part has base64 data but no mime_type: add "mime_type": "{kind}/…"')
-    return f"data:{mime};base64,{data}"
+    return f"data:{mime};base64,{_read_base64(data, kind)}"
+
+
+def _check_url(url: Any, kind: str) -> str:
+    """Return a URL that a server could read, its base64 without line breaks."""
+    if not isinstance(url, str):
+        raise MediaError(f"the {kind} part's URL is a {type(url).__name__}: give a string")
+    scheme, colon, rest = url.partition(":")
+    if scheme.lower() == "data":
+        head, base64_mark, data = rest.partition("base64,")
+        return f"data:{head}{base64_mark}{_read_base64(data, kind)}" if base64_mark else url
+    if not f"{scheme.lower()}{colon}{rest[:2]}".startswith(_SCHEMES):
+        if scheme.lower() == "file" or not (colon and rest.startswith("//")):
+            _refuse_local(kind)
+        raise MediaError(
+            f"the {kind} part's URL begins with {scheme}://, which no server reads: give http(s), or the data as base64"
+        )
+    return url
+
+
+def _read_base64(data: Any, kind: str) -> str:
+    """Return base64 as a server takes it; bytes may be base64 already, or the file itself."""
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        raw = bytes(data)
+        if raw.translate(None, _BASE64 + b"\r\n"):
+            return base64.b64encode(raw).decode("ascii")
+        data = raw.decode("ascii")
+    if not isinstance(data, str):
+        raise MediaError(f"the {kind} part's data is a {type(data).__name__}: give base64 as a string")
+    if data.isascii():
+        left = data.encode("ascii").translate(None, _BASE64)
+        if not left:
+            return data
+        if not left.strip():
+            return "".join(data.split())
+    raise MediaError(f"the {kind} part's data is no base64: give base64.b64encode(bytes).decode()")
+
+
+# -- kinds of their own -----------------------------------------------------------------------------------------------
+
+
+def _write_frames(frames: list[Any], dialect: Dialect, settings: dict[str, Any]) -> dict[str, Any]:
+    """Write a video that is a list of its frames."""
+    urls = [frame if isinstance(frame, str) else _read_frame(frame) for frame in frames]
+    urls = [_check_url(url, "video") for url in urls]
+    if dialect.video_frames == "list":
+        return {"type": "video", "video": urls, **settings}
+    if dialect.video_frames == "jpeg" and urls and all(url.startswith("data:image/") for url in urls):
+        joined = ",".join(url.partition("base64,")[2] for url in urls)
+        return {"type": "video_url", "video_url": {"url": f"data:video/jpeg;base64,{joined}"}, **settings}
+    how = "frames as base64 data (data:image/jpeg;base64,…)" if dialect.video_frames else "the video, or image parts"
+    raise MediaError(f"{dialect.title} takes no video as a list of frames' URLs: send {how}")
+
+
+def _read_frame(frame: Any) -> str:
+    if not isinstance(frame, Mapping):
+        raise MediaError(f"a frame of the video part is a {type(frame).__name__}: give URLs or data URIs")
+    return _read_url(frame, "image")
 
 
 def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    given = part.get("input_audio")
-    if isinstance(given, dict):
-        data, format_ = str(given.get("data") or ""), given.get("format")
-        url = data if data.startswith(("data:", "http:", "https:")) else f"data:audio/{format_ or ''};base64,{data}"
+    own = part.get("input_audio")
+    if isinstance(own, Mapping):
+        data, format_ = own.get("data"), own.get("format")
+        if isinstance(data, str) and data.startswith(("data:", "http:", "https:")):
+            url = _check_url(data, "audio")
+        elif data:
+            url = f"data:audio/{format_ or ''};base64,{_read_base64(data, 'audio')}"
+        else:
+            raise MediaError("the audio part has no data: give input_audio.data as base64")
     else:
         url = _read_url(part, "audio")
         format_ = _read_audio_format(url)
@@ -154,7 +334,10 @@ def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
         return {"type": "audio_url", "audio_url": {"url": url}}
     if dialect.audio == "base64":
         if not url.startswith("data:"):
-            raise MediaError(f'{dialect.title} takes audio as base64 data only: send {{"type": "audio", "base64": …}}')
+            raise MediaError(
+                f"{dialect.title} takes audio as base64 data only: download it and send "
+                '{"type": "audio", "base64": …, "mime_type": …}, or read_media(path) of the file'
+            )
         url = url.partition("base64,")[2]
     inner = {"data": url, "format": format_} if format_ else {"data": url}
     return {"type": "input_audio", "input_audio": inner}
@@ -170,23 +353,52 @@ def _read_audio_format(url: str) -> str:
 
 def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | None) -> dict[str, Any]:
     """Write a file as what it holds: media or text; anything else goes to the few servers that take files."""
-    if isinstance(text := part.get("text"), str):
-        return {"type": "text", "text": text}
-    given = part.get("file")
-    if isinstance(given, dict):  # OpenAI's form
-        if "file_data" not in given and not dialect.files:
-            raise MediaError(f"{dialect.title} keeps no files that a part could name: send the file's text")
-        url, name = str(given.get("file_data") or ""), given.get("filename")
-    else:
-        url, name = _read_url(part, "file"), part.get("filename") or _find_option(part, "filename")
-    mime = url[5:].partition(";")[0] if url.startswith("data:") else str(part.get("mime_type") or "")
-    kind = mime.partition("/")[0]
-    if kind in ("image", "video", "audio"):
-        return write_media({"type": kind, "url": url}, dialect, line)
-    if kind == "text" and url.startswith("data:"):
-        return {"type": "text", "text": base64.b64decode(url.partition("base64,")[2]).decode("utf-8")}
+    holders = [own for own in _iter_holders(part, "file") if isinstance(own, Mapping)]
+    names = _find_strings(holders, _NAME_KEYS)
+    name = names[0] if names else ""
+    text = next((own["text"] for own in holders if isinstance(own.get("text"), str)), None)
+    if text is None and any("text" in (own.get("type"), own.get("source_type")) for own in holders):
+        text = next(iter(_find_strings(holders, ("data", "url"))), None)  # Anthropic's document, LangChain v0
+    if text is not None:
+        return _write_text(text, name)
+    own = part.get("file")
+    if isinstance(own, Mapping) and "file_data" not in own and "file_id" in own and not dialect.files:
+        raise MediaError(f"{dialect.title} keeps no files that a part could name: send the file's text")
+    if isinstance(own, Mapping) and "file_id" in own:
+        return {"type": "file", "file": dict(own)}
+    url = _read_url(part, "file")
+    inner = url[5:].partition(",")[0].partition(";")[0] if url.startswith("data:") else ""
+    mime = find_type(inner or next(iter(_find_strings(holders, _MIME_KEYS)), ""), name)
+    if is_media_type(mime):
+        return write_media({"type": mime.partition("/")[0], "url": _retype(url, mime)}, dialect, line)
+    if url.startswith("data:") and (is_text_type(mime) or not mime):
+        try:
+            return _write_text(_decode_file(url, holders, guess=bool(mime)), name)
+        except ValueError as error:
+            if mime:
+                raise MediaError(
+                    f'the file part {name or mime} is not read as text, for {error}: send {{"type": "text", "text": …}}'
+                    ', or name its encoding, as in "mime_type": "text/plain; charset=gb18030"'
+                ) from None
     if not dialect.files:
-        raise MediaError(f"{dialect.title} takes no files ({name or mime or url}): send the text, or pages as images")
-    if isinstance(given, dict):
-        return {"type": "file", "file": given}
-    return {"type": "file", "file": {"filename": str(name or "file"), "file_data": url}}
+        raise MediaError(
+            f"{dialect.title} takes no files ({name or mime or url[:80]}): send the text, or pages as images"
+        )
+    return {"type": "file", "file": {"filename": name or "file", "file_data": url}}
+
+
+def _retype(url: str, mime: str) -> str:
+    """Put the type into a data URI whose own says nothing."""
+    return f"data:{mime};{url.partition(';')[2]}" if url.startswith("data:") and ";" in url else url
+
+
+def _decode_file(url: str, holders: list[Mapping[str, Any]], *, guess: bool) -> str:
+    uri = read_data_uri(url)
+    said = next((text for text in _find_strings(holders, _MIME_KEYS) if "charset=" in text.lower()), "")
+    charset = uri.charset or said.lower().partition("charset=")[2].partition(";")[0].strip('" ') or None
+    return decode_text(uri.data, charset, guess=guess)
+
+
+def _write_text(text: str, name: str) -> dict[str, Any]:
+    """Write a document; a name tells the model which of several it is."""
+    return {"type": "text", "text": f"{name}:\n{text}" if name else text}

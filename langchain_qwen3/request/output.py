@@ -10,7 +10,7 @@ from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS, write_constraint
 from langchain_qwen3.request.schema import read_schema, write_structured
 from langchain_qwen3.request.thinking import Thinking, is_thinking_on, without_thinking
-from langchain_qwen3.request.tool_choice import plan_tool_choice
+from langchain_qwen3.request.tool_choice import plan_tool_choice, select_tools
 
 if TYPE_CHECKING:
     from langchain_qwen3.call import ToolChoice
@@ -88,6 +88,8 @@ def plan_output(params: Mapping[str, Any], thinking: Thinking, dialect: Dialect,
 def _resolve_output(params: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """Return what was bound as OpenAI parameters or the server's own constraint."""
     output = {name: params[name] for name in params if name in OUTPUT_PARAMS}
+    if output.get("tools"):
+        output["tools"] = select_tools(output["tools"], dialect)
     if spec := output.pop("structured_output", None):
         tools = output.get("tools") or ()
         best = "function_calling" if tools and dialect.format_silences_tools else dialect.structured_method

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from langchain_core.utils.json_schema import dereference_refs
 
+from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
 from langchain_qwen3.servers.dialects import ChoicePolicy
+
+if TYPE_CHECKING:
+    from langchain_qwen3.servers.dialects import Dialect
 
 _WORDS = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
 _EMPTY_OBJECT = {"type": "object", "properties": {}}
@@ -41,6 +45,27 @@ class ToolPlan:
     rescue: bool = False
     thinking_off: bool = False
     notice: str | None = None
+
+
+def is_builtin_tool(tool: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a tool is none of the caller's functions but a server's own, such as `{"type": "web_search"}`."""
+    if not isinstance(tool, Mapping) or tool.keys() & {"function", "parameters", "input_schema", "properties"}:
+        return False
+    return isinstance(kind := tool.get("type"), str) and kind not in ("function", "object")
+
+
+def select_tools(tools: Sequence[Mapping[str, Any]], dialect: Dialect) -> list[Mapping[str, Any]]:
+    """Return the tools that a server can have; of those it cannot, one warning each."""
+    selected = []
+    for tool in tools:
+        if dialect.builtin_tools or not is_builtin_tool(tool):
+            selected.append(tool)
+        else:
+            warn_once(
+                f"{dialect.title} has no tools of its own, so {tool['type']!r} was not sent: "
+                "bind a function that does it"
+            )
+    return selected
 
 
 def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:

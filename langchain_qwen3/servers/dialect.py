@@ -205,6 +205,9 @@ class Dialect:
     cache_control: bool = False
     """Text parts may carry `cache_control`."""
 
+    continues_assistant: bool = False
+    """A last message of the assistant is continued; elsewhere a new turn begins after it."""
+
     # -- parameters --------------------------------------------------------------------------------------------------
 
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
@@ -229,6 +232,9 @@ class Dialect:
 
     tool_choice: ChoicePolicy = "honoured"
     """What becomes of a forced choice, see `ChoicePolicy`."""
+
+    builtin_tools: bool = True
+    """Tools that are no functions (`{"type": "web_search"}`) may be sent; elsewhere they are left out and warned of."""
 
     structured_method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema"
     """What `with_structured_output` uses when no method is named."""
@@ -259,6 +265,13 @@ class Dialect:
 
     files: bool = False
     """`file` parts are taken (PDF)."""
+
+    media_settings: Literal["part", "mm_processor_kwargs", "unknown"] | None = None
+    """Where `fps`, `min_pixels` and the like of a part are read: `part` (beside its data), `mm_processor_kwargs` (once
+    per request), `unknown` (sent in the part, with a warning), None (nowhere)."""
+
+    video_frames: Literal["list", "jpeg"] | None = None
+    """A video may be a list of its frames: `list` (URLs or data), `jpeg` (data alone), None (no)."""
 
     # -- around the requests -----------------------------------------------------------------------------------------
 

@@ -32,6 +32,9 @@ VLLM = Dialect(
     ),
     format_silences_tools=True,
     audio="audio_url",
+    media_settings="mm_processor_kwargs",
+    video_frames="jpeg",
+    builtin_tools=False,
     token_counting=TokenCounting(chat_path="/tokenize", history_key="reasoning", effort="switch"),
     flags=frozen(
         reasoning="--reasoning-parser qwen3",
@@ -39,6 +42,7 @@ VLLM = Dialect(
         tools="--enable-auto-tool-choice --tool-call-parser hermes (qwen3_coder for Coder and 3.5 or newer)",
         cached_tokens="--enable-prompt-tokens-details",
         concurrency="--max-num-seqs 256",
+        mm_processor_kwargs="--trust-request-mm-kwargs",
     ),
 )
 """vLLM. A top-level `enable_thinking` is ignored in silence, `guided_*` too; `include_reasoning: false` is never sent,
@@ -47,7 +51,9 @@ for with a JSON format it makes the content null (all measured).
 By source: a format beside tools leaves no call; replies have `reasoning` alone since 0.16, history is read from
 `reasoning` (0.16 to 0.21) or from either key (0.22 and newer), the budget field came with 0.19; `audio_url` parts. The
 budget without a reasoning parser is a 400. Constraints hold after the thinking where a reasoning parser runs (0.11.1
-and newer). `/tokenize` alone does not rename `reasoning_content`, and takes the effort as the template's switch.
+and newer). `mm_processor_kwargs` of a request are a 400 since 0.31 without `--trust-request-mm-kwargs`; the frames of a
+video come as `data:video/jpeg;base64,` and their data, with commas between. `/tokenize` alone does not rename
+`reasoning_content`, and takes the effort as the template's switch.
 
 vllm-ascend is vLLM (reported); Aphrodite is a fork of it (source of 0.24.1)."""
 
@@ -69,6 +75,7 @@ SGLANG = Dialect(
     own_fields=parameters.SGLANG,
     format_silences_tools=True,
     audio="audio_url",
+    builtin_tools=False,
     token_counting=TokenCounting(chat_path="/tokenize", effort="field"),
     flags=frozen(
         reasoning="--reasoning-parser qwen3",
@@ -101,6 +108,8 @@ LLAMA_CPP = Dialect(
         grammar=ConstraintForm(("grammar",)),
     ),
     format_silences_tools=True,
+    continues_assistant=True,
+    builtin_tools=False,
     token_counting=TokenCounting(
         chat_path="/chat/completions/input_tokens",
         chat_path_at_root=False,
@@ -140,6 +149,8 @@ OLLAMA = Dialect(
     tool_choice="ignored",
     media_kinds=frozenset({"image"}),
     base64_media_only=True,
+    continues_assistant=True,
+    builtin_tools=False,
     flags=frozen(
         top_k="a Modelfile with PARAMETER top_k",
         min_p="a Modelfile with PARAMETER min_p",
@@ -164,6 +175,8 @@ LM_STUDIO = Dialect(
     own_fields=parameters.LM_STUDIO,
     tool_choice="named_ignored",
     response_format="schema_only",
+    continues_assistant=True,
+    builtin_tools=False,
     flags=frozen(reasoning='the developer setting "separate reasoning_content"'),
 )
 """LM Studio. Documented: `repeat_penalty`, `json_schema` as the only JSON format. Reported: the effort as switch,
@@ -183,6 +196,8 @@ TGI = Dialect(
     history_keys=(),
     unsupported=frozenset({"top_k", "min_p", "repetition_penalty", "n", "parallel_tool_calls"}),
     response_format="value",
+    continues_assistant=True,
+    builtin_tools=False,
     flags=frozen(enable_thinking="/no_think at the end of the question (Qwen3 hybrid models)"),
 )
 """TGI has no thinking switch and no reasoning parser: `<think>` arrives in the content and is split here, and earlier
@@ -223,6 +238,7 @@ TRANSFORMERS = Dialect(
     strict_fields=True,
     own_fields=frozenset({"chat_template_kwargs", "generation_config"}),
     audio="audio_url",
+    builtin_tools=False,
     flags=frozen(
         reasoning="--reasoning auto",
         top_k="generation_config (a JSON string) in extra_body",

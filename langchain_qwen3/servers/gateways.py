@@ -16,6 +16,8 @@ GENERIC = Dialect(
     return_reasoning=("return_reasoning",),
     cache_control=True,
     files=True,
+    media_settings="unknown",
+    video_frames="list",
 )
 """A pod or proxy that does not tell what it is, such as `https://gpu-pod<id>-8000.web.gpu.csdn.net/v1`: both common
 spellings are sent, and only when asked for. Nobody knows whether such a server honours a budget."""

@@ -25,6 +25,9 @@ DASHSCOPE = Dialect(
     json_refused_thinking=True,
     stream_when_thinking=True,
     audio="data_uri",
+    media_settings="part",
+    video_frames="list",
+    builtin_tools=False,
 )
 """All regional, workspace and token-plan hosts.
 
@@ -71,6 +74,7 @@ SILICONFLOW = Dialect(
     history_keys=("reasoning_content",),
     own_fields=parameters.SILICONFLOW,
     structured_method="function_calling",
+    builtin_tools=False,
 )
 """SiliconFlow. Its documentation advises against sending reasoning back; within a tool loop it is sent all the same, as
 Qwen's own documentation wants it. What it does with a forced tool choice or a JSON schema is unknown."""
@@ -93,5 +97,8 @@ MODELSCOPE = Dialect(
     json_refused_thinking=True,
     stream_when_thinking=True,
     audio="data_uri",
+    media_settings="part",
+    video_frames="list",
+    builtin_tools=False,
 )
 """ModelScope. Its errors are DashScope's, so it is treated like DashScope; nothing official says so."""

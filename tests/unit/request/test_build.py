@@ -250,11 +250,12 @@ def test_checks_messages_unless_it_is_told_not_to():
     with pytest.raises(MessageError):
         build(VLLM, [SystemMessage("s")])
     with pytest.raises(MessageError):
-        build(VLLM, trailing)
-    assert build(VLLM, trailing, normalize_messages=False).payload["messages"][-1]["content"] == "def"
-    assert build(VLLM, trailing, enable_thinking=False).payload["messages"][-1]["content"] == "def"
+        build(LLAMA_CPP, trailing)
+    assert build(VLLM, trailing).payload["messages"][-1]["content"] == "def"
+    assert build(LLAMA_CPP, trailing, normalize_messages=False).payload["messages"][-1]["content"] == "def"
+    assert build(LLAMA_CPP, trailing, enable_thinking=False).payload["messages"][-1]["content"] == "def"
     going_on = {"continue_final_message": True, "add_generation_prompt": False}
-    assert build(VLLM, trailing, extra_body=going_on).payload["continue_final_message"] is True
+    assert build(LLAMA_CPP, trailing, extra_body=going_on).payload["continue_final_message"] is True
 
 
 def test_refuses_several_choices_when_streaming():

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import base64
+import re
+import warnings
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from langchain_core.messages import HumanMessage, ToolMessage
+from hypothesis import given, strategies as st
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from langchain_qwen3.profiles import find_line
-from langchain_qwen3.request.media import MediaError, read_media, write_media
+from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3.profiles import ModelLine, find_line
+from langchain_qwen3.request.media import MediaError, lift_media_settings, read_media, write_media
 from langchain_qwen3.request.messages import write_messages
-from langchain_qwen3.servers.dialects import Dialect
+from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, VLLM
 from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
 
@@ -21,7 +26,10 @@ if TYPE_CHECKING:
 URL = "https://example.com/a.png"
 IMAGE = {"type": "image_url", "image_url": {"url": URL}}
 DATA = "data:image/png;base64,AAAA"
+DATA_JPEG = "data:image/jpeg;base64,AAAA"
 IMAGE_DATA = {"type": "image_url", "image_url": {"url": DATA}}
+IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iQAB"}}
+IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iQAB"}}
 
 
 @pytest.mark.parametrize(
@@ -46,15 +54,33 @@ IMAGE_DATA = {"type": "image_url", "image_url": {"url": DATA}}
             {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}},
         ),
         ({"type": "video", "video": URL}, {"type": "video_url", "video_url": {"url": URL}}),
-        ({"type": "video", "video": [URL, URL], "fps": 1}, {"type": "video", "video": [URL, URL], "fps": 1}),
         ({"type": "file", "base64": "AAAA", "mime_type": "image/png"}, IMAGE_DATA),
         ({"type": "file", "base64": "SGk=", "mime_type": "text/plain"}, {"type": "text", "text": "Hi"}),
         ({"type": "text-plain", "text": "Hi", "mime_type": "text/plain"}, {"type": "text", "text": "Hi"}),
         ({"type": "image_embeds", "image_embeds": "x"}, {"type": "image_embeds", "image_embeds": "x"}),
+        ({"type": "image", "data": "AAAA", "mimeType": "image/png"}, IMAGE_DATA),  # JavaScript, MCP
+        ({"type": "image", "image": DATA, "mediaType": "image/png"}, IMAGE_DATA),
+        ({"type": "file", "data": "AAAA", "mimeType": "image/png"}, IMAGE_DATA),
+        (
+            {"type": "input_image", "image_url": URL, "detail": "low"},
+            {**IMAGE, "image_url": {"url": URL, "detail": "low"}},
+        ),
+        ({"image": {"format": "png", "source": {"bytes": b"\x89\0\1"}}}, IMAGE_BYTES),  # Bedrock
+        ({"inline_data": {"mime_type": "image/png", "data": "AAAA"}}, IMAGE_DATA),  # Gemini
+        ({"type": "media", "mime_type": "image/png", "data": "AAAA"}, IMAGE_DATA),
+        ({"type": "image", "base64": b"AAAA", "mime_type": "image/png"}, IMAGE_DATA),  # b64encode without decode
+        ({"type": "image", "base64": "AA\nAA\n", "mime_type": "image/png"}, IMAGE_DATA),
+        ({"type": "image", "base64": b"\x89\0\1", "mime_type": "image/png"}, IMAGE_BYTES),
+        ({"type": "resource", "resource": {"uri": "a://b", "mimeType": "image/png", "blob": "AAAA"}}, IMAGE_DATA),
+        ({"type": "resource", "resource": {"uri": "a://b", "text": "Hi"}}, {"type": "text", "text": "Hi"}),
+        (
+            {"type": "video", "video": [DATA_JPEG, {"type": "image", "base64": "BBBB", "mime_type": "image/jpeg"}]},
+            {"type": "video_url", "video_url": {"url": "data:video/jpeg;base64,AAAA,BBBB"}},
+        ),
     ],
 )
 def test_writes_openais_part_when_it_came_in_any_form(part: dict[str, Any], wire: dict[str, Any]):
-    """Protects code from LangChain v1, v0, OpenAI, Anthropic and Qwen's own cards; settings beside the data stay."""
+    """Protects code written for LangChain v1, v0 and JavaScript, OpenAI, Anthropic, Bedrock, Gemini, MCP and Qwen."""
     before = repr(part)
     assert write_media(part, VLLM) == wire
     assert repr(part) == before
@@ -139,10 +165,11 @@ def test_sends_media_in_human_and_tool_messages_when_text_stands_beside_it():
         "What ",
         {"type": "text", "text": "is it?"},
     ]
-    expected = [{"type": "text", "text": "Look: "}, IMAGE, {"type": "text", "text": "What is it?"}]
     messages = [HumanMessage(parts), ToolMessage(parts, tool_call_id="1")]
     wire = write_messages(messages, VLLM, replay="all", line=find_line("Qwen/Qwen3-VL-8B-Instruct"))
-    assert [message["content"] for message in wire] == [expected, expected]
+    first = {"type": "text", "text": "Look: "}
+    assert wire[0]["content"] == [first, IMAGE, {"type": "text", "text": "What is it?"}]
+    assert wire[1]["content"] == [first, IMAGE, {"type": "text", "text": "What \nis it?"}]
 
 
 def test_reads_a_file_when_it_is_told_to(tmp_path: Path):
@@ -156,3 +183,174 @@ def test_reads_a_file_when_it_is_told_to(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"data")
     with pytest.raises(MediaError, match="suffix"):
         read_media(tmp_path / "a")
+
+
+BAD_PARTS: list[tuple[dict[str, Any], str]] = [
+    ({"type": "file", "url": "resource://docs/1", "mime_type": "text/html"}, "resource://, which no server reads"),
+    ({"type": "file", "base64": "!!!x", "mime_type": "text/plain"}, "no base64"),
+    ({"type": "file", "base64": "AAA", "mime_type": "text/plain"}, "no base64"),
+    ({"type": "image", "base64": "ß", "mime_type": "image/png"}, "no base64"),
+    ({"type": "image", "base64": 7, "mime_type": "image/png"}, "data is a int"),
+    ({"type": "image", "image": object()}, "holds a object"),
+    ({"type": "image", "image": [URL]}, "holds a list"),
+    ({"type": "image", "image": "/srv/cat.png"}, "read_media"),
+    ({"type": "image", "url": "C:\\cat.png"}, "read_media"),
+    ({"type": "image", "url": "file:///srv/cat.png"}, "read_media"),
+    ({"type": "image_url", "image_url": {"url": "./cat.png"}}, "read_media"),
+    ({"type": "image_url", "image_url": "cat.png"}, "read_media"),
+    ({"type": "image_url", "image_url": {"url": None}}, "neither url nor base64"),
+    ({"type": "image_url", "image_url": {"url": 7}}, "URL is a int"),
+    ({"type": "image_url", "image_url": None}, "neither url nor base64"),
+    ({"type": "video", "video": [URL]}, "frames as base64"),
+    ({"type": "video", "video": []}, "frames as base64"),
+    ({"type": "video", "video": [7]}, "frame of the video part is a int"),
+    ({"type": "input_audio", "input_audio": {"format": "wav"}}, "no data"),
+    ({"type": "text", "text": None}, "no text"),
+    ({"type": "text"}, "no text"),
+    ({"type": "text", "text": 7}, "a int for its text"),
+    ({"a": 1}, "has no type"),
+]
+
+
+@pytest.mark.parametrize(("part", "text"), BAD_PARTS)
+def test_names_the_position_and_the_fix_when_a_users_part_is_bad(part: dict[str, Any], text: str):
+    """Protects from another library's error, and from a path, bytes or None in the prompt."""
+    messages = [HumanMessage("q"), HumanMessage(["look", part])]
+    with pytest.raises(MediaError, match=rf"^messages\[1\]\.content\[1\]: .*{re.escape(text)}"):
+        write_messages(messages, VLLM, replay="all")
+
+
+@pytest.mark.parametrize("part", [part for part, _ in BAD_PARTS if "a" not in part])
+@pytest.mark.filterwarnings("ignore:a part of a tool's result")
+def test_says_what_a_tools_part_was_when_it_is_bad(part: dict[str, Any]):
+    """Protects the thread: nobody can change what a tool answered."""
+    (wire,) = write_messages([ToolMessage(["look", part], tool_call_id="1")], VLLM, replay="all")
+    assert re.fullmatch(r"look\n\[.+: not shown, this model cannot be given it\]", wire["content"])
+
+
+DATA_VALUES = [b"AAAA", b"\x89\0", "", "AAAA", "!", URL, DATA, "/a", "a://b"]
+VALUES = st.sampled_from([None, 7, *DATA_VALUES, [], ["x"], {}, {"a": 1}])
+KEYS = st.sampled_from(
+    [
+        *("type", "text", "url", "uri", "base64", "data", "bytes", "mime_type", "mimeType", "format", "source"),
+        *("image", "image_url", "video", "video_url", "audio", "file", "input_audio", "resource", "document"),
+        *("inline_data", "file_data", "title", "name", "filename", "extras", "fps", "detail", "content", "input"),
+    ]
+)
+TYPES = st.sampled_from(
+    [
+        *(
+            "text",
+            "image",
+            "video",
+            "audio",
+            "file",
+            "text-plain",
+            "image_url",
+            "video_url",
+            "input_audio",
+            "audio_url",
+        ),
+        *("input_image", "document", "media", "resource", "resource_link", "reasoning", "tool_use"),
+        *("tool_result", "refusal", "non_standard", "weird"),
+    ]
+)
+INNER = st.dictionaries(KEYS, VALUES, max_size=4)
+PARTS = st.builds(lambda kind, part: {"type": kind, **part}, TYPES, st.dictionaries(KEYS, VALUES | INNER, max_size=4))
+
+
+@given(PARTS | st.dictionaries(KEYS, VALUES | INNER, min_size=1, max_size=4), st.sampled_from(list(DIALECTS.values())))
+@pytest.mark.filterwarnings("ignore")
+def test_raises_nothing_but_a_media_error_when_a_part_is_anything(part: dict[str, Any], dialect: Dialect):
+    """Protects from raw errors of every kind: a part is written, or refused as a part; in a tool's message written."""
+    before = repr(part)
+    with suppress(MediaError):
+        write_messages([HumanMessage([part])], dialect, replay="all")
+    write_messages([ToolMessage([part], tool_call_id="1"), AIMessage("")], dialect, replay="all")
+    assert repr(part) == before
+
+
+# -- parts × servers × roles ------------------------------------------------------------------------------------------
+
+MEDIA: dict[str, dict[str, Any]] = {
+    "image by URL": {"type": "image", "url": URL},
+    "image by data": {"type": "image", "base64": "AAAA", "mime_type": "image/png"},
+    "video by URL": {"type": "video", "url": "https://example.com/a.mp4"},
+    "video by data": {"type": "video", "base64": "AAAA", "mime_type": "video/mp4"},
+    "video by frames' URLs": {"type": "video", "video": [URL, URL]},
+    "video by frames' data": {"type": "video", "video": [DATA_JPEG, DATA_JPEG]},
+    "audio by URL": {"type": "audio", "url": AUDIO_URL},
+    "audio by data": AUDIO,
+    "text file": {"type": "file", "base64": "SGk=", "mime_type": "text/plain"},
+    "JSON": {"type": "file", "base64": "eyJhIjoxfQ==", "mime_type": "application/json"},
+    "PDF": {"type": "file", "base64": "AAAA", "mime_type": "application/pdf", "filename": "a.pdf"},
+    "resource link": {"type": "file", "url": "resource://docs/1", "mime_type": "text/html"},
+}
+OMNI = "Qwen/Qwen3-Omni-30B-A3B-Instruct"
+
+
+def takes(dialect: Dialect, line: ModelLine, name: str) -> bool:
+    """What docs/multimodal.md says of a part: whether it can reach the model."""
+    kind, _, how = name.partition(" ")
+    if kind in ("text", "JSON"):
+        return True
+    if kind in ("PDF", "resource"):
+        return kind == "PDF" and dialect.files
+    if kind not in dialect.media_kinds or kind not in line.inputs:
+        return False
+    if "frames" in how:
+        return dialect.video_frames == "list" or (dialect.video_frames == "jpeg" and "data" in how)
+    return "data" in how or not (dialect.base64_media_only or (kind == "audio" and dialect.audio == "base64"))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("model", ["Qwen/Qwen3-8B", "Qwen/Qwen3-VL-8B-Instruct", OMNI])
+@pytest.mark.parametrize("name", MEDIA)
+def test_sends_a_part_or_says_why_not_for_every_server_and_role(dialect: Dialect, model: str, name: str):
+    """Protects the table of parts and servers: a user's part goes out or is an error, a tool's never ends a thread."""
+    forget_warnings()
+    line = find_line(model, dialect.name)
+    assert line is not None
+    user, result = HumanMessage([MEDIA[name]]), ToolMessage([MEDIA[name]], tool_call_id="1")
+    if takes(dialect, line, name):
+        sent = [message["content"] for message in write_messages([user, result], dialect, replay="all", line=line)]
+        assert sent[0] == sent[1]
+        return
+    with pytest.raises(MediaError):
+        write_messages([user], dialect, replay="all", line=line)
+    for times in range(2):
+        with pytest.warns(UnsupportedSettingWarning, match="tool's result") if not times else nullcontext():
+            (wire,) = write_messages([result], dialect, replay="all", line=line)
+        assert "not shown" in wire["content"]
+        assert str(MEDIA[name].get("url", "")) in wire["content"]
+        assert "AAAA" not in wire["content"]
+
+
+# -- settings of a part -----------------------------------------------------------------------------------------------
+
+SETTINGS: dict[str, Any] = {"fps": 2, "min_pixels": 4, "max_pixels": 16}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("holder", [None, "extras", "metadata"])
+def test_puts_a_parts_settings_where_the_server_reads_them_or_warns(dialect: Dialect, holder: str | None):
+    """Protects fps and pixels from silence: they are read, or a warning says that they are not."""
+    forget_warnings()
+    part = {"type": "image", **MEDIA["image by data"], **({holder: SETTINGS} if holder else SETTINGS)}
+    wire = write_messages([HumanMessage([part])], dialect, replay="all")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fields = lift_media_settings(wire, dialect)
+    beside = {key: value for key, value in wire[0]["content"][0].items() if key in SETTINGS}
+    where = dialect.media_settings
+    assert beside == (SETTINGS if where in ("part", "unknown") else {})
+    assert fields == ({where: SETTINGS} if where == "mm_processor_kwargs" else {})
+    assert len(caught) == (0 if where in ("part", "mm_processor_kwargs") else len(SETTINGS))
+
+
+def test_warns_when_parts_of_one_request_want_different_settings():
+    """Protects from one picture's pixels that are taken for another's: vLLM reads them once."""
+    parts: list[Any] = [{**MEDIA["image by data"], "max_pixels": size} for size in (16, 16, 32)]
+    wire = write_messages([HumanMessage(parts)], VLLM, replay="all")
+    with pytest.warns(UnsupportedSettingWarning, match="once for all parts"):
+        assert lift_media_settings(wire, VLLM) == {"mm_processor_kwargs": {"max_pixels": 16}}

@@ -1,0 +1,213 @@
+"""Content blocks of LangChain, OpenAI (both APIs), Anthropic, Bedrock and Gemini → the one form that is sent. Pure.
+
+A history may come from another model: its blocks say the same things under other names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic_core import to_json
+
+from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.request.media import MediaError, describe_part, find_kind, write_media
+
+if TYPE_CHECKING:
+    from langchain_qwen3.profiles import ModelLine
+    from langchain_qwen3.servers.dialects import Dialect
+
+_TEXT_BLOCKS = frozenset({"text", "input_text", "output_text", "summary_text", "reasoning_text"})
+_REASONING_BLOCKS = frozenset({"reasoning", "thinking", "reasoning_content", "redacted_thinking"})
+_CALL_BLOCKS = frozenset({"tool_call", "tool_use", "function_call", "tool_call_chunk", "invalid_tool_call"})
+_RESULT_BLOCKS = frozenset({"tool_result", "function_call_output"})
+# Bedrock's blocks have no type, their one key says it.
+_UNTYPED = {
+    "text": "text",
+    "reasoningContent": "reasoning_content",
+    "toolUse": "tool_use",
+    "toolResult": "tool_result",
+}
+
+
+class WireCall(NamedTuple):
+    """A tool call as it goes out."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+def iter_blocks(content: str | Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the blocks of a message's content, each with a type where it can be told."""
+    for part in [content] if isinstance(content, str) else content:
+        if isinstance(part, str):
+            yield {"type": "text", "text": part}
+            continue
+        block = dict(part)
+        if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
+            block = {**block["value"], "_as_it_is": True}  # LangChain's wrapper of what it does not know
+        if "type" not in block:
+            key = next((key for key in _UNTYPED if key in block), None)
+            if key == "text":
+                block["type"] = "text"
+            elif key is not None:
+                block = {"type": _UNTYPED[key], **(block[key] if isinstance(block[key], Mapping) else {})}
+        yield block
+
+
+def is_reasoning(block: Mapping[str, Any]) -> bool:
+    """Whether a block is reasoning, opaque reasoning included."""
+    return _has_type(block, _REASONING_BLOCKS)
+
+
+def is_call(block: Mapping[str, Any]) -> bool:
+    """Whether a block is a call of one of the caller's tools."""
+    return _has_type(block, _CALL_BLOCKS)
+
+
+def is_result(block: Mapping[str, Any]) -> bool:
+    """Whether a block is a tool's result, which Anthropic and Bedrock put into user messages."""
+    return _has_type(block, _RESULT_BLOCKS)
+
+
+def read_reasoning_block(block: Mapping[str, Any]) -> str:
+    """Return the text of a reasoning block, without its signature; "" for one that is encrypted."""
+    for key in ("reasoning", "thinking", "reasoning_content", "reasoningText", "text"):
+        value = block.get(key)
+        if isinstance(value, str) and value:
+            return value
+        if isinstance(value, Mapping) and isinstance(value.get("text"), str):
+            return str(value["text"])
+    summary = block.get("summary") or block.get("content")
+    if isinstance(summary, str):
+        return summary
+    texts = [item.get("text") for item in summary or () if isinstance(item, Mapping)]
+    return "\n\n".join(text for text in texts if isinstance(text, str) and text)
+
+
+def read_call_block(block: Mapping[str, Any]) -> WireCall:
+    """Return the call of a block in any of its forms."""
+    id_ = block.get("id") or block.get("toolUseId") or ""
+    if block.get("type") == "function_call":  # OpenAI's Responses: `id` is the item's, `call_id` the call's
+        id_ = block.get("call_id") or id_
+    arguments: Any = next((block[key] for key in ("args", "input", "arguments") if key in block), {})
+    return WireCall(str(id_), str(block.get("name") or "unknown"), write_arguments(arguments))
+
+
+def read_result_id(block: Mapping[str, Any]) -> str:
+    """Return which call a result block answers."""
+    return str(next((block[key] for key in ("tool_use_id", "toolUseId", "call_id") if block.get(key)), ""))
+
+
+def write_arguments(arguments: Any) -> str:
+    """Return a call's arguments as a JSON object, an empty one for what is none: llama.cpp answers 500 to others."""
+    if isinstance(arguments, str):
+        try:
+            return arguments if isinstance(json.loads(arguments), dict) else "{}"
+        except ValueError:
+            return "{}"
+    if not isinstance(arguments, dict):
+        return "{}"
+    try:
+        # NaN and Infinity, which Python reads and JSON does not have, become null.
+        return to_json(arguments, inf_nan_mode="null").decode()
+    except ValueError:  # half a surrogate pair, which only an escape can carry
+        return json.dumps(arguments)
+
+
+def read_text(block: Mapping[str, Any]) -> str | None:
+    """Return what a block says in words, None for one that is no text.
+
+    Raises:
+        MediaError: It is a text block without text.
+    """
+    if block.get("type") == "refusal":
+        return str(block.get("refusal") or "")
+    if not _has_type(block, _TEXT_BLOCKS):
+        return None
+    text = block.get("text")
+    if not isinstance(text, str):
+        what = "no text" if text is None else f"a {type(text).__name__} for its text"
+        raise MediaError(f'the text part has {what}: give {{"type": "text", "text": "…"}}, or leave it out')
+    return text
+
+
+def write_parts(
+    content: Sequence[Any], dialect: Dialect, line: ModelLine | None, *, role: str = "user"
+) -> str | list[dict[str, Any]]:
+    """Return content parts in the server's form, neighbouring texts as one; a plain string where all is text.
+
+    Texts of a user or system message are pieces of one text and join as they stand: engines would put a newline
+    between parts that nobody wrote (measured on vLLM 0.32 and llama.cpp). A file's text stands apart from them, and
+    the items of a tool's list from each other, by the newline that engines put there.
+
+    Args:
+        content: The parts of one message.
+        dialect: The server.
+        line: The checkpoint's line, None when nothing tells it.
+        role: Whose message it is. In a tool's, a part that cannot be sent becomes a line of text that says what it
+            was: nobody can change what a tool answered, and the thread is not to die of it.
+
+    Raises:
+        MediaError: A part of another role's message cannot be sent; the text names its position.
+    """
+    written: list[dict[str, Any]] = []
+    was_document = False
+    for index, block in enumerate(iter_blocks(content)):
+        is_document = find_kind(block) == "file"
+        try:
+            part = _write_block(block, dialect, line, role)
+        except MediaError as error:
+            if role != "tool":
+                raise MediaError(f"content[{index}]: {error}") from None
+            is_document = False
+            part = {"type": "text", "text": f"[{describe_part(block)}: not shown, this model cannot be given it]"}
+            warn_once(f"a part of a tool's result became a line of text ({describe_part(block)}): {error}")
+        if part is None:
+            continue
+        if written and _is_plain_text(written[-1]) and _is_plain_text(part):
+            apart = "\n\n" if is_document or was_document else "\n" if role == "tool" else ""
+            written[-1]["text"] += apart + part["text"]
+        else:
+            written.append(part)
+        was_document = is_document
+    if not written:
+        return ""
+    if len(written) == 1 and _is_plain_text(written[0]):
+        return str(written[0]["text"])
+    return written
+
+
+def warn_left_out(block: Mapping[str, Any], role: str) -> None:
+    """Warn that a block has no place on the wire."""
+    kind = block.get("type") or f"with {', '.join(map(str, block))}"
+    warn_once(f"a content block {kind!r} of {role} message has no place in a chat request, it was not sent")
+
+
+def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None, role: str) -> dict[str, Any] | None:
+    if block.pop("_as_it_is", False) and "type" in block:
+        return block
+    if (text := read_text(block)) is not None:
+        part: dict[str, Any] = {"type": "text", "text": text}
+        if dialect.cache_control and "cache_control" in block:
+            part["cache_control"] = block["cache_control"]
+        return part
+    if is_reasoning(block) or is_call(block):
+        if read_reasoning_block(block) or is_call(block):
+            warn_left_out(block, f"a {role}")
+        return None
+    if role == "tool" and find_kind(block) is None:  # a tool's own JSON
+        value = block["json"] if block.keys() == {"json"} else block
+        return {"type": "text", "text": json.dumps(value, ensure_ascii=False, default=str)}
+    return write_media(block, dialect, line)
+
+
+def _has_type(block: Mapping[str, Any], types: frozenset[str]) -> bool:
+    kind = block.get("type")
+    return isinstance(kind, str) and kind in types
+
+
+def _is_plain_text(block: Mapping[str, Any]) -> bool:
+    return block.get("type") == "text" and "cache_control" not in block

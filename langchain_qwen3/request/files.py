@@ -1,0 +1,104 @@
+"""Files of text → text: which kinds are text, and how their bytes are read. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import mimetypes
+import re
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+# A type whose last word, or last suffix after "+", names a notation that people read.
+_NOTATIONS = (
+    "json|jsonl|json5|ndjson|jsonlines|xml|yaml|toml|csv|sql|graphql|javascript|ecmascript|typescript|python|"
+    r"python-code|sh|csh|shellscript|powershell|perl|ruby|php|httpd-php|lua|rust|tex|latex|texinfo|subrip|diff|patch|"
+    "ini|properties|www-form-urlencoded|rfc822"
+)
+_TEXT_TYPE = re.compile(rf"text/.*|[^/]+/(?:.*\+)?(?:x-)?(?:{_NOTATIONS})")
+_MEDIA_TYPE = re.compile(r"(?:image|audio|video)/.*")
+# Nobody said what it is: the bytes decide.
+_UNKNOWN_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-empty"})
+_MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_GUESSED = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1251", "utf_16_le", "utf_16_be"]
+_FEWEST_BYTES = 16
+"""Below this a guess is wrong too often: five characters of GBK read as Korean."""
+
+
+class DataUri(NamedTuple):
+    """What a data URI holds."""
+
+    mime: str
+    charset: str | None
+    data: bytes
+
+
+def read_data_uri(uri: str) -> DataUri:
+    """Take a data URI apart.
+
+    Raises:
+        ValueError: The data is no base64 although the URI says so.
+    """
+    head, _, data = uri[len("data:") :].partition(",")
+    mime, *settings = [word.strip() for word in head.split(";")]
+    charset = next(
+        (word[len("charset=") :].strip('"') for word in settings if word.lower().startswith("charset=")), None
+    )
+    if "base64" not in (word.lower() for word in settings):
+        return DataUri(mime.lower(), charset, unquote_to_bytes(data))
+    try:
+        return DataUri(mime.lower(), charset, base64.b64decode(data, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"the data is no base64 ({error})") from None
+
+
+def find_type(mime: str, name: str) -> str:
+    """Return the type of a file: what it says itself, else what its name tells, else ""."""
+    mime = mime.partition(";")[0].strip().lower()
+    if mime in _UNKNOWN_TYPES:
+        return mimetypes.guess_type(name)[0] or ""
+    return mime
+
+
+def is_text_type(mime: str) -> bool:
+    """Whether a type is one of text; SVG is, for no model reads it as a picture."""
+    return _TEXT_TYPE.fullmatch(mime) is not None
+
+
+def is_media_type(mime: str) -> bool:
+    """Whether a type is that of a picture, a video or audio."""
+    return _MEDIA_TYPE.fullmatch(mime) is not None and not is_text_type(mime)
+
+
+def decode_text(data: bytes, charset: str | None = None, *, guess: bool = True) -> str:
+    """Decode a text file: by its charset, by its mark, as UTF-8, else by what its bytes look like.
+
+    Args:
+        data: The file.
+        charset: What its type says.
+        guess: Look at the bytes where nothing else tells.
+
+    Raises:
+        ValueError: It is no text, or in an encoding that cannot be told.
+    """
+    marked = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
+    for encoding in (charset, marked, "utf-8"):
+        try:
+            if encoding and "\0" not in (text := data.decode(encoding)):
+                return text
+        except (LookupError, UnicodeError):
+            continue
+    if guess and len(data) >= _FEWEST_BYTES:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(data, cp_isolation=_GUESSED).best()
+        if best is not None and "\0" not in (text := str(best)):
+            return text
+    raise ValueError("its encoding cannot be told")

@@ -1,0 +1,169 @@
+"""What holds between the messages of a request: results answer their calls, and a template can render the whole. Pure.
+
+Qwen's templates write no call ids into the prompt, so the nth result is read as that of the nth call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.request.messages import ASSISTANTS, MessageError, Replay, write_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.messages import BaseMessage
+
+    from langchain_qwen3.profiles import ModelLine
+    from langchain_qwen3.servers.dialects import Dialect
+
+Wire = list[dict[str, Any]]
+
+_NO_RESULT = "[no result: this call was not carried out]"
+
+
+def write_history(  # noqa: PLR0913  # what decides about a message
+    messages: Sequence[BaseMessage],
+    dialect: Dialect,
+    line: ModelLine | None,
+    *,
+    replay: Replay,
+    normalize: bool,
+    continues: bool = False,
+    piece: bool = False,
+) -> Wire:
+    """Return the messages of a request, put right and checked unless they are to be sent as they are.
+
+    Args:
+        messages: The conversation.
+        dialect: The server.
+        line: The checkpoint's line, None when nothing tells it.
+        replay: Whose reasoning goes back, see `write_messages`.
+        normalize: Put right what a template would refuse, drop or confuse.
+        continues: A last message of the assistant, if the server would continue it, would be continued by surprise.
+        piece: The messages are to be counted, so they may be a piece of a conversation, in either direction.
+
+    Raises:
+        MessageError: No template could render the messages.
+        MediaError: A part cannot be sent to this server or checkpoint.
+    """
+    if piece:
+        messages = restore_order(messages)
+    wire = write_messages(messages, dialect, replay=replay, normalize=normalize, line=line)
+    if normalize and not piece:
+        wire = answer_calls(wire)
+        check_messages(wire, dialect, line, continues=continues)
+    return wire
+
+
+def answer_calls(wire: Wire) -> Wire:
+    """Return messages in which each call is followed by its result, in the order of the calls.
+
+    A result that is missing becomes a line that says so, and one that answers no call gets a call of its own, each
+    with a warning that names the id: hosted services answer 400 to both, and in a template without ids every later
+    result would move to the wrong call.
+    """
+    if not any(message["role"] == "tool" or "tool_calls" in message for message in wire):
+        return wire
+    settled: Wire = []
+    start = 0
+    while start < len(wire):
+        end = start + 1
+        while end < len(wire) and wire[end]["role"] != "assistant":
+            end += 1
+        settled += _settle_step(wire[start:end])
+        start = end
+    return settled
+
+
+def restore_order(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
+    """Return a piece of a conversation in the order of the conversation.
+
+    Core's `trim_messages` counts pieces from the end, reversed but for a first system message, and whose reasoning is
+    sent depends on the order (https://github.com/langchain-ai/langchain/issues/29637). Results beside their calls tell
+    the direction. Without any, it matters only where an assistant's message stands at an end, and is taken as reversed:
+    that is right for trimming, and a question to come will drop the reasoning of a last answer.
+    """
+    start = 1 if messages and messages[0].type == "system" else 0
+    piece = messages[start:]
+    if not piece or _is_in_order(piece):
+        return messages
+    return [*messages[:start], *reversed(piece)]
+
+
+def _is_in_order(piece: Sequence[BaseMessage]) -> bool:
+    called: set[str] = set()
+    answered: set[str] = set()
+    for message in piece:
+        if message.type in ("tool", "ToolMessageChunk"):
+            id_ = getattr(message, "tool_call_id", "")
+            if id_ in called:
+                return True
+            answered.add(id_)
+            continue
+        calls = (*getattr(message, "tool_calls", ()), *getattr(message, "invalid_tool_calls", ()))
+        ids = {call["id"] or "" for call in calls}
+        if ids & answered:
+            return False
+        called |= ids
+    return piece[0].type not in ASSISTANTS and piece[-1].type not in ASSISTANTS
+
+
+def check_messages(wire: Wire, dialect: Dialect, line: ModelLine | None = None, *, continues: bool = False) -> None:
+    """Raise before anything is sent when no template could render the conversation.
+
+    Args:
+        wire: The messages as sent.
+        dialect: The server, which begins a new turn after an assistant's last message or continues that.
+        line: The checkpoint's line, None when nothing tells it.
+        continues: The model will think, and nobody asked it to continue the last message.
+
+    Raises:
+        MessageError: There is no message, none of the user where the template needs one, or the server would continue
+            the assistant's last message although the model thinks.
+    """
+    if not wire:
+        raise MessageError("messages are empty: add a HumanMessage")
+    if line is not None and line.needs_user and not any(message["role"] == "user" for message in wire):
+        raise MessageError(
+            f"messages hold no user message, and the template of {line.name} needs one: add a HumanMessage, "
+            "or pass normalize_messages=False to send them as they are"
+        )
+    if continues and dialect.continues_assistant and wire[-1]["role"] == "assistant":
+        raise MessageError(
+            f"the last message is the assistant's, and {dialect.title} would continue it, which a thinking model "
+            "cannot: end with a HumanMessage or ToolMessage, pass enable_thinking=False, or normalize_messages=False "
+            "to send them as they are"
+        )
+
+
+def _settle_step(step: Wire) -> Wire:
+    """Settle the messages from one of the assistant to the next."""
+    calls = [(call["id"], call["function"]["name"]) for call in step[0].get("tool_calls", ())]
+    results = [message for message in step if message["role"] == "tool"]
+    if [message["tool_call_id"] for message in results] == [id_ for id_, _ in calls] and (
+        step[1 : len(results) + 1] == results
+    ):
+        return step
+    answers: Wire = []
+    for id_, name in calls:
+        answer = next((message for message in results if message["tool_call_id"] == id_), None)
+        if answer is None:
+            warn_once(f"messages hold no result of the call {id_!r} ({name}): a line in its place says so")
+            answer = {"role": "tool", "content": _NO_RESULT, "tool_call_id": id_}
+        else:
+            results.remove(answer)
+        answers.append(answer)
+    head = step[:1] if step[0]["role"] == "assistant" else []
+    rest: Wire = []
+    for message in step[len(head) :]:
+        if message["role"] != "tool":
+            rest.append(message)
+        elif any(message is foreign for foreign in results):
+            id_ = message["tool_call_id"]
+            warn_once(f"messages hold a result of {id_!r}, which no call before it has: a call of its own was added")
+            function = {"name": "unknown", "arguments": "{}"}
+            call = {"type": "function", "id": id_, "function": function}
+            rest += [{"role": "assistant", "content": "", "tool_calls": [call]}, message]
+    return [*head, *answers, *rest]

@@ -1,0 +1,199 @@
+"""Content blocks of every provider: what they say reaches the server, whatever they are called."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+
+from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3.request.messages import read_reasoning, write_messages
+from langchain_qwen3.servers.dialects import DIALECTS, Dialect
+from langchain_qwen3.servers.engines import VLLM
+
+SIGNATURE = "c2lnbmF0dXJl"
+CALL = {"type": "function", "id": "c1", "function": {"name": "f", "arguments": {"a": 1}}}
+# What a model thinks, says and calls, as the clients of other providers keep it.
+HISTORIES: dict[str, list[Any]] = {
+    "LangChain v1": [
+        {"type": "reasoning", "reasoning": "Think."},
+        {"type": "text", "text": "Say."},
+        {"type": "tool_call", "id": "c1", "name": "f", "args": {"a": 1}},
+    ],
+    "Anthropic": [
+        {"type": "thinking", "thinking": "Think.", "signature": SIGNATURE},
+        {"type": "redacted_thinking", "data": SIGNATURE},
+        {"type": "text", "text": "Say.", "citations": []},
+        {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}},
+    ],
+    "Bedrock through LangChain": [
+        {"type": "reasoning_content", "reasoning_content": {"text": "Think.", "signature": SIGNATURE}},
+        {"type": "text", "text": "Say."},
+        {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}},
+    ],
+    "Bedrock's own": [
+        {"reasoningContent": {"reasoningText": {"text": "Think.", "signature": SIGNATURE}}},
+        {"text": "Say."},
+        {"toolUse": {"toolUseId": "c1", "name": "f", "input": {"a": 1}}},
+    ],
+    "Gemini": [
+        {"type": "thinking", "thinking": "Think.", "signature": SIGNATURE},
+        {"type": "text", "text": "Say.", "extras": {"signature": SIGNATURE}},
+        {"type": "function_call", "id": "c1", "name": "f", "args": {"a": 1}},
+    ],
+    "OpenAI Responses": [
+        {
+            "type": "reasoning",
+            "id": "rs_1",
+            "summary": [{"type": "summary_text", "text": "Think."}],
+            "encrypted_content": SIGNATURE,
+        },
+        {"type": "output_text", "text": "Say.", "annotations": []},
+        {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
+    ],
+    "OpenAI Responses, open reasoning": [
+        {"type": "reasoning", "id": "rs_1", "content": [{"type": "reasoning_text", "text": "Think."}]},
+        {"type": "text", "text": "Say."},
+        {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
+    ],
+    "strings among blocks": [
+        {"type": "thinking", "thinking": "Think."},
+        "Say.",
+        {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}},
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh_warnings() -> None:
+    """Let each test see the warnings that another gave."""
+    forget_warnings()
+
+
+def write(*messages: BaseMessage, dialect: Dialect = VLLM) -> list[dict[str, Any]]:
+    """The wire form."""
+    return write_messages(messages, dialect, replay="all")
+
+
+@pytest.mark.parametrize("content", HISTORIES.values(), ids=HISTORIES)
+@pytest.mark.parametrize("parsed", [True, False], ids=["calls read by LangChain", "blocks alone"])
+def test_sends_what_was_thought_said_and_called_when_another_model_wrote_it(content: list[Any], *, parsed: bool):
+    """Protects a thread that changes its model: nothing is lost, no signature is sent, no call comes twice."""
+    calls: list[Any] = [{"id": "c1", "name": "f", "args": {"a": 1}}] if parsed else []
+    (wire,) = write(AIMessage(content, tool_calls=calls))
+    assert (wire["reasoning"], wire["content"]) == ("Think.", "Say.")
+    (call,) = wire["tool_calls"]
+    assert {**call, "function": {**call["function"], "arguments": json.loads(call["function"]["arguments"])}} == CALL
+    assert SIGNATURE not in json.dumps(wire)
+
+
+@pytest.mark.parametrize("content", HISTORIES.values(), ids=HISTORIES)
+def test_is_the_same_text_when_it_comes_through_content_blocks(content: list[Any]):
+    """Protects LangChain's own reading of another's blocks: v1 blocks say what the blocks they came from say."""
+    message = AIMessage(content)
+    again = AIMessage(content=[dict(block) for block in message.content_blocks])
+    assert write(again)[0]["content"] == write(message)[0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "reasoning"),
+    [
+        ({"reasoning_content": "a"}, "a"),
+        ({"reasoning": "a"}, "a"),
+        (
+            {"reasoning": {"summary": [{"type": "summary_text", "text": "a"}, {"type": "summary_text", "text": "b"}]}},
+            "a\n\nb",
+        ),
+        ({"reasoning_content": "", "reasoning": "a"}, "a"),
+        ({"reasoning": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_reads_reasoning_when_a_client_keeps_it_beside_the_content(kept: dict[str, Any], reasoning: str):
+    """Protects histories of vLLM's own field name, of ChatOpenAI's Responses and of ours."""
+    assert read_reasoning(AIMessage("x", additional_kwargs=kept)) == reasoning
+
+
+def test_sends_a_refusal_as_what_was_said():
+    """Protects a thread in which a model refused: the refusal is its answer, as a block and beside the content."""
+    assert write(AIMessage([{"type": "refusal", "refusal": "No."}]))[0]["content"] == "No."
+    assert write(AIMessage("", additional_kwargs={"refusal": "No."}))[0]["content"] == "No."
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_result", "tool_use_id": "c1", "content": "r"},
+        {"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "r"}]},
+        {"toolResult": {"toolUseId": "c1", "content": [{"text": "r"}], "status": "success"}},
+        {"type": "function_call_output", "call_id": "c1", "output": "r"},
+    ],
+)
+def test_makes_a_result_a_message_when_it_stands_in_the_users(block: dict[str, Any]):
+    """Protects histories of Anthropic, Bedrock and the Responses API; the rest of the message follows."""
+    made = AIMessage("", tool_calls=[{"id": "c1", "name": "f", "args": {}}], additional_kwargs={"reasoning": "t"})
+    wire = write_messages([HumanMessage("q"), made, HumanMessage([block])], VLLM, replay="last_turn")
+    assert wire[2:] == [{"role": "tool", "content": "r", "tool_call_id": "c1"}]
+    assert wire[1]["reasoning"] == "t"  # a message of results begins no turn
+    wire = write(HumanMessage("q"), made, HumanMessage([block, {"type": "text", "text": "and?"}]))
+    assert wire[3] == {"role": "user", "content": "and?"}
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (AIMessage([{"type": "text", "text": "a"}, {"type": "web_search_call", "id": "x"}]), "web_search_call"),
+        (AIMessage([{"type": "image", "base64": "AAAA", "mime_type": "image/png"}]), "image"),
+        (HumanMessage([{"type": "reasoning", "reasoning": "x"}]), "reasoning"),
+        (HumanMessage([{"type": "tool_use", "id": "x", "name": "f", "input": {}}]), "tool_use"),
+    ],
+)
+def test_warns_when_a_block_has_no_place_on_the_wire(message: BaseMessage, kind: str):
+    """Protects from silence: what cannot be sent is named."""
+    with pytest.warns(UnsupportedSettingWarning, match=kind):
+        write(message)
+
+
+ITEMS = ["a.txt", "b.txt", ""]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
+def test_keeps_the_items_of_a_tools_list_apart(dialect: Dialect):
+    """Protects MCP tools, which give a block an item: engines put a newline between parts, Qwen3-VL's template none."""
+    content: list[Any] = [{"type": "text", "text": item} for item in ITEMS]
+    for made in (content, ITEMS, [*content[:1], *ITEMS[1:]]):
+        (wire,) = write(ToolMessage(made, tool_call_id="1"), dialect=dialect)
+        assert wire["content"] == "\n".join(ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ([{"rows": [1, 2]}], '{"rows": [1, 2]}'),
+        ([{"json": {"a": "é"}}], '{"a": "é"}'),
+        ([{"text": "x"}, {"text": "y"}], "x\ny"),
+        ([{"type": "search_result", "title": "t"}], '{"type": "search_result", "title": "t"}'),
+    ],
+)
+def test_sends_a_tools_own_json_as_text(content: list[Any], text: str):
+    """Protects tools that return lists of objects, Bedrock's JSON blocks and Anthropic's search results."""
+    assert write(ToolMessage(content, tool_call_id="1"))[0]["content"] == text
+
+
+ORDERS = [("c1", "c2"), ("c2", "c1")]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_invalid_call_keeps_its_place_when_the_order_is_known(order: tuple[str, str]):
+    """Protects the results behind it: blocks and the raw calls say in which order the model made them."""
+    bad: dict[str, Any] = {"id": "c1", "name": "f", "args": "{", "error": None, "type": "invalid_tool_call"}
+    good: dict[str, Any] = {"id": "c2", "name": "g", "args": {}}
+    blocks = [{**({"c1": bad, "c2": {**good, "type": "tool_call"}}[id_])} for id_ in order]
+    raw = [{"id": id_, "type": "function", "function": {"name": "f", "arguments": "{"}} for id_ in order]
+    for message in (
+        AIMessage(blocks, tool_calls=[good], invalid_tool_calls=[bad]),
+        AIMessage("", tool_calls=[good], invalid_tool_calls=[bad], additional_kwargs={"tool_calls": raw}),
+    ):
+        assert [call["id"] for call in write(message)[0]["tool_calls"]] == list(order)

@@ -1,0 +1,132 @@
+"""Files of text: every common kind and encoding is read, apart from the question; what is no text is told."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.request.blocks import write_parts
+from langchain_qwen3.request.files import decode_text, is_text_type, read_data_uri
+from langchain_qwen3.request.media import MediaError, read_media, write_media
+from langchain_qwen3.servers.engines import VLLM
+from langchain_qwen3.servers.hosts import OPENROUTER
+
+TEXT_TYPES = (
+    "text/plain",
+    "text/csv",
+    "text/html",
+    "text/markdown",
+    "text/x-python",
+    "application/json",
+    "application/ld+json",
+    "application/x-ndjson",
+    "application/jsonl",
+    "application/xml",
+    "application/atom+xml",
+    "image/svg+xml",
+    "application/yaml",
+    "application/x-yaml",
+    "application/toml",
+    "application/javascript",
+    "application/x-javascript",
+    "application/typescript",
+    "application/sql",
+    "application/graphql",
+    "application/x-sh",
+    "application/x-httpd-php",
+    "application/x-tex",
+    "application/x-subrip",
+    "application/x-www-form-urlencoded",
+    "message/rfc822",
+)
+OTHER_TYPES = ("application/pdf", "application/zip", "application/msword", "font/woff2", "image/png", "audio/wav")
+ENCODED = {
+    "UTF-8": ("naïve 世界", "utf-8"),
+    "UTF-8 with a mark": ("naïve 世界", "utf-8-sig"),
+    "UTF-16": ("naïve 世界", "utf-16"),
+    "UTF-32": ("naïve 世界", "utf-32"),
+    "GBK": ("请简述人工智能的发展历程，谢谢。今天天气很好。", "gbk"),
+    "Big5": ("請簡述人工智慧的發展歷程，謝謝。", "big5"),
+    "Shift JIS": ("こんにちは世界。今日はいい天気です。", "shift_jis"),
+    "EUC-KR": ("안녕하세요 세계 오늘 날씨가 좋습니다", "euc_kr"),
+    "Latin-1": ("naïve café déjà vu, crème brûlée", "latin-1"),
+    "Windows-1251": ("Привет, мир. Сегодня хорошая погода.", "cp1251"),
+    "nothing": ("", "utf-8"),
+}
+
+
+def build(data: bytes, mime: str = "text/plain", **more: Any) -> dict[str, Any]:
+    """A file part."""
+    return {"type": "file", "base64": base64.b64encode(data).decode(), "mime_type": mime, **more}
+
+
+@pytest.mark.parametrize("mime", TEXT_TYPES)
+def test_sends_a_file_as_text_when_its_type_is_one_of_text(mime: str):
+    """Protects JSON, XML, code and all that people read, which no server takes as a file."""
+    assert is_text_type(mime)
+    assert write_media(build(b"x: 1", mime), VLLM) == {"type": "text", "text": "x: 1"}
+    assert write_media(build(b"x: 1", mime), OPENROUTER) == {"type": "text", "text": "x: 1"}
+
+
+@pytest.mark.parametrize("mime", OTHER_TYPES)
+def test_takes_no_file_for_text_when_its_type_is_another(mime: str):
+    """Protects from a PDF or a picture that is read as letters."""
+    assert not is_text_type(mime)
+
+
+@pytest.mark.parametrize(("text", "encoding"), ENCODED.values(), ids=ENCODED)
+def test_reads_a_text_file_in_every_common_encoding(text: str, encoding: str):
+    """Protects files of other systems: a question about mojibake has no answer."""
+    assert decode_text(text.encode(encoding)) == text
+    assert write_media(build(text.encode(encoding)), VLLM)["text"] == text
+
+
+@pytest.mark.parametrize("mime", ["text/plain; charset=gbk", 'text/plain;charset="GBK"'])
+def test_reads_a_text_file_as_its_type_says_when_it_names_a_charset(mime: str):
+    """Protects short files, whose encoding cannot be guessed."""
+    assert write_media(build("你好".encode("gbk"), mime), VLLM)["text"] == "你好"
+
+
+@pytest.mark.parametrize(
+    "head", ["text/plain,x%3A%201", ",x%3A%201", "text/plain;charset=utf-8;base64,eDogMQ==", ";base64,eDogMQ=="]
+)
+def test_reads_a_data_uri_in_any_of_its_forms(head: str):
+    """Protects parts that other programs wrote: without base64, without a type, with a charset."""
+    uri = f"data:{head}"
+    assert read_data_uri(uri).data == b"x: 1"
+    assert write_media({"type": "file", "url": uri}, VLLM) == {"type": "text", "text": "x: 1"}
+
+
+@pytest.mark.parametrize("mime", ["", "application/octet-stream"])
+def test_looks_at_the_bytes_when_nobody_says_what_a_file_is(mime: str):
+    """Protects uploads of unknown type: by the name, else text if it is UTF-8, else no text."""
+    assert write_media(build(b"a,b", mime), VLLM)["text"] == "a,b"
+    assert write_media(build(b"{}", mime, filename="x.json"), VLLM)["text"] == "x.json:\n{}"
+    for part in (build(b"%PDF-1.4\n\xe2\xe3\xcf\xd3\0", mime), build(b"%PDF", mime, filename="x.pdf")):
+        with pytest.raises(MediaError, match="takes no files"):
+            write_media(part, VLLM)
+
+
+@pytest.mark.parametrize("data", [b"\xee", "你好".encode("gbk"), bytes(range(256))], ids=["a byte", "short", "binary"])
+def test_says_what_to_do_when_an_encoding_cannot_be_told(data: bytes):
+    """Protects from letters that nobody wrote, and from a UnicodeDecodeError."""
+    with pytest.raises(MediaError, match="charset="):
+        write_media(build(data), VLLM)
+
+
+def test_sets_a_files_text_apart_from_the_question_and_the_next_file():
+    """Protects the question: what is asked, and which file says what, can be told."""
+    text = {"type": "text", "text": "Compare:"}
+    plain = {"type": "text-plain", "text": "one", "mime_type": "text/plain"}
+    written = write_parts([text, plain, build(b"two", filename="b.txt"), "Well?"], VLLM, None)
+    assert written == "Compare:\n\none\n\nb.txt:\ntwo\n\nWell?"
+    document = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}, "title": "T"}
+    assert write_parts([text, document], VLLM, None) == "Compare:\n\nT:\nx"
+
+
+def test_reads_a_drawing_as_text_when_it_comes_from_the_disk(tmp_path: Any):
+    """Protects SVG, whose type says picture and whose bytes are text."""
+    (tmp_path / "a.svg").write_text("<svg/>")
+    assert write_media(read_media(tmp_path / "a.svg"), VLLM) == {"type": "text", "text": "a.svg:\n<svg/>"}

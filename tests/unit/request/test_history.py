@@ -1,0 +1,193 @@
+"""What holds between the messages of a request: results answer their calls, and a template can render the whole."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+from langchain_core.messages import AIMessage, BaseMessage, FunctionMessage, HumanMessage, SystemMessage, ToolMessage
+
+from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3.profiles import MODEL_LINES, find_line
+from langchain_qwen3.request.history import answer_calls, check_messages, restore_order, write_history
+from langchain_qwen3.request.messages import MessageError
+from langchain_qwen3.servers.dialects import DIALECTS, Dialect
+from langchain_qwen3.servers.engines import VLLM
+
+QUESTION = HumanMessage("q")
+
+
+@pytest.fixture(autouse=True)
+def fresh_warnings() -> None:
+    """Let each test see the warnings that another gave."""
+    forget_warnings()
+
+
+def call(*ids: str) -> AIMessage:
+    """A step with calls."""
+    return AIMessage("", tool_calls=[{"id": id_, "name": f"f{id_}", "args": {}} for id_ in ids])
+
+
+def result(id_: str, text: str = "") -> ToolMessage:
+    """A result."""
+    return ToolMessage(text or f"of {id_}", tool_call_id=id_)
+
+
+def write(*messages: BaseMessage, dialect: Dialect = VLLM, model: str = "Qwen/Qwen3-8B", **options: Any) -> Any:
+    """The messages as they go out."""
+    settings: dict[str, Any] = {"replay": "all", "normalize": True, **options}
+    return write_history(messages, dialect, find_line(model), **settings)
+
+
+def list_ids(wire: list[dict[str, Any]]) -> list[Any]:
+    """Calls as lists of ids, results as ids, other messages as roles."""
+    return [
+        [one["id"] for one in message["tool_calls"]]
+        if "tool_calls" in message
+        else message.get("tool_call_id", message["role"])
+        for message in wire
+    ]
+
+
+@pytest.mark.parametrize("order", list(permutations("abc")))
+def test_puts_results_into_the_order_of_the_calls_when_they_came_in_another(order: tuple[str, ...]):
+    """Protects parallel calls: Qwen's templates have no ids, so the nth result is read as that of the nth call."""
+    wire = write(QUESTION, call(*"abc"), *(result(id_) for id_ in order), HumanMessage("and?"))
+    assert list_ids(wire) == ["user", ["a", "b", "c"], "a", "b", "c", "user"]
+    assert [message["content"] for message in wire[2:5]] == ["of a", "of b", "of c"]
+
+
+def test_moves_results_behind_their_calls_when_other_messages_stand_between():
+    """Protects notes and hurried questions between a call and its result; each step keeps its own results."""
+    late = SystemMessage("note")
+    wire = write(
+        QUESTION, call("a", "b"), result("b"), late, HumanMessage("hurry"), result("a"), call("a"), result("a")
+    )
+    assert list_ids(wire) == ["user", ["a", "b"], "a", "b", "system", "user", ["a"], "a"]
+
+
+def test_gives_each_call_its_result_when_ids_are_equal_or_missing():
+    """Protects servers that send no ids, or the same ones: results are taken in their order."""
+    for id_ in ("", "call_0"):
+        wire = write(QUESTION, call(id_, id_), result(id_, "first"), result(id_, "second"))
+        assert [message["content"] for message in wire[2:]] == ["first", "second"]
+
+
+def test_says_so_when_a_result_is_missing():
+    """Protects the results after it, and services that answer 400: a line in its place, a warning with the id."""
+    with pytest.warns(UnsupportedSettingWarning, match="'b'"):
+        wire = write(QUESTION, call(*"abc"), result("c"), result("a"), HumanMessage("and?"))
+    assert list_ids(wire) == ["user", ["a", "b", "c"], "a", "b", "c", "user"]
+    assert "no result" in wire[3]["content"]
+
+
+def test_gives_a_result_a_call_of_its_own_when_no_call_has_its_id():
+    """Protects trimmed histories and mistaken ids: services answer 400, templates would show it for another call's."""
+    with pytest.warns(UnsupportedSettingWarning, match="'x'"):
+        wire = write(QUESTION, call("a"), result("x"), result("a"), HumanMessage("and?"))
+    assert list_ids(wire) == ["user", ["a"], "a", ["x"], "x", "user"]
+    forget_warnings()
+    with pytest.warns(UnsupportedSettingWarning, match="'y'"):
+        assert list_ids(write(result("y"), QUESTION)) == [["y"], "y", "user"]
+
+
+def test_sends_history_as_it_is_when_it_is_told_to():
+    """Protects normalize_messages=False."""
+    messages = [QUESTION, call("a", "b"), result("b"), result("x")]
+    assert list_ids(write(*messages, normalize=False)) == ["user", ["a", "b"], "b", "x"]
+
+
+def test_pairs_functions_of_2023_when_a_history_has_them():
+    """Protects old histories: `function_call` and FunctionMessage are a call and its result."""
+    made = AIMessage("", additional_kwargs={"function_call": {"name": "look_up", "arguments": '{"a": 1}'}})
+    wire = write(QUESTION, made, FunctionMessage(name="look_up", content="r"))
+    (sent,) = wire[1]["tool_calls"]
+    assert sent["function"] == {"name": "look_up", "arguments": '{"a": 1}'}
+    assert wire[2] == {"role": "tool", "content": "r", "tool_call_id": sent["id"]}
+
+
+STEPS = st.lists(
+    st.tuples(st.lists(st.sampled_from("abcd"), max_size=4), st.lists(st.sampled_from("abcdx"), max_size=5))
+)
+
+
+@given(STEPS)
+@pytest.mark.filterwarnings("ignore:messages hold")
+def test_every_call_has_one_result_behind_it_when_a_history_is_any(steps: list[tuple[list[str], list[str]]]):
+    """Protects the promise itself: calls and results pair up in order, and no result's text is lost."""
+    messages: list[BaseMessage] = [QUESTION]
+    for number, (ids, results) in enumerate(steps):
+        messages.append(call(*ids))
+        messages += [result(id_, f"{number} {place} {id_}") for place, id_ in enumerate(results)]
+    wire = write(*messages)
+    waiting: list[str] = []
+    for message in wire:
+        if message["role"] == "tool":
+            assert message["tool_call_id"] == waiting.pop(0)
+        else:
+            assert not waiting
+            waiting = [one["id"] for one in message.get("tool_calls", ())]
+    assert not waiting
+    texts = [message["content"] for message in wire if message["role"] == "tool"]
+    assert all(message.content in texts for message in messages if message.type == "tool")
+    assert answer_calls(wire) == wire
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("continues", [True, False])
+def test_refuses_an_assistants_last_message_only_where_it_would_be_continued(dialect: Dialect, *, continues: bool):
+    """Protects reflection, hand-offs and structured answers, which end so; a prefill without thinking is fine."""
+    messages = [QUESTION, AIMessage("def")]
+    if continues and dialect.continues_assistant:
+        with pytest.raises(MessageError, match="enable_thinking=False"):
+            write(*messages, dialect=dialect, continues=True)
+    else:
+        assert write(*messages, dialect=dialect, continues=continues)[-1]["content"] == "def"
+
+
+@pytest.mark.parametrize("line", MODEL_LINES, ids=lambda line: line.name)
+def test_refuses_a_conversation_without_a_user_where_the_template_does(line: Any):
+    """Protects prompts of one system message, which 3.5 and newer refuse and the others render."""
+    wire = [{"role": "system", "content": "a"}]
+    if line.template in ("qwen3_5", "qwen3_6", "qwen3_8"):
+        with pytest.raises(MessageError, match="HumanMessage"):
+            check_messages(wire, VLLM, line)
+    else:
+        check_messages(wire, VLLM, line)
+
+
+def test_refuses_a_conversation_when_it_is_empty():
+    """Protects from the template's IndexError; a name that says nothing leaves all else to the server."""
+    with pytest.raises(MessageError, match="HumanMessage"):
+        check_messages([], VLLM)
+    check_messages([{"role": "system", "content": "a"}], VLLM)
+
+
+LOOP = [HumanMessage("q"), call("a"), result("a"), AIMessage("x"), HumanMessage("r"), call("b"), result("b")]
+
+
+@pytest.mark.parametrize("length", range(1, len(LOOP) + 1))
+@pytest.mark.parametrize("system", [[], [SystemMessage("s")]], ids=["bare", "with a system message"])
+def test_finds_the_order_of_a_piece_when_it_is_handed_over_reversed(length: int, system: list[BaseMessage]):
+    """Protects trim_messages, which counts pieces from the end: reasoning after the last question is sent."""
+    ordered = LOOP[-length:]
+    assert list(restore_order([*system, *reversed(ordered)]))[len(system) :] == ordered
+
+
+def test_leaves_a_piece_alone_when_its_order_is_told():
+    """Protects counts of a conversation as it is: results beside their calls tell, and a chat between questions."""
+    for piece in (LOOP, LOOP[:3], [HumanMessage("a"), AIMessage("b"), HumanMessage("c")], [], [SystemMessage("s")]):
+        assert list(restore_order(piece)) == piece
+
+
+@pytest.mark.parametrize("model", ["Qwen/Qwen3-8B", "Qwen/Qwen3-4B-Instruct-2507"])
+def test_leaves_a_late_system_message_in_place_where_the_template_renders_it(model: str):
+    """Protects the prefix cache: moving it to the front changes the beginning of the prompt."""
+    messages = [SystemMessage("a"), QUESTION, SystemMessage("b"), HumanMessage("r")]
+    assert [message["role"] for message in write(*messages, model=model)] == ["system", "user", "system", "user"]
+    for other in ("Qwen/Qwen3.5-9B", "Qwen/Qwen3-VL-8B-Instruct", "my-alias"):
+        moved = write(*messages, model=other)
+        assert [message["role"] for message in moved] == ["system", "user", "user"]
+        assert moved[0]["content"] == "a\n\nb"
