@@ -141,10 +141,14 @@ def test_other_blocks_are_valid_when_parsed(page: Path) -> None:
             assert set(extras.split(",")) <= set(project["project"]["optional-dependencies"])
 
 
-def test_both_readmes_are_the_same_when_compared() -> None:
-    """Protects Chinese readers from a README that stays behind: the same code, sections and table rows."""
-    shapes = [read_shape(ROOT / name) for name in ("README.md", "README.zh-CN.md")]
-    assert shapes[0] == shapes[1]
+CHINESE = [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").rglob("*.zh.md"))]
+
+
+@pytest.mark.parametrize("page", CHINESE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_chinese_page_has_what_the_english_one_has_when_compared(page: Path) -> None:
+    """Protects Chinese readers from a page that stays behind: the same code, sections and table rows."""
+    english = page.with_name(re.sub(r"\.zh(-CN)?\.md$", ".md", page.name))
+    assert read_shape(page) == read_shape(english)
 
 
 def read_shape(page: Path) -> dict[str, Any]:
