@@ -143,8 +143,8 @@ def _write_payload(  # noqa: PLR0913  # every stage before it, and the server
     if settings.sampling == "recommended":
         params = {**params, **recommend_sampling({*params, *settings.extra_body}, plan.thinking, line)}
     _write_parameters(payload, {**params, **plan.payload}, dialect)
-    for name, value in dialect.extra.items():
-        payload.setdefault(name, value)
+    if line is None or line.thinking != "never":
+        payload.update({name: value for name, value in dialect.extra.items() if name not in payload})
     merge_body(payload, settings.extra_body)
     warn_if_greedy(payload, plan.thinking, line)
     return payload

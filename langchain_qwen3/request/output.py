@@ -111,6 +111,8 @@ def _build_format(wanted: Any, dialect: Dialect) -> Any:
         wanted = {"type": "json_schema", "json_schema": {"name": spec["name"], "schema": spec["schema"]}}
     if not isinstance(wanted, dict):
         return wanted
+    if dialect.response_format == "object_schema" and wanted.get("type") == "json_schema":
+        return {"type": "json_object", "schema": wanted.get("json_schema", {}).get("schema")}
     if dialect.response_format == "schema_only" and wanted.get("type") == "json_object":
         return {"type": "json_schema", "json_schema": {"name": "object", "schema": {"type": "object"}}}
     if dialect.response_format == "value" and "value" not in wanted and wanted.get("type") != "text":

@@ -90,7 +90,8 @@ def write_thinking(
             # A template ignores the switch, and vLLM's parser wants it (measured); a hosted API may answer 400.
             if path[0] == KWARGS or not never_thinks:
                 set_path(payload, path, thinking.enabled)
-        if dialect.thinking_word and not never_thinks:
+        # An effort is a switch of its own, and some hosts refuse both.
+        if dialect.thinking_word and not never_thinks and not (thinking.effort and dialect.effort):
             path, on, off = dialect.thinking_word
             set_path(payload, path, on if thinking.enabled else off)
         if dialect.return_reasoning and thinking.enabled:

@@ -36,7 +36,7 @@ class Sign:
     """What tells a server by its reply to `/v1/models`; all that is stated must hold."""
 
     row: Mapping[str, Any] = field(default_factory=frozen)
-    """Keys and values that a row of the list has; `...` is any value."""
+    """Keys and values that a row of the list has; `...` is any value, None that the key is absent."""
 
     header: tuple[str, str] | None = None
     """Name of a response header, in lower case, and a regular expression that its value begins with."""
@@ -48,7 +48,10 @@ class Sign:
 
     def matches_row(self, row: Mapping[str, Any]) -> bool:
         """Return whether a row of the list is such a server's."""
-        return all(key in row and value in (..., row[key]) for key, value in self.row.items())
+        return all(
+            key not in row if value is None else key in row and value in (..., row[key])
+            for key, value in self.row.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,9 @@ class Dialect:
 
     start: str = "hosted"
     """How to start it so that everything in its row works, for the documentation."""
+
+    passes_on: str = ""
+    """What a gateway does to the thinking switch on its way to the server behind it, and what helps, in one line."""
 
     # -- how it is told ----------------------------------------------------------------------------------------------
 
@@ -217,7 +223,7 @@ class Dialect:
     """Sampling fields the server spells differently."""
 
     extra: Mapping[str, Any] = field(default_factory=frozen)
-    """Fields that every request carries; what the user sets wins."""
+    """Fields that every request to a model that can think carries; what the user sets wins."""
 
     unsupported: frozenset[str] = frozenset()
     """Payload fields the server refuses or ignores; sent never, warned about once."""
@@ -239,8 +245,9 @@ class Dialect:
     structured_method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema"
     """What `with_structured_output` uses when no method is named."""
 
-    response_format: Literal["openai", "value", "schema_only"] = "openai"
-    """OpenAI's form; `value` (the schema stands under that key); `schema_only` (no `json_object`)."""
+    response_format: Literal["openai", "value", "schema_only", "object_schema"] = "openai"
+    """OpenAI's form; `value` (the schema stands under that key); `schema_only` (no `json_object`); `object_schema`
+    (no `json_schema`: a `json_object` that carries the schema)."""
 
     constraints: Mapping[str, ConstraintForm] = field(default_factory=frozen)
     """Kind of `constraint=` → its field. What is absent cannot be sent; `json` goes as `response_format` then."""

@@ -45,8 +45,8 @@ VLLM = Dialect(
         mm_processor_kwargs="--trust-request-mm-kwargs",
     ),
 )
-"""vLLM. A top-level `enable_thinking` is ignored in silence, `guided_*` too; `include_reasoning: false` is never sent,
-for with a JSON format it makes the content null (all measured).
+"""vLLM. A top-level `enable_thinking` is ignored in silence, `guided_*` too; `include_reasoning: false` is never
+sent, for with a JSON format it makes the content null (all measured).
 
 By source: a format beside tools leaves no call; replies have `reasoning` alone since 0.16, history is read from
 `reasoning` (0.16 to 0.21) or from either key (0.22 and newer), the budget field came with 0.19; `audio_url` parts. The
@@ -158,8 +158,9 @@ OLLAMA = Dialect(
     ),
 )
 """Ollama's `/v1`. `enable_thinking`, `think` and `max_completion_tokens` are ignored in silence; an effort other than
-`none` on a model that cannot think is a 400; temperature and top_p are 1.0 when not sent, whatever the Modelfile says.
-History is read from `reasoning` only. Models of other namespaces do not say `library`: `/api/version` tells then."""
+`none` on a model that cannot think is a 400; temperature and top_p are 1.0 when not sent, whatever the Modelfile
+says. History is read from `reasoning` only. Models of other namespaces do not say `library`: `/api/version` tells
+then."""
 
 LM_STUDIO = Dialect(
     name="lmstudio",
@@ -248,3 +249,114 @@ TRANSFORMERS = Dialect(
 )
 """`transformers serve` answers 422 to any field it does not know and ignores many that it does. It drops earlier
 reasoning, and the content of assistant messages with tool calls. Without `max_tokens` it ends after 1,024 tokens."""
+
+LMDEPLOY = Dialect(
+    name="lmdeploy",
+    title="LMDeploy",
+    evidence="source of 0.18.0",
+    start="`lmdeploy serve api_server Qwen/Qwen3-8B --reasoning-parser default --tool-call-parser …`",
+    owned_by=("lmdeploy",),
+    effort=(KWARGS, "reasoning_effort"),
+    history_keys=("reasoning_content",),
+    tool_choice="named_ignored",
+    flags=frozen(reasoning="--reasoning-parser default", tools="--tool-call-parser"),
+)
+"""LMDeploy. A top-level `enable_thinking` works, is to go, and loses against `chat_template_kwargs`; a top-level
+effort other than low, medium, high, max is a 422. Tools without a tool call parser are a 400. A named choice narrows
+the list and forces nothing. Unknown fields are ignored."""
+
+XINFERENCE = Dialect(
+    name="xinference",
+    title="Xinference",
+    evidence="measured on 4.1.0 with its transformers engine",
+    start="`xinference launch --model-name qwen3 --model-engine vllm --reasoning-content true`",
+    owned_by=("xinference",),
+    history_keys=("reasoning_content",),
+    unsupported=frozenset({"n", "logprobs", "top_logprobs", "parallel_tool_calls"}),
+    tool_choice="ignored",
+    structured_method="function_calling",
+    flags=frozen(reasoning="--reasoning-content true"),
+)
+"""Xinference. Measured on one engine only: `tool_choice`, `response_format`, `n` and `logprobs` are ignored, calls
+stay in the text of streams (and are rescued), bad parameters are a 500. Source: an effort other than Qwen3.8's own
+words is a 400, in two places as well; its vLLM engine takes `guided_*`."""
+
+MS_SWIFT = Dialect(
+    name="ms-swift",
+    title="ms-swift",
+    evidence="measured on 4.6.0 with its transformers engine",
+    start="`swift deploy --model Qwen/Qwen3-8B --infer_backend vllm`",
+    aliases=("swift",),
+    owned_by=("swift",),
+    thinking_default=False,
+    effort=None,
+    history_keys=(),
+    tool_choice="ignored",
+    structured_method="function_calling",
+)
+"""`swift deploy`. Thinking is off unless it is switched on, and comes inside the content, where it is split off here;
+earlier reasoning of either key is dropped. Calls come parsed and left in the text. A named choice shows that tool
+alone, `none` shows none, `required` forces nothing. Effort and budget are ignored. Its vLLM engine was not
+measured."""
+
+MLX_LM = Dialect(
+    name="mlx-lm",
+    title="mlx-lm",
+    evidence="source of 0.32.2",
+    start="`mlx_lm.server --model mlx-community/Qwen3-8B-4bit`",
+    signs=(Sign(row=frozen(object="model", owned_by=None), header=("server", r"BaseHTTP/.* Python/")),),
+    effort=(KWARGS, "reasoning_effort"),
+    unsupported=frozenset({"n", "parallel_tool_calls", "response_format"}),
+    tool_choice="ignored",
+    structured_method="function_calling",
+)
+"""mlx-lm's server. `response_format`, `tool_choice` and `n` are ignored; without `max_tokens` it ends after 512
+tokens. Its replies have `reasoning`; history goes to the template as sent, and Qwen's reads `reasoning_content`."""
+
+TENSORRT_LLM = Dialect(
+    name="tensorrt-llm",
+    title="TensorRT-LLM",
+    evidence="source of November 2026",
+    start="`trtllm-serve Qwen/Qwen3-8B --reasoning_parser qwen3 --tool_parser qwen3`",
+    owned_by=("tensorrt_llm",),
+    budget=("thinking_token_budget",),
+    effort=(KWARGS, "reasoning_effort"),
+    strict_fields=True,
+    own_fields=frozenset({"top_k", "min_p", "repetition_penalty"}),
+    flags=frozen(reasoning="--reasoning_parser qwen3", tools="--tool_parser qwen3"),
+)
+"""TensorRT-LLM's server. Unknown fields are an error, newer builds refuse template switches that the template does
+not use, too. A top-level effort is none, low, medium, high or max. `parallel_tool_calls` is taken and not kept."""
+
+TABBY = Dialect(
+    name="tabbyapi",
+    title="tabbyAPI",
+    evidence="source of August 2026",
+    start="`python main.py`, with the model in `config.yml`",
+    owned_by=("tabbyAPI",),
+    budget=("reasoning_budget_tokens",),
+    history_keys=("reasoning_content",),
+)
+"""tabbyAPI (ExLlama). Unknown fields are ignored."""
+
+LLAMA_CPP_PYTHON = Dialect(
+    name="llama-cpp-python",
+    title="llama-cpp-python's server",
+    evidence="measured on 0.3.36",
+    start="`python -m llama_cpp.server --model Qwen3-8B-Q8_0.gguf --n_ctx 16384`",
+    owned_by=("me",),
+    thinking=(),
+    effort=None,
+    preserve=None,
+    history_keys=(),
+    unsupported=frozenset({"n", "parallel_tool_calls"}),
+    response_format="object_schema",
+    flags=frozen(
+        enable_thinking="/no_think at the end of the question (Qwen3 hybrid models)",
+        concurrency="llama.cpp's own llama-server, or --interrupt_requests false: a second request breaks a stream off",
+    ),
+)
+"""`python -m llama_cpp.server`. It answers one request at a time, and by default a second one breaks off a stream
+that runs. `<think>` and calls stay in the content and are taken out here; earlier reasoning is dropped; streams have
+no usage. `required` forces nothing; a named call and a schema are held to from the first token, so without thinking.
+`json_schema` is a 500."""

@@ -1,15 +1,81 @@
-"""What may be anything: gateways that hide the server behind them, and servers that say nothing."""
+"""What may be anything: gateways with another server behind them, and servers that say nothing."""
 
 from __future__ import annotations
 
-from langchain_qwen3.servers.dialect import KWARGS, Dialect
+from langchain_qwen3.servers.dialect import KWARGS, Dialect, Sign, frozen
+
+LITELLM = Dialect(
+    name="litellm",
+    title="LiteLLM proxy",
+    evidence="measured on 1.108.7 in front of llama.cpp and transformers serve",
+    kind="gateway",
+    start="`litellm --config litellm.yaml`",
+    passes_on="passes every field on, and some providers refuse what they do not know",
+    signs=(
+        Sign(row=frozen(owned_by="openai", created=1677610602)),
+        Sign(header=("x-litellm-version", "")),
+    ),
+    thinking=((KWARGS, "enable_thinking"), ("enable_thinking",)),
+    budget=("thinking_budget",),
+    history_keys=("reasoning_content",),
+    cache_control=True,
+    files=True,
+)
+"""LiteLLM. Both spellings of the switch reach the server behind, under all five providers tried; a budget is honoured
+only where the server's own field is sent, as with `server="llama.cpp"`. Replies come in `reasoning_content`, whatever
+the server's key. A 422 of the server behind came as status 200 with the body `null`. By source: fields of OpenAI's
+that the provider's table lacks are a 400, unless `drop_params` is set."""
+
+NEW_API = Dialect(
+    name="new-api",
+    title="new-api",
+    evidence="source of September 2025 and reported",
+    kind="gateway",
+    start="as the gateway does",
+    passes_on="drops chat_template_kwargs and budgets; its administrator can pass bodies through",
+    signs=(Sign(header=("x-new-api-version", "")),),
+    thinking=(("enable_thinking",),),
+    preserve=None,
+    unsupported=frozenset({"min_p", "repetition_penalty"}),
+)
+"""new-api. It writes the body anew from the fields it knows: a top-level `enable_thinking` survives,
+`chat_template_kwargs` do not. Both history keys survive."""
+
+ONE_API = Dialect(
+    name="one-api",
+    title="one-api",
+    evidence="source of February 2025 and reported",
+    kind="gateway",
+    start="as the gateway does",
+    passes_on="drops every spelling of the switch but reasoning_effort: its administrator can override parameters",
+    signs=(Sign(header=("x-oneapi-request-id", "")),),
+    thinking=(),
+    preserve=None,
+    history_keys=("reasoning_content",),
+    unsupported=frozenset({"min_p", "repetition_penalty"}),
+    flags=frozen(
+        enable_thinking="a parameter override in the gateway, or /no_think at the end of the question (Qwen3 hybrids)"
+    ),
+)
+"""one-api and its forks. It writes the body anew from the fields it knows, and drops the others without a word."""
+
+GPUSTACK = Dialect(
+    name="gpustack",
+    title="GPUStack",
+    evidence="source of 2.3.0 and reported",
+    kind="gateway",
+    start="as the gateway does",
+    passes_on="passes every field on to the engine behind it",
+    owned_by=("gpustack",),
+)
+"""GPUStack. Engine, keys and parsers are those of the engine behind, mostly vLLM."""
 
 GENERIC = Dialect(
     name="generic",
     title="OpenAI-compatible server",
+    evidence="measured against vLLM and llama.cpp, which ignore the spellings they do not know",
     kind="unknown",
     start="as the pod does; best with the engine's own flags from above",
-    evidence="measured against vLLM and llama.cpp, which ignore the spellings they do not know",
     thinking=((KWARGS, "enable_thinking"), ("enable_thinking",)),
     budget=("thinking_budget",),
     effort_for_all=True,
@@ -20,4 +86,5 @@ GENERIC = Dialect(
     video_frames="list",
 )
 """A pod or proxy that does not tell what it is, such as `https://gpu-pod<id>-8000.web.gpu.csdn.net/v1`: both common
-spellings are sent, and only when asked for. Nobody knows whether such a server honours a budget."""
+spellings are sent, and only when asked for. A field that it refuses by name is left out from then on. Nobody knows
+whether such a server honours a budget."""

@@ -1,9 +1,14 @@
-"""Hosted services: one frozen row each, no code. No request to any of them could be made from here."""
+"""Hosted services: one frozen row each, no code. No request to any of them could be made from here.
+
+Grades as in `dialects`; "live" is somebody else's published request and reply. Checked in November 2026.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from langchain_qwen3.servers import parameters
-from langchain_qwen3.servers.dialect import Dialect
+from langchain_qwen3.servers.dialect import KWARGS, Dialect, frozen
 
 DASHSCOPE = Dialect(
     name="dashscope",
@@ -31,11 +36,11 @@ DASHSCOPE = Dialect(
 )
 """All regional, workspace and token-plan hosts.
 
-Documented: `max_tokens` bounds the answer only, thinking excluded (`max_completion_tokens` in `extra_body` bounds both,
-on 3.5-Plus and newer); budget and effort exclude each other; the effort is for 3.8 alone; a forced tool choice is a 400
-while thinking, JSON mode on most models; open Qwen3 models think in streams only, and a whole reply that takes too long
-comes back cut without an error, hence the stream inside. Reported: newer models do think in whole replies, and
-`json_schema` worked while thinking on qwen3.8-max; neither is relied on."""
+Documented: `max_tokens` bounds the answer only, thinking excluded (`max_completion_tokens` in `extra_body` bounds
+both, on 3.5-Plus and newer); budget and effort exclude each other; the effort is for 3.8 alone; a forced tool choice
+is a 400 while thinking, JSON mode on most models; open Qwen3 models think in streams only, and a whole reply that
+takes too long comes back cut without an error, hence the stream inside. Reported: newer models do think in whole
+replies, and `json_schema` worked while thinking on qwen3.8-max; neither is relied on."""
 
 OPENROUTER = Dialect(
     name="openrouter",
@@ -76,8 +81,8 @@ SILICONFLOW = Dialect(
     structured_method="function_calling",
     builtin_tools=False,
 )
-"""SiliconFlow. Its documentation advises against sending reasoning back; within a tool loop it is sent all the same, as
-Qwen's own documentation wants it. What it does with a forced tool choice or a JSON schema is unknown."""
+"""SiliconFlow. Its documentation advises against sending reasoning back; within a tool loop it is sent all the same,
+as Qwen's own documentation wants it. What it does with a forced tool choice or a JSON schema is unknown."""
 
 MODELSCOPE = Dialect(
     name="modelscope",
@@ -102,3 +107,274 @@ MODELSCOPE = Dialect(
     builtin_tools=False,
 )
 """ModelScope. Its errors are DashScope's, so it is treated like DashScope; nothing official says so."""
+
+_EFFORT_SWITCH = (("reasoning_effort",), "medium", "none")
+_HIGH = frozen(xhigh="high")  # the hosts' word for the most that Qwen3.8 can
+
+GROQ = Dialect(
+    name="groq",
+    title="Groq",
+    evidence="source of groq 1.7.0, documented, reported live",
+    kind="hosted",
+    hosts=(r"api\.groq\.com",),
+    thinking=(),
+    thinking_word=(("reasoning_effort",), "default", "none"),
+    effort_words=_HIGH,
+    preserve=None,
+    history_keys=("reasoning",),
+    extra=frozen(reasoning_format="parsed"),
+    max_tokens="max_completion_tokens",
+    unsupported=frozenset({"n", "logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty"}),
+    strict_fields=True,
+    structured_method="function_calling",
+)
+"""Groq (`https://api.groq.com/openai/v1`). Live: `chat_template_kwargs` and `reasoning_content` in the history are a
+400; 3.6-27b takes `default` and `none` only. Source: the effort is for 3.8, whose `high` is the model's xhigh.
+Documented: without `reasoning_format` the thinking comes inside the content, and with tools or JSON that is a 400."""
+
+CEREBRAS = Dialect(
+    name="cerebras",
+    title="Cerebras",
+    evidence="source of cerebras_cloud_sdk 1.91.0, reported live",
+    kind="hosted",
+    hosts=(r"api\.cerebras\.ai",),
+    thinking=(),
+    thinking_word=(("reasoning_effort",), "high", "none"),
+    effort_words=_HIGH,
+    preserve=None,
+    history_keys=("reasoning",),
+    extra=frozen(reasoning_format="parsed"),
+    max_tokens="max_completion_tokens",
+    unsupported=frozenset({"n"}),
+    strict_fields=True,
+)
+"""Cerebras. Live: `reasoning`, `enable_thinking`, `chat_template_kwargs` and `reasoning_content` in the history are a
+400. Older clients knew `auto` and `none` as the only tool choices; its SDK has all four."""
+
+FIREWORKS = Dialect(
+    name="fireworks",
+    title="Fireworks",
+    evidence="source of fireworks_ai 1.2.30, reported live",
+    kind="hosted",
+    hosts=(r"api\.fireworks\.ai",),
+    thinking=(),
+    thinking_word=(("thinking", "type"), "enabled", "disabled"),
+    budget=("thinking", "budget_tokens"),
+    budget_range=(1024, None),
+    effort_words=_HIGH,
+    preserve=None,
+    budget_excludes_effort=True,
+    history_keys=("reasoning_content",),
+    strict_fields=True,
+    own_fields=frozenset({"top_k", "min_p", "repetition_penalty"}),
+    format_silences_tools=True,
+)
+"""Fireworks (`https://api.fireworks.ai/inference/v1`). Live: `reasoning` in the history is a 400 that names it. An
+effort beside the `thinking` object is an error, so one of them is sent. Reported: a format and tools do not go
+together."""
+
+TOGETHER = Dialect(
+    name="together",
+    title="Together",
+    evidence="source of together 3.1.1, documented",
+    kind="hosted",
+    hosts=(r"api(-inference)?\.together\.(xyz|ai)",),
+    thinking=(("reasoning", "enabled"),),
+    effort_words=_HIGH,
+    preserve=None,
+    history_keys=("reasoning",),
+    unsupported=frozenset({"parallel_tool_calls"}),
+)
+"""Together. Its schema has neither `parallel_tool_calls` nor `stream_options`, though its chunks carry usage; what it
+does with a field that it does not know is unknown, and so is an effort on Qwen."""
+
+DEEPINFRA = Dialect(
+    name="deepinfra",
+    title="DeepInfra",
+    evidence="reported live",
+    kind="hosted",
+    hosts=(r"api\.deepinfra\.com",),
+    owned_by=("deepinfra",),
+    thinking=(),
+    thinking_word=_EFFORT_SWITCH,
+    effort_for_all=True,
+    preserve=None,
+    history_keys=("reasoning_content",),
+    tool_choice="refused",
+)
+"""DeepInfra (`https://api.deepinfra.com/v1/openai`). The effort is the only proven switch, 107 of 107 models took it;
+another word than none, minimal, low, medium, high, xhigh or max is a 422. That tool choices are auto and none is
+another client's table; the history key is a guess."""
+
+NVIDIA = Dialect(
+    name="nvidia",
+    title="NVIDIA NIM (hosted)",
+    evidence="documented, reported live",
+    kind="hosted",
+    hosts=(r"integrate\.api\.nvidia\.com",),
+    budget=(KWARGS, "thinking_budget"),
+    effort=None,
+    history_keys=("reasoning_content",),
+    strict_fields=True,
+    structured_method="function_calling",
+)
+"""NVIDIA's hosted NIMs. Live: a top-level `enable_thinking` is a 400 that names it. The budget is another client's. A
+NIM of your own has vLLM or TensorRT-LLM inside: name that."""
+
+HUGGING_FACE = Dialect(
+    name="huggingface",
+    title="Hugging Face Inference Providers",
+    evidence="documented, reported",
+    kind="hosted",
+    hosts=(r"router\.huggingface\.co",),
+    providers=frozen(
+        **{"fireworks-ai": "fireworks"},
+        **{name: name for name in ("groq", "cerebras", "together", "novita", "nebius", "sambanova", "scaleway")},
+        ovhcloud="ovhcloud",
+    ),
+    thinking=(),
+    thinking_word=_EFFORT_SWITCH,
+    effort_words=_HIGH,
+    preserve=None,
+    history_keys=(),
+    structured_method="function_calling",
+)
+"""Hugging Face's router. The body goes to the provider as it is; a suffix such as `Qwen/Qwen3.8-27B:groq` names the
+provider, whose own row is used then. Without one, nothing is sent that a strict provider would refuse."""
+
+QIANFAN = Dialect(
+    name="qianfan",
+    title="Baidu Qianfan",
+    evidence="documented",
+    kind="hosted",
+    hosts=(r"qianfan\.baidubce\.com",),
+    thinking=(("enable_thinking",),),
+    thinking_default=False,
+    effort=None,
+    preserve=None,
+    history_keys=("reasoning_content",),
+    structured_method="function_calling",
+)
+"""Qianfan (`https://qianfan.baidubce.com/v2`). Thinking is off unless it is switched on. Not documented: history,
+tool choices, formats, unknown fields."""
+
+TOKENHUB = Dialect(
+    name="tokenhub",
+    title="Tencent TokenHub",
+    evidence="documented",
+    kind="hosted",
+    hosts=(r"tokenhub\.tencentmaas\.com",),
+    thinking=(("enable_thinking",),),
+    effort=None,
+    preserve=("preserve_thinking",),
+    history_keys=("reasoning_content",),
+    structured_method="function_calling",
+)
+"""TokenHub: 3.5-Plus and 3.5-Flash. Not documented: tool choices, formats, unknown fields."""
+
+NOVITA = Dialect(
+    name="novita",
+    title="Novita, PPIO",
+    evidence="reported",
+    kind="hosted",
+    aliases=("ppio",),
+    hosts=(r"api\.novita\.ai", r"api\.(ppinfra|ppio)\.com"),
+    thinking=(("enable_thinking",),),
+    effort=None,
+    preserve=None,
+    history_keys=("reasoning_content",),
+    structured_method="function_calling",
+)
+"""Novita and PPIO. The switch was shown live for DeepSeek; for Qwen it is other clients' table."""
+
+NEBIUS = Dialect(
+    name="nebius",
+    title="Nebius Token Factory",
+    evidence="reported",
+    kind="hosted",
+    hosts=(r"api\.(tokenfactory(\.[\w-]+)?|studio)\.nebius\.(com|ai)",),
+    thinking=(),
+    thinking_word=_EFFORT_SWITCH,
+    effort_words=_HIGH,
+    preserve=None,
+    history_keys=("reasoning_content",),
+)
+"""Nebius. Other clients send the effort as switch and read `reasoning_content`."""
+
+SCALEWAY = replace(
+    NEBIUS, name="scaleway", title="Scaleway", hosts=(r"api\.scaleway\.ai",), structured_method="function_calling"
+)
+"""Scaleway. Other clients send the effort words none, low, medium, high."""
+
+OVHCLOUD = replace(
+    SCALEWAY, name="ovhcloud", title="OVHcloud AI Endpoints", hosts=(r"(.+\.)?endpoints\.kepler\.ai\.cloud\.ovh\.net",)
+)
+"""OVHcloud. The effort is for 3.5 and newer; Qwen3-32B takes `/no_think` only and thinks inside the content."""
+
+SAMBANOVA = Dialect(
+    name="sambanova",
+    title="SambaNova",
+    evidence="source of sambanova 1.13.0",
+    kind="hosted",
+    hosts=(r"api\.sambanova\.ai",),
+    effort_words=_HIGH,
+    preserve=None,
+    history_keys=("reasoning",),
+)
+"""SambaNova. Its SDK types `chat_template_kwargs.enable_thinking`, and replies with `reasoning`; that history is read
+from the same key is a guess."""
+
+CLOUDFLARE = Dialect(
+    name="cloudflare",
+    title="Cloudflare Workers AI",
+    evidence="documented",
+    kind="hosted",
+    hosts=(r"api\.cloudflare\.com",),
+    effort_words=_HIGH,
+    preserve=None,
+    history_keys=("reasoning_content",),
+    max_tokens="max_completion_tokens",
+)
+"""Cloudflare (`…/ai/v1`), for `@cf/qwen/qwen3.8-27b`; no switch is documented for the others. Earlier reasoning is
+kept with `chat_template_kwargs.clear_thinking: false` in `extra_body`. The history key is a guess."""
+
+BEDROCK = Dialect(
+    name="bedrock",
+    title="Amazon Bedrock (OpenAI API)",
+    evidence="reported live",
+    kind="hosted",
+    hosts=(r"bedrock-(runtime|mantle)[.\w-]*\.(amazonaws\.com|api\.aws)",),
+    thinking=(),
+    thinking_word=_EFFORT_SWITCH,
+    effort_words=_HIGH,
+    preserve=None,
+    history_keys=(),
+    unsupported=frozenset({"min_p", "repetition_penalty"}),
+    strict_fields=True,
+    own_fields=frozenset({"top_k"}),
+    structured_method="function_calling",
+)
+"""Bedrock's OpenAI path. Live: an unknown field is a 400 that lists the known ones, `reasoning_effort` and `top_k`
+among them. That the word `none` switches thinking off is a guess."""
+
+BASETEN = Dialect(
+    name="baseten",
+    title="Baseten",
+    evidence="reported",
+    kind="hosted",
+    hosts=(r"inference\.baseten\.co",),
+    thinking=(("chat_template_args", "enable_thinking"),),
+    preserve=("chat_template_args", "preserve_thinking"),
+    effort_words=_HIGH,
+    history_keys=("reasoning_content",),
+)
+"""Baseten. The template's switches stand under a name of its own. The history key is a guess."""
+
+VERCEL = replace(
+    OPENROUTER,
+    name="vercel",
+    title="Vercel AI Gateway",
+    evidence="documented",
+    hosts=(r"ai-gateway\.vercel\.sh",),
+)
+"""Vercel's gateway takes OpenRouter's `reasoning` object."""

@@ -60,7 +60,8 @@ def test_no_foreign_key_is_sent_when_built_for_any_setting(dialect: Dialect):
     paths = list(iter_paths(dialect))
     renamed = {dialect.sampling_names.get(name, name) for name in SAMPLING - dialect.unsupported}
     allowed = {*CompletionCreateParamsBase.__annotations__, "stream", *(path[0] for path in paths)}
-    allowed |= set() if dialect.strict_fields else renamed
+    allowed |= dialect.own_fields if dialect.strict_fields else renamed
+    allowed |= set(dialect.extra)
     allowed -= dialect.unsupported
     message_keys = {*MESSAGE_KEYS, *dialect.history_keys, *(["reasoning_details"] if dialect.reasoning_details else [])}
     for case in record(dialect).values():

@@ -6,8 +6,11 @@ import dataclasses
 
 import pytest
 
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.profiles import find_line
 from langchain_qwen3.servers import dialects
-from langchain_qwen3.servers.dialects import DIALECTS, find_by_host, find_by_owner
+from langchain_qwen3.servers.dialect import Sign
+from langchain_qwen3.servers.dialects import DIALECTS, find_by_host, find_by_name, find_by_owner, list_names
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,28 @@ from langchain_qwen3.servers.dialects import DIALECTS, find_by_host, find_by_own
         ("api.siliconflow.cn", "siliconflow"),
         ("api.siliconflow.com", "siliconflow"),
         ("api-inference.modelscope.cn", "modelscope"),
+        ("api.groq.com", "groq"),
+        ("api.cerebras.ai", "cerebras"),
+        ("api.fireworks.ai", "fireworks"),
+        ("api.together.xyz", "together"),
+        ("api-inference.together.ai", "together"),
+        ("api.deepinfra.com", "deepinfra"),
+        ("integrate.api.nvidia.com", "nvidia"),
+        ("router.huggingface.co", "huggingface"),
+        ("qianfan.baidubce.com", "qianfan"),
+        ("tokenhub.tencentmaas.com", "tokenhub"),
+        ("api.novita.ai", "novita"),
+        ("api.ppinfra.com", "novita"),
+        ("api.tokenfactory.us-central1.nebius.com", "nebius"),
+        ("api.studio.nebius.ai", "nebius"),
+        ("api.sambanova.ai", "sambanova"),
+        ("api.cloudflare.com", "cloudflare"),
+        ("bedrock-runtime.us-east-1.amazonaws.com", "bedrock"),
+        ("bedrock-mantle.us-west-2.api.aws", "bedrock"),
+        ("oai.endpoints.kepler.ai.cloud.ovh.net", "ovhcloud"),
+        ("api.scaleway.ai", "scaleway"),
+        ("inference.baseten.co", "baseten"),
+        ("ai-gateway.vercel.sh", "vercel"),
     ],
 )
 def test_finds_the_service_when_the_host_is_one_of_its_own(host: str, name: str):
@@ -40,6 +65,8 @@ def test_finds_the_service_when_the_host_is_one_of_its_own(host: str, name: str)
         "evil-dashscope.aliyuncs.co",
         "notopenrouter.ai",
         "localhost",
+        "api.groq.com.evil.example",
+        "evil.api.groq.com",
         "aliyuncs.com",
     ],
 )
@@ -48,13 +75,31 @@ def test_finds_nothing_when_a_host_only_looks_like_a_service(host: str):
     assert find_by_host(host) is None
 
 
-@pytest.mark.parametrize(("owner", "name"), [("vllm", "vllm"), ("sglang", "sglang"), ("library", "ollama")])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        ("vllm", "vllm"),
+        ("aphrodite", "vllm"),
+        ("sglang", "sglang"),
+        ("library", "ollama"),
+        ("docker", "llama.cpp"),
+        ("lemonade", "llama.cpp"),
+        ("lmdeploy", "lmdeploy"),
+        ("xinference", "xinference"),
+        ("swift", "ms-swift"),
+        ("tensorrt_llm", "tensorrt-llm"),
+        ("tabbyAPI", "tabbyapi"),
+        ("me", "llama-cpp-python"),
+        ("deepinfra", "deepinfra"),
+        ("gpustack", "gpustack"),
+    ],
+)
 def test_finds_the_server_when_owned_by_names_it(owner: str, name: str):
     """Protects detection on the servers that say what they are."""
     row = find_by_owner(owner)
     assert row is not None
     assert row.name == name
-    assert find_by_owner("me") is None
+    assert find_by_owner("somebody") is None
 
 
 @pytest.mark.parametrize("row", DIALECTS.values(), ids=lambda row: row.name)
@@ -69,3 +114,53 @@ def test_says_how_it_is_known_when_it_is_a_row(row: dialects.Dialect):
 def test_takes_the_switch_in_one_way_when_it_takes_it_at_all(row: dialects.Dialect):
     """Protects rows from saying the switch twice, as a boolean and as a word."""
     assert not (row.thinking and row.thinking_word)
+
+
+def test_names_are_unique_when_aliases_count():
+    """Protects `server=`: a name, an alias and an owner mean one row each."""
+    names = [name for row in DIALECTS.values() for name in (row.name, *row.aliases)]
+    owners = [owner for row in DIALECTS.values() for owner in row.owned_by]
+    assert len(set(names)) == len(names) == len(list_names())
+    assert len(set(owners)) == len(owners)
+
+
+@pytest.mark.parametrize("name", ["aphrodite", "vllm-ascend", "docker", "lemonade", "ktransformers", "swift", "ppio"])
+def test_takes_the_row_of_the_kin_when_an_alias_is_named(name: str):
+    """Protects users of forks and shells: their name is as good as the row's own."""
+    row = find_by_name(name)
+    assert row is not None
+    assert name in row.aliases
+    assert ChatQwen3(model="m", base_url="http://127.0.0.1:9/v1", server=name).dialect is row
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("Qwen/Qwen3.8-27B:groq", "groq"),
+        ("Qwen/Qwen3.8-27B:fireworks-ai", "fireworks"),
+        ("Qwen/Qwen3.8-27B:ovhcloud", "ovhcloud"),
+        ("Qwen/Qwen3.8-27B:cheapest", "huggingface"),
+        ("Qwen/Qwen3.8-27B", "huggingface"),
+    ],
+)
+def test_takes_the_providers_row_when_the_model_names_one(model: str, name: str):
+    """Protects routers: the body goes to the provider as it is, so it is the provider's dialect that counts."""
+    assert ChatQwen3(model=model, base_url="https://router.huggingface.co/v1", api_key="x").dialect.name == name
+    assert all(DIALECTS[provider] for row in DIALECTS.values() for provider in row.providers.values())
+
+
+def test_hybrid_models_do_not_think_by_default_when_the_server_switches_it_off():
+    """Protects sampling and history on servers that think on request only; other models stay as they are."""
+    line, instruct = find_line("Qwen/Qwen3-8B"), find_line("Qwen/Qwen3-4B-Instruct-2507")
+    assert line is not None
+    served = DIALECTS["ms-swift"].adapt_line(line)
+    assert (line.thinking_default, served and served.thinking_default) == (True, False)
+    assert DIALECTS["ms-swift"].adapt_line(instruct) is instruct
+    assert DIALECTS["vllm"].adapt_line(line) is line
+    assert DIALECTS["ms-swift"].adapt_line(None) is None
+
+
+def test_sign_says_what_it_needs_when_it_says_nothing():
+    """Protects the table: a sign without a condition would match every server."""
+    with pytest.raises(ValueError, match="needs a row or a header"):
+        Sign()

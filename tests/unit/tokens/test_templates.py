@@ -32,8 +32,14 @@ LINES = {
     "qwen3_6": "Qwen/Qwen3.6-27B",
     "qwen3_8": "Qwen/Qwen3.8-27B",
 }
-# Which of the two keys a server reads; TGI and transformers serve read none.
-READS = {"ollama": "reasoning", "openrouter": "reasoning", "tgi": None, "transformers": None}
+# Which of the two keys a server reads that is sent both, where it is not `reasoning_content`.
+READS = {"ollama": "reasoning"}
+
+
+def find_read_key(dialect: Dialect) -> str | None:
+    """Return the key of earlier reasoning that a server reads, None for one that reads none."""
+    keys = dialect.history_keys
+    return READS.get(dialect.name, "reasoning_content") if len(keys) > 1 else next(iter(keys), None)
 
 
 def refuse(text: str) -> None:
@@ -73,7 +79,7 @@ def render(
     call = build_call(messages, {"model": LINES[template], **params}, {}, dialect, stream=False)
     payload = call.payload
     return load(template).render(
-        messages=[prepare(message, READS.get(dialect.name, "reasoning_content")) for message in payload["messages"]],
+        messages=[prepare(message, find_read_key(dialect)) for message in payload["messages"]],
         tools=payload.get("tools"),
         add_generation_prompt=prompt,
         **payload.get("chat_template_kwargs", {}),
@@ -100,7 +106,7 @@ STEPS: list[BaseMessage] = [
 def test_prompt_holds_the_first_steps_reasoning_when_a_tool_loop_goes_on(dialect: Dialect, template: str):
     """Protects agents: the second request carries what was thought before the first call, where the server reads it."""
     text = render(template, [QUESTION, *STEPS[:2]], dialect, tools=[WEATHER])
-    reads = READS.get(dialect.name, "reasoning_content")
+    reads = find_read_key(dialect)
     assert ("<think>\nFirst Rome.\n</think>" in text) is (reads is not None)
     assert "罗马" in text
     assert text.count("First Rome.") <= 1

@@ -1,0 +1,161 @@
+"""What is read from the list of models: the server, context lengths, kinds of input, names of the weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.servers.dialects import DIALECTS
+from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, ask, read_model, read_models
+
+CAPTURES = Path(__file__).parents[2] / "captures"
+
+
+def answer(body: Any, status: int = 200, **headers: str) -> Any:
+    """An answer as it comes from a look-up; a header's name is written with underscores."""
+    return SimpleNamespace(
+        status=status, headers={name.replace("_", "-"): value for name, value in headers.items()}, body=body
+    )
+
+
+def listing(*rows: dict[str, Any]) -> dict[str, Any]:
+    """A list of models."""
+    return {"object": "list", "data": list(rows)}
+
+
+ROW = {"id": "m", "object": "model"}
+LITELLM = {**ROW, "owned_by": "openai", "created": 1677610602}
+
+
+@pytest.mark.parametrize(
+    ("reply", "name"),
+    [
+        (answer(listing(LITELLM)), "litellm"),
+        (answer(listing({**LITELLM, "created": 1700000000})), None),
+        (answer(listing({**ROW, "owned_by": "openai"}), x_litellm_version="1.108.7"), "litellm"),
+        (answer(listing({**ROW, "owned_by": "custom"}), x_oneapi_request_id="2026"), "one-api"),
+        (answer(listing(ROW), x_oneapi_request_id="2026", x_new_api_version="v1"), "new-api"),
+        (answer(listing({**ROW, "owned_by": "local", "status": {"value": "loaded"}})), "transformers"),
+        (answer(listing({**ROW, "owned_by": "local"})), None),
+        (answer(listing(ROW), server="BaseHTTP/0.6 Python/3.12.3"), "mlx-lm"),
+        (answer(listing({**ROW, "owned_by": "us"}), server="BaseHTTP/0.6 Python/3.12.3"), None),
+        (answer(None, 404, server="llama.cpp"), "llama.cpp"),
+        (answer({"data": "none"}), None),
+    ],
+)
+def test_knows_the_server_when_its_list_has_a_sign(reply: Any, name: str | None):
+    """Protects detection by what is under `/v1/` alone: behind a proxy nothing else can be seen."""
+    dialect, _ = read_models(reply)
+    assert (dialect and dialect.name) == name
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"max_model_len": 4096},
+        {"meta": {"n_ctx": 4096, "n_ctx_train": 40960}},
+        {"context_length": 4096},
+        {"context_window": 4096, "max_completion_tokens": 100},
+        {"max_input_tokens": 4096},
+        {"metadata": {"context_length": 4096}},
+        {"context_size": 4096},
+        {"limits": {"max_context_length": 4096}},
+        {"providers": [{"context_length": 8192}, {"context_length": 4096}, {"provider": "x"}]},
+    ],
+    ids=str,
+)
+def test_reads_the_context_when_a_server_tells_it_in_its_own_way(told: dict[str, Any]):
+    """Protects profiles and trimming: what is served counts, whatever it is called; of providers the smallest."""
+    assert read_model({**ROW, **told}).context == 4096
+
+
+@pytest.mark.parametrize("told", [{}, {"context_length": "long"}, {"max_model_len": 0}, {"meta": None}, {"meta": []}])
+def test_reads_no_context_when_none_is_told(told: dict[str, Any]):
+    """Protects profiles from numbers that are none."""
+    assert read_model({**ROW, **told}).context is None
+
+
+@pytest.mark.parametrize(
+    ("told", "inputs"),
+    [
+        ({"architecture": {"input_modalities": ["text", "image"]}}, {"text", "image"}),
+        ({"architecture": {"input_modalities": ["text"]}}, {"text"}),
+        ({"input_modalities": ["text", "audio"]}, {"text", "audio"}),
+        ({"model_ability": ["chat", "vision", "tools"]}, {"text", "image"}),
+        ({"modalities": {"vision": True, "audio": False}}, {"text", "image"}),
+        ({"capabilities": {"vision": False}}, {"text"}),
+        ({"capabilities": ["completion", "multimodal"]}, None),
+        ({}, None),
+    ],
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
+)
+def test_reads_kinds_of_input_when_a_server_tells_them(told: dict[str, Any], inputs: set[str] | None):
+    """Protects pictures: what the server says of itself is surer than what a name suggests."""
+    assert read_model({**ROW, **told}).inputs == inputs
+
+
+def test_reads_the_names_of_the_weights_when_the_served_name_is_an_alias():
+    """Protects aliases: vLLM, llama.cpp and OpenRouter say what is behind one."""
+    assert read_model({**ROW, "root": "Qwen/Qwen3-VL-8B-Instruct"}).weights == ("Qwen/Qwen3-VL-8B-Instruct",)
+    assert read_model({"model_path": "/m/Qwen3-8B.gguf"}).weights == ("/m/Qwen3-8B.gguf",)
+    assert read_model({**ROW, "architecture": {"name": "qwen3vl"}}).weights == ("qwen3vl",)
+    assert read_model(ROW).weights == ()
+
+
+def test_takes_the_row_of_the_model_when_a_list_has_several_servers():
+    """Protects gateways with an engine of each kind: the model that is called decides."""
+    rows = [{**ROW, "id": "a", "owned_by": "vllm"}, {**ROW, "id": "b", "owned_by": "library"}]
+    dialect, models = read_models(answer(listing(*rows)))
+    assert dialect is not None
+    facts = ServerFacts(dialect, models)
+    assert [facts.find_dialect(name).name for name in ("a", "b", "c")] == ["vllm", "ollama", "vllm"]
+
+
+@pytest.mark.parametrize(
+    ("capture", "name", "context"),
+    [
+        ("vllm-parsers", "vllm", 4096),
+        ("llama-server", "llama.cpp", 4096),
+        ("litellm", "litellm", None),
+        ("xinference", "xinference", 40960),
+        ("llama-cpp-python", "llama-cpp-python", None),
+    ],
+)
+def test_knows_recorded_lists_when_read(capture: str, name: str, context: int | None):
+    """Protects against the real thing: lists of models as real servers sent them."""
+    response = json.loads((CAPTURES / capture / "get_v1_models.json").read_text("utf-8"))["response"]
+    dialect, models = read_models(answer(response["body"], **dict(response["headers"])))
+    assert dialect is DIALECTS[name]
+    assert {facts.context for facts in models.values()} == {context}
+
+
+def run(reply: Callable[[str], Any]) -> tuple[ServerFacts, list[str]]:
+    """Answer every question; return what the answers tell, and the paths that were asked for."""
+    questions, paths = ask("http://h:1"), []
+    try:
+        path = next(questions)
+        while True:
+            paths.append(path)
+            path = questions.send(reply(path))
+    except StopIteration as end:
+        return end.value, paths
+
+
+def test_asks_each_probe_once_when_nothing_tells():
+    """Protects unknown servers from more requests than there are probes, and from a schema of megabytes."""
+    facts, paths = run(lambda _: answer(None, 404))
+    assert facts.dialect.name == "generic"
+    assert paths == ["/models", *(f"http://h:1{row.probe.path}" for row in DIALECTS.values() if row.probe)]
+    assert not any("openapi" in path for path in paths)
+
+
+def test_keeps_what_props_say_when_the_list_said_nothing():
+    """Protects llama.cpp behind a gateway that hides its list: context and pictures are in its properties."""
+    props = {"default_generation_settings": {"n_ctx": 4096}, "model_alias": "m", "modalities": {"vision": True}}
+    facts, _ = run(lambda path: answer(props if "/props" in path else None))
+    assert facts.models == {"m": ModelFacts(context=4096, inputs=frozenset({"text", "image"}))}
