@@ -25,6 +25,8 @@ def warn_once(text: str) -> None:
 
 def warn_unsupported(setting: str, dialect: Dialect) -> None:
     """Warn that a setting has no effect on a server and was not sent, and name what would help."""
+    if setting in dialect.refused:
+        return  # said when the server refused it
     remedy = f"; use {flag}" if (flag := dialect.flags.get(setting)) else ""
     warn_once(f"{setting} has no effect on {dialect.title}, it was not sent{remedy}")
 

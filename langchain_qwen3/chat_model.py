@@ -31,6 +31,7 @@ from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool_choic
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
 from langchain_qwen3.servers.facts import ServerFacts
+from langchain_qwen3.servers.refusals import Lesson
 from langchain_qwen3.structured import build_structured_runnable
 
 if TYPE_CHECKING:
@@ -238,9 +239,10 @@ class ChatQwen3(Qwen3Fields):
         call = self._prepare(messages, stop, kwargs, stream=False)
         if call.stream_inside:
             return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
+        learn = partial(self._begin_lesson, messages, stop, kwargs, stream=False)
         started_at = perf_counter()
         with self._in_flight.slot(), self._errors():
-            result = read_response(post(self.root_client, call), call.reply, started_at)
+            result = read_response(post(self.root_client, call, learn), call.reply, started_at)
             _check_choice(call, lambda: [generation.message for generation in result.generations])
             return result
 
@@ -254,10 +256,11 @@ class ChatQwen3(Qwen3Fields):
         call = await self._aprepare(messages, stop, kwargs, stream=False)
         if call.stream_inside:
             return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
+        learn = partial(self._begin_lesson, messages, stop, kwargs, stream=False)
         started_at = perf_counter()
         async with self._in_flight.aslot():
             with self._errors():
-                result = read_response(await apost(self.root_async_client, call), call.reply, started_at)
+                result = read_response(await apost(self.root_async_client, call, learn), call.reply, started_at)
                 _check_choice(call, lambda: [generation.message for generation in result.generations])
                 return result
 
@@ -269,10 +272,11 @@ class ChatQwen3(Qwen3Fields):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         call = self._prepare(messages, stop, kwargs, stream=True)
+        learn = partial(self._begin_lesson, messages, stop, kwargs, stream=True)
         reader = StreamReader(call.reply)
         with self._in_flight.slot(), self._errors() as errors:
             try:
-                with open_stream(self.root_client, call, reader, self.stream_chunk_timeout) as pieces:
+                with open_stream(self.root_client, call, reader, self.stream_chunk_timeout, learn) as pieces:
                     errors.partial = reader.partial
                     for data in pieces:
                         for chunk in reader.read(data):
@@ -300,11 +304,14 @@ class ChatQwen3(Qwen3Fields):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = await self._aprepare(messages, stop, kwargs, stream=True)
+        learn = partial(self._begin_lesson, messages, stop, kwargs, stream=True)
         reader = StreamReader(call.reply)
         async with self._in_flight.aslot():
             with self._errors() as errors:
                 try:
-                    async with aopen_stream(self.root_async_client, call, reader, self.stream_chunk_timeout) as pieces:
+                    async with aopen_stream(
+                        self.root_async_client, call, reader, self.stream_chunk_timeout, learn
+                    ) as pieces:
                         errors.partial = reader.partial
                         async for data in pieces:
                             for chunk in reader.read(data):
@@ -329,6 +336,14 @@ class ChatQwen3(Qwen3Fields):
 
     async def _agenerate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
         return content_blocks.finish_blocks(await super()._agenerate_with_cache(*args, **kwargs))
+
+    def _begin_lesson(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
+    ) -> Lesson[Call] | None:
+        """Return what can be learned from a refused call; nothing where the user named the server."""
+        if self.server != "auto":
+            return None
+        return Lesson(self._base_url, lambda: self._build_call(messages, stop, kwargs, stream=stream))
 
     def _errors(self) -> ErrorTranslator:
         return translate_errors(self.dialect.name, self._base_url, self.model_name)

@@ -20,9 +20,12 @@ from langchain_qwen3.errors import StreamStallError
 from langchain_qwen3.reply.stream import StreamReader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from langchain_qwen3.call import Call
+    from langchain_qwen3.servers.refusals import Lesson
+
+    Learn = Callable[[], Lesson[Call] | None]
 
 # The SDK's client is Any here: its overloads know no payload that is a plain dict.
 PATH = "/chat/completions"
@@ -103,14 +106,60 @@ def _read_answer(response: Any, error: openai.APIStatusError | None = None) -> A
     return Answer(response.status_code, response.headers, body, response, error)
 
 
-def post(client: Any, call: Call) -> Any:
-    """Send a call and return the whole HTTP response, read to its end."""
-    return client.request(httpx.Response, _build_options(call))
+def post(client: Any, call: Call, learn: Learn | None = None) -> Any:
+    """Send a call and return the whole HTTP response, read to its end.
+
+    Args:
+        client: The SDK's client.
+        call: What to send.
+        learn: Begins a lesson when the server refuses the call; None where nothing is to be learned.
+    """
+    return _send(client, call, learn)
 
 
-async def apost(client: Any, call: Call) -> Any:
+async def apost(client: Any, call: Call, learn: Learn | None = None) -> Any:
     """Do what `post` does."""
-    return await client.request(httpx.Response, _build_options(call))
+    return await _asend(client, call, learn)
+
+
+def _send(client: Any, call: Call, learn: Learn | None, **how: Any) -> Any:
+    """Send a call, again without each field of ours that the server refuses by name."""
+    lesson = None
+    try:
+        while True:
+            try:
+                return client.request(httpx.Response, _build_options(call), **how)
+            except openai.APIStatusError as error:
+                lesson = lesson or (learn() if learn else None)
+                amended = lesson and lesson.amend(error.status_code, _read_refusal(error), call.payload)
+                if not amended:
+                    raise
+                call = amended
+    finally:
+        if lesson:
+            lesson.report()
+
+
+async def _asend(client: Any, call: Call, learn: Learn | None, **how: Any) -> Any:
+    """Do what `_send` does."""
+    lesson = None
+    try:
+        while True:
+            try:
+                return await client.request(httpx.Response, _build_options(call), **how)
+            except openai.APIStatusError as error:
+                lesson = lesson or (learn() if learn else None)
+                amended = lesson and lesson.amend(error.status_code, _read_refusal(error), call.payload)
+                if not amended:
+                    raise
+                call = amended
+    finally:
+        if lesson:
+            lesson.report()
+
+
+def _read_refusal(error: openai.APIStatusError) -> Any:
+    return error.response.text if error.body is None else error.body
 
 
 def _build_options(call: Call) -> FinalRequestOptions:
@@ -121,7 +170,9 @@ def _build_options(call: Call) -> FinalRequestOptions:
 
 
 @contextmanager
-def open_stream(client: Any, call: Call, reader: StreamReader, stall: float | None) -> Iterator[Iterator[bytes]]:
+def open_stream(
+    client: Any, call: Call, reader: StreamReader, stall: float | None, learn: Learn | None = None
+) -> Iterator[Iterator[bytes]]:
     """Send a call and give its reply's bytes as they come; the connection is given back at the end of the block.
 
     Args:
@@ -129,13 +180,9 @@ def open_stream(client: Any, call: Call, reader: StreamReader, stall: float | No
         call: What to send.
         reader: Told of the headers, asked whether the reply has begun and ended. What breaks after its end is no error.
         stall: Seconds without a byte after the reply began that count as a stall; None or 0 for no limit.
+        learn: As in `post`.
     """
-    response = client.request(
-        httpx.Response,
-        _build_options(call),
-        stream=True,
-        stream_cls=openai.Stream[Any],
-    )
+    response = _send(client, call, learn, stream=True, stream_cls=openai.Stream[Any])
     with closing(response):
         reader.begin(response)
         pieces = iter(find_body(response) or response.iter_bytes())
@@ -158,15 +205,10 @@ def open_stream(client: Any, call: Call, reader: StreamReader, stall: float | No
 
 @asynccontextmanager
 async def aopen_stream(
-    client: Any, call: Call, reader: StreamReader, stall: float | None
+    client: Any, call: Call, reader: StreamReader, stall: float | None, learn: Learn | None = None
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """Do what `open_stream` does."""
-    response: Any = await client.request(
-        httpx.Response,
-        _build_options(call),
-        stream=True,
-        stream_cls=openai.AsyncStream[Any],
-    )
+    response: Any = await _asend(client, call, learn, stream=True, stream_cls=openai.AsyncStream[Any])
     async with aclosing(response):
         reader.begin(response)
         pieces = aiter(find_body(response) or response.aiter_bytes())

@@ -36,6 +36,7 @@ from langchain_qwen3.errors.kinds import (
     StreamStallError,
 )
 from langchain_qwen3.errors.secrets import clean_url, find_request, read_secrets, strip_exception
+from langchain_qwen3.servers.refusals import advise_refusal
 
 _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
     400: Qwen3InvalidRequestError,
@@ -153,7 +154,8 @@ class ErrorTranslator:
             error.message += f": {read_error_body(error.body).message[:_LONGEST_QUOTE]}"
         if error.request is None:
             error.request = httpx.Request("POST", f"{url}/chat/completions")
-        hint = find_hint(
+        refusal = advise_refusal(getattr(error, "status_code", 0) or 0, error.body or error.message)
+        hint = refusal or find_hint(
             f"{url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details[:_LONGEST_TEXT]}",
             url=url,
             host=urlsplit(url).hostname or url,

@@ -47,12 +47,30 @@ class _Memory:
         self.lock = threading.Lock()
         self.facts: dict[str, ServerFacts] = {}
         self.looking: dict[str, _LookUp] = {}
+        self.refused: dict[str, frozenset[str]] = {}
+        self.amended: dict[str, tuple[ServerFacts, ServerFacts]] = {}
 
     def recall(self, url: str) -> ServerFacts | None:
         facts = self.facts.get(url)
         if facts is not None and facts.expires_at is not None and monotonic() >= facts.expires_at:
             return None
         return facts
+
+    def amend(self, url: str, facts: ServerFacts) -> ServerFacts:
+        """Return facts without what the server has refused."""
+        names = self.refused.get(url)
+        if not names:
+            return facts
+        known = self.amended.get(url)
+        if known is None or known[0] is not facts:
+            known = self.amended[url] = (facts, facts.without(names))
+        return known[1]
+
+    def learn(self, url: str, names: frozenset[str]) -> None:
+        """Remember fields that a server refuses."""
+        with self.lock:
+            self.refused[url] = self.refused.get(url, frozenset()) | names
+            self.amended.pop(url, None)
 
     def claim(self, url: str) -> tuple[ServerFacts | _LookUp, bool]:
         """Return what is known by now, or else the look-up under way; True: it is for the caller to do."""
@@ -94,7 +112,13 @@ def recall_facts(server: str, url: str) -> ServerFacts | None:
     """Return what is known without asking: a named dialect, a known host, or an earlier look-up."""
     if server != "auto":
         return _get_named(server)
-    return _find_host_facts(url) or _memory.recall(url)
+    facts = _find_host_facts(url) or _memory.recall(url)
+    return facts and _memory.amend(url, facts)
+
+
+def learn_refusal(url: str, names: frozenset[str]) -> None:
+    """Remember fields that the server at a URL refuses: `recall_facts` leaves them out from now on."""
+    _memory.learn(url, names)
 
 
 def look_up(get: Get, url: str) -> ServerFacts:

@@ -288,8 +288,43 @@ class Dialect:
     idle_connections_hold_threads: bool = False
     """Kept-alive connections occupy the server's HTTP threads."""
 
+    refusal: str | None = None
+    """Regular expression in its error about an unknown field, where that tells the server."""
+
+    refused: frozenset[str] = frozenset()
+    """Fields and settings of a row's copy that its server was found to refuse, see `without`."""
+
     flags: Mapping[str, str] = field(default_factory=frozen)
     """What to start the server with, or do instead, when a setting or a feature is missing."""
+
+    def without(self, names: frozenset[str]) -> Dialect:
+        """Return the row of a server that refuses some fields: none of them is sent, and none warned about again."""
+
+        def keep(path: Path | None) -> Path | None:
+            return None if path and path[0] in names else path
+
+        word = self.thinking_word
+        row = replace(
+            self,
+            thinking=tuple(path for path in self.thinking if keep(path)),
+            thinking_word=word if word and keep(word[0]) else None,
+            budget=keep(self.budget),
+            effort=keep(self.effort),
+            preserve=keep(self.preserve),
+            return_reasoning=keep(self.return_reasoning),
+            history_keys=tuple(key for key in self.history_keys if key not in names),
+            reasoning_details=self.reasoning_details and "reasoning_details" not in names,
+            cache_control=self.cache_control and "cache_control" not in names,
+            extra={name: value for name, value in self.extra.items() if name not in names},
+            unsupported=self.unsupported | names,
+        )
+        lost = {
+            "enable_thinking": (self.thinking or word) and not (row.thinking or row.thinking_word),
+            "thinking_budget": self.budget and not row.budget,
+            "reasoning_effort": self.effort and not row.effort,
+            "preserve_thinking": self.preserve and not row.preserve,
+        }
+        return replace(row, refused=self.refused | names | {name for name, is_lost in lost.items() if is_lost})
 
     def adapt_line(self, line: ModelLine | None) -> ModelLine | None:
         """Return a model's line as this server serves it: some switch thinking off where nothing is sent."""

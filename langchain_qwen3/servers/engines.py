@@ -211,6 +211,7 @@ TRANSFORMERS = Dialect(
     start="`transformers serve Qwen/Qwen3-8B --reasoning auto`",
     signs=(Sign(row=frozen(owned_by="local", status=...)),),
     probe=Probe("/load_model", status=405),
+    refusal=r"Unexpected fields in the request",
     effort=(KWARGS, "reasoning_effort"),
     preserve=None,
     unsupported=frozenset(

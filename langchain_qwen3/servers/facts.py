@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from langchain_qwen3.servers.dialect import Dialect, Path, Probe
@@ -79,6 +79,14 @@ class ServerFacts:
         row = known.dialect if known and known.dialect else self.dialect
         provider = row.providers.get(model.rpartition(":")[2])
         return DIALECTS[provider] if provider else row
+
+    def without(self, names: frozenset[str]) -> ServerFacts:
+        """Return the facts of a server that refuses some fields."""
+        models = {
+            name: replace(model, dialect=model.dialect.without(names)) if model.dialect else model
+            for name, model in self.models.items()
+        }
+        return replace(self, dialect=self.dialect.without(names), models=models)
 
 
 class Answer(Protocol):

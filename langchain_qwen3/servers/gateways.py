@@ -15,6 +15,7 @@ LITELLM = Dialect(
         Sign(row=frozen(owned_by="openai", created=1677610602)),
         Sign(header=("x-litellm-version", "")),
     ),
+    refusal=r"litellm\.UnsupportedParamsError",
     thinking=((KWARGS, "enable_thinking"), ("enable_thinking",)),
     budget=("thinking_budget",),
     history_keys=("reasoning_content",),

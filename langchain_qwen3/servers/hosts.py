@@ -111,12 +111,33 @@ MODELSCOPE = Dialect(
 _EFFORT_SWITCH = (("reasoning_effort",), "medium", "none")
 _HIGH = frozen(xhigh="high")  # the hosts' word for the most that Qwen3.8 can
 
+CEREBRAS = Dialect(
+    name="cerebras",
+    title="Cerebras",
+    evidence="source of cerebras_cloud_sdk 1.91.0, reported live",
+    kind="hosted",
+    hosts=(r"api\.cerebras\.ai",),
+    refusal=r"wrong_api_format",
+    thinking=(),
+    thinking_word=(("reasoning_effort",), "high", "none"),
+    effort_words=_HIGH,
+    preserve=None,
+    history_keys=("reasoning",),
+    extra=frozen(reasoning_format="parsed"),
+    max_tokens="max_completion_tokens",
+    unsupported=frozenset({"n"}),
+    strict_fields=True,
+)
+"""Cerebras. Live: `reasoning`, `enable_thinking`, `chat_template_kwargs` and `reasoning_content` in the history are a
+400. Older clients knew `auto` and `none` as the only tool choices; its SDK has all four."""
+
 GROQ = Dialect(
     name="groq",
     title="Groq",
     evidence="source of groq 1.7.0, documented, reported live",
     kind="hosted",
     hosts=(r"api\.groq\.com",),
+    refusal=r"property \W{1,3}\w+\W{1,3} is unsupported",
     thinking=(),
     thinking_word=(("reasoning_effort",), "default", "none"),
     effort_words=_HIGH,
@@ -132,31 +153,13 @@ GROQ = Dialect(
 400; 3.6-27b takes `default` and `none` only. Source: the effort is for 3.8, whose `high` is the model's xhigh.
 Documented: without `reasoning_format` the thinking comes inside the content, and with tools or JSON that is a 400."""
 
-CEREBRAS = Dialect(
-    name="cerebras",
-    title="Cerebras",
-    evidence="source of cerebras_cloud_sdk 1.91.0, reported live",
-    kind="hosted",
-    hosts=(r"api\.cerebras\.ai",),
-    thinking=(),
-    thinking_word=(("reasoning_effort",), "high", "none"),
-    effort_words=_HIGH,
-    preserve=None,
-    history_keys=("reasoning",),
-    extra=frozen(reasoning_format="parsed"),
-    max_tokens="max_completion_tokens",
-    unsupported=frozenset({"n"}),
-    strict_fields=True,
-)
-"""Cerebras. Live: `reasoning`, `enable_thinking`, `chat_template_kwargs` and `reasoning_content` in the history are a
-400. Older clients knew `auto` and `none` as the only tool choices; its SDK has all four."""
-
 FIREWORKS = Dialect(
     name="fireworks",
     title="Fireworks",
     evidence="source of fireworks_ai 1.2.30, reported live",
     kind="hosted",
     hosts=(r"api\.fireworks\.ai",),
+    refusal=r"Extra inputs are not permitted, field:",
     thinking=(),
     thinking_word=(("thinking", "type"), "enabled", "disabled"),
     budget=("thinking", "budget_tokens"),
@@ -212,6 +215,7 @@ NVIDIA = Dialect(
     evidence="documented, reported live",
     kind="hosted",
     hosts=(r"integrate\.api\.nvidia\.com",),
+    refusal=r"Unsupported parameter\(s\):",
     budget=(KWARGS, "thinking_budget"),
     effort=None,
     history_keys=("reasoning_content",),
@@ -344,6 +348,7 @@ BEDROCK = Dialect(
     evidence="reported live",
     kind="hosted",
     hosts=(r"bedrock-(runtime|mantle)[.\w-]*\.(amazonaws\.com|api\.aws)",),
+    refusal=r"Failed to deserialize the JSON body",
     thinking=(),
     thinking_word=_EFFORT_SWITCH,
     effort_words=_HIGH,

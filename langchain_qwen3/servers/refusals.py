@@ -1,0 +1,150 @@
+"""Fields that a server refuses by name: how to tell from its error, and what to do about it. Pure.
+
+A strict server answers 400 or 422 to a field that is not OpenAI's, and says which. Where nobody named the server, the
+field is left out from then on; where somebody did, the error says what would help.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.servers.detection import learn_refusal
+from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS
+from langchain_qwen3.servers.dialects import DIALECTS
+
+_STATUSES = frozenset({400, 422})
+_LONGEST = 8_000  # characters of an error that are searched
+# Each finds the part of a text that names what is refused; lists of what would be allowed are not in it.
+_NAMED = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"unknown (?:variant|field|name|parameter|argument)s?:? ?\(?([\"'`][^\"'`]{1,80})",
+        r"unexpected (?:keyword argument|field|parameter|key|name)s?[^{\[\"'`]{0,30}([{\[\"'`][^}\]\n]{1,300})",
+        r"unrecognized (?:request argument|field|key|parameter)[^:\"'`]{0,30}(?:: ?|[\"'`])([^\n]{1,200})",
+        r"unsupported (?:parameter|field|key)[^:]{0,10}: ?([^\n]{1,200})",
+        r"does not support parameters: ?(\[[^\]]{1,300})",
+        r"additional properties are not allowed \(([^)]{1,200})",
+        r"extra inputs are not permitted, field: ?([\"'`][^\"'`]{1,80})",
+        r"([^\n]{1,80})\n\s*extra inputs are not permitted",
+        # `property 'x' is unsupported`, `x is not supported with this model`, `x: not allowed`
+        r"([\w.\[\]]{1,80})\\?[\"'`]?:? (?:is |are )?(?:unsupported|unexpected|not (?:supported|permitted|allowed))\b",
+        r"(?:不支持|未知|无效)的?(?:参数|字段)[:：]?\s{0,3}([^\n,，。]{1,100})",
+        r"(?:参数|字段)\s{0,3}([\w.`'\"]{1,60})\s{0,3}(?:不支持|不被支持|未知)",
+    )
+)
+_C = TypeVar("_C")
+
+
+def _list_ours() -> frozenset[str]:
+    """Return every field beyond OpenAI's that some row sends, and every key of reasoning in the history."""
+    fields = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
+    for row in DIALECTS.values():
+        words = (row.thinking_word[0],) if row.thinking_word else ()
+        paths = (*row.thinking, *words, row.budget, row.effort, row.preserve, row.return_reasoning)
+        fields.update(path[0] for path in paths if path)
+    return frozenset(fields)
+
+
+OURS = _list_ours()
+"""What may be left out. Never among them: model, messages, tools, response_format and OpenAI's other parameters."""
+
+
+def read_refused(status: int, body: Any) -> frozenset[str]:
+    """Return the names of ours that an error refuses.
+
+    Args:
+        status: HTTP status.
+        body: The error's body, parsed or as text.
+    """
+    if status not in _STATUSES:
+        return frozenset()
+    names: set[str] = set()
+    for text in _iter_texts(body):
+        if isinstance(text, str):
+            for pattern in _NAMED:
+                names.update(
+                    word for match in pattern.finditer(text[:_LONGEST]) for word in re.findall(r"\w+", match[1])
+                )
+        elif _is_extra(text):
+            names.update(str(place) for place in text.get("loc") or ())
+    return frozenset(names & OURS)
+
+
+def _iter_texts(body: Any) -> Iterator[Any]:
+    """Yield every text of a body, and every mapping, for pydantic puts the name apart from the text."""
+    if isinstance(body, str):
+        yield body
+    elif isinstance(body, Mapping):
+        yield body
+        for value in body.values():
+            yield from _iter_texts(value)
+    elif isinstance(body, list):
+        for value in body:
+            yield from _iter_texts(value)
+
+
+def _is_extra(error: Mapping[str, Any]) -> bool:
+    return bool(re.search(r"extra (?:inputs|fields) (?:are )?not permitted", str(error.get("msg")), re.IGNORECASE))
+
+
+def advise_refusal(status: int, body: Any) -> str | None:
+    """Return what to do about an error that refuses a field of ours, None when it does not."""
+    names = read_refused(status, body)
+    return f"The server refuses {_list(names)}: {_suggest(body)}, or leave the setting out." if names else None
+
+
+class Lesson(Generic[_C]):
+    """One call that was refused: what was learned from it, and the call without it.
+
+    Args:
+        url: Base URL of the server.
+        rebuild: Builds the call anew, for the server as it is known by then.
+    """
+
+    def __init__(self, url: str, rebuild: Callable[[], _C]) -> None:
+        self._url = url
+        self._rebuild = rebuild
+        self._names: frozenset[str] = frozenset()
+        self._body: Any = None
+
+    def amend(self, status: int, body: Any, payload: Mapping[str, Any]) -> _C | None:
+        """Return the call without what an error refuses; None when there is nothing, or nothing new, to leave out.
+
+        Args:
+            status: HTTP status of the error.
+            body: Its body, parsed or as text.
+            payload: The body that was refused.
+        """
+        sent = {*payload, "cache_control", *(key for message in payload["messages"] for key in message)}
+        new = (read_refused(status, body) & sent) - self._names
+        if not new:
+            return None
+        self._names |= new
+        self._body = body
+        learn_refusal(self._url, new)
+        return self._rebuild()
+
+    def report(self) -> None:
+        """Warn once about what is left out from now on."""
+        if self._names:
+            host = urlsplit(self._url).netloc.rpartition("@")[2]
+            warn_once(f"{host} refuses {_list(self._names)}: left out from now on; {_suggest(self._body)}")
+
+
+def _list(names: frozenset[str]) -> str:
+    return f"the field{'s' if len(names) > 1 else ''} {', '.join(sorted(names))}"
+
+
+def _suggest(body: Any) -> str:
+    text = body if isinstance(body, str) else json.dumps(body, default=str)
+    fits = next(
+        (row.name for row in DIALECTS.values() if row.refusal and re.search(row.refusal, text[:_LONGEST])), None
+    )
+    if fits:
+        return f'its answer reads like server="{fits}": say so'
+    return "if you know what it is, name it with server=..."

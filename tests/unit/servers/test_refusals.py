@@ -1,0 +1,206 @@
+"""What is read out of errors that refuse a field, and what is done about it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+
+from langchain_qwen3._warnings import forget_warnings, warn_unsupported
+from langchain_qwen3.servers.detection import forget_servers, look_up, recall_facts
+from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
+from langchain_qwen3.servers.hosts import GROQ, OPENROUTER
+from langchain_qwen3.servers.refusals import OURS, Lesson, advise_refusal, read_refused
+from tests.unit.request.request_cases import TOOL_LOOP, WEATHER, build
+
+BAD, UNPROCESSABLE = 400, 422
+# Where they are from: `evidence` of the row; the others are what web frameworks say by default.
+TEXTS: list[tuple[Any, set[str]]] = [
+    ({"error": {"message": "property 'chat_template_kwargs' is unsupported"}}, {"chat_template_kwargs"}),
+    (
+        {
+            "error": {
+                "message": "'messages.2' : for 'role:assistant' the following must be satisfied[('messages.2' : "
+                "property 'reasoning_content' is unsupported)]"
+            }
+        },
+        {"reasoning_content"},
+    ),
+    (
+        {
+            "message": "messages.2.assistant.reasoning_content: property 'messages.2.assistant.reasoning_content' is "
+            "unsupported",
+            "code": "wrong_api_format",
+        },
+        {"reasoning_content"},
+    ),
+    ({"error": {"message": "`messages[3].reasoning`: reasoning is not supported with this model"}}, {"reasoning"}),
+    ({"error": {"message": "Extra inputs are not permitted, field: 'messages[2].reasoning'"}}, {"reasoning"}),
+    (
+        {"error": {"message": "Extra inputs are not permitted, field: 'enable_thinking', value: True"}},
+        {"enable_thinking"},
+    ),
+    ({"message": "Validation: Unsupported parameter(s): `enable_thinking`, `top_k`"}, {"enable_thinking", "top_k"}),
+    ({"detail": "body -> min_p\n  Extra inputs are not permitted (type=extra_forbidden)"}, {"min_p"}),
+    (
+        {"detail": [{"type": "extra_forbidden", "loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}]},
+        {"top_k"},
+    ),
+    ({"detail": [{"loc": ["body", "min_p"], "msg": "extra fields not permitted"}]}, {"min_p"}),
+    (
+        {"detail": "Unexpected fields in the request: {'enable_thinking', 'return_reasoning'}"},
+        {"enable_thinking", "return_reasoning"},
+    ),
+    (
+        {
+            "message": "Failed to deserialize the JSON body into the target type: unknown variant `enable_thinking`, "
+            "expected one of `audio`, `reasoning_effort`, `top_k`"
+        },
+        {"enable_thinking"},
+    ),
+    ({"error": {"message": "Unrecognized request argument supplied: enable_thinking"}}, {"enable_thinking"}),
+    ({"error": {"message": "Unknown parameter: 'chat_template_kwargs'."}}, {"chat_template_kwargs"}),
+    (
+        {"error": {"message": "litellm.UnsupportedParamsError: x does not support parameters: ['reasoning_effort']"}},
+        {"reasoning_effort"},
+    ),
+    ({"error": {"message": 'json: unknown field "enable_thinking"'}}, {"enable_thinking"}),
+    ({"error": {"message": 'Invalid JSON payload received. Unknown name "top_k": Cannot find field.'}}, {"top_k"}),
+    ({"error": 'Unrecognized field "enable_thinking" (class ChatRequest)'}, {"enable_thinking"}),
+    ({"message": "Unrecognized key(s) in object: 'thinking_budget'"}, {"thinking_budget"}),
+    ({"error": "Additional properties are not allowed ('enable_thinking' was unexpected)"}, {"enable_thinking"}),
+    ("create() got an unexpected keyword argument 'enable_thinking'", {"enable_thinking"}),
+    ({"error": {"message": "不支持的参数：enable_thinking"}}, {"enable_thinking"}),
+]
+OTHERS: list[Any] = [
+    {"error": {"message": "enable_thinking must be set to false for non-streaming calls"}},
+    {"error": {"message": "The value of the enable_thinking parameter is restricted to True."}},
+    {"error": {"message": "`reasoning_effort` must be one of `none` or `default`"}},
+    {"error": {"message": "property 'messages' is unsupported"}},
+    {"error": {"message": "Unsupported parameter(s): `response_format`, `tools`, `model`"}},
+    {"error": {"message": "This model's maximum context length is 4096 tokens"}},
+    {"detail": [{"type": "missing", "loc": ["body", "enable_thinking"], "msg": "Field required"}]},
+    None,
+    [1, None, {"x": 2}],
+    "x" * 100_000,
+]
+
+
+@pytest.mark.parametrize(("body", "names"), TEXTS, ids=lambda value: "" if isinstance(value, set) else str(value)[:60])
+@pytest.mark.parametrize("status", [BAD, UNPROCESSABLE])
+def test_names_the_field_when_a_server_refuses_it(status: int, body: Any, names: set[str]):
+    """Protects calls to hosts nobody knows: what they refuse is known by how services and frameworks say it."""
+    assert read_refused(status, body) == names
+
+
+@pytest.mark.parametrize("body", OTHERS, ids=lambda body: str(body)[:60])
+def test_names_nothing_when_an_error_is_about_something_else(body: Any):
+    """Protects from leaving out what is wanted: a bad value, a missing field, a field that is never left out."""
+    assert read_refused(BAD, body) == frozenset()
+
+
+def test_names_nothing_when_the_status_is_no_refusal():
+    """Protects from a guess: a server that breaks on a field has not refused it."""
+    assert read_refused(500, TEXTS[0][0]) == frozenset()
+
+
+def test_never_leaves_out_what_a_call_is_about():
+    """Protects the conversation: model, messages, tools and format stay, whatever a server says."""
+    assert OURS.isdisjoint({"model", "messages", "tools", "response_format", "tool_choice", "stream", "max_tokens"})
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (TEXTS[0][0], "groq"),
+        (TEXTS[2][0], "cerebras"),
+        (TEXTS[5][0], "fireworks"),
+        (TEXTS[6][0], "nvidia"),
+        (TEXTS[10][0], "transformers"),
+        (TEXTS[11][0], "bedrock"),
+        (TEXTS[14][0], "litellm"),
+    ],
+)
+def test_advises_the_server_when_its_way_to_refuse_is_known(body: Any, name: str):
+    """Protects users who named a server wrongly, or none: the error says which name fits."""
+    assert f'server="{name}"' in (advise_refusal(BAD, body) or "")
+    assert DIALECTS[name].refusal
+
+
+def test_advises_to_name_the_server_when_the_refusal_is_anybodys():
+    """Protects users of unknown hosts: the field and the remedy are named, and nothing else is advised on."""
+    advice = advise_refusal(BAD, {"error": "unknown field `enable_thinking`"}) or ""
+    assert "enable_thinking" in advice
+    assert "server=..." in advice
+    assert advise_refusal(BAD, OTHERS[0]) is None
+
+
+def test_row_sends_nothing_of_it_when_names_are_refused():
+    """Protects the next calls: neither switch nor history go out under a refused name, and nothing is warned twice."""
+    row = GENERIC.without(frozenset({"chat_template_kwargs", "reasoning"}))
+    payload = build(row, TOOL_LOOP, enable_thinking=True, preserve_thinking=True, tools=[WEATHER]).payload
+    assert payload["enable_thinking"] is True
+    assert "chat_template_kwargs" not in payload
+    assert payload["messages"][2]["reasoning_content"]
+    assert "reasoning" not in payload["messages"][2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_unsupported("preserve_thinking", row)
+        row = row.without(frozenset({"enable_thinking", "return_reasoning", "thinking_budget", "top_k"}))
+        payload = build(row, enable_thinking=True, thinking_budget=9, top_k=3).payload
+    assert payload.keys() == {"model", "messages"}
+
+
+def test_row_keeps_the_rest_when_other_fields_are_refused():
+    """Protects words, objects and constants: what was not refused is sent as before."""
+    row = OPENROUTER.without(frozenset({"reasoning_details", "cache_control"}))
+    assert (row.thinking, row.reasoning_details, row.cache_control) == (OPENROUTER.thinking, False, False)
+    groq = GROQ.without(frozenset({"reasoning_format"}))
+    assert (dict(groq.extra), groq.thinking_word) == ({}, GROQ.thinking_word)
+    assert GROQ.without(frozenset({"reasoning_effort"})).thinking_word is None
+
+
+URL = "http://h:1/v1"
+PAYLOAD = {"model": "m", "messages": [{"role": "user", "content": "q"}], "enable_thinking": True, "top_k": 3}
+
+
+def learn_generic() -> None:
+    """Let the server at the URL be one that says nothing."""
+    forget_servers()
+    forget_warnings()
+
+    def get(_path: str, *, seconds: float) -> Any:
+        assert seconds
+        return type("Answer", (), {"status": 404, "headers": {}, "body": None})
+
+    look_up(get, URL)
+
+
+def test_lesson_is_remembered_when_a_field_is_refused():
+    """Protects the host from being asked twice: what it refused is left out of its row from then on."""
+    learn_generic()
+    lesson = Lesson(URL, lambda: "again")
+    assert lesson.amend(BAD, TEXTS[5][0], PAYLOAD) == "again"
+    assert lesson.amend(BAD, TEXTS[5][0], PAYLOAD) is None
+    facts = recall_facts("auto", URL)
+    assert facts is not None
+    assert ("enable_thinking",) not in facts.dialect.thinking
+    assert recall_facts("auto", URL) is facts
+    other = recall_facts("auto", "http://other:1/v1")
+    assert other is None
+    with pytest.warns(UserWarning, match=r"h:1 refuses the field enable_thinking: .* server=\"fireworks\""):
+        lesson.report()
+    forget_servers()
+
+
+def test_lesson_is_none_when_the_field_was_not_sent():
+    """Protects from asking the same again: what is not in the call cannot be left out of it."""
+    learn_generic()
+    lesson = Lesson(URL, lambda: "again")
+    assert lesson.amend(BAD, TEXTS[0][0], PAYLOAD) is None
+    assert lesson.amend(BAD, OTHERS[0], PAYLOAD) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lesson.report()
+    forget_servers()
