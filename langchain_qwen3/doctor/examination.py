@@ -45,7 +45,7 @@ def _has_no_budget(facts: Facts) -> Outcome | None:
 
 
 def _has_no_whole_thinking(facts: Facts) -> Outcome | None:
-    if facts.dialect.hosts:
+    if facts.dialect.kind == "hosted":
         return Outcome(status="skipped", detail="a hosted service, whose parsers are not yours to set")
     return _never_thinks(facts)
 
@@ -100,6 +100,7 @@ CHECKS = (
         skip=_has_no_whole_thinking,
     ),
     Check(name="streaming", title="streaming", probes=("think",), read=readers.read_streaming),
+    Check(name="stream_end", title="end of streams", probes=("think",), read=readers.read_stream_end),
     Check(name="tools_auto", title="tool call, auto", probes=("tool",), read=readers.read_tool_call, flag="tools"),
     Check(
         name="tools_forced",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from langchain_qwen3.connections.exchange import aget_json
@@ -14,7 +15,6 @@ from langchain_qwen3.errors import (
     BadReplyError,
     Qwen3Error,
     Qwen3ModelNotFoundError,
-    Qwen3StatusError,
     translate_errors,
 )
 from langchain_qwen3.servers.facts import read_models
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from langchain_qwen3.servers.dialects import Dialect
 
 _VERSION_SECONDS = 3.0
+_PATIENCE_SECONDS = 3.0
+_PLAIN_SECONDS = 1.5
+_REDIRECTS_TO_GET = frozenset({301, 302, 303})
 
 
 class Listing(NamedTuple):
@@ -31,6 +34,8 @@ class Listing(NamedTuple):
 
     models: tuple[str, ...]
     contexts: Mapping[str, int]
+    moved_to: str = ""
+    """Address of the API where a redirect led to it that a POST cannot follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,15 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
             raise BadReplyError("the reply is no list of models", response=answer.response, body=answer.body)
     _, known = read_models(answer)
     contexts = {name: model.context for name, model in known.items() if model.context}
-    return Listing(tuple(str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row), contexts)
+    names = tuple(str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row)
+    return Listing(names, contexts, _find_moved(answer.response))
+
+
+def _find_moved(response: Any) -> str:
+    """Return where a redirect led to that makes a GET of a POST; 307 and 308 do not."""
+    if any(hop.status_code in _REDIRECTS_TO_GET for hop in response.history):
+        return str(response.url).removesuffix("/models")
+    return ""
 
 
 async def reach(model: ChatQwen3, *, named: bool) -> Reached:
@@ -84,30 +97,81 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
     """
     url = str(model.openai_api_base)
     try:
-        listing = await list_models(model)
+        listing = await _list_or_notice(model)
+    except _PlainHttpError:
+        fix = f"Write {url.replace('https://', 'http://', 1)} for base_url."
+        return Reached(outcome=Outcome(status="failed", detail="the server speaks plain HTTP, not https", fix=fix))
     except Qwen3Error as error:
-        if isinstance(error, (Qwen3ModelNotFoundError, Qwen3StatusError)):
-            return await _reach_elsewhere(model, error, named=named)
-        if isinstance(error, BadReplyError) and (found := await _find_api(model)):
-            return _at(found, error)
+        if isinstance(error, BadReplyError) or getattr(error, "status_code", None):
+            return await _reach_without_list(model, error, named=named)
         return Reached(outcome=read_error(error, "", None))
+    if listing.moved_to:
+        detail = f"it redirects to {listing.moved_to}, which turns each chat into a GET"
+        fix = f"Use {listing.moved_to} for base_url."
+        return Reached(outcome=Outcome(status="failed", detail=detail, fix=fix))
     if not listing.models and not named:
         outcome = Outcome(status="failed", detail="it serves no model", fix="Load a model, or name one with --model.")
         return Reached(outcome=outcome)
     return Reached(outcome=Outcome(status="ok", detail=url), models=listing.models, contexts=listing.contexts)
 
 
-async def _reach_elsewhere(model: ChatQwen3, error: Qwen3Error, *, named: bool) -> Reached:
-    """Explain a 404: the API is under another path, or it has no list of models, or there is none."""
+class _PlainHttpError(Exception):
+    """The server of an https address speaks plain HTTP."""
+
+
+async def _list_or_notice(model: ChatQwen3) -> Listing:
+    """Return what the server lists; notice soon when it waits for the rest of a request that is a TLS handshake."""
+    parts = urlsplit(str(model.openai_api_base))
+    listing = asyncio.ensure_future(list_models(model))
+    try:
+        if parts.scheme == "https" and parts.hostname:
+            await asyncio.wait({listing}, timeout=_PATIENCE_SECONDS)
+            if not listing.done() and await _speaks_plain_http(parts.hostname, parts.port or 443):
+                raise _PlainHttpError
+        return await listing
+    finally:
+        listing.cancel()
+
+
+async def _speaks_plain_http(host: str, port: int) -> bool:
+    """Ask in the clear, without the key; nginx answers so on a TLS port, too, and says what it is."""
+    try:
+        async with asyncio.timeout(_PLAIN_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(f"GET / HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+                head = await reader.read(1024)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return head.startswith(b"HTTP/") and b"HTTPS port" not in head
+
+
+async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: bool) -> Reached:
+    """Explain a list that cannot be had: there is none or it is refused, the API is elsewhere, or there is no API."""
+    url = str(model.openai_api_base)
+    reason = error
+    if named:
+        try:
+            await model.ainvoke("Hi", max_tokens=1)
+        except Qwen3Error as refused:
+            reason = refused
+        else:
+            return Reached(outcome=Outcome(status="ok", detail=f"{url}, {_describe_missing_list(error)}"))
     if found := await _find_api(model):
         return _at(found, error)
-    if not named:
-        return Reached(outcome=read_error(error, "", None))
-    try:
-        await model.ainvoke("Hi", max_tokens=1)
-    except Qwen3Error as refused:
-        return Reached(outcome=read_error(refused, "", None))
-    return Reached(outcome=Outcome(status="ok", detail=f"{model.openai_api_base}, which lists no models"))
+    if isinstance(error, BadReplyError):
+        reason = error  # a web page explains what a refused chat does not
+    return Reached(outcome=read_error(reason, "", None))
+
+
+def _describe_missing_list(error: Qwen3Error) -> str:
+    if isinstance(error, Qwen3ModelNotFoundError):  # a 404
+        return "which lists no models"
+    if status := getattr(error, "status_code", None):
+        return f"which refuses its list of models (HTTP {status})"
+    return "which has a web page for a list of models"
 
 
 def _at(url: str, error: Qwen3Error) -> Reached:

@@ -87,6 +87,9 @@ def read_server(facts: Facts) -> Outcome:
     if facts.dialect.kind == "unknown":
         fix = "If you know what it is, say so with --server (in Python server=): then its own settings are used."
         return Outcome(status="unsure", detail="it does not tell what it is", fix=fix)
+    if facts.dialect.kind == "gateway":
+        fix = "Name the server behind it with --server (in Python server=): then its own fields are sent."
+        return Outcome(status="unsure", detail=f"{facts.dialect.title}, which {facts.dialect.passes_on}", fix=fix)
     version = f" {facts.version}" if facts.version else ", version not told"
     return Outcome(status="ok", detail=f"{facts.dialect.title}{version}")
 
@@ -137,7 +140,11 @@ def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
     if len(unlimited) < _SHORT_REASONING or (free_tokens is not None and free_tokens <= limit + _BUDGET_SLACK):
         return Outcome(status="unsure", detail="cannot be told: it thinks too briefly without a budget")
     kept = tokens <= limit + _BUDGET_SLACK if tokens is not None else len(used) < len(unlimited) / 2
-    seen = f"{_count_reasoning(reply)} with a budget of {limit} tokens, {_count_reasoning(free.message)} without"
+    if tokens is None or free_tokens is None:  # some count streams only
+        shown, shown_free = f"{len(used):,} characters", f"{len(unlimited):,} characters"
+    else:
+        shown, shown_free = f"{tokens:,} tokens", f"{free_tokens:,} tokens"
+    seen = f"{shown} with a budget of {limit} tokens, {shown_free} without"
     if kept:
         return Outcome(status="ok", detail=seen)
     return _fail(f"ignored: {seen}", "thinking_budget", facts, "This server does not keep a thinking budget.")
@@ -169,6 +176,15 @@ def read_streaming(reply: Streamed, _facts: Facts) -> Outcome:
         return Outcome(status="failed", detail=f"{count} chunks all at once, after {last:.2f} s", fix=fix)
     rate = f", {(count - 1) / (last - first):,.0f} chunks/s" if last > first else ""
     return Outcome(status="ok", detail=f"first token after {_show_seconds(first)}{rate}")
+
+
+def read_stream_end(reply: Streamed, _facts: Facts) -> Outcome:
+    """Read whether a stream says why it ended."""
+    reason = reply.message.response_metadata.get("finish_reason")
+    if reason:
+        return Outcome(status="ok", detail=f"with the reason {reason!r}")
+    detail = "a stream ends without a finish_reason: one that was broken off looks whole"
+    return Outcome(status="failed", detail=detail, fix="See whether a newer version of the server sends it.")
 
 
 def read_tool_call(reply: AIMessage, facts: Facts) -> Outcome:
@@ -238,6 +254,8 @@ def read_together(times: Together, facts: Facts) -> Outcome:
 
 def _read_calls(reply: AIMessage, facts: Facts, wanted: int) -> Outcome:
     shown = ", ".join(_show_call(call) for call in reply.tool_calls)
+    if reply.tool_calls and (len(reply.tool_calls) > wanted or any(tag in reply.text for tag in _CALL_TAGS)):
+        return _read_surplus(reply, shown)
     if len(reply.tool_calls) >= wanted:
         return Outcome(status="ok", detail=_quote(shown))
     if reply.invalid_tool_calls:
@@ -249,6 +267,18 @@ def _read_calls(reply: AIMessage, facts: Facts, wanted: int) -> Outcome:
         detail = "the call stayed in the text: ChatQwen3 takes it out, other clients show it"
         return _fail(detail, "tools", facts, "Start the server with a tool call parser for Qwen3.")
     return Outcome(status="unsure", detail=_quote(f"the model answered in words: {reply.text}"))
+
+
+def _read_surplus(reply: AIMessage, shown: str) -> Outcome:
+    """Read calls that came twice, or more of them than the question has."""
+    fix = "ChatQwen3 makes one call of the two; with other clients, switch off one of the two ways in the server."
+    if any(tag in reply.text for tag in _CALL_TAGS):
+        return Outcome(status="unsure", detail=_quote(f"twice, parsed and left in the text: {shown}"), fix=fix)
+    distinct = {_show_call(call) for call in reply.tool_calls}
+    if len(distinct) < len(reply.tool_calls):
+        detail = _quote(f"the same call more than once: {shown}")
+        return Outcome(status="failed", detail=detail, fix="Use the tool parser of the model's line.")
+    return Outcome(status="ok", detail=_quote(shown))
 
 
 def _fail(detail: str, flag: str, facts: Facts, otherwise: str) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -12,6 +14,30 @@ from langchain_qwen3.local import LocalServer
 from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
 from tests.support.replay import Replay
+from tests.support.replies import write_body
+from tests.support.web import WebHandler, WebServer
+
+
+class GateHandler(WebHandler, BaseHTTPRequestHandler):
+    """Answers chats, and refuses the rest."""
+
+    def do_GET(self) -> None:
+        moved = {"Location": self.owner.location + self.path.removeprefix("/v1")} if self.owner.location else {}
+        self.send_whole(self.owner.page, "text/html", self.owner.status, moved)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_whole(json.dumps(write_body({"content": "ok"}, "stop")).encode())
+
+
+class Gate(WebServer):
+    """Lets only chats through: everything that is asked with GET has one answer."""
+
+    handler = GateHandler
+
+    def __init__(self, status: int, page: bytes, location: str = "") -> None:
+        self.status, self.page, self.location = status, page, location
+
 
 TIMED = {"concurrency", "streaming"}  # whose outcome is a matter of the machine's load
 PARSERS = "--enable-auto-tool-choice --tool-call-parser hermes"
@@ -121,6 +147,40 @@ async def test_goes_on_without_a_list_when_the_model_is_named():
         assert named.reachable
         assert named["tools_auto"].status == "ok"
         assert not (await look(server.url)).reachable
+
+
+@pytest.mark.parametrize(
+    ("status", "page", "detail"),
+    [
+        (403, b"<html><title>403 Forbidden</title></html>", "refuses its list of models (HTTP 403)"),
+        (200, b"<!doctype html><title>My app</title>", "has a web page for a list of models"),
+        (404, b"<html><title>404 Not Found</title></html>", "lists no models"),
+        (500, b"no", "refuses its list of models (HTTP 500)"),
+    ],
+)
+async def test_goes_on_when_the_list_cannot_be_had_but_the_model_is_named(status: int, page: bytes, detail: str):
+    """Protects proxies that let only chats through: what is refused there is a detail, not a failure."""
+    with Gate(status, page) as server:
+        diagnosis = await look(f"{server.root}/v1", take_served=False, model="Qwen/Qwen3-0.6B")
+    assert diagnosis.reachable
+    assert detail in diagnosis["reachable"].detail
+
+
+async def test_says_so_when_an_http_server_is_asked_over_https():
+    """Protects from a wait of ten minutes: a server that reads lines waits for the rest of a TLS handshake."""
+    with Gate(404, b"no") as server:
+        diagnosis = await look(f"{server.root.replace('http:', 'https:')}/v1", take_served=False, model="m")
+    assert not diagnosis.reachable
+    assert "http" in diagnosis["reachable"].fix
+    assert "plain HTTP" in diagnosis["reachable"].detail + diagnosis["reachable"].fix
+
+
+async def test_names_the_address_when_a_redirect_makes_a_get_of_a_chat():
+    """Protects from a proxy that moves everybody to another address: lists follow, chats cannot."""
+    with Replay() as server, Gate(301, b"", location=server.url) as proxy:
+        diagnosis = await look(f"{proxy.root}/v1", take_served=False, model="Qwen/Qwen3-0.6B")
+    assert not diagnosis.reachable
+    assert f"Use {server.url} for base_url" in diagnosis["reachable"].fix
 
 
 async def test_names_a_served_model_when_the_one_asked_for_is_not():

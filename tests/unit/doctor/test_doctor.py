@@ -71,6 +71,15 @@ def test_is_unsure_when_the_server_does_not_tell_what_it_is():
     assert "--server" in outcome.fix
 
 
+@pytest.mark.parametrize("server", ["litellm", "one-api", "new-api", "gpustack"])
+def test_says_what_a_gateway_does_to_the_switch(server: str):
+    """Protects users of gateways: what is lost on the way is said, and how to name the server behind."""
+    outcome = readers.read_server(know(server))
+    assert outcome.status == "unsure"
+    assert DIALECTS[server].passes_on in outcome.detail
+    assert "--server" in outcome.fix
+
+
 def test_shows_the_context_length_of_the_served_model():
     """Protects from prompts that are too long."""
     assert readers.read_models(know()).detail == f"{QWEN3} (4,096 tokens)"
@@ -195,6 +204,12 @@ def test_fails_when_a_stream_held_nothing():
     assert readers.read_streaming(stream(think(), ()), know()).status == "failed"
 
 
+def test_fails_when_a_stream_does_not_say_why_it_ended():
+    """Protects from a server whose broken streams look whole to every other client."""
+    assert readers.read_stream_end(stream(think(response_metadata={"finish_reason": "stop"})), know()).status == "ok"
+    assert readers.read_stream_end(stream(think(content="half")), know()).status == "failed"
+
+
 def test_fails_when_a_stream_has_no_usage():
     """Protects accounting: without usage nobody knows what was spent."""
     assert readers.read_usage(stream(think("Hm.", tokens=3)), know()).detail.endswith("40 out, 3 of them reasoning")
@@ -203,6 +218,22 @@ def test_fails_when_a_stream_has_no_usage():
 
 
 # -- tools and structured output --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "calls", "status"),
+    [
+        ('<tool_call>\n{"name": "get_weather"}\n</tool_call>', [CALL], "unsure"),
+        ("", [CALL, CALL], "failed"),
+        ("", [CALL, {**CALL, "args": {"city": "Shanghai"}}], "ok"),
+        ("", [CALL], "ok"),
+    ],
+)
+def test_finds_a_call_that_came_twice(content: str, calls: list[Any], status: str):
+    """Protects agents of other clients, which make a call twice that a server sends in two ways."""
+    outcome = readers.read_tool_call(AIMessage(content, tool_calls=calls), know("ms-swift"))
+    assert outcome.status == status
+    assert "get_weather(city='Beijing')" in outcome.detail
 
 
 def test_shows_the_call_when_it_came():
