@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.habits import ReplyHabits
 
 PROVIDER = "qwen3"
 """`model_provider` in metadata and LangSmith's `ls_provider`: one word, or middleware distrusts reported usage."""
@@ -44,7 +45,10 @@ class ReplyOptions:
         return_reasoning: False leaves reasoning out of messages and chunks.
         thinking_off: Thinking was switched off or the checkpoint has none, so a reply of nothing but reasoning is the
             answer in the wrong field (vLLM's parser does that, measured on 0.32).
-        opened: The template opened `<think>` in the prompt and no parser is known to strip it.
+        opened: Whether the reply begins inside the thinking, because the template opened `<think>` in the prompt and
+            the server has no parser. None: that may be, and the reply itself has to tell.
+        finishes: The server ends every whole stream with a finish reason.
+        habits: What earlier replies told, and where this one's are noted; None to learn nothing.
         tools: The wire tools of the request.
         rescue_tool_calls: Read calls of these tools that were left in the text.
         forced_calls: The content is the JSON array of a forced choice.
@@ -54,7 +58,9 @@ class ReplyOptions:
 
     return_reasoning: bool = True
     thinking_off: bool = False
-    opened: bool = False
+    opened: bool | None = False
+    finishes: bool = False
+    habits: ReplyHabits | None = field(default=None, compare=False)
     tools: tuple[Mapping[str, Any], ...] = ()
     rescue_tool_calls: bool = True
     forced_calls: bool = False
@@ -73,6 +79,7 @@ class Call:
         dialect: Whom it is written for.
         stream_inside: The server wants a stream even for a whole reply.
         demanded: The tool choice that the reply must honour, for `check_forced_call`.
+        thinking: The switch as it was sent; None for the server's default.
     """
 
     payload: dict[str, Any]
@@ -81,3 +88,4 @@ class Call:
     dialect: Dialect
     stream_inside: bool = False
     demanded: ToolChoice | None = None
+    thinking: bool | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool_choic
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
 from langchain_qwen3.servers.facts import ServerFacts
+from langchain_qwen3.servers.habits import recall_habits
 from langchain_qwen3.servers.refusals import Lesson
 from langchain_qwen3.structured import build_structured_runnable
 
@@ -153,7 +155,10 @@ class ChatQwen3(Qwen3Fields):
         if stop is not None:
             kwargs = {**kwargs, "stop": stop}
         in_flight = self._in_flight.in_flight
-        return build_call(messages, kwargs, fields, self.dialect, stream=stream, in_flight=in_flight, piece=piece)
+        call = build_call(messages, kwargs, fields, self.dialect, stream=stream, in_flight=in_flight, piece=piece)
+        key = (self._base_url, call.payload["model"], call.thinking, call.reply.opened)
+        habits = recall_habits(key, likely=call.reply.opened)
+        return replace(call, reply=replace(call.reply, opened=habits.opened, habits=habits))
 
     def _own_settings(self) -> dict[str, Any]:
         """Return our own settings as far as somebody set them: a default would hide what `extra_body` says."""

@@ -5,12 +5,20 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jiter import from_json
-
 from langchain_qwen3.errors import BadReplyError, error_from_event
+from langchain_qwen3.reply.json_text import join_halves, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_STREAM_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_BLANKS = b"\xef\xbb\xbf \t\r\n"  # a byte order mark among them
+
+
+def is_event_stream(content: bytes) -> bool:
+    """Whether a body is an event stream, whatever its label says."""
+    return content[:1024].lstrip(_BLANKS).startswith(_STREAM_STARTS)
 
 
 def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
@@ -21,7 +29,7 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
         BadReplyError: It is an HTML page, empty, no JSON or without choices.
     """
     try:
-        body = from_json(content)
+        body = join_halves(read_json(content))
     except ValueError:
         what = "an HTML page" if content.lstrip()[:1] == b"<" else "no JSON" if content.strip() else "an empty body"
         text = f"the server answered with {what} instead of a chat completion"
@@ -41,3 +49,21 @@ def refuse_other_shapes(response: Any, body: object = None) -> Iterator[None]:
         yield
     except (AttributeError, KeyError, TypeError) as error:
         raise BadReplyError("the reply is no chat completion", response=response, body=body) from error
+
+
+def read_lines(lines: list[bytes], response: Any = None) -> list[Any]:
+    """Return the events of a body that came in place of an event stream: one whole reply, or one JSON in each line.
+
+    Raises:
+        Qwen3Error: As `read_body`.
+    """
+    try:
+        return [read_body(b"\n".join(lines), response)]
+    except BadReplyError:
+        try:
+            events = [read_json(line) for line in lines if line.strip()]
+        except ValueError:
+            events = []
+        if not all(isinstance(event, dict) for event in events) or len(events) < 2:  # noqa: PLR2004
+            raise
+        return events

@@ -6,8 +6,8 @@ The text goes through these readers, each in the way only while it is needed:
     content    think tags → forced calls → calls left in the text → newlines at its start
     reasoning  think tags →                calls left in the text → withheld → newlines at its edges
 
-A call in the content is a call at once. One in the reasoning may be a rehearsal, so it counts only if the model stopped
-by itself and said nothing else.
+A call in the content counts where the server gave none of its own. One in the reasoning may be a rehearsal, so it
+counts only if the model stopped by itself and said nothing else.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages.tool import ToolCallChunk
-from langchain_core.utils._merge import merge_dicts
 
+from langchain_qwen3.reply.ending import is_finished, is_stopped
+from langchain_qwen3.reply.fields import (
+    KEPT_FIELDS,
+    REASONING_FIELDS,
+    KeptFields,
+    read_details,
+    read_reasoning,
+    read_texts,
+)
 from langchain_qwen3.reply.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
-from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, WireCall, read_parameterless
+from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, read_parameterless
 
 if TYPE_CHECKING:
     from langchain_qwen3.call import ReplyOptions
     from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
-    from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
-
-KEPT_FIELDS = frozenset({"refusal", "audio", "annotations", "reasoning_details", "function_call"})
-"""Message fields that go to `additional_kwargs` as they are."""
-
-
-_TRUNCATED = frozenset({"length", "content_filter", "abort", "error"})
-_STOPPED = frozenset({"stop", None})
-
+    from langchain_qwen3.reply.tool_calls.in_text import CallsInText
 
 Piece = tuple[str, str, Sequence[ToolCallChunk]]
 """Reasoning, content and calls: what one delta, or the end of a choice, contributed."""
@@ -54,11 +54,12 @@ class ChoiceReader:
         "_calls",
         "_content",
         "_forced",
+        "_in_content",
+        "_in_reasoning",
         "_kept",
         "_plain",
         "_reasoning",
-        "_rehearsed",
-        "_rescuer",
+        "_reasoning_key",
         "_splitter",
         "_withheld",
         "called",
@@ -68,39 +69,40 @@ class ChoiceReader:
         self._splitter = ThinkSplitter(opened=options.opened)
         self._reasoning = EdgeTrimmer(leading=True, trailing=True)
         self._content: EdgeTrimmer | None = None  # made when the content begins
-        self._withheld: list[str] | None = [] if options.thinking_off else None
+        # A reply of nothing but reasoning may be the answer in the wrong field, and must not vanish with it.
+        self._withheld: list[str] | None = [] if options.thinking_off or not options.return_reasoning else None
         self._calls = ToolCallStream(repair=options.repair_tool_calls, parameterless=read_parameterless(options.tools))
-        self._rescuer, self._rehearsed = _build_rescuers(options)
+        self._in_content, self._in_reasoning = _build_text_readers(options)
         self._forced = _build_forced_reader() if options.forced_calls else None
         self._plain = ""  # the field whose text, alone in a delta, nobody but the trimmer has to look at
-        self._kept: list[dict[str, Any]] = []
+        self._reasoning_key = ""
+        self._kept = KeptFields()
         self.called = False
 
     def feed(self, delta: Mapping[str, Any]) -> Piece:
         """Take the next delta and return what is certain of it."""
         if self._plain and len(delta) == 1 and (text := delta.get(self._plain)).__class__ is str:
             return ("", text, ()) if self._plain == "content" else (self._reasoning.feed(text), "", ())
-        content = delta.get("content")
-        key = "reasoning" if delta.get("reasoning") else "reasoning_content"
-        reasoning = delta.get(key) or ""
+        reasoning, content = "", delta.get("content")
+        if content and content.__class__ is not str:
+            reasoning, content = read_texts(content)
+        if not REASONING_FIELDS.isdisjoint(delta):
+            reasoning = self._read_reasoning(delta) + reasoning
         if reasoning:
-            reasoning = _read_text(reasoning)
             self._splitter.end_thinking(found=True)
-            if self._rehearsed is None and self._withheld is None:
-                self._plain = key
-        inline, content = self._splitter.feed(_read_text(content)) if content else NOTHING
+        inline, content = self._splitter.feed(content) if content else NOTHING
         calls: Sequence[ToolCallChunk] = ()
         if fragments := delta.get("tool_calls"):
             self._splitter.end_thinking()
             calls = self._calls.feed(fragments)
         if not KEPT_FIELDS.isdisjoint(delta):
-            self._kept += [{key: value} for key, value in delta.items() if value and key in KEPT_FIELDS]
-        reasoning += inline
-        if self._rescuer is not None or self._forced is not None:
-            content, found = self._take_calls(content, None)
-            if found:
-                calls = [*calls, *self._calls.add(found)]
-        return self._emit(reasoning, content, calls)
+            self._kept.add(delta)
+        if content and self._forced is not None:
+            content, found = self._forced.feed(content)
+            calls = [*calls, *self._calls.add(found)]
+        if content and self._in_content is not None:
+            content = self._in_content.feed(content)
+        return self._emit(reasoning + inline, content, calls)
 
     def close(self, finish_reason: str | None, *, cut: bool = False) -> Piece:
         """End the choice and return what was held back.
@@ -110,26 +112,36 @@ class ChoiceReader:
                 it stopped by itself can text in the wrong field be the whole answer.
             cut: The reply lost its end.
         """
-        truncated = cut or finish_reason in _TRUNCATED
-        stopped = not cut and finish_reason in _STOPPED
-        spans = self._splitter.close()
-        content, found = self._take_calls(spans.content, truncated)
+        truncated = cut or not is_finished(finish_reason)
+        reasoning, content = self._splitter.close(finished=not truncated)
+        content, calls = self._close_content(content, truncated)
         if content:
             content = self._trim(content)
-        calls = self._calls.add(found)
-        reasoning = spans.reasoning
-        if self._rehearsed is not None:
-            said = truncated or self._calls.seen or content or self._answered
-            reasoning, found = self._rehearsed.close(reasoning, only=not said)
-            calls += self._calls.add(found)
+        said = bool(content or self._answered or self._calls.seen)
+        if self._in_reasoning is not None:
+            reasoning = self._in_reasoning.feed(reasoning)
+            end = self._in_reasoning.close(truncated=False)
+            meant = not (truncated or said)
+            reasoning += end.rest if meant else end.raw
+            calls += self._calls.add(end.calls if meant else ())
         calls += self._calls.close(truncated)
         self.called = self._calls.seen
         if self._withheld is not None:
             reasoning = "".join([*self._withheld, reasoning])
             self._withheld = None
-            if stopped and not (self.called or content or self._answered):
+            if not cut and is_stopped(finish_reason) and not (self.called or said):
                 return "", reasoning.lstrip("\n"), calls
         return self._reasoning.feed(reasoning), content, calls
+
+    @property
+    def opens(self) -> bool | None:
+        """Whether the reply began inside the thinking; None if it does not tell. Complete after `close`."""
+        return self._splitter.opens
+
+    @property
+    def holds(self) -> bool:
+        """Whether text is held that may be the answer."""
+        return self._splitter.holds or bool(self._in_content is not None and self._in_content.release())
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -137,26 +149,57 @@ class ChoiceReader:
         return self._calls.metadata
 
     @property
+    def written(self) -> Mapping[str, str]:
+        """The arguments of invalid calls as the model wrote them, by id; complete after `close`."""
+        return self._calls.written
+
+    @property
     def kept(self) -> dict[str, Any]:
         """Message fields for `additional_kwargs`, their fragments joined."""
-        try:
-            return merge_dicts({}, *self._kept)
-        except TypeError:  # fragments of different types cannot be joined: the newest stand
-            return {key: value for fragment in self._kept for key, value in fragment.items()}
+        return self._kept.join()
+
+    def _read_reasoning(self, delta: Mapping[str, Any]) -> str:
+        """Return the delta's reasoning: its field, else its details where no field ever had any."""
+        key, reasoning = read_reasoning(delta)
+        if reasoning:
+            if self._in_reasoning is None and self._withheld is None and isinstance(delta[key], str):
+                self._plain = key
+            self._reasoning_key = self._reasoning_key or key
+        elif (details := delta.get("reasoning_details")) and self._reasoning_key in ("", "reasoning_details"):
+            reasoning = read_details(details)
+            self._reasoning_key = "reasoning_details" if reasoning else self._reasoning_key
+        return reasoning
+
+    def _close_content(self, content: str, truncated: bool) -> tuple[str, list[ToolCallChunk]]:
+        """Take the last of the content; return what is text of all that was held, and the calls that count."""
+        calls: list[ToolCallChunk] = []
+        if self._forced is not None:
+            shown, found = self._forced.feed(content)
+            rest, cut = self._forced.close(truncated)
+            content = shown + rest
+            calls += self._calls.add([*found, *cut])
+        if self._in_content is None:
+            return content, calls
+        content = self._in_content.feed(content)
+        end = self._in_content.close(truncated=truncated)
+        if not self._calls.seen:
+            return content + end.rest, [*calls, *self._calls.add(end.calls)]
+        repeated = bool(end.calls) and all(map(self._calls.holds, end.calls))
+        return content + (end.rest if repeated or not end.calls else end.raw), calls
 
     def _emit(self, reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> Piece:
         if content:
             content = self._trim(content)
-        if self._rehearsed is not None:
-            reasoning = self._rehearsed.feed(reasoning)
+        if self._in_reasoning is not None:
+            reasoning = self._in_reasoning.feed(reasoning)
             if content or calls:
-                reasoning += self._rehearsed.release()
-                self._rehearsed = None
+                reasoning += self._in_reasoning.release()
+                self._in_reasoning = None
         if self._withheld is not None:
             reasoning = self._withhold(self._withheld, reasoning, answered=bool(content or calls))
         if reasoning:
             reasoning = self._reasoning.feed(reasoning)
-        if content and self._splitter.idle and self._rescuer is None and self._forced is None:
+        if content and self._splitter.idle and self._in_content is None and self._forced is None:
             self._plain = "content"
         return reasoning, content, calls
 
@@ -178,87 +221,18 @@ class ChoiceReader:
         self._withheld = None
         return "".join(withheld)
 
-    def _take_calls(self, content: str, truncated: bool | None) -> tuple[str, list[WireCall]]:
-        """Take calls out of the content; `truncated` is None while there is more to come."""
-        calls: list[WireCall] = []
-        if self._forced is not None:
-            content = _read_calls(self._forced, content, truncated, calls)
-        if self._rescuer is not None:
-            content = _read_calls(self._rescuer, content, truncated, calls)
-        return content, calls
 
-
-class _RehearsedCalls:
-    """Calls in the reasoning: from the first one on the text is held until it is known whether they are meant.
-
-    Args:
-        rescuer: Finds them.
-    """
-
-    def __init__(self, rescuer: ToolRescuer) -> None:
-        self._rescuer = rescuer
-        self._held = ""  # as it came; what the rescuer gives before the first call is its beginning
-        self._shown = ""  # the held text without its calls
-        self._calls: list[WireCall] = []
-
-    def feed(self, text: str) -> str:
-        """Take the next piece and return what is reasoning in any case."""
-        if not text:
-            return ""
-        self._held += text
-        shown, calls = self._rescuer.feed(text)
-        self._calls += calls
-        if self._calls:
-            self._shown += shown
-            return ""
-        self._held = self._held[len(shown) :]
-        return shown
-
-    def release(self) -> str:
-        """Return the held text: it is reasoning."""
-        return self._held
-
-    def close(self, text: str, *, only: bool) -> tuple[str, list[WireCall]]:
-        """Return the rest of the reasoning and, if the reply has `only` them, the calls."""
-        begun = self.feed(text)
-        if not only:
-            return begun + self._held, []
-        shown, calls = self._rescuer.close(truncated=False)
-        return begun + self._shown + shown, [*self._calls, *calls]
-
-
-def _build_rescuers(options: ReplyOptions) -> tuple[ToolRescuer | None, _RehearsedCalls | None]:
+def _build_text_readers(options: ReplyOptions) -> tuple[CallsInText | None, CallsInText | None]:
+    """Return what finds calls in the content and in the reasoning, where there are tools to call."""
     if not (options.tools and options.rescue_tool_calls):
         return None, None
+    from langchain_qwen3.reply.tool_calls.in_text import CallsInText
     from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
 
-    return ToolRescuer(options.tools), _RehearsedCalls(ToolRescuer(options.tools))
+    return CallsInText(ToolRescuer(options.tools)), CallsInText(ToolRescuer(options.tools))
 
 
 def _build_forced_reader() -> ForcedCallStream:
     from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
 
     return ForcedCallStream()
-
-
-def _read_calls(
-    reader: ToolRescuer | ForcedCallStream, text: str, truncated: bool | None, calls: list[WireCall]
-) -> str:
-    """Return the text without its calls, which are added to `calls`."""
-    if text:
-        text, found = reader.feed(text)
-        calls += found
-    if truncated is not None:
-        rest, found = reader.close(truncated)
-        calls += found
-        text += rest
-    return text
-
-
-def _read_text(content: Any) -> str:
-    """Return the text of a content that some servers send as a list of parts."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "".join(part.get("text") or "" if isinstance(part, dict) else str(part) for part in content)
-    return str(content)

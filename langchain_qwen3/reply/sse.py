@@ -12,12 +12,16 @@ from typing import Any
 
 from jiter import from_json
 
+from langchain_qwen3.reply.json_text import HalfJoiner, read_loose_json
+
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 _LF, _CR = b"\n\r"  # as numbers: bytes are looked for in bytes at six times the cost
 _BOM = b"\xef\xbb\xbf"
 _PASSED_OVER = (b":", b"event:", b"id:", b"retry:")
 _FIELDS = (b"data:", b"error:", *_PASSED_OVER)
+_PINGS = frozenset({b"ping", b"heartbeat", b"keep-alive", b"keepalive"})
+"""What gateways wrap as data in place of a comment."""
 
 
 class BadEventError(ValueError):
@@ -49,6 +53,7 @@ class SseReader:
         "_at_edge",
         "_begun",
         "_data",
+        "_halves",
         "_held",
         "_max",
         "_pieces",
@@ -65,6 +70,7 @@ class SseReader:
         self.stray: list[bytes] = []
         self._stray_size = 0
         self._pieces: list[bytes] = []  # of the unfinished line
+        self._halves = HalfJoiner()
         self._data: list[bytes] = []  # data lines of the unfinished event
         self._held = 0  # bytes in both
         self._max = max_event_bytes
@@ -72,6 +78,11 @@ class SseReader:
         self._start = True
         self._begun = False
         self._at_edge = False  # between two events, with nothing held
+
+    @property
+    def between(self) -> bool:
+        """True between two events, with nothing held."""
+        return self._at_edge
 
     def read(self, data: bytes) -> Iterable[Any]:
         """Take the next bytes and give the events they complete, those before a failure included.
@@ -136,7 +147,7 @@ class SseReader:
                     pending.append(line[5:])
                 elif not line:
                     if pending and (body := self._take_event(pending)):
-                        yield from_json(body)
+                        yield from self._parse(body)
                 elif not line.startswith(_PASSED_OVER):
                     self._take_odd_line(line)
         except BadEventError as error:
@@ -144,11 +155,24 @@ class SseReader:
         except ValueError as error:
             self._fail(BadEventError(f"an event is no JSON ({error})", body))
 
+    def _parse(self, body: bytes) -> Iterable[Any]:
+        try:
+            return (from_json(body),)
+        except ValueError as error:
+            try:
+                values, done = read_loose_json(body)
+            except ValueError:
+                raise error from None
+        if done:
+            self.done = True
+            self._at_edge = False
+        return [self._halves.join(value) for value in values]
+
     def _take_event(self, pending: list[bytes]) -> bytes:
         """Return the body of the event that a blank line ended; empty for one without content."""
         body = (pending[0] if len(pending) == 1 else b"\n".join(pending)).strip()
         pending.clear()
-        if self.done or not body:
+        if self.done or not body or body.startswith(b":") or body.lower() in _PINGS:
             return b""
         self._begun = True
         if body == b"[DONE]":
@@ -162,6 +186,8 @@ class SseReader:
     def _take_odd_line(self, line: bytes) -> None:
         if line.startswith(b"error:"):  # older llama-server names its error events by the field
             self._data.append(line[6:])
+        elif self._begun and (self._data or line.lstrip().startswith(b"{")):
+            self._data.append(line)  # an error that a gateway wrote into the stream without a frame
         elif not self._begun:
             self.stray.append(line)
             self._stray_size += len(line)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.v1 import BaseModel as BaseModelV1, ValidationError as ValidationErrorV1
 
 from langchain_qwen3.call import Method
+from langchain_qwen3.reply.ending import is_finished
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
 # Core has it since 1.7.5.
@@ -88,6 +89,8 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
             return None
         if self.method == "function_calling":
             raise OutputParserException(f"the model did not call {self.name}", llm_output=text)
+        if not text.strip():
+            raise OutputParserException(_explain_empty(message), llm_output=text)
         return self._build(_read_json(text), text)
 
     def read_partial(self, text: str) -> Any:
@@ -226,11 +229,33 @@ def _check_end(message: BaseMessage, text: str) -> None:
         if _RefusalError is not None:
             raise _RefusalError(why, raw_message=message)
         raise OutputParserException(why, llm_output=text)
+    if reason != "length" and not is_finished(reason):
+        raise OutputParserException(f"the server gave the answer up (finish_reason {reason!r})", llm_output=text)
     if reason == "length":
         raise OutputParserException(
             "the answer was cut by the token limit: raise max_tokens, or bound the thinking with thinking_budget",
             llm_output=text,
         )
+
+
+def _explain_empty(message: BaseMessage) -> str:
+    """Return why there is no answer: some reasoning parsers take the JSON for thinking.
+
+    See https://github.com/vllm-project/vllm/issues/18819.
+    """
+    reasoning = message.additional_kwargs.get("reasoning_content")
+    if not (isinstance(reasoning, str) and reasoning.strip()):
+        return "the answer is empty"
+    try:
+        is_json = isinstance(json.loads(_find_json(reasoning), strict=False), dict | list)
+    except (ValueError, RecursionError):
+        is_json = False
+    if is_json:
+        return (
+            "the answer is empty: the server put the JSON into the reasoning (reasoning_content); "
+            "ask with enable_thinking=False, or start the server with the model's own reasoning parser"
+        )
+    return "the answer is empty: the model only thought; raise max_tokens, or ask with enable_thinking=False"
 
 
 def _find_json(text: str) -> str:
@@ -243,5 +268,4 @@ def _read_json(text: str) -> Any:
     try:
         return json.loads(_find_json(text), strict=False)
     except (ValueError, RecursionError) as error:
-        found = f"the answer is not JSON: {error}" if text.strip() else "the answer is empty"
-        raise OutputParserException(found, llm_output=text) from None
+        raise OutputParserException(f"the answer is not JSON: {error}", llm_output=text) from None

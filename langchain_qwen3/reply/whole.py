@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_qwen3.call import PROVIDER
-from langchain_qwen3.reply.body import read_body, refuse_other_shapes
+from langchain_qwen3.reply.body import is_event_stream, read_body, refuse_other_shapes
 from langchain_qwen3.reply.choice import ChoiceReader
+from langchain_qwen3.reply.ending import read_reason
+from langchain_qwen3.reply.fields import REASONING_KEYS, read_reasoning
 from langchain_qwen3.reply.metadata import (
     build_timing,
     read_choice_metadata,
@@ -17,6 +20,7 @@ from langchain_qwen3.reply.metadata import (
     read_metadata,
     read_usage,
 )
+from langchain_qwen3.reply.reasoning import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
 if TYPE_CHECKING:
@@ -31,8 +35,8 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
     Raises:
         Qwen3Error: As `read_body`.
     """
-    if response.headers.get("content-type", "").startswith("text/event-stream"):
-        # Some gateways stream whatever was asked for.
+    if is_event_stream(response.content):
+        # Some gateways stream whatever was asked for, under any label.
         from langchain_qwen3.reply.stream import read_streamed_response
 
         return read_streamed_response(response, options)
@@ -48,11 +52,15 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
 
 
 def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mapping[str, Any] | None) -> ChatGeneration:
-    reader = ChoiceReader(options)
-    reason = choice.get("finish_reason")
-    reasoning, content, calls_fed = reader.feed(choice.get("message") or {})
+    # What begins inside the thinking shows in the whole text, whatever earlier replies did.
+    reader = ChoiceReader(replace(options, opened=None) if options.opened else options)
+    reason = read_reason(choice)
+    message_read, leaked = _split_leaked(choice.get("message") or {}, options)
+    reasoning, content, calls_fed = reader.feed(message_read)
     last_reasoning, last_content, calls_held = reader.close(reason)
-    calls = collect_tool_calls([*calls_fed, *calls_held])
+    if options.habits is not None:
+        options.habits.note(opened=leaked or reader.opens, finishes=False)
+    calls = collect_tool_calls([*calls_fed, *calls_held], reader.written)
     kwargs = reader.kept
     reasoning += last_reasoning
     if reasoning and options.return_reasoning:
@@ -71,3 +79,16 @@ def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mappin
         **reader.notes,
     }
     return ChatGeneration(message=message, generation_info=info)
+
+
+def _split_leaked(message: Mapping[str, Any], options: ReplyOptions) -> tuple[Mapping[str, Any], bool]:
+    """Return the message with thinking that leaked into its content moved to the reasoning, and whether any did."""
+    content = message.get("content")
+    key, reasoning = read_reasoning(message)
+    if not isinstance(content, str) or not (key or options.opened is False):
+        return message, False
+    at = find_leaked_tag(content)
+    answer = content[at + len(CLOSE_TAG) :]
+    if at < 0 or not content[:at].strip() or not (answer.strip() or message.get("tool_calls")):
+        return message, False
+    return {**message, key or REASONING_KEYS[0]: reasoning + content[:at], "content": answer}, not key

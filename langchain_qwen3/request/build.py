@@ -85,8 +85,9 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     return Call(
         payload=payload,
         options=options,
-        reply=_build_reply_options(payload, settings, line, plan),
+        reply=_build_reply_options(payload, settings, dialect, line, plan),
         dialect=dialect,
+        thinking=plan.thinking.enabled,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(plan.thinking, line) and not (stream or several),
         demanded=plan.demanded,
     )
@@ -170,20 +171,23 @@ def _write_parameters(payload: dict[str, Any], params: Mapping[str, Any], dialec
 
 
 def _build_reply_options(
-    payload: Mapping[str, Any], settings: Settings, line: ModelLine | None, plan: OutputPlan
+    payload: Mapping[str, Any], settings: Settings, dialect: Dialect, line: ModelLine | None, plan: OutputPlan
 ) -> ReplyOptions:
     thinking = plan.thinking
+    may_be_opened = (
+        line is not None
+        and line.opens_think
+        and is_thinking_on(thinking, line)
+        and not (dialect.kind == "hosted" or dialect.repeats_open_tag)
+        # A grammar may apply from the first token, so a constrained reply need not begin with reasoning.
+        and CONSTRAINT_FIELDS.isdisjoint(payload)
+    )
     return ReplyOptions(
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
         thinking_off=is_thinking_off(thinking, line),
-        # A grammar may apply from the first token, so a constrained reply need not begin with reasoning.
-        opened=(
-            line is not None
-            and line.opens_think
-            and is_thinking_on(thinking, line)
-            and CONSTRAINT_FIELDS.isdisjoint(payload)
-        ),
+        opened=None if may_be_opened else False,
+        finishes=dialect.kind in ("engine", "hosted"),
         tools=tuple(tool for tool in plan.payload.get("tools", ()) if "function" in tool),
         rescue_tool_calls=plan.rescue and settings.rescue_tool_calls,
         forced_calls=plan.forced_calls,

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from langchain_qwen3.servers.dialects import GENERIC, find_by_host, find_by_name, list_names
 from langchain_qwen3.servers.facts import Answer, ServerFacts, ask
+from langchain_qwen3.servers.habits import forget_habits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,6 +103,7 @@ def forget_servers() -> None:
     """Forget what was learned of every server, for tests and after a server was replaced."""
     global _memory  # noqa: PLW0603  # one memory per process, replaced whole so that no lock outlives a fork
     _memory = _Memory()
+    forget_habits()
 
 
 if hasattr(os, "register_at_fork"):

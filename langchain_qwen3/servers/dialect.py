@@ -258,6 +258,11 @@ class Dialect:
     json_refused_thinking: bool = False
     """A JSON `response_format` is an error while thinking."""
 
+    # -- replies -----------------------------------------------------------------------------------------------------
+
+    repeats_open_tag: bool = False
+    """Without a parser its replies repeat the `<think>` that ends the prompt, so no closing tag comes alone."""
+
     # -- media -------------------------------------------------------------------------------------------------------
 
     audio: Literal["base64", "audio_url", "data_uri"] = "base64"

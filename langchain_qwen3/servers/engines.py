@@ -118,6 +118,7 @@ LLAMA_CPP = Dialect(
         special_field="add_special",
         names_model=False,
     ),
+    repeats_open_tag=True,
     idle_connections_hold_threads=True,
     flags=frozen(
         reasoning="--reasoning-format auto",

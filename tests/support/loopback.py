@@ -168,6 +168,7 @@ class Loopback:
     async def _stream(self, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         events = [b'data: {"choices": [{"index": 0, "delta": {"content": "a"}}]}\n\n'] * CHUNKS
+        events[-1] = events[-1].replace(b"}}]}", b'}, "finish_reason": "stop"}]}')
         for event in [*events, b"data: [DONE]\n\n"]:
             writer.write(b"%x\r\n%b\r\n" % (len(event), event))
             await writer.drain()

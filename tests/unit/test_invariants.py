@@ -207,7 +207,7 @@ def cut(text: str, random: Random) -> list[str]:
 OPTIONS = {
     "as requested": {},
     "thinking off": {"thinking_off": True},
-    "opened": {"opened": True},
+    "maybe opened": {"opened": None},
     "without reasoning": {"return_reasoning": False},
     "repairing": {"repair_tool_calls": True},
 }

@@ -2,10 +2,10 @@
 
 The contract of `ToolCallStream`, which reads a whole message as one delta:
 
+- One call is one call: an index or an id that drifts, a call that is said twice, a single object in place of the list.
 - The arguments of a call are parsed once, at the end and strictly. A JSON object makes a tool call; anything
-  else makes an invalid tool call that keeps the text, closed by one wrong bracket where core would take a
-  half-written object for a whole one (see `close_wrongly`). The whole form has the bracket too: the sum of
-  the chunks equals it, and a message that is turned into chunks again stays invalid.
+  else makes an invalid tool call that keeps the text. In chunks one wrong bracket closes it where core would take a
+  half-written object for a whole one (see `close_wrongly`); a whole message has what the model wrote, to the letter.
 - Why a call is invalid stands in the metadata, because the sum of chunks has no room for an error text.
 - A fragment is never repaired. A whole argument text is, on request, and only known damage of Qwen parsers.
 """
@@ -21,10 +21,13 @@ from uuid import uuid4
 from langchain_core.messages import InvalidToolCall, ToolCall, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
-from langchain_qwen3.reply.tool_calls.arguments import close_wrongly, read_arguments, repair_arguments
+from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, close_wrongly, read_arguments, repair_arguments
 
 WireCall = Mapping[str, Any]
 """A call or a fragment of one as servers send it: `{"index", "id", "function": {"name", "arguments"}}`."""
+
+
+_NOTHING_WRITTEN: Mapping[str, str] = {}
 
 
 class ToolCalls(NamedTuple):
@@ -38,15 +41,18 @@ class ToolCallStream:
     """Reads the tool calls of one choice from fragments.
 
     `feed` takes the `tool_calls` of each delta, `add` whole calls found elsewhere, `close` comes once at the
-    end; all return chunks for `tool_call_chunks`. Fragments belong together by index, by id, else by order;
-    another id on the same index, or a name after complete arguments, begins a new call. A missing id becomes
-    `call_<hex>`.
+    end; all return chunks for `tool_call_chunks`. Fragments belong together by index, by id, else by order. A fragment
+    without a name never begins a second call; one with a name does after complete arguments, unless it says the same
+    call again. A missing id becomes `call_<hex>`.
 
     Args:
         repair: Mend damage of Qwen parsers in the arguments of replies that ended properly: a trailing `}` or
             `</tool_call>`, empty arguments. The arguments then arrive in one piece at the end.
         parameterless: Names of tools without parameters, for which empty arguments are no damage: SGLang
             streams nothing else for them.
+
+    Attributes:
+        written: The arguments of invalid calls as the model wrote them, by id; complete after `close`.
     """
 
     def __init__(self, *, repair: bool = False, parameterless: Iterable[str] = ()) -> None:
@@ -57,6 +63,7 @@ class ToolCallStream:
         self._by_id: dict[str, _Call] = {}
         self._errors: dict[str, str] = {}
         self._repaired: dict[str, str] = {}
+        self.written: dict[str, str] = {}
 
     @property
     def seen(self) -> bool:
@@ -73,15 +80,20 @@ class ToolCallStream:
         notes = {"tool_call_errors": self._errors, "repaired_tool_calls": self._repaired}
         return {key: dict(value) for key, value in notes.items() if value}
 
-    def feed(self, fragments: Iterable[WireCall] | None) -> list[ToolCallChunk]:
+    def feed(self, fragments: Iterable[WireCall] | WireCall | None) -> list[ToolCallChunk]:
         """Read the fragments of one delta, or all calls of a whole message."""
         chunks = []
         begun: _Call | None = None
-        for wire in fragments or ():
+        for wire in (fragments,) if isinstance(fragments, Mapping) else fragments or ():
             fragment = _read_fragment(wire)
             call = self._find(fragment)
-            if call is begun and fragment.name and fragment.place is None:
+            if call is begun and fragment.name and fragment.place is None and not fragment.id:
                 call = None  # two named entries in one delta are two calls
+            elif call is not None and fragment.name:
+                if _says_again(call, fragment):
+                    continue
+                if self._begins_anew(call, fragment):
+                    call = None
             if call is None:
                 if not (fragment.id or fragment.name or fragment.text):
                     continue
@@ -95,6 +107,11 @@ class ToolCallStream:
     def add(self, calls: Iterable[WireCall]) -> list[ToolCallChunk]:
         """Read whole calls that stood in the text, each one a call of its own."""
         return self.feed([{**call, "index": None, "id": build_call_id()} for call in calls])
+
+    def holds(self, wire: WireCall) -> bool:
+        """Return whether a whole call that stood in the text is one of those that were read."""
+        fragment = _read_fragment(wire)
+        return any(call.name == fragment.name and _is_same_object(call.text, fragment.text) for call in self._calls)
 
     def close(self, truncated: bool) -> list[ToolCallChunk]:
         """Judge every call and return the pieces that complete, or spoil, its arguments.
@@ -114,21 +131,34 @@ class ToolCallStream:
         return chunks
 
     def _find(self, fragment: _Fragment) -> _Call | None:
-        """Return the call this fragment continues, None if it begins one."""
+        """Return the call that a fragment may belong to: by index, by id, else the last one."""
         index, wire_id, name, _ = fragment
         last = self._calls[-1] if self._calls else None
-        if index is None:
-            call = self._by_id.get(wire_id) if wire_id else last
-            if call is None and last and not last.wire_id and not name:
-                call = last
-        elif index in self._by_index:
-            call = self._by_index[index]
-            if wire_id and call.wire_id and wire_id != call.wire_id:
-                call = _having_index(self._by_id.get(wire_id), index)
-        else:
-            # The call may have begun without an index.
-            call = _having_index(self._by_id.get(wire_id) if wire_id else None if name else last, None)
-        return None if call and _begins_anew(call, fragment) else call
+        by_id = self._by_id.get(wire_id) if wire_id else None
+        if index is not None and (by_index := self._by_index.get(index)) is not None:
+            # Some servers give all calls one index: the id says which.
+            return by_id if by_id is not None and by_id.wire_index == index else by_index
+        if by_id is not None:
+            other_call = index is not None and by_id.wire_index is not None and name and by_id.is_closed()
+            return by_id if not other_call or _says_again(by_id, fragment) else None
+        if not name:
+            return last
+        if index is None and not wire_id:
+            return last
+        return None
+
+    def _begins_anew(self, call: _Call, fragment: _Fragment) -> bool:
+        """Whether a fragment with a name begins another call than the one it matches."""
+        if not call.name:
+            return False
+        other_id = bool(fragment.id and call.wire_id and fragment.id != call.wire_id)
+        if fragment.name != call.name:
+            # A name in pieces comes before the arguments, on one index.
+            return other_id or fragment.place is None or any(call.pieces)
+        if not any(call.pieces):
+            return other_id and call.name in self._parameterless
+        begins = bool(fragment.text and fragment.text.lstrip().startswith("{"))
+        return (other_id and begins) or ((other_id or begins) and call.is_closed())
 
     def _open(self, fragment: _Fragment) -> _Call:
         call = _Call(len(self._calls), fragment.id or build_call_id(), fragment.place)
@@ -141,9 +171,9 @@ class ToolCallStream:
         """Add a fragment to its call and return what it shows; a repeated name or id shows nothing."""
         name = fragment.name if fragment.name != call.name else ""
         call.name += name
-        if fragment.id and not call.wire_id:
-            call.wire_id = fragment.id
-            self._by_id[fragment.id] = call
+        if fragment.id:
+            self._by_id.setdefault(fragment.id, call)
+            call.wire_id = call.wire_id or fragment.id
         if fragment.text is not None:
             call.pieces.append(fragment.text)
         args = None if self._repair else fragment.text or None
@@ -169,11 +199,17 @@ class ToolCallStream:
                 self._repaired[call.id] = text
                 return json.dumps(repaired, ensure_ascii=False)
         self._errors[call.id] = problem
+        self.written[call.id] = text
         return close_wrongly(text)
 
 
-def collect_tool_calls(chunks: Iterable[ToolCallChunk]) -> ToolCalls:
-    """Return the calls of a whole message from all chunks of its `ToolCallStream`, as their sum has them."""
+def collect_tool_calls(chunks: Iterable[ToolCallChunk], written: Mapping[str, str] = _NOTHING_WRITTEN) -> ToolCalls:
+    """Return the calls of a whole message from all chunks of its `ToolCallStream`.
+
+    Args:
+        chunks: The chunks.
+        written: The stream's `written`: what stands in invalid calls in place of what their chunks add up to.
+    """
     by_index: dict[int | None, list[ToolCallChunk]] = {}
     for chunk in chunks:
         by_index.setdefault(chunk["index"], []).append(chunk)
@@ -185,6 +221,7 @@ def collect_tool_calls(chunks: Iterable[ToolCallChunk]) -> ToolCalls:
         try:
             args = read_arguments(text)
         except ValueError:
+            text = written.get(call_id or "", text)
             result.invalid.append(invalid_tool_call(name=name or None, args=text, id=call_id))
         else:
             result.calls.append(tool_call(name=name, args=args, id=call_id))
@@ -194,7 +231,8 @@ def collect_tool_calls(chunks: Iterable[ToolCallChunk]) -> ToolCalls:
 def read_parameterless(tools: Iterable[WireCall]) -> frozenset[str]:
     """Return the names of the wire tools that take no parameters."""
     functions = [tool.get("function") or {} for tool in tools]
-    return frozenset(f["name"] for f in functions if not (f.get("parameters") or {}).get("properties"))
+    named = [function for function in functions if function.get("name")]  # a server's own tool is no function
+    return frozenset(tool["name"] for tool in named if not (tool.get("parameters") or {}).get("properties"))
 
 
 def build_call_id() -> str:
@@ -219,10 +257,20 @@ class _Call:
     wire_id: str | None = None
     name: str = ""
     pieces: list[str] = field(default_factory=list)
+    _end: ObjectEnd = field(default_factory=ObjectEnd)
+    _checked: int = 0
+    _closed: bool = False
 
     @property
     def text(self) -> str:
         return "".join(self.pieces)
+
+    def is_closed(self) -> bool:
+        """Whether the arguments are a whole object; every piece is looked at once."""
+        while not self._closed and self._checked < len(self.pieces):
+            self._closed = self._end.find(self.pieces[self._checked]) >= 0
+            self._checked += 1
+        return self._closed
 
 
 def _read_fragment(wire: WireCall) -> _Fragment:
@@ -230,6 +278,8 @@ def _read_fragment(wire: WireCall) -> _Fragment:
     index, wire_id, text = wire.get("index"), wire.get("id"), function.get("arguments")
     if text is not None and not isinstance(text, str):
         text = json.dumps(text, ensure_ascii=False)
+    if isinstance(index, str) and index.isdecimal():
+        index = int(index)
     return _Fragment(
         index if isinstance(index, int | str) else None,
         str(wire_id) if wire_id not in (None, "") else None,
@@ -238,21 +288,15 @@ def _read_fragment(wire: WireCall) -> _Fragment:
     )
 
 
-def _having_index(call: _Call | None, index: int | str | None) -> _Call | None:
-    return call if call and call.wire_index == index else None
+def _says_again(call: _Call, fragment: _Fragment) -> bool:
+    """Whether a fragment is the whole call that was read already."""
+    if fragment.name != call.name or not fragment.text or not call.is_closed():
+        return False
+    return _is_same_object(call.text, fragment.text)
 
 
-def _begins_anew(call: _Call, fragment: _Fragment) -> bool:
-    """Whether a fragment that matches `call` begins another: ids and indexes may be missing or repeated."""
-    if not fragment.name or not call.name:
-        return False
-    if fragment.name != call.name:
-        # A name in pieces comes before the arguments, on one index.
-        return bool(call.text) or fragment.place is None
-    if not (fragment.text and fragment.text.lstrip().startswith("{") and call.pieces):
-        return False
+def _is_same_object(one: str, other: str | None) -> bool:
     try:
-        read_arguments(call.text)
+        return one == other or read_arguments(one) == read_arguments(other or "")
     except ValueError:
         return False
-    return True

@@ -8,7 +8,9 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_qwen3.call import ReplyOptions
+from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
+from langchain_qwen3.reply.tool_calls.arguments import close_wrongly
 from tests.support.replies import (
     TOOL,
     add_up,
@@ -20,6 +22,8 @@ from tests.support.replies import (
     write_sse,
 )
 
+content_blocks.register()  # as importing the chat model does
+
 WHOLE_CALL = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "北京"}'}}
 CUT_CALL = {"id": "c2", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Sh'}}
 NAMELESS_CALL = {"id": "c3", "type": "function", "function": {"arguments": '{"city"'}}
@@ -27,7 +31,11 @@ NAMELESS_CALL = {"id": "c3", "type": "function", "function": {"arguments": '{"ci
 
 def blocks_of(message: AIMessage) -> list[dict[str, Any]]:
     """Return the blocks without the places that streams give them."""
-    return [{key: value for key, value in block.items() if key != "index"} for block in message.content_blocks]
+    blocks = [{key: value for key, value in block.items() if key != "index"} for block in message.content_blocks]
+    for block in blocks:
+        if block["type"] == "invalid_tool_call":
+            block["args"] = close_wrongly(block["args"] or "")  # as chunks have it, see `close_wrongly`
+    return blocks
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from langchain_qwen3.reply.reasoning import EdgeTrimmer, ThinkSplitter
+from langchain_qwen3.reply.reasoning import EdgeTrimmer, ThinkSplitter, find_leaked_tag
 
 # text, opened, reasoning, content, found
 CASES = {
@@ -20,11 +20,16 @@ CASES = {
     "opened and a tag all the same": ("\n<think>\nA</think>B", True, "\nA", "B", True),
     "opened, nothing in it": ("\n</think>\n\nB", True, "\n", "\n\nB", True),
     "unclosed": ("<think>\nA", False, "\nA", "", True),
-    "unclosed and opened": ("A", True, "A", "", True),
     "only the opening tag": ("<think>", False, "", "", True),
     "cut inside the opening tag": ("<thi", False, "", "<thi", False),
     "cut inside the closing tag": ("<think>A</thi", False, "A</thi", "", True),
-    "opened and cut at once": ("<thi", True, "<thi", "", True),
+    "only a closing tag": ("</think>\n\nB", False, "", "\n\nB", True),
+    "maybe opened, and it was": ("A\n</think>\n\nB", None, "A\n", "\n\nB", True),
+    "maybe opened, and a tag came": ("<think>A</think>B", None, "A", "B", True),
+    "maybe opened, and it was not": ("A < B", None, "", "A < B", False),
+    "maybe opened, and it speaks of the tag": ("Write `</think>` last.", None, "", "Write `</think>` last.", False),
+    "maybe opened, nothing in it": ("\n</think>\n\nB", None, "\n", "\n\nB", True),
+    "maybe opened, only white space": (" \n", None, "", " \n", False),
     "only white space": (" \n", False, "", " \n", False),
     "a tag in the answer": ("Use `<think>` and </think>.", False, "", "Use `<think>` and </think>.", False),
     "a tag after thinking": ("<think>A</think>B<think>C</think>", False, "A", "B<think>C</think>", True),
@@ -35,10 +40,10 @@ CASES = {
 }
 
 
-def split(pieces: list[str], *, opened: bool = False) -> tuple[str, str, bool]:
+def split(pieces: list[str], *, opened: bool | None = False, finished: bool = True) -> tuple[str, str, bool]:
     """Return reasoning, content, and whether thinking was found."""
     splitter = ThinkSplitter(opened=opened)
-    spans = [*map(splitter.feed, pieces), splitter.close()]
+    spans = [*map(splitter.feed, pieces), splitter.close(finished=finished)]
     return "".join(span.reasoning for span in spans), "".join(span.content for span in spans), splitter.found
 
 
@@ -52,13 +57,71 @@ def test_tells_thinking_from_answer_when_split_at_every_boundary(case: str):
         assert split([text[:at], text[at:]], opened=opened) == tuple(expected)
 
 
+@pytest.mark.parametrize("text", ["A", "<thi", "A </thi"])
+@pytest.mark.parametrize("size", [1, 100])
+def test_text_without_a_tag_is_the_answer_when_the_model_finished(text: str, size: int):
+    """Protects answers of servers that were expected to think: none is lost, and one that was cut is thinking."""
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    assert split(pieces, opened=None) == ("", text, False)
+    assert split(pieces, opened=None, finished=False) == (text, "", False)
+    assert split(pieces, opened=True, finished=False) == (text, "", False)
+    assert split(pieces, opened=True)[1] == text
+    assert split(pieces, opened=False, finished=False) == ("", text, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "opened", "opens"),
+    [
+        ("A</think>B", None, True),
+        ("A</think>B", True, True),
+        ("<think>A</think>B", None, False),
+        ("<think>A", True, False),
+        ("A", None, False),
+        ("A", True, False),
+        ("A", False, None),
+        (" ", None, None),
+    ],
+)
+def test_tells_how_the_reply_began_when_it_is_over(text: str, opened: bool | None, opens: bool | None):
+    """Protects what is learned of a server: only what the text says counts, not what was expected."""
+    splitter = ThinkSplitter(opened=opened)
+    splitter.feed(text)
+    splitter.close()
+    assert splitter.opens is opens
+
+
+LEAKED = {
+    "tail\n</think>\n\nB": ("tail\n", "\n\nB"),
+    "tail</think>B": ("tail", "B"),
+    "\n</think>B": ("\n", "B"),
+    "Say `</think>` or '</think>', then\n</think>\nB": ("Say `</think>` or '</think>', then\n", "\nB"),
+    "```\n</think>\n```": None,
+    "Use `x </think>`.\n": None,
+    'The "</think>" tag': None,
+    "The </think> tag ends it.": None,
+    "<think>A</think>B": None,
+    "Open with <think>,\n</think>\n closes it": None,
+    "no tag": None,
+}
+
+
+@pytest.mark.parametrize("text", LEAKED)
+def test_finds_the_tag_that_leaked_into_a_whole_answer(text: str):
+    """Protects answers that thinking ran into, and those that speak of the tag."""
+    at = find_leaked_tag(text)
+    found = None if at < 0 else (text[:at], text[at + len("</think>") :])
+    assert found == LEAKED[text]
+
+
 @given(
     words=st.lists(st.sampled_from(["<think>", "</think>", "<", "</", "think>", "\n", "a", " ", "`", ""]), max_size=9),
     places=st.lists(st.integers(0, 60), max_size=6),
-    opened=st.booleans(),
+    opened=st.sampled_from([True, False, None]),
 )
 @settings(deadline=None)
-def test_splits_alike_and_loses_nothing_when_pieces_are_random(words: list[str], places: list[int], opened: bool):
+def test_splits_alike_and_loses_nothing_when_pieces_are_random(
+    words: list[str], places: list[int], opened: bool | None
+):
     """Protects the equality of whole and streamed replies, and that only tags leave the text."""
     text = "".join(words)
     cuts = [0, *sorted(min(place, len(text)) for place in places), len(text)]

@@ -207,9 +207,9 @@ def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     assert "parallel_tool_calls" not in forced.payload
     assert build(VLLM, tools=[WEATHER]).reply.tools == (WEATHER,)
     assert not build(VLLM, tools=[WEATHER], rescue_tool_calls=False).reply.rescue_tool_calls
-    assert build(VLLM).reply.opened
-    assert not build(VLLM, enable_thinking=False).reply.opened
-    assert not build(VLLM, response_format=FORMAT).reply.opened
+    assert build(VLLM).reply.opened is None
+    assert build(VLLM, enable_thinking=False).reply.opened is False
+    assert build(VLLM, response_format=FORMAT).reply.opened is False
     assert build(VLLM, enable_thinking=False).reply.thinking_off
 
 

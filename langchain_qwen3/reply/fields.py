@@ -1,0 +1,124 @@
+"""The fields of a wire message: its texts in every form of theirs, and what is kept as it came. Sans-IO."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+REASONING_KEYS = ("reasoning", "reasoning_content", "thinking", "reasoning_text")
+"""Names of vLLM, DeepSeek (SGLang, llama.cpp, DashScope too), Ollama and gateways; the first with text counts."""
+
+REASONING_FIELDS = frozenset({*REASONING_KEYS, "reasoning_details"})
+
+KEPT_FIELDS = frozenset({"refusal", "audio", "annotations", "reasoning_details", "function_call"})
+"""Message fields that go to `additional_kwargs` as they are."""
+
+_REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_content", "reasoning.text", "reasoning.summary"})
+_TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value")
+_GROWING = frozenset({"text", "summary", "data", "content", "arguments", "transcript", "refusal", "name"})
+"""Fields whose pieces are written one behind the other; every other one says the same again in each piece."""
+
+
+class Texts(NamedTuple):
+    """The reasoning and the answer that one field holds."""
+
+    reasoning: str
+    content: str
+
+
+def read_texts(content: Any) -> Texts:
+    """Return the text of a content: a string, a part, or a list of parts, of which some may be reasoning."""
+    if isinstance(content, str):
+        return Texts("", content)
+    if isinstance(content, list):
+        parts = [read_texts(part) for part in content]
+        return Texts("".join(part.reasoning for part in parts), "".join(part.content for part in parts))
+    if not isinstance(content, dict):
+        return Texts("", "" if content is None else str(content))
+    text = next((content[name] for name in _TEXT_NAMES if content.get(name)), "")
+    inner = "".join(read_texts(text))
+    return Texts(inner, "") if content.get("type") in _REASONING_PARTS else Texts("", inner)
+
+
+def read_reasoning(message: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the key under which a message or delta has reasoning, and its text; two empty strings for none."""
+    for key in REASONING_KEYS:
+        if value := message.get(key):
+            return key, value if isinstance(value, str) else "".join(read_texts(value))
+    return "", ""
+
+
+def read_details(details: Any) -> str:
+    """Return the text of OpenRouter's `reasoning_details`; what is encrypted has none."""
+    entries = details if isinstance(details, list) else [details]
+    texts = (entry.get("text") or entry.get("summary") or "" for entry in entries if isinstance(entry, dict))
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+class KeptFields:
+    """Joins the kept fields of a stream's deltas to what a whole message has."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self) -> None:
+        self._fields: dict[str, list[Any]] = {}
+
+    def add(self, delta: Mapping[str, Any]) -> None:
+        """Take what a delta, or a whole message, holds of them."""
+        for key in KEPT_FIELDS.intersection(delta):
+            if value := delta[key]:
+                self._fields.setdefault(key, []).append(value)
+
+    def join(self) -> dict[str, Any]:
+        """Return the fields; one that came once is as it came."""
+        return {key: _join_pieces(key, pieces) for key, pieces in self._fields.items()}
+
+
+def _join_pieces(key: str, pieces: list[Any]) -> Any:
+    if len(pieces) == 1:
+        return pieces[0]
+    if all(isinstance(piece, str) for piece in pieces):
+        return "".join(pieces)
+    if all(isinstance(piece, list) for piece in pieces):
+        return _join_entries(pieces) if key == "reasoning_details" else [entry for piece in pieces for entry in piece]
+    if all(isinstance(piece, dict) for piece in pieces):
+        return _join_objects(pieces)
+    return pieces[-1]  # pieces of different types cannot be joined: the newest stands
+
+
+def _join_entries(pieces: Iterable[list[Any]]) -> list[Any]:
+    """Join `reasoning_details`: an entry goes on in the next piece under the same index, else as its last entry."""
+    parts: list[list[Any]] = []
+    for piece in pieces:
+        begun = len(parts)
+        for entry in piece:
+            before = (part for part in reversed(parts[:begun]) if _is_same_entry(part[0], entry))
+            if (part := next(before, None)) is not None:
+                part.append(entry)
+            else:
+                parts.append([entry])
+    return [part[0] if len(part) == 1 else _join_objects(part) for part in parts]
+
+
+def _is_same_entry(begun: Any, entry: Any) -> bool:
+    """Whether an entry goes on with one that began; a signature may come alone, without a type."""
+    if not (isinstance(begun, dict) and isinstance(entry, dict)):
+        return False
+    if entry.get("type") == "reasoning.encrypted" and entry.get("index") is None:
+        return False  # each is a whole of its own
+    return all(begun.get(name) == entry.get(name) or entry.get(name) is None for name in ("index", "type", "id"))
+
+
+def _join_objects(pieces: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    texts: dict[str, list[str]] = {}
+    joined: dict[str, Any] = {}
+    for piece in pieces:
+        for key, value in piece.items():
+            if isinstance(value, str) and key in _GROWING:
+                texts.setdefault(key, []).append(value)
+                joined.setdefault(key, "")
+            elif value is not None or key not in joined:
+                joined[key] = value
+    return {**joined, **{key: "".join(parts) for key, parts in texts.items()}}

@@ -1,0 +1,87 @@
+"""JSON as servers send it: strictly first, and where that fails as much as can be read. Sans-IO."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from jiter import from_json
+
+_DECODER = json.JSONDecoder(strict=False)
+# Between the values of a body: the frame of an event stream, glued to the JSON before it.
+_FRAME = re.compile(r"(?:\s|\ufeff|data:|\[DONE\])*")
+_DONE = "[DONE]"
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def read_json(data: bytes) -> Any:
+    """Return the one JSON value of a body; what is glued to it of an event stream is passed over.
+
+    Raises:
+        ValueError: The body is no JSON, or holds several values.
+    """
+    try:
+        return from_json(data)
+    except ValueError:
+        values, _ = read_loose_json(data)
+        if len(values) != 1:
+            raise
+        return values[0]
+
+
+def read_loose_json(data: bytes) -> tuple[list[Any], bool]:
+    """Return the JSON values of an event that is no strict JSON, and whether `[DONE]` is glued to them.
+
+    Bytes that are no UTF-8 become U+FFFD. Halves of surrogate pairs stay, for the other half may be in the next event
+    (see `join_halves`).
+
+    Raises:
+        ValueError: The text holds something else than JSON values and the frame of an event stream.
+    """
+    text = data.decode("utf-8", "replace")
+    values: list[Any] = []
+    start, done = 0, False
+    while True:
+        frame = _FRAME.match(text, start)
+        start = frame.end() if frame else start
+        done = done or bool(frame and _DONE in frame[0])
+        if start == len(text):
+            return values, done
+        try:
+            value, start = _DECODER.raw_decode(text, start)
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None
+        values.append(value)
+
+
+class HalfJoiner:
+    """Joins the halves of characters that a server cut in two between events (emoji, as UTF-16 escapes)."""
+
+    __slots__ = ("_half",)
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def join(self, value: Any) -> Any:
+        """Return a JSON value whose texts hold no halves; a half that stays alone becomes U+FFFD."""
+        if isinstance(value, str):
+            return self._join_text(value) if _HALF.search(value) else value
+        if isinstance(value, list):
+            return [self.join(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self.join(item) for key, item in value.items()}
+        return value
+
+    def _join_text(self, text: str) -> str:
+        if "\udc00" <= text[0] <= "\udfff":
+            text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def join_halves(value: Any) -> Any:
+    """Return a JSON value whose texts hold no halves of characters."""
+    joiner = HalfJoiner()
+    return joiner.join(value)
