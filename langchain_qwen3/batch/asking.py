@@ -37,8 +37,6 @@ _LONGEST_WAIT, _LONGEST_WISH = 30.0, 120.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 """Seconds between two looks after a server that is away."""
 _PROBE_SECONDS = 10.0
-_FRESH = 1.0
-"""A server that answered so many seconds ago is there."""
 _MOST_FAILURES = 50
 _REFUSALS = (Qwen3RateLimitError, Qwen3RequestTimeoutError, Qwen3TimeoutError)
 # What says nothing about a row: where every row meets it, going on only turns rows into failures.
@@ -98,7 +96,7 @@ class Asker:
             self._chain = self._llm.with_structured_output(dict(asking.schema), include_raw=True)
         self.pace = Pace(asking.concurrency, min(most, llm.max_concurrency or most))
         self._wait = wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT)
-        self._answered_at = -_FRESH  # the clock may begin at 0
+        self._answered_at = -1.0  # the clock may begin at 0
         self._failures = 0  # since an answer, of the kind that says nothing about a row
         self._outage = asyncio.Lock()
 
@@ -185,7 +183,7 @@ class Asker:
         failed_at = monotonic()
         async with self._outage:
             pause = _FIRST_PAUSE
-            while failed_at - _FRESH > self._answered_at and not await self._is_there():
+            while self._answered_at < failed_at and not await self._is_there():
                 if monotonic() + pause > failed_at + self._asking.patience:
                     raise BatchStoppedError(
                         f"the server has been away for {self._asking.patience:g} s, the run is stopped: {error}\n"

@@ -1,0 +1,246 @@
+"""Batches at servers that fail, go away, or refuse; pipes, and the end of a run that is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.batch import Asking, BatchStoppedError, OutputError, Summary, arun_batch, run_batch
+from langchain_qwen3.servers.detection import forget_servers
+from tests.faults.plans import content_of
+from tests.faults.server import FaultServer, closed_port
+from tests.support.scripted import Answer, Scripted
+
+PROGRAM = [sys.executable, "-W", "error", "-c", "from langchain_qwen3.cli import app; app()", "batch"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory() -> None:
+    """Nothing is known of any server: ports are used again."""
+    forget_servers()
+
+
+def build_model(url: str, **fields: Any) -> ChatQwen3:
+    """Return a model on a server."""
+    return ChatQwen3(**{"model": "Qwen/Qwen3-0.6B", "base_url": url, "server": "vllm", "timeout": 30, **fields})
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the results of a file, in the order of the rows."""
+    results = [json.loads(line) for line in path.read_bytes().splitlines()]
+    return sorted(results, key=lambda result: int(result["line"]))
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "said", "tries"),
+    [
+        ("status 400 openai", "Qwen3InvalidRequestError", "it broke", 1),
+        ("status 400 overflow", "Qwen3ContextOverflowError", "4096 tokens", 1),
+        ("status 401 string", "Qwen3AuthenticationError", "it broke", 1),
+        ("status 403 text", "Qwen3PermissionDeniedError", "it broke", 1),
+        ("status 404 detail", "Qwen3ModelNotFoundError", "it broke", 1),
+        ("status 408 text", "Qwen3RequestTimeoutError", "it broke", 2),
+        ("status 409 text", "Qwen3ConflictError", "it broke", 2),
+        ("status 413 text", "Qwen3StatusError", "it broke", 1),
+        ("status 422 list", "Qwen3UnprocessableEntityError", "it broke", 1),
+        ("status 429 string", "Qwen3RateLimitError", "it broke", 2),
+        ("status 500 openai", "Qwen3ServerError", "it broke", 2),
+        ("status 503 html", "Qwen3ServerError", "Pod is stopped", 2),
+        ("garbage", "Qwen3ConnectionError", "no connection", 2),
+        ("reset 300", "Qwen3ConnectionError", "no connection", 2),
+        ("stall 0", "Qwen3TimeoutError", "no reply in time", 2),
+        ("page", "BadReplyError", "Pod is stopped", 2),
+        ("empty", "BadReplyError", "", 2),
+        ("no_choices", "BadReplyError", "", 2),
+        ("error_200", "Qwen3InvalidRequestError", "it broke", 1),
+    ],
+)
+def test_failure_is_a_row_with_class_and_advice_when_a_server_fails(
+    tmp_path: Path, fault: str, kind: str, said: str, tries: int
+):
+    """Protects the other rows from one that fails, and whoever reads the results: class, message and what to do."""
+    path = tmp_path / "a.jsonl"
+    with FaultServer() as server:
+        rows = ["before", f"bad [[{fault}]]", "after"]
+        summary = run_batch(build_model(server.url, timeout=0.5), rows, path, asking=Asking(retries=1))
+        assert [call.key for call in server.calls].count("bad") == tries
+    before, bad, after = read(path)
+    assert (before["content"], after["content"]) == (content_of("before"), content_of("after"))
+    assert (bad["error"]["class"], bad["tries"]) == (kind, tries)
+    assert said in bad["error"]["message"]
+    assert bad["error"]["advice"]
+    assert (summary.answered, summary.failures) == (2, {kind: 1})
+
+
+def test_failed_rows_alone_are_asked_when_they_are_retried(tmp_path: Path):
+    """Protects `--retry-failed`: what was answered is not asked again, what failed has its new result in its place."""
+    path = tmp_path / "a.jsonl"
+    rows = ["a", "b [[status 400 openai x1]]", "c"]
+    with FaultServer() as server:
+        model = build_model(server.url)
+        assert run_batch(model, rows, path).failed == 1
+        assert run_batch(model, rows, path).asked == 0
+        summary = run_batch(model, rows, path, retry_failed=True)
+        assert [call.key for call in server.calls].count("b") == 2
+        assert len(server.calls) == 4
+    assert (summary.answered, summary.failed, summary.asked) == (3, 0, 1)
+    assert [result["error"] for result in read(path)] == [None] * 3
+
+
+def test_waits_for_the_server_when_it_is_away_for_a_while(tmp_path: Path):
+    """Protects a night's work from an engine that is started anew: no row fails for it, with one retry as with ten."""
+    path = tmp_path / "a.jsonl"
+    rows = [f"q{number} [[slow 0.05]]" for number in range(40)]
+    first = FaultServer()
+    with first:
+        port = urlsplit(first.url).port or 0
+        model = build_model(first.url)
+        done: list[Summary] = []
+        options: dict[str, Any] = {"asking": Asking(retries=1, concurrency=4)}
+        thread = threading.Thread(target=lambda: done.append(run_batch(model, rows, path, **options)))
+        thread.start()
+        assert first.wait_until(lambda: len(first.calls) >= 8)
+    time.sleep(1.0)
+    with FaultServer(port=port):
+        thread.join()
+    assert (done[0].answered, done[0].failed) == (40, 0)
+
+
+def test_stops_when_the_server_stays_away(tmp_path: Path):
+    """Protects rows from failing for a server that is gone: they stay open, and the next start asks them."""
+    path = tmp_path / "a.jsonl"
+    port = closed_port()
+    model = build_model(f"http://127.0.0.1:{port}/v1")
+    with pytest.raises(BatchStoppedError, match=r"(?s)away for 0.2 s.*same line again"):
+        run_batch(model, ["a", "b"], path, asking=Asking(patience=0.2))
+    assert read(path) == []
+    with FaultServer(port=port):
+        assert run_batch(model, ["a", "b"], path).answered == 2
+
+
+def test_stops_when_every_row_is_refused_alike(tmp_path: Path):
+    """Protects a million rows from a key that ended: not every one has to fail for it."""
+    path = tmp_path / "a.jsonl"
+    rows = [f"q{number}" for number in range(500)]
+    with FaultServer(fault="status 401 string") as server:
+        with pytest.raises(BatchStoppedError, match=r"(?s)one after another failed.*--retry-failed"):
+            run_batch(build_model(server.url), rows, path)
+        assert len(server.calls) < 200
+        server.fault = ""
+        assert run_batch(build_model(server.url), rows, path, retry_failed=True).answered == 500
+
+
+@pytest.mark.parametrize("refusal", ["status 429 string", "status 503 openai"])
+def test_sends_fewer_at_once_when_the_server_refuses(tmp_path: Path, refusal: str):
+    """Protects hosted services: above what they allow at once they refuse, and the batch stays near that."""
+    allowed, open_now, refused = 6, [0], [0]
+    lock = threading.Lock()
+
+    def answer(body: dict[str, Any]) -> Answer:
+        with lock:
+            open_now[0] += 1
+            is_refused = open_now[0] > allowed
+            refused[0] += is_refused
+        time.sleep(0.001 if is_refused else 0.02)
+        with lock:
+            open_now[0] -= 1
+        if is_refused:
+            return Answer(message={"error": {"message": "slow down"}}, status=int(refusal.split()[1]))
+        return Answer(message={"content": body["messages"][-1]["content"]})
+
+    with Scripted(answer) as server:
+        summary = run_batch(build_model(server.url), [f"q{number}" for number in range(600)], tmp_path / "a.jsonl")
+    assert (summary.answered, summary.failed) == (600, 0)
+    assert refused[0] < 200
+    assert summary.concurrency <= 2 * allowed
+
+
+def test_goes_from_pipe_to_pipe_when_it_stands_between():
+    """Protects `… | langchain-qwen3 batch | …`: each result is there before the next question is written."""
+    with FaultServer() as server:
+        environment = {**os.environ, "QWEN_BASE_URL": server.url}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen([*PROGRAM, "-"], env=environment, **pipes) as process:
+            for key in ("一", "two"):
+                process.stdin.write(f"{key}\n".encode())
+                process.stdin.flush()
+                assert json.loads(process.stdout.readline())["content"] == content_of(key)
+            process.stdin.close()
+            assert process.stdout.read() == b""
+            assert b"2 answered" in process.stderr.read()
+        assert process.returncode == 0
+
+
+def test_ends_at_ctrl_c_when_its_input_is_silent(tmp_path: Path):
+    """Protects from a process that nothing but a kill ends; what was answered is in the output, and it can go on."""
+    path = tmp_path / "a.jsonl"
+    with FaultServer() as server:
+        environment = {**os.environ, "QWEN_BASE_URL": server.url}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen([*PROGRAM, "-", "-o", path], env=environment, **pipes) as process:
+            process.stdin.write(b"one\ntwo [[stall]]\n")
+            process.stdin.flush()
+            assert server.wait_until(lambda: path.exists() and path.stat().st_size > 0, 30)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=30)[1].decode()
+        assert process.returncode == 130
+        assert "Traceback" not in said
+    assert [result["content"] for result in read(path)] == [content_of("one")]
+
+
+async def test_gives_up_the_run_when_it_is_cancelled(tmp_path: Path):
+    """Protects programs that cancel: nothing of the run is left, and the rows in flight stay open."""
+    path = tmp_path / "a.jsonl"
+    with FaultServer() as server:
+        run = asyncio.create_task(arun_batch(build_model(server.url), ["a", "b [[stall]]"], path))
+        assert await asyncio.to_thread(server.wait_until, lambda: path.exists() and path.stat().st_size > 0, 30)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        assert len(asyncio.all_tasks()) == 1
+    assert [result["id"] for result in read(path)] == ["1"]
+
+
+def test_raises_when_the_input_cannot_be_read(tmp_path: Path):
+    """Protects from an empty output for a name that was mistyped, and from a mixture for an input that changed."""
+    with FaultServer() as server:
+        model = build_model(server.url)
+        with pytest.raises(FileNotFoundError):
+            run_batch(model, tmp_path / "nothing.jsonl", tmp_path / "a.jsonl")
+        run_batch(model, ["a", "b"], tmp_path / "a.jsonl")
+        with pytest.raises(OutputError, match=r"line 2 .* has changed"):
+            run_batch(model, ["a", "c", "d"], tmp_path / "a.jsonl")
+        assert run_batch(model, ["a", "b", "c"], tmp_path / "a.jsonl").asked == 1
+
+
+def test_sends_the_rows_own_settings_when_it_has_some():
+    """Protects a row's own settings and system message, which win over those of the run."""
+    rows: list[Any] = [
+        {"question": "a"},
+        {"question": "b", "system": "Be a poet.", "settings": {"temperature": 0.9, "enable_thinking": True}},
+        {"custom_id": "c", "body": {"model": "other", "messages": [{"role": "user", "content": "c"}], "top_k": 5}},
+    ]
+    asking = Asking(system="Be brief.", settings={"temperature": 0.1}, concurrency=1)
+    with FaultServer() as server:
+        model = build_model(server.url, enable_thinking=False)
+        run_batch(model, rows, io.BytesIO(), asking=asking)
+        first, second, third = (call.body for call in server.calls)
+        run_batch(model, rows[2:], io.BytesIO(), asking=Asking(rows_name_model=False))
+        assert server.calls[-1].body["model"] == "Qwen/Qwen3-0.6B"
+    assert [body["messages"][0]["content"] for body in (first, second)] == ["Be brief.", "Be a poet."]
+    assert [body["temperature"] for body in (first, second, third)] == [0.1, 0.9, 0.1]
+    assert [body["chat_template_kwargs"]["enable_thinking"] for body in (first, second)] == [False, True]
+    assert (third["model"], third["top_k"]) == ("other", 5)
