@@ -12,7 +12,7 @@ import openai
 from langchain_core.messages import BaseMessage, SystemMessage, convert_to_messages
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from langchain_qwen3.batch.pace import Pace
+from langchain_qwen3.batch.pace import MOST, Pace
 from langchain_qwen3.batch.results import Result, build_failure, build_result
 from langchain_qwen3.batch.rows import Row, RowError
 from langchain_qwen3.errors import (
@@ -87,7 +87,7 @@ class Asker:
         most: The most requests in flight that are tried where the number is to be found.
     """
 
-    def __init__(self, llm: ChatQwen3, asking: Asking, most: int) -> None:
+    def __init__(self, llm: ChatQwen3, asking: Asking, most: int = MOST) -> None:
         self._parts = (llm, asking, most)
         self._asking = asking
         self._llm = llm.model_copy(update={"max_retries": 0})

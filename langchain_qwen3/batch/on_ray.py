@@ -76,13 +76,16 @@ def run_on_ray(  # noqa: PLR0913  # what a batch consists of
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
         started_at = perf_counter()
         is_local = address == LOCAL
-        ray.init(
-            address=None if is_local else address,
-            num_cpus=workers + 1 if is_local else None,  # workers wait for the server, and need next to no CPU
-            include_dashboard=False if is_local else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        try:
+            ray.init(
+                address=None if is_local else address,
+                num_cpus=workers + 1 if is_local else None,  # workers wait for the server, and need next to no CPU
+                include_dashboard=False if is_local else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except Exception as error:  # Ray raises just that
+            raise RuntimeError(f"Ray does not start, or cannot be reached at {address}: {error}") from error
         try:
             rows = (row for row in read_rows(source, input_format, column) if out.is_open(row))
             for line in _ask_all(ray, rows, (llm, asking or Asking(), find_most()), workers):

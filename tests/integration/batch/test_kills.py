@@ -49,8 +49,14 @@ def write_questions(path: Path, rows: int) -> None:
 def run_and_kill(command: list[str], output: Path, url: str, at_lines: int | None) -> int | None:
     """Run the batch; kill it when the output has so many lines. Return its status, None for a killed one."""
     with subprocess.Popen(command, env={**os.environ, "QWEN_BASE_URL": url}, stderr=subprocess.PIPE) as process:
+        lines, read = 0, 0
         while at_lines is not None and process.poll() is None:
-            if output.exists() and output.read_bytes().count(b"\n") >= at_lines:
+            if output.exists():
+                with output.open("rb") as stream:
+                    stream.seek(read)
+                    new = stream.read()
+                lines, read = lines + new.count(b"\n"), read + len(new)
+            if lines >= at_lines:
                 process.kill()
                 process.communicate()
                 return None

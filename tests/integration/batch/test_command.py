@@ -1,0 +1,221 @@
+"""`langchain-qwen3 batch` as a terminal runs it, on the real engine where settings matter."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from langchain_qwen3.cli.main import commands
+from langchain_qwen3.local import LocalServer
+from langchain_qwen3.servers.detection import forget_servers
+from tests.faults.plans import content_of
+from tests.faults.server import FaultServer, closed_port
+
+ANSWER = "我是通义千问（Qwen），由阿里云研发的大语言模型。很高兴为你服务！"
+BODY = {"model": "Qwen/Qwen3-0.6B", "messages": [{"role": "user", "content": "five"}]}
+FORMS = [
+    '"one"',
+    '{"question": "two", "id": "second"}',
+    "",
+    '{"messages": [{"role": "user", "content": "three"}], "custom_id": "third"}',
+    '[{"role": "user", "content": "four"}]',
+    json.dumps({"custom_id": "fifth", "method": "POST", "url": "/v1/chat/completions", "body": BODY}),
+    "{broken",
+]
+KEYS = {1: "one", 2: "two", 4: "three", 5: "four", 6: "five"}
+
+
+@pytest.fixture(autouse=True)
+def fresh_memory() -> None:
+    """Nothing is known of any server: ports are used again."""
+    forget_servers()
+
+
+def run(*arguments: object, said: str | None = None) -> Result:
+    """Run the command; an exception other than its exit is the test's failure."""
+    words = ["batch", *map(str, arguments)]
+    result = CliRunner().invoke(commands, words, input=said, env={"COLUMNS": "300", "TERM": "dumb"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the results of a file, in the order of the rows."""
+    results = [json.loads(line) for line in path.read_bytes().splitlines()]
+    return sorted(results, key=lambda result: int(result["line"]))
+
+
+def test_answers_a_row_of_every_form_when_one_line_is_broken(tmp_path: Path):
+    """Protects every form of a row through the command; the bad line names its number, and is no end."""
+    questions, answers = tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
+    questions.write_text("\n".join(FORMS), encoding="utf-8")
+    with FaultServer() as server:
+        result = run(questions, server.url, "-o", answers)
+        assert result.exit_code == 1
+        assert "6, 5 answered, 1 failed" in result.output
+        assert "1 × RowError" in result.output
+        assert run(questions, server.url, "-o", answers).exit_code == 1
+        assert len(server.calls) == 5
+    found = read(answers)
+    assert {row["line"]: row["content"] for row in found[:5]} == {line: content_of(key) for line, key in KEYS.items()}
+    assert [row["id"] for row in found] == ["1", "second", "third", "5", "fifth", "7"]
+    assert found[5]["error"]["class"] == "RowError"
+    assert found[5]["error"]["message"].startswith("line 7: no JSON")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_takes_and_gives_files_of_every_kind(tmp_path: Path, kind: str):
+    """Protects the kinds of files, by their names and from a pipe to a pipe."""
+    pytest.importorskip("pyarrow", reason="needs the extra batch")
+    questions, answers = tmp_path / f"q.{kind}", tmp_path / f"a.{kind}"
+    table = io.StringIO()
+    csv.writer(table).writerows([["id", "question"], ["x", "one"], ["y", "two\nlines"]])
+    write_table(questions, kind, table.getvalue())
+    with FaultServer() as server:
+        assert run(questions, server.url, "-o", answers).exit_code == 0
+        piped = run(
+            "-", server.url, "--input-format", "csv", "--output-format", "csv", "--ordered", said=table.getvalue()
+        )
+    rows = list(csv.DictReader(io.StringIO(piped.stdout, newline="")))
+    assert [(row["id"], row["content"]) for row in rows] == [("x", content_of("one")), ("y", content_of("two"))]
+    assert [(row["id"], row["content"]) for row in read_table(answers, kind)] == [
+        (row["id"], row["content"]) for row in rows
+    ]
+
+
+def write_table(path: Path, kind: str, text: str) -> None:
+    """Write a table of CSV as a file of any kind."""
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    if kind == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text(text if kind == "csv" else "\n".join(map(json.dumps, rows)), encoding="utf-8", newline="")
+
+
+def read_table(path: Path, kind: str) -> list[dict[str, Any]]:
+    """Return the results of a file of any kind."""
+    if kind == "parquet":
+        import pyarrow.parquet as pq
+
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        return rows
+    if kind == "csv":
+        return list(csv.DictReader(io.StringIO(path.read_text("utf-8"), newline="")))
+    return read(path)
+
+
+def test_settings_reach_the_engine_when_options_name_them(tmp_path: Path, engine: LocalServer):
+    """Protects the options: thinking on and off, its budget, the system message, any field by `--set`."""
+    rows = tmp_path / "q.txt"
+    rows.write_text("你是谁?\n", encoding="utf-8")
+    common = (rows, engine.base_url, "--set", "temperature=0", "--set", "max_tokens=200")
+    plain, thinking = tmp_path / "plain.jsonl", tmp_path / "thinking.jsonl"
+    assert run(*common, "--no-think", "-o", plain).exit_code == 0
+    assert run(*common, "--think", "--budget", 500, "-o", thinking).exit_code == 0
+    assert (read(plain)[0]["content"], read(plain)[0]["reasoning"]) == (ANSWER, None)
+    assert read(thinking)[0]["reasoning"]
+    assert read(thinking)[0]["usage"]["output_tokens"] > read(plain)[0]["usage"]["output_tokens"]
+
+
+def test_options_are_in_the_request_when_they_are_set():
+    """Protects what no answer of the tiny model shows: sampling, budget, system message, call settings on the wire."""
+    options = ("--think", "--budget", 300, "--system", "Be brief.", "--sampling", "recommended")
+    with FaultServer() as server:
+        said = "one\n"
+        result = run("-", server.url, *options, "--set", "seed=7", "--set", 'stop=["x"]', "--server", "vllm", said=said)
+        assert result.exit_code == 0
+        body = server.calls[0].body
+    assert [message["content"] for message in body["messages"]] == ["Be brief.", "one"]
+    assert body["chat_template_kwargs"]["enable_thinking"] is True
+    assert body["thinking_token_budget"] == 300
+    assert (body["temperature"], body["top_k"], body["seed"], body["stop"]) == (0.6, 20, 7, ["x"])
+
+
+def test_answers_have_the_schema_when_one_is_given(tmp_path: Path, engine: LocalServer):
+    """Protects `--schema`: the parsed answer beside the text, and a cut one is a failure that keeps what came."""
+    schema = tmp_path / "schema.json"
+    properties = {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer", "maximum": 99, "minimum": 0}}
+    schema.write_text(json.dumps({"type": "object", "properties": properties, "required": ["name", "age"]}), "utf-8")
+    rows, answers = tmp_path / "q.jsonl", tmp_path / "a.jsonl"
+    rows.write_text(
+        '{"question": "你是谁?"}\n{"question": "你是谁?", "settings": {"max_tokens": 3}}\n', encoding="utf-8"
+    )
+    result = run(rows, engine.base_url, "--schema", schema, "--no-think", "--set", "max_tokens=200", "-o", answers)
+    assert result.exit_code == 1, result.output
+    whole, cut = read(answers)
+    assert whole["error"] is None
+    assert set(whole["parsed"]) == {"name", "age"}
+    assert json.loads(whole["content"]) == whole["parsed"]
+    assert (cut["parsed"], cut["error"]["class"], cut["finish_reason"]) == (None, "OutputParserException", "length")
+    assert cut["content"]
+
+
+def test_writes_the_summary_as_json_when_asked(tmp_path: Path):
+    """Protects scripts: the counts of all runs and of this one, as JSON on the standard output."""
+    rows, answers = tmp_path / "q.txt", tmp_path / "a.jsonl"
+    rows.write_text("one\ntwo [[status 400 openai]]\n", encoding="utf-8")
+    with FaultServer() as server:
+        result = run(rows, server.url, "-o", answers, "--json")
+    summary = json.loads(result.stdout)
+    assert (summary["rows"], summary["answered"], summary["failed"]) == (2, 1, 1)
+    assert summary["failures"] == {"Qwen3InvalidRequestError": 1}
+    assert (summary["input_tokens"], summary["output_tokens"]) == (11, 22)
+    assert {row["id"] for row in summary["slowest"]} == {"1", "2"}
+    assert summary["this_run"]["asked"] == 2
+
+
+def test_writes_openais_lines_when_that_form_is_wanted(tmp_path: Path):
+    """Protects a change from OpenAI's batch: its lines in, its lines out, and a run that goes on with them."""
+    rows, answers = tmp_path / "q.jsonl", tmp_path / "a.jsonl"
+    body = {**BODY, "model": "a-model-of-the-row"}
+    rows.write_text("\n".join(json.dumps({"custom_id": f"r{at}", "body": body}) for at in range(3)), encoding="utf-8")
+    with FaultServer() as server:
+        for _ in range(2):
+            assert run(rows, server.url, "-o", answers, "--form", "openai").exit_code == 0
+        assert [call.body["model"] for call in server.calls] == ["a-model-of-the-row"] * 3
+        assert run(rows, server.url, "--model", "mine").exit_code == 0
+        assert server.calls[-1].body["model"] == "mine"
+    lines = [json.loads(line) for line in answers.read_bytes().splitlines()]
+    assert sorted(line["custom_id"] for line in lines) == ["r0", "r1", "r2"]
+    assert lines[0]["response"]["body"]["choices"][0]["message"]["content"] == content_of("five")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--set", "temprature=1"], "no field 'temprature': do you mean temperature?"),
+        (["--set", "temperature"], "'temperature' is no name=value"),
+        (["--set", "timeout=3"], "timeout has an option of its own: --timeout"),
+        (["--set", "temperature=warm"], "temperature"),
+        (["--concurrency", "none"], 'neither "auto" nor a number from 1 on'),
+        (["--concurrency", "0"], 'neither "auto" nor a number from 1 on'),
+        (["--schema", "missing.json"], "No such file or directory: missing.json"),
+        (["--retry-failed"], "a pipe holds no failed rows"),
+        (["--form", "openai", "--output-format", "csv"], "lines of JSON, not csv"),
+    ],
+)
+def test_says_what_is_wrong_when_options_are(options: list[str], said: str):
+    """Protects from a traceback, and from a night that begins with a wrong option: the option and the fix, status 2."""
+    with FaultServer() as server:
+        result = run("-", server.url, *options, said="one\n")
+        assert server.calls == []
+    assert result.exit_code == 2
+    assert said in result.output.replace("\n", " ")
+
+
+def test_says_so_when_nothing_listens():
+    """Protects from waiting ten minutes for an address that is wrong."""
+    result = run("-", f"http://127.0.0.1:{closed_port()}/v1", said="one\n")
+    assert result.exit_code == 2
+    assert "Nothing listens there" in result.output
