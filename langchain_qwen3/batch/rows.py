@@ -13,6 +13,8 @@ from zlib import crc32
 
 import orjson
 
+from langchain_qwen3.request.keywords import openai_fields
+
 QUESTIONS = ("question", "prompt", "input", "text")
 """Names of the field or column that holds the question, the first that is there."""
 _IDS = ("custom_id", "id")
@@ -145,6 +147,9 @@ def _read_openai_line(value: Mapping[str, Any]) -> tuple[list[Any], dict[str, An
     if (body.get("n") or 1) != 1:
         raise RowError(f"n is {body['n']!r}: a row has one answer, so write it as many rows")
     settings = _without_reserved({name: setting for name, setting in body.items() if setting is not None})
+    # What only some server knows: the body is what goes over the wire.
+    if own := {name: settings.pop(name) for name in [*settings] if name not in openai_fields()}:
+        settings["extra_body"] = own
     return _check_messages(body.get("messages")), settings
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 OnResult = Callable[["Result", "Summary"], None]
 _DESCRIPTORS_LEFT = 128
+_WAITING = 100
+"""Rows that may wait for their next try before no more are taken."""
 
 
 def open_output(
@@ -116,7 +118,7 @@ async def arun_batch(  # noqa: PLR0913  # what a batch consists of
 
 
 async def _ask_all(asker: Asker, rows: AsyncIterator[Row], out: Output, on_result: OnResult | None) -> None:
-    """Ask the open rows, as many at once as the pace allows and as many again in waiting."""
+    """Ask the open rows, as many at once as the pace allows, with some more in waiting."""
     started_at, running = perf_counter(), 0
     ended = asyncio.Event()
 
@@ -135,7 +137,7 @@ async def _ask_all(asker: Asker, rows: AsyncIterator[Row], out: Output, on_resul
             async for row in rows:
                 if not out.is_open(row):
                     continue
-                while running >= 2 * asker.pace.limit or out.is_full:
+                while running >= 2 * asker.pace.limit + _WAITING or out.is_full:
                     ended.clear()
                     await ended.wait()
                 running += 1

@@ -5,6 +5,7 @@ Nothing costly is imported at the top, for `main` takes the command from here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ Ray = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Actors on Ray.")]
 
-_CALL_SETTINGS = frozenset({"tools", "tool_choice", "response_format", "stop"})
+_ADDRESS = re.compile(r"auto|local|(ray://)?[\w.-]+:\d+")
 _OPTIONS = {
     "model": "--model",
     "model_name": "--model",
@@ -74,7 +75,7 @@ class BatchCommand(TyperCommand):
         """Give `--ray` the local cluster where no address follows."""
         for at, word in enumerate(args):
             following = args[at + 1] if at + 1 < len(args) else ""
-            if word == "--ray" and following not in {"auto", "local"} and ":" not in following.replace("://", ":"):
+            if word == "--ray" and not _ADDRESS.fullmatch(following):
                 args = [*args[: at + 1], "local", *args[at + 1 :]]
                 break
         return super().parse_args(ctx, args)
@@ -118,10 +119,13 @@ def batch(  # noqa: PLR0913  # the options of a command
 
     console = Console(stderr=True)
     with shown_errors(console=console):
-        asking = build_asking(concurrency, retries, patience, system, schema, settings or [], rows_name_model=not model)
+        asking = build_asking(concurrency, retries, patience, system, schema, rows_name_model=not model)
         fields = {"enable_thinking": think, "thinking_budget": budget, "sampling": sampling}
-        fields |= read_settings(settings or [])[0]
-        llm = connect(Target(url, model, api_key, server, timeout), console, **fields).llm
+        fields |= read_settings(settings or [])
+        try:
+            llm = connect(Target(url, model, api_key, server, timeout), console, **fields).llm
+        except TypeError as error:  # no such field
+            raise ValueError(f"--set: {error}") from error
         options = {
             "asking": asking,
             "input_format": input_format,
@@ -174,39 +178,26 @@ def read_schema(path: Path | None) -> dict[str, Any] | None:
     return schema
 
 
-def read_settings(words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the fields of the model and the settings of calls that `--set` names.
+def read_settings(words: list[str]) -> dict[str, Any]:
+    """Return the fields of the model that `--set` names.
 
     Raises:
-        ValueError: One is no `name=value`, or names no field.
+        ValueError: One is no `name=value`, or has an option of its own.
     """
     import json
-    from difflib import get_close_matches
 
-    from langchain_qwen3 import ChatQwen3
-
-    names = {*ChatQwen3.model_fields, *(row.alias for row in ChatQwen3.model_fields.values() if row.alias)}
     fields: dict[str, Any] = {}
-    calls: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
             raise ValueError(f"--set: {word!r} is no name=value, such as max_tokens=500")
         if name in _OPTIONS:
             raise ValueError(f"--set: {name} has an option of its own: {_OPTIONS[name]}")
-        if name not in names | _CALL_SETTINGS:
-            alike = ", ".join(get_close_matches(name, names))
-            hint = f"do you mean {alike}? " if alike else ""
-            raise ValueError(
-                f"--set: ChatQwen3 has no field {name!r}: {hint}What only this server knows goes into "
-                f'extra_body={{"{name}": …}}.'
-            )
         try:
-            value = json.loads(text)
+            fields[name] = json.loads(text)
         except ValueError:
-            value = text
-        (calls if name in _CALL_SETTINGS else fields)[name] = value
-    return fields, calls
+            fields[name] = text
+    return fields
 
 
 def run(  # noqa: PLR0913, PLR0917  # the options of the command
@@ -222,13 +213,12 @@ def run(  # noqa: PLR0913, PLR0917  # the options of the command
     return run_on_ray(llm, source, output, address=ray, workers=workers, **options)
 
 
-def build_asking(  # noqa: PLR0913, PLR0917  # the options of the command
+def build_asking(  # noqa: PLR0913  # the options of the command
     concurrency: str,
     retries: int,
     patience: float,
     system: str | None,
     schema: Path | None,
-    settings: list[str],
     *,
     rows_name_model: bool,
 ) -> Asking:
@@ -246,7 +236,6 @@ def build_asking(  # noqa: PLR0913, PLR0917  # the options of the command
         patience=patience,
         system=system,
         schema=read_schema(schema),
-        settings=read_settings(settings)[1],
         rows_name_model=rows_name_model,
     )
 

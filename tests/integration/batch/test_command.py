@@ -194,13 +194,14 @@ def test_writes_openais_lines_when_that_form_is_wanted(tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--set", "temprature=1"], "no field 'temprature': do you mean temperature?"),
+        (["--set", "temprature=1"], "--set: ChatQwen3 takes no keyword 'temprature'. Did you mean temperature?"),
         (["--set", "temperature"], "'temperature' is no name=value"),
         (["--set", "timeout=3"], "timeout has an option of its own: --timeout"),
         (["--set", "temperature=warm"], "temperature"),
         (["--concurrency", "none"], 'neither "auto" nor a number from 1 on'),
         (["--concurrency", "0"], 'neither "auto" nor a number from 1 on'),
         (["--schema", "missing.json"], "No such file or directory: missing.json"),
+        (["--set", "temperature=-1"], "temperature"),
         (["--retry-failed"], "a pipe holds no failed rows"),
         (["--form", "openai", "--output-format", "csv"], "lines of JSON, not csv"),
     ],

@@ -9,7 +9,16 @@ import pytest
 from langchain_qwen3.batch.rows import Row, RowError, build_row
 
 HI = {"role": "user", "content": "Hi"}
-BODY = {"model": "m", "messages": [HI], "temperature": 0, "seed": None, "stream": True, "stream_options": {}}
+BODY = {
+    "model": "m",
+    "messages": [HI],
+    "temperature": 0,
+    "seed": None,
+    "stream": True,
+    "stream_options": {},
+    "guided_regex": "a",
+}
+BODY_SETTINGS = {"model": "m", "temperature": 0, "extra_body": {"guided_regex": "a"}}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +52,7 @@ def test_reads_what_is_asked_when_written_in_any_form(
     row = build_row(7, value)
     assert row.problem == ""
     assert (row.id, row.messages) == (row_id, messages)
-    assert row.settings == ({"model": "m", "temperature": 0} if settings is None else settings)
+    assert row.settings == (BODY_SETTINGS if settings is None else settings)
     assert Row.from_bytes(row.to_bytes()) == row
 
 
