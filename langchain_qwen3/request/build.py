@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_qwen3._warnings import warn_unsupported
 from langchain_qwen3.call import Call, ReplyOptions
 from langchain_qwen3.profiles import find_line
-from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
+from langchain_qwen3.request.constraints import list_constraint_fields
 from langchain_qwen3.request.history import write_history
 from langchain_qwen3.request.keywords import openai_fields
 from langchain_qwen3.request.media import lift_media_settings
@@ -180,7 +180,7 @@ def _build_reply_options(
         and is_thinking_on(thinking, line)
         and not (dialect.kind == "hosted" or dialect.repeats_open_tag)
         # A grammar may apply from the first token, so a constrained reply need not begin with reasoning.
-        and CONSTRAINT_FIELDS.isdisjoint(payload)
+        and list_constraint_fields(dialect).isdisjoint(payload)
     )
     return ReplyOptions(
         include_headers=settings.include_headers,

@@ -15,6 +15,11 @@ CONSTRAINT_FIELDS = frozenset({"response_format", "structured_outputs", "grammar
 """Payload fields that hold the answer to a form; a request has one of them at most."""
 
 
+def list_constraint_fields(dialect: Dialect) -> frozenset[str]:
+    """Return the payload fields that hold an answer to a form on a server."""
+    return CONSTRAINT_FIELDS | {form.path[0] for form in dialect.constraints.values()}
+
+
 class Constraint(TypedDict, total=False):
     """The value of `model.bind(constraint=…)`; exactly one key.
 

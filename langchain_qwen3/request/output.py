@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS, write_constraint
+from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS, list_constraint_fields, write_constraint
 from langchain_qwen3.request.schema import read_schema, write_structured
 from langchain_qwen3.request.thinking import Thinking, is_thinking_on, without_thinking
 from langchain_qwen3.request.tool_choice import plan_tool_choice, select_tools
@@ -67,7 +67,7 @@ def plan_output(params: Mapping[str, Any], thinking: Thinking, dialect: Dialect,
     plan = plan_tool_choice(output, dialect.tool_choice, thinking=is_thinking_on(thinking, line), thinking_only=always)
     if plan.notice:
         warn_once(plan.notice)
-    payload = {name: value for name, value in output.items() if name in CONSTRAINT_FIELDS} | plan.payload
+    payload = {name: value for name, value in output.items() if name in list_constraint_fields(dialect)} | plan.payload
     if plan.forced_calls:
         payload.pop("parallel_tool_calls", None)  # the schema says it
     if dialect.format_silences_tools and _is_json(wanted) and plan.rescue and plan.demanded is None:

@@ -12,7 +12,7 @@ facts are known:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from langchain_qwen3.servers import engines, gateways, hosts
@@ -27,6 +27,7 @@ __all__ = [
     "ChoicePolicy",
     "Dialect",
     "Path",
+    "add_dialect",
     "find_by_host",
     "find_by_name",
     "find_by_owner",
@@ -34,18 +35,36 @@ __all__ = [
 ]
 
 
-def _iter_rows() -> Iterator[Dialect]:
-    """Yield the rows in the order in which they are written."""
-    for module in (engines, hosts, gateways):
-        yield from (row for row in vars(module).values() if isinstance(row, Dialect))
+_ROWS: dict[str, Dialect] = {}
+_NAMES: dict[str, Dialect] = {}
+_OWNERS: dict[str, Dialect] = {}
+_HOSTS: list[tuple[re.Pattern[str], Dialect]] = []
 
-
-DIALECTS: Mapping[str, Dialect] = MappingProxyType({row.name: row for row in _iter_rows()})
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(_ROWS)
 """Every row by name, in the order in which they are written: a probe that two servers answer belongs to the first."""
 
-_NAMES = {name: row for row in DIALECTS.values() for name in (row.name, *row.aliases)}
-_HOSTS = tuple((re.compile(pattern), row) for row in DIALECTS.values() for pattern in row.hosts)
-_OWNERS = {owner: row for row in DIALECTS.values() for owner in row.owned_by}
+
+def add_dialect(row: Dialect) -> None:
+    """Make a server known to this process, as its row in this package would.
+
+    Args:
+        row: The server; its name, aliases, hosts and owners must not be another's.
+
+    Raises:
+        ValueError: A name, alias or owner is another row's.
+    """
+    names = (row.name, *row.aliases)
+    if taken := [name for name in names if name in _NAMES] + [owner for owner in row.owned_by if owner in _OWNERS]:
+        raise ValueError(f"{taken[0]!r} is taken: it names {(_NAMES | _OWNERS)[taken[0]].title}")
+    _ROWS[row.name] = row
+    _NAMES.update(dict.fromkeys(names, row))
+    _OWNERS.update(dict.fromkeys(row.owned_by, row))
+    _HOSTS.extend((re.compile(pattern), row) for pattern in row.hosts)
+
+
+for _module in (engines, hosts, gateways):
+    for _row in [row for row in vars(_module).values() if isinstance(row, Dialect)]:
+        add_dialect(_row)
 
 
 def list_names() -> tuple[str, ...]:

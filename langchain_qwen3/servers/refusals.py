@@ -40,18 +40,17 @@ _NAMED = tuple(
 _C = TypeVar("_C")
 
 
-def _list_ours() -> frozenset[str]:
-    """Return every field beyond OpenAI's that some row sends, and every key of reasoning in the history."""
+def list_ours() -> frozenset[str]:
+    """Return what may be left out: fields beyond OpenAI's that some row sends, and keys of reasoning in the history.
+
+    Never among them: model, messages, tools, response_format and OpenAI's other parameters.
+    """
     fields = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
     for row in DIALECTS.values():
         words = (row.thinking_word[0],) if row.thinking_word else ()
         paths = (*row.thinking, *words, row.budget, row.effort, row.preserve, row.return_reasoning)
-        fields.update(path[0] for path in paths if path)
+        fields.update((*row.history_keys, *(path[0] for path in paths if path)))
     return frozenset(fields)
-
-
-OURS = _list_ours()
-"""What may be left out. Never among them: model, messages, tools, response_format and OpenAI's other parameters."""
 
 
 def read_refused(status: int, body: Any) -> frozenset[str]:
@@ -72,7 +71,7 @@ def read_refused(status: int, body: Any) -> frozenset[str]:
                 )
         elif _is_extra(text):
             names.update(str(place) for place in text.get("loc") or ())
-    return frozenset(names & OURS)
+    return frozenset(names & list_ours())
 
 
 def _iter_texts(body: Any) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,14 @@ from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.servers import dialects
 from langchain_qwen3.servers.dialect import Sign
-from langchain_qwen3.servers.dialects import DIALECTS, find_by_host, find_by_name, find_by_owner, list_names
+from langchain_qwen3.servers.dialects import (
+    DIALECTS,
+    add_dialect,
+    find_by_host,
+    find_by_name,
+    find_by_owner,
+    list_names,
+)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +166,14 @@ def test_hybrid_models_do_not_think_by_default_when_the_server_switches_it_off()
     assert DIALECTS["ms-swift"].adapt_line(instruct) is instruct
     assert DIALECTS["vllm"].adapt_line(line) is line
     assert DIALECTS["ms-swift"].adapt_line(None) is None
+
+
+@pytest.mark.parametrize("fields", [{"name": "vllm"}, {"name": "x", "aliases": ("docker",)}, {"owned_by": ("swift",)}])
+def test_row_is_refused_when_its_name_is_anothers(fields: dict[str, Any]):
+    """Protects rows from each other: a name that means two servers would mean neither."""
+    with pytest.raises(ValueError, match="is taken: it names"):
+        add_dialect(dialects.Dialect(**{"name": "x", "title": "X", "evidence": "reported", **fields}))
+    assert "x" not in DIALECTS
 
 
 def test_sign_says_what_it_needs_when_it_says_nothing():
