@@ -6,8 +6,8 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 OLDEST := .venv-oldest/bin
 OLDEST_PINS := "openai==2.45.0" "langchain-core==1.7.0" "langchain-openai==1.7.0" "langchain<1.5"
-RUNTIME := ".[aiohttp,cli,local]"
-EXTRAS := ".[aiohttp,batch,cli,download,local,notebook,plot,progress,repair,tokenizer]"
+RUNTIME := ".[cli,local]"
+EXTRAS := ".[batch,cli,download,local,notebook,plot,progress,repair,tokenizer]"
 PYTEST_ARGS ?=
 # Child processes import everything anew: compiled once, they start in a third of the time, and tests are collected in half.
 export UV_COMPILE_BYTECODE := 1
@@ -111,7 +111,7 @@ clean: ## Remove the environments and every cache
 
 .venv-bench/ready: .venv/uv pyproject.toml bench/requirements.txt
 	$(PYTHON) -m venv --without-pip .venv-bench
-	$(UV) pip install -q -p .venv-bench/bin/python -e ".[aiohttp]" -r bench/requirements.txt --overrides bench/overrides.txt
+	$(UV) pip install -q -p .venv-bench/bin/python -e . -r bench/requirements.txt --overrides bench/overrides.txt
 	@touch $@
 
 .venv-oldest/dev: .venv/uv pyproject.toml

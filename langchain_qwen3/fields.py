@@ -15,9 +15,10 @@ from langchain_openai import ChatOpenAI
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from langchain_qwen3.call import PROVIDER
-from langchain_qwen3.connections.clients import CONNECTION_FIELDS, Completions, build_clients, resolve_api_key
 from langchain_qwen3.connections.in_flight import InFlightLimit
 from langchain_qwen3.connections.leases import ClientLease
+from langchain_qwen3.connections.sdk import Completions, build_clients
+from langchain_qwen3.connections.settings import ConnectionSettings, resolve_api_key, split_url
 from langchain_qwen3.profiles import build_profile
 from langchain_qwen3.request.keywords import check_values, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
@@ -28,6 +29,22 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE_URL = "http://localhost:8000/v1"
 """vLLM's default port."""
+
+_CONNECTION_FIELDS = {
+    "base_url": "openai_api_base",
+    "api_key": "openai_api_key",
+    "organization": "openai_organization",
+    "proxy": "openai_proxy",
+    "timeout": "request_timeout",
+    "max_retries": "max_retries",
+    "default_headers": "default_headers",
+    "default_query": "default_query",
+    "http_client": "http_client",
+    "http_async_client": "http_async_client",
+    "socket_options": "http_socket_options",
+    "transport": "transport",
+}
+"""What `ConnectionSettings` calls them, and the fields that they are here."""
 
 
 class Qwen3Fields(ChatOpenAI):
@@ -99,10 +116,11 @@ class Qwen3Fields(ChatOpenAI):
     under a limit of 1."""
 
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
-    """What carries async requests; `auto` takes aiohttp when the extra is installed."""
+    """What carries async requests; `auto` is aiohttp, and httpx through a SOCKS proxy, which aiohttp does not know."""
 
     _lease: ClientLease | None = PrivateAttr(default=None)
-    _limit: InFlightLimit | None = PrivateAttr(default=None)
+    _limits: dict[int | None, InFlightLimit] = PrivateAttr(default_factory=dict)
+    _url_secrets: dict[str, tuple[dict[str, str], dict[str, str]]] = PrivateAttr(default_factory=dict)
 
     # -- construction ------------------------------------------------------------------------------------------------
 
@@ -145,16 +163,28 @@ class Qwen3Fields(ChatOpenAI):
         check_values({**self.model_kwargs, **self.__dict__})
         if self.n is not None and self.n > 1 and self.streaming:
             raise ValueError("n must be 1 when streaming")
-        self.openai_api_base = (self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
+        self.openai_api_base = self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL
         if self.openai_api_key is None:
             self.openai_api_key = SecretStr(resolve_api_key(self.openai_api_base))
-        self._limit = InFlightLimit(self.max_concurrency)
         self._connect()
         return self
 
     def _connect(self) -> None:
-        """Build the SDK's clients over the shared connections."""
-        self._lease, self.root_client, self.root_async_client = build_clients(self)
+        """Build the SDK's clients over the shared connections.
+
+        User, password and query of the address move to where nothing shows them. They stay with their address: a copy
+        with another one does not send them.
+        """
+        url, headers, query = split_url(self.openai_api_base or DEFAULT_BASE_URL)
+        if headers or query:
+            self._url_secrets[url] = headers, query
+        headers, query = self._url_secrets.get(url, ({}, {}))
+        self.openai_api_base = url
+        options = {name: getattr(self, field) for name, field in _CONNECTION_FIELDS.items()}
+        options["default_headers"] = {**headers, **(self.default_headers or {})}
+        options["default_query"] = {**query, **(self.default_query or {})}
+        settings = ConnectionSettings(**options)
+        self._lease, self.root_client, self.root_async_client = build_clients(settings)
         self.client = self.root_client and Completions(self.root_client)
         self.async_client = self.root_async_client and Completions(self.root_async_client)
 
@@ -191,7 +221,7 @@ class Qwen3Fields(ChatOpenAI):
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Return the cache's key for this model and call; headers and query are in it as a digest only."""
         hidden = [self.default_headers, self.default_query, kwargs.pop("extra_headers", None)]
-        hidden.append(kwargs.pop("extra_query", None))
+        hidden += [kwargs.pop("extra_query", None), *self._url_secrets.get(self.openai_api_base or "", ())]
         key = super()._get_llm_string(stop=stop, **kwargs)
         if not any(hidden):
             return key
@@ -224,11 +254,12 @@ class Qwen3Fields(ChatOpenAI):
 
     @property
     def _in_flight(self) -> InFlightLimit:
-        """The limit, shared by every copy of this model that has the same size."""
-        # read where pydantic keeps it: by its name it takes two microseconds, on every call
-        limit: InFlightLimit | None = (self.__pydantic_private__ or {}).get("_limit")
-        if limit is None or limit.size != self.max_concurrency:
-            limit = self._limit = InFlightLimit(self.max_concurrency)
+        """The limit, shared by every shallow copy of this model that has the same size."""
+        # Read where pydantic keeps it: by its name it takes two microseconds, on every call.
+        limits: dict[int | None, InFlightLimit] = (self.__pydantic_private__ or {})["_limits"]
+        limit = limits.get(self.max_concurrency)
+        if limit is None:  # first calls may come together, and `setdefault` gives all of them the same
+            limit = limits.setdefault(self.max_concurrency, InFlightLimit(self.max_concurrency))
         return limit
 
     def close(self) -> None:
@@ -254,7 +285,7 @@ class Qwen3Fields(ChatOpenAI):
         """Return a copy; one with another URL, key or transport connects anew."""
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("_serialized", None)  # core's cache key of the original
-        if update and not CONNECTION_FIELDS.isdisjoint(update):
+        if update and not update.keys().isdisjoint(_CONNECTION_FIELDS.values()):
             copied._connect()  # noqa: SLF001
         return copied
 
@@ -271,14 +302,18 @@ class Qwen3Fields(ChatOpenAI):
             "http_async_client",
         ):
             fields[name] = None
-        return {**state, "__dict__": fields, "__pydantic_private__": None}
+        return {**state, "__dict__": fields, "__pydantic_private__": {"_url_secrets": self._url_secrets}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        object.__setattr__(self, "__pydantic_private__", {"_lease": None, "_limit": None})
+        secrets = (state["__pydantic_private__"] or {}).get("_url_secrets", {})
+        object.__setattr__(self, "__pydantic_private__", {"_lease": None, "_limits": {}, "_url_secrets": secrets})
         self._connect()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         copied = self.__class__.__new__(self.__class__)
-        copied.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        state = copy.deepcopy(self.__getstate__(), memo)
+        # The user's own clients hold connections: a copy shares them, as models with equal settings share ours.
+        state["__dict__"].update(http_client=self.http_client, http_async_client=self.http_async_client)
+        copied.__setstate__(state)
         return copied

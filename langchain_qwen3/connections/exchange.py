@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import openai
-from openai._models import FinalRequestOptions  # what `post` hands to `request`, which takes nothing else
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.bodies import find_body, name_request
-from langchain_qwen3.connections.stall import AsyncWatch, SyncWatch
-from langchain_qwen3.errors import StreamStallError
-from langchain_qwen3.reply.stream import StreamReader
+from langchain_qwen3.connections.settings import read_timeout
+from langchain_qwen3.connections.stall import AsyncWatch, Progress, SyncWatch
+from langchain_qwen3.connections.transports.httpx_transport import BODY
+from langchain_qwen3.errors import Qwen3StatusError, StreamStallError
+from langchain_qwen3.errors.secrets import clean_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # The SDK's client is Any here: its overloads know no payload that is a plain dict.
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
-_OPTIONS = FinalRequestOptions.construct(method="post", url=PATH)
+_TURNED_INTO_GET = frozenset({301, 302, 303})
 
 
 class Answer(NamedTuple):
@@ -49,6 +49,24 @@ class Answer(NamedTuple):
     body: Any
     response: Any
     error: openai.APIStatusError | None = None
+
+
+class Reader(Progress, Protocol):
+    """What reads a stream.
+
+    Attributes:
+        done: `[DONE]` was read.
+    """
+
+    done: bool
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model said why it ended: what breaks after that is no error."""
+        raise NotImplementedError
+
+    def begin(self, response: Any) -> None:
+        """Take the response whose body follows."""
 
 
 def get_json(client: Any, path: str, *, seconds: float | None = None) -> Answer:
@@ -113,6 +131,11 @@ def post(client: Any, call: Call, learn: Learn | None = None) -> Any:
         client: The SDK's client.
         call: What to send.
         learn: Begins a lesson when the server refuses the call; None where nothing is to be learned.
+
+    Raises:
+        ValueError: The call's timeout cannot work.
+        Qwen3StatusError: The server redirects as only a GET can be.
+        openai.APIError: What the SDK raises.
     """
     return _send(client, call, learn)
 
@@ -128,8 +151,10 @@ def _send(client: Any, call: Call, learn: Learn | None, **how: Any) -> Any:
     try:
         while True:
             try:
-                return client.request(httpx.Response, _build_options(call), **how)
+                options = _build_options(call)
+                return _refuse_redirected(client.post_payload(PATH, call.payload, options, **how))
             except openai.APIStatusError as error:
+                _refuse_redirected(error.response)
                 lesson = lesson or (learn() if learn else None)
                 amended = lesson and lesson.amend(error.status_code, _read_refusal(error), call.payload)
                 if not amended:
@@ -146,8 +171,10 @@ async def _asend(client: Any, call: Call, learn: Learn | None, **how: Any) -> An
     try:
         while True:
             try:
-                return await client.request(httpx.Response, _build_options(call), **how)
+                options = _build_options(call)
+                return _refuse_redirected(await client.post_payload(PATH, call.payload, options, **how))
             except openai.APIStatusError as error:
+                _refuse_redirected(error.response)
                 lesson = lesson or (learn() if learn else None)
                 amended = lesson and lesson.amend(error.status_code, _read_refusal(error), call.payload)
                 if not amended:
@@ -162,97 +189,115 @@ def _read_refusal(error: openai.APIStatusError) -> Any:
     return error.response.text if error.body is None else error.body
 
 
-def _build_options(call: Call) -> FinalRequestOptions:
-    """Return what the SDK's `post` would make of a call, without validating eleven defaults each time."""
-    if call.options:
-        return FinalRequestOptions.construct(method="post", url=PATH, json_data=call.payload, **call.options)
-    return _OPTIONS.model_copy(update={"json_data": call.payload})
-
-
 @contextmanager
 def open_stream(
-    client: Any, call: Call, reader: StreamReader, stall: float | None, learn: Learn | None = None
+    client: Any, call: Call, reader: Reader, stall: float | None, learn: Learn | None = None
 ) -> Iterator[Iterator[bytes]]:
     """Send a call and give its reply's bytes as they come; the connection is given back at the end of the block.
 
     Args:
         client: The SDK's client.
         call: What to send.
-        reader: Told of the headers, asked whether the reply has begun and ended. What breaks after its end is no error.
-        stall: Seconds without a byte after the reply began that count as a stall; None or 0 for no limit.
+        reader: Told of the headers, asked how far the reply has come.
+        stall: Seconds without a chunk, after the first one, that count as a stall; None or 0 for no limit.
         learn: As in `post`.
+
+    Raises:
+        StreamStallError: The stream stalled. Otherwise as `post`.
     """
     response = _send(client, call, learn, stream=True, stream_cls=openai.Stream[Any])
     with closing(response):
         reader.begin(response)
-        pieces = iter(find_body(response) or response.iter_bytes())
-        watch = SyncWatch(stall, lambda: _get_wait(pieces, reader), response) if stall else None
+        pieces = iter(_find_body(response) or response.iter_bytes())
+        watch = SyncWatch(stall, pieces, reader, response) if stall else None
         try:
             yield pieces
             if watch:
                 watch.stop()
             if reader.done:
-                _drain(response, pieces)
-        except Exception as error:
-            if not _has_broken(pieces):
-                raise
-            if not (reader.ended or (watch and watch.fired)):
-                name_request(error, response)
-                raise
-    if watch and watch.fired:
-        raise _build_stall(watch.limit)
+                _drain(pieces, response)
+        except Exception as error:  # noqa: BLE001  # raised again there
+            _check_broken(error, pieces, reader, watch, response)
+        finally:
+            if watch:
+                watch.stop()
+    _check_stall(reader, watch)
 
 
 @asynccontextmanager
 async def aopen_stream(
-    client: Any, call: Call, reader: StreamReader, stall: float | None, learn: Learn | None = None
+    client: Any, call: Call, reader: Reader, stall: float | None, learn: Learn | None = None
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """Do what `open_stream` does."""
     response: Any = await _asend(client, call, learn, stream=True, stream_cls=openai.AsyncStream[Any])
     async with aclosing(response):
         reader.begin(response)
-        pieces = aiter(find_body(response) or response.aiter_bytes())
-        watch = AsyncWatch(stall, lambda: _get_wait(pieces, reader)) if stall else None
+        pieces = aiter(_find_body(response) or response.aiter_bytes())
+        watch = AsyncWatch(stall, pieces, reader, response) if stall else None
         try:
             yield pieces
-            if watch:
-                watch.stop()
             if reader.done:
                 await _adrain(pieces)
-        except asyncio.CancelledError:
-            if not (watch and watch.absorb()):
-                raise
-        except Exception as error:
-            if not _has_broken(pieces):
-                raise
-            if not reader.ended:
-                name_request(error, response)
-                raise
+        except Exception as error:  # noqa: BLE001  # raised again there
+            _check_broken(error, pieces, reader, watch, response)
         finally:
             if watch:
                 watch.stop()
-    if watch and watch.fired:
-        raise _build_stall(watch.limit)
+    _check_stall(reader, watch)
 
 
-def _get_wait(pieces: Any, reader: StreamReader) -> int | None:
-    """Return which piece of a reply that has begun is waited for now; None while the caller has the word."""
-    is_waited_for = pieces.ag_running if hasattr(pieces, "ag_running") else pieces.gi_running
-    return reader.pieces if is_waited_for and reader.first_token_at is not None else None
+def _build_options(call: Call) -> dict[str, Any]:
+    if "timeout" in call.options:
+        return {**call.options, "timeout": read_timeout(call.options["timeout"])}
+    return call.options
 
 
-def _has_broken(pieces: Any) -> bool:
-    """Tell whether the body raised, and not one who reads it: a generator that raised has no frame."""
-    return (pieces.ag_frame if hasattr(pieces, "ag_frame") else pieces.gi_frame) is None
+def _find_body(response: Any) -> Any:
+    """Return the body as the library gives it, past three generators of httpx's that only pass it on.
+
+    Returns:
+        None for an encoded one, and where the http client is a user's own.
+    """
+    return None if "content-encoding" in response.headers else response.extensions.get(BODY)
 
 
-def _build_stall(limit: float) -> StreamStallError:
-    return StreamStallError(f"the stream stalled: nothing arrived for {limit:g} s (stream_chunk_timeout)")
+def _refuse_redirected(response: Any) -> Any:
+    """Raise where a POST becomes a GET on its way; else return the response."""
+    for reply in (*response.history, response):  # only a user's own client follows such a redirect
+        if reply.status_code in _TURNED_INTO_GET:
+            target = clean_url(str(reply.request.url.join(reply.headers.get("location", ""))))
+            text = f"HTTP {reply.status_code}: the server redirects to {target}, which would make a GET of the request"
+            error = Qwen3StatusError(f"{text}: set base_url to {target.removesuffix(PATH)}", response=reply)
+            error.status_code = reply.status_code
+            raise error
+    return response
 
 
-def _drain(response: Any, pieces: Iterator[bytes]) -> None:
+def _check_broken(error: Exception, pieces: Any, reader: Reader, watch: Any, response: Any) -> None:
+    """Raise an error again, unless the body broke after its end or by the watch that closed its connection."""
+    # A generator that raised has no frame any more: it was not the caller who did.
+    is_broken = (pieces.ag_frame if hasattr(pieces, "ag_frame") else pieces.gi_frame) is None
+    if is_broken and (reader.ended or (watch and watch.fired)):
+        return
+    if is_broken and isinstance(error, httpx.RequestError):
+        error.request = response.request  # as httpx does for a body that is read through it
+    raise error
+
+
+def _check_stall(reader: Reader, watch: Any) -> None:
+    if watch and watch.fired and not reader.ended:
+        raise StreamStallError(f"the stream stalled: no chunk came for {watch.limit:g} s (stream_chunk_timeout)")
+
+
+class _Drained:
+    """What follows `[DONE]` has no chunks: any wait for it may be too long."""
+
+    progress = 1
+
+
+def _drain(pieces: Iterator[bytes], response: Any) -> None:
     """Read what follows `[DONE]`, or the connection could not be used again; at most for a moment."""
-    watch = SyncWatch(_DRAIN_SECONDS, lambda: "rest", response)
+    watch = SyncWatch(_DRAIN_SECONDS, pieces, _Drained(), response)
     with suppress(Exception):
         for _ in pieces:
             pass

@@ -1,122 +1,101 @@
 """The http clients that models share: the SDK's own, over transports that belong to no event loop.
 
-They keep no cookies, give a stranger none of a model's headers, and stay open when they are closed.
+A request goes straight to its transport: httpx's own way there merges cookies, which are not kept here, and turns a
+POST that is redirected into a GET. The clients stay open when they are closed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-from http.cookiejar import Cookie, CookieJar
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import openai
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.bodies import read_whole
-from langchain_qwen3.connections.loops import LoopTransport, SyncTransport
+from langchain_qwen3.connections.loops import LoopTransport
+from langchain_qwen3.connections.settings import PoolSettings
 from langchain_qwen3.connections.transports.httpx_transport import (
-    KEEPALIVE_SECONDS,
+    AsyncConnections,
+    HttpxConnections,
+    SocketOption,
+    SyncTransport,
     build_ssl_context,
-    prepare_first_request,
-    use_backend,
 )
 
-if TYPE_CHECKING:
-    from langchain_qwen3.connections.leases import PoolSettings
+__all__ = ["SharedAsyncClient", "SharedSyncClient", "prepare_first_request"]
 
-__all__ = ["SharedAsyncClient", "SharedSyncClient"]
-
+_FOLLOWED = frozenset({307, 308})
+_MOST_REDIRECTS = 5
 _IMPERSONAL_HEADERS = frozenset(
-    {
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "host",
-        "transfer-encoding",
-        "user-agent",
-    }
+    {"accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "user-agent"}
+)
+# Imported within a process's first call, by core, httpcore and us; what a version does not have is passed over.
+_FIRST_CALL_IMPORTS = (
+    "anyio._backends._asyncio",
+    "langchain_core.env",
+    "langchain_core.messages.block_translators.langchain_v0",
+    "langchain_core.tracers._compat",
+    "langchain_core.tracers.context",
+    "langchain_core.tracers.langchain",
+    "langchain_core.tracers.run_collector",
+    "langchain_core.tracers.stdout",
 )
 
 
-class _NoCookies(CookieJar):
-    """Keeps no cookie: models share the client, and a server must not recognise one by the other's."""
+@functools.cache
+def prepare_first_request() -> None:
+    """Do, with the first client, what core and httpx put off until the first request, perhaps in a thread.
 
-    def set_cookie(self, cookie: Cookie) -> None:
-        pass
-
-
-class _Shared:
-    """What both clients have in common, beside httpx's: they are shared, and keep the models' secrets.
-
-    A redirect sends a stranger none of the model's own headers; httpx drops `Authorization` alone.
+    It takes locks, those of imports among them, and a fork meanwhile leaves the child waiting for them for ever.
     """
-
-    is_shared = True
-    _transports: list[LoopTransport] | list[SyncTransport]
-
-    def count_connections(self) -> int:
-        """Count the open connections."""
-        return sum(transport.count_connections() for transport in self._transports)
-
-    def __repr__(self) -> str:
-        return " + ".join(map(repr, self._transports))
-
-    def _redirect_headers(self, request: httpx.Request, url: httpx.URL, method: str) -> httpx.Headers:
-        headers: httpx.Headers = super()._redirect_headers(request, url, method)  # type: ignore[misc]  # the client's
-        if _is_elsewhere(request.url, url):
-            for name in [*headers]:
-                if name not in _IMPERSONAL_HEADERS and not name.startswith("x-stainless-"):
-                    del headers[name]
-        return headers
+    httpx.HTTPTransport(verify=build_ssl_context()).close()  # imports httpcore
+    for name in _FIRST_CALL_IMPORTS:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
-def _is_elsewhere(asked: httpx.URL, told: httpx.URL) -> bool:
-    """Return whether a redirect leads to another server; the same host by https instead of http is none."""
-    if asked.host == told.host and (asked.scheme, told.scheme) == ("http", "https"):
-        return False
-    return (asked.scheme, asked.netloc) != (told.scheme, told.netloc)
-
-
-# A client given `transport=` ignores the environment's proxies. The two hooks in which httpx builds its own
-# transports leave it in charge of `proxy=`, the environment and NO_PROXY.
-class SharedAsyncClient(_Shared, openai.DefaultAsyncHttpxClient):
+class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
     """The async client of one `PoolSettings`."""
 
     def __init__(self, settings: PoolSettings) -> None:
-        self._settings = settings
-        self._transports: list[LoopTransport] = []
         prepare_first_request()
-        if settings.transport == "aiohttp":
-            # with the first client: within a request a fork could cut it short
-            importlib.import_module("langchain_qwen3.connections.transports.aiohttp_transport")
-        super().__init__(proxy=settings.proxy, cookies=_NoCookies())
+        build = functools.partial(_find_kind(settings), settings.proxy, settings.socket_options)
+        self.connections = LoopTransport(build)
+        super().__init__(transport=self.connections)
 
-    def _init_transport(self, *_args: Any, **_kwargs: Any) -> LoopTransport:
-        return self._init_proxy_transport(None)
-
-    def _init_proxy_transport(self, proxy: httpx.Proxy | None, *_args: Any, **_kwargs: Any) -> LoopTransport:
-        transport = LoopTransport(
-            functools.partial(_build_async_pool, self._settings, proxy), shared=self._settings.transport == "aiohttp"
-        )
-        self._transports.append(transport)
-        return transport
-
-    async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
-        """Send a request; a reply that is wanted whole is read past httpx's generators."""
-        response: httpx.Response = await super().send(request, stream=True, **options)
+    async def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
+        """Send a request; 307 and 308 are followed."""
+        response = await self._send_once(request)
+        for _ in range(_MOST_REDIRECTS):
+            following = _build_redirected(request, response) if response.status_code in _FOLLOWED else None
+            if following is None:
+                break
+            await response.aclose()
+            request = following
+            response = await self._send_once(request)
         if not stream:
-            await read_whole(response)
+            try:
+                await response.aread()
+            finally:
+                await response.aclose()
+        return response
+
+    async def _send_once(self, request: httpx.Request) -> httpx.Response:
+        try:
+            response = await self.connections.handle_async_request(request)
+        except httpx.RequestError as error:
+            error.request = request
+            raise
+        response.request = request
         return response
 
     async def aclose(self) -> None:
         """Close the running loop's connections; the client stays open."""
-        for transport in self._transports:
-            await transport.aclose()
+        await self.connections.aclose()
 
     async def __aexit__(
         self,
@@ -126,28 +105,47 @@ class SharedAsyncClient(_Shared, openai.DefaultAsyncHttpxClient):
     ) -> None:
         await self.aclose()
 
+    def __repr__(self) -> str:
+        return repr(self.connections)
 
-class SharedSyncClient(_Shared, openai.DefaultHttpxClient):
+
+class SharedSyncClient(openai.DefaultHttpxClient):
     """The sync client of one `PoolSettings`."""
 
     def __init__(self, settings: PoolSettings) -> None:
-        self._settings = settings
-        self._transports: list[SyncTransport] = []
         prepare_first_request()
-        super().__init__(proxy=settings.proxy, cookies=_NoCookies())
+        self.connections = SyncTransport(settings.proxy, settings.socket_options)
+        super().__init__(transport=self.connections)
 
-    def _init_transport(self, *_args: Any, **_kwargs: Any) -> SyncTransport:
-        return self._init_proxy_transport(None)
+    def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
+        """Send a request; 307 and 308 are followed."""
+        response = self._send_once(request)
+        for _ in range(_MOST_REDIRECTS):
+            following = _build_redirected(request, response) if response.status_code in _FOLLOWED else None
+            if following is None:
+                break
+            response.close()
+            request = following
+            response = self._send_once(request)
+        if not stream:
+            try:
+                response.read()
+            finally:
+                response.close()
+        return response
 
-    def _init_proxy_transport(self, proxy: httpx.Proxy | None, *_args: Any, **_kwargs: Any) -> SyncTransport:
-        transport = SyncTransport(functools.partial(_build_sync_pool, self._settings, proxy))
-        self._transports.append(transport)
-        return transport
+    def _send_once(self, request: httpx.Request) -> httpx.Response:
+        try:
+            response = self.connections.handle_request(request)
+        except httpx.RequestError as error:
+            error.request = request
+            raise
+        response.request = request
+        return response
 
     def close(self) -> None:
         """Close the connections that are not in use; the client stays open."""
-        for transport in self._transports:
-            transport.close()
+        self.connections.close()
 
     def __exit__(
         self,
@@ -157,26 +155,41 @@ class SharedSyncClient(_Shared, openai.DefaultHttpxClient):
     ) -> None:
         self.close()
 
-
-def _limits() -> httpx.Limits:
-    # How many requests may be in flight is `max_concurrency`'s business: a pool that waits would time out.
-    return httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_SECONDS)
+    def __repr__(self) -> str:
+        return repr(self.connections)
 
 
-def _build_async_pool(settings: PoolSettings, proxy: httpx.Proxy | None) -> httpx.AsyncBaseTransport:
-    has_socks_proxy = proxy is not None and proxy.url.scheme.startswith("socks")
-    if settings.transport == "aiohttp" and not has_socks_proxy:  # aiohttp speaks no SOCKS
-        from langchain_qwen3.connections.transports.aiohttp_transport import AiohttpTransport
+def _find_kind(settings: PoolSettings) -> Callable[[str | None, Sequence[SocketOption]], AsyncConnections]:
+    if settings.transport == "httpx":
+        return HttpxConnections
+    # With the first client: within a request a fork could cut it short.
+    from langchain_qwen3.connections.transports.aiohttp_transport import AiohttpConnections
 
-        return AiohttpTransport(proxy, settings.socket_options)
-    transport = httpx.AsyncHTTPTransport(
-        verify=build_ssl_context(), limits=_limits(), proxy=proxy, socket_options=settings.socket_options
-    )
-    use_backend(transport)
-    return transport
+    return AiohttpConnections
 
 
-def _build_sync_pool(settings: PoolSettings, proxy: httpx.Proxy | None) -> httpx.BaseTransport:
-    return httpx.HTTPTransport(
-        verify=build_ssl_context(), limits=_limits(), proxy=proxy, socket_options=settings.socket_options
-    )
+def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
+    """Return the same request to where a redirect points, without the model's own headers if that is elsewhere.
+
+    Returns:
+        None where the redirect leads to nowhere: it is then the reply.
+    """
+    try:
+        url = request.url.join(response.headers["location"])
+        content = request.content
+    except (KeyError, httpx.InvalidURL, httpx.RequestNotRead):
+        return None
+    if url.scheme not in ("http", "https"):
+        return None
+    headers = {name: value for name, value in request.headers.items() if name != "host"}
+    if _is_elsewhere(request.url, url):
+        names = [name for name in headers if name in _IMPERSONAL_HEADERS or name.startswith("x-stainless-")]
+        headers = {name: headers[name] for name in names}
+    return httpx.Request(request.method, url, headers=headers, content=content, extensions=request.extensions)
+
+
+def _is_elsewhere(old: httpx.URL, new: httpx.URL) -> bool:
+    """Return whether a redirect leads to another server; the same host by https instead of http is none."""
+    if old.host == new.host and (old.scheme, new.scheme) == ("http", "https"):
+        return False
+    return (old.scheme, old.netloc) != (new.scheme, new.netloc)

@@ -1,38 +1,52 @@
-"""Connections that belong to one event loop each, behind transports that any loop or thread may use.
+"""Connections that belong to one event loop each, behind a transport that any loop or thread may use.
 
-`asyncio.run()` closes its loop, and with it every connection that was opened on it. An http client that
-keeps them fails on the next run with "Event loop is closed". So `LoopTransport` has a `PoolSet` per running
-loop, and `SyncTransport` one for all threads; the clients above them hold no loop state at all:
+`asyncio.run()` closes its loop, and with it every connection that was opened on it. An http client that keeps them
+fails on the next run with "Event loop is closed". So the client above holds no loop state at all:
 
-    client ── LoopTransport ─┬─ loop A ── PoolSet ─┬─ inner transport ── connections
-                             └─ loop B ── PoolSet  ├─ …
-    client ── SyncTransport ───────────── PoolSet  └─ inner transport
-                                                      (httpx: one per connection, aiohttp: one)
+    client ── LoopTransport ─┬─ loop A ── connections of httpx's or aiohttp's
+                             └─ loop B ── …
 
-A pool set is closed when its loop ends, when its transport is closed (but not before the requests in flight
-on it are done), or at exit. After a fork the child forgets all of them: the sockets are its parent's.
+Connections are closed when they are idle, when their loop ends, when their transport is closed (but not before the
+requests in flight on them are done), or at exit. After a fork the child forgets them: the sockets are its parent's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import functools
-import os
-import threading
-import weakref
-from collections.abc import AsyncGenerator, Callable
-from typing import cast
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from time import monotonic
+from typing import Any
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.bodies import BODY, CountedStream, CountedSyncStream
-from langchain_qwen3.connections.transports.httpx_transport import PoolSet, list_connections
+from langchain_qwen3.connections.process import track
+from langchain_qwen3.connections.transports.httpx_transport import (
+    BODY,
+    KEEPALIVE_SECONDS,
+    LOOK_SECONDS,
+    AsyncConnections,
+    Close,
+)
 
-__all__ = ["LoopTransport", "SyncTransport"]
+__all__ = ["LoopTransport"]
 
-_transports: weakref.WeakSet[LoopTransport | SyncTransport] = weakref.WeakSet()
-_inherited: list[object] = []
+
+class _Body(httpx.AsyncByteStream):
+    """A reply's body that gives its connection back when it is closed."""
+
+    def __init__(self, stream: Any, close: Close) -> None:
+        self._stream = stream
+        self._close: Close | None = close
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        body: AsyncIterator[bytes] = self._stream.__aiter__()
+        return body
+
+    async def aclose(self) -> None:
+        close, self._close = self._close, None
+        if close is not None:
+            await close()
 
 
 class LoopTransport(httpx.AsyncBaseTransport):
@@ -42,75 +56,79 @@ class LoopTransport(httpx.AsyncBaseTransport):
     running loop's connections; the next request opens new ones.
 
     Args:
-        build_pool: makes an inner transport; called on the loop it is for.
-        shared: one of them serves all requests of a loop.
+        build: Makes the connections of a loop; called on it.
     """
 
-    def __init__(self, build_pool: Callable[[], httpx.AsyncBaseTransport], *, shared: bool = False) -> None:
-        self._build_pool = build_pool
-        self._shared = shared
-        self._forget()
-        _transports.add(self)
+    def __init__(self, build: Callable[[], AsyncConnections]) -> None:
+        self.owner: object = None  # lives as long as a connection does
+        self._build = build
+        self.forget()
+        track(self)
 
-    def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._sets: dict[asyncio.AbstractEventLoop, _LoopPools] = {}
+    def forget(self) -> None:
+        """Know of no loop any more."""
+        # Each key is set and read on its own loop alone; the rest are single steps of a dict: no lock.
+        self._loops: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request on the running loop's connections."""
         loop = asyncio.get_running_loop()
-        pools = self._sets.get(loop)
-        if pools is None:
-            pools = await self._open(loop)
-        return await pools.send(request)
+        mine = self._loops.get(loop)
+        if mine is None:
+            mine = self._loops[loop] = _LoopConnections(self._build(), loop, self._drop)
+            await mine.start_guard()
+            self._drop_dead()
+        return await mine.send(request)
 
-    async def _open(self, loop: asyncio.AbstractEventLoop) -> _LoopPools:
-        pools = _LoopPools(self._build_pool, shared=self._shared, on_close=functools.partial(self._drop, loop))
-        with self._lock:
-            left_behind = [other for other in self._sets if other.is_closed()]
-            # Held until the lock is free again: freeing them may run warning hooks, which are not ours.
-            dropped = [self._sets.pop(other) for other in left_behind]
-            self._sets[loop] = pools
-        del dropped, left_behind
-        await pools.start_guard()
-        return pools
+    def _drop(self, mine: _LoopConnections) -> None:
+        if self._loops.get(mine.loop) is mine:
+            del self._loops[mine.loop]
 
-    def _drop(self, loop: asyncio.AbstractEventLoop, pools: _LoopPools) -> None:
-        with self._lock:
-            if self._sets.get(loop) is pools:
-                del self._sets[loop]
+    def _drop_dead(self) -> None:
+        """Forget the connections of loops that were closed without `shutdown_asyncgens`."""
+        for loop in [loop for loop in list(self._loops) if loop.is_closed()]:
+            if (left := self._loops.pop(loop, None)) is not None:
+                left.abandon()
 
     async def aclose(self) -> None:
         """Close the running loop's connections, those in use as soon as their requests are done."""
-        loop = asyncio.get_running_loop()
-        with self._lock:
-            pools = self._sets.pop(loop, None)
-        if pools is not None and pools.retire():
-            await pools.aclose()
+        mine = self._loops.pop(asyncio.get_running_loop(), None)
+        if mine is not None:
+            await mine.retire()
 
-    def _close_at_exit(self) -> None:
-        # IPython, for one, never closes its loop. A loop that still runs, in a daemon thread, is left alone.
-        for loop, pools in list(self._sets.items()):
-            if not loop.is_closed() and not loop.is_running():
-                loop.run_until_complete(pools.aclose())
+    def close_soon(self) -> None:
+        """Close the connections of all loops, as `aclose` does; may be called anywhere."""
+        for loop, mine in list(self._loops.items()):
+            self._loops.pop(loop, None)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(mine.retire_soon)
 
-    def count_connections(self) -> int:
-        """Count the open connections of all loops."""
-        return sum(pools.count_connections() for pools in list(self._sets.values()))
+    def close_at_exit(self) -> None:
+        """Close what loops have that nobody closed; IPython, for one, never does."""
+        self._drop_dead()
+        for loop, mine in list(self._loops.items()):
+            if not loop.is_running():  # in a daemon thread one still may
+                loop.run_until_complete(mine.aclose())
 
     def __repr__(self) -> str:
-        return f"<LoopTransport [{' | '.join(map(repr, list(self._sets.values()))) or 'no loop'}]>"
+        return f"<LoopTransport [{' | '.join(map(repr, list(self._loops.values()))) or 'no loop'}]>"
 
 
-class _LoopPools(PoolSet[httpx.AsyncBaseTransport]):
-    """The pool set of one event loop, and the guard that closes it when the loop ends."""
+class _LoopConnections:
+    """The connections of one event loop: how many requests they carry, and who closes them when."""
 
     def __init__(
-        self, build: Callable[[], httpx.AsyncBaseTransport], *, shared: bool, on_close: Callable[[_LoopPools], None]
+        self, inner: AsyncConnections, loop: asyncio.AbstractEventLoop, drop: Callable[[_LoopConnections], None]
     ) -> None:
-        super().__init__(build, shared=shared)
-        self._on_close = on_close
+        self.loop = loop
+        self._inner = inner
+        self._drop = drop
+        self._in_flight = 0
+        self._idle_since = 0.0
+        self._is_retired = False
         self._is_closed = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
         self._guard = self._close_with_loop()
 
     async def start_guard(self) -> None:
@@ -124,117 +142,72 @@ class _LoopPools(PoolSet[httpx.AsyncBaseTransport]):
         finally:
             await self._close()
 
-    async def _close(self) -> bool:
-        """Close the connections. False: somebody else does, or did."""
-        if self._is_closed:
-            return False
-        self._is_closed = True
-        self._on_close(self)
-        for pool in self.pools:
-            await pool.aclose()
-        await asyncio.sleep(0)  # aiohttp's sockets are closed by the loop's next turn
-        return True
-
-    async def aclose(self) -> None:
-        if await self._close():
-            await self._guard.aclose()
-
     async def send(self, request: httpx.Request) -> httpx.Response:
-        index = self.take()
-        release = functools.partial(self._release, index)
+        self._in_flight += 1
         try:
-            if self.is_sweep_due():
-                await self._sweep()
-            response = await self.pools[index].handle_async_request(request)
+            response, close = await self._inner.send(request)
         except BaseException:
-            await release()
+            await self._count_out()
             raise
         response.extensions[BODY] = response.stream
-        response.stream = CountedStream(cast("httpx.AsyncByteStream", response.stream), release)
+        response.stream = _Body(response.stream, functools.partial(self._finish, close))
         return response
 
-    async def _release(self, index: int) -> None:
-        if self.give_back(index):
+    async def _finish(self, close: Close) -> None:
+        try:
+            await close()
+        finally:
+            await self._count_out()
+
+    async def _count_out(self) -> None:
+        self._in_flight -= 1
+        if self._in_flight:
+            return
+        self._idle_since = monotonic()
+        if self._is_retired:
+            await self.aclose()
+        elif self._timer is None and not self._is_closed:
+            self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Close what is idle: all if no request is in flight, else what the library finds."""
+        self._timer = None
+        if not self._in_flight and monotonic() - self._idle_since >= KEEPALIVE_SECONDS:
+            self._task = self.loop.create_task(self.aclose())
+        else:
+            self._task = self.loop.create_task(self._inner.close_idle())
+            self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
+
+    async def retire(self) -> None:
+        """Close the connections as soon as no request is in flight."""
+        self._is_retired = True
+        if not self._in_flight:
             await self.aclose()
 
-    async def _sweep(self) -> None:
-        # httpcore drops expired connections when their pool gets a request, which an idle pool never does.
-        for pool in self.pools:
-            if isinstance(pool, httpx.AsyncHTTPTransport):
-                for connection in list_connections(pool):
-                    if connection.has_expired():
-                        await connection.aclose()
+    def retire_soon(self) -> None:
+        self._task = self.loop.create_task(self.retire())
 
+    async def aclose(self) -> None:
+        if not self._is_closed:
+            await self._close()
+            await self._guard.aclose()
 
-class SyncTransport(httpx.BaseTransport):
-    """Sends the requests of all threads over one pool, which is opened by the first request.
+    async def _close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._drop(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._inner.aclose()
+        await asyncio.sleep(0)  # aiohttp's sockets are closed by the loop's next turn
 
-    Closing it closes the connections as soon as no request is in flight; the next request opens a new pool.
-
-    Args:
-        build_pool: makes the inner transport.
-    """
-
-    def __init__(self, build_pool: Callable[[], httpx.BaseTransport]) -> None:
-        self._build_pool = build_pool
-        self._forget()
-        _transports.add(self)
-
-    def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._set: PoolSet[httpx.BaseTransport] | None = None
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request from the calling thread."""
-        with self._lock:
-            pools = self._set = self._set or PoolSet(self._build_pool, shared=True)
-            index = pools.take()
-        release = functools.partial(_release, pools, index)
-        try:
-            response = pools.pools[index].handle_request(request)
-        except BaseException:
-            release()
-            raise
-        response.extensions[BODY] = response.stream
-        response.stream = CountedSyncStream(cast("httpx.SyncByteStream", response.stream), release)
-        return response
-
-    def close(self) -> None:
-        """Close the connections, those in use as soon as their requests are done."""
-        with self._lock:
-            pools, self._set = self._set, None
-        if pools is not None and pools.retire():
-            pools.pools[0].close()
-
-    def _close_at_exit(self) -> None:
-        self.close()
-
-    def count_connections(self) -> int:
-        """Count the open connections."""
-        return 0 if self._set is None else self._set.count_connections()
+    def abandon(self) -> None:
+        """Tell a closed loop's connections that they are closed, or aiohttp logs an error when they are freed."""
+        closing: Any = self._inner.aclose()
+        with contextlib.suppress(Exception):
+            closing.send(None)  # it has nothing to wait for
+        closing.close()
 
     def __repr__(self) -> str:
-        return f"<SyncTransport [{self._set or 'not open'}]>"
-
-
-def _release(pools: PoolSet[httpx.BaseTransport], index: int) -> None:
-    if pools.give_back(index):
-        pools.pools[index].close()
-
-
-@atexit.register
-def _close_at_exit() -> None:
-    for transport in list(_transports):
-        with contextlib.suppress(Exception):  # the process ends: nobody is left to tell
-            transport._close_at_exit()  # noqa: SLF001 - this module's own
-
-
-def _forget_after_fork() -> None:
-    # Held for good: freeing them would close sockets, on selectors, that the parent goes on using.
-    for transport in list(_transports):
-        _inherited.append(transport.__dict__.copy())
-        transport._forget()  # noqa: SLF001 - this module's own
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_forget_after_fork)
+        return f"{self._in_flight} requests in flight"

@@ -83,8 +83,8 @@ class Qwen3TimeoutError(Qwen3Error, langchain_openai.OpenAITimeoutError):
     """The server did not answer within the timeout."""
 
 
-class StreamStallError(Qwen3TimeoutError):
-    """A stream went silent for longer than the limit: `partial` holds what arrived."""
+class StreamStallError(Qwen3TimeoutError, TimeoutError):
+    """No chunk came within the limit: `partial` holds what arrived. It is a `TimeoutError`, as ChatOpenAI's is."""
 
 
 class Qwen3InvalidRequestError(Qwen3Error, langchain_openai.OpenAIInvalidRequestError):

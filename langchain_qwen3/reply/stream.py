@@ -49,7 +49,6 @@ class StreamReader:
         finish_reason: Why the model ended, None while it has not.
         usage: The newest usage; servers count up, so it replaces the one before and is never added to it.
         first_token_at: Clock reading at the first chunk with text or calls, None before.
-        pieces: How often bytes came.
     """
 
     def __init__(self, options: ReplyOptions) -> None:
@@ -72,7 +71,7 @@ class StreamReader:
         self.finish_reason: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self.first_token_at: float | None = None
-        self.pieces = 0
+        self._chunks = 0
 
     def begin(self, response: Any) -> None:
         """Take the response whose body follows: its headers, and where errors are said to come from."""
@@ -85,7 +84,6 @@ class StreamReader:
             Qwen3Error: The server reports an error in the stream.
             BadReplyError: An event is no chunk of a chat completion, no JSON or too large.
         """
-        self.pieces += 1
         events = self._events.read(data)
         if isinstance(events, tuple):  # one whole event, as engines send them
             chunk = self._feed(events[0])
@@ -141,6 +139,11 @@ class StreamReader:
         )
 
     @property
+    def progress(self) -> int:
+        """How many chunks came; 0 before the first token, for which a server may take its time."""
+        return 0 if self.first_token_at is None else self._chunks
+
+    @property
     def ended(self) -> bool:
         """True once the model said why it ended, and no text came after that."""
         return self._over
@@ -192,6 +195,7 @@ class StreamReader:
                 delta = choice["delta"]
             except (KeyError, IndexError, TypeError):
                 return self._feed_other(event)
+            self._chunks += 1
             if (choice.get("index") or 0) != self._index:
                 self._take_index(event, choice)
             if event.get("error"):

@@ -1,16 +1,19 @@
-"""aiohttp as the inner transport: a fifth to a half less than httpx per chunk, and less per call, with httpx's errors.
+"""aiohttp under httpx's own errors: the default of async calls, for it takes half the time of httpx.
 
-aiohttp's habits are not taken over: cookies that are kept, 100 connections at most, URLs quoted anew, and what a broken
-reply still had to say thrown away. Imported with the first client that wants it: aiohttp takes its time.
+aiohttp's habits are not taken over: cookies that are kept, 100 connections at most, headers of 8 KB at most, URLs
+quoted anew, uploads without a time limit, and what a broken reply still had to say thrown away. Imported with the first
+client that wants it: aiohttp takes its time.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -18,84 +21,116 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.transports.aiohttp_tap import Tap
+from langchain_qwen3.connections.stall import ABORT
 from langchain_qwen3.connections.transports.httpx_transport import (
     KEEPALIVE_SECONDS,
+    Close,
     SocketOption,
     build_ssl_context,
 )
 
-_LARGE_BODY = 2**20  # bytes
+__all__ = ["AiohttpConnections", "translate_error"]
+
+_PIECE = 2**16
+"""Bytes of a body that are sent at once; a system takes so much even when its peer reads nothing."""
+_LONGEST_HEADER = 2**17  # bytes; httpx takes 100 KB
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
-    """One loop's connections, held by an aiohttp session.
+class AiohttpConnections:
+    """The connections of one event loop, held by an aiohttp session.
 
     Args:
-        proxy: the HTTP proxy all requests go through; aiohttp has none for SOCKS.
-        socket_options: `setsockopt` arguments for every socket.
+        proxy: URL of the HTTP proxy for all requests; aiohttp has none for SOCKS.
+        socket_options: For every socket.
     """
 
-    def __init__(self, proxy: httpx.Proxy | None = None, socket_options: Sequence[SocketOption] = ()) -> None:
-        self._proxy = {} if proxy is None else _build_proxy_options(proxy)
-        self._socket_options = socket_options
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, proxy: str | None, socket_options: Sequence[SocketOption]) -> None:
+        self._proxy = {} if proxy is None else _build_proxy_options(httpx.Proxy(proxy))
+        self._session = _open_session(socket_options)
+        self._limits: Mapping[str, float | None] = {}
+        self._timeout = aiohttp.ClientTimeout()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request.
-
-        Raises:
-            httpx.TransportError: the same as `httpx.AsyncHTTPTransport` raises for this fault.
-        """
-        if self._session is None:
-            self._session = _open_session(self._socket_options)
-        limits = request.extensions.get("timeout", {})
-        headers = CIMultiDict(request.headers.multi_items())
-        headers.popall("Transfer-Encoding", None)  # aiohttp frames the body, and refuses to be told how
+    async def send(self, request: httpx.Request) -> tuple[httpx.Response, Close]:
+        """Send a request."""
+        limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        if limits is not self._limits:  # mostly that of the request before
+            # aiohttp's `connect` covers name look-up, TCP and TLS, as httpx's does; its pool makes nobody wait.
+            self._limits = limits
+            self._timeout = aiohttp.ClientTimeout(connect=limits.get("connect"), sock_read=limits.get("read"))
         try:
-            reply = await self._session.request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=headers,
-                data=_read_body(request),
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    sock_connect=limits.get("connect"), sock_read=limits.get("read"), connect=limits.get("pool")
-                ),
-                server_hostname=request.extensions.get("sni_hostname"),
-                **self._proxy,
-            )
+            reply = await self._send(request, limits.get("write"))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise translate_aiohttp_error(error) from error
-        return httpx.Response(
+            raise translate_error(error) from error
+        response = httpx.Response(
             reply.status,
             headers=reply.raw_headers,
-            stream=_AiohttpStream(reply, limits.get("read")),
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (reply.reason or "").encode()},
+            stream=_Body(reply),
+            extensions={
+                "http_version": b"HTTP/1.1",
+                "reason_phrase": (reply.reason or "").encode(errors="replace"),
+                ABORT: reply.close,
+            },
         )
 
+        async def close() -> None:
+            reply.release()  # in the middle of a body this closes the connection
+
+        return response, close
+
+    async def _send(self, request: httpx.Request, write: float | None) -> aiohttp.ClientResponse:
+        try:
+            content: Any = request.content or None
+        except httpx.RequestNotRead:
+            content = request.stream
+        if content is None or (type(content) is bytes and len(content) <= _PIECE):
+            return await self._request(request, content)
+        pieces = _split(content) if type(content) is bytes else content
+        try:
+            async with asyncio.timeout(None) as limit:
+                return await self._request(request, _upload(pieces, limit, write))
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise httpx.WriteTimeout(str(error)) from error
+
+    async def _request(self, request: httpx.Request, data: Any) -> aiohttp.ClientResponse:
+        headers = CIMultiDict(request.headers.multi_items())
+        headers.popall("Transfer-Encoding", None)  # aiohttp frames the body, and refuses to be told how
+        return await self._session.request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=headers,
+            data=data,
+            allow_redirects=False,
+            timeout=self._timeout,
+            server_hostname=request.extensions.get("sni_hostname"),
+            **self._proxy,
+        )
+
+    async def close_idle(self) -> None:
+        """Leave it to aiohttp, which has a timer of its own."""
+
     async def aclose(self) -> None:
-        """Close the session and its connections."""
-        if self._session is not None:
-            await self._session.close()
-
-    def count_connections(self) -> int:
-        """Count the open connections, idle ones included."""
-        connector: Any = None if self._session is None else self._session.connector
-        if connector is None:
-            return 0
-        # aiohttp shows no public view
-        return len(connector._acquired) + sum(map(len, connector._conns.values()))  # noqa: SLF001
+        """Close all connections."""
+        await self._session.close()
 
 
-def _read_body(request: httpx.Request) -> Any:
-    """Return what aiohttp is to send, None for nothing."""
-    try:
-        content = request.content
-    except httpx.RequestNotRead:
-        return request.stream
-    # aiohttp warns (ResourceWarning) of large bodies given as bytes; as a stream they go out the same way
-    return request.stream if len(content) > _LARGE_BODY else content or None
+async def _split(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _PIECE):
+        yield content[start : start + _PIECE]
+
+
+async def _upload(pieces: Any, limit: asyncio.Timeout, seconds: float | None) -> AsyncIterator[bytes]:
+    """Give a body piece by piece; `limit` is the time that the server may take for one."""
+
+    def set_limit(seconds: float | None) -> None:
+        with suppress(RuntimeError):  # the reply came before the end of the request
+            limit.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+
+    async for piece in pieces:
+        set_limit(seconds)
+        yield piece
+    set_limit(None)
 
 
 def _build_proxy_options(proxy: httpx.Proxy) -> dict[str, Any]:
@@ -121,63 +156,38 @@ def _open_session(socket_options: Sequence[SocketOption]) -> aiohttp.ClientSessi
         keepalive_timeout=KEEPALIVE_SECONDS,
         socket_factory=open_socket if socket_options else None,
     )
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        max_line_size=_LONGEST_HEADER,
+        max_field_size=_LONGEST_HEADER,
+    )
 
 
-class _AiohttpStream(httpx.AsyncByteStream):
-    """The body of a reply: every byte that arrived, then the error if there is one.
+class _Body(httpx.AsyncByteStream):
+    """The body of a reply: every byte that arrived, then the error if there is one."""
 
-    Args:
-        reply: aiohttp's, whose body nobody else reads.
-        timeout: Seconds without a byte that are a timeout, None for no limit.
-    """
-
-    def __init__(self, reply: aiohttp.ClientResponse, timeout: float | None) -> None:
+    def __init__(self, reply: aiohttp.ClientResponse) -> None:
         self._reply = reply
-        self._timeout = timeout
-        self._tap: Tap | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         content = self._reply.content
-        tap = self._tap = Tap(self._reply)
         try:
-            while True:
-                if tap.piece:
-                    piece, tap.piece = tap.piece, b""
-                    yield piece
-                elif not tap.has_passed_on:
-                    await tap.waiter.wait(self._timeout)
-                elif piece := _read_arrived(content):
-                    yield piece
-                elif content.is_eof():
-                    return
-                else:
-                    tap.has_passed_on = False
-        except TimeoutError as error:
-            raise httpx.ReadTimeout(str(error)) from error
-        except aiohttp.ClientError as error:
-            # aiohttp raises at once, before what it had received is read
-            if arrived := content._read_nowait(-1):  # noqa: SLF001 - read_nowait() raises too
+            while piece := await content.readany():
+                yield piece
+        except (aiohttp.ClientError, TimeoutError) as error:
+            # aiohttp raises at once, before what it had received is read.
+            arrived = b""
+            with suppress(Exception):
+                content.set_exception(None)  # type: ignore[arg-type]
+                arrived = content.read_nowait()
+            if arrived:
                 yield arrived
-            raise translate_aiohttp_error(error) from error
-
-    async def aclose(self) -> None:
-        if self._tap is not None:
-            self._tap.remove()
-        self._reply.release()  # in the middle of a body this closes the connection
+            raise translate_error(error) from error
 
 
-def _read_arrived(content: aiohttp.StreamReader) -> bytes:
-    """Return what aiohttp has; it goes through its pieces, one for each of HTTP's chunks, in Python."""
-    pieces: Any = content._buffer  # noqa: SLF001
-    if len(pieces) > 1 and not content._buffer_offset:  # noqa: SLF001
-        joined = b"".join(pieces)
-        pieces.clear()
-        pieces.append(joined)
-    return content.read_nowait()
-
-
-def translate_aiohttp_error(error: Exception) -> httpx.TransportError:
+def translate_error(error: Exception) -> httpx.TransportError:
     """Find the error that httpx's own transport raises where aiohttp raised this one."""
     kind: type[httpx.TransportError]
     match error:

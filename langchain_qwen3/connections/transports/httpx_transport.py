@@ -1,44 +1,70 @@
-"""Small connection pools side by side, and what all connections have in common: library, TLS, keep-alive."""
+"""httpx as it comes, one connection to a pool, and what the connections of both transports have in common.
+
+httpcore goes through all connections of a pool on every request, twice (https://github.com/pydantic/httpx2/issues/1169).
+So a pool here has one request at a time, and thereby one connection. Requests one after another all use the pool that
+was given back last; N at once need N pools, however often they come.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import importlib
-import importlib.metadata
-import threading
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-import openai
-from packaging.version import Version
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections.clock import call_later
+from langchain_qwen3.connections.process import track
 
 if TYPE_CHECKING:
     import ssl
 
 __all__ = [
+    "BODY",
     "KEEPALIVE_SECONDS",
-    "PoolSet",
+    "LOOK_SECONDS",
+    "AsyncConnections",
+    "Close",
+    "HttpxConnections",
     "SocketOption",
+    "SyncTransport",
     "build_ssl_context",
-    "has_aiohttp",
-    "list_connections",
-    "prepare_first_request",
-    "use_backend",
 ]
 
 SocketOption = tuple[int, int, int]
 """Arguments of `socket.setsockopt`."""
 
 KEEPALIVE_SECONDS = 4.0
-"""Idle connections are dropped after this: vLLM and uvicorn close theirs after 5 s, even under a request."""
+"""Idle connections are closed after this: vLLM and uvicorn close theirs after 5 s, even under a request."""
 
-_OLDEST_AIOHTTP = Version("3.12")
+LOOK_SECONDS = 1.0
+"""How often idle connections are looked for."""
 
-Inner = TypeVar("Inner", bound="httpx.AsyncBaseTransport | httpx.BaseTransport")
+BODY = "langchain_qwen3.body"
+"""The extension of a response under which its body lies as the library gives it, with nothing around it."""
+
+Close = Callable[[], Awaitable[None]]
+"""Closes a reply's body and gives its connection back."""
+
+_Pool = TypeVar("_Pool")
+
+
+class AsyncConnections(Protocol):
+    """The connections of one event loop, whichever library has them."""
+
+    async def send(self, request: httpx.Request) -> tuple[httpx.Response, Close]:
+        """Send a request; the caller calls what closes the body.
+
+        Raises:
+            httpx.TransportError: The same kinds from both libraries. No connection is left then.
+        """
+
+    async def close_idle(self) -> None:
+        """Close the connections that have been idle for `KEEPALIVE_SECONDS`."""
+
+    async def aclose(self) -> None:
+        """Close all connections."""
 
 
 @functools.cache
@@ -47,122 +73,179 @@ def build_ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-@functools.cache
-def has_aiohttp() -> bool:
-    """Tell whether an aiohttp that will do is installed, without importing it."""
-    try:
-        return Version(importlib.metadata.version("aiohttp")) >= _OLDEST_AIOHTTP
-    except importlib.metadata.PackageNotFoundError:
-        return False
+def _build_options(proxy: str | None, socket_options: Sequence[SocketOption]) -> dict[str, Any]:
+    # How many requests may be in flight is `max_concurrency`'s business: a pool that waits would time out.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_SECONDS)
+    return {"verify": build_ssl_context(), "limits": limits, "proxy": proxy, "socket_options": socket_options}
 
 
-# Imported within a process's first call, by core, httpcore and us; what a version does not have is passed over.
-_FIRST_CALL_IMPORTS = (
-    "anyio._backends._asyncio",
-    "langchain_core.env",
-    "langchain_core.messages.block_translators.langchain_v0",
-    "langchain_core.tracers._compat",
-    "langchain_core.tracers.context",
-    "langchain_core.tracers.langchain",
-    "langchain_core.tracers.run_collector",
-    "langchain_core.tracers.stdout",
-    "langchain_qwen3.connections.transports.asyncio_backend",
-)
+class _IdlePools(Generic[_Pool]):
+    """Pools that no request uses, the newest on top. Each step is one of a deque's, which are atomic: no lock."""
+
+    def __init__(self) -> None:
+        self._entries: deque[tuple[float, _Pool]] = deque()
+
+    def put(self, pool: _Pool) -> None:
+        self._entries.append((monotonic(), pool))
+
+    def take(self) -> _Pool | None:
+        try:
+            return self._entries.pop()[1]
+        except IndexError:
+            return None
+
+    def take_older(self, seconds: float) -> list[_Pool]:
+        """Take the pools that have been here for so long."""
+        expired = []
+        until = monotonic() - seconds
+        while self._entries:
+            try:
+                entry = self._entries.popleft()
+            except IndexError:  # another thread was faster
+                break
+            if entry[0] > until:
+                self._entries.appendleft(entry)
+                break
+            expired.append(entry[1])
+        return expired
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
-@functools.cache
-def prepare_first_request() -> None:
-    """Do, with the first client, what core, SDK and httpx put off until the first request, perhaps in a thread.
-
-    It takes locks, those of imports among them, and a fork meanwhile leaves the child waiting for them for ever.
-    """
-    httpx.HTTPTransport(verify=build_ssl_context()).close()  # imports httpcore
-    for name in _FIRST_CALL_IMPORTS:
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    openai._base_client.get_platform()  # noqa: SLF001 - for the SDK's headers; asks programs, under a lock
-
-
-class PoolSet(Generic[Inner]):
-    """Connection pools side by side, and how many requests each has in flight.
-
-    httpcore looks at all connections of a pool on every request, twice. So a pool of httpx's has one request at a
-    time, and thereby one connection: a request takes the pool that was given back last, or a new one where none is
-    idle. Requests one after another all use the same connection, and N at once need N however often they come.
+class HttpxConnections:
+    """The connections of one event loop, held by httpx.
 
     Args:
-        build: Makes a pool.
-        shared: All requests use one pool, which needs no such help.
+        proxy: URL of the proxy for all requests, a SOCKS one too.
+        socket_options: For every socket.
     """
 
-    def __init__(self, build: Callable[[], Inner], *, shared: bool) -> None:
-        self.pools = [build()]
-        self.in_flight = [0]
-        self.is_retired = False
-        self._build = build
-        self._shared = shared
-        self._idle = [0]
-        self._lock = threading.Lock()
-        self._sweep_at = time.monotonic() + KEEPALIVE_SECONDS
+    def __init__(self, proxy: str | None, socket_options: Sequence[SocketOption]) -> None:
+        self._build = functools.partial(httpx.AsyncHTTPTransport, **_build_options(proxy, socket_options))
+        self._idle: _IdlePools[httpx.AsyncHTTPTransport] = _IdlePools()
+        self._is_closed = False
 
-    def take(self) -> int:
-        """Count a request in, and return the index of the pool that is to send it."""
-        with self._lock:
-            if self._shared:
-                index = 0
-            elif self._idle:
-                index = self._idle.pop()
-            else:
-                index = len(self.pools)
-                self.pools.append(self._build())
-                self.in_flight.append(0)
-            self.in_flight[index] += 1
-            return index
+    async def send(self, request: httpx.Request) -> tuple[httpx.Response, Close]:
+        """Send a request on an idle connection, or on a new one."""
+        pool = self._idle.take() or self._build()
+        try:
+            response = await pool.handle_async_request(request)
+        except BaseException:
+            await pool.aclose()
+            raise
+        return response, functools.partial(self._give_back, pool, response.stream)
 
-    def give_back(self, index: int) -> bool:
-        """Count a request out. True: it was the last one of a retired set, which is to be closed now."""
-        with self._lock:
-            self.in_flight[index] -= 1
-            if not self._shared:
-                self._idle.append(index)
-            return self.is_retired and not any(self.in_flight)
+    async def _give_back(self, pool: httpx.AsyncHTTPTransport, body: Any) -> None:
+        try:
+            await body.aclose()
+        except BaseException:
+            await pool.aclose()
+            raise
+        self._idle.put(pool)
+        if self._is_closed:
+            await self.aclose()
 
-    def retire(self) -> bool:
-        """Let the requests in flight end. True: there are none, the set is to be closed now."""
-        with self._lock:
-            self.is_retired = True
-            return not any(self.in_flight)
+    async def close_idle(self) -> None:
+        """Close what has been idle for long."""
+        for pool in self._idle.take_older(KEEPALIVE_SECONDS):
+            await pool.aclose()
 
-    def is_sweep_due(self) -> bool:
-        """Tell, once per keep-alive time, that expired connections may lie in pools that nobody uses now."""
-        now = time.monotonic()
-        if now < self._sweep_at:
-            return False
-        self._sweep_at = now + KEEPALIVE_SECONDS
-        return len(self.pools) > 1
+    async def aclose(self) -> None:
+        """Close the idle connections now, and the others when they are given back."""
+        self._is_closed = True
+        for pool in self._idle.take_older(0):
+            await pool.aclose()
 
-    def count_connections(self) -> int:
-        """Count the open connections, idle ones included."""
-        return sum(_count_connections(pool) for pool in self.pools)
+
+class SyncTransport(httpx.BaseTransport):
+    """The connections of all threads; otherwise the same as `HttpxConnections`.
+
+    Closing it closes the connections, those in use as soon as their requests are done; the next request opens new ones.
+    """
+
+    def __init__(self, proxy: str | None, socket_options: Sequence[SocketOption]) -> None:
+        self.owner: object = None  # lives as long as a connection does
+        self._build = functools.partial(httpx.HTTPTransport, **_build_options(proxy, socket_options))
+        self.forget()
+        track(self)
+
+    def forget(self) -> None:
+        """Have no connections any more."""
+        self._idle: _IdlePools[httpx.HTTPTransport] = _IdlePools()
+        self._will_look = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request on an idle connection, or on a new one."""
+        idle = self._idle
+        pool = idle.take() or self._build()
+        try:
+            response = pool.handle_request(request)
+        except BaseException:
+            pool.close()
+            raise
+        self._look_later()
+        response.extensions[BODY] = response.stream
+        response.stream = _SyncBody(response.stream, functools.partial(self._give_back, idle, pool))
+        return response
+
+    def _give_back(self, idle: _IdlePools[httpx.HTTPTransport], pool: httpx.HTTPTransport) -> None:
+        idle.put(pool)
+        if idle is self._idle:
+            self._look_later()
+        else:
+            _close_all(idle)
+
+    def _look_later(self) -> None:
+        if not self._will_look:
+            self._will_look = True
+            call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._will_look = False
+        for pool in self._idle.take_older(KEEPALIVE_SECONDS):
+            pool.close()
+        if self._idle:
+            self._look_later()
+
+    def close(self) -> None:
+        """Close the connections."""
+        idle, self._idle = self._idle, _IdlePools()
+        _close_all(idle)
+
+    def close_soon(self) -> None:
+        """Do the same on another thread; may be called anywhere."""
+        idle, self._idle = self._idle, _IdlePools()
+        call_later(0, functools.partial(_close_all, idle))
+
+    def close_at_exit(self) -> None:
+        """Close the connections."""
+        self.close()
 
     def __repr__(self) -> str:
-        return f"{sum(self.in_flight)} requests in flight, {self.count_connections()} connections"
+        return f"<SyncTransport [{len(self._idle)} idle connections]>"
 
 
-def use_backend(transport: httpx.AsyncHTTPTransport) -> None:
-    """Let a transport reach the network through asyncio itself; httpx has no public way to say so."""
-    from langchain_qwen3.connections.transports.asyncio_backend import AsyncioBackend
+class _SyncBody(httpx.SyncByteStream):
+    """A reply's body that gives its connection back when it is closed."""
 
-    transport._pool._network_backend = AsyncioBackend()  # noqa: SLF001
+    def __init__(self, stream: Any, give_back: Callable[[], None]) -> None:
+        self._stream = stream
+        self._give_back: Callable[[], None] | None = give_back
+
+    def __iter__(self) -> Iterator[bytes]:
+        body: Iterator[bytes] = self._stream.__iter__()
+        return body
+
+    def close(self) -> None:
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            try:
+                self._stream.close()
+            finally:
+                give_back()
 
 
-def list_connections(inner: httpx.AsyncHTTPTransport | httpx.HTTPTransport) -> list[Any]:
-    """List httpcore's connections of one of httpx's transports, which shows them in no public way."""
-    return inner._pool.connections  # noqa: SLF001
-
-
-def _count_connections(inner: object) -> int:
-    if isinstance(inner, httpx.AsyncHTTPTransport | httpx.HTTPTransport):
-        return sum(not connection.is_closed() for connection in list_connections(inner))
-    count: Callable[[], int] = getattr(inner, "count_connections", int)
-    return count()
+def _close_all(idle: _IdlePools[httpx.HTTPTransport]) -> None:
+    for pool in idle.take_older(0):
+        pool.close()

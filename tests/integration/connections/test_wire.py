@@ -10,7 +10,8 @@ import pytest
 import vcr
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.leases import PoolSettings, lease_clients
+from langchain_qwen3.connections.leases import lease_clients
+from langchain_qwen3.connections.settings import ConnectionSettings, PoolSettings
 from tests.support.loopback import FAULTS, Loopback
 
 TRANSPORTS = ["httpx", "aiohttp"]
@@ -152,7 +153,8 @@ async def test_large_body_is_sent_whole(lease, server):
 async def test_requests_take_the_proxy_of_the_environment(transport, server, monkeypatch):
     """A transport of one's own switches these variables off in httpx."""
     monkeypatch.setenv("HTTP_PROXY", server.origin)
-    lease = lease_clients(PoolSettings(transport=transport))
+    settings = ConnectionSettings(base_url="http://model.test/v1", transport=transport)
+    lease = lease_clients(settings.resolve_pool())
     await lease.async_client.post("http://model.test/v1", json={})
     lease.sync_client.post("http://model.test/v1", json={})
     lease.close()
@@ -164,7 +166,7 @@ async def test_requests_go_straight_when_no_proxy_names_the_host(transport, serv
     """Local servers stand beside company proxies."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    lease = lease_clients(PoolSettings(transport=transport))
+    lease = lease_clients(ConnectionSettings(base_url=server.base_url, transport=transport).resolve_pool())
     await lease.async_client.post(server.base_url, json={})
     assert [request.target for request in server.requests] == ["/v1"]
 
@@ -190,13 +192,14 @@ async def test_unreachable_proxy_is_a_connect_error(transport):
         await lease.async_client.post("http://model.test/v1", json={})
 
 
-async def test_socket_options_reach_the_socket(lease, server, monkeypatch):
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_socket_options_reach_the_socket(transport, server, monkeypatch):
     """TCP keep-alive finds dead peers; aiohttp's adapter would ignore the options."""
     seen = []
     real = socket.socket.setsockopt
     monkeypatch.setattr("socket.socket.setsockopt", lambda sock, *option: (seen.append(option), real(sock, *option)))
     option = (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77)
-    lease = lease_clients(PoolSettings(transport=lease._shared.settings.transport, socket_options=(option,)))
+    lease = lease_clients(PoolSettings(transport=transport, socket_options=(option,)))
     await lease.async_client.post(server.base_url, json={})
     assert option in seen
 

@@ -1,131 +1,138 @@
-"""When a stream counts as stalled, and whose wait is ended then."""
+"""When a stream counts as stalled, and that its connection is closed then, whoever waits."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from langchain_qwen3.connections.exchange import _get_wait
-from langchain_qwen3.connections.stall import AsyncWatch, SyncWatch
+from langchain_qwen3.connections.stall import ABORT, AsyncWatch, SyncWatch
 
 LIMIT = 0.04
 
 
-async def test_wait_is_cancelled_when_nothing_comes() -> None:
-    """A server that hangs must not be waited for."""
+class Stream:
+    """A stream whose bytes, chunks and connection a test moves by hand."""
 
-    async def wait() -> bool:
-        watch = AsyncWatch(LIMIT, lambda: 1)
-        with pytest.raises(asyncio.CancelledError):
-            await asyncio.sleep(10)
-        return watch.absorb()
+    def __init__(self) -> None:
+        self.ag_running = True  # somebody waits for bytes
+        self.progress = 1
+        self.aborted = asyncio.Event()
+        self.extensions = {ABORT: self.aborted.set}
 
-    task = asyncio.create_task(wait())
-    assert await task
-    assert task.cancelling() == 0  # taken back: the task is as it was
-
-
-async def test_cancellation_is_left_alone_when_it_is_the_callers() -> None:
-    """A caller that cancels a slow stream is told of its own cancellation."""
-    watches = []
-
-    async def wait() -> None:
-        watches.append(AsyncWatch(10, lambda: 1))
-        await asyncio.sleep(10)
-
-    task = asyncio.create_task(wait())
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert not watches[0].absorb()
-    watches[0].stop()
+    def watch(self, limit: float = LIMIT) -> AsyncWatch:
+        return AsyncWatch(limit, self, self, self)
 
 
-@pytest.mark.parametrize("waits", [[None], [1, None], range(1_000_000)], ids=["none", "by turns", "new ones"])
-async def test_nothing_is_cancelled_when_no_wait_is_long(waits: Any) -> None:
-    """The caller may think as long as it likes, and a slow stream may trickle for hours."""
-    turns = iter(list(waits) * (1 if len(waits) > 2 else 1000))
-    watch = AsyncWatch(LIMIT, lambda: next(turns))
-    await asyncio.sleep(3 * LIMIT)
+async def test_connection_is_closed_when_no_chunk_comes() -> None:
+    """Protects callers from a server that hangs."""
+    stream = Stream()
+    watch = stream.watch()
+    await asyncio.wait_for(stream.aborted.wait(), 30)
+    assert watch.fired
+
+
+async def test_connection_is_closed_when_httpx_has_it() -> None:
+    """Protects users of httpx, of their own client too: there the connection is closed by a coroutine."""
+    stream: Any = Stream()
+    closed = asyncio.Event()
+
+    async def aclose() -> None:
+        closed.set()
+        raise OSError("it is gone already")
+
+    stream.extensions = {"network_stream": SimpleNamespace(aclose=aclose)}
+    watch = stream.watch()
+    await asyncio.wait_for(closed.wait(), 30)
+    assert watch.fired
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda stream: setattr(stream, "ag_running", False),
+        lambda stream: setattr(stream, "progress", stream.progress + 1),
+        lambda stream: setattr(stream, "progress", 0),
+    ],
+    ids=["the caller has the word", "chunks come", "the prompt is read"],
+)
+async def test_nothing_is_closed_when_no_wait_is_long(move: Any) -> None:
+    """Protects callers that think, streams that trickle for hours, and long prompts."""
+    stream = Stream()
+    watch = stream.watch()
+    for _ in range(100):
+        move(stream)
+        watch._look()
     watch.stop()
+    await asyncio.sleep(2 * LIMIT)
     assert not watch.fired
 
 
-async def test_watch_gives_up_when_its_task_is_done() -> None:
-    """Under `asyncio.wait_for` of Python 3.11 each chunk is read by a task of its own."""
+async def test_bytes_without_chunks_are_no_progress_when_the_stream_stalls() -> None:
+    """Protects the limit, which is one between chunks, from keep-alive comments."""
+    stream = Stream()
+    watch = stream.watch()
+    for _ in range(3000):
+        stream.ag_running = False  # each comment wakes the reader ...
+        stream.ag_running = True  # ... who waits again
+        await asyncio.sleep(0.01)
+        if watch.fired:
+            return
+    pytest.fail("the stall was not noticed")
 
-    async def begin() -> AsyncWatch:
-        return AsyncWatch(LIMIT, lambda: 1)
 
-    watch = await asyncio.create_task(begin())
-    await asyncio.sleep(3 * LIMIT)
+async def test_stream_is_let_go_when_its_watch_stops() -> None:
+    """Protects memory: the timer may be due in minutes, and holds no message until then."""
+    watch = Stream().watch(1000)
+    watch.stop()
+    assert watch._watched is None
+    watch._look()
     assert not watch.fired
 
 
 @pytest.fixture
-def response() -> Any:
+def response() -> Iterator[Any]:
     """A response whose socket nobody writes to."""
     ours, theirs = socket.socketpair()
     stream = SimpleNamespace(get_extra_info=lambda _: ours)
-    yield SimpleNamespace(extensions={"network_stream": stream}, close=lambda: None, socket=ours)
+    yield SimpleNamespace(extensions={"network_stream": stream}, socket=ours)
     ours.close()
     theirs.close()
 
 
 def test_threads_wait_ends_when_nothing_comes(response: Any) -> None:
-    """A thread cannot be cancelled, so its socket is shut."""
-    watch = SyncWatch(LIMIT, lambda: 1, response)
+    """Protects threads, which cannot be cancelled: their socket is shut."""
+    watch = SyncWatch(LIMIT, SimpleNamespace(gi_running=True), SimpleNamespace(progress=1), response)
     assert response.socket.recv(1) == b""
     assert watch.fired
 
 
-def test_threads_socket_is_left_alone_when_its_response_is_closed(response: Any) -> None:
-    """From then on it may serve another thread's request."""
-    watch = SyncWatch(LIMIT, lambda: 1, response)
-    response.close()
-    time.sleep(3 * LIMIT)
+def test_threads_socket_is_left_alone_when_its_watch_stops(response: Any) -> None:
+    """Protects another thread's request, which the connection may serve from then on."""
+    watch = SyncWatch(LIMIT, SimpleNamespace(gi_running=True), SimpleNamespace(progress=1), response)
+    watch.stop()
+    watch._look()
     assert not watch.fired
+    response.socket.settimeout(3 * LIMIT)
+    with pytest.raises(TimeoutError):
+        response.socket.recv(1)
 
 
-async def test_wait_is_known_by_the_generator_that_waits() -> None:
-    """Nothing is done for each chunk to know who has the word: Python's generators say whether they run."""
-    reader: Any = SimpleNamespace(pieces=3, first_token_at=1.0)
-    arrived = asyncio.Event()
+def test_threads_watch_may_stop_when_it_looks(response: Any) -> None:
+    """Protects from a deadlock: the collector may close the stream in the midst of a look."""
+    watches: list[SyncWatch] = []
 
-    async def read() -> Any:
-        yield b"a"
-        await arrived.wait()
-        yield b"b"
+    class Reader:
+        @property
+        def progress(self) -> int:
+            watches[0].stop()
+            return 1
 
-    pieces = read()
-    assert _get_wait(pieces, reader) is None
-    assert await anext(pieces) == b"a"
-    assert _get_wait(pieces, reader) is None
-    task = asyncio.ensure_future(anext(pieces))
-    await asyncio.sleep(0)
-    assert _get_wait(pieces, reader) == 3
-    reader.first_token_at = None
-    assert _get_wait(pieces, reader) is None  # a long prompt
-    arrived.set()
-    assert await task == b"b"
-    await pieces.aclose()
-
-
-def test_threads_wait_is_known_by_the_generator_that_waits() -> None:
-    """The same for threads."""
-    reader: Any = SimpleNamespace(pieces=3, first_token_at=1.0)
-    seen = []
-
-    def read() -> Any:
-        seen.append(_get_wait(pieces, reader))
-        yield b"a"
-
-    pieces = read()
-    next(pieces)
-    assert (seen, _get_wait(pieces, reader)) == ([3], None)
+    watches.append(SyncWatch(0.001, SimpleNamespace(gi_running=True), Reader(), response))
+    for _ in range(3):
+        watches[0]._look()
+    assert not watches[0].fired

@@ -1,0 +1,59 @@
+"""One thread for all that is due later where no event loop runs: stalled sync streams and idle sync connections."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from heapq import heappop, heappush
+from time import monotonic
+
+from langchain_qwen3.connections.process import track
+
+__all__ = ["call_later"]
+
+_Entry = tuple[float, int, Callable[[], object]]
+_log = logging.getLogger(__name__)
+
+
+class _Clock:
+    """Takes no lock of its own: the garbage collector may run anywhere, close a stream, and come back in here."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self.forget()
+        track(self)
+
+    def forget(self) -> None:
+        self._entries: queue.SimpleQueue[_Entry] = queue.SimpleQueue()
+        self._threads: dict[str, threading.Thread] = {}
+
+    def close_at_exit(self) -> None:
+        """Leave the thread alone: it is a daemon."""
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> None:
+        self._entries.put((monotonic() + seconds, next(self._numbers), function))
+        if not self._threads:
+            thread = threading.Thread(target=self._run, args=(self._entries,), name="qwen3-clock", daemon=True)
+            if self._threads.setdefault("clock", thread) is thread:
+                thread.start()
+
+    @staticmethod
+    def _run(entries: queue.SimpleQueue[_Entry]) -> None:
+        due: list[_Entry] = []
+        while True:
+            try:
+                heappush(due, entries.get(timeout=max(0.0, due[0][0] - monotonic()) if due else None))
+            except queue.Empty:
+                function = heappop(due)[2]
+                try:
+                    function()
+                except Exception:  # noqa: BLE001  # the next function is another's
+                    _log.exception("a check of sync connections failed")
+                del function  # it may be all that keeps a model alive
+
+
+call_later = _Clock().call_later
+"""Call a function, which must not block, in so many seconds, on the clock's thread."""

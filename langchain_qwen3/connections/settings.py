@@ -1,0 +1,232 @@
+"""What a model's connections are made of, checked and resolved before anything is opened."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import sys
+import urllib.request
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+import openai
+from pydantic import SecretStr
+
+from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections.transports.httpx_transport import SocketOption
+from langchain_qwen3.servers.dialects import find_by_host
+
+__all__ = ["ConnectionSettings", "PoolSettings", "read_timeout", "resolve_api_key", "split_url"]
+
+_PROXY_VARIABLES = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL")]
+_PROXY_VARIABLES += [name.lower() for name in _PROXY_VARIABLES]
+
+Key = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSettings:
+    """What makes connections differ. Models with equal settings share them.
+
+    Attributes:
+        transport: Which library carries async requests.
+        proxy: URL of the proxy for all requests.
+        socket_options: Arguments of `setsockopt` for every socket.
+    """
+
+    transport: Literal["httpx", "aiohttp"] = "aiohttp"
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
+    socket_options: tuple[SocketOption, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """What the clients of one model are built from.
+
+    Attributes:
+        base_url: Address of the API, without user, password and query.
+        api_key: The key, or what returns it.
+        organization: Sent as a header.
+        proxy: URL of the proxy; None for what the environment says (`HTTPS_PROXY`, `NO_PROXY`, ...).
+        timeout: Seconds as one number or `(connect, read)`, or an `httpx.Timeout`; None for the SDK's 600 s.
+        max_retries: None for the SDK's 2.
+        default_headers: Headers of every request.
+        default_query: Query of every request.
+        http_client: The user's own client for sync calls.
+        http_async_client: The user's own client for async calls.
+        socket_options: None for TCP keep-alive that notices a dead peer within two minutes.
+        transport: `auto` is `aiohttp`.
+
+    Raises:
+        ValueError: A value cannot work; the text names the field.
+    """
+
+    base_url: str
+    api_key: Key = field(default=None, repr=False)
+    organization: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    timeout: Any = None
+    max_retries: int | None = None
+    default_headers: Mapping[str, str] | None = field(default=None, repr=False)
+    default_query: Mapping[str, object] | None = field(default=None, repr=False)
+    http_client: Any = None
+    http_async_client: Any = None
+    socket_options: Sequence[SocketOption] | None = None
+    transport: Literal["auto", "httpx", "aiohttp"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.transport not in {"auto", "httpx", "aiohttp"}:
+            raise ValueError(f'transport must be "auto", "httpx" or "aiohttp", not {self.transport!r}')
+        if self.proxy and (self.http_client or self.http_async_client):
+            raise ValueError(
+                "openai_proxy cannot be given together with http_client or http_async_client: set it there"
+            )
+        if isinstance(self.api_key, SecretStr):
+            key = self.api_key.get_secret_value()
+            if not (key.isascii() and key.isprintable()):  # http libraries would quote it in their own error
+                raise ValueError("api_key holds a line break or another character that no HTTP header can carry")
+
+    def resolve_pool(self) -> PoolSettings:
+        """Return the settings of the shared connections.
+
+        Raises:
+            ValueError: The proxy's address cannot work.
+        """
+        proxy = self.proxy or _find_proxy(self.base_url)
+        if proxy is not None:
+            try:
+                httpx.Proxy(proxy)
+            except (ValueError, httpx.InvalidURL):  # its message quotes the URL, which may hold a password
+                raise ValueError("openai_proxy must be an http, https, socks5 or socks5h URL") from None
+        transport: Literal["httpx", "aiohttp"] = "aiohttp" if self.transport == "auto" else self.transport
+        if proxy is not None and proxy.startswith("socks"):
+            transport = "httpx"  # aiohttp speaks no SOCKS
+        options = _find_socket_options() if self.socket_options is None else tuple(self.socket_options)
+        return PoolSettings(transport=transport, proxy=proxy, socket_options=options)
+
+    def build_client_options(self) -> dict[str, Any]:
+        """Return the arguments of the SDK's clients, but for key and http client."""
+        options: dict[str, Any] = {
+            "base_url": self.base_url,
+            "organization": self.organization,
+            "default_headers": self.default_headers or None,
+            "default_query": self.default_query or None,
+        }
+        if self.timeout is not None:  # else the SDK's 600 s, or what a user's own client says
+            options["timeout"] = read_timeout(self.timeout)
+        if self.max_retries is not None:
+            options["max_retries"] = self.max_retries
+        return options
+
+
+def resolve_api_key(base_url: str) -> str:
+    """Return the key for a server: `$QWEN_API_KEY`, the variable of the host's own row, else `EMPTY`."""
+    key = os.getenv("QWEN_API_KEY")
+    if not key and (row := find_by_host(urlsplit(base_url.strip()).hostname or "")) and row.api_key_variable:
+        key = os.getenv(row.api_key_variable)
+    return key or "EMPTY"
+
+
+def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Return an address without what may be secret in it: the address, a header and a query in its place.
+
+    User and password become the header that HTTP has for them, for no two HTTP libraries treat them alike. The SDK
+    would put a query before the path.
+
+    Raises:
+        ValueError: It is no address that requests can go to.
+    """
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("base_url is no address: a port is a number, and only IPv6 stands in brackets") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError('base_url must begin with http:// or https:// and name a host, as "http://localhost:8000/v1"')
+    if not url.isprintable() or " " in url:
+        raise ValueError("base_url holds a blank, a line break or another character that no address has")
+    headers = {}
+    if parts.username is not None:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+    clean = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    return clean, headers, dict(parse_qsl(parts.query, keep_blank_values=True))
+
+
+def read_timeout(value: Any, name: str = "timeout") -> Any:
+    """Return a time limit as the SDK wants it: seconds, or its own httpx's `Timeout`.
+
+    Args:
+        value: Seconds, `(connect, read)` or `(connect, read, write, pool)`, either httpx's `Timeout`, openai's
+            NOT_GIVEN, or None for no limit. Of a pair, `read` bounds each write as well.
+        name: The field's name for errors.
+
+    Raises:
+        ValueError: It is none of these, or a limit is not above 0.
+    """
+    if value is None or isinstance(value, openai.NotGiven):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        _check_seconds(value, name)
+        return value
+    if isinstance(value, tuple | list) and len(value) in (2, 4):
+        connect, read, *others = value
+        write, pool = others or (read, connect)
+        limits = {"connect": connect, "read": read, "write": write, "pool": pool}
+    else:
+        limits = {step: getattr(value, step, ...) for step in ("connect", "read", "write", "pool")}
+    for seconds in limits.values():
+        if seconds is not None:
+            _check_seconds(seconds, name)
+    return httpx.Timeout(**limits)
+
+
+def _check_seconds(seconds: Any, name: str) -> None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ValueError(  # noqa: TRY004  # pydantic reports a ValueError alone
+            f"{name} must be seconds, (connect, read), an httpx.Timeout or None, not {seconds!r}"
+            if seconds is not ...
+            else f"{name} must be seconds, (connect, read), an httpx.Timeout or None"
+        )
+    if not seconds > 0:
+        raise ValueError(f"{name} must be above 0 s, not {seconds!r}; None is no limit")
+
+
+def _find_proxy(base_url: str) -> str | None:
+    """Return the proxy that environment or system name for an address, None for none."""
+    if sys.platform not in ("darwin", "win32") and not any(map(os.environ.get, _PROXY_VARIABLES)):
+        return None  # what follows looks at every variable there is
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(host) or urllib.request.proxy_bypass(f"{host}:{parts.port}"):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+@functools.cache
+def _find_socket_options() -> tuple[SocketOption, ...]:
+    """Return options that end the wait for a peer that is gone: probes after 60 s, and every 10 s thereafter.
+
+    They are those of ChatOpenAI, and `LANGCHAIN_OPENAI_TCP_KEEPALIVE=0` turns them off here as well.
+    """
+    if os.environ.get("LANGCHAIN_OPENAI_TCP_KEEPALIVE", "1") == "0":
+        return ()
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    idle = "TCP_KEEPALIVE" if sys.platform == "darwin" else "TCP_KEEPIDLE"
+    values = {idle: 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 120_000}
+    with socket.socket() as probe:
+        for name, value in values.items():
+            option = (socket.IPPROTO_TCP, getattr(socket, name, -1), value)
+            try:
+                probe.setsockopt(*option)
+            except OSError:  # the system does not know it
+                continue
+            options.append(option)
+    return tuple(options)

@@ -1,0 +1,144 @@
+"""What connections are made of: addresses, time limits, proxies and socket options, checked before anything is sent."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import httpx as classic
+import pytest
+
+from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections.settings import ConnectionSettings, PoolSettings, read_timeout, split_url
+
+URL = "http://pod.test:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("url", "clean", "headers", "query"),
+    [
+        (URL, URL, {}, {}),
+        (f" {URL}/ \r\n", URL, {}, {}),
+        ("http://bob:pw@pod.test/v1", "http://pod.test/v1", {"Authorization": "Basic Ym9iOnB3"}, {}),
+        ("http://bob@pod.test/v1", "http://pod.test/v1", {"Authorization": "Basic Ym9iOg=="}, {}),
+        ("http://b%40b:p%3Aw@[::1]:80/v1", "http://[::1]:80/v1", {"Authorization": "Basic YkBiOnA6dw=="}, {}),
+        (f"{URL}/?key=abc&v=", URL, {}, {"key": "abc", "v": ""}),
+    ],
+)
+def test_address_is_split_when_it_holds_more_than_a_place(
+    url: str, clean: str, headers: dict[str, str], query: dict[str, str]
+) -> None:
+    """Protects passwords and keys in an address: they are sent alike everywhere, and no text shows them."""
+    assert split_url(url) == (clean, headers, query)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:8000/v1",
+        "ftp://pod.test/v1",
+        "http:///v1",
+        "http://pod.test:port/v1",
+        "http://[::1/v1",
+        "http://pod.test/v 1",
+        "http://pod.test/v1\n/x",
+    ],
+)
+def test_address_is_refused_when_no_request_can_go_there(url: str) -> None:
+    """Protects users from an error of an HTTP library that does not name the field."""
+    with pytest.raises(ValueError, match="base_url"):
+        split_url(url)
+
+
+@pytest.mark.parametrize("kind", [httpx.Timeout, classic.Timeout], ids=["sdk", "classic"])
+def test_timeout_is_the_sdks_own_when_either_httpx_made_it(kind: Any) -> None:
+    """Protects code written for ChatOpenAI, whichever httpx it imports."""
+    timeout = read_timeout(kind(5.0, connect=1.0))
+    assert type(timeout) is httpx.Timeout
+    assert timeout.as_dict() == {"connect": 1.0, "read": 5.0, "write": 5.0, "pool": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("value", "limits"),
+    [
+        ((1, 9), {"connect": 1, "read": 9, "write": 9, "pool": 1}),
+        ((1, 9, 3, None), {"connect": 1, "read": 9, "write": 3, "pool": None}),
+    ],
+)
+def test_timeout_bounds_every_step_when_it_is_a_tuple(value: Any, limits: dict[str, float | None]) -> None:
+    """Protects uploads: of (connect, read), as ChatOpenAI's field has it, nothing would bound a write."""
+    assert read_timeout(value).as_dict() == limits
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.0, float("nan"), (0, 5), (5, 0), True, "5", {"read": 5}, (1, 2, 3), []])
+def test_timeout_is_refused_when_it_cannot_work(value: Any) -> None:
+    """Protects users: httpx fails every call at 0, and aiohttp waits for ever."""
+    with pytest.raises(ValueError, match="timeout must be"):
+        read_timeout(value)
+
+
+def test_timeout_is_left_alone_when_it_is_a_number_or_none() -> None:
+    """Protects the common case, and None, which is no limit."""
+    assert (read_timeout(5), read_timeout(0.5), read_timeout(None)) == (5, 0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy"),
+    [
+        ({}, None),
+        ({"HTTP_PROXY": "http://p.test:1"}, "http://p.test:1"),
+        ({"http_proxy": "p.test:1"}, "http://p.test:1"),
+        ({"ALL_PROXY": "socks5://p.test:1"}, "socks5://p.test:1"),
+        ({"HTTPS_PROXY": "http://p.test:1"}, None),
+        ({"HTTP_PROXY": "http://p.test:1", "NO_PROXY": "other.test,pod.test"}, None),
+        ({"HTTP_PROXY": "http://p.test:1", "NO_PROXY": ".test"}, None),
+        ({"HTTP_PROXY": "http://p.test:1", "NO_PROXY": "pod.test:8000"}, None),
+        ({"HTTP_PROXY": "http://p.test:1", "NO_PROXY": "*"}, None),
+        ({"HTTP_PROXY": "http://p.test:1", "NO_PROXY": "od.test"}, "http://p.test:1"),
+    ],
+)
+def test_proxy_is_the_environments_when_the_model_has_none(
+    environment: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects users behind a company's proxy, and local servers beside it."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert ConnectionSettings(base_url=URL).resolve_pool().proxy == proxy
+    mine = ConnectionSettings(base_url=URL, proxy="http://mine.test").resolve_pool()
+    assert mine.proxy == "http://mine.test"
+
+
+def test_transport_is_aiohttp_when_it_can_be() -> None:
+    """Protects the default, and SOCKS, which aiohttp does not speak."""
+    assert ConnectionSettings(base_url=URL).resolve_pool().transport == "aiohttp"
+    assert ConnectionSettings(base_url=URL, transport="httpx").resolve_pool().transport == "httpx"
+    assert ConnectionSettings(base_url=URL, proxy="socks5://p.test").resolve_pool().transport == "httpx"
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("transport", {"transport": "http3"}),
+        ("openai_proxy", {"proxy": "ftp://user:canary@proxy"}),
+        ("openai_proxy", {"proxy": "http://user:canary@proxy", "http_client": object()}),
+    ],
+)
+def test_field_is_named_when_its_value_cannot_work(field: str, values: dict[str, Any]) -> None:
+    """Protects users from a late error, and the password that the value may hold."""
+    with pytest.raises(ValueError, match=field) as caught:
+        ConnectionSettings(base_url=URL, **values).resolve_pool()
+    assert "canary" not in str(caught.value)
+
+
+def test_secrets_are_hidden_when_settings_are_shown() -> None:
+    """Protects the password of a proxy."""
+    assert "canary" not in repr(PoolSettings(proxy="http://user:canary@proxy"))
+    assert "canary" not in repr(ConnectionSettings(base_url=URL, proxy="canary", default_headers={"a": "canary"}))
+
+
+def test_dead_peers_are_noticed_when_no_socket_options_are_set() -> None:
+    """Protects streams from waiting for ever for a peer that is gone; an empty choice stays empty."""
+    options = ConnectionSettings(base_url=URL).resolve_pool().socket_options
+    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in options
+    assert ConnectionSettings(base_url=URL, socket_options=()).resolve_pool().socket_options == ()
