@@ -31,7 +31,7 @@ from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call
 from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool_choice
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
-from langchain_qwen3.servers.facts import ServerFacts
+from langchain_qwen3.servers.facts import ModelFacts, ServerFacts
 from langchain_qwen3.servers.habits import recall_habits
 from langchain_qwen3.servers.refusals import Lesson
 from langchain_qwen3.structured import build_structured_runnable
@@ -100,8 +100,15 @@ class ChatQwen3(Qwen3Fields):
         return self._build_served_profile(await alook_up(partial(aget_json, self.root_async_client), self._base_url))
 
     def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:
-        known = facts.models.get(self.model_name)
-        return build_profile(self.model_name, known.context if known else None, server=self.dialect.name)
+        known = facts.models.get(self.model_name) or ModelFacts()
+        return build_profile(
+            self.model_name,
+            known.context,
+            self.dialect.name,
+            said=self.model_line,
+            weights=known.weights,
+            inputs=known.inputs,
+        )
 
     # -- request -----------------------------------------------------------------------------------------------------
 
@@ -152,10 +159,21 @@ class ChatQwen3(Qwen3Fields):
             "include_headers": self.include_response_headers,
             "stream_usage": self.stream_usage,
         }
+        if kwargs.get("model", self.model_name) != self.model_name:
+            fields.pop("model_line", None)  # it says what this model is, and another one is called
         if stop is not None:
             kwargs = {**kwargs, "stop": stop}
-        in_flight = self._in_flight.in_flight
-        call = build_call(messages, kwargs, fields, self.dialect, stream=stream, in_flight=in_flight, piece=piece)
+        facts = recall_facts(self.server, self._base_url)
+        call = build_call(
+            messages,
+            kwargs,
+            fields,
+            self.dialect,
+            stream=stream,
+            models=facts.models if facts else {},
+            in_flight=self._in_flight.in_flight,
+            piece=piece,
+        )
         key = (self._base_url, call.payload["model"], call.thinking, call.reply.opened)
         habits = recall_habits(key, likely=call.reply.opened)
         return replace(call, reply=replace(call.reply, opened=habits.opened, habits=habits))
@@ -390,6 +408,7 @@ class ChatQwen3(Qwen3Fields):
         counter = self._build_counter()
         if tools:
             kwargs["tools"] = [convert_to_openai_tool(tool) for tool in tools]
+        check_call(kwargs, type(self).model_fields)
         payload = self._build_call(list(messages), None, kwargs, stream=False, piece=True).payload
         return counter.count_messages(payload)
 
@@ -397,7 +416,7 @@ class ChatQwen3(Qwen3Fields):
         from langchain_qwen3.tokens.counting import Counter
 
         self._detect()
-        return Counter(self.root_client, self._base_url, self.dialect, self.model_name)
+        return Counter(self.root_client, self._base_url, self.dialect, self.model_name, self.model_line)
 
     async def adoctor(self) -> Diagnosis:
         """Examine the server: what works, what does not, and the flag to start it with.

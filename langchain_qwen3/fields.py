@@ -71,6 +71,10 @@ class Qwen3Fields(ChatOpenAI):
     server: str = "auto"
     """How the server spells things: a name in `langchain_qwen3.servers.dialects.DIALECTS`, or `auto` to find out."""
 
+    model_line: str | None = None
+    """What the model is, as the name of its line or of any model of it ("Qwen3-VL"), where its own name does not say
+    so. It counts before what the server says of itself and before the name, and the profile follows."""
+
     enable_thinking: bool | None = None
     """Thinking on or off; None leaves it to the server."""
 
@@ -245,7 +249,7 @@ class Qwen3Fields(ChatOpenAI):
         return traced
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return build_profile(self.model_name)
+        return build_profile(self.model_name, said=self.model_line)
 
     def _use_responses_api(self, payload: dict[str, Any]) -> bool:  # noqa: ARG002
         return False

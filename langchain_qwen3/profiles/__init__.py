@@ -1,6 +1,6 @@
 """What is known of each line of Qwen3 models: a row per line, and how to find it by a model's name."""
 
 from langchain_qwen3.profiles.lines import MODEL_LINES, ModelLine, Sampling
-from langchain_qwen3.profiles.lookup import build_profile, find_line, normalise_name
+from langchain_qwen3.profiles.lookup import build_profile, find_line, normalise_name, resolve_line
 
-__all__ = ["MODEL_LINES", "ModelLine", "Sampling", "build_profile", "find_line", "normalise_name"]
+__all__ = ["MODEL_LINES", "ModelLine", "Sampling", "build_profile", "find_line", "normalise_name", "resolve_line"]

@@ -52,6 +52,7 @@ class ModelLine:
         max_output: The service's limit on the answer in tokens; for open weights the length the card calls
             adequate. None when neither is stated.
         inputs: Kinds of input: "text", "image", "video", "audio".
+        inputs_known: False where the name says too little, so that all kinds are believed to be taken.
         needs_user: Whether its template raises without a user message.
         late_system: Whether its template renders a system message that is not the first where it stands; elsewhere
             all of them are put to the front as one.
@@ -76,6 +77,7 @@ class ModelLine:
     max_input: int | None = None
     max_output: int | None = None
     inputs: frozenset[str] = frozenset({"text"})
+    inputs_known: bool = True
     needs_user: bool = False
     late_system: bool = False
     calls_tools: bool = True

@@ -1,17 +1,29 @@
-"""Finds what is known about a model by its name, and writes it as LangChain's profile.
+"""Finds what is known about a model, and writes it as LangChain's profile.
 
-No server says whether a checkpoint thinks, so the name is all there is. A name that is not recognised gives
-None: then nothing is assumed and the server decides. The facts are in `model_lines`.
+What somebody says outright counts first, then what the server says of itself, then the name. A name that is not
+recognised gives None: then nothing is assumed and the server decides. The facts are in `lines`.
 """
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 
 from langchain_core.language_models import ModelProfile
 
 from langchain_qwen3.profiles.lines import MODEL_LINES, ModelLine, Sampling
 
-__all__ = ["MODEL_LINES", "ModelLine", "Sampling", "build_profile", "find_line", "normalise_name"]
+__all__ = ["MODEL_LINES", "ModelLine", "Sampling", "build_profile", "find_line", "normalise_name", "resolve_line"]
+
+# Names of lines that no model has; the others are found like a model's.
+_BY_NAME = {line.name.lower(): line for line in MODEL_LINES if " " in line.name}
+_ALL_INPUTS = frozenset({"text", "image", "video", "audio"})
+# The words of the vendor's own names and of formats. One that is none of them may say anything: "vision", a fine-tune.
+_VENDORS_WORD = re.compile(
+    r"qwen|qwen\d(?:\.\d+)?|\d+(?:\.\d+)?[bmt]|a\d+(?:\.\d+)?b|moe|\d{1,2}|\d{4,5}|of|base|chat|instruct|thinking|next|"
+    r"coder|vl|omni|captioner|max|plus|flash|preview|hf|gguf|awq|gptq|int\d|fp\d+|b?f16|f32|nvfp4|mxfp\d|w\d+a\d+|"
+    r"\d+bit|i?q\d.*|[kmsl]|x+[sl]|nl|ud|mlx|bnb|unsloth|dynamic|imatrix|i1|exl\d|dwq|autoround|onnx"
+)
+_SIZE_OR_EDITION = re.compile(r"-(?:\d+(?:\.\d+)?[bmt]|max|plus|flash)(?:-|$)")
 
 # Same family name, but no chat model, or another vendor's template on Qwen3 weights.
 _NOT_CHAT_QWEN = re.compile(r"deepseek|embedding|rerank|guard|-asr|-tts|livetranslate")
@@ -57,12 +69,14 @@ def find_line(model: str, server: str | None = None) -> ModelLine | None:
     someone's own are understood. Of a path the last part that is recognised counts.
 
     Args:
-        model: The name as it is sent to the server.
+        model: The name as it is sent to the server, or that of a line.
         server: Name of the dialect that serves it, for the rows that hold on one service only.
 
     Returns:
         The line, or None when the name tells nothing: an alias, a fine-tune, an embedding model.
     """
+    if (line := _BY_NAME.get(model.lower())) is not None:
+        return line
     for part in reversed(normalise_name(model).split("/")):
         if _NOT_CHAT_QWEN.search(part):
             return None
@@ -72,39 +86,104 @@ def find_line(model: str, server: str | None = None) -> ModelLine | None:
     return None
 
 
-def build_profile(model: str, served_context: int | None = None, server: str | None = None) -> ModelProfile | None:
+@lru_cache(maxsize=1024)
+def resolve_line(
+    model: str,
+    server: str | None = None,
+    *,
+    said: str | None = None,
+    weights: tuple[str, ...] = (),
+    inputs: frozenset[str] | None = None,
+) -> ModelLine | None:
+    """Return the line of a model by all that is known of it.
+
+    What is said outright counts before what the server says of itself, and that before the name. A name takes no kind
+    of input away unless the vendor's own words make it up: with any other word in it, the server decides.
+
+    Args:
+        model: The name as it is sent to the server.
+        server: Name of the dialect that serves it.
+        said: What somebody says the model is: the name of a line or of any model of it.
+        weights: Other names by which the server knows it (`ModelFacts.weights`).
+        inputs: Kinds of input that the server says it takes (`ModelFacts.inputs`), None where it does not say.
+
+    Returns:
+        The line, or None when nothing tells it.
+
+    Raises:
+        ValueError: `said` is no name of a line or model that is known.
+    """
+    if said is not None:
+        if (line := find_line(said, server)) is None:
+            lines = ", ".join(line.name for line in MODEL_LINES)
+            raise ValueError(f"model_line={said!r} is no line that is known: give a model's name, or one of {lines}")
+        return line
+    for name in (*weights, model):
+        if (line := find_line(name, server)) is not None:
+            break
+    else:
+        return None
+    if not _is_vendors(name):
+        line = replace(line, inputs=_ALL_INPUTS, inputs_known=False, late_system=False)
+    if inputs is None:
+        return line
+    # Servers have one word for all that is seen.
+    seen = line.inputs & {"video"} if "image" in inputs else frozenset()
+    return replace(line, inputs=inputs | seen, inputs_known=True)
+
+
+def _is_vendors(name: str) -> bool:
+    """Whether a name is one that the vendor, or somebody who made another format of it, gave: all of it is understood.
+
+    An alias such as "qwen3" or "qwen-plus" is not: it says neither size nor version.
+    """
+    words = normalise_name(name).rpartition("/")[2].removesuffix(".gguf").replace("qwen-qwen", "qwen").split("-")
+    return (
+        bool(re.match(r"qwen\d", words[0]))
+        and bool(_SIZE_OR_EDITION.search("-".join(words)))
+        and all(_VENDORS_WORD.fullmatch(word) for word in words)
+    )
+
+
+def build_profile(  # noqa: PLR0913  # all that is known of a model
+    model: str,
+    served_context: int | None = None,
+    server: str | None = None,
+    *,
+    said: str | None = None,
+    weights: tuple[str, ...] = (),
+    inputs: frozenset[str] | None = None,
+) -> ModelProfile | None:
     """Build LangChain's profile of a model.
 
     `structured_output` and `tool_choice` are left out: they are the server's abilities, not the checkpoint's. With the
     first, `create_agent` would send a schema beside the tools, and engines then write JSON and never call one (see
-    `Dialect.format_silences_tools`). `mid_conversation_system_messages` is left out because system messages are merged.
+    `Dialect.format_silences_tools`). Kinds of input are left out where nothing tells them.
 
     Args:
         model: The name as it is sent to the server.
         served_context: Context length the server reports (`max_model_len`, `n_ctx`), in tokens. It replaces
             the table's, since a server is often started with less, or with YaRN and more.
         server: Name of the dialect that serves it.
+        said: What somebody says the model is, see `resolve_line`.
+        weights: Other names by which the server knows it.
+        inputs: Kinds of input that the server says it takes.
 
     Returns:
         A new dict, or None when neither the name nor the server tells anything.
 
     Raises:
-        ValueError: `served_context` is not positive.
+        ValueError: `served_context` is not positive, or `said` is not known.
     """
     if served_context is not None and served_context < 1:
         raise ValueError(f"served_context must be a positive number of tokens, not {served_context}")
-    line = find_line(model, server)
+    line = resolve_line(model, server, said=said, weights=weights, inputs=inputs)
     if line is None:
         return None if served_context is None else ModelProfile(max_input_tokens=served_context)
     profile = ModelProfile(
         name=line.name,
         max_input_tokens=served_context or line.max_input or line.context,
         text_inputs="text" in line.inputs,
-        image_inputs="image" in line.inputs,
-        image_url_inputs="image" in line.inputs,
-        image_tool_message="image" in line.inputs,
-        video_inputs="video" in line.inputs,
-        audio_inputs="audio" in line.inputs,
         pdf_inputs=False,
         pdf_tool_message=False,
         text_outputs=True,
@@ -114,9 +193,18 @@ def build_profile(model: str, served_context: int | None = None, server: str | N
         reasoning_output=line.thinking != "never",
         tool_calling=line.calls_tools,
         tool_call_streaming=line.calls_tools,
-        attachment="image" in line.inputs,
         temperature=True,
+        mid_conversation_system_messages=line.late_system,
     )
+    if line.inputs_known:
+        profile |= ModelProfile(
+            image_inputs="image" in line.inputs,
+            image_url_inputs="image" in line.inputs,
+            image_tool_message="image" in line.inputs,
+            video_inputs="video" in line.inputs,
+            audio_inputs="audio" in line.inputs,
+            attachment="image" in line.inputs,
+        )
     if line.max_output is not None:
         profile["max_output_tokens"] = min(line.max_output, profile["max_input_tokens"])
     if line.efforts:

@@ -5,11 +5,12 @@ settings → thinking → form of the answer → messages → payload; each stag
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_qwen3._warnings import warn_unsupported
 from langchain_qwen3.call import Call, ReplyOptions
-from langchain_qwen3.profiles import find_line
+from langchain_qwen3.profiles import resolve_line
 from langchain_qwen3.request.constraints import list_constraint_fields
 from langchain_qwen3.request.history import write_history
 from langchain_qwen3.request.keywords import openai_fields
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.request.output import OutputPlan
     from langchain_qwen3.request.settings import Settings
     from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.facts import ModelFacts
 
 FEW_IN_FLIGHT = 4
 """Requests that llama-server answers at once whatever its settings: it starts `--parallel` + 2 HTTP threads or more."""
@@ -50,6 +52,7 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
     dialect: Dialect,
     *,
     stream: bool,
+    models: Mapping[str, ModelFacts] = MappingProxyType({}),
     in_flight: int = 0,
     piece: bool = False,
 ) -> Call:
@@ -61,6 +64,7 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
         fields: The model's parameters, see `resolve_settings`.
         dialect: The server's spelling.
         stream: Whether the reply is streamed.
+        models: What the server says of its models.
         in_flight: Other requests on their way to this server; beyond a few, one whose idle connections hold threads
             is told to close this one.
         piece: The messages are only counted, so they may be a piece of a conversation.
@@ -71,7 +75,7 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
         MediaError: A content part cannot be sent to this server or checkpoint.
     """
     settings = resolve_settings(kwargs, fields, dialect)
-    line = dialect.adapt_line(find_line(settings.model, dialect.name))
+    line = dialect.adapt_line(_resolve_line(settings, dialect, models))
     thinking = resolve_thinking(settings.thinking, dialect, line, settings.model)
     plan = plan_output(settings.params, thinking, dialect, line)
     wire = _write_history(messages, settings, plan.thinking, dialect, line, piece=piece)
@@ -90,6 +94,17 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
         thinking=plan.thinking.enabled,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(plan.thinking, line) and not (stream or several),
         demanded=plan.demanded,
+    )
+
+
+def _resolve_line(settings: Settings, dialect: Dialect, models: Mapping[str, ModelFacts]) -> ModelLine | None:
+    known = models.get(settings.model)
+    return resolve_line(
+        settings.model,
+        dialect.name,
+        said=settings.model_line,
+        weights=known.weights if known else (),
+        inputs=known.inputs if known else None,
     )
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
+from langchain_qwen3.profiles import resolve_line
 from langchain_qwen3.servers.dialects import DIALECTS, KWARGS
 
 OWN_SETTINGS: Mapping[str, Any] = {
@@ -20,6 +21,7 @@ OWN_SETTINGS: Mapping[str, Any] = {
     "rescue_tool_calls": True,
     "repair_tool_calls": False,
     "sampling": None,
+    "model_line": None,
 }
 """Our own settings and their defaults: they shape the request and never reach the wire under these names."""
 
@@ -182,6 +184,8 @@ def check_values(values: Mapping[str, Any]) -> None:
         elif name in _WORDS and value not in _WORDS[name]:
             words = " or ".join(f'"{word}"' for word in _WORDS[name])
             raise ValueError(f"{name} must be {words}, not {value!r}{_suggest(str(value), _WORDS[name])}")
+        elif name == "model_line":
+            resolve_line("", said=str(value))
         elif name == "reasoning_effort" and not isinstance(value, str):
             raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {value!r}')
 

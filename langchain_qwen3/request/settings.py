@@ -51,6 +51,7 @@ class Settings:
         rescue_tool_calls: Read calls that were left in the text.
         repair_tool_calls: Mend the known damage of tool parsers.
         sampling: `recommended` for the model card's values.
+        model_line: What the model is said to be.
         include_headers: Put the response headers into the metadata.
         options: Headers, query and timeout, by the SDK's names.
         params: Every other parameter, by OpenAI's name or the server's own; none of them is None.
@@ -64,6 +65,7 @@ class Settings:
     rescue_tool_calls: bool
     repair_tool_calls: bool
     sampling: Literal["recommended"] | None
+    model_line: str | None
     include_headers: bool
     options: Mapping[str, Any]
     params: Mapping[str, Any]

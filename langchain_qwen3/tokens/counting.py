@@ -42,6 +42,8 @@ class Counter(NamedTuple):
     base_url: str
     dialect: Dialect
     model: str
+    line: str | None = None
+    """What the model is said to be, where its own name does not tell."""
 
     def encode_text(self, text: str) -> list[int]:
         """Return the token ids of a text.
@@ -53,7 +55,7 @@ class Counter(NamedTuple):
             ids = self._ask(build_encode_request(counting, self.model, text), read_token_ids)
             if ids is not None:
                 return ids
-        return _load_tokenizer(self.model).encode(text)
+        return _load_tokenizer(self.line or self.model).encode(text)
 
     def count_text(self, text: str) -> int:
         """Return the number of tokens of a text."""
@@ -71,14 +73,14 @@ class Counter(NamedTuple):
         switches = payload.get("chat_template_kwargs") or {}
         tools = payload.get("tools")
         try:
-            return _load_tokenizer(self.model).count_messages(
+            return _load_tokenizer(self.line or self.model).count_messages(
                 payload["messages"],
                 tools,
                 switches.get("enable_thinking"),
                 **{name: switches[name] for name in _TEMPLATE_SWITCHES if name in switches},
             )
         except ImportError:
-            line = find_line(self.model, self.dialect.name)
+            line = find_line(self.line or self.model, self.dialect.name)
             return estimate_message_tokens(payload["messages"], tools, line.tool_format if line else "hermes")
 
     def _ask(self, request: CountRequest, read: Callable[[Any], _T]) -> _T | None:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import openai
 import pytest
+from langchain_core.messages import HumanMessage
 
-from langchain_qwen3 import ChatQwen3
+from langchain_qwen3 import ChatQwen3, MediaError
 from langchain_qwen3.connections.exchange import aget_json, get_json
 from langchain_qwen3.servers import detection
 from langchain_qwen3.servers.detection import alook_up, forget_servers, look_up, recall_facts
@@ -342,3 +343,16 @@ async def test_first_calls_of_a_model_look_once_when_they_come_together(model: C
     assert model.dialect.name == "vllm"
     payload = model._get_request_payload("q", enable_thinking=True)
     assert payload["chat_template_kwargs"] == {"enable_thinking": True}
+
+
+def test_believes_the_servers_word_before_the_models_name():
+    """Protects the whole way of that word: the weights tell that a model sees, which its served name denies."""
+    served = {"id": "Qwen/Qwen3-8B", "owned_by": "vllm", "root": "Qwen/Qwen3-VL-8B-Instruct", "max_model_len": 32_768}
+    picture = [HumanMessage([{"type": "image", "url": "https://example.com/a.png"}])]
+    with Pod({"/v1/models": {"object": "list", "data": [served]}}) as server:
+        model = ChatQwen3(model="Qwen/Qwen3-8B", base_url=server.url)
+        with pytest.raises(MediaError):
+            model._get_request_payload(picture)
+        profile = model.served_profile() or {}
+        assert (profile["name"], profile["max_input_tokens"]) == ("Qwen3-VL Instruct", 32_768)
+        assert model._get_request_payload(picture)["messages"]

@@ -60,6 +60,8 @@ SETTINGS: dict[str, tuple[Any, Any, Callable[[Call], Any]]] = {
     "logit_bias": ({1: 1}, {1: 2}, sent("logit_bias")),
     "service_tier": ("auto", "flex", sent("service_tier")),
     "store": (True, False, sent("store")),
+    # 3.8 keeps the reasoning of all turns, 3.6 that of the last.
+    "model_line": ("Qwen3.6", "Qwen3.8", lambda call: "reasoning" in call.payload["messages"][1]),
 }
 MESSAGES = [
     HumanMessage("a"),
