@@ -98,7 +98,7 @@ clean: ## Remove the environments and every cache
 	@touch $@
 
 .venv/slow: .venv/dev
-	$(UV) pip install -q -p $(BIN)/python --group batch --group browser
+	$(UV) pip install -q -p $(BIN)/python --group batch --group browser --group docs
 	@touch $@
 
 .venv/fuzz: .venv/dev
