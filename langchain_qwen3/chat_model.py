@@ -421,11 +421,17 @@ class ChatQwen3(Qwen3Fields):
     async def adoctor(self) -> Diagnosis:
         """Examine the server: what works, what does not, and the flag to start it with.
 
-        About thirty short requests; the model is not changed. In a notebook the result shows itself as a table.
+        About thirty short requests; the model is not changed. In a notebook the findings show themselves as they are
+        made, and the result as a table.
         """
         from langchain_qwen3.doctor import examine
+        from langchain_qwen3.notebook.examination import ExaminationView
 
-        return await examine(self)
+        view = ExaminationView()
+        try:
+            return await examine(self, on_start=view.start, on_finding=view.add)
+        finally:
+            view.end()
 
 
 def _check_choice(call: Call, read_replies: Callable[[], Iterable[BaseMessage]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -19,6 +19,7 @@ from langchain_qwen3.connections.in_flight import InFlightLimit
 from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.sdk import Completions, build_clients
 from langchain_qwen3.connections.settings import ConnectionSettings, resolve_api_key, split_url
+from langchain_qwen3.errors.secrets import clean_url
 from langchain_qwen3.profiles import build_profile
 from langchain_qwen3.request.keywords import check_values, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
@@ -45,6 +46,13 @@ _CONNECTION_FIELDS = {
     "transport": "transport",
 }
 """What `ConnectionSettings` calls them, and the fields that they are here."""
+
+
+_NOT_IN_REPR = frozenset(
+    {"model_name", "openai_api_base", "openai_api_key", "metadata", "profile"}
+    | {"client", "async_client", "root_client", "root_async_client"}
+)
+"""Shown by another name, or nobody's setting."""
 
 
 class Qwen3Fields(ChatOpenAI):
@@ -197,6 +205,14 @@ class Qwen3Fields(ChatOpenAI):
     @property
     def _llm_type(self) -> str:
         return PROVIDER
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Yield the model's name, its server, and what else was set: one readable line, without keys."""
+        yield "model", self.model_name
+        yield "base_url", clean_url(self.openai_api_base or "")
+        for name, field in type(self).model_fields.items():
+            if name in self.model_fields_set and field.repr and name not in _NOT_IN_REPR:
+                yield name, getattr(self, name)
 
     @property
     def lc_secrets(self) -> dict[str, str]:

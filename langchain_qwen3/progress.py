@@ -4,14 +4,20 @@ with BatchProgress(total=len(questions)) as progress:
     answers = await llm.abatch(questions, config={"callbacks": [progress], "max_concurrency": 64})
 """
 
+import asyncio
+import os
+import sys
 import threading
 import time
+from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
+
+from langchain_qwen3._visible import make_visible
 
 
 class BatchProgress(BaseCallbackHandler):
@@ -20,7 +26,9 @@ class BatchProgress(BaseCallbackHandler):
     The bar counts the outermost runs that were given this handler: one per input of `batch` or `abatch`, however
     many model calls, retries and tools an input takes inside a chain. An input that raised, or was cancelled, moves
     the bar too and counts as failed. Tokens are the answers' tokens of every model call inside, with reasoning, and
-    stay 0 when the server reports no usage. Works for sync and async calls, from any number of threads at once.
+    stay 0 when the server reports no usage. The bar is red once an input failed (not with `$NO_COLOR`), and a program
+    that Ctrl-C ends in the `with` block leaves no traceback. Works for sync and async calls, from any number of threads
+    at once.
 
     Args:
         total: Number of inputs; None shows no time left.
@@ -51,7 +59,9 @@ class BatchProgress(BaseCallbackHandler):
         self._running: set[UUID] = set()
         self._outermost: set[UUID] = set()
         self._started: float | None = None
-        self._bar = tqdm(total=total, desc=description, unit="call", **bar_options)
+        self._bar = tqdm(total=total, desc=make_visible(description), unit="call", **bar_options)
+        is_seen = hasattr(self._bar, "container") or getattr(bar_options.get("file", sys.stderr), "isatty", bool)()
+        self._has_colours = is_seen and "NO_COLOR" not in os.environ
 
     @property
     def tokens_per_second(self) -> float:
@@ -68,8 +78,11 @@ class BatchProgress(BaseCallbackHandler):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close()
+        # Python's own hook alone: IPython and debuggers have theirs.
+        if kind in {KeyboardInterrupt, asyncio.CancelledError} and sys.excepthook is sys.__excepthook__:
+            sys.excepthook = _tell_stop
 
     # LangChain tells a handler of every kind of run by a method of its own; here all kinds are one.
 
@@ -113,8 +126,18 @@ class BatchProgress(BaseCallbackHandler):
         return True
 
     def _show(self) -> None:
+        if self.failed and self._has_colours:
+            self._bar.colour = "red"
         self._bar.set_postfix_str(f"failed={self.failed}, {self.tokens_per_second:.0f} tok/s", refresh=False)
         self._bar.update()
+
+
+def _tell_stop(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """End a program that Ctrl-C stopped in the middle of a batch with a word, in the place of a traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("stopped\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def _read_output_tokens(response: LLMResult) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from langchain_qwen3._visible import make_visible
 
 Status = Literal["ok", "failed", "unsure", "skipped"]
 """`unsure`: worth knowing, but no failure. `skipped`: does not apply here, or could not be asked."""
@@ -107,17 +111,19 @@ class Diagnosis:
             lines.append(f"{MARKS[finding.status]} {finding.title:<{width}}  {finding.detail}")
             if finding.fix:
                 lines.append(f"{'':{width + 4}}→ {finding.fix}")
-        return "\n".join(lines)
+        return make_visible("\n".join(lines))
 
-    def _repr_markdown_(self) -> str:
+    def _repr_html_(self) -> str:
         """What a notebook shows."""
-        rows = [f"| {MARKS[row.status]} | {_cell(row.title)} | {_cell(row.detail, row.fix)} |" for row in self.findings]
-        return "\n".join([f"**{self.base_url}** {self.model}", "", "| | check | found |", "|---|---|---|", *rows])
+        heading = html.escape(make_visible(f"{self.base_url}  {self.model}"))
+        return f"<p><b>{heading}</b></p>{build_html_table(self.findings)}"
 
 
-def _cell(text: str, fix: str = "") -> str:
-    """Return the text as a cell of a Markdown table, in which `|`, `<` and newlines would end or vanish."""
-    cell = text + (f"\n→ {fix}" if fix else "")
-    for sign, written in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("\n", "<br>")):
-        cell = cell.replace(sign, written)
-    return cell
+def build_html_table(findings: Iterable[Finding]) -> str:
+    """Return findings as a table for a notebook, in which a server's words are text: Markdown would be obeyed."""
+    rows = []
+    for finding in findings:
+        found = finding.detail + (f"\n→ {finding.fix}" if finding.fix else "")
+        cells = (html.escape(make_visible(text)).replace("\n", "<br>") for text in (finding.title, found))
+        rows.append(f"<tr><td>{MARKS[finding.status]}</td><td>{'</td><td>'.join(cells)}</td></tr>")
+    return f'<table style="text-align: left">{"".join(rows)}</table>'

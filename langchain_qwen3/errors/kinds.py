@@ -13,6 +13,7 @@ from langchain_core.exceptions import ModelAPIError, ModelError, ModelInvalidReq
 from langchain_core.messages import AIMessage
 from langchain_openai.chat_models import base as langchain_openai
 
+from langchain_qwen3._visible import make_visible
 from langchain_qwen3.errors.secrets import (
     find_request,
     mask_body,
@@ -21,6 +22,7 @@ from langchain_qwen3.errors.secrets import (
     strip_request,
     strip_response,
 )
+from langchain_qwen3.errors.traceback import render_traceback
 
 
 class Qwen3Error(openai.APIError, ModelError):
@@ -65,6 +67,13 @@ class Qwen3Error(openai.APIError, ModelError):
         headers = {} if response is None else response.headers
         self.retry_after = read_retry_after(headers)
         self.request_id = headers.get("x-request-id")
+
+    def __str__(self) -> str:
+        return make_visible(super().__str__())  # a terminal shows it, and some of it is the server's
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows (https://ipython.readthedocs.io/en/stable/config/integrating.html)."""
+        return render_traceback(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy with everything the error has: openai's own constructors want a response."""

@@ -13,7 +13,8 @@ from tests.support.engine_work import wait_until_idle
 
 NOTEBOOKS = Path(__file__).parents[2] / "docs" / "notebooks"
 MAX_TOKENS = 3500
-SECONDS = re.compile(r"\d+\.\d+ s\b")
+CHANGING = re.compile(r"\d+\.\d+ s\b|(?<=qwen3-)[0-9a-f]{32}")
+"""How long things took, and what names an output: other ones in every run."""
 GUARD = """
 import socket, sys, warnings
 
@@ -49,6 +50,8 @@ class Cell:
         self._id = client.execute(source)
         self.drawn = []
         self.error = None
+        self.traceback = []
+        self.value = None
         self.printed = ""
 
     async def read(self, until=lambda _: False):
@@ -62,6 +65,9 @@ class Cell:
                 self.drawn.append((kind, content["transient"]["display_id"], content["data"]))
             elif kind == "error":
                 self.error = content["ename"]
+                self.traceback = content["traceback"]
+            elif kind == "execute_result":
+                self.value = content["data"]
             elif kind == "stream":
                 self.printed += content["text"]
             if until(message) or (kind == "status" and content["execution_state"] == "idle"):
@@ -82,7 +88,7 @@ async def kernel():
 
 
 async def test_reasoning_and_answer_grow_in_place_when_streamed(kernel, engine):
-    """Protects the reader's view: two outputs, each drawn again in its place, and the reasoning folded and complete."""
+    """Protects the reader's view: each output is drawn again in its place, but for what folds the reasoning out."""
     _, client = kernel
     source = START.format(model=engine.model, url=engine.base_url, max_tokens=MAX_TOKENS)
     cell = await Cell(client, source).read()
@@ -90,31 +96,70 @@ async def test_reasoning_and_answer_grow_in_place_when_streamed(kernel, engine):
     cell = await Cell(client, 'm = await display_stream(llm.astream("请解释相对论", enable_thinking=True))').read()
     assert (cell.error, cell.printed) == (None, "")
     places = list(dict.fromkeys(place for _, place, _ in cell.drawn))
-    reasoning, answer = ([data["text/html"] for _, place, data in cell.drawn if place == wanted] for wanted in places)
-    assert [kind for kind, _, _ in cell.drawn].count("display_data") == 2
-    assert reasoning[0].startswith("<details><summary>Thinking…</summary>")
-    assert re.match(r"<details><summary>Thought for \d+\.\d s</summary>", reasoning[-1])
-    assert reasoning[-1].endswith("分两点来回答。</div></details>")
+    switch, reasoning, answer = ([data["text/html"] for _, at, data in cell.drawn if at == place] for place in places)
+    assert [kind for kind, _, _ in cell.drawn].count("display_data") == 3
+    assert len(switch) == 1
+    assert "Thinking… 0 s" in reasoning[0]
+    assert re.search(r"Thought for \d+\.\d s", reasoning[-1])
+    assert reasoning[-1].endswith("分两点来回答。</div></div>")
     assert answer[-1].startswith("<p>相对论由爱因斯坦提出，分为两部分：</p>\n<ol>\n<li><strong>狭义相对论</strong>")
     cell = await Cell(client, "print(m.text[:6], m.chunk_position)").read()
     assert cell.printed == "相对论由爱因 last\n"
 
 
-async def test_server_stops_when_the_cell_is_interrupted(kernel, engine):
-    """Protects the server from a stop button that is one in name only: it writes only a part."""
+async def test_server_stops_and_the_answer_is_the_value_when_the_cell_is_interrupted(kernel, engine):
+    """Protects the server from a stop button that is one in name only, and what had arrived from being lost."""
     manager, client = kernel
     source = START.format(model=engine.model, url=engine.base_url, max_tokens=MAX_TOKENS)
     await Cell(client, source).read()
     before = await wait_until_idle(engine)
     endless = 'llm.astream("你好", enable_thinking=False, extra_body={"ignore_eos": True})'
-    cell = Cell(client, f"await display_stream({endless})")
+    cell = Cell(client, f"m = await display_stream({endless})")
     await cell.read(until=lambda message: message["msg_type"] == "display_data")
     await manager.interrupt_kernel()
     await cell.read()
-    assert cell.error in {"CancelledError", "KeyboardInterrupt"}
+    assert cell.error is None
+    assert cell.drawn[-1][2]["text/html"].endswith("<p><code>■ stopped</code></p>")
     assert await wait_until_idle(engine) - before < MAX_TOKENS
-    cell = await Cell(client, "print(llm._in_flight.in_flight)").read()
-    assert cell.printed == "0\n"
+    cell = await Cell(client, "print(m.text[:2], m.chunk_position, llm._in_flight.in_flight)").read()
+    assert cell.printed == "你好 None 0\n"
+
+
+async def test_dead_server_is_a_few_lines_when_asked(kernel):
+    """Protects the reader from 300 lines of LangChain's and httpx's frames: his line, the cause, and what to do."""
+    _, client = kernel
+    await Cell(client, START.format(model="q", url="http://127.0.0.1:9/v1", max_tokens=8)).read()
+    cell = await Cell(client, "x = 1\nmessage = await llm.ainvoke('Hi')").read()
+    assert cell.error == "Qwen3ConnectionError"
+    assert len(cell.traceback) <= 10
+    assert "line 2: message = await llm.ainvoke('Hi')" in "\n".join(cell.traceback)
+    assert "Nothing listens there" in "\n".join(cell.traceback)
+
+
+async def test_examination_shows_itself_as_it_goes_when_awaited(kernel, engine):
+    """Protects the reader's patience: the findings appear one after another, and the whole is the cell's value."""
+    _, client = kernel
+    source = START.format(model=engine.model, url=engine.base_url, max_tokens=MAX_TOKENS)
+    await Cell(client, source).read()
+    cell = await Cell(client, "await llm.adoctor()").read()
+    assert cell.error is None
+    rows = [data["text/html"].count("<tr>") for _, _, data in cell.drawn]
+    assert rows[:-1] == sorted(rows[:-1])
+    assert rows[-2] > 5
+    assert cell.drawn[-1][2]["text/html"].endswith("failed</p>")
+    assert cell.value["text/html"].count("<tr>") > 5
+
+
+async def test_model_is_one_readable_line_when_shown(kernel):
+    """Protects `llm` alone in a cell: its name, its server and what was set, and no key."""
+    _, client = kernel
+    await Cell(client, START.format(model="q", url="http://me:secret@127.0.0.1:9/v1", max_tokens=8)).read()
+    cell = await Cell(client, "llm").read()
+    shown = cell.value["text/plain"]
+    assert shown.startswith("ChatQwen3(model='q', base_url='http://")
+    assert "\n" not in shown
+    assert "secret" not in shown
+    assert len(shown) < 200
 
 
 async def test_quick_start_shows_the_outputs_it_has_when_run():
@@ -131,6 +176,6 @@ async def test_quick_start_shows_the_outputs_it_has_when_run():
 
 
 def read_outputs(cell):
-    """Return what a cell shows, without how long things took."""
+    """Return what a cell shows, without what is another in every run."""
     outputs = [output.get("data") or output.get("text") for output in cell.get("outputs", [])]
-    return SECONDS.sub("… s", json.dumps(outputs, ensure_ascii=False, sort_keys=True))
+    return CHANGING.sub("…", json.dumps(outputs, ensure_ascii=False, sort_keys=True))

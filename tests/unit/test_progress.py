@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import signal
+import subprocess
 import sys
 from typing import Any
 
@@ -133,6 +135,54 @@ async def test_progress_counts_failure_when_a_run_is_cancelled(screen: io.String
         with pytest.raises(asyncio.CancelledError):
             await task
     assert (progress.done, progress.failed) == (0, 1)
+
+
+class Terminal(io.StringIO):
+    """A terminal that is a string."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+@pytest.mark.parametrize(
+    ("file", "no_colour", "is_red"), [(Terminal, "", True), (Terminal, "1", False), (io.StringIO, "", False)]
+)
+def test_progress_is_red_when_an_input_failed(
+    file: type[io.StringIO], no_colour: str, is_red: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects long batches from failures that nobody sees, and log files and $NO_COLOR from colours."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_colour:
+        monkeypatch.setenv("NO_COLOR", no_colour)
+    screen = file()
+    with BatchProgress(total=2, file=screen) as progress:
+        Echo().batch(["hi", "bad"], config={"callbacks": [progress]}, return_exceptions=True)
+    assert ("\x1b[31m" in screen.getvalue()) is is_red
+
+
+BATCH = """
+import asyncio, signal, sys
+from langchain_core.runnables import RunnableLambda
+from langchain_qwen3 import BatchProgress
+
+async def wait(_):
+    signal.raise_signal(signal.SIGINT)
+    await asyncio.sleep(60)
+
+async def main():
+    with BatchProgress(total=1, disable=True) as progress:
+        await RunnableLambda(wait).abatch(["x"], config={"callbacks": [progress]})
+
+asyncio.run(main())
+"""
+
+
+def test_progress_leaves_no_traceback_when_ctrl_c_stops_the_batch() -> None:
+    """Protects the one who stops a batch: a word and the signal's status, not 50 lines of asyncio."""
+    run = subprocess.run([sys.executable, "-c", BATCH], capture_output=True, text=True, check=False)
+    assert run.stderr == "stopped\n"
+    assert run.returncode == -signal.SIGINT
 
 
 def test_progress_adds_no_tokens_when_usage_is_missing_or_repeated(screen: io.StringIO) -> None:

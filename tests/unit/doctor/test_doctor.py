@@ -380,9 +380,12 @@ def test_gives_a_finding_by_name():
         diagnosis["streaming"]
 
 
-def test_is_written_as_json_text_and_markdown():
-    """Protects `--json`, print() and notebooks: nothing is lost, and no sign of a server's breaks the table."""
+def test_is_written_as_json_text_and_html():
+    """Protects `--json`, print() and notebooks: nothing is lost, and no sign of a server's breaks the table.
+
+    HTML and not Markdown: in a server's words there may be a picture, whose address tells others what is asked.
+    """
     diagnosis = build_diagnosis(("reachable", "ok", ""), ("tools", "failed", "-x"))
     assert json.loads(json.dumps(diagnosis.to_dict()))["findings"][1]["flag"] == "-x"
     assert "✗ tools      a|b <think>\n" in str(diagnosis)
-    assert "| ✗ | tools | a\\|b &lt;think><br>→ -x |" in diagnosis._repr_markdown_()
+    assert "<tr><td>✗</td><td>tools</td><td>a|b &lt;think&gt;<br>→ -x</td></tr>" in diagnosis._repr_html_()

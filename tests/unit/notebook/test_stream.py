@@ -1,31 +1,16 @@
-"""Replies in a notebook: what may reach its outputs, and what becomes of the stream."""
+"""Replies in a notebook: what is drawn, and what becomes of the stream."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 
 import pytest
 from langchain_core.messages import AIMessageChunk
-from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from langchain_qwen3 import display_stream
-from langchain_qwen3.notebook import build_answer, build_reasoning, describe_end
-
-ATTACKS = [
-    "<script>alert(1)</script>",
-    "text <img src=x onerror=alert(1)> text",
-    "</div></details><svg onload=alert(1)>",
-    "[a](javascript:alert(1))",
-    "[a](JaVaScRiPt&colon;alert(1))",
-    "<javascript:alert(1)>",
-    "[a](data:text/html,<script>alert(1)</script>)",
-    "![a](https://example.org/?stolen)",
-    "![a](javascript:alert(1))",
-    '[a](https://example.org/"onmouseover="alert(1))',
-    '```"><script>\n</script>\n```',
-    "$<img src=x onerror=alert(1)>$",
-    "| <b>a</b> |\n|---|\n| <script>b</script> |",
-]
+from langchain_qwen3.notebook import stream as module
+from langchain_qwen3.notebook.html import build_markdown
 
 
 def think(text):
@@ -37,30 +22,6 @@ async def stream(*chunks):
     """Yield chunks as a model does."""
     for chunk in chunks:
         yield chunk
-
-
-@pytest.mark.parametrize("text", ATTACKS)
-def test_nothing_runs_or_is_fetched_when_the_model_writes_html(text):
-    """Protects from a model, or whoever wrote what it read, that runs scripts in the notebook or sends data out."""
-    made = {"p", "div", "details", "summary", "pre", "code", "table", "thead", "tbody", "tr", "th", "td", "a"}
-    for html in (build_answer(text), build_reasoning("Thinking…", text)):
-        tags = [piece.split(">")[0] for piece in html.split("<")[1:]]
-        assert {tag.split()[0].strip("/") for tag in tags} <= made
-        links = [tag for tag in tags if tag.startswith("a ")]
-        assert all(tag.startswith('a href="https://') and tag.count('"') == 2 for tag in links)
-
-
-@pytest.mark.parametrize("formula", [r"\(a_1 * b * c\)", r"\[ \frac{a}{b} \]", "$a_1*b*c$", "$$\na \\\\ *b*\n$$"])
-def test_formulas_arrive_whole_when_markdown_would_change_them(formula):
-    """Protects mathematics: Jupyter typesets what is between the signs, and Markdown takes backslashes and stars."""
-    assert build_answer(f"So {formula} holds.") == f"<p>So {formula} holds.</p>\n"
-
-
-def test_prices_and_code_stay_markdown_when_there_are_dollars():
-    """Protects texts about money and shells from being taken for formulas."""
-    assert build_answer("From $5 to *less* than $6, `$a` and `$b`") == (
-        "<p>From $5 to <em>less</em> than $6, <code>$a</code> and <code>$b</code></p>\n"
-    )
 
 
 async def test_reply_is_printed_once_when_there_is_no_notebook(capsys):
@@ -114,17 +75,6 @@ async def test_stream_is_closed_when_the_task_is_cancelled(capsys):
     assert capsys.readouterr().out == "so far\n"
 
 
-def test_calls_and_cuts_are_told_when_the_reply_ends():
-    """Protects the reader from taking half an answer or half a call for a whole one."""
-    message = AIMessageChunk(
-        "",
-        tool_calls=[tool_call(name="f", args={"a": 1, "b": "<b>"}, id="1")],
-        invalid_tool_calls=[invalid_tool_call(name="g", args='{"a', id="2", error="cut")],
-        response_metadata={"finish_reason": "length"},
-    )
-    assert describe_end(message) == ["→ f(a=1, b='<b>')", "✗ g: cut", "✗ cut: the limit on tokens was reached"]
-
-
 async def test_error_says_what_to_give_when_it_is_no_stream():
     """Protects from `display_stream(message)` and from a stream that was read before."""
     with pytest.raises(TypeError, match=r"stream: give it llm\.astream.* not a AIMessageChunk"):
@@ -160,13 +110,99 @@ async def test_error_names_the_extra_when_it_is_missing(missing, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == missing]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
-    build_answer.__globals__["_build_markdown"].cache_clear()
+    build_markdown.cache_clear()
     with pytest.raises(ImportError, match=r'pip install "langchain-qwen3-chat\[notebook\]"'):
         await display_stream(stream(AIMessageChunk("hello")))
 
 
 def test_package_is_imported_without_ipython_when_nobody_asks_for_it():
     """Protects the import time of everybody outside of notebooks."""
-    look = "import sys, langchain_qwen3; print({'IPython', 'markdown_it'} & set(sys.modules))"
+    look = "import sys, langchain_qwen3; print({'IPython', 'markdown_it', 'pygments'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
+
+
+class Page:
+    """The outputs of a notebook's cell, in the place of IPython's.
+
+    Attributes:
+        drawn: Every drawing, as place and HTML.
+    """
+
+    redraws = True
+    is_empty = False
+
+    def __init__(self):
+        self.drawn = []
+
+    def put(self, place, html_text, _plain):
+        """Draw an output."""
+        self.drawn.append((place, html_text))
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """A notebook's page."""
+    page = Page()
+    monkeypatch.setattr(module, "Outputs", lambda: page)
+    return page
+
+
+async def test_what_folds_the_reasoning_out_is_drawn_alike_when_the_reasoning_grows(page, monkeypatch):
+    """Protects the reader of a long thought: what he opened is never replaced, for a notebook would fold it."""
+    monkeypatch.setattr(module, "_SECONDS_BETWEEN_UPDATES", 0)
+    monkeypatch.setattr(module, "_PAUSE_PER_DRAWING", 0)
+    await display_stream(stream(think("one "), think("two"), AIMessageChunk("yes")))
+    switches = {html for place, html in page.drawn if place == "switch"}
+    texts = [html for place, html in page.drawn if place == "reasoning"]
+    assert len(switches) == 1
+    assert "Thinking… 0 s" in texts[0]
+    assert "Thought for" in texts[-1]
+    assert "one two" in texts[-1]
+
+
+async def test_answer_is_the_value_when_the_stop_button_is_pressed(page):
+    """Protects what came of a stopped reply: it is returned, with one line below it, and the cell goes on."""
+
+    async def write_on():
+        yield AIMessageChunk("so far")
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.Event().wait()
+
+    task = asyncio.current_task()
+    handler = signal.signal(signal.SIGINT, lambda *_: task.cancel())  # as a kernel has it
+    try:
+        message = await display_stream(write_on())
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert (message.text, message.chunk_position) == ("so far", None)
+    assert page.drawn[-1] == ("answer", "<p>so far</p>\n<p><code>■ stopped</code></p>")
+    assert task.cancelling() == 0
+
+
+@pytest.mark.usefixtures("page")
+async def test_cancelling_is_passed_on_when_it_is_no_stop_button():
+    """Protects timeouts round a reply: they end it as they do everywhere."""
+
+    async def hang():
+        yield AIMessageChunk("so far")
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(display_stream(hang()), 0.05)
+
+
+@pytest.mark.usefixtures("page")
+async def test_drawing_costs_what_the_length_is_when_a_reply_grows(monkeypatch):
+    """Protects long replies: chunks are added up when they are drawn, and not one by one."""
+    sizes = []
+    add = AIMessageChunk.__add__
+    monkeypatch.setattr(AIMessageChunk, "__add__", lambda one, other: (sizes.append(len(one.text)), add(one, other))[1])
+    monkeypatch.setattr(module, "_SECONDS_BETWEEN_UPDATES", 3600)
+    costs = []
+    for count in (100, 1000):
+        sizes.clear()
+        message = await display_stream(stream(*(AIMessageChunk("word ") for _ in range(count))))
+        assert message.text == "word " * count
+        costs.append(sum(sizes) + count)
+    assert costs[1] <= 12 * costs[0]

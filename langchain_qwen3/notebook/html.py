@@ -1,0 +1,128 @@
+"""Texts of a model as HTML that is made here, and runs and fetches nothing.
+
+What a model writes is untrusted, and a notebook runs the HTML and the `javascript:` links of its outputs. So tags are
+escaped, such links are left out, and pictures are links: a picture's address can carry the conversation away. As
+`text/markdown` all that would be up to the notebook, and Jupyter lets it run.
+"""
+
+import html
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from langchain_core.messages import AIMessage
+
+from langchain_qwen3._visible import make_visible
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_inline import StateInline
+
+_MATH: Final = re.compile(
+    r"\\\(.{1,2000}?\\\) | \\\[.{1,2000}?\\\] | \$\$.{1,2000}?\$\$ | \$(?!\s)[^$`\n]{1,2000}?(?<!\s)\$(?!\d)",
+    re.DOTALL | re.VERBOSE,
+)
+_REASONING_STYLE: Final = "white-space: pre-wrap; opacity: .75; border-left: 3px solid #8888; padding-left: .8em"
+
+
+def build_switch(name: str) -> str:
+    """Return what folds the reasoning out. It is drawn once, so it stays as the reader leaves it.
+
+    The text that it folds, from `build_reasoning`, is another output, which is drawn again as it grows; a notebook
+    would fold an output that is replaced. Where styles are taken out, the text is simply there.
+
+    Args:
+        name: Of both, the same and of no other reply on the page.
+    """
+    rules = f".{name} {{display: none}} body:has(#{name}[open]) .{name} {{display: block}}"
+    return f'<style>{rules}</style><details id="{name}"><summary>Reasoning</summary></details>'
+
+
+def build_reasoning(name: str, title: str, reasoning: str) -> str:
+    """Return how long the thinking takes, and below it the text to the letter, which `build_switch` folds out."""
+    text = html.escape(make_visible(reasoning))
+    return (
+        f'<div style="opacity: .75">{html.escape(title)}</div>'
+        f'<div class="{name}"><div style="{_REASONING_STYLE}">{text}</div></div>'
+    )
+
+
+def build_answer(text: str) -> str:
+    """Return a Markdown text as HTML that runs and fetches nothing."""
+    return str(build_markdown().render(make_visible(text)))
+
+
+def build_line(text: str) -> str:
+    """Return a line that is no answer."""
+    return f"<p><code>{html.escape(make_visible(text))}</code></p>"
+
+
+def describe_end(message: AIMessage) -> list[str]:
+    """Return a line for each tool call, for each that was cut, and for an answer that was."""
+    lines = []
+    for call in message.tool_calls:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
+        lines.append(f"→ {call['name']}({arguments})")
+    lines += [f"✗ {call['name']}: {call['error']}" for call in message.invalid_tool_calls]
+    if message.response_metadata.get("finish_reason") == "length":
+        lines.append("✗ cut: the limit on tokens was reached")
+    return lines
+
+
+@cache
+def build_markdown() -> "MarkdownIt":
+    """Return the parser.
+
+    Raises:
+        ImportError: The extra `notebook` is not installed.
+    """
+    from markdown_it import MarkdownIt
+
+    # Without the rule `image` a picture is a link.
+    parser = (
+        MarkdownIt("commonmark", {"html": False, "highlight": _highlight})
+        .enable(["table", "strikethrough"])
+        .disable("image")
+    )
+    parser.inline.ruler.before("escape", "math", _keep_math)
+    return parser
+
+
+def _keep_math(state: "StateInline", silent: bool) -> bool:
+    """Leave formulas as they are: Jupyter typesets them, and Markdown would take their backslashes away."""
+    if (formula := _MATH.match(state.src, state.pos)) is None:
+        return False
+    if not silent:
+        state.pending += formula[0]
+    state.pos = formula.end()
+    return True
+
+
+def _highlight(code: str, language: str, _: str) -> str:
+    """Return code in colours, or as it is where its language is not known."""
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
+
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return html.escape(code)
+    return "".join(_paint(str(kind).removeprefix("Token."), text) for kind, text in lexer.get_tokens(code))
+
+
+def _paint(kind: str, text: str) -> str:
+    style = next((style for prefix, style in _CODE_STYLES.items() if kind.startswith(prefix)), "")
+    return f'<span style="{style}">{html.escape(text)}</span>' if style else html.escape(text)
+
+
+_CODE_STYLES: Final = {
+    "Comment": "color: #808080; font-style: italic",
+    "Keyword": "color: #8f65d8",
+    "Operator.Word": "color: #8f65d8",
+    "Name.Builtin": "color: #2f86c5",
+    "Name.Class": "color: #2f86c5; font-weight: bold",
+    "Name.Function": "color: #2f86c5; font-weight: bold",
+    "Literal.Number": "color: #b8681f",
+    "Literal.String": "color: #2e8b57",
+}
+"""Pygments' kinds of tokens, in colours that can be read on light and on dark."""

@@ -1,0 +1,208 @@
+"""A reply shown in a notebook while it streams."""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from time import perf_counter
+from types import FrameType
+from typing import Final
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+from langchain_qwen3._visible import make_visible
+from langchain_qwen3.notebook.html import (
+    build_answer,
+    build_line,
+    build_markdown,
+    build_reasoning,
+    build_switch,
+    describe_end,
+)
+from langchain_qwen3.notebook.output import Outputs
+
+_SECONDS_BETWEEN_UPDATES: Final = 0.05
+# Long answers take long to draw: at most a fifth of the time goes there, or the stream would be read late.
+_PAUSE_PER_DRAWING: Final = 4
+
+
+async def display_stream(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMessageChunk]) -> AIMessageChunk:
+    """Show a reply in the notebook while it streams, and return the whole of it.
+
+    Reasoning folds out, while it lasts as well, and has its seconds; the answer is Markdown, tool calls are listed at
+    the end. The cell's stop button closes the stream, which makes the server stop, and what had arrived is returned:
+    its `chunk_position` is not `"last"`. Any other way to cancel closes the stream and raises. In a terminal, where
+    nothing can be drawn again, the reply is printed when it is complete.
+
+    Example:
+        ```python
+        message = await display_stream(llm.astream("你是谁?", enable_thinking=True))
+        ```
+
+    Args:
+        stream: What `llm.astream(…)` returns, or `llm.stream(…)`; it is closed in any case.
+
+    Returns:
+        The sum of the chunks, equal to what `ainvoke` returns.
+
+    Raises:
+        ImportError: The extra `notebook` is not installed.
+        TypeError: `stream` is no stream.
+        ValueError: The stream is empty, such as one that was read before.
+    """
+    if not isinstance(stream, AsyncIterator | Iterator):
+        raise TypeError(f"stream: give it llm.astream(…) or llm.stream(…), not a {type(stream).__name__}")
+    async with aclosing(_read(stream)) as chunks:
+        screen = _Screen()
+        with _watch_stop(screen) as is_stopped:
+            clock = asyncio.ensure_future(_tick(screen))
+            try:
+                async for chunk in chunks:
+                    screen.show(chunk)
+            except asyncio.CancelledError:
+                if not is_stopped():
+                    raise
+                if task := asyncio.current_task():
+                    task.uncancel()
+                screen.end("■ stopped")
+                return screen.message or AIMessageChunk(content="")
+            finally:
+                clock.cancel()
+                screen.end()
+    if screen.message is None:
+        raise ValueError("stream: it is empty; a stream can be read only once, make a new one with llm.astream(…)")
+    return screen.message
+
+
+async def _read(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMessageChunk]) -> AsyncGenerator[AIMessageChunk]:
+    try:
+        if isinstance(stream, AsyncIterator):
+            async for chunk in stream:
+                yield chunk
+        else:
+            for chunk in stream:
+                yield chunk
+                await asyncio.sleep(0)  # the stop button cancels at an await
+    finally:
+        if aclose := getattr(stream, "aclose", None):
+            await aclose()
+        elif close := getattr(stream, "close", None):
+            close()
+
+
+@contextmanager
+def _watch_stop(screen: "_Screen") -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether a task was cancelled by the stop button, which a kernel gets as SIGINT."""
+    handler = signal.getsignal(signal.SIGINT)
+    is_pressed = False
+    if not screen.redraws or handler is None or isinstance(handler, int):
+        yield lambda: False
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal is_pressed
+        is_pressed = True
+        handler(number, frame)
+
+    try:
+        signal.signal(signal.SIGINT, note)
+    except ValueError:  # not the main thread, which alone has handlers
+        yield lambda: False
+        return
+    try:
+        yield lambda: is_pressed
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+async def _tick(screen: "_Screen") -> None:
+    while True:
+        await asyncio.sleep(1)
+        screen.tick()
+
+
+class _Screen:
+    """The outputs of a reply: what folds the reasoning out, the reasoning, the answer.
+
+    Attributes:
+        message: The sum of the chunks that were drawn.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._outputs = Outputs()
+            build_markdown()
+        except ImportError as error:
+            raise ImportError('display_stream needs the extra: pip install "langchain-qwen3-chat[notebook]"') from error
+        self.redraws = self._outputs.redraws
+        self.message: AIMessageChunk | None = None
+        self._name = f"qwen3-{uuid4().hex}"
+        self._pending: list[AIMessageChunk] = []
+        self._started_at = self._next_at = perf_counter()
+        self._thought_for: float | None = None
+        self._ended = False
+
+    def show(self, chunk: AIMessageChunk) -> None:
+        """Take a chunk, and draw what has arrived unless that was done a moment ago."""
+        now = perf_counter()
+        self._pending.append(chunk)
+        if self._thought_for is None and chunk.text:
+            self._thought_for = now - self._started_at
+        if self.redraws and now >= self._next_at:
+            self._draw()
+            if not self._outputs.is_empty:  # the first of the text is drawn at once
+                done_at = perf_counter()
+                self._next_at = done_at + max(_SECONDS_BETWEEN_UPDATES, _PAUSE_PER_DRAWING * (done_at - now))
+
+    def tick(self) -> None:
+        """Draw the seconds of a thinking that lasts."""
+        if self.redraws and self._thought_for is None and not self._ended:
+            self._draw()
+
+    def end(self, *notes: str) -> None:
+        """Draw the reply as it stands, with its calls and the notes; once."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._thought_for is None:
+            self._thought_for = perf_counter() - self._started_at
+        self._draw(notes)
+
+    def _draw(self, notes: tuple[str, ...] = ()) -> None:
+        self._add_up()
+        if self.message is None:
+            if notes:
+                self._outputs.put("answer", "".join(map(build_line, notes)), "\n".join(notes))
+            return
+        if reasoning := _read_reasoning(self.message):
+            self._draw_reasoning(reasoning)
+        plain = str(self.message.text)
+        answer = build_answer(plain) if plain else ""
+        # Until the end a call's arguments are a guess at what is still to come.
+        lines = [*describe_end(self.message), *notes] if self._ended else []
+        if answer or lines:
+            text = make_visible("\n".join([plain, *lines]).lstrip("\n"))
+            self._outputs.put("answer", answer + "".join(map(build_line, lines)), text)
+
+    def _draw_reasoning(self, reasoning: str) -> None:
+        if self._thought_for is None:
+            title = f"Thinking… {perf_counter() - self._started_at:.0f} s"
+        else:
+            title = f"Thought for {self._thought_for:.1f} s"
+        if self.redraws:
+            self._outputs.put("switch", build_switch(self._name), "Reasoning")
+        text = f"{title}\n{make_visible(reasoning)}"
+        self._outputs.put("reasoning", build_reasoning(self._name, title, reasoning), text)
+
+    def _add_up(self) -> None:
+        """Add the chunks since the last drawing, at once: one by one, each would copy all before it."""
+        parts = [*([] if self.message is None else [self.message]), *self._pending]
+        if parts:
+            self.message = parts[0] + parts[1:]
+        self._pending = []
+
+
+def _read_reasoning(message: AIMessage) -> str:
+    blocks = message.content_blocks
+    return "".join(block.get("reasoning", "") for block in blocks if block["type"] == "reasoning")
