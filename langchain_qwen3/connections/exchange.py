@@ -52,13 +52,12 @@ class Answer(NamedTuple):
 
 
 class Reader(Progress, Protocol):
-    """What reads a stream.
+    """What reads a stream."""
 
-    Attributes:
-        done: `[DONE]` was read.
-    """
-
-    done: bool
+    @property
+    def done(self) -> bool:
+        """Whether nothing more is to come: `[DONE]` was read, or what stands for it."""
+        raise NotImplementedError
 
     @property
     def ended(self) -> bool:

@@ -57,6 +57,11 @@ def read_details(details: Any) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
+def says_something(delta: Mapping[str, Any] | None) -> bool:
+    """Whether a delta holds more than the role."""
+    return delta is not None and any(value for key, value in delta.items() if key != "role")
+
+
 class KeptFields:
     """Joins the kept fields of a stream's deltas to what a whole message has."""
 

@@ -11,17 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from time import perf_counter
 from typing import Any
 
-from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCallChunk
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
 from langchain_qwen3.reply.body import read_lines, refuse_other_shapes
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
-from langchain_qwen3.reply.ending import is_finished, read_reason
+from langchain_qwen3.reply.ending import StreamEnd
+from langchain_qwen3.reply.fields import says_something
 from langchain_qwen3.reply.metadata import (
     build_timing,
     read_choice_metadata,
@@ -34,8 +34,6 @@ from langchain_qwen3.reply.sse import SseReader
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
 _PER_CHUNK = ("logprobs", "token_ids")  # of a choice; they come in pieces, too
-_PATIENCE = 2
-"""Heartbeats after the model's end until the stream counts as over: nothing but `[DONE]` is missing then."""
 
 
 class StreamReader:
@@ -45,8 +43,6 @@ class StreamReader:
         options: What the request asked for.
 
     Attributes:
-        done: True once nothing more is to come: `[DONE]` was read, or the usage that follows the model's end.
-        finish_reason: Why the model ended, None while it has not.
         usage: The newest usage; servers count up, so it replaces the one before and is never added to it.
         first_token_at: Clock reading at the first chunk with text or calls, None before.
     """
@@ -59,16 +55,13 @@ class StreamReader:
         self._choice = ChoiceReader(options)
         self._closed = False  # the choice is
         self._index: int | None = None  # the choice's; None before the first one
-        self._over = False  # the model said why it ended, and no text followed
-        self._heartbeats = 0  # since then
         self._noted: list[Mapping[str, Any]] = []
         self._choice_metadata: dict[str, Any] = {}
         # What was given out, for a partial message. Chunks would cost ten times the memory, and the collector's time.
         self._reasoning: list[str] = []
         self._content: list[str] = []
         self._calls: list[ToolCallChunk] = []
-        self.done = False
-        self.finish_reason: str | None = None
+        self._end = StreamEnd()
         self.usage: Mapping[str, Any] | None = None
         self.first_token_at: float | None = None
         self._chunks = 0
@@ -88,7 +81,7 @@ class StreamReader:
         if isinstance(events, tuple):  # one whole event, as engines send them
             chunk = self._feed(events[0])
             return () if chunk is None else (chunk,)
-        if self._over:
+        if self._end.over:
             return self._feed_late(events)
         return self._feed_all(events)
 
@@ -102,7 +95,11 @@ class StreamReader:
         chunks = [*self._feed_all(self._events.close())]
         if self._events.stray and not self._noted:  # a whole reply in place of a stream, or an HTML page
             chunks += self._feed_all(read_lines(self._events.stray, self._response))
-        self._check_end()
+        if self._index is None and self._end.done:
+            raise BadReplyError("the stream has no choices", response=self._response)
+        said = bool(self._content or self._calls or self._choice.holds)
+        if problem := self._end.find_problem(self._options, said=said):
+            raise StreamCutError(problem, response=self._response)
         with refuse_other_shapes(self._response):
             chunks.append(self._finish())
         if self._options.habits is not None:
@@ -144,26 +141,19 @@ class StreamReader:
         return 0 if self.first_token_at is None else self._chunks
 
     @property
+    def done(self) -> bool:
+        """True once nothing more is to come."""
+        return self._end.done
+
+    @property
     def ended(self) -> bool:
         """True once the model said why it ended, and no text came after that."""
-        return self._over
+        return self._end.over
 
-    def _check_end(self) -> None:
-        """Raise unless the stream came to its end."""
-        if self._index is None and self.done:
-            raise BadReplyError("the stream has no choices", response=self._response)
-        if self._over or (self.done and self.finish_reason is not None):
-            return
-        if not self.done:
-            text = "the stream ended without a finish_reason and without [DONE]"
-            if self.finish_reason is not None:
-                text = "the stream ended without [DONE], in the text that came after a finish_reason"
-            raise StreamCutError(text, response=self._response)
-        said = self._content or self._calls or self._choice.holds
-        habits = self._options.habits
-        if self._options.finishes or not said or (habits is not None and habits.finishes):
-            # llama-cpp-python ends a stream so that another request interrupted.
-            raise StreamCutError("the stream ended without a finish_reason: it was broken off", response=self._response)
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the model ended, None while it has not."""
+        return self._end.reason
 
     def _read_opening(self) -> bool | None:
         """Return whether the reply began inside the thinking; a tag that was shown as text tells it, too."""
@@ -175,16 +165,15 @@ class StreamReader:
         """Take what comes after the model's end; heartbeats alone mean that no `[DONE]` will follow."""
         late = [*events]
         if not late and self._events.between:
-            self._heartbeats += 1
+            self._end.take_heartbeat()
         yield from self._feed_all(late)
-        self.done = self.done or self._heartbeats >= _PATIENCE
 
     def _feed_all(self, events: Iterable[Any]) -> Iterator[ChatGenerationChunk]:
         for event in events:
             chunk = self._feed(event)
             if chunk is not None:
                 yield chunk
-        self.done = self.done or self._events.done
+        self._end.done = self._end.done or self._events.done
         if (failure := self._events.failure) is not None:
             raise BadReplyError(str(failure), response=self._response, body=failure.raw) from failure
 
@@ -204,8 +193,8 @@ class StreamReader:
                 self.usage = usage
             if choice.get("finish_reason"):
                 self._take_end(event, choice)
-            elif self._over:
-                self._take_late(event, delta)
+            elif self._end.over:
+                self._end.take_late(delta, usage)
             info: dict[str, Any] | None = None
             if choice.get("logprobs") or choice.get("token_ids"):
                 info = {key: choice[key] for key in _PER_CHUNK if choice.get(key)}
@@ -215,20 +204,10 @@ class StreamReader:
 
     def _take_end(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
         self._raise_error(event)
-        self._over = True
-        reason = read_reason(choice)
-        if self.finish_reason is None or is_finished(self.finish_reason):
-            self.finish_reason = reason  # Xinference follows `length` by `stop`
+        self._end.take_reason(choice)
         self._noted.append(event)
         metadata = read_choice_metadata(choice)
         self._choice_metadata = {key: value for key, value in metadata.items() if key not in _PER_CHUNK}
-
-    def _take_late(self, event: Mapping[str, Any], delta: Mapping[str, Any] | None) -> None:
-        """Take a delta after the model's end: the usage, or text that shows that it was no end."""
-        if _says_something(delta):
-            self._over = False  # some servers write `stop` on every piece of the reasoning
-        elif event.get("usage"):
-            self.done = True
 
     def _feed_other(self, event: Any) -> ChatGenerationChunk | None:
         """Take an event without a delta: usage, metadata, a keep-alive, a whole reply or an error."""
@@ -238,15 +217,15 @@ class StreamReader:
             return self._feed({**event, "choices": [{**choice, "delta": choice.get("message")}]})
         if usage := event.get("usage"):
             self.usage = usage
-            self.done = self._over
+            self._end.take_late(None, usage)
         self._noted.append(event)
         return None
 
     def _take_index(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
         """Take the index of a choice: some servers count their chunks by it, so one that only grows means nothing."""
         index = choice.get("index") or 0
-        if self._index is not None and (index < self._index or self._over):
-            if not _says_something(choice["delta"]):
+        if self._index is not None and (index < self._index or self._end.over):
+            if not says_something(choice["delta"]):
                 return
             text = "the stream has several choices, but a LangChain stream is one message: n must be 1"
             raise BadReplyError(text, response=self._response)
@@ -310,18 +289,3 @@ class StreamReader:
         if self._options.include_headers and self._response is not None:
             metadata["headers"] = dict(self._response.headers)
         return metadata
-
-
-def _says_something(delta: Mapping[str, Any] | None) -> bool:
-    return delta is not None and any(value for key, value in delta.items() if key != "role")
-
-
-def read_streamed_response(response: Any, options: ReplyOptions) -> ChatResult:
-    """Return the result of an event stream that was read to its end.
-
-    Raises:
-        Qwen3Error: As `StreamReader`.
-    """
-    reader = StreamReader(options)
-    reader.begin(response)
-    return generate_from_stream(iter([*reader.read(response.content), *reader.end()]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
@@ -21,6 +22,7 @@ from langchain_qwen3.reply.metadata import (
     read_usage,
 )
 from langchain_qwen3.reply.reasoning import CLOSE_TAG, find_leaked_tag
+from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
 if TYPE_CHECKING:
@@ -37,9 +39,7 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
     """
     if is_event_stream(response.content):
         # Some gateways stream whatever was asked for, under any label.
-        from langchain_qwen3.reply.stream import read_streamed_response
-
-        return read_streamed_response(response, options)
+        return _read_streamed(response, options)
     body = read_body(response.content, response)
     with refuse_other_shapes(response, body):
         usage = body.get("usage")
@@ -49,6 +49,13 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
             metadata["headers"] = dict(response.headers)
         generations = [_read_choice(choice, options, usage) for choice in body["choices"]]
     return ChatResult(generations=generations, llm_output=metadata)
+
+
+def _read_streamed(response: Any, options: ReplyOptions) -> ChatResult:
+    """Return the result of an event stream that was read to its end."""
+    reader = StreamReader(options)
+    reader.begin(response)
+    return generate_from_stream(iter([*reader.read(response.content), *reader.end()]))
 
 
 def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mapping[str, Any] | None) -> ChatGeneration:

@@ -170,7 +170,7 @@ def no_done(ask: Ask) -> list[Step]:
 
 
 def no_finish(ask: Ask) -> list[Step]:
-    """A stream that ends with `[DONE]` but no finish reason: complete."""
+    """A stream that ends with `[DONE]` but no finish reason, of a server that gives one: cut."""
     return write_stream(build_events(ask)[:-2])
 
 

@@ -102,7 +102,7 @@ OUTCOMES = [
     ("close_after", RIGHT, RIGHT),
     ("compressed", RIGHT, RIGHT),
     ("no_done", None, RIGHT),
-    ("no_finish", None, RIGHT),
+    ("no_finish", None, StreamCutError),
     ("huge 1", None, "more"),
     ("sse_forms crlf", None, RIGHT),
     ("sse_forms cr", None, RIGHT),

@@ -25,7 +25,7 @@ EVENTS = [
     b'data: {"choices": [{"index": 0, "delta": {"content": "%d %b"}}]}\n\n' % (n, b"\xe6\x9c\x88" * n)
     for n in range(12)
 ]
-END = b"data: [DONE]\n\n"
+END = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
 
 pytestmark = pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 
