@@ -16,7 +16,7 @@ RUFF_FILES := . --extend-exclude ".venv-*"
 PYTEST := -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest test-oldest test-slow test-all soak fuzz bench record pictures integration-vllm docs dist lint \
+.PHONY: help demo test test-newest test-oldest test-slow test-all soak fuzz bench record pictures integration-vllm servers docs dist lint \
 	types format clean
 
 help: ## This list
@@ -58,6 +58,9 @@ pictures: .venv/dev .venv/slow ## The pictures of the documentation, each from a
 
 integration-vllm: .venv/dev ## LangChain's suite live on vLLM at $$VLLM_BASE_URL ($$VLLM_API_KEY, $$VLLM_MODEL)
 	$(BIN)/python -m pytest -m vllm tests/integration/test_vllm.py $(PYTEST_ARGS)
+
+servers: .venv/dev ## Real servers in environments of their own: LangChain's suite and the doctor on each; ARGS="ms-swift" for one
+	$(BIN)/python tools/live_servers.py $(ARGS)
 
 docs: .venv/docs ## The documentation, built strictly into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q

@@ -59,7 +59,7 @@ def serve_vllm(python: str, flags: list[str]) -> Iterator[str]:
     command = [python, "-m", "vllm.entrypoints.openai.api_server", *(word for row in settings.items() for word in row)]
     command += ["--enforce-eager", "--enable-prompt-tokens-details", *flags]
     for_the_cpu = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    server = subprocess.Popen(command, cwd=ROOT, env=for_the_cpu | os.environ, start_new_session=True)  # noqa: S603
+    server = subprocess.Popen(command, cwd=ROOT, env=for_the_cpu | os.environ, start_new_session=True)
     try:
         wait_until_healthy(server, f"http://127.0.0.1:{port}/health")
         yield f"http://127.0.0.1:{port}/v1"
@@ -87,7 +87,7 @@ def main() -> int:
     """Start the servers and run the tests of the cassettes against them."""
     python = os.getenv("VLLM_PYTHON")
     if python and not (ROOT / TINY_QWEN3 / "hf" / "model.safetensors").exists():
-        subprocess.run([python, ROOT / TINY_QWEN3 / "hf_weights.py"], check=True)  # noqa: S603
+        subprocess.run([python, ROOT / TINY_QWEN3 / "hf_weights.py"], check=True)
     gguf = ROOT / TINY_QWEN3 / "qwen3-tiny-f16.gguf"
     with contextlib.ExitStack() as servers:
         urls = {}
@@ -100,7 +100,7 @@ def main() -> int:
             urls[dialect] = servers.enter_context(server).base_url
         command = [sys.executable, "-m", "pytest", *OPTIONS, *TESTS, *sys.argv[1:]]
         env = os.environ | {"RECORD_FROM": json.dumps(urls)}
-        return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode  # noqa: S603
+        return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`docs/servers.md` says what the rows of `langchain_qwen3.servers.dialects` say."""
+"""`docs/servers.md` says what the rows of `langchain_qwen3.servers.dialects` say, and what live servers showed."""
 
 import runpy
 from pathlib import Path
@@ -30,3 +30,43 @@ def test_start_line_has_the_flags_when_a_row_names_them(row: Dialect) -> None:
     wanted = [row.flags[what] for what in ("reasoning", "tools", "connections") if what in row.flags]
     flags = [flag for text in wanted for flag in text.split(" (")[0].split() if flag.startswith("--")]
     assert all(flag in row.start for flag in flags)
+
+
+@pytest.fixture(scope="module")
+def live() -> dict[str, Any]:
+    """The script that brings real servers up."""
+    return runpy.run_path(str(DOCS.parent / "tools" / "live_servers.py"))
+
+
+def test_live_table_keeps_other_rows_when_a_server_is_run_again(live: dict[str, Any]) -> None:
+    """Protects results of servers that take long to install from those that do not."""
+    begin, end = live["MARKERS"]
+    page = f"before\n{begin}\n\n{end}\nafter"
+    counts = {"ChatQwen3": (35, 5, 10), "ChatOpenAI": (26, 13, 11)}
+    for title, version in (("Xinference", "4.1.0"), ("LiteLLM, in front", "1.0"), ("Xinference", "4.2.0")):
+        page = live["write_table"](page, live["Result"](title, version, "xinference", counts, {}, ["tools"]))
+    assert page.count("| Server |") == page.count("| --- | --- | --- | --- | --- |") == 1
+    assert "| Xinference 4.2.0 | xinference | 35 / 5 / 10 | 26 / 13 / 11 | tools |" in page
+    assert "4.1.0" not in page
+    assert "| LiteLLM 1.0, in front |" in page
+    assert page.startswith("before\n")
+    assert page.endswith("\nafter")
+
+
+def test_live_table_has_known_servers_when_read(live: dict[str, Any]) -> None:
+    """Protects readers from results that nobody can make again."""
+    begin, end = live["MARKERS"]
+    page = (DOCS / "servers.md").read_text(encoding="utf-8")
+    rows = page.partition(begin)[2].partition(end)[0].strip().splitlines()[2:]
+    names = tuple(f"| {server.title.partition(',')[0]} " for server in live["SERVERS"].values())
+    assert all(row.startswith(names) for row in rows)
+
+
+@pytest.mark.parametrize("name", ["litellm", "nginx"])
+def test_start_line_is_a_command_when_a_live_server_is_started(live: dict[str, Any], name: str, tmp_path: Path) -> None:
+    """Protects the start lines of gateways, whose configuration is written on the way."""
+    command = live["SERVERS"][name].command(Path("/env/bin"), 1234, tmp_path, "http://127.0.0.1:9/v1")
+    assert all(isinstance(word, str) for word in command)
+    (config,) = tmp_path.iterdir()
+    assert "http://127.0.0.1:9/v1" in config.read_text()
+    assert str(config) in command
