@@ -3,15 +3,14 @@
 import json
 import re
 import threading
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from tests.support.browser import PHONE, launch_browser, open_page
 from tests.support.chat_page import ENDLESS, run_app
 from tests.support.engine_work import wait_until_idle
+from tests.support.in_turns import InTurns
 from tests.support.scripted import Scripted, write_call
-from tests.support.web import WebHandler, WebServer
 
 WATCH_FOLDS = """
 window.folds = [];
@@ -230,37 +229,6 @@ async def test_question_is_asked_anew_when_it_is_edited_or_retried(browser):
 def texts(body):
     """Return what was said in a request."""
     return [message["content"] for message in body["messages"]]
-
-
-class InTurnsHandler(WebHandler, BaseHTTPRequestHandler):
-    """Streams each delta when the one before it was read, and waits where it is told to."""
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.end_headers()
-        for piece in self.owner.pieces:
-            if isinstance(piece, threading.Event):
-                piece.wait(20)
-            else:
-                self.wfile.write(write_event(piece))
-        self.wfile.write(write_event({}, "stop") + b"data: [DONE]\n\n")
-
-
-class InTurns(WebServer):
-    """A server whose one reply comes in these pieces; an event among them holds it."""
-
-    handler = InTurnsHandler
-
-    def __init__(self, pieces):
-        self.pieces = pieces
-
-
-def write_event(delta, reason=None):
-    """Return a delta as an event."""
-    choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    return b"data: %s\n\n" % json.dumps({"id": "1", "object": "chat.completion.chunk", "choices": [choice]}).encode()
 
 
 @pytest.mark.slow
