@@ -97,7 +97,7 @@ clean: ## Remove the environments and every cache
 	@touch $@
 
 .venv/dev: .venv/uv pyproject.toml
-	$(UV) pip install -q -p $(BIN)/python -e $(EXTRAS) --group test --group lint
+	$(UV) pip install -q -p $(BIN)/python -e $(EXTRAS) --group test --group agents --group lint
 	@touch $@
 
 .venv/slow: .venv/dev
