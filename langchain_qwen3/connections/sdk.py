@@ -80,7 +80,7 @@ class _OwnClient:
         body = None if retries_taken or not self._is_shared else _dump_plain(options)
         if body is None:
             return super()._build_request(options, retries_taken=retries_taken)  # type: ignore[misc]  # the SDK's
-        source = (self._base_url, options.url, self.api_key, self.timeout, options.timeout)
+        source = (self.base_url, options.url, self.api_key, self.timeout, options.timeout)
         template = self._template
         if template is None or template.source != source:
             request = super()._build_request(options)  # type: ignore[misc]  # the SDK's
