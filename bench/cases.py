@@ -6,6 +6,7 @@ from typing import Literal
 Kind = Literal["stream", "calls", "construct", "import", "memory"]
 OURS = ("ChatQwen3 (httpx)", "ChatQwen3 (aiohttp)")
 MAIN = (*OURS, "ChatOpenAI", "ChatLlama")
+SYNC = (OURS[0], "ChatOpenAI", "ChatLlama")
 MODELS = (*MAIN, "ChatQwen", "ChatDeepSeek")
 FLOORS = ("httpx2 + json", "socket + orjson")
 WITH_FLOORS = (*MAIN, *FLOORS)
@@ -35,6 +36,7 @@ class Case:
         history: Messages sent with each request.
         interval_ms: Pause between two events of a paced stream; 0: the whole stream is written at once.
         wire: Whose events are replayed.
+        sync: Calls without an event loop: `stream`, `invoke` where one is in flight, else `batch` in threads.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Case:
     history: int = 1
     interval_ms: float = 0.0
     wire: str = "vllm"
+    sync: bool = False
 
     @property
     def unit(self) -> str:
@@ -77,6 +80,21 @@ _ROWS = (
     Case("construct-200", "200 models built", "construct", 200),
     Case("import", "import of the package", "import", 1, (OURS[0], *MODELS[2:])),
     Case("memory", "200 open streams, memory", "memory", 200),
+    Case("sync-stream-2000", "sync stream of 2,000 chunks", "stream", 2000, SYNC, repeats=2, sync=True),
+    Case("sync-invoke", "500 sync invokes, one after another", "calls", 500, SYNC, sync=True),
+    Case("sync-batch-x32", "sync batch of 1,000 calls, 32 in flight", "calls", 1000, SYNC, at_once=32, sync=True),
+    *(
+        Case(
+            f"growth-{count}",
+            f"{count:,} paced streams, an event each 200 ms",
+            "stream",
+            20,
+            at_once=count,
+            interval_ms=200,
+        )
+        for count in (10, 100, 1000)
+    ),
+    *(Case(f"memory-{count}", f"{count:,} open streams, memory", "memory", count) for count in (10, 1000)),
 )
 
 CASES = {case.name: case for case in _ROWS}

@@ -28,6 +28,12 @@ class Client(Protocol):
     async def call(self, batch: list[Any], in_flight: int) -> int:
         """Answer whole calls, at most `in_flight` at once, and return the characters of the answers."""
 
+    def stream_sync(self, messages: Any) -> tuple[int, int]:
+        """Do what `stream` does, without an event loop; LangChain's models alone can."""
+
+    def call_sync(self, batch: list[Any], in_flight: int) -> int:
+        """Do what `call` does, without an event loop."""
+
 
 @dataclass(frozen=True)
 class LangChainClient:
@@ -55,6 +61,17 @@ class LangChainClient:
         replies = await self.model.abatch(batch, config={"max_concurrency": in_flight})
         return sum(len(reply.content) for reply in replies)
 
+    def stream_sync(self, messages: Any) -> tuple[int, int]:
+        """Read `stream` to its end."""
+        return sum(len(chunk.content) for chunk in self.model.stream(messages)), 0
+
+    def call_sync(self, batch: list[Any], in_flight: int) -> int:
+        """Answer through `invoke` one after another, or through `batch`."""
+        if in_flight == 1:
+            return sum(len(self.model.invoke(messages).content) for messages in batch)
+        replies = self.model.batch(batch, config={"max_concurrency": in_flight})
+        return sum(len(reply.content) for reply in replies)
+
 
 class PlainClient:
     """A client without LangChain, which is given message dicts and its own limit of calls in flight."""
@@ -72,6 +89,14 @@ class PlainClient:
                 return await self.call_once(messages)
 
         return sum(await asyncio.gather(*map(one, batch)))
+
+    def stream_sync(self, messages: Any) -> tuple[int, int]:
+        """Take no part in rows without an event loop."""
+        raise NotImplementedError
+
+    def call_sync(self, batch: list[Any], in_flight: int) -> int:
+        """Take no part in rows without an event loop."""
+        raise NotImplementedError
 
     async def call_once(self, messages: Any) -> int:
         """Answer one whole call and return the characters of the answer."""

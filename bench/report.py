@@ -50,6 +50,19 @@ half the time.
 - LangChain models are used as anyone would: `astream` and `abatch`, callbacks and tracing hooks included. The openai
   SDK, httpx2 and the bare socket are floors: they build no messages.
 
+- Rows without an event loop use `stream`, `invoke` and `batch`; both of ChatQwen3's transports have the same sync path.
+
+## What was given up
+
+An earlier version was faster on paced streams: it read the frames of HTTP itself and ran the reader's next step inside
+the event loop's own callback, and it put a network backend of its own under httpx. That saved about a sixth of a paced
+chunk over aiohttp and two fifths over httpx, and nothing where many chunks come at once. It also leaked a socket when a
+connect was cancelled, logged an exception a turn under nested event loops, failed under eager tasks, and lived on
+private names of five libraries. A tenth of a processor at 5,000 tokens a second is not worth that, so both libraries
+are used as they come. The rest of the difference is for them to make: see
+[httpx2 #1169](https://github.com/pydantic/httpx2/issues/1169) and
+[#1170](https://github.com/pydantic/httpx2/issues/1170).
+
 Versions: {versions}.
 
 Again on your machine: `make bench` (about half an hour; keep the machine idle otherwise), one case with

@@ -42,6 +42,8 @@ class Worker:
     def measure(self, case: Case) -> Figures:
         """Measure `case` in this process."""
         match case.kind:
+            case "stream" | "calls" if case.sync:
+                return self._measure_sync(case)
             case "stream":
                 return asyncio.run(self._measure_streams(case))
             case "calls":
@@ -84,6 +86,29 @@ class Worker:
                 raise AssertionError(f"{self.library.name} lost text in {case.name}")
 
         return await timed(work, case.count)
+
+    def _measure_sync(self, case: Case) -> Figures:
+        streams = case.kind == "stream"
+        client = self.open("at-once" if streams else "whole", case, case.count if streams else CALL_CHUNKS)
+        messages = build_prompt(client)
+
+        def work(count: int) -> None:
+            if streams:
+                answers = sum(client.stream_sync(messages)[0] for _ in range(count))
+                wanted = count * answer_length(case.count)
+            else:
+                answers = client.call_sync([messages] * count, case.at_once)
+                wanted = count * answer_length(CALL_CHUNKS)
+            if answers < wanted:
+                raise AssertionError(f"{self.library.name} lost text in {case.name}")
+
+        work(1 if streams else 2 * case.at_once)
+        gc.collect()
+        wall, cpu = time.perf_counter(), time.process_time()
+        work(case.repeats if streams else case.count)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        count = case.count * case.repeats
+        return {"wall": wall / count, "cpu": cpu / count}
 
     async def _measure_memory(self, case: Case) -> Figures:
         await self.open("at-once", case, WARM_UP_CHUNKS).stream(build_prompt(self.open("at-once", case, 2)))

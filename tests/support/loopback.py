@@ -2,8 +2,8 @@
 
 It runs on a loop and thread of its own, so that any number of loops, threads and processes may call it. The
 last part of the path says how it answers: any name of `FAULTS` by breaking the connection, `status-404` (or any other
-number) by that status, `redirect-307?to=URL` by sending the client elsewhere, everything else as a model would, whole
-or streamed. As a proxy it answers in the place of any host.
+number, also in the header `x-status`) by that status, `redirect-307?to=URL` by sending the client elsewhere, everything
+else as a model would, whole or streamed. As a proxy it answers in the place of any host.
 """
 
 from __future__ import annotations
@@ -150,6 +150,8 @@ class Loopback:
                 writer.transport.abort()
             return False
         kind, _, status = name.partition("-")
+        if "x-status" in request.headers:
+            kind, status = "status", request.headers["x-status"]
         if kind in ("redirect", "status"):
             targets = parse_qs(url.query).get("to", [])
             location = "".join(f"Location: {target}\r\n" for target in targets)

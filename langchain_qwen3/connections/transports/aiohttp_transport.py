@@ -14,6 +14,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
@@ -34,6 +35,17 @@ __all__ = ["AiohttpConnections", "translate_error"]
 _PIECE = 2**16
 """Bytes of a body that are sent at once; a system takes so much even when its peer reads nothing."""
 _LONGEST_HEADER = 2**17  # bytes; httpx takes 100 KB
+
+
+_uses: ContextVar[list[Any] | None] = ContextVar("langchain_qwen3_uses", default=None)
+"""Where a request with a large body notes whose transport it uses."""
+
+
+class _Request(aiohttp.ClientRequest):
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        if (transports := _uses.get()) is not None and conn.transport is not None:
+            transports.append(conn.transport)
+        return await super().send(conn)
 
 
 class AiohttpConnections:
@@ -85,13 +97,19 @@ class AiohttpConnections:
         if content is None or (type(content) is bytes and len(content) <= _PIECE):
             return await self._request(request, content)
         pieces = _split(content) if type(content) is bytes else content
+        transports: list[Any] = []
+        _uses.set(transports)
         try:
             async with asyncio.timeout(None) as limit:
                 return await self._request(request, _upload(pieces, limit, write))
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise httpx.WriteTimeout(str(error)) from error
+        except BaseException as error:
+            for transport in transports:  # only closed, it would wait for its peer to read what is left of the body
+                transport.abort()
+            if isinstance(error, TimeoutError) and limit.expired():
+                raise httpx.WriteTimeout(str(error)) from error
+            raise
+        finally:
+            _uses.set(None)
 
     async def _request(self, request: httpx.Request, data: Any) -> aiohttp.ClientResponse:
         headers = CIMultiDict(request.headers.multi_items())
@@ -160,6 +178,7 @@ def _open_session(socket_options: Sequence[SocketOption]) -> aiohttp.ClientSessi
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        request_class=_Request,
         max_line_size=_LONGEST_HEADER,
         max_field_size=_LONGEST_HEADER,
     )

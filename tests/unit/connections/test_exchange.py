@@ -1,16 +1,24 @@
-"""What goes out and comes back through `exchange`: look-ups beside the chat."""
+"""What goes out and comes back through `exchange`: look-ups, redirects, uploads, empty replies, addresses, copies."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
+import gc
+import pickle
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
+from langchain_core.load import dumps
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections import exchange
 from langchain_qwen3.connections.exchange import Answer, aget_json, apost_json, get_json, post_json
+from langchain_qwen3.errors import Qwen3Error, Qwen3StatusError, Qwen3TimeoutError
 from tests.support.loopback import Loopback
 
 MODES = pytest.mark.parametrize("mode", ["sync", "async"])
@@ -65,3 +73,101 @@ def test_look_up_raises_when_no_answer_comes(mode: str, server: Loopback) -> Non
     with pytest.raises(openai.APIConnectionError):
         look_up(mode, server.base_url, "/hangup", {})
     assert len(server.requests) == 1
+
+
+def run_call(mode: str, model: ChatQwen3, text: str = "hi") -> str:
+    """Return the answer of one call, sync or async; then no connection is left."""
+    try:
+        answer = model.invoke(text) if mode == "sync" else asyncio.run(model.ainvoke(text))
+        return str(answer.content)
+    finally:
+        model.close()
+        gc.collect()
+
+
+@MODES
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirect_is_followed_or_named_when_the_server_moved(
+    mode: str, transport: Any, status: int, server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects users from an error about a GET that they never made, and the key from a stranger."""
+    with Loopback() as stranger:
+        target = stranger.base_url.replace("127.0.0.1", "localhost")
+        monkeypatch.setattr(exchange, "PATH", f"/redirect-{status}?to={target}/chat/completions")
+        model = ChatQwen3(
+            model="q", base_url=server.base_url, server="vllm", api_key="canary", transport=transport, max_retries=0
+        )
+        if status in (307, 308):
+            assert run_call(mode, model) == "hello"
+            assert stranger.requests[0].body == server.requests[0].body
+            assert "canary" not in str(stranger.requests)
+        else:
+            with pytest.raises(Qwen3StatusError, match=f"HTTP {status}.*{target}") as caught:
+                run_call(mode, model)
+            assert caught.value.status_code == status
+            assert not stranger.requests
+    assert len(server.requests) == 1
+
+
+@MODES
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_upload_times_out_when_the_server_reads_nothing(mode: str, transport: Any) -> None:
+    """Protects services from a server that hangs in the midst of a large prompt."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        model = ChatQwen3(
+            model="q",
+            base_url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1",
+            server="vllm",
+            transport=transport,
+            max_retries=0,
+            timeout=0.5,
+        )
+        with pytest.raises(Qwen3TimeoutError):
+            run_call(mode, model, "x" * 20_000_000)
+
+
+@MODES
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("status", [204, 304])
+def test_reply_without_a_body_is_an_error_of_ours(mode: str, transport: Any, status: int, server: Loopback) -> None:
+    """Protects callers from the error of an HTTP library where a proxy answers with nothing."""
+    model = ChatQwen3(
+        model="q",
+        base_url=f"{server.base_url}/x",
+        server="vllm",
+        transport=transport,
+        max_retries=0,
+        default_headers={"x-status": str(status)},
+    )
+    with pytest.raises(Qwen3Error):
+        run_call(mode, model)
+
+
+@MODES
+def test_user_and_query_of_the_address_are_sent_and_not_shown(mode: str, server: Loopback) -> None:
+    """Protects passwords: HTTP libraries send them in two ways, and every text shows the address."""
+    url = server.base_url.replace("http://", "http://bob:canary@") + "?key=canary2"
+    model = ChatQwen3(model="q", base_url=url, server="vllm", max_retries=0)
+    assert "canary" not in f"{model!r} {dumps(model)} {model._get_llm_string()} {model.openai_api_base}"
+    for each in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model)), model.model_copy()):  # noqa: S301
+        assert run_call(mode, each) == "hello"
+        request = server.requests[-1]
+        assert request.headers["authorization"] == "Basic Ym9iOmNhbmFyeQ=="
+        assert request.target == "/v1/chat/completions?key=canary2"
+    with Loopback() as other:
+        assert run_call(mode, model.model_copy(update={"openai_api_base": other.base_url})) == "hello"
+    assert "canary" not in str(other.requests)
+    assert "Ym9i" not in str(other.requests)
+
+
+def test_copy_calls_through_the_users_own_client_when_it_is_deep(server: Loopback) -> None:
+    """Protects a proxy, certificates or hooks that only the user's own client has."""
+    with httpx.Client(headers={"x-own": "1"}) as own:
+        model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", http_client=own)
+        for each in (copy.deepcopy(model), model.model_copy(deep=True)):
+            assert each.invoke("hi").content == "hello"
+            assert server.requests[-1].headers["x-own"] == "1"
