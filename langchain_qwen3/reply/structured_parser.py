@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from jiter import from_json
 from langchain_core import exceptions
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -26,6 +27,8 @@ from langchain_qwen3.call import Method
 from langchain_qwen3.reply.ending import is_finished
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
+_STEPS = 32  # a growing answer is read again whenever it has grown by this part: short ones with every piece
+_LONGEST_PATIENT = 4000
 # Core has it since 1.7.5.
 _RefusalError: Any = getattr(exceptions, "ModelRefusalError", None)
 
@@ -96,7 +99,10 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
     def read_partial(self, text: str) -> Any:
         """Return what can be made of the beginning of an answer, None if nothing."""
         try:
-            value = parse_partial_json(_find_json(text))
+            found = _find_json(text)
+            # Core's is more patient, but tries again for each character of what is no JSON.
+            is_long = len(found) > _LONGEST_PATIENT
+            value = from_json(found.encode(), partial_mode="trailing-strings") if is_long else parse_partial_json(found)
             return self._build(value, text) if value not in (None, {}) else None
         except (ValueError, RecursionError):
             return None
@@ -186,7 +192,8 @@ class _GrowingAnswer:
     def __init__(self, parser: StructuredOutputParser) -> None:
         self._parser = parser
         self._reply = _Reply()
-        self._text = ""
+        self._pieces: list[str] = []  # of the text
+        self._length = self._next_length = 0  # of the text; at which it is read again
         self._call_index: int | None = None
         self._last: Any = None
 
@@ -196,8 +203,13 @@ class _GrowingAnswer:
         text = self._read_text(chunk) if chunk else ""
         if not text:
             return []
-        self._text += text
-        value = self._parser.read_partial(self._text)
+        self._pieces.append(text)
+        self._length += len(text)
+        if self._length < self._next_length:
+            return []
+        self._next_length = self._length + self._length // _STEPS
+        self._pieces = ["".join(self._pieces)]
+        value = self._parser.read_partial(self._pieces[0])
         if value is None or value == self._last:
             return []
         self._last = value
@@ -214,7 +226,7 @@ class _GrowingAnswer:
         for call in chunk.tool_call_chunks:
             if self._call_index is None and call["name"] == self._parser.name:
                 self._call_index = call["index"]
-                self._text = ""
+                self._pieces, self._length, self._next_length = [], 0, 0
             if self._call_index is not None and call["index"] == self._call_index:
                 return call["args"] or ""
         return chunk.text if self._call_index is None and self._parser.method is None else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage
@@ -10,6 +11,8 @@ from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.errors import ToolChoiceError
 from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, read_arguments, read_cut_call
 from langchain_qwen3.reply.tool_calls.rescue import Rescued
+
+_BLANK, _SEPARATORS = re.compile(r"\s*"), re.compile(r"[ \t\r\n,]*")
 
 
 def check_forced_call(message: AIMessage, choice: ToolChoice) -> None:
@@ -35,60 +38,59 @@ class ForcedCallStream:
     """
 
     def __init__(self) -> None:
-        self._held = ""
         self._state: Literal["before", "between", "inside", "after", "text"] = "before"
         self._object = ObjectEnd()
-        self._checked = 0
+        self._pieces: list[str] = []  # of the object that is being read, or of the blank before the array
 
     def feed(self, text: str) -> Rescued:
         """Take the next piece of the content."""
-        if self._state == "text":
-            return Rescued(text, [])
-        self._held += text
         shown: list[str] = []
         calls: list[dict[str, Any]] = []
-        while self._held and self._step(shown, calls):
-            pass
-        return Rescued("".join(shown), calls)
+        at = 0
+        while at < len(text) and self._state != "text":
+            at = self._read_object(text, at, shown, calls) if self._state == "inside" else self._step(text, at, shown)
+        return Rescued("".join((*shown, text[at:])), calls)
 
     def close(self, truncated: bool) -> Rescued:
         """End the content; a call that was being written when the text was cut is one whose arguments are not."""
-        text, self._held = self._held, ""
+        text, self._pieces = "".join(self._pieces), []
         if self._state != "inside" or not truncated:
             return Rescued(text if text.strip() else "", [])
         cut = read_cut_call(text)
         function = {"name": cut.name if cut.named else None, "arguments": cut.arguments or text}
         return Rescued("", [{"type": "function", "function": function}])
 
-    def _step(self, shown: list[str], calls: list[dict[str, Any]]) -> bool:
-        """Read on by one bracket or object; return whether there may be more to read."""
-        if self._state == "inside":
-            end = self._object.find(self._held, self._checked)
-            self._checked = len(self._held)
-            if end < 0:
-                return False
-            text, self._held = self._held[:end], self._held[end:]
-            call = _read_call(text)
-            shown.extend([] if call else [text])
-            calls.extend([call] if call else [])
-            self._state = "between"
-            return True
-        rest = self._held.lstrip()
-        if self._state == "between":
-            rest = self._held = self._held.lstrip(" \t\r\n,")
-        if not rest:
-            return False
-        if self._state == "before" and rest[0] == "[":
-            self._held, self._state = rest[1:], "between"
-        elif self._state == "between" and rest[0] == "]":
-            self._held, self._state = rest[1:], "after"
-        elif self._state == "between" and rest[0] == "{":
-            self._held, self._state = rest, "inside"
-            self._object, self._checked = ObjectEnd(), 0
+    def _read_object(self, text: str, at: int, shown: list[str], calls: list[dict[str, Any]]) -> int:
+        end = self._object.find(text, at)
+        self._pieces.append(text[at : end if end >= 0 else len(text)])
+        if end < 0:
+            return len(text)
+        written, self._pieces, self._state = "".join(self._pieces), [], "between"
+        call = _read_call(written)
+        shown.extend([] if call else [written])
+        calls.extend([call] if call else [])
+        return end
+
+    def _step(self, text: str, at: int, shown: list[str]) -> int:
+        """Read on by one bracket; return where."""
+        begin = at
+        at = (_SEPARATORS if self._state == "between" else _BLANK).match(text, at).end()  # type: ignore[union-attr]
+        if self._state != "between":
+            self._pieces.append(text[begin:at])
+        if at == len(text):
+            return at
+        if self._state == "before" and text[at] == "[":
+            self._pieces, self._state = [], "between"
+        elif self._state == "between" and text[at] == "]":
+            self._state = "after"
+        elif self._state == "between" and text[at] == "{":
+            self._object, self._state = ObjectEnd(), "inside"
+            return at
         else:
-            shown.append(self._held)
-            self._held, self._state = "", "text"
-        return True
+            shown += self._pieces
+            self._pieces, self._state = [], "text"
+            return at
+        return at + 1
 
 
 def _read_call(text: str) -> dict[str, Any] | None:

@@ -149,13 +149,13 @@ class ToolCallStream:
 
     def _begins_anew(self, call: _Call, fragment: _Fragment) -> bool:
         """Whether a fragment with a name begins another call than the one it matches."""
-        if not call.name:
+        if not call.name_length:
             return False
         other_id = bool(fragment.id and call.wire_id and fragment.id != call.wire_id)
-        if fragment.name != call.name:
+        if not call.is_named(fragment.name):
             # A name in pieces comes before the arguments, on one index.
-            return other_id or fragment.place is None or any(call.pieces)
-        if not any(call.pieces):
+            return other_id or fragment.place is None or call.has_text
+        if not call.has_text:
             return other_id and call.name in self._parameterless
         begins = bool(fragment.text and fragment.text.lstrip().startswith("{"))
         return (other_id and begins) or ((other_id or begins) and call.is_closed())
@@ -169,13 +169,14 @@ class ToolCallStream:
 
     def _extend(self, call: _Call, fragment: _Fragment, chunk_id: str | None = None) -> ToolCallChunk | None:
         """Add a fragment to its call and return what it shows; a repeated name or id shows nothing."""
-        name = fragment.name if fragment.name != call.name else ""
-        call.name += name
+        name = "" if call.is_named(fragment.name) else fragment.name
+        call.add_name(name)
         if fragment.id:
             self._by_id.setdefault(fragment.id, call)
             call.wire_id = call.wire_id or fragment.id
         if fragment.text is not None:
             call.pieces.append(fragment.text)
+            call.has_text = call.has_text or bool(fragment.text)
         args = None if self._repair else fragment.text or None
         if not (name or args or chunk_id):
             return None
@@ -255,8 +256,10 @@ class _Call:
     id: str
     wire_index: int | str | None
     wire_id: str | None = None
-    name: str = ""
+    names: list[str] = field(default_factory=list)  # the pieces of its name
+    name_length: int = 0
     pieces: list[str] = field(default_factory=list)
+    has_text: bool = False
     _end: ObjectEnd = field(default_factory=ObjectEnd)
     _checked: int = 0
     _closed: bool = False
@@ -264,6 +267,19 @@ class _Call:
     @property
     def text(self) -> str:
         return "".join(self.pieces)
+
+    @property
+    def name(self) -> str:
+        return "".join(self.names)
+
+    def is_named(self, name: str) -> bool:
+        """Whether this is the name so far, which is put together only where it may be."""
+        return len(name) == self.name_length and name == self.name
+
+    def add_name(self, piece: str) -> None:
+        if piece:
+            self.names.append(piece)
+            self.name_length += len(piece)
 
     def is_closed(self) -> bool:
         """Whether the arguments are a whole object; every piece is looked at once."""
@@ -290,7 +306,9 @@ def _read_fragment(wire: WireCall) -> _Fragment:
 
 def _says_again(call: _Call, fragment: _Fragment) -> bool:
     """Whether a fragment is the whole call that was read already."""
-    if fragment.name != call.name or not fragment.text or not call.is_closed():
+    if not (fragment.text and fragment.text.lstrip().startswith("{") and call.is_named(fragment.name)):
+        return False
+    if not call.is_closed():
         return False
     return _is_same_object(call.text, fragment.text)
 

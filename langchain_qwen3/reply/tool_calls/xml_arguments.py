@@ -1,21 +1,15 @@
-"""The XML form of a call's arguments, as Qwen3-Coder and Qwen3.5 and newer write it.
+"""The values of a call in XML, as Qwen3-Coder and Qwen3.5 and newer write it.
 
-`<parameter=KEY>`, newline, value, newline, `</parameter>`, one after the other. The chat templates write
-strings as they are and everything else as JSON, so the tool's JSON schema decides what a value is.
+The chat templates write strings as they are and everything else as JSON, so the tool's JSON schema decides what a value
+is.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
-END = "</function>"
-
-_PARAMETER = re.compile(r"\s*<parameter=([^>\n]+)>\n?")
-# A value may hold the closing tag itself: it ends where the next tag of the form follows.
-_VALUE_END = re.compile(rf"\n?</parameter>(?=\s*(?:<parameter=|{END}))")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "integer": int,
     "number": (int, float),
@@ -24,33 +18,6 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "null": type(None),
 }
-
-
-def read_parameters(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read everything between `<function=NAME>` and an `</function>`.
-
-    Args:
-        text: The parameters, up to and with one `</function>`.
-        schema: The JSON schema of the tool's parameters.
-
-    Returns:
-        The arguments; None if that `</function>` stands inside a value, so that more text is needed.
-
-    Raises:
-        ValueError: No further text can make this a call.
-    """
-    args, start = {}, 0
-    while text[start:].lstrip() != END:
-        parameter = _PARAMETER.match(text, start)
-        if not parameter:
-            raise ValueError("the call holds something else than parameters")
-        value = _VALUE_END.search(text, parameter.end() - 1)
-        if not value:
-            return None
-        name = parameter[1].strip()
-        args[name] = read_value(text[parameter.end() : max(value.start(), parameter.end())], name, schema)
-        start = value.end()
-    return args
 
 
 def read_value(text: str, name: str, schema: Mapping[str, Any]) -> Any:

@@ -1,0 +1,248 @@
+"""One `<tool_call>` tag, or `<function=…>` without one, read as its text comes.
+
+The contract of `TagReader`: `read` takes a text and where to go on in it, reads as far as it can and returns where it
+stopped; what is left is shorter than a tag and has to come again in front of what follows. Every character is read
+once, whatever the pieces. A `ValueError` says that this is no call of a bound tool, and that no text can make it one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, read_arguments, read_cut_call
+from langchain_qwen3.reply.tool_calls.xml_arguments import read_value
+
+OPENING, CLOSING, FUNCTION = "<tool_call>", "</tool_call>", "<function="
+_END, _PARAMETER, _VALUE_END = "</function>", "<parameter=", "</parameter>"
+
+_BLANK = re.compile(r"\s*")
+_BETWEEN = re.compile(r"[\s,\[\]]*")  # between the calls of one tag
+_NAME_END = re.compile(r"[>\n]")
+_HEADER = re.compile(rf"{FUNCTION}([^>\n]*)>")
+
+
+class _State(Enum):
+    BETWEEN = "between calls"
+    OBJECT = "in a JSON call"
+    HEADER = "in a function's name"
+    PARAMETERS = "between parameters"
+    KEY = "in a parameter's name"
+    VALUE_START = "before a value, whose first newline is markup"
+    VALUE = "in a value"
+    VALUE_END = "behind a closing tag that may be part of the value"
+
+
+class TagReader:
+    """Reads the calls of one tag.
+
+    Args:
+        schemas: Name of each bound tool → JSON schema of its parameters.
+        is_tagged: It begins with `<tool_call>`; else with `<function=`. What is read comes behind that.
+
+    Attributes:
+        calls: The calls so far, as wire calls without an id.
+        is_over: The tag is at its end.
+        blank: White space behind a call without a closing tag, which belongs to the text.
+        length: How many characters were read.
+    """
+
+    def __init__(self, schemas: Mapping[str, Mapping[str, Any]], *, is_tagged: bool) -> None:
+        self._schemas = schemas
+        self._is_tagged = is_tagged
+        self._state = _State.BETWEEN
+        self._object = ObjectEnd()
+        self._written: list[str] = []  # of the call that is being read, as it came
+        self._pieces: list[str] = []  # of the name, object or value that is being read
+        self._behind: list[str] = []  # a closing tag and white space that may be part of the value
+        self._blank: list[str] = []
+        self._name = self._key = ""
+        self._args: dict[str, Any] = {}
+        self.calls: list[dict[str, Any]] = []
+        self.is_over = False
+        self.blank = ""
+        self.length = 0
+        if not is_tagged:
+            self._begin(_State.HEADER, FUNCTION)
+
+    def read(self, text: str, at: int) -> int:
+        """Read on at an offset and return where more text is needed, or where the tag is over.
+
+        Raises:
+            ValueError: This is no call of a bound tool.
+        """
+        while not self.is_over:
+            step = getattr(self, f"_read_{self._state.name.lower()}")
+            begin, state = at, self._state
+            at = step(text, at)
+            self.length += at - begin
+            if _State.BETWEEN not in (state, self._state):
+                self._written.append(text[begin:at])
+            if self._state is state and not self.is_over:
+                break
+        return at
+
+    def end(self, rest: str, whole: str, *, truncated: bool) -> None:
+        """End the text: a call that was cut is added as one whose arguments are not whole.
+
+        Args:
+            rest: What `read` left.
+            whole: The text of the tag as it came.
+            truncated: The text was cut.
+
+        Raises:
+            ValueError: This is no call, or it is incomplete though the text was not cut.
+        """
+        body = "".join(self._written) + rest
+        if self.calls and self._state is _State.BETWEEN and CLOSING.startswith(rest):
+            return
+        if not truncated:
+            raise ValueError("the call is incomplete")
+        self.calls.append(self._build_cut(body, body if self.calls else whole))
+
+    # -- one method for each state: each goes as far as it can -------------------------------------------------------
+
+    def _read_between(self, text: str, at: int) -> int:
+        begin = at
+        at = (_BETWEEN if self._is_tagged else _BLANK).match(text, at).end()  # type: ignore[union-attr] # nothing, too
+        self._blank.append(text[begin:at])
+        rest = text[at : at + len(CLOSING)]
+        if rest.startswith("{") and self._is_tagged:
+            self._begin(_State.OBJECT)
+        elif rest.startswith(FUNCTION) and (self._is_tagged or not self.calls):
+            self._begin(_State.HEADER, FUNCTION)
+            at += len(FUNCTION)
+        elif self.calls and rest == CLOSING:
+            self.is_over = True
+            at += len(CLOSING)
+        elif self.calls and not self._is_tagged and not CLOSING.startswith(rest):
+            self.is_over = True  # a missing opening tag makes the closing one optional
+            self.blank = "".join(self._blank)
+        elif not (FUNCTION.startswith(rest) or (self.calls and CLOSING.startswith(rest))):
+            raise ValueError("neither a call nor the end of the tag follows")
+        return at
+
+    def _read_object(self, text: str, at: int) -> int:
+        end = self._object.find(text, at)
+        self._pieces.append(text[at : end if end >= 0 else len(text)])
+        if end < 0:
+            return len(text)
+        self.length += end - at
+        call = read_arguments("".join(self._pieces))
+        self.length -= end - at
+        self._take(call.get("name"), call.get("arguments", {}))
+        return end
+
+    def _read_header(self, text: str, at: int) -> int:
+        end, name = self._read_name(text, at)
+        if name is not None:
+            if name not in self._schemas:
+                raise ValueError(f"{name} is not bound")
+            self._name, self._args, self._state = name, {}, _State.PARAMETERS
+        return end
+
+    def _read_parameters(self, text: str, at: int) -> int:
+        at = _BLANK.match(text, at).end()  # type: ignore[union-attr]
+        match self._read_mark(text, at):
+            case mark if mark == _END:
+                self._take(self._name, self._args)
+                return at + len(_END)
+            case mark if mark == _PARAMETER:
+                self._begin_pieces(_State.KEY)
+                return at + len(_PARAMETER)
+            case None:
+                raise ValueError("the call holds something else than parameters")
+        return at
+
+    def _read_key(self, text: str, at: int) -> int:
+        end, key = self._read_name(text, at)
+        if key is not None:
+            if not key:
+                raise ValueError("a parameter has no name")
+            self._key = key
+            self._begin_pieces(_State.VALUE_START)
+        return end
+
+    def _read_value_start(self, text: str, at: int) -> int:
+        if at < len(text):
+            self._state = _State.VALUE
+        return at + text.startswith("\n", at)
+
+    def _read_value(self, text: str, at: int) -> int:
+        end = text.find(_VALUE_END, at)
+        stop = end if end >= 0 else len(text) - count_begun(text, at, _VALUE_END)
+        self._pieces.append(text[at:stop])
+        if end < 0:
+            return stop
+        self._behind, self._state = [_VALUE_END], _State.VALUE_END
+        return end + len(_VALUE_END)
+
+    def _read_value_end(self, text: str, at: int) -> int:
+        end = _BLANK.match(text, at).end()  # type: ignore[union-attr]
+        self._behind.append(text[at:end])
+        mark = self._read_mark(text, end)
+        if mark:
+            value = "".join(self._pieces).removesuffix("\n")
+            self._args[self._key] = read_value(value, self._key, self._schemas[self._name])
+            self._state = _State.PARAMETERS
+        elif mark is None:
+            self._pieces += self._behind
+            self._state = _State.VALUE
+        return end
+
+    # -- shared by them ----------------------------------------------------------------------------------------------
+
+    def _read_name(self, text: str, at: int) -> tuple[int, str | None]:
+        """Read a name up to its `>`; None while that is yet to come."""
+        end = _NAME_END.search(text, at)
+        self._pieces.append(text[at : end.start() if end else len(text)])
+        if end is None:
+            return len(text), None
+        if end[0] == "\n":
+            raise ValueError("the tag does not close")
+        return end.end(), "".join(self._pieces).strip()
+
+    def _read_mark(self, text: str, at: int) -> str | None:
+        """Return the tag that ends a value, an empty text where it may only have begun, None where none is there."""
+        rest = text[at : at + len(_END)]  # both are of one length
+        if rest in (_END, _PARAMETER):
+            return rest
+        return "" if _END.startswith(rest) or _PARAMETER.startswith(rest) else None
+
+    def _begin(self, state: _State, *written: str) -> None:
+        """Begin a call, of which this was read."""
+        self._written = [*written]
+        self._object = ObjectEnd()
+        self._begin_pieces(state)
+
+    def _begin_pieces(self, state: _State) -> None:
+        self._pieces, self._state = [], state
+
+    def _take(self, name: Any, args: Any) -> None:
+        if not isinstance(name, str) or name not in self._schemas:
+            raise ValueError(f"{name} is not bound")
+        self.calls.append({"type": "function", "function": {"name": name, "arguments": args}})
+        self._state, self._written, self._blank = _State.BETWEEN, [], []
+
+    def _build_cut(self, body: str, written: str) -> dict[str, Any]:
+        """Return a call that was cut: its name as far as known, and what was written of it."""
+        cut = read_cut_call(body)
+        header = _HEADER.match(body)
+        name = header[1].strip() if header else cut.name or body.removeprefix(FUNCTION)
+        is_named = bool(header) or cut.named
+        if is_named and name not in self._schemas:
+            raise ValueError(f"{name} is not bound")
+        has_begun = cut.name or body.startswith(FUNCTION)
+        if has_begun and not any(bound.startswith(name) for bound in self._schemas):
+            raise ValueError(f"no bound tool begins with {name}")
+        function = {"name": name if is_named else None, "arguments": cut.arguments or written}
+        return {"type": "function", "function": function}
+
+
+def count_begun(text: str, start: int, *tags: str) -> int:
+    """Return how many characters at the end of a text, behind `start`, may be the beginning of one of the tags."""
+    at = text.rfind("<", max(start, len(text) - max(map(len, tags))))
+    tail = text[at:] if at >= 0 else ""
+    return len(tail) if tail and any(tag.startswith(tail) for tag in tags) else 0
