@@ -123,7 +123,7 @@ class ChoiceReader:
             end = self._in_reasoning.close(truncated=False)
             meant = not (truncated or said)
             reasoning += end.rest if meant else end.raw
-            calls += self._calls.add(end.calls if meant else ())
+            calls += self._calls.add(end.calls if meant else (), rescued=True)
         calls += self._calls.close(truncated)
         self.called = self._calls.seen
         if self._withheld is not None:
@@ -145,7 +145,7 @@ class ChoiceReader:
 
     @property
     def notes(self) -> dict[str, Any]:
-        """What metadata should say of the tool calls: errors and repairs, complete after `close`."""
+        """What metadata should say of the tool calls: errors, repairs, rescues. Complete after `close`."""
         return self._calls.metadata
 
     @property
@@ -183,8 +183,8 @@ class ChoiceReader:
         content = self._in_content.feed(content)
         end = self._in_content.close(truncated=truncated)
         if not self._calls.seen:
-            return content + end.rest, [*calls, *self._calls.add(end.calls)]
-        repeated = bool(end.calls) and all(map(self._calls.holds, end.calls))
+            return content + end.rest, [*calls, *self._calls.add(end.calls, rescued=True)]
+        repeated = bool(end.calls) and self._calls.holds_all(end.calls)
         return content + (end.rest if repeated or not end.calls else end.raw), calls
 
     def _emit(self, reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> Piece:

@@ -54,12 +54,13 @@ class ThinkSplitter:
         opens: What the text told of `opened`; None while it told nothing.
     """
 
-    __slots__ = ("_held", "_opened", "_pieces", "_state", "found", "opens")
+    __slots__ = ("_blank", "_held", "_opened", "_pieces", "_state", "found", "opens")
 
     def __init__(self, *, opened: bool | None = False) -> None:
         self._state = _State.START
         self._opened = opened
-        self._held = ""
+        self._blank: list[str] = []  # white space at the start
+        self._held = ""  # what may be the beginning of a tag
         self._pieces: list[str] = []  # what was assumed to be thinking, or is held because it is unknown
         self.found = False
         self.opens: bool | None = None
@@ -67,7 +68,7 @@ class ThinkSplitter:
     @property
     def idle(self) -> bool:
         """True when all further text is content and need not be fed."""
-        return self._state is _State.CONTENT and not self._held
+        return self._state is _State.CONTENT and not (self._held or self._blank)
 
     @property
     def holds(self) -> bool:
@@ -82,18 +83,16 @@ class ThinkSplitter:
                 self._opened = False  # only a closing tag may follow, which a parser left behind
                 return
         if self._state is _State.UNKNOWN:
-            self._held = "".join([*self._pieces, self._held])
+            self._held = "".join([*self._pieces, self._take_held()])
             self._pieces = []
         if found or self._state is not _State.ASSUMED:
             self._state = _State.CONTENT
 
     def feed(self, text: str) -> Spans:
         """Take the next piece of content and return what is certain of it."""
-        if self._state is _State.CONTENT and not self._held:
-            return Spans("", text)
-        text, self._held = self._held + text, ""
         if self._state is _State.CONTENT:
-            return Spans("", text)
+            return Spans("", self._take_held() + text if self._held or self._blank else text)
+        text, self._held = self._held + text, ""
         if self._state is _State.START:
             return self._start(text)
         return self._think(text)
@@ -105,7 +104,7 @@ class ThinkSplitter:
             finished: The model ended by itself. Its text without a tag is then the answer, whatever was expected; one
                 that was cut is as likely as not unfinished thinking.
         """
-        held, self._held = self._held, ""
+        held = self._take_held()
         pieces, self._pieces = self._pieces, []
         if self._state is _State.CONTENT:
             return Spans("", held)
@@ -126,19 +125,27 @@ class ThinkSplitter:
     def _start(self, text: str) -> Spans:
         stripped = text.lstrip()
         if stripped.startswith(OPEN_TAG) and not self.found:
-            self._state, self.found, self.opens = _State.THINKING, True, False
+            self._state, self.found, self.opens, self._blank = _State.THINKING, True, False, []
             return self._think(stripped[len(OPEN_TAG) :])
         if stripped.startswith(CLOSE_TAG):
             self._end(closed=not self.found)
-            return Spans(text[: len(text) - len(stripped)], stripped[len(CLOSE_TAG) :])
+            return Spans(self._take_held() + text[: len(text) - len(stripped)], stripped[len(CLOSE_TAG) :])
         if CLOSE_TAG.startswith(stripped) or (OPEN_TAG.startswith(stripped) and not self.found):
-            self._held = text  # also when nothing but white space came
+            self._blank.append(text[: len(text) - len(stripped)])  # also when nothing but white space came
+            self._held = stripped
             return NOTHING
+        text = self._take_held() + text
         if self._opened is False:
             self._state = _State.CONTENT
             return Spans("", text)
         self._state = _State.ASSUMED if self._opened else _State.UNKNOWN
         return self._think(text)
+
+    def _take_held(self) -> str:
+        """Return what was held back, and hold it no longer."""
+        text = "".join((*self._blank, self._held))
+        self._blank, self._held = [], ""
+        return text
 
     def _think(self, text: str) -> Spans:
         at = text.find(CLOSE_TAG)
@@ -210,7 +217,7 @@ class EdgeTrimmer:
     def __init__(self, *, leading: bool, trailing: bool) -> None:
         self._leading = leading
         self._trailing = trailing
-        self._held = ""
+        self._held: list[str] = []
         self.text_seen = False
 
     def feed(self, text: str) -> str:
@@ -225,10 +232,10 @@ class EdgeTrimmer:
             return text
         body = text.rstrip("\n")
         if not body:
-            self._held += text
+            self._held.append(text)
             return ""
-        out = self._held + body if self._held else body
-        self._held = text[len(body) :]
+        out = "".join((*self._held, body))
+        self._held = [text[len(body) :]] if len(body) < len(text) else []
         return out
 
 

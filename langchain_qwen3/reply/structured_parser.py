@@ -27,7 +27,7 @@ from langchain_qwen3.call import Method
 from langchain_qwen3.reply.ending import is_finished
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
-_STEPS = 32  # a growing answer is read again whenever it has grown by this part: short ones with every piece
+_STEPS = 16  # a growing answer is read again whenever it has grown by this part: short ones with every piece
 _LONGEST_PATIENT = 4000
 # Core has it since 1.7.5.
 _RefusalError: Any = getattr(exceptions, "ModelRefusalError", None)

@@ -63,6 +63,7 @@ class ToolCallStream:
         self._by_id: dict[str, _Call] = {}
         self._errors: dict[str, str] = {}
         self._repaired: dict[str, str] = {}
+        self._rescued: list[str | None] = []
         self.written: dict[str, str] = {}
 
     @property
@@ -71,14 +72,18 @@ class ToolCallStream:
         return bool(self._calls)
 
     @property
-    def metadata(self) -> dict[str, dict[str, str]]:
+    def metadata(self) -> dict[str, Any]:
         """What to say of the calls in `response_metadata`, complete after `close`; empty if there is nothing.
 
         `tool_call_errors` tells by call id why a call is invalid, `repaired_tool_calls` the argument text as
-        it came of each call that was repaired.
+        it came of each call that was repaired, `rescued_tool_calls` lists the names of those that stood in the text.
         """
-        notes = {"tool_call_errors": self._errors, "repaired_tool_calls": self._repaired}
-        return {key: dict(value) for key, value in notes.items() if value}
+        notes = {
+            "tool_call_errors": dict(self._errors),
+            "repaired_tool_calls": dict(self._repaired),
+            "rescued_tool_calls": [*self._rescued],
+        }
+        return {key: value for key, value in notes.items() if value}
 
     def feed(self, fragments: Iterable[WireCall] | WireCall | None) -> list[ToolCallChunk]:
         """Read the fragments of one delta, or all calls of a whole message."""
@@ -104,14 +109,23 @@ class ToolCallStream:
             begun = call
         return [chunk for chunk in chunks if chunk is not None]
 
-    def add(self, calls: Iterable[WireCall]) -> list[ToolCallChunk]:
-        """Read whole calls that stood in the text, each one a call of its own."""
-        return self.feed([{**call, "index": None, "id": build_call_id()} for call in calls])
+    def add(self, calls: Iterable[WireCall], *, rescued: bool = False) -> list[ToolCallChunk]:
+        """Read whole calls that stood in the text, each one a call of its own.
 
-    def holds(self, wire: WireCall) -> bool:
-        """Return whether a whole call that stood in the text is one of those that were read."""
-        fragment = _read_fragment(wire)
-        return any(call.name == fragment.name and _is_same_object(call.text, fragment.text) for call in self._calls)
+        Args:
+            calls: The calls.
+            rescued: The server left them there; the metadata says so.
+        """
+        wires = [{**call, "index": None, "id": build_call_id()} for call in calls]
+        if rescued:
+            self._rescued += [wire["function"]["name"] for wire in wires]
+        return self.feed(wires)
+
+    def holds_all(self, wires: Iterable[WireCall]) -> bool:
+        """Return whether every whole call that stood in the text is one of those that were read."""
+        known = {_write_key(call.name, call.text) for call in self._calls}
+        fragments = [_read_fragment(wire) for wire in wires]
+        return all(_write_key(fragment.name, fragment.text or "") in known for fragment in fragments)
 
     def close(self, truncated: bool) -> list[ToolCallChunk]:
         """Judge every call and return the pieces that complete, or spoil, its arguments.
@@ -311,6 +325,14 @@ def _says_again(call: _Call, fragment: _Fragment) -> bool:
     if not call.is_closed():
         return False
     return _is_same_object(call.text, fragment.text)
+
+
+def _write_key(name: str, text: str) -> tuple[str, str]:
+    """Return what is equal for calls that are: the name, and the arguments however they are spelled."""
+    try:
+        return name, json.dumps(read_arguments(text), sort_keys=True)
+    except ValueError:
+        return name, text
 
 
 def _is_same_object(one: str, other: str | None) -> bool:

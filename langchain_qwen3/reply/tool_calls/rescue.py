@@ -24,7 +24,7 @@ from langchain_qwen3.reply.tool_calls.markdown import MarkdownReader
 from langchain_qwen3.reply.tool_calls.tag import FUNCTION, OPENING, TagReader, count_begun
 
 _OPENER = re.compile(f"{OPENING}|{FUNCTION}")
-_MOST_READINGS = 16  # of each character on average, for calls that turned out to be none
+_MOST_READINGS = 8  # of each character on average, for calls that turned out to be none
 
 
 class Rescued(NamedTuple):

@@ -28,7 +28,7 @@ from tests.support.replies import TOOL, respond
 from tests.support.work import count_work
 
 ROOMS = ("langchain_qwen3.reply.", "langchain_qwen3.errors.", "langchain_qwen3.profiles.")
-SMALL = 25
+SMALL = 50
 NAME = TOOL["function"]["name"]
 CALL = f'<tool_call>{{"name":"{NAME}","arguments":{{"city":"x"}}}}</tool_call>\n'
 XML = f"<tool_call>\n<function={NAME}>\n<parameter=city>\n"
@@ -59,7 +59,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "brackets": ("", "["),
     "objects": ("[", '{"name": "a", "arguments": {}}, '),
     "braces": ('[{"name": "', "{"),
-    "digits": ("", "1"),
+    "digits": ("", "11111111"),
     "quotes": ('{"a": "', '\\"'),
     "fences": ("```json\n", "``` \n"),
     "an answer": ('{"city": "', "word "),
@@ -163,10 +163,14 @@ READERS: dict[Callable[[list[str]], None], int] = {
     read_text: SMALL,
     read_arguments: SMALL,
     read_names: SMALL,
-    read_structured: 20 * SMALL,  # it is linear only where it is too long to be parsed with every piece
+    read_structured: 25 * SMALL,  # it is linear only where it is too long to be parsed with every piece
     read_stream: SMALL,
     read_errors: SMALL,
 }
+
+
+ANSWERS = {"one long call", "brackets", "quotes", "fences", "an answer with a list", "garbage behind an answer"}
+"""Texts that are read as structured answers; that takes long because of core, which adds up every chunk."""
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -176,6 +180,8 @@ def test_work_is_linear_when_a_text_is_ten_times_as_long(name: str) -> None:
     grown = {}
     with count_work(*list_modules()) as work:
         for read, small in READERS.items():
+            if read is read_structured and name not in ANSWERS:
+                continue
             for at_once in (True, False):
                 costs = []
                 for count in (small, 10 * small):
