@@ -68,7 +68,7 @@ class StreamEnd:
     def take_late(self, delta: Mapping[str, Any] | None, usage: object) -> None:
         """Take what comes after the end: usage is the last of a stream, text shows that it was no end."""
         if says_something(delta):
-            self.over = False  # some servers write `stop` on every piece of the reasoning
+            self.over = self.done = False  # some servers write `stop` on every piece of the reasoning
         elif usage:
             self.done = self.done or self.over
 

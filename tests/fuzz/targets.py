@@ -133,7 +133,7 @@ def _split(whole: Any, dice: Random) -> Any:
 
 def _read_options(flags: int) -> ReplyOptions:
     return ReplyOptions(
-        opened=bool(flags & 1),
+        opened=(False, True, None, True)[flags & 1 | (flags >> 5) & 2],
         thinking_off=bool(flags & 2),
         tools=(TOOL, NO_ARGUMENTS) if flags & 4 else (),
         forced_calls=bool(flags & 8),

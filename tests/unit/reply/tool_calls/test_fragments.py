@@ -175,6 +175,46 @@ PARALLEL = {
 }
 
 
+ONE_CALL = {
+    "an id that changes": [[(0, "a", "f", "")], [(0, "b", None, '{"x"')], [(0, "c", None, ": 1}")]],
+    "an id and a name that come again": [[(0, "a", "f", "")], [(0, "b", "f", '{"x"')], [(0, "c", "f", ": 1}")]],
+    "an index as text": [[("0", "a", "f", "")], [(0, None, None, ONE)]],
+    "an index that drifts": [[(1, "a", "f", "")], [(0, None, None, ONE)]],
+    "an index that drifts, with its id": [[(1, "a", "f", "")], [(0, "a", "f", ONE)]],
+    "index and id that drift": [[(1, "a", "f", "")], [(0, "b", None, '{"x"')], [(2, "c", None, ": 1}")]],
+    "an id that comes later": [[(None, None, "f", "")], [(None, "a", None, ONE)]],
+    "an id that is lost": [[(None, "a", "f", "")], [(None, "b", None, ONE)]],
+    "the whole call again": [[(0, "a", "f", '{"x"')], [(0, None, None, ": 1}")], [(0, "a", "f", '{"x":1}')]],
+    "the whole call again, another id": [[(0, "a", "f", ONE)], [(0, "b", "f", ONE)]],
+    "the whole call again, another index": [[(0, "a", "f", ONE)], [(1, "a", "f", ONE)]],
+    "the whole call again, no index": [[(0, "a", "f", ONE)], [(None, "a", "f", ONE)]],
+    "the whole call twice in one list": [[(0, "a", "f", ONE), (0, "a", "f", ONE)]],
+}
+
+
+@pytest.mark.parametrize("marks", ONE_CALL)
+def test_one_call_is_one_call_when_a_server_marks_it_badly(marks: str):
+    """Protects from tools that run twice: a drifting index or id, or a call said again, begins no second call."""
+    deltas = [[fragment(*fields) for fields in delta] for delta in ONE_CALL[marks]]  # type: ignore[arg-type]
+    assert show(read_both_ways(deltas)) == [("f", {"x": 1})]
+
+
+def test_call_that_is_no_list_is_read():
+    """Protects from a gateway that gives a single call in place of the list."""
+    stream = ToolCallStream()
+    chunks = stream.feed(fragment(0, "a", "f", ONE))
+    assert show(collect_tool_calls([*chunks, *stream.close(False)])) == [("f", {"x": 1})]
+
+
+def test_invalid_call_has_what_the_model_wrote_in_a_whole_message():
+    """Protects who reads `invalid_tool_calls`: the bracket that chunks need is not the model's."""
+    stream = ToolCallStream()
+    chunks = stream.feed([fragment(0, "a", "f", '{"x": "Ro')])
+    chunks += stream.close(True)
+    assert collect_tool_calls(chunks, stream.written).invalid[0]["args"] == '{"x": "Ro'
+    assert collect_tool_calls(chunks).invalid[0]["args"] == '{"x": "Ro"]'
+
+
 @pytest.mark.parametrize("marks", PARALLEL)
 def test_keeps_parallel_calls_apart_when_servers_mark_them_differently(marks: str):
     """Protects parallel calls: two calls stay two, whichever of index, id and name tells them apart."""

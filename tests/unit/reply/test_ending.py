@@ -1,0 +1,109 @@
+"""The ends of replies: which are the model's own, and which streams were broken off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.call import ReplyOptions
+from langchain_qwen3.errors import StreamCutError
+from langchain_qwen3.reply.ending import is_finished, read_reason
+from langchain_qwen3.reply.stream import StreamReader
+from langchain_qwen3.servers.habits import ReplyHabits
+from tests.support.replies import load, read_chunks, read_stream, write_events, write_sse
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"finish_reason": "stop"}, "stop"),
+        ({"finish_reason": ""}, None),
+        ({}, None),
+        ({"finish_reason": "stop", "native_finish_reason": "completed"}, "stop"),
+        ({"finish_reason": "stop", "native_finish_reason": "network_error"}, "network_error"),
+        ({"finish_reason": "stop", "native_finish_reason": "ABORTED"}, "ABORTED"),
+        ({"finish_reason": "length", "native_finish_reason": "error"}, "length"),
+    ],
+)
+def test_reads_the_reason_that_tells_the_most(choice: dict[str, Any], expected: str | None):
+    """Protects from a reply that the server gave up and called `stop`."""
+    assert read_reason(choice) == expected
+
+
+@pytest.mark.parametrize("reason", ["length", "abort", "error", "network_error", "content_filter", "a new word"])
+def test_call_that_a_reason_cut_is_invalid(reason: str):
+    """Protects agents: only words that mean the model's own end make a whole call of what stands there."""
+    assert not is_finished(reason)
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": '{"a": 1'}}
+    message = read_stream(write_events({"tool_calls": [call]}, reason=reason))
+    assert (message.tool_calls, len(message.invalid_tool_calls)) == ([], 1)
+    assert message.response_metadata["finish_reason"] == reason
+
+
+HALF = write_sse(write_events({"content": "A"}, reason=None)[:1])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [ReplyOptions(finishes=True), ReplyOptions(habits=ReplyHabits(opened=False, finishes=True))],
+)
+def test_done_without_a_reason_is_a_cut_where_the_server_gives_reasons(options: ReplyOptions):
+    """Protects invariant 4 from llama-cpp-python, which ends a stream so that another request interrupted."""
+    with pytest.raises(StreamCutError, match="broken off"):
+        read_chunks([HALF], options)
+
+
+def test_done_without_a_reason_is_an_end_where_nobody_knows_the_server():
+    """Protects answers of gateways that never give a reason; an empty stream is an error on every server."""
+    assert read_stream(HALF).content == "A"
+    with pytest.raises(StreamCutError):
+        read_stream(write_events({"role": "assistant"}, reason=None)[:1])
+
+
+def test_recorded_stream_that_was_interrupted_is_a_cut_once_the_server_gave_a_reason():
+    """Protects users of llama-cpp-python: of five streams at once four came back empty and silent."""
+    habits = ReplyHabits(opened=False)
+    options = ReplyOptions(habits=habits)
+    read_chunks([load("llama-cpp-python/plain_default_stream").stream or b""], options)
+    assert habits.finishes
+    reader = StreamReader(options)
+    chunks = [*reader.read(load("llama-cpp-python/interrupted_stream").stream or b"")]
+    with pytest.raises(StreamCutError):
+        reader.end()
+    partial = reader.partial()
+    assert partial
+    assert partial.text == "".join(chunk.text for chunk in chunks)
+
+
+def test_length_stays_when_stop_follows():
+    """Protects invariant 4 from Xinference, which ends a cut stream a second time."""
+    recorded = load("xinference/max_tokens_in_answer_stream")
+    assert read_stream(recorded.stream or b"").response_metadata["finish_reason"] == "length"
+
+
+def test_stream_is_over_by_its_usage_or_by_heartbeats_when_done_never_comes():
+    """Protects from waiting for `[DONE]` of a server that goes on with heartbeats, or says nothing more."""
+    events = write_events({"content": "A"})
+    by_usage = StreamReader(ReplyOptions())
+    assert [chunk.text for chunk in by_usage.read(write_sse(events[:2], done=False))] == ["A"]
+    assert not by_usage.done
+    assert not [*by_usage.read(write_sse(events[2:], done=False))]
+    assert by_usage.done
+    by_heartbeats = StreamReader(ReplyOptions())
+    assert [*by_heartbeats.read(write_sse(events[:2], done=False))]
+    for _ in range(2):
+        assert not by_heartbeats.done
+        assert not [*by_heartbeats.read(b": heartbeat\n\n")]
+    assert by_heartbeats.done
+
+
+def test_text_after_a_reason_shows_that_it_was_no_end():
+    """Protects from `stop` on the reasoning: the answer is still to come, and a connection lost in it is a cut."""
+    early = write_events({"reasoning": "T"}, reason=None)[:1]
+    early[0]["choices"][0]["finish_reason"] = "stop"
+    late = write_events({"content": "A"})
+    assert read_stream([*early, *late]).content == "A"
+    with pytest.raises(StreamCutError):
+        read_chunks([write_sse([*early, late[0]], done=False)])
+    assert read_stream([*early, late[0]]).content == "A"  # [DONE] came

@@ -1,0 +1,91 @@
+"""The fields of wire messages: texts in every form, and kept fields joined to what a whole message has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.reply.fields import KeptFields, read_details, read_reasoning, read_texts
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("A", ("", "A")),
+        (None, ("", "")),
+        ({"type": "text", "text": "A"}, ("", "A")),
+        ({"text": "A"}, ("", "A")),
+        ([{"type": "text", "text": "A"}, "B", {"type": "image_url"}], ("", "AB")),
+        (
+            [{"type": "thinking", "thinking": [{"type": "text", "text": "T"}]}, {"type": "text", "text": "A"}],
+            ("T", "A"),
+        ),
+        ([{"type": "reasoning", "text": "T"}], ("T", "")),
+        (7, ("", "7")),
+    ],
+)
+def test_reads_the_texts_of_a_content_in_any_form(content: Any, expected: tuple[str, str]):
+    """Protects text that some servers send as parts or as an object, reasoning parts among them."""
+    assert read_texts(content) == expected
+
+
+@pytest.mark.parametrize("key", ["reasoning", "reasoning_content", "thinking", "reasoning_text"])
+@pytest.mark.parametrize("value", ["T", {"content": "T"}, [{"type": "text", "text": "T"}]])
+def test_reads_reasoning_under_every_name(key: str, value: Any):
+    """Protects reasoning of servers and gateways that name it otherwise."""
+    assert read_reasoning({key: value, "content": "A"}) == (key, "T")
+
+
+DETAILS: list[tuple[list[list[dict[str, Any]]], list[dict[str, Any]]]] = [
+    (
+        [[{"type": "reasoning.text", "text": text, "format": "unknown", "index": 0}] for text in ("A", "B", "C")],
+        [{"type": "reasoning.text", "text": "ABC", "format": "unknown", "index": 0}],
+    ),
+    (
+        [
+            [{"type": "reasoning.text", "text": "A", "index": 0}],
+            [{"type": "reasoning.text", "signature": "S", "index": 0}],
+        ],
+        [{"type": "reasoning.text", "text": "A", "index": 0, "signature": "S"}],
+    ),
+    (
+        [
+            [{"type": "reasoning.summary", "summary": "A", "index": 0}],
+            [{"type": "reasoning.encrypted", "data": "X", "index": 1}],
+        ],
+        [
+            {"type": "reasoning.summary", "summary": "A", "index": 0},
+            {"type": "reasoning.encrypted", "data": "X", "index": 1},
+        ],
+    ),
+    (
+        [[{"type": "reasoning.text", "text": "A"}], [{"type": "reasoning.text", "text": "B"}]],
+        [{"type": "reasoning.text", "text": "AB"}],
+    ),
+    (
+        [[{"type": "reasoning.encrypted", "data": "X"}], [{"type": "reasoning.encrypted", "data": "Y"}]],
+        [{"type": "reasoning.encrypted", "data": "X"}, {"type": "reasoning.encrypted", "data": "Y"}],
+    ),
+]
+
+
+@pytest.mark.parametrize(("pieces", "whole"), DETAILS)
+def test_joins_reasoning_details_to_what_a_whole_reply_has(
+    pieces: list[list[dict[str, Any]]], whole: list[dict[str, Any]]
+):
+    """Protects what goes back to OpenRouter: texts grow, everything else is said again in each piece."""
+    kept = KeptFields()
+    for piece in pieces:
+        kept.add({"reasoning_details": piece})
+    assert kept.join() == {"reasoning_details": whole}
+    unchanged = KeptFields()
+    unchanged.add({"reasoning_details": [*whole, *whole]})
+    assert unchanged.join() == {"reasoning_details": [*whole, *whole]}
+
+
+def test_reads_the_text_of_details_and_nothing_of_what_is_encrypted():
+    """Protects reasoning that comes in the details alone."""
+    details = [{"type": "reasoning.text", "text": "A"}, {"type": "reasoning.encrypted", "data": "X"}, {"summary": "B"}]
+    assert read_details(details) == "AB"
+    assert read_details("none") == ""
