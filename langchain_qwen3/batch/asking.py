@@ -112,14 +112,8 @@ class Asker:
         if row.problem:
             return build_failure(row, RowError(row.problem), 0.0, 0)
         attempt = _Attempt()
-        retrying: Any = AsyncRetrying(
-            retry=retry_if_exception(_is_retryable),
-            stop=stop_after_attempt(self._asking.retries + 1),
-            wait=self._choose_wait,
-            reraise=True,
-        )
         try:
-            reply = await retrying(self._try, self._build_messages(row), self._build_settings(row), attempt)
+            reply = await self._try_again(self._build_messages(row), self._build_settings(row), attempt)
         except BatchStoppedError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever a row does, the others go on
@@ -146,6 +140,28 @@ class Asker:
         if not self._asking.rows_name_model:
             settings.pop("model", None)
         return settings
+
+    async def _try_again(self, messages: list[BaseMessage], settings: dict[str, Any], attempt: _Attempt) -> Any:
+        """Ask until an answer comes, an error that stays, or the end of the tries."""
+        try:
+            return await self._try(messages, settings, attempt)
+        except Qwen3Error as error:
+            failed: Qwen3Error | None = error
+
+        async def go_on() -> Any:
+            nonlocal failed
+            if failed is not None:  # the first try was made outside: tenacity costs as much as the rest of a row
+                error, failed = failed, None
+                raise error
+            return await self._try(messages, settings, attempt)
+
+        retrying: Any = AsyncRetrying(
+            retry=retry_if_exception(_is_retryable),
+            stop=stop_after_attempt(self._asking.retries + 1),
+            wait=self._choose_wait,
+            reraise=True,
+        )
+        return await retrying(go_on)
 
     async def _try(self, messages: list[BaseMessage], settings: Mapping[str, Any], attempt: _Attempt) -> Any:
         """Ask once; where the server is away, fail when it is back."""
