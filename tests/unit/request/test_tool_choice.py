@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,12 +11,20 @@ from hypothesis import given, settings, strategies as st
 from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.errors import ToolChoiceError
 from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream, check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
-from langchain_qwen3.request.tool_choice import build_forced_format, plan_tool_choice, read_tool_choice
-from langchain_qwen3.servers.dialects import ChoicePolicy
+from langchain_qwen3.request.tool_choice import (
+    build_forced_format,
+    is_builtin_tool,
+    plan_tool_choice,
+    read_tool_choice,
+    select_tools,
+)
+from langchain_qwen3.servers.dialects import DIALECTS, ChoicePolicy, Dialect
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": CITY}}
@@ -238,3 +247,45 @@ def test_raises_when_the_demanded_call_is_missing(choice: ToolChoice, reply: AIM
     with pytest.raises(ToolChoiceError, match=text) as caught:
         check_forced_call(reply, choice)
     assert caught.value.reply is reply
+
+
+BUILTIN_TOOLS: list[dict[str, Any]] = [
+    {"type": "web_search"},
+    {"type": "openrouter:web_search"},
+    {"type": "web_search_20250305", "name": "web_search", "max_uses": 5},
+    {"type": "mcp", "server_label": "x", "server_url": "https://example.com"},
+]
+FUNCTION_TOOLS: list[Any] = [
+    WEATHER,
+    {"name": "f", "description": "d", "input_schema": CITY},
+    {"type": "custom", "name": "f", "input_schema": CITY},
+    {"title": "f", "description": "d", **CITY},
+    {"name": "f", "description": "d", "parameters": CITY},
+]
+
+
+@pytest.mark.parametrize("tool", BUILTIN_TOOLS)
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
+def test_leaves_a_servers_own_tool_out_where_there_is_none(dialect: Dialect, tool: dict[str, Any]):
+    """Protects from a 400 and from silence: it goes to hosted services; elsewhere one warning, and functions stay."""
+    forget_warnings()
+    if dialect.builtin_tools:
+        assert select_tools([WEATHER, tool], dialect) == [WEATHER, tool]
+        return
+    with pytest.warns(UnsupportedSettingWarning, match=re.escape(tool["type"])):
+        assert select_tools([WEATHER, tool], dialect) == [WEATHER]
+    assert select_tools([tool], dialect) == []
+
+
+def test_tells_a_servers_own_tool_from_the_forms_of_a_function():
+    """Protects OpenAI's, Anthropic's and JSON schema's forms of a function, which are the caller's own."""
+    assert all(is_builtin_tool(tool) for tool in BUILTIN_TOOLS)
+    assert not any(is_builtin_tool(tool) for tool in FUNCTION_TOOLS)
+
+
+def test_binds_a_servers_own_tool_beside_functions():
+    """Protects bind_tools: LangChain's converter knows no server's tools but OpenAI's."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", server="openrouter")
+    bound: Any = model.bind_tools([WEATHER, *BUILTIN_TOOLS])
+    assert bound.kwargs["tools"] == [WEATHER, *BUILTIN_TOOLS]
+    assert model._get_request_payload("x", **bound.kwargs)["tools"] == [WEATHER, *BUILTIN_TOOLS]
