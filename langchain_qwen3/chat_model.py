@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.language_models import LanguageModelInput
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 
-from langchain_qwen3.call import Call, Method
+from langchain_qwen3.binding import Bindable, BoundChatQwen3
+from langchain_qwen3.call import Call
 from langchain_qwen3.connections.exchange import aget_json, aopen_stream, apost, get_json, open_stream, post
-from langchain_qwen3.errors import translate_errors
+from langchain_qwen3.errors import ErrorTranslator, translate_errors
 from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
 from langchain_qwen3.profiles import build_profile
 from langchain_qwen3.reply import content_blocks
@@ -28,27 +31,20 @@ from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call
-from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool_choice
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
 from langchain_qwen3.servers.facts import ModelFacts, ServerFacts
 from langchain_qwen3.servers.habits import recall_habits
 from langchain_qwen3.servers.refusals import Lesson
-from langchain_qwen3.structured import build_structured_runnable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-
-    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import ModelProfile
-    from langchain_core.tools import BaseTool
-
     from langchain_qwen3.doctor import Diagnosis
-    from langchain_qwen3.errors import ErrorTranslator
     from langchain_qwen3.tokens.counting import Counter
+else:
+    Diagnosis = Counter = Any  # imported when used; `typing.get_type_hints` needs the names
 
 
-class ChatQwen3(Qwen3Fields):
+class ChatQwen3(Bindable, Qwen3Fields):
     """Chat model for Qwen3 models on vLLM, SGLang, llama.cpp, Ollama, DashScope and plain OpenAI-compatible pods.
 
     A drop-in for `ChatOpenAI`: every field and method of it that concerns chat completions works, with thinking,
@@ -187,68 +183,21 @@ class ChatQwen3(Qwen3Fields):
             if value != OWN_SETTINGS[name] or name in self.model_fields_set
         }
 
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | type | None = None,
-        *,
-        method: Method | None = None,
-        include_raw: bool = False,
-        strict: bool | None = None,
-        tools: list[Any] | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]:
-        """Return a runnable whose answers have a schema.
+    # -- binding -----------------------------------------------------------------------------------------------------
 
-        Thinking stays as it is where the server can do both, and reasoning is kept in `raw`. An answer that was cut is
-        an error, never an object with defaults in place of what is missing.
+    def bind(self, **kwargs: Any) -> BoundChatQwen3:
+        """Return the model with settings of a call bound to it; `bind_tools` and `with_structured_output` keep them."""
+        return BoundChatQwen3(bound=self, kwargs=kwargs, config={})
 
-        Args:
-            schema: A pydantic class, a TypedDict, a JSON schema, or OpenAI's function or tool form.
-            method: `json_schema`, `function_calling` or `json_mode`; None takes the server's best.
-            include_raw: Return `{"raw", "parsed", "parsing_error"}` and raise nothing.
-            strict: Sent to the server, which may then hold the answer to the schema more closely.
-            tools: Tools the model may call instead of answering; the answer is then None.
-            **kwargs: Bound to the model, `constraint=` for an engine's own grammar among them.
-
-        Raises:
-            ValueError: Method and arguments do not go together.
-            OutputParserException: On use: the answer was cut, is no JSON or does not fit the schema.
-            ModelRefusalError: On use: the model refused, or a filter stopped it.
-        """
-        return build_structured_runnable(
-            self, schema, method=method, include_raw=include_raw, strict=strict, tools=tools, **kwargs
-        )
-
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: dict[str, Any] | str | bool | None = None,
-        strict: bool | None = None,
-        parallel_tool_calls: bool | None = None,
-        **kwargs: Any,
+    def with_config(
+        self, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Return the model with tools.
+        """Return the model with a config bound to it, kept in the same way."""
+        return self.bind().with_config(config, **kwargs)
 
-        Args:
-            tools: Functions, pydantic classes, LangChain tools or tool dicts; also a server's own tools such as
-                `{"type": "web_search"}`, which are left out, with a warning, where the server has none.
-            tool_choice: `auto`, `none`, `any` or `required`, a tool's name, or OpenAI's dict. A call that is demanded
-                and does not come is a `ToolChoiceError`, also where the server ignores the choice.
-            strict: Ask the server to hold the arguments to their schema.
-            parallel_tool_calls: False for at most one call.
-            **kwargs: Bound to the model.
-
-        Raises:
-            ValueError: `tool_choice` names no bound tool.
-        """
-        wire = [dict(tool) if is_builtin_tool(tool) else convert_to_openai_tool(tool, strict=strict) for tool in tools]
-        if tool_choice is not None:
-            choice = read_tool_choice(tool_choice, [tool["function"]["name"] for tool in wire if "function" in tool])
-            kwargs["tool_choice"] = choice.wire if choice else None
-        if parallel_tool_calls is not None:
-            kwargs["parallel_tool_calls"] = parallel_tool_calls
-        return self.bind(tools=wire, **kwargs)
+    def with_retry(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return the model with retries, see `Runnable.with_retry`; tools and schemas can be bound to it."""
+        return BoundChatQwen3(bound=super().with_retry(**kwargs), kwargs={}, config={})
 
     # -- the four hooks ----------------------------------------------------------------------------------------------
 
@@ -405,6 +354,7 @@ class ChatQwen3(Qwen3Fields):
             tools: Functions, pydantic classes, LangChain tools or tool dicts.
             **kwargs: Settings of the call, such as `enable_thinking`, which changes the prompt.
         """
+        check_call(kwargs, type(self).model_fields)
         counter = self._build_counter()
         if tools:
             kwargs["tools"] = [convert_to_openai_tool(tool) for tool in tools]

@@ -6,9 +6,9 @@ import copy
 import os
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from langchain_core.language_models import LangSmithParams
+from langchain_core.language_models import LangSmithParams, ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.utils import get_pydantic_field_names
 from langchain_openai import ChatOpenAI
@@ -24,9 +24,6 @@ from langchain_qwen3.profiles import build_profile
 from langchain_qwen3.request.keywords import check_values, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
 from langchain_qwen3.servers.dialects import find_by_name, list_names
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import ModelProfile
 
 DEFAULT_BASE_URL = "http://localhost:8000/v1"
 """vLLM's default port."""

@@ -7,10 +7,9 @@ How to ask depends on the server, which is known only when a call is made. So `w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableGenerator
 
 from langchain_qwen3.call import METHODS, Method
@@ -18,9 +17,17 @@ from langchain_qwen3.reply.structured_parser import StructuredOutputParser
 from langchain_qwen3.request.schema import build_function, read_schema
 
 
+class _Model(Protocol):
+    """What a schema is bound to: a model, or one with settings bound to it."""
+
+    def bind(self, **kwargs: Any) -> Runnable[Any, Any]: ...
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Runnable[Any, Any]: ...
+
+
 def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's with_structured_output
-    model: BaseChatModel,
-    schema: Mapping[str, Any] | type | None,
+    model: _Model,
+    schema: Any,
     *,
     method: Method | None = None,
     include_raw: bool = False,
@@ -32,8 +39,8 @@ def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's w
 
     Args:
         model: The chat model; it is bound, never changed.
-        schema: A pydantic class, a TypedDict, a JSON schema, an OpenAI function or tool, or OpenAI's
-            `{"type": "json_schema", …}`. None with `json_mode`: any JSON object.
+        schema: A pydantic class, a dataclass, a TypedDict, a JSON schema, an OpenAI function or tool, OpenAI's
+            `{"type": "json_schema", …}`, or Anthropic's tool. None with `json_mode`: any JSON object.
         method: How to ask; None: the server's best.
         include_raw: Return `{"raw", "parsed", "parsing_error"}`; what is wrong with the answer is not raised.
         strict: Sent to the server, which may then hold the answer to the schema more closely.
@@ -67,7 +74,7 @@ def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's w
         name=spec["name"],
         method=method,
         objects=spec["schema"].get("type") == "object" or "properties" in spec["schema"],
-        has_tools=bool(tools),
+        has_tools=bool(tools or getattr(model, "kwargs", {}).get("tools")),
     )
     if include_raw:
         return asking | RunnableGenerator(parser.keep_raw, parser.akeep_raw)

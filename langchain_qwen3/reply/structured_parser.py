@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import is_dataclass
 from typing import Any
 
 from jiter import from_json
@@ -20,8 +21,8 @@ from langchain_core.output_parsers import BaseTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables.utils import AddableDict
 from langchain_core.utils.json import parse_partial_json
-from pydantic import BaseModel, ValidationError
-from pydantic.v1 import BaseModel as BaseModelV1, ValidationError as ValidationErrorV1
+from pydantic import BaseModel, TypeAdapter
+from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_qwen3.call import Method
 from langchain_qwen3.reply.ending import is_finished
@@ -37,7 +38,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
     """Parses a whole reply strictly; streamed, gives the object as it grows and is strict at the end.
 
     Attributes:
-        output: What the user gave: a pydantic class makes instances, everything else dicts.
+        output: What the user gave: a pydantic class or a dataclass makes instances, everything else dicts.
         name: The name under which it was asked for.
         method: Where the answer must be; None: in a call of that name, else in the text.
         objects: Whether the answer must be a JSON object.
@@ -90,8 +91,10 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
                 raise OutputParserException(f"the call of {self.name} has no valid arguments", llm_output=written)
         if self.has_tools and calls:
             return None
-        if self.method == "function_calling":
-            raise OutputParserException(f"the model did not call {self.name}", llm_output=text)
+        if self.method == "function_calling" or (calls and not text.strip()):
+            others = ", ".join(call["name"] for call in calls)
+            called = f"the model called {others}, not {self.name}" if others else f"the model did not call {self.name}"
+            raise OutputParserException(called, llm_output=text)
         if not text.strip():
             raise OutputParserException(_explain_empty(message), llm_output=text)
         return self._build(_read_json(text), text)
@@ -111,13 +114,18 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         """Return the object in the schema's class; OutputParserException if it does not fit."""
         if self.objects and not isinstance(value, dict):
             raise OutputParserException("the answer is JSON but not an object", llm_output=text)
+        if not isinstance(self.output, type):
+            return value
         try:
-            if isinstance(self.output, type) and issubclass(self.output, BaseModel):
+            if issubclass(self.output, BaseModel):
                 return self.output.model_validate(value)
-            if isinstance(self.output, type) and issubclass(self.output, BaseModelV1):
+            if issubclass(self.output, BaseModelV1):
                 return self.output.parse_obj(value)
-        except (ValidationError, ValidationErrorV1) as error:
-            raise OutputParserException(f"the answer does not match {self.name}: {error}", llm_output=text) from error
+            if is_dataclass(self.output):
+                return TypeAdapter(self.output).validate_python(value)
+        except Exception as error:  # validators are the user's own code, which may raise anything
+            why = str(error) if isinstance(error, ValueError) else repr(error)
+            raise OutputParserException(f"the answer does not match {self.name}: {why}", llm_output=text) from error
         return value
 
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:  # noqa: A002 # core's name

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, TypedDict
 
 import openai
+from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_function
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
+from pydantic.v1 import BaseModel as BaseModelV1
+from typing_extensions import is_typeddict
 
 from langchain_qwen3.call import Method
 
 _BAD_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+# Where OpenAI's functions, its response formats and Anthropic's tools keep the schema.
+_SCHEMA_KEYS = ("parameters", "schema", "input_schema")
+# One of these makes a mapping a JSON schema.
+_KEYWORDS = frozenset({"$defs", "$ref", "allOf", "anyOf", "const", "enum", "items", "oneOf", "properties", "type"})
 
 
 class StructuredOutput(TypedDict, total=False):
@@ -25,7 +34,7 @@ class StructuredOutput(TypedDict, total=False):
     method: Method
 
 
-def read_schema(schema: Mapping[str, Any] | type | None, *, strict: bool | None = None) -> StructuredOutput:
+def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     """Return name, description and JSON schema of what the user gave.
 
     Args:
@@ -35,22 +44,20 @@ def read_schema(schema: Mapping[str, Any] | type | None, *, strict: bool | None 
     Raises:
         ValueError: The schema is of no known form, or itself says another `strict`.
     """
-    function: Mapping[str, Any]
     if schema is None:
-        function = {"name": "output", "parameters": {"type": "object"}}
-    elif isinstance(schema, type) and issubclass(schema, BaseModel):
-        # Core would inline every reference and so lose recursive ones.
-        parameters: dict[str, Any] = schema.model_json_schema()
-        if strict:
-            parameters = dict(openai.pydantic_function_tool(schema)["function"].get("parameters", {}))
-        if reference := parameters.get("$ref"):  # a recursive class: servers want an object at the root
-            parameters = {"$defs": parameters["$defs"], **parameters["$defs"][reference.rpartition("/")[2]]}
-        function = {"name": schema.__name__, "parameters": parameters}
-        function |= {"description": parameters["description"]} if "description" in parameters else {}
+        function: Mapping[str, Any] = {"name": "output", "parameters": {"type": "object"}}
     elif isinstance(schema, Mapping):
         function = _read_mapping(dict(schema), strict)
-    else:
+    elif makes_instances(schema):
+        function = _read_class(schema, strict)
+    elif is_typeddict(schema) or _is_tool(schema):
         function = convert_to_openai_function(schema, strict=strict)
+    else:
+        raise ValueError(
+            f"schema={schema!r} is of no form that is taken: give a pydantic class (BaseModel), a dataclass, a "
+            "TypedDict, a JSON schema, or a tool form of OpenAI or Anthropic. Put an Enum, a list, a Union or a plain "
+            "type into a field of such a class"
+        )
     spec = StructuredOutput(
         name=_BAD_NAME.sub("_", function["name"])[:64], schema=function.get("parameters") or {"type": "object"}
     )
@@ -62,18 +69,48 @@ def read_schema(schema: Mapping[str, Any] | type | None, *, strict: bool | None 
     return spec
 
 
+def makes_instances(schema: Any) -> bool:
+    """Tell whether answers are instances of the schema: a pydantic class or a dataclass."""
+    return isinstance(schema, type) and (issubclass(schema, (BaseModel, BaseModelV1)) or is_dataclass(schema))
+
+
+def _is_tool(schema: Any) -> bool:
+    return isinstance(schema, BaseTool) or inspect.isroutine(schema)
+
+
+def _read_class(schema: Any, strict: bool | None) -> Mapping[str, Any]:
+    """Return an OpenAI function of a class; core would inline every reference and so lose recursive ones."""
+    if issubclass(schema, BaseModelV1):
+        return convert_to_openai_function(schema, strict=strict)
+    if not issubclass(schema, BaseModel):
+        parameters = TypeAdapter(schema).json_schema()
+    elif strict:
+        parameters = dict(openai.pydantic_function_tool(schema)["function"].get("parameters", {}))
+    else:
+        parameters = schema.model_json_schema()
+    if reference := parameters.get("$ref"):  # a recursive class: servers want an object at the root
+        parameters = {"$defs": parameters["$defs"], **parameters["$defs"][reference.rpartition("/")[2]]}
+    return {"name": schema.__name__, "parameters": parameters, "description": parameters.get("description")}
+
+
 def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]:
-    """Return an OpenAI function of a JSON schema, or of one of OpenAI's forms."""
+    """Return an OpenAI function of a JSON schema, of one of OpenAI's forms, or of Anthropic's tool."""
     inner = schema.get(str(schema.get("type")))
     if isinstance(inner, Mapping):  # a response_format or a tool
         schema = dict(inner)
-    if "name" in schema:
-        schema.setdefault("parameters", schema.pop("schema", None))
+    form = next((key for key in _SCHEMA_KEYS if isinstance(schema.get(key), Mapping)), None)
+    if isinstance(schema.get("name"), str) and (form or not schema.keys() & _KEYWORDS):
+        schema["parameters"] = schema.pop(form) if form else None
     elif strict and "properties" in schema:
-        schema = convert_to_openai_function({"title": "output", **schema}, strict=True)
+        schema = convert_to_openai_function({"title": schema.pop("name", "output"), **schema}, strict=True)
+    elif schema.keys() & _KEYWORDS:
+        name = schema.pop("title", None) or schema.pop("name", None) or "output"
+        schema = {"name": str(name), "description": schema.pop("description", None), "parameters": schema}
     else:
-        name, description = schema.pop("title", "output"), schema.pop("description", None)
-        schema = {"name": name, "description": description, "parameters": schema}
+        raise ValueError(
+            f"schema has the keys {', '.join(map(str, schema)) or '(none)'}, so it is no JSON schema and no tool: "
+            'give {"type": "object", "properties": {...}}'
+        )
     if None not in (strict, schema.get("strict")) and strict != schema["strict"]:
         raise ValueError(f"strict={strict} contradicts the schema, which says strict={schema['strict']}")
     return schema

@@ -122,10 +122,11 @@ def plan_tool_choice(
     tools: Sequence[Mapping[str, Any]] = params.get("tools") or ()
     names = [tool["function"]["name"] for tool in tools if "function" in tool]
     choice = read_tool_choice(params.get("tool_choice"), names)
-    if not tools:
-        if choice and choice.forced:
-            raise ValueError(f"tool_choice={choice.mode!r} demands a call, but no tools are bound")
-        return ToolPlan()  # vLLM answers 400 to a choice without tools
+    if not tools and choice and choice.forced:
+        raise ValueError(f"tool_choice={choice.mode!r} demands a call, but no tools are bound")
+    # vLLM answers 400 to a choice without tools; a server that ignores the choice calls what it is shown.
+    if not tools or (policy == "ignored" and choice and choice.mode == "none"):
+        return ToolPlan()
     payload: dict[str, Any] = {"tools": list(tools)}
     parallel = params.get("parallel_tool_calls")
     if parallel is not None:
@@ -206,5 +207,17 @@ def _build_call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write_strict(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Ask for arguments of the tool's schema, unless the tool says otherwise."""
-    return {**tool, "function": {"strict": True, **tool["function"]}} if "function" in tool else tool
+    """Ask for arguments of the tool's schema, unless the tool says otherwise or has no arguments."""
+    if "function" not in tool:
+        return tool
+    return without_empty_strict({**tool, "function": {"strict": True, **tool["function"]}})
+
+
+def without_empty_strict(tool: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool without `strict` where there are no arguments: nothing is to be held to anything."""
+    function = tool.get("function")
+    if not isinstance(function, Mapping) or "strict" not in function:
+        return tool
+    if (function.get("parameters") or {}).get("properties"):
+        return tool
+    return {**tool, "function": {name: value for name, value in function.items() if name != "strict"}}

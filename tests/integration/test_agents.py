@@ -11,6 +11,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
@@ -354,3 +355,27 @@ async def test_agent_fails_loudly_when_the_demanded_call_does_not_come(*, stream
             await agent.ainvoke(ALICE)
         assert caught.value.reply is not None
         assert caught.value.reply.text == "I would rather talk."
+
+
+WAYS_TO_SET: dict[str, Callable[[ChatQwen3], Any]] = {
+    "bound": lambda llm: llm.bind(enable_thinking=False),
+    "bound and configured": lambda llm: llm.bind(enable_thinking=False).with_config(tags=["t"]),
+    "with retries": lambda llm: llm.bind(enable_thinking=False).with_retry(),
+    "with fallbacks": lambda llm: llm.bind(enable_thinking=False).with_fallbacks([llm]),
+    "configurable": lambda llm: llm.configurable_fields(enable_thinking=ConfigurableField(id="thinking")).with_config(
+        configurable={"thinking": False}
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_SET)
+async def test_agent_keeps_a_setting_however_the_model_was_given_it(engine: LocalServer, way: str) -> None:
+    """Protects agents from thinking that somebody switched off: create_agent binds its tools to what it is given."""
+    llm = ChatQwen3(model=engine.model, base_url=engine.base_url, temperature=0)
+    agent: Any = create_agent(WAYS_TO_SET[way](llm), [get_weather])
+    messages = (await agent.ainvoke(TWO_CITIES))["messages"]
+    replies = [message for message in messages if isinstance(message, AIMessage)]
+    assert [call["name"] for call in replies[0].tool_calls] == ["get_weather", "get_weather"]
+    assert not any("reasoning_content" in reply.additional_kwargs for reply in replies)
+    thinking: Any = create_agent(llm.bind(enable_thinking=True), [get_weather])
+    assert "reasoning_content" in (await thinking.ainvoke(TWO_CITIES))["messages"][1].additional_kwargs

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import Any, Literal, TypedDict
@@ -16,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_qwen3.call import METHODS, Method
@@ -439,3 +441,98 @@ def test_lets_the_model_choose_when_tools_stand_beside_the_forced_one():
     asked = write_structured(read_schema(SCHEMA), "function_calling", [search])
     assert [tool["function"]["name"] for tool in asked["tools"]] == ["search", "Answer"]
     assert asked["tool_choice"] == "required"
+
+
+@dataclass
+class AnswerData:
+    """The same as a dataclass."""
+
+    value: int
+    note: str = ""
+
+
+class Colour(enum.Enum):
+    """No form that is taken."""
+
+    RED = "red"
+
+
+ANTHROPIC: dict[str, Any] = {"name": "Answer", "description": "d", "input_schema": FUNCTION["parameters"]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        ANTHROPIC,
+        {"name": "Answer", "schema": FUNCTION["parameters"]},
+        {"type": "json_schema", "json_schema": {"name": "Answer", "schema": FUNCTION["parameters"]}},
+        {"type": "function", "function": FUNCTION},
+        {**SCHEMA, "title": "Answer"},
+        {"name": "Answer", **FUNCTION["parameters"]},
+        AnswerData,
+    ],
+)
+def test_properties_reach_the_server_when_the_schema_is_of_any_form(schema: Any) -> None:
+    """Protects forms that other libraries take: the schema is sent, not any object."""
+    spec = read_schema(schema)
+    assert spec["schema"]["properties"].keys() == {"value", "note"}
+    assert spec["name"] in ("Answer", "AnswerData")
+
+
+@pytest.mark.parametrize("strict", [None, True])
+def test_property_keeps_its_name_when_it_is_a_word_of_the_form(strict: bool | None) -> None:
+    """Protects schemas with a property called name, title, description, parameters or schema."""
+    words = ("name", "title", "description", "parameters", "schema", "strict", "type", "input_schema")
+    properties = {word: {"type": "string"} for word in words}
+    for extra in ({"title": "Words"}, {}):
+        spec = read_schema({**extra, "type": "object", "properties": properties}, strict=strict)
+        assert spec["schema"]["properties"].keys() == set(words)
+        assert spec["name"] == extra.get("title", "output")
+
+
+NO_FORMS: list[Any] = [Colour, list[Answer], Answer | None, Answer | int, Literal["a"], int, str, dict, 3, "Answer", {}]
+
+
+@pytest.mark.parametrize("schema", [*NO_FORMS, {"a": 1}])
+def test_names_the_forms_when_the_schema_is_none_of_them(schema: Any) -> None:
+    """Protects users from a chain that can never answer: the error comes when it is built and says what is taken."""
+    with pytest.raises(ValueError, match=r"pydantic class|JSON schema"):
+        build_structured_runnable(Scripted(), schema)
+
+
+def test_makes_instances_when_the_schema_is_a_dataclass() -> None:
+    """Protects dataclasses: what comes is checked like a pydantic class."""
+    assert build_structured_runnable(reply("text", json.dumps(ANSWER)), AnswerData).invoke("x") == AnswerData(**ANSWER)
+    with pytest.raises(OutputParserException, match="does not match AnswerData"):
+        build_structured_runnable(reply("text", '{"value": "much"}'), AnswerData).invoke("x")
+
+
+class Careless(BaseModel):
+    """Its validator raises by accident what no validator should."""
+
+    value: int
+
+    @field_validator("value")
+    @classmethod
+    def look_up(cls, value: int) -> str:
+        """Look up what is not there."""
+        return {1: "one"}[value]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_keeps_the_error_when_a_validator_raises_anything(mode: Mode) -> None:
+    """Protects the promise of include_raw: nothing is raised, whatever a user's own code does."""
+    model = reply("text", '{"value": 42}')
+    chain = build_structured_runnable(model, Careless, include_raw=True)
+    result = await run_raw(chain, mode)
+    assert result["parsed"] is None
+    assert isinstance(result["parsing_error"], OutputParserException)
+    assert isinstance(result["parsing_error"].__cause__, KeyError)
+
+
+def test_says_which_call_came_when_it_is_another() -> None:
+    """Protects users from guessing what the model did instead."""
+    message = AIMessage("", tool_calls=[{"name": "look_up", "args": {}, "id": "1"}])
+    for method in (None, "function_calling"):
+        with pytest.raises(OutputParserException, match="the model called look_up, not Answer"):
+            StructuredOutputParser(output=Answer, name="Answer", method=method).read(message)

@@ -66,7 +66,7 @@ def test_names_the_field_when_the_choice_cannot_be_read(choice: Any):
 
 
 TOOLS = [WEATHER, NOW]
-STRICT_TOOLS = [{**tool, "function": {**tool["function"], "strict": True}} for tool in TOOLS]
+STRICT_TOOLS = [{**WEATHER, "function": {**WEATHER["function"], "strict": True}}, NOW]
 PLANS: list[tuple[ChoicePolicy, Any, list[Any], Any, set[str]]] = [
     # policy, tool_choice → tools, tool_choice, flags
     ("honoured", None, TOOLS, None, {"rescue"}),
@@ -140,6 +140,13 @@ def test_sends_nothing_when_no_tools_are_bound():
     assert plan_tool_choice({"tools": [], "tool_choice": "auto", "parallel_tool_calls": True}, "honoured").payload == {}
     with pytest.raises(ValueError, match="no tools are bound"):
         plan_tool_choice({"tool_choice": "any"}, "honoured")
+
+
+def test_sends_no_tools_when_the_server_ignores_that_none_are_to_be_called():
+    """Protects `tool_choice="none"` on Ollama and transformers serve, which call whatever they are shown."""
+    params = {"tools": TOOLS, "tool_choice": "none", "parallel_tool_calls": True}
+    assert plan_tool_choice(params, "ignored").payload == {}
+    assert plan_tool_choice(params, "named_ignored").payload["tool_choice"] == "none"
 
 
 @pytest.mark.parametrize(("name", "parallel", "most"), [(None, True, None), (None, False, 1), ("now", True, 1)])

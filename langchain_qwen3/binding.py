@@ -1,0 +1,215 @@
+"""What can be bound to a model: settings, tools and a schema, in any order and without losing one of them.
+
+Core's `RunnableBinding` forwards `bind_tools` and `with_structured_output` to the bare model, so what was bound before
+is lost (https://github.com/langchain-ai/langchain/issues/30983). Here both bind to whatever they are called on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, overload
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from langchain_qwen3.call import Method
+from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool_choice, without_empty_strict
+from langchain_qwen3.structured import build_structured_runnable
+
+if TYPE_CHECKING:
+    # Core's own class of a bound chat model knows the types of `stream_events(version="v3")`; it does nothing else.
+    from langchain_core.language_models.chat_models import _ChatModelBinding as _Binding
+else:
+    _Binding = RunnableBinding[LanguageModelInput, AIMessage]
+
+T = TypeVar("T")
+
+
+class StructuredReply(TypedDict, Generic[T]):
+    """What `with_structured_output(..., include_raw=True)` returns."""
+
+    raw: AIMessage
+    """The reply as it came, with its reasoning and usage."""
+
+    parsed: T | None
+    """The answer, None if there is none."""
+
+    parsing_error: Exception | None
+    """Why there is no answer, None if there is one or a tool was called instead."""
+
+
+class Bindable(Runnable[LanguageModelInput, AIMessage]):
+    """Binds tools and schemas by `bind` alone, for the model and for what `bind` made of it."""
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: dict[str, Any] | str | bool | None = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return the model with tools.
+
+        Args:
+            tools: Functions, pydantic classes, LangChain tools or tool dicts; also a server's own tools such as
+                `{"type": "web_search"}`, which are left out, with a warning, where the server has none.
+            tool_choice: `auto`, `none`, `any` or `required`, a tool's name, or OpenAI's dict. A call that is demanded
+                and does not come is a `ToolChoiceError`, also where the server ignores the choice.
+            strict: Ask the server to hold the arguments to their schema.
+            parallel_tool_calls: False for at most one call.
+            **kwargs: Bound to the model.
+
+        Raises:
+            ValueError: `tool_choice` names no bound tool.
+        """
+        wire = [
+            dict(tool) if is_builtin_tool(tool) else without_empty_strict(convert_to_openai_tool(tool, strict=strict))
+            for tool in tools
+        ]
+        if tool_choice is not None:
+            choice = read_tool_choice(tool_choice, [tool["function"]["name"] for tool in wire if "function" in tool])
+            kwargs["tool_choice"] = choice.wire if choice else None
+        if parallel_tool_calls is not None:
+            kwargs["parallel_tool_calls"] = parallel_tool_calls
+        return self.bind(tools=wire, **kwargs)
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[T],
+        *,
+        method: Method | None = None,
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        tools: None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, T]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[T],
+        *,
+        method: Method | None = None,
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        tools: Sequence[Any],
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, T | None]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[T],
+        *,
+        method: Method | None = None,
+        include_raw: Literal[True],
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, StructuredReply[T]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        method: Method | None = None,
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        tools: None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        method: Method | None = None,
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        tools: Sequence[Any],
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | None]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        method: Method | None = None,
+        include_raw: Literal[True],
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, StructuredReply[dict[str, Any]]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Method | None = None,
+        include_raw: bool = False,
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]: ...
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Method | None = None,
+        include_raw: bool = False,
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return a runnable whose answers have a schema.
+
+        Thinking stays as it is where the server can do both, and reasoning is kept in `raw`. An answer that was cut is
+        an error, never an object with defaults in place of what is missing.
+
+        Args:
+            schema: A pydantic class or a dataclass makes instances; a TypedDict, a JSON schema, or the tool form of
+                OpenAI or Anthropic makes dicts.
+            method: `json_schema`, `function_calling` or `json_mode`; None takes the server's best.
+            include_raw: Return `{"raw", "parsed", "parsing_error"}` and raise nothing that is wrong with the answer.
+            strict: Sent to the server, which may then hold the answer to the schema more closely.
+            tools: Tools the model may call instead of answering; the answer is then None.
+            **kwargs: Bound to the model, `constraint=` for an engine's own grammar among them.
+
+        Raises:
+            ValueError: Method and arguments do not go together, or the schema is of no form that is taken.
+            OutputParserException: On use: the answer was cut, is no JSON or does not fit the schema.
+            ModelRefusalError: On use: the model refused, or a filter stopped it.
+        """
+        return build_structured_runnable(
+            self, schema, method=method, include_raw=include_raw, strict=strict, tools=tools, **kwargs
+        )
+
+
+class BoundChatQwen3(Bindable, _Binding):  # type: ignore[no-redef]
+    """A `ChatQwen3` with settings bound to it, which `bind_tools` and `with_structured_output` keep.
+
+    A dump names it as core's `RunnableBinding`, so it can be loaded without trusting another class.
+    """
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return core's own id."""
+        return RunnableBinding.lc_id()
+
+    def get_num_tokens_from_messages(
+        self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
+    ) -> int:
+        """Return the number of prompt tokens of a conversation, with what is bound: tools and switches shape it."""
+        count: Callable[..., int] = self.__getattr__("get_num_tokens_from_messages")
+        return count(messages, tools, **{**self.kwargs, **kwargs})

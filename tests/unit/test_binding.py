@@ -1,0 +1,123 @@
+"""What is bound to a model stays bound, whatever is bound next, and LangChain can inspect every method."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from langchain_core.load import dumps
+from langchain_core.runnables import RunnableBinding
+from langchain_core.tools import tool
+from pydantic import BaseModel
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.binding import BoundChatQwen3
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str
+
+
+@tool
+def get_weather(city: str) -> str:
+    """Get the weather."""
+    return city
+
+
+def build(**kwargs: Any) -> ChatQwen3:
+    """A model on a server that is known without asking."""
+    return ChatQwen3(**{"model": "Qwen/Qwen3-8B", "server": "vllm", "api_key": "x", **kwargs})
+
+
+def find_binding(runnable: Any) -> Any:
+    """The binding at the head of a chain."""
+    return runnable if isinstance(runnable, RunnableBinding) else find_binding(runnable.first)
+
+
+NEXT: dict[str, Callable[[Any], Any]] = {
+    "bind": lambda model: model.bind(stop=["x"]),
+    "bind_tools": lambda model: model.bind_tools([get_weather]),
+    "bind_tools with a setting": lambda model: model.bind_tools([get_weather], temperature=0.5),
+    "with_structured_output": lambda model: model.with_structured_output(Person),
+    "with_structured_output and tools": lambda model: model.with_structured_output(Person, tools=[get_weather]),
+    "include_raw": lambda model: model.with_structured_output(Person, include_raw=True),
+    "tools, then a schema": lambda model: model.bind_tools([get_weather]).with_structured_output(Person),
+    "with_config": lambda model: model.with_config(tags=["t"]).bind_tools([get_weather]),
+    "with_retry": lambda model: model.with_retry(stop_after_attempt=2).bind_tools([get_weather]),
+    "with_types": lambda model: model.with_types(input_type=str).bind_tools([get_weather]),
+}
+
+
+@pytest.mark.parametrize("following", NEXT)
+def test_settings_stay_bound_when_something_else_is_bound(following: str) -> None:
+    """Protects `.bind(enable_thinking=False)`, which core drops with the next method of the model."""
+    bound = find_binding(NEXT[following](build().bind(enable_thinking=False, seed=7)))
+    assert bound.kwargs["enable_thinking"] is False
+    assert bound.kwargs["seed"] == 7
+    if "tools" in following or following.startswith("with_"):
+        assert {"tools", "structured_output"} & bound.kwargs.keys()
+
+
+def test_config_stays_bound_when_tools_are_bound() -> None:
+    """Protects tags, callbacks and limits that were bound before the tools."""
+    for model in (build().with_config(tags=["t"]), build().bind(seed=7).with_config(tags=["t"])):
+        assert model.bind_tools([get_weather]).config["tags"] == ["t"]
+        assert model.with_structured_output(Person).first.config["tags"] == ["t"]
+
+
+def test_later_setting_wins_when_one_is_bound_twice() -> None:
+    """Protects the order: the nearest to the call."""
+    bound = build().bind(seed=1, tools=[]).bind_tools([get_weather], seed=2)
+    assert bound.kwargs["seed"] == 2
+    assert [entry["function"]["name"] for entry in bound.kwargs["tools"]] == ["get_weather"]
+
+
+def test_schema_knows_bound_tools_when_they_were_bound_before() -> None:
+    """Protects a chain whose model calls a tool that was bound before the schema: no answer, and no error."""
+    chain = build().bind_tools([get_weather]).with_structured_output(Person)
+    assert chain.last.has_tools
+    assert not build().bind(seed=7).with_structured_output(Person).last.has_tools
+
+
+def test_binding_is_what_core_takes_it_for() -> None:
+    """Protects dumps, pickles and frameworks that look for core's binding."""
+    bound = build().bind(seed=7)
+    assert isinstance(bound, RunnableBinding)
+    assert bound.lc_id() == RunnableBinding.lc_id()
+    assert '"BoundChatQwen3"' not in dumps(bound)
+    copied = pickle.loads(pickle.dumps(bound))  # noqa: S301
+    assert copied.bind_tools([get_weather]).kwargs["seed"] == 7
+    assert bound.model_name == "Qwen/Qwen3-8B"
+
+
+def test_fallbacks_bind_tools_to_every_model() -> None:
+    """Protects `with_fallbacks([...]).bind_tools(...)`: core reads from our types what they return."""
+    safe = build().bind(seed=7).with_fallbacks([build(model="other")])
+    bound: Any = safe.bind_tools([get_weather])
+    assert [runnable.kwargs["tools"][0]["function"]["name"] for runnable in (bound.runnable, *bound.fallbacks)] == [
+        "get_weather",
+        "get_weather",
+    ]
+    assert bound.runnable.kwargs["seed"] == 7
+    assert callable(safe.get_num_tokens_from_messages)
+
+
+@pytest.mark.parametrize("owner", [ChatQwen3, BoundChatQwen3])
+def test_every_method_has_types_that_can_be_read(owner: type) -> None:
+    """Protects LangChain, FastAPI and others that call `typing.get_type_hints`: no name for type checkers alone."""
+    ours = [base for base in owner.__mro__ if base.__module__.startswith("langchain_qwen3")]
+    functions = [
+        getattr(member, "fget", None) or getattr(member, "__func__", member)
+        for base in ours
+        for member in vars(base).values()
+        if isinstance(member, (property, classmethod, staticmethod)) or inspect.isfunction(member)
+    ]
+    assert functions
+    for function in functions:
+        typing.get_type_hints(function)
