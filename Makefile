@@ -74,9 +74,10 @@ lint: .venv/dev ## ruff: rules and format
 	$(BIN)/ruff check $(RUFF_FILES)
 	$(BIN)/ruff format --check $(RUFF_FILES)
 
-types: .venv/dev ## mypy, strict
+types: .venv/dev ## mypy, strict, and both checkers over code as users write it
 	$(BIN)/mypy
 	$(BIN)/mypy examples
+	$(BIN)/python -m pytest -q -m slow tests/typing
 
 format: .venv/dev ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix $(RUFF_FILES)

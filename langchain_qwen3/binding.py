@@ -150,18 +150,6 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, StructuredReply[dict[str, Any]]]: ...
 
-    @overload
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | type | None = None,
-        *,
-        method: Method | None = None,
-        include_raw: bool = False,
-        strict: bool | None = None,
-        tools: Sequence[Any] | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]: ...
-
     def with_structured_output(
         self,
         schema: dict[str, Any] | type | None = None,

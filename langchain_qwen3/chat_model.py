@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
@@ -38,13 +38,14 @@ from langchain_qwen3.servers.habits import recall_habits
 from langchain_qwen3.servers.refusals import Lesson
 
 if TYPE_CHECKING:
+    from langchain_qwen3.arguments import Arguments
     from langchain_qwen3.doctor import Diagnosis
     from langchain_qwen3.tokens.counting import Counter
 else:
     Diagnosis = Counter = Any  # imported when used; `typing.get_type_hints` needs the names
 
 
-class ChatQwen3(Bindable, Qwen3Fields):
+class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads know no bool that is not a literal
     """Chat model for Qwen3 models on vLLM, SGLang, llama.cpp, Ollama, DashScope and plain OpenAI-compatible pods.
 
     A drop-in for `ChatOpenAI`: every field and method of it that concerns chat completions works, with thinking,
@@ -63,6 +64,10 @@ class ChatQwen3(Bindable, Qwen3Fields):
     """
 
     model_config = ConfigDict(defer_build=False)
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **kwargs: Unpack[Arguments]) -> None: ...
 
     # -- the server --------------------------------------------------------------------------------------------------
 

@@ -125,8 +125,7 @@ async def ask(model: ChatQwen3, probe: Probe) -> Evidence:
             return await _ask_wire(model, probe.prompt, settings)
         case "structured":
             runnable = model.with_structured_output(PERSON, include_raw=True, **settings)
-            reply: dict[str, Any] = await runnable.ainvoke(probe.prompt)
-            return reply
+            return dict(await runnable.ainvoke(probe.prompt))
         case "together":
             return await _ask_together(model, probe.prompt, settings)
 

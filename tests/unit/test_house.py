@@ -13,7 +13,8 @@ PACKAGE = Path(langchain_qwen3.__file__).parent
 # What lies below everything, and what each part may import beside itself. Who is not named here lives in the roof.
 GROUND = {"call", "servers", "profiles", "errors", "_httpx", "_warnings", "_visible"}
 MAY_IMPORT = {
-    "chat_model": {"binding", "fields", "tokens", "request", "reply", "connections", "doctor", "notebook"} | GROUND,
+    "chat_model": {"arguments", "binding", "fields", "tokens", "request", "reply", "connections", "doctor", "notebook"}
+    | GROUND,
     "binding": {"structured", "request"} | GROUND,
     "structured": {"request", "reply"} | GROUND,
     "fields": {"request", "reply", "connections"} | GROUND,

@@ -1,0 +1,12 @@
+"""Mistakes that type checkers must find: each line that is wrong says so."""
+
+from __future__ import annotations
+
+from langchain_qwen3 import ChatQwen3
+
+ChatQwen3(model="q", server="vlm")  # WRONG
+ChatQwen3(model="q", enable_thinkin=True)  # WRONG
+ChatQwen3(model="q", max_tokens="many")  # WRONG
+ChatQwen3(model="q", sampling="recomended")  # WRONG
+ChatQwen3(model=3)  # WRONG
+ChatQwen3(model="q").with_structured_output(dict, method="xml")  # WRONG

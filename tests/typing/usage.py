@@ -1,0 +1,74 @@
+"""Code as users write it, which type checkers must understand: `assert_type` says what they have to infer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypedDict, assert_type
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
+from pydantic import BaseModel, SecretStr
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.binding import StructuredReply
+
+
+class Person(BaseModel):
+    """A pydantic class."""
+
+    name: str
+
+
+class PersonDict(TypedDict):
+    """A TypedDict."""
+
+    name: str
+
+
+@dataclass
+class PersonData:
+    """A dataclass."""
+
+    name: str
+
+
+SCHEMA: dict[str, Any] = {"title": "Person", "type": "object"}
+
+
+def read_key() -> str:
+    """Return a key."""
+    return "key"
+
+
+async def read_key_later() -> str:
+    """Return a key, later."""
+    return "key"
+
+
+llm = ChatQwen3(model="Qwen/Qwen3-8B", api_key="EMPTY", max_tokens=5, stop="x", server="vllm", timeout=3)
+ChatQwen3(model="q", api_key=SecretStr("k"), stop=["x"], base_url="http://localhost:8000/v1", enable_thinking=False)
+ChatQwen3(model="q", api_key=read_key, max_completion_tokens=5, extra_body={"top_k": 3})
+ChatQwen3(model="q", api_key=read_key_later, sampling="recommended", transport="httpx", timeout=(3.0, 60.0))
+ChatQwen3()
+
+assert_type(llm.invoke("hi"), AIMessage)
+assert_type(llm.with_structured_output(Person).invoke("hi"), Person)
+assert_type(llm.with_structured_output(PersonData).invoke("hi"), PersonData)
+assert_type(llm.with_structured_output(PersonDict).invoke("hi"), PersonDict)
+assert_type(llm.with_structured_output(SCHEMA).invoke("hi"), dict[str, Any])
+assert_type(llm.with_structured_output(method="json_mode").invoke("hi"), dict[str, Any])
+assert_type(llm.with_structured_output(Person, tools=[read_key]).invoke("hi"), Person | None)
+assert_type(llm.with_structured_output(Person, include_raw=True).invoke("hi"), StructuredReply[Person])
+assert_type(llm.with_structured_output(Person, include_raw=True).invoke("hi")["parsed"], Person | None)
+assert_type(llm.with_structured_output(SCHEMA, include_raw=True).invoke("hi")["raw"], AIMessage)
+assert_type(llm.bind(seed=7).with_structured_output(Person).invoke("hi"), Person)
+assert_type(llm.bind_tools([read_key]), Runnable[LanguageModelInput, AIMessage])
+
+
+async def aask() -> None:
+    """Ask in every way."""
+    assert_type(await llm.ainvoke("hi"), AIMessage)
+    assert_type(await llm.with_structured_output(Person).ainvoke("hi"), Person)
+    async for person in llm.with_structured_output(Person).astream("hi"):
+        assert_type(person, Person)
