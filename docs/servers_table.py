@@ -1,5 +1,8 @@
 # noqa: INP001  # a script beside the page that it writes
-"""Writes the table of `docs/servers.md` from the rows of `servers.dialects`: `python docs/servers_table.py`."""
+"""Writes the tables of `docs/servers.md` and `docs/servers.zh.md`: `python docs/servers_table.py`.
+
+The table of servers comes from the rows of `servers.dialects`; that of live servers is copied into the Chinese page.
+"""
 
 import re
 from pathlib import Path
@@ -7,6 +10,8 @@ from pathlib import Path
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 
 PAGE = Path(__file__).with_name("servers.md")
+CHINESE_PAGE = Path(__file__).with_name("servers.zh.md")
+LIVE_MARKERS = ("<!-- table of live servers: made by tools/live_servers.py -->", "<!-- end of live table -->")
 MARKERS = ("<!-- table of servers: made by servers_table.py -->", "<!-- end of table -->")
 
 TOOL_CHOICE = {
@@ -31,6 +36,49 @@ COLUMNS = (
     "Start it with",
     "Evidence",
 )
+
+
+CHINESE = {
+    "Server": "服务",
+    "Thinking on, off": "思考开关",
+    "Budget": "思考预算",
+    "Effort": "思考强度",
+    "Earlier reasoning": "以前的思考内容",
+    "Forced tool call": "强制工具调用",
+    "Structured output": "结构化输出",
+    "Not possible": "做不到",
+    "Start it with": "启动命令",
+    "Evidence": "依据",
+    "✓, arguments held to their schema": "✓，参数受模式约束",
+    "✓, held to a JSON schema": "✓，受 JSON 模式约束",
+    "✓, a named one as the only tool": "✓，指定的作为唯一工具",
+    "asked for, checked in the reply": "提出要求，并检查回复",
+    "✓, with thinking off": "✓，关闭思考",
+    "JSON schema": "JSON 模式",
+    "tool call": "工具调用",
+    "tool call only": "只有工具调用",
+    "JSON mode": "JSON mode",
+    "tool call; JSON with thinking off": "工具调用；关闭思考时可用 JSON",
+    "sent": "会发送",
+    "hosted": "托管服务",
+    "as the gateway does": "与网关相同",
+    "Told as": "辨认为",
+    "The doctor's crosses": "doctor 的叉号",
+    "none": "无",
+}
+"""Cells in Chinese; start lines, evidence and names stay as they are."""
+
+
+def translate(table: str) -> str:
+    """Return a table with Chinese cells."""
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines()]
+    return "\n".join("| " + " | ".join(CHINESE.get(cell, cell) for cell in cells) + " |" for cells in lines)
+
+
+def write_chinese(text: str, table: str, english: str) -> str:
+    """Return the Chinese page with both tables, the live one as the English page has it."""
+    live = english.partition(LIVE_MARKERS[0])[2].partition(LIVE_MARKERS[1])[0].strip()
+    return write_table(write_table(text, translate(table)), translate(live), LIVE_MARKERS)
 
 
 def build_table() -> str:
@@ -77,11 +125,14 @@ def _list_unsupported(row: Dialect) -> list[str]:
     return sorted((row.unsupported & known) | preserve | strict)
 
 
-def write_table(text: str, table: str) -> str:
+def write_table(text: str, table: str, markers: tuple[str, str] = MARKERS) -> str:
     """Return the page with a table between the markers."""
-    start, end = map(re.escape, MARKERS)
+    start, end = map(re.escape, markers)
     return re.sub(f"(?<={start}\n\n).*(?=\n\n{end})", lambda _: table, text, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(write_table(PAGE.read_text(encoding="utf-8"), build_table()), encoding="utf-8")
+    english = write_table(PAGE.read_text(encoding="utf-8"), build_table())
+    PAGE.write_text(english, encoding="utf-8")
+    chinese = write_chinese(CHINESE_PAGE.read_text(encoding="utf-8"), build_table(), english)
+    CHINESE_PAGE.write_text(chinese, encoding="utf-8")

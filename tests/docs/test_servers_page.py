@@ -22,6 +22,8 @@ def test_table_is_the_rows_when_written_anew(script: dict[str, Any]) -> None:
     page = (DOCS / "servers.md").read_text(encoding="utf-8")
     assert script["write_table"](page, script["build_table"]()) == page
     assert script["build_table"]() in page
+    chinese = (DOCS / "servers.zh.md").read_text(encoding="utf-8")
+    assert script["write_chinese"](chinese, script["build_table"](), page) == chinese
 
 
 @pytest.mark.parametrize("row", DIALECTS.values(), ids=lambda row: row.name)
