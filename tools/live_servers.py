@@ -33,7 +33,7 @@ TINY = ROOT / "tests" / "tiny_qwen3"
 MODEL = "Qwen/Qwen3-0.6B"
 PAGE = ROOT / "docs" / "servers.md"
 MARKERS = ("<!-- table of live servers: made by tools/live_servers.py -->", "<!-- end of live table -->")
-START_SECONDS = 300
+START_SECONDS = 600
 SUITE = "tests/live/suite.py"
 HEAD = (
     "| Server | Told as | ChatQwen3 | ChatOpenAI | The doctor's crosses |",
@@ -244,13 +244,14 @@ def _run(server: Server, bin_: Path, folder: Path, behind: str) -> Iterator[str]
         write_weights(folder, bin_ / "python")
     port = free_port()
     url = f"http://127.0.0.1:{port}/v1"
-    log = (folder / f"{server.title.partition(' ')[0]}.log").open("ab")
+    path = folder / f"{server.title.partition(' ')[0]}.log"
+    log = path.open("ab")
     environment = {**os.environ, **server.environment}
     process = subprocess.Popen(
         server.command(bin_, port, folder, behind), cwd=folder, env=environment, stdout=log, stderr=log
     )
     try:
-        _wait(url, server, process)
+        _wait(url, server, process, path)
         if server.launch:
             server.launch(url, folder / MODEL)
         yield url
@@ -263,19 +264,23 @@ def _run(server: Server, bin_: Path, folder: Path, behind: str) -> Iterator[str]
         log.close()
 
 
-def _wait(url: str, server: Server, process: subprocess.Popen[bytes]) -> None:
+def _wait(url: str, server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + START_SECONDS
     headers = {"Authorization": f"Bearer {server.api_key}"}
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise SystemExit(f"{server.title} ended with {process.returncode}: see its log")
+            raise SystemExit(f"{server.title} ended with {process.returncode}:\n{_read_end(log)}")
         try:
             if httpx.get(f"{url}/models", headers=headers, timeout=5).is_success:
                 return
         except httpx.HTTPError:
             pass
         time.sleep(1)
-    raise SystemExit(f"{server.title} does not answer after {START_SECONDS} s")
+    raise SystemExit(f"{server.title} does not answer after {START_SECONDS} s:\n{_read_end(log)}")
+
+
+def _read_end(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-20:])
 
 
 def run_suite(url: str, server: Server, cls: str, folder: Path) -> tuple[tuple[int, int, int], list[str]]:
