@@ -16,6 +16,7 @@ from typing import Any
 import openai
 
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections.limits import limit_body
 from langchain_qwen3.connections.loops import LoopTransport
 from langchain_qwen3.connections.settings import PoolSettings
 from langchain_qwen3.connections.transports.httpx_transport import (
@@ -77,6 +78,7 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
             await response.aclose()
             request = following
             response = await self._send_once(request)
+        limit_body(response, stream=stream)
         if not stream:
             try:
                 await response.aread()
@@ -127,6 +129,7 @@ class SharedSyncClient(openai.DefaultHttpxClient):
             response.close()
             request = following
             response = self._send_once(request)
+        limit_body(response, stream=stream)
         if not stream:
             try:
                 response.read()

@@ -1,0 +1,78 @@
+"""Nothing that a server sends is unpacked or kept without a limit."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tracemalloc
+import zlib
+
+import pytest
+
+from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections import limits
+from langchain_qwen3.connections.limits import MAX_ERROR_BYTES, limit_body
+
+
+def respond(content: bytes, *, status: int = 200, encoding: str = "", size: int = 65536) -> httpx.Response:
+    """Return a response whose body comes in pieces of that size."""
+
+    class Pieces(httpx.SyncByteStream):
+        def __iter__(self):
+            return (content[at : at + size] for at in range(0, len(content), size))
+
+    headers = {"content-encoding": encoding} if encoding else {}
+    return httpx.Response(status, headers=headers, stream=Pieces())
+
+
+def pack(size: int) -> bytes:
+    """Return so many blanks, packed."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(packer.compress(b" " * 1_000_000) for _ in range(size // 1_000_000)) + packer.flush()
+
+
+def test_whole_reply_is_refused_when_it_unpacks_to_more_than_its_limit() -> None:
+    """Protects memory: 390 KB of gzip are 400 MB of blanks."""
+    response = respond(pack(400_000_000), encoding="gzip")
+    limit_body(response, stream=False)
+    tracemalloc.start()
+    try:
+        with pytest.raises(httpx.DecodingError, match="larger than"):
+            response.read()
+        assert tracemalloc.get_traced_memory()[1] < 4 * limits.MAX_WHOLE_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_body_of_an_error_is_cut_when_it_is_long(encoding: str) -> None:
+    """Protects memory where nobody asked for a long text; its beginning says what is wrong."""
+    content = pack(5_000_000) if encoding else b" " * 5_000_000
+    response = respond(content, status=500, encoding=encoding)
+    limit_body(response, stream=True)
+    assert len(response.read()) == MAX_ERROR_BYTES
+
+
+@pytest.mark.parametrize("size", [1, 7, 65536])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "raw deflate", ""])
+def test_reply_is_what_was_sent_when_it_is_packed_in_any_way(encoding: str, size: int) -> None:
+    """Protects replies behind proxies that pack them, in pieces of any size."""
+    text = json.dumps({"content": "你好 " * 500}).encode()
+    pack_raw = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = {
+        "gzip": gzip.compress(text),
+        "deflate": zlib.compress(text),
+        "raw deflate": pack_raw.compress(text) + pack_raw.flush(),
+        "": text,
+    }[encoding]
+    response = respond(packed, encoding=encoding.rpartition(" ")[2], size=size)
+    limit_body(response, stream=False)
+    assert response.read() == text
+
+
+def test_broken_packing_is_an_error_when_it_cannot_be_unpacked() -> None:
+    """Protects against half a reply that looks whole."""
+    response = respond(gzip.compress(b"hello" * 100)[:20] + b"no gzip at all", encoding="gzip")
+    limit_body(response, stream=True)
+    with pytest.raises(httpx.DecodingError):
+        response.read()
