@@ -336,15 +336,19 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
     # -- token counts ------------------------------------------------------------------------------------------------
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Return the token ids of a text, by the server or by the extra `tokenizer`.
+        """Return the token ids of a text: by `custom_get_token_ids`, by the server, or by the extra `tokenizer`.
 
         Raises:
             ImportError: The server cannot say and the extra is not installed.
         """
+        if self.custom_get_token_ids is not None:
+            return self.custom_get_token_ids(text)
         return self._build_counter().encode_text(text)
 
     def get_num_tokens(self, text: str) -> int:
         """Return the number of tokens of a text: the server's count, else the local tokenizer's, else an estimate."""
+        if self.custom_get_token_ids is not None:
+            return len(self.custom_get_token_ids(text))
         return self._build_counter().count_text(text)
 
     def get_num_tokens_from_messages(

@@ -279,3 +279,10 @@ def test_clients_are_the_sdks_completions_when_somebody_uses_them() -> None:
     assert llm.client.create == llm.root_client.chat.completions.create
     assert llm.async_client.create == llm.root_async_client.chat.completions.create
     assert copy.copy(llm.client).create == llm.client.create
+
+
+def test_counts_a_text_by_the_users_own_function_when_there_is_one() -> None:
+    """Protects `custom_get_token_ids`, which ChatOpenAI honours: nobody is asked then."""
+    model = build(base_url="http://127.0.0.1:9/v1", custom_get_token_ids=lambda text: [ord(letter) for letter in text])
+    assert model.get_token_ids("ab") == [97, 98]
+    assert model.get_num_tokens("abc") == 3
