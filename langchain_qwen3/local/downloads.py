@@ -22,7 +22,9 @@ PREFERRED = ("Q4_K_M", "Q8_0")
 """Quantizations taken when a repository holds several and none is named; llama.cpp's own choice comes first."""
 
 _NAME = re.compile(
-    r"(?:(?P<hub>hf|huggingface|ms|modelscope):)?(?P<repo>[\w.-]+/[\w.-]+)(?::(?P<file>[\w./-]+))?", re.ASCII
+    r"(?:(?P<hub>hf|huggingface|ms|modelscope):)?(?P<repo>(?!\.)[\w.-]+/(?!\.)[\w.-]+)"
+    r"(?::(?P<file>(?!/)(?!(?:.*/)?\.\.(?:/|$))[\w./-]+))?",  # no name leads out of the hub's folder
+    re.ASCII,
 )
 _PART = re.compile(r"(?P<stem>.+)-00001-of-(?P<count>\d{5})\.gguf")
 _SHOWN_FILES = 12

@@ -99,3 +99,9 @@ def test_says_in_one_line_what_to_do_when_there_is_no_network(hub: str, mirror: 
     what, fix = str(raised.value).split("\n")
     assert what.startswith(f"{REPO} is not on this machine, and ")
     assert fix == f"Check the network, name a mirror in ${mirror}, or take the path of a GGUF file."
+
+
+@pytest.mark.parametrize("file", ["../x.gguf", "a/../../x.gguf", "/etc/x.gguf", "..", "a/.."])
+def test_name_is_no_hub_model_when_its_file_leads_out_of_the_folder(file: str) -> None:
+    """Protects the machine's other files from a name that was copied from somewhere."""
+    assert isinstance(read_name(f"Qwen/Qwen3-0.6B-GGUF:{file}"), Path)
