@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -74,11 +75,13 @@ class Server:
 
 
 TORCH = ("torch==2.13.0",)
+LITELLM_KEY = f"sk-{secrets.token_hex(24)}"  # it does not start with a weak one, or none
 
 
 def _write_litellm(bin_: Path, port: int, folder: Path, behind: str) -> list[str]:
     model = {"model_name": MODEL, "litellm_params": {"model": f"openai/{MODEL}", "api_base": behind, "api_key": "x"}}
-    config = {"model_list": [model], "litellm_settings": {"num_retries": 0}}
+    settings = {"litellm_settings": {"num_retries": 0}, "general_settings": {"master_key": LITELLM_KEY}}
+    config = {"model_list": [model], **settings}
     (folder / "litellm.yaml").write_text(json.dumps(config))  # JSON is YAML
     return [str(bin_ / "litellm"), "--config", str(folder / "litellm.yaml"), "--host", "127.0.0.1", "--port", str(port)]
 
@@ -132,7 +135,7 @@ SERVERS = {
         install=(("litellm[proxy]",),),
         command=_write_litellm,
         behind="llama.cpp",
-        api_key="sk-live",
+        api_key=LITELLM_KEY,
     ),
     "litellm-transformers": Server(
         title="LiteLLM, in front of transformers serve",
@@ -140,7 +143,7 @@ SERVERS = {
         install=(("litellm[proxy]",),),
         command=_write_litellm,
         behind="transformers",
-        api_key="sk-live",
+        api_key=LITELLM_KEY,
     ),
     "nginx": Server(title="nginx, in front of llama.cpp", package=None, command=_write_nginx, behind="llama.cpp"),
     "ms-swift": Server(
