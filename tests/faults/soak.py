@@ -47,8 +47,10 @@ from tests.faults.plans import content_of, reasoning_of
 IN_FLIGHT = 320
 AT_THE_SERVER = 200
 """How many of these the server must have seen at once."""
-THINKING = "stall head 1.5"
-"""Where no fault is: the seconds that a server takes for its first token, or the calls would be over too soon."""
+THINKING = "stall head 0.5"
+"""Where no fault is: the seconds that a server takes for its first token."""
+CROWD = "stall head 20"
+"""The fault of the first calls, which are all in flight at once, however slow the machine is."""
 RETRIES = 2
 LIMIT = 40
 """`max_concurrency` of the models that have one."""
@@ -130,8 +132,19 @@ def draw_jobs(count: int, share: float, seed: int) -> list[Job]:
             outcome = streamed if "stream" in way else whole
             requests = streamed_requests if "stream" in way else whole_requests
         limited, chained = dice.random() < 0.2, dice.random() < 0.25
+        # langchain-core reads a sync chain that is left to its end, so a stream that stalls then fails unseen.
+        chained = chained and not (outcome is LEFT and way == "stream")
         jobs.append(Job(f"s{number}", way, transport, fault, outcome, requests, limited, chained))
     return jobs
+
+
+def build_crowd() -> list[Job]:
+    """Return calls of every kind that wait at the server together."""
+    kinds = [(way, transport) for way in WAYS for transport in ("httpx", "aiohttp")]
+    return [
+        Job(f"crowd{n}", *kinds[n % len(kinds)], CROWD, RIGHT, 1, limited=False, chained=n % 32 < len(kinds))
+        for n in range(IN_FLIGHT)
+    ]
 
 
 async def run(job: Job, model: Any, threads: ThreadPoolExecutor) -> Any:
@@ -271,8 +284,7 @@ def compare_in_flight(log: dict[str, Any]) -> list[str]:
     ]
     most = max(accumulate(step for _, step in sorted(turns)))
     sys.stdout.write(f"at once at the server: {most}\n")
-    is_short = len(turns) < 20 * AT_THE_SERVER  # a run of a few calls never gets there
-    return [] if is_short or most >= AT_THE_SERVER else [f"{most} requests at once, {AT_THE_SERVER} wanted"]
+    return [] if most >= AT_THE_SERVER else [f"{most} requests at once, {AT_THE_SERVER} wanted"]
 
 
 def compare_connections(jobs: list[Job], logs: list[dict[str, Any]]) -> list[str]:
@@ -318,7 +330,7 @@ async def soak(url: str, count: int, share: float, seed: int) -> list[str]:
     await close(models)
     before, logs = measure(), [read_log(url)]
     started = time.monotonic()
-    jobs = draw_jobs(count, share, seed)
+    jobs = build_crowd() + draw_jobs(count, share, seed)
     outcomes = await run_all(jobs, models)
     seconds = time.monotonic() - started
     logs.append(read_log(url))
