@@ -1,11 +1,11 @@
-"""Shows the results of a run: a table in the terminal, a picture, and the page `docs/benchmarks.md`.
+"""Shows the results of a run: a table in the terminal, a picture, and a page in English and one in Chinese.
 
-`python -m bench.report [JSON]` writes the picture and the page beside the results, by default `docs/benchmarks.json`.
+`python -m bench.report [JSON]` writes the picture and the pages beside the results, by default `docs/benchmarks.json`.
 """
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,52 +26,7 @@ COLOURS = {
     BASELINE: "#8a8f98",
 }
 HEADINGS = ("library", "CPU", "min-max", "wall", "ratio CPU", "min-max", "ratio wall")
-
-_PAGE = """# Benchmarks
-
-How much of one processor `ChatQwen3` needs, next to its peers: measured {measured} on Python {python} with
-{processors} processors, medians of {rounds} rounds. A ratio is {baseline}'s time divided by the library's, so 2 means
-half the time.
-
-![CPU time ratios against {baseline}](benchmarks.png)
-
-## How it was measured
-
-- A replay server in a process and on a processor of its own answers with prebuilt bytes in the shape of vLLM's (for
-  ChatLlama llama-server's, whose reasoning key it reads): one JSON object per event, one HTTP chunk per event, half
-  reasoning, half answer. Paced streams get one TCP write per event, as engines send them; the others are written at
-  once, so that nothing but the client takes time.
-- Every figure comes from a process forked for it alone: no heap, connection or garbage-collector state is left over
-  from another. It warms up with the same work first. The garbage collector keeps its defaults.
-- In each round the libraries take turns on the same case, and a ratio is the median of the rounds' own ratios.
-- CPU is the processor time of the whole process, wall the time that passed. On a paced stream the wall time is the
-  server's, and part of the CPU is the system's for waking a process at all: the socket's row shows how much.
-- Every client is checked to have got all the text of the answer.
-- LangChain models are used as anyone would: `astream` and `abatch`, callbacks and tracing hooks included. The openai
-  SDK, httpx2 and the bare socket are floors: they build no messages.
-
-- Rows without an event loop use `stream`, `invoke` and `batch`; both of ChatQwen3's transports have the same sync path.
-
-## What was given up
-
-An earlier version was faster on paced streams: it read the frames of HTTP itself and ran the reader's next step inside
-the event loop's own callback, and it put a network backend of its own under httpx. That saved about a sixth of a paced
-chunk over aiohttp and two fifths over httpx, and nothing where many chunks come at once. It also leaked a socket when a
-connect was cancelled, logged an exception a turn under nested event loops, failed under eager tasks, and lived on
-private names of five libraries. A tenth of a processor at 5,000 tokens a second is not worth that, so both libraries
-are used as they come. The rest of the difference is for them to make: see
-[httpx2 #1169](https://github.com/pydantic/httpx2/issues/1169) and
-[#1170](https://github.com/pydantic/httpx2/issues/1170).
-
-Versions: {versions}.
-
-Again on your machine: `make bench` (about half an hour; keep the machine idle otherwise), one case with
-`.venv-bench/bin/python -m bench.run --only stream-2000`.
-
-## Results
-
-{tables}
-"""
+CHINESE_HEADINGS = ("库", "CPU", "最小-最大", "实际时间", "CPU 比值", "最小-最大", "实际时间比值")
 
 
 def print_table(report: Report) -> None:
@@ -129,23 +84,27 @@ def _write_seconds(value: float) -> str:
     return f"{value / 1e-6:.3g} µs"
 
 
-def write_page(report: Report, page: Path) -> None:
+def write_page(report: Report, page: Path, template: str, headings: Sequence[str]) -> None:
     """Write the page with how it was measured and every figure."""
     machine = report["machine"]
-    text = _PAGE.format(
-        measured=report["measured"],
-        python=machine["python"],
-        processors=machine["processors"],
-        rounds=report["rounds"],
-        baseline=BASELINE,
-        versions=", ".join(f"{name} {version}" for name, version in machine["packages"].items()),
-        tables="\n".join(_write_table(case) for case in report["cases"].values()),
+    text = (
+        (Path(__file__).parent / template)
+        .read_text("utf-8")
+        .format(
+            measured=report["measured"],
+            python=machine["python"],
+            processors=machine["processors"],
+            rounds=report["rounds"],
+            baseline=BASELINE,
+            versions=", ".join(f"{name} {version}" for name, version in machine["packages"].items()),
+            tables="\n".join(_write_table(case, headings) for case in report["cases"].values()),
+        )
     )
     page.write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
-def _write_table(case: Case) -> str:
-    lines = [f"### {describe(case).capitalize()}", "", *map(_write_row, (HEADINGS, ["---"] + ["---:"] * 6))]
+def _write_table(case: Case, headings: Sequence[str]) -> str:
+    lines = [f"### {describe(case).capitalize()}", "", *map(_write_row, (headings, ["---"] + ["---:"] * 6))]
     return "\n".join([*lines, *map(_write_row, build_rows(case)), ""])
 
 
@@ -187,7 +146,8 @@ def main() -> None:
     """Write the page and the picture of the results."""
     results = Path(sys.argv[1]) if sys.argv[1:] else RESULTS
     report: Report = json.loads(results.read_text("utf-8"))
-    write_page(report, results.with_suffix(".md"))
+    write_page(report, results.with_suffix(".md"), "page.md", HEADINGS)
+    write_page(report, results.with_suffix(".zh.md"), "page.zh.md", CHINESE_HEADINGS)
     draw(report, results.with_suffix(".png"))
 
 

@@ -71,3 +71,16 @@ def test_workflows_call_targets_that_exist_when_read(path: Path) -> None:
     called = {word for word in words if "=" not in word}
     assert called
     assert called <= set(re.findall(r"^([a-z-]+):", read_page("Makefile"), re.MULTILINE))
+
+
+def test_every_page_has_its_chinese_half_when_listed() -> None:
+    """Protects Chinese readers from a switch that leads to an English page."""
+    pages = [path for path in (ROOT / "docs").rglob("*.md") if not path.name.endswith(".zh.md")]
+    assert [path.name for path in pages if not path.with_suffix(".zh.md").exists()] == []
+
+
+def test_list_for_language_models_names_every_page_when_read() -> None:
+    """Protects models that read `llms.txt` from pages they would never find."""
+    listed = set(re.findall(r"\]\((\S+)\.html\)", read_page("docs/llms.txt")))
+    pages = set(re.findall(r": (\S+)\.md$", read_page("mkdocs.yml"), re.MULTILINE))
+    assert listed == pages
