@@ -7,7 +7,7 @@ is lost (https://github.com/langchain-ai/langchain/issues/30983). Here both bind
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, overload
+from typing import Any, Generic, Literal, TypedDict, TypeVar, overload
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
@@ -18,12 +18,6 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_qwen3.call import Method
 from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool_choice, without_empty_strict
 from langchain_qwen3.structured import build_structured_runnable
-
-if TYPE_CHECKING:
-    # Core's own class of a bound chat model knows the types of `stream_events(version="v3")`; it does nothing else.
-    from langchain_core.language_models.chat_models import _ChatModelBinding as _Binding
-else:
-    _Binding = RunnableBinding[LanguageModelInput, AIMessage]
 
 T = TypeVar("T")
 
@@ -184,7 +178,7 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
         )
 
 
-class BoundChatQwen3(Bindable, _Binding):  # type: ignore[no-redef]
+class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
     """A `ChatQwen3` with settings bound to it, which `bind_tools` and `with_structured_output` keep.
 
     A dump names it as core's `RunnableBinding`, so it can be loaded without trusting another class.

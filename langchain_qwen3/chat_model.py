@@ -190,7 +190,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
 
     # -- binding -----------------------------------------------------------------------------------------------------
 
-    def bind(self, **kwargs: Any) -> BoundChatQwen3:
+    def bind(self, **kwargs: Any) -> BoundChatQwen3:  # type: ignore[override]  # core's own class of it is private
         """Return the model with settings of a call bound to it; `bind_tools` and `with_structured_output` keep them."""
         return BoundChatQwen3(bound=self, kwargs=kwargs, config={})
 

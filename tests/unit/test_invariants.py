@@ -31,7 +31,7 @@ from tests.support.replies import (
 )
 
 USAGE = ("usage", "metadata.token_usage")
-CALL = ("invalid", "metadata.tool_call_errors")
+CALL = ("invalid", "metadata.tool_call_errors", "metadata.rescued_tool_calls")
 
 # Where the engines themselves say another thing in a stream: what is not compared, and why.
 WIRE_DIFFERENCES: dict[str, tuple[tuple[str, ...], str]] = {
@@ -41,6 +41,7 @@ WIRE_DIFFERENCES: dict[str, tuple[tuple[str, ...], str]] = {
     "llama-server/tool_truncated": ((*USAGE, *CALL), "no include_usage; the stream leaves the begun call out"),
     "vllm-parsers/tool_truncated": ((*USAGE, *CALL), "no include_usage; the stream leaves the begun call out"),
     "llama-server/logprobs": (("metadata.logprobs",), "the stream leaves out the tokens around the think tags"),
+    "xinference/tool_auto": ((*USAGE, "metadata.rescued_tool_calls"), "the stream leaves the call in the text"),
 }
 ENGINE_DIFFERENCES: dict[str, tuple[tuple[str, ...], str]] = {
     "litellm": ((*USAGE, "metadata.provider_specific_fields"), "it counts reasoning tokens in streams alone"),
