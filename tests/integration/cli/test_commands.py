@@ -149,7 +149,7 @@ def test_doctor_names_the_flags_when_the_server_lacks_parsers():
     with Replay("vllm-noparsers") as server:
         result = run("doctor", server.url)
     assert result.exit_code == 1
-    assert "7 of 15 checks failed." in result.output
+    assert "7 of 16 checks failed." in result.output
     flags = result.output.partition("Start vLLM with:\n")[2].splitlines()
     assert [flag.strip() for flag in flags] == [
         "--reasoning-parser qwen3",
