@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +20,12 @@ from langchain_qwen3.connections.settings import PoolSettings
 from langchain_qwen3.connections.transports.httpx_transport import BODY, build_ssl_context
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-LEASES = {transport: lease_clients(PoolSettings(transport=transport)) for transport in ("httpx", "aiohttp")}
+# Settings that no other test uses: these leases are never given back, so no other one would be the last.
+OPTIONS = ((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),) * 3
+LEASES = {
+    transport: lease_clients(PoolSettings(transport=transport, socket_options=OPTIONS))
+    for transport in ("httpx", "aiohttp")
+}
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 EVENTS = [
     b'data: {"choices": [{"index": 0, "delta": {"content": "%d %b"}}]}\n\n' % (n, b"\xe6\x9c\x88" * n)
