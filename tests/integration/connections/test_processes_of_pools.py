@@ -52,6 +52,7 @@ def run_script(script, transport, server):
     """Run a script with warnings as errors; it must leave nothing on stderr."""
     # forking a process with threads is what is tested; Python 3.12 advises against it
     flags = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
+    flags += ["-W", "ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning"]  # langsmith's, on 3.14
     code = PRELUDE + textwrap.dedent(script)
     done = subprocess.run(
         [sys.executable, *flags, "-c", code, transport, server.base_url],
