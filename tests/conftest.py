@@ -1,6 +1,7 @@
 """What every test shares: a clean environment, and a real engine on the tiny Qwen3."""
 
 import os
+import signal
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,11 @@ from langchain_qwen3.local import LocalServer, ReasoningFormat
 
 TINY_QWEN3 = Path(__file__).parent / "tiny_qwen3" / "qwen3-tiny-f16.gguf"
 FOREIGN_PREFIXES = ("OPENAI_", "LANGSMITH_", "LANGCHAIN_", "LC_", "QWEN_", "DASHSCOPE_")
+
+
+# A shell starts what it puts into the background deaf to Ctrl-C, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
