@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from langchain_qwen3.connections.exchange import aget_json
 from langchain_qwen3.doctor.findings import Outcome
@@ -65,6 +65,8 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
     """
     with translate_errors(model.dialect.name, str(model.openai_api_base), model.model_name):
         answer = await aget_json(model.root_async_client, url)
+        if moved_to := _find_moved(answer.response):
+            return Listing((), {}, moved_to)
         if answer.error:
             raise answer.error
         if answer.body is None:
@@ -78,13 +80,14 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
     _, known = read_models(answer)
     contexts = {name: model.context for name, model in known.items() if model.context}
     names = tuple(str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row)
-    return Listing(names, contexts, _find_moved(answer.response))
+    return Listing(names, contexts, "")
 
 
 def _find_moved(response: Any) -> str:
-    """Return where a redirect led to that makes a GET of a POST; 307 and 308 do not."""
-    if any(hop.status_code in _REDIRECTS_TO_GET for hop in response.history):
-        return str(response.url).removesuffix("/models")
+    """Return where a redirect leads to that makes a GET of a POST; 307 and 308 do not."""
+    for hop in (*response.history, response):  # only a user's own client follows it
+        if hop.status_code in _REDIRECTS_TO_GET and (target := hop.headers.get("location")):
+            return urljoin(str(hop.url), str(target)).removesuffix("/models")
     return ""
 
 
