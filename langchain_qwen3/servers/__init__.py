@@ -1,1 +1,1 @@
-"""What is known of each server: a row per server, and how to tell which one answers."""
+"""Facts about each server: one row per server, and how to detect which server answers."""

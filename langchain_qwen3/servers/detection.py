@@ -1,6 +1,6 @@
-"""Which dialect answers at a URL: by host name, else by one cached look at `/v1/models`.
+"""Detects the dialect of the server at a URL: by host name, else by one cached request to `/v1/models`.
 
-However many first calls come together, in however many threads and loops, one of them looks and the others wait.
+When many first calls start at once, in any threads and event loops, one of them does the look-up and the others wait.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     AsyncGet = Callable[..., Awaitable[Answer]]
 
 LOOK_UP_SECONDS = 3.0
-"""How long a look-up takes at most, all its requests together."""
+"""Maximum duration of a look-up, all its requests together."""
 
 FAILURE_SECONDS = 30.0
-"""How long a server that could not be asked counts as `generic`."""
+"""How long a server whose look-up failed counts as `generic`."""
 
 
 class _LookUp:
-    """A look-up under way: who does it, and where its result will be. None says that it was given up."""
+    """A running look-up: its thread, its deadline and the future of its result. A result of None: it was abandoned."""
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
         self.until = monotonic() + LOOK_UP_SECONDS
         self.future: Future[ServerFacts | None] = Future()
-        self.future.set_running_or_notify_cancel()  # a waiter that is cancelled does not cancel it
+        self.future.set_running_or_notify_cancel()  # cancelling a waiter does not cancel the look-up
 
 
 class _Memory:
-    """What is known of each base URL, and who is looking."""
+    """Facts about each base URL, and the running look-ups."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -58,7 +58,7 @@ class _Memory:
         return facts
 
     def amend(self, url: str, facts: ServerFacts) -> ServerFacts:
-        """Return facts without what the server has refused."""
+        """Return facts without the fields that the server has refused."""
         names = self.refused.get(url)
         if not names:
             return facts
@@ -74,23 +74,23 @@ class _Memory:
             self.amended.pop(url, None)
 
     def claim(self, url: str) -> tuple[ServerFacts | _LookUp, bool]:
-        """Return what is known by now, or else the look-up under way; True: it is for the caller to do."""
+        """Return the known facts, or else the running look-up; True means that the caller must do it."""
         with self.lock:
             if (facts := self.recall(url)) is not None:
                 return facts, False
             running = self.looking.get(url)
-            # One whose loop was stopped never ends; its time is over all the same.
+            # A look-up whose event loop was stopped never ends, but its deadline still passes.
             if running is not None and monotonic() < running.until:
                 return running, False
             self.looking[url] = running = _LookUp()
             return running, True
 
     def settle(self, url: str, mine: _LookUp, facts: ServerFacts | None) -> None:
-        """Keep the result of a look-up and wake who waits for it."""
+        """Keep the result of a look-up and wake its waiters."""
         with self.lock:
             if self.looking.get(url) is mine:
                 del self.looking[url]
-            # One that was overtaken by another does not replace an answer by its failure.
+            # A late failure does not replace the answer of a newer look-up.
             if facts is not None and (facts.expires_at is None or self.recall(url) is None):
                 self.facts[url] = facts
         mine.future.set_result(facts)
@@ -100,8 +100,8 @@ _memory = _Memory()
 
 
 def forget_servers() -> None:
-    """Forget what was learned of every server, for tests and after a server was replaced."""
-    global _memory  # noqa: PLW0603  # one memory per process, replaced whole so that no lock outlives a fork
+    """Forget everything learned about every server, for tests and after a server was replaced."""
+    global _memory  # noqa: PLW0603  # one per process; replaced as a whole, so that no lock survives a fork
     _memory = _Memory()
     forget_habits()
 
@@ -111,7 +111,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def recall_facts(server: str, url: str) -> ServerFacts | None:
-    """Return what is known without asking: a named dialect, a known host, or an earlier look-up."""
+    """Return the facts known without a request: from a named dialect, a known host or an earlier look-up."""
     if server != "auto":
         return _get_named(server)
     facts = _find_host_facts(url) or _memory.recall(url)
@@ -119,16 +119,16 @@ def recall_facts(server: str, url: str) -> ServerFacts | None:
 
 
 def learn_refusal(url: str, names: frozenset[str]) -> None:
-    """Remember fields that the server at a URL refuses: `recall_facts` leaves them out from now on."""
+    """Remember fields that the server at a URL refuses: from now on, `recall_facts` leaves them out."""
     _memory.learn(url, names)
 
 
 def look_up(get: Get, url: str) -> ServerFacts:
-    """Ask a server what it is, at most 3 s; one that does not tell is `generic`, a failure for 30 s.
+    """Detect a server in at most 3 s; an unrecognized one is `generic`, and so is a failure, for 30 s.
 
     Args:
-        get: Gets a path below the base URL, or a whole address, as `connections.exchange.get_json` does.
-        url: The base URL, under which the answer is kept.
+        get: Gets a path below the base URL, or a full URL, as `connections.exchange.get_json` does.
+        url: The base URL, which is the cache key of the result.
     """
     memory = _memory
     until = monotonic() + LOOK_UP_SECONDS
@@ -136,7 +136,7 @@ def look_up(get: Get, url: str) -> ServerFacts:
         running, ours = memory.claim(url)
         if isinstance(running, ServerFacts):
             return running
-        # A task of the loop that this very thread runs cannot go on while we wait for it.
+        # If this thread runs the event loop of that look-up, waiting would block the look-up itself.
         if ours or running.thread == threading.get_ident():
             return _do(get, url, memory, running if ours else _LookUp())
         try:
@@ -148,7 +148,7 @@ def look_up(get: Get, url: str) -> ServerFacts:
 
 
 async def alook_up(get: AsyncGet, url: str) -> ServerFacts:
-    """Do what `look_up` does."""
+    """Async version of `look_up`."""
     memory = _memory
     until = monotonic() + LOOK_UP_SECONDS
     while True:
@@ -166,7 +166,7 @@ async def alook_up(get: AsyncGet, url: str) -> ServerFacts:
 
 
 def _do(get: Get, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
-    facts = None  # what stands if we are interrupted: the next in line looks
+    facts = None  # stays None if we are interrupted: the next waiter does the look-up
     try:
         facts = _look(get, url, mine.until)
     except Exception:  # noqa: BLE001  # the call itself will say what is wrong
@@ -177,7 +177,7 @@ def _do(get: Get, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
 
 
 async def _ado(get: AsyncGet, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
-    facts = None  # what stands if we are cancelled: the next in line looks
+    facts = None  # stays None if we are cancelled: the next waiter does the look-up
     try:
         async with asyncio.timeout(LOOK_UP_SECONDS):
             facts = await _alook(get, url)

@@ -1,4 +1,4 @@
-"""What can be said of a server: `Dialect`, the class of every row, and the small classes of its fields."""
+"""`Dialect`, the class of every server's row, and the small classes of its fields."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
 
 Path = tuple[str, ...]
-"""Where a value goes in the request body, or stands in a reply: `("chat_template_kwargs", "enable_thinking")`."""
+"""Place of a value in a request body or a reply: `("chat_template_kwargs", "enable_thinking")`."""
 
 ChoicePolicy = Literal["honoured", "by_strict", "by_format", "named_ignored", "ignored", "refused", "refused_thinking"]
-"""What becomes of a forced choice on a server.
+"""How a server treats a forced tool choice.
 
-`honoured`: all forms work. `by_strict`: they do, but only `strict` holds the arguments to their schema (vLLM 0.32,
-measured). `by_format`: only by a JSON format, see `request.tool_choice` (llama.cpp). `named_ignored`: a named choice
-acts as auto. `ignored`: every choice does. `refused`: anything but auto and none is an error. `refused_thinking`: an
-error while thinking.
+`honoured`: all forms work. `by_strict`: all forms work, but only `strict` makes the arguments follow their schema
+(vLLM 0.32, measured). `by_format`: only through a JSON format, see `request.tool_choice` (llama.cpp).
+`named_ignored`: a named choice acts as auto. `ignored`: every choice acts as auto. `refused`: any choice except auto
+and none is an error. `refused_thinking`: a forced choice is an error while thinking.
 """
 
 KWARGS = "chat_template_kwargs"
@@ -27,27 +27,27 @@ BOTH_KEYS = ("reasoning_content", "reasoning")
 
 
 def frozen(**items: Any) -> Mapping[str, Any]:
-    """Return a mapping that nobody can change."""
+    """Return a read-only mapping."""
     return MappingProxyType(items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
-    """What tells a server by its reply to `/v1/models`; all that is stated must hold."""
+    """Identifies a server by its reply to `/v1/models`; every condition that is set must match."""
 
     row: Mapping[str, Any] = field(default_factory=frozen)
-    """Keys and values that a row of the list has; `...` is any value, None that the key is absent."""
+    """Keys and values that an entry of the list must have; `...` means any value, None that the key is absent."""
 
     header: tuple[str, str] | None = None
-    """Name of a response header, in lower case, and a regular expression that its value begins with."""
+    """Name of a response header, in lower case, and a regular expression that matches the start of its value."""
 
     def __post_init__(self) -> None:
-        """Keep a row of the table from saying yes to every server."""
+        """Reject an empty sign, which would match every server."""
         if not self.row and self.header is None:
             raise ValueError("a sign needs a row or a header")
 
     def matches_row(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a row of the list is such a server's."""
+        """Return whether an entry of the list matches."""
         return all(
             key not in row if value is None else key in row and value in (..., row[key])
             for key, value in self.row.items()
@@ -56,19 +56,19 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A path that tells the server where `/v1/models` does not."""
+    """A path that identifies the server when `/v1/models` does not."""
 
     path: str
-    """Below the server's root, beside `/v1`."""
+    """Path below the server's root, beside `/v1`."""
 
     holds: tuple[Path, ...] = ()
-    """Places in the JSON reply, at least one of which must exist; a list on the way is entered."""
+    """Places in the JSON reply, at least one of which must exist; every item of a list on the path is searched."""
 
     value: str | None = None
-    """What must stand at the place, None for anything."""
+    """Required value at the place, None for any value."""
 
     status: int = 200
-    """HTTP status of the reply. 405 tells of a path that is there for POST."""
+    """HTTP status of the reply. 405 means that the path exists for POST."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,45 +76,45 @@ class TokenCounting:
     """How a server counts tokens."""
 
     chat_path: str
-    """Path that counts the prompt of a chat."""
+    """Path that counts the prompt tokens of a chat."""
 
     chat_path_at_root: bool = True
-    """Whether the path stands beside `/v1` rather than below it."""
+    """Whether the path is beside `/v1` rather than below it."""
 
     whole_body: bool = False
-    """It takes the chat request as it would be sent; else only what shapes the prompt."""
+    """Whether the path takes the complete chat request; else only the fields that shape the prompt."""
 
     history_key: str | None = None
-    """The only key under which earlier reasoning is read here, where chats are read otherwise."""
+    """The only key from which this path reads earlier reasoning, if chats accept other keys."""
 
     effort: Literal["field", "switch"] | None = None
-    """How the effort is taken: as a field of its own, or as a switch of the template."""
+    """How the effort is sent: as a field of its own, or as a template switch."""
 
     text_path: str = "/tokenize"
-    """Path beside `/v1` that encodes a bare text."""
+    """Path beside `/v1` that tokenizes plain text."""
 
     text_field: str = "prompt"
     """Field of the text."""
 
     special_field: str = "add_special_tokens"
-    """Field that keeps the server from adding tokens of its own when it is false."""
+    """Field that, when false, stops the server from adding special tokens."""
 
     names_model: bool = True
-    """Whether the model's name goes with the text."""
+    """Whether the model's name is sent with the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConstraintForm:
-    """Where a constraint goes, and in which notation."""
+    """The field of a constraint, and its notation."""
 
     path: Path
     notation: Literal["as_is", "alternatives", "gbnf"] = "as_is"
-    """`alternatives`: choices as one regular expression. `gbnf`: choices as a grammar of llama.cpp."""
+    """`alternatives`: choices as one regular expression. `gbnf`: choices as a llama.cpp grammar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """One server's spelling of the things OpenAI's API does not define, and what to know when using it."""
+    """One server's spelling of everything OpenAI's API does not define, and its peculiarities."""
 
     # -- what it is --------------------------------------------------------------------------------------------------
 
@@ -122,97 +122,97 @@ class Dialect:
     """The value of `ChatQwen3(server=...)`."""
 
     title: str
-    """The server's name for people."""
+    """The server's display name."""
 
     evidence: str
-    """How the row's facts are known, with the version they were seen on; its docstring has the exceptions."""
+    """How the row's facts are known, and for which version; the row's docstring lists the exceptions."""
 
     aliases: tuple[str, ...] = ()
-    """Other values of `server=`: forks and shells of this server that need no row of their own."""
+    """Other values of `server=`: forks and wrappers of this server that need no row of their own."""
 
     kind: Literal["engine", "hosted", "gateway", "unknown"] = "engine"
-    """`engine`: you start it. `hosted`: a service. `gateway`: something else answers behind it. `unknown`: a guess."""
+    """`engine`: you start it. `hosted`: a service. `gateway`: another server answers behind it. `unknown`: a guess."""
 
     start: str = "hosted"
-    """How to start it so that everything in its row works, for the documentation."""
+    """How to start the server so that everything in its row works, for the documentation."""
 
     passes_on: str = ""
-    """What a gateway does to the thinking switch on its way to the server behind it, and what helps, in one line."""
+    """What a gateway does with the thinking switch before the server behind it, and the workaround, in one line."""
 
-    # -- how it is told ----------------------------------------------------------------------------------------------
+    # -- detection ---------------------------------------------------------------------------------------------------
 
     hosts: tuple[str, ...] = ()
-    """Regular expressions that the whole host name of a hosted service matches."""
+    """Regular expressions for the whole host name of a hosted service."""
 
     owned_by: tuple[str, ...] = ()
-    """What `/v1/models` says in `data[].owned_by`, where that tells the server."""
+    """Values of `data[].owned_by` in `/v1/models` that identify the server."""
 
     signs: tuple[Sign, ...] = ()
-    """What else in the reply of `/v1/models` tells it, any of them."""
+    """Other signs in the reply of `/v1/models`, any of which identifies the server."""
 
     probe: Probe | None = None
-    """The path to look at where `/v1/models` does not tell."""
+    """The path to request when `/v1/models` does not identify the server."""
 
     providers: Mapping[str, str] = field(default_factory=frozen)
-    """Suffix of a model's name after its colon → the row of the provider that answers then."""
+    """Suffix of a model's name after the colon → name of the row of the provider that then answers."""
 
     version: tuple[str, str] | None = None
-    """Path below the root and key of the JSON reply that tell the version."""
+    """Path below the root, and key of the JSON reply that holds the version."""
 
     api_key_variable: str | None = None
-    """Environment variable of the key, looked at for this server's hosts only, after `$QWEN_API_KEY`."""
+    """Environment variable of the API key, read only for this server's hosts, after `$QWEN_API_KEY`."""
 
     # -- thinking ----------------------------------------------------------------------------------------------------
 
     thinking: tuple[Path, ...] = ((KWARGS, "enable_thinking"),)
-    """Paths that take the switch as a boolean."""
+    """Paths of the thinking switch as a boolean."""
 
     thinking_word: tuple[Path, str, str] | None = None
-    """The switch is a word instead: path, word for on, word for off."""
+    """The thinking switch as a word instead: path, word for on, word for off."""
 
     thinking_default: bool | None = None
-    """Whether hybrid models think here when nothing is sent; None: as the model's own template says."""
+    """Whether hybrid models think on this server when no switch is sent; None: as the model's template says."""
 
     budget: Path | None = None
     """Path of the thinking budget in tokens, None when the server has none."""
 
     budget_range: tuple[int, int | None] = (0, None)
-    """Smallest and largest budget the server takes. Where 0 is too small it switches thinking off."""
+    """Smallest and largest budget the server takes. If 0 is below the smallest, a budget of 0 switches thinking off."""
 
     effort: Path | None = ("reasoning_effort",)
     """Path of the reasoning effort, None when the server has none."""
 
     effort_for_all: bool = False
-    """Every model takes an effort; elsewhere only those whose template knows the word."""
+    """Whether every model takes an effort; else only models whose template knows the word."""
 
     effort_words: Mapping[str, str] = field(default_factory=frozen)
-    """Effort in the model's words → in the server's, where they differ."""
+    """The model's word for an effort → the server's word, where they differ."""
 
     preserve: Path | None = (KWARGS, "preserve_thinking")
     """Path of the `preserve_thinking` template switch, None when the server has none."""
 
     return_reasoning: Path | None = None
-    """Path that asks the server for reasoning, for pods that want to be asked."""
+    """Path of the flag that requests the reasoning, for pods that only send it on request."""
 
     budget_excludes_effort: bool = False
-    """Budget and effort together are an error."""
+    """Whether budget and effort together are an error."""
 
     stream_when_thinking: bool = False
-    """A whole (non-streamed) reply is refused or risky while thinking, so ask for a stream."""
+    """Whether a non-streamed reply is refused or risky while thinking, so that a stream is requested instead."""
 
     # -- history -----------------------------------------------------------------------------------------------------
 
     history_keys: tuple[str, ...] = BOTH_KEYS
-    """Keys under which earlier reasoning is sent back; none where the server drops or refuses it."""
+    """Keys under which earlier reasoning is sent back; empty if the server drops or refuses it."""
 
     reasoning_details: bool = False
-    """Earlier `reasoning_details` are sent back as they came."""
+    """Whether earlier `reasoning_details` are sent back unchanged."""
 
     cache_control: bool = False
-    """Text parts may carry `cache_control`."""
+    """Whether text parts may have `cache_control`."""
 
     continues_assistant: bool = False
-    """A last message of the assistant is continued; elsewhere a new turn begins after it."""
+    """Whether a final assistant message is continued; else a new turn begins after it."""
 
     # -- parameters --------------------------------------------------------------------------------------------------
 
@@ -220,90 +220,90 @@ class Dialect:
     """Field of the token limit."""
 
     sampling_names: Mapping[str, str] = field(default_factory=frozen)
-    """Sampling fields the server spells differently."""
+    """Our names of sampling fields → the server's, where they differ."""
 
     extra: Mapping[str, Any] = field(default_factory=frozen)
-    """Fields that every request to a model that can think carries; what the user sets wins."""
+    """Fields sent with every request to a model that can think; the user's values take precedence."""
 
     unsupported: frozenset[str] = frozenset()
-    """Payload fields the server refuses or ignores; sent never, warned about once."""
+    """Payload fields the server refuses or ignores; they are never sent, with one warning."""
 
     strict_fields: bool = False
-    """Unknown body fields are an error, so nothing but OpenAI's own and `own_fields` goes out."""
+    """Whether unknown body fields are an error; then only OpenAI's fields and `own_fields` are sent."""
 
     own_fields: frozenset[str] = frozenset()
-    """Body fields beside OpenAI's that the server takes: keywords of a call, and all that a strict server is sent."""
+    """Body fields the server takes beyond OpenAI's: allowed as keywords of a call, and sent to strict servers."""
 
     # -- tools and formats -------------------------------------------------------------------------------------------
 
     tool_choice: ChoicePolicy = "honoured"
-    """What becomes of a forced choice, see `ChoicePolicy`."""
+    """How a forced tool choice is treated, see `ChoicePolicy`."""
 
     builtin_tools: bool = True
-    """Tools that are no functions (`{"type": "web_search"}`) may be sent; elsewhere they are left out and warned of."""
+    """Whether tools that are not functions (`{"type": "web_search"}`) may be sent; else dropped with a warning."""
 
     structured_method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema"
-    """What `with_structured_output` uses when no method is named."""
+    """The default method of `with_structured_output`."""
 
     response_format: Literal["openai", "value", "schema_only", "object_schema"] = "openai"
-    """OpenAI's form; `value` (the schema stands under that key); `schema_only` (no `json_object`); `object_schema`
-    (no `json_schema`: a `json_object` that carries the schema)."""
+    """`openai`: OpenAI's form. `value`: the schema is under that key. `schema_only`: no `json_object`.
+    `object_schema`: no `json_schema`; a `json_object` contains the schema."""
 
     constraints: Mapping[str, ConstraintForm] = field(default_factory=frozen)
-    """Kind of `constraint=` → its field. What is absent cannot be sent; `json` goes as `response_format` then."""
+    """Kind of `constraint=` → its field. A missing kind cannot be sent; a missing `json` goes as `response_format`."""
 
     format_silences_tools: bool = False
-    """A JSON `response_format` holds every reply, so no tool beside it is ever called."""
+    """Whether a JSON `response_format` constrains every reply, so that no tool is ever called."""
 
     json_refused_thinking: bool = False
-    """A JSON `response_format` is an error while thinking."""
+    """Whether a JSON `response_format` is an error while thinking."""
 
     # -- replies -----------------------------------------------------------------------------------------------------
 
     repeats_open_tag: bool = False
-    """Without a parser its replies repeat the `<think>` that ends the prompt, so no closing tag comes alone."""
+    """Whether replies without a parser repeat the `<think>` that ends the prompt, so no closing tag comes alone."""
 
     # -- media -------------------------------------------------------------------------------------------------------
 
     audio: Literal["base64", "audio_url", "data_uri"] = "base64"
     """How audio is sent: `base64` (OpenAI's `input_audio`, no URLs); `audio_url` (URLs and data URIs); `data_uri`
-    (either of them in `input_audio`)."""
+    (URLs and data URIs in `input_audio`)."""
 
     media_kinds: frozenset[str] = frozenset({"image", "video", "audio"})
-    """Kinds of media parts the server takes at all."""
+    """Kinds of media parts the server takes."""
 
     base64_media_only: bool = False
-    """Media must be base64 data, URLs are refused."""
+    """Whether media must be base64 data because URLs are refused."""
 
     files: bool = False
-    """`file` parts are taken (PDF)."""
+    """Whether `file` parts (PDF) are taken."""
 
     media_settings: Literal["part", "mm_processor_kwargs", "unknown"] | None = None
-    """Where `fps`, `min_pixels` and the like of a part are read: `part` (beside its data), `mm_processor_kwargs` (once
-    per request), `unknown` (sent in the part, with a warning), None (nowhere)."""
+    """Where the server reads `fps`, `min_pixels` and the like: `part` (beside the part's data), `mm_processor_kwargs`
+    (once per request), `unknown` (sent in the part, with a warning), None (nowhere)."""
 
     video_frames: Literal["list", "jpeg"] | None = None
-    """A video may be a list of its frames: `list` (URLs or data), `jpeg` (data alone), None (no)."""
+    """Whether a video may be a list of frames: `list` (URLs or data), `jpeg` (data only), None (no)."""
 
     # -- around the requests -----------------------------------------------------------------------------------------
 
     token_counting: TokenCounting | None = None
-    """How it counts tokens, None when it cannot."""
+    """How the server counts tokens, None when it cannot."""
 
     idle_connections_hold_threads: bool = False
-    """Kept-alive connections occupy the server's HTTP threads."""
+    """Whether idle keep-alive connections occupy the server's HTTP threads."""
 
     refusal: str | None = None
-    """Regular expression in its error about an unknown field, where that tells the server."""
+    """Regular expression for an error about an unknown field, if the error identifies the server."""
 
     refused: frozenset[str] = frozenset()
-    """Fields and settings of a row's copy that its server was found to refuse, see `without`."""
+    """Fields and settings that this server was found to refuse; set only on copies made by `without`."""
 
     flags: Mapping[str, str] = field(default_factory=frozen)
-    """What to start the server with, or do instead, when a setting or a feature is missing."""
+    """Setting or feature → the server's start flag for it, or a workaround."""
 
     def without(self, names: frozenset[str]) -> Dialect:
-        """Return the row of a server that refuses some fields: none of them is sent, and none warned about again."""
+        """Return a copy for a server that refuses some fields: they are not sent, and not warned about again."""
 
         def keep(path: Path | None) -> Path | None:
             return None if path and path[0] in names else path
@@ -332,7 +332,7 @@ class Dialect:
         return replace(row, refused=self.refused | names | {name for name, is_lost in lost.items() if is_lost})
 
     def adapt_line(self, line: ModelLine | None) -> ModelLine | None:
-        """Return a model's line as this server serves it: some switch thinking off where nothing is sent."""
+        """Return a model's line as this server serves it: some servers switch thinking off by default."""
         default = self.thinking_default
         if line is None or default is None or line.thinking != "hybrid" or line.thinking_default == default:
             return line

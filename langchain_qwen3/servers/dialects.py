@@ -1,7 +1,7 @@
-"""Every server that is known, and how to find its row by name, host or `owned_by`.
+"""All known servers, and functions to find a row by name, host or `owned_by`.
 
-A row is a `Dialect` in `engines`, `hosts` or `gateways`, and nothing else: no code asks for a server's name. How its
-facts are known:
+A server is only a `Dialect` row in `engines`, `hosts` or `gateways`: no code depends on a server's name. Grades of
+evidence for a row's facts:
 
 - **measured**: real requests to a real server of the named version were recorded (`tests/captures`).
 - **source**: read in the server's own source code, not run.
@@ -41,17 +41,17 @@ _OWNERS: dict[str, Dialect] = {}
 _HOSTS: list[tuple[re.Pattern[str], Dialect]] = []
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(_ROWS)
-"""Every row by name, in the order in which they are written: a probe that two servers answer belongs to the first."""
+"""Every row by name, in source order: if two servers answer the same probe, the first row is used."""
 
 
 def add_dialect(row: Dialect) -> None:
-    """Make a server known to this process, as its row in this package would.
+    """Register a server in this process, as if its row were in this package.
 
     Args:
-        row: The server; its name, aliases, hosts and owners must not be another's.
+        row: The server; no other row may have its name, aliases, hosts or owners.
 
     Raises:
-        ValueError: A name, alias or owner is another row's.
+        ValueError: Another row has this name, alias or owner.
     """
     names = (row.name, *row.aliases)
     if taken := [name for name in names if name in _NAMES] + [owner for owner in row.owned_by if owner in _OWNERS]:
@@ -68,20 +68,20 @@ for _module in (engines, hosts, gateways):
 
 
 def list_names() -> tuple[str, ...]:
-    """Return what `server=` may be besides `auto`."""
+    """Return the values of `server=` other than `auto`."""
     return tuple(_NAMES)
 
 
 def find_by_name(name: str) -> Dialect | None:
-    """Return the row of a value of `server=`."""
+    """Return the row for a value of `server=`."""
     return _NAMES.get(name)
 
 
 def find_by_host(host: str) -> Dialect | None:
-    """Return the row of a hosted service by its host name, None for a host nobody knows."""
+    """Return the row of a hosted service by its host name, None for an unknown host."""
     return next((row for pattern, row in _HOSTS if pattern.fullmatch(host.lower())), None)
 
 
 def find_by_owner(owned_by: str) -> Dialect | None:
-    """Return the row that `/v1/models` names in `owned_by`, None when that says nothing."""
+    """Return the row for a value of `owned_by` in `/v1/models`, None when no row has it."""
     return _OWNERS.get(owned_by)

@@ -1,4 +1,4 @@
-"""Engines that people start themselves: one frozen row each, no code. How a row is known: see `dialects`."""
+"""Engines that users start themselves: one frozen row each, no code. See `dialects` for the grades of evidence."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ VLLM = Dialect(
         mm_processor_kwargs="--trust-request-mm-kwargs",
     ),
 )
-"""vLLM. A top-level `enable_thinking` is ignored in silence, `guided_*` too; `include_reasoning: false` is never
-sent, for with a JSON format it makes the content null (all measured).
+"""vLLM. A top-level `enable_thinking` and `guided_*` are silently ignored. `include_reasoning: false` is never sent,
+because with a JSON format it makes the content null (all measured).
 
-By source: a format beside tools leaves no call; replies have `reasoning` alone since 0.16, history is read from
-`reasoning` (0.16 to 0.21) or from either key (0.22 and newer), the budget field came with 0.19; `audio_url` parts. The
-budget without a reasoning parser is a 400. Constraints hold after the thinking where a reasoning parser runs (0.11.1
-and newer). `mm_processor_kwargs` of a request are a 400 since 0.31 without `--trust-request-mm-kwargs`; the frames of a
-video come as `data:video/jpeg;base64,` and their data, with commas between. `/tokenize` alone does not rename
-`reasoning_content`, and takes the effort as the template's switch.
+By source: with a format, tools are never called. Since 0.16 replies have only `reasoning`. History is read from
+`reasoning` (0.16 to 0.21) or from either key (0.22 and newer). The budget field came with 0.19; without a reasoning
+parser it is a 400. Audio goes in `audio_url` parts. With a reasoning parser, constraints apply after the thinking
+(0.11.1 and newer). Since 0.31, `mm_processor_kwargs` in a request are a 400 without `--trust-request-mm-kwargs`. The
+frames of a video are sent as `data:video/jpeg;base64,` followed by their data, separated by commas. `/tokenize` does
+not rename `reasoning_content`, unlike chats, and takes the effort as a template switch.
 
 vllm-ascend is vLLM (reported); Aphrodite is a fork of it (source of 0.24.1)."""
 
@@ -85,7 +85,7 @@ SGLANG = Dialect(
     ),
 )
 """SGLang. Reads history from `reasoning_content` only and drops the other key; answers 400 to explicit nulls.
-That it takes `audio_url` parts is reported, not read. KTransformers starts SGLang (source)."""
+Support for `audio_url` parts is reported, not read in the source. KTransformers starts SGLang (source)."""
 
 LLAMA_CPP = Dialect(
     name="llama.cpp",
@@ -127,13 +127,13 @@ LLAMA_CPP = Dialect(
         concurrency="--parallel 8",
     ),
 )
-"""llama.cpp's llama-server and everything built on it. An idle kept connection holds one of its HTTP threads for
-5 s: 64 calls at once took 36 s with the default number of threads, 1 s with 96. History is read from
+"""llama.cpp's llama-server and everything built on it. An idle keep-alive connection occupies one of its HTTP threads
+for 5 s: 64 calls at once took 36 s with the default number of threads, 1 s with 96. History is read from
 `reasoning_content` only. `parallel_tool_calls: false` is ignored. Not measured: that audio must be base64, and that
-the effort reaches 3.8's template (`chat_template_kwargs` do). A grammar holds from the first token, so there is no
-thinking, and is refused beside tools (measured).
+the effort reaches 3.8's template (`chat_template_kwargs` do). A grammar applies from the first token, so the model
+does not think; a grammar together with tools is refused (measured).
 
-Docker Model Runner, RamaLama and Jan run it (reported, source); Lemonade does, too (source, documented)."""
+Docker Model Runner, RamaLama and Jan run it (reported, source); so does Lemonade (source, documented)."""
 
 OLLAMA = Dialect(
     name="ollama",
@@ -158,10 +158,10 @@ OLLAMA = Dialect(
         repetition_penalty="a Modelfile with PARAMETER repeat_penalty",
     ),
 )
-"""Ollama's `/v1`. `enable_thinking`, `think` and `max_completion_tokens` are ignored in silence; an effort other than
+"""Ollama's `/v1`. `enable_thinking`, `think` and `max_completion_tokens` are silently ignored; an effort other than
 `none` on a model that cannot think is a 400; temperature and top_p are 1.0 when not sent, whatever the Modelfile
-says. History is read from `reasoning` only. Models of other namespaces do not say `library`: `/api/version` tells
-then."""
+says. History is read from `reasoning` only. Models of other namespaces are not owned by `library`: then
+`/api/version` identifies the server."""
 
 LM_STUDIO = Dialect(
     name="lmstudio",
@@ -181,9 +181,9 @@ LM_STUDIO = Dialect(
     builtin_tools=False,
     flags=frozen(reasoning='the developer setting "separate reasoning_content"'),
 )
-"""LM Studio. Documented: `repeat_penalty`, `json_schema` as the only JSON format. Reported: the effort as switch,
-`chat_template_kwargs` ignored, `required` on the llama.cpp engine only. Unknown: how it reads earlier reasoning, so
-both keys are sent."""
+"""LM Studio. Documented: `repeat_penalty`, `json_schema` as the only JSON format. Reported: the effort is the thinking
+switch, `chat_template_kwargs` are ignored, `required` works on the llama.cpp engine only. Unknown: how it reads
+earlier reasoning, so both keys are sent."""
 
 TGI = Dialect(
     name="tgi",
@@ -202,8 +202,8 @@ TGI = Dialect(
     builtin_tools=False,
     flags=frozen(enable_thinking="/no_think at the end of the question (Qwen3 hybrid models)"),
 )
-"""TGI has no thinking switch and no reasoning parser: `<think>` arrives in the content and is split here, and earlier
-reasoning cannot be sent back. Unknown fields are ignored in silence."""
+"""TGI has no thinking switch and no reasoning parser: `<think>` arrives in the content and is split off by this
+package, and earlier reasoning cannot be sent back. Unknown fields are silently ignored."""
 
 TRANSFORMERS = Dialect(
     name="transformers",
@@ -249,8 +249,8 @@ TRANSFORMERS = Dialect(
         repetition_penalty="generation_config (a JSON string) in extra_body",
     ),
 )
-"""`transformers serve` answers 422 to any field it does not know and ignores many that it does. It drops earlier
-reasoning, and the content of assistant messages with tool calls. Without `max_tokens` it ends after 1,024 tokens."""
+"""`transformers serve` answers 422 to any unknown field and ignores many that it knows. It drops earlier reasoning,
+and the content of assistant messages with tool calls. Without `max_tokens` a reply ends after 1,024 tokens."""
 
 LMDEPLOY = Dialect(
     name="lmdeploy",
@@ -263,9 +263,9 @@ LMDEPLOY = Dialect(
     tool_choice="named_ignored",
     flags=frozen(reasoning="--reasoning-parser default", tools="--tool-call-parser"),
 )
-"""LMDeploy. A top-level `enable_thinking` works, is to go, and loses against `chat_template_kwargs`; a top-level
-effort other than low, medium, high, max is a 422. Tools without a tool call parser are a 400. A named choice narrows
-the list and forces nothing. Unknown fields are ignored."""
+"""LMDeploy. A top-level `enable_thinking` works, but is deprecated and overridden by `chat_template_kwargs`. A
+top-level effort other than low, medium, high, max is a 422. Tools without a tool call parser are a 400. A named choice
+narrows the list of tools but forces no call. Unknown fields are ignored."""
 
 XINFERENCE = Dialect(
     name="xinference",
@@ -281,7 +281,7 @@ XINFERENCE = Dialect(
 )
 """Xinference. Measured on one engine only: `tool_choice`, `response_format`, `n` and `logprobs` are ignored, calls
 stay in the text of streams (and are rescued), bad parameters are a 500. Source: an effort other than Qwen3.8's own
-words is a 400, in two places as well; its vLLM engine takes `guided_*`."""
+words is a 400, and so is an effort in both places; its vLLM engine takes `guided_*`."""
 
 MS_SWIFT = Dialect(
     name="ms-swift",
@@ -296,10 +296,10 @@ MS_SWIFT = Dialect(
     tool_choice="ignored",
     structured_method="function_calling",
 )
-"""`swift deploy`. Thinking is off unless it is switched on, and comes inside the content, where it is split off here;
-earlier reasoning of either key is dropped. Calls come parsed and left in the text. A named choice shows that tool
-alone, `none` shows none, `required` forces nothing. Effort and budget are ignored. Its vLLM engine was not
-measured."""
+"""`swift deploy`. Thinking is off unless it is switched on, and comes inside the content, from which this package
+splits it off; earlier reasoning under either key is dropped. Calls come parsed, and remain in the text too. A named
+choice shows the model only that tool, `none` shows no tools, `required` forces nothing. Effort and budget are ignored.
+Its vLLM engine was not measured."""
 
 MLX_LM = Dialect(
     name="mlx-lm",
@@ -312,8 +312,9 @@ MLX_LM = Dialect(
     tool_choice="ignored",
     structured_method="function_calling",
 )
-"""mlx-lm's server. `response_format`, `tool_choice` and `n` are ignored; without `max_tokens` it ends after 512
-tokens. Its replies have `reasoning`; history goes to the template as sent, and Qwen's reads `reasoning_content`."""
+"""mlx-lm's server. `response_format`, `tool_choice` and `n` are ignored; without `max_tokens` a reply ends after 512
+tokens. Replies have `reasoning`; history goes to the template as sent, and Qwen's template reads
+`reasoning_content`."""
 
 TENSORRT_LLM = Dialect(
     name="tensorrt-llm",
@@ -327,8 +328,8 @@ TENSORRT_LLM = Dialect(
     own_fields=frozenset({"top_k", "min_p", "repetition_penalty"}),
     flags=frozen(reasoning="--reasoning_parser qwen3", tools="--tool_parser qwen3"),
 )
-"""TensorRT-LLM's server. Unknown fields are an error, newer builds refuse template switches that the template does
-not use, too. A top-level effort is none, low, medium, high or max. `parallel_tool_calls` is taken and not kept."""
+"""TensorRT-LLM's server. Unknown fields are an error; newer builds also refuse template switches that the template
+does not use. A top-level effort is none, low, medium, high or max. `parallel_tool_calls` is accepted, but ignored."""
 
 TABBY = Dialect(
     name="tabbyapi",
@@ -358,7 +359,7 @@ LLAMA_CPP_PYTHON = Dialect(
         concurrency="llama.cpp's own llama-server, or --interrupt_requests false: a second request breaks a stream off",
     ),
 )
-"""`python -m llama_cpp.server`. It answers one request at a time, and by default a second one breaks off a stream
-that runs. `<think>` and calls stay in the content and are taken out here; earlier reasoning is dropped; streams have
-no usage. `required` forces nothing; a named call and a schema are held to from the first token, so without thinking.
-`json_schema` is a 500."""
+"""`python -m llama_cpp.server`. It answers one request at a time, and by default a second request aborts a running
+stream. `<think>` and calls stay in the content, from which this package extracts them; earlier reasoning is dropped;
+streams have no usage. `required` forces nothing; a named call and a schema apply from the first token, so the model
+does not think. `json_schema` is a 500."""

@@ -1,4 +1,4 @@
-"""What a server says of itself: what to ask it, and how to read its answers. Pure; `detection` sends the questions."""
+"""Facts a server reports about itself: which URLs to get, and how to read the replies. No I/O: `detection` does it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from langchain_qwen3.servers.dialect import Dialect, Path, Probe
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, find_by_owner
 
 _OK = 200
-_NOT_THERE = frozenset({400, 404, 405, 422, 501})  # the server lives, and has no such path
+_NOT_THERE = frozenset({400, 404, 405, 422, 501})  # the server is up, but has no such path
 
-# Where servers say how long a prompt may be: vLLM and SGLang; llama.cpp; Xinference, OpenRouter and Nebius; Groq;
+# Where servers report the context length: vLLM and SGLang; llama.cpp; Xinference, OpenRouter and Nebius; Groq;
 # LiteLLM; DeepInfra; Novita; Cerebras; LM Studio; Hugging Face's router, for each of its providers.
 _CONTEXTS: tuple[Path, ...] = (
     ("max_model_len",),
@@ -28,11 +28,11 @@ _CONTEXTS: tuple[Path, ...] = (
     ("providers", "context_length"),
     ("default_generation_settings", "n_ctx"),
 )
-# Lists of all kinds of input: llama.cpp and OpenRouter; others; Xinference, whose words stand in _KINDS.
+# Lists of all kinds of input: llama.cpp and OpenRouter; others; Xinference, whose words are in _KINDS.
 _INPUTS: tuple[Path, ...] = (("architecture", "input_modalities"), ("input_modalities",), ("model_ability",))
 _KINDS = {"text": "text", "chat": "text", "image": "image", "vision": "image", "video": "video", "audio": "audio"}
-# What the weights are really called, where the served name is an alias: vLLM and SGLang; OpenRouter; llama.cpp's
-# /props; Xinference; an architecture.
+# The real name of the weights when the served name is an alias: vLLM and SGLang; OpenRouter; llama.cpp's /props;
+# Xinference; an architecture.
 _WEIGHTS: tuple[Path, ...] = (
     ("root",),
     ("hugging_face_id",),
@@ -45,33 +45,33 @@ _WEIGHTS: tuple[Path, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """What a server says of one model that it serves."""
+    """Facts a server reports about one of its models."""
 
     context: int | None = None
-    """Context length in tokens, None where it is not told; of several providers the smallest."""
+    """Context length in tokens, None if not reported; the smallest if there are several providers."""
 
     inputs: frozenset[str] | None = None
-    """Kinds of input among `text`, `image`, `video`, `audio`; None where nothing is told."""
+    """Kinds of input among `text`, `image`, `video`, `audio`; None if not reported."""
 
     weights: tuple[str, ...] = ()
-    """Other names of what is served, for `find_line` where the served name tells nothing: repository, file, family."""
+    """Other names of the model (repository, file, family), for `find_line` when the served name is not recognized."""
 
     dialect: Dialect | None = None
-    """The server that answers for this model, where a list has models of several."""
+    """The server of this model, if the list has models of several servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What a server told of itself."""
+    """Facts a server reports about itself."""
 
     dialect: Dialect
-    """How it spells things."""
+    """The server's row."""
 
     models: Mapping[str, ModelFacts] = field(default_factory=dict)
-    """What it says of its models, by served name and alias."""
+    """Facts about its models, by served name and alias."""
 
     expires_at: float | None = None
-    """Clock reading from which the facts are stale, None for never."""
+    """Value of `time.monotonic()` after which the facts are stale, None for never."""
 
     def find_dialect(self, model: str) -> Dialect:
         """Return the row for a model: a gateway may have several servers behind it."""
@@ -90,7 +90,7 @@ class ServerFacts:
 
 
 class Answer(Protocol):
-    """What came back from one path; `body` is None when it was no JSON."""
+    """Reply from one path; `body` is None when it was not JSON."""
 
     @property
     def status(self) -> int: ...  # noqa: D102
@@ -103,7 +103,7 @@ class Answer(Protocol):
 
 
 def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, ModelFacts]]:
-    """Return the dialect and what is said of each model in the reply of `/v1/models`."""
+    """Return the dialect and the facts about each model in the reply of `/v1/models`."""
     body = answer.body
     data = body.get("data") if isinstance(body, dict) else None
     rows = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
@@ -117,7 +117,7 @@ def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, ModelFacts]]:
 
 
 def read_model(row: Mapping[str, Any], dialect: Dialect | None = None) -> ModelFacts:
-    """Return what one row of the list says, or the reply of llama.cpp's `/props`."""
+    """Return the facts in one entry of the list, or in the reply of llama.cpp's `/props`."""
     return ModelFacts(
         context=_read_context(row),
         inputs=_read_inputs(row),
@@ -129,7 +129,7 @@ def read_model(row: Mapping[str, Any], dialect: Dialect | None = None) -> ModelF
 
 
 def find_values(body: Any, path: Path) -> Iterator[Any]:
-    """Yield what stands at a path; a list on the way is entered."""
+    """Yield the values at a path; every item of a list on the path is searched."""
     if not path:
         yield from body if isinstance(body, list) and body else [body]
     elif isinstance(body, list):
@@ -167,7 +167,7 @@ def _read_inputs(row: Mapping[str, Any]) -> frozenset[str] | None:
         kinds = {_KINDS.get(value) for value in find_values(row, path) if isinstance(value, str)} - {None}
         if kinds:
             return frozenset({"text", *(str(kind) for kind in kinds)})
-    # llama.cpp's /props, and capabilities as flags: what they do not say is not there.
+    # llama.cpp's /props, and capabilities as flags: a missing flag means false.
     for path in (("modalities",), ("capabilities",)):
         flags = next(find_values(row, path), None)
         if isinstance(flags, Mapping) and isinstance(flags.get("vision"), bool):
@@ -177,10 +177,10 @@ def _read_inputs(row: Mapping[str, Any]) -> frozenset[str] | None:
 
 
 def ask(root: str) -> Generator[str, Answer, ServerFacts | None]:
-    """Yield the address to get next, take what came, and return what it all tells; None: it may tell later.
+    """Generator: yields the next URL, is sent the reply, returns the facts. None means undecided: try again later.
 
     Args:
-        root: The server's address without `/v1`.
+        root: The server's URL without `/v1`.
     """
     answer = yield "/models"
     if answer.status not in _NOT_THERE and answer.status != _OK:

@@ -1,4 +1,4 @@
-"""What may be anything: gateways with another server behind them, and servers that say nothing."""
+"""Servers of unknown kind: gateways with another server behind them, and servers that cannot be identified."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ LITELLM = Dialect(
     cache_control=True,
     files=True,
 )
-"""LiteLLM. Both spellings of the switch reach the server behind, under all five providers tried; a budget is honoured
-only where the server's own field is sent, as with `server="llama.cpp"`. Replies come in `reasoning_content`, whatever
-the server's key. A 422 of the server behind came as status 200 with the body `null`. By source: fields of OpenAI's
-that the provider's table lacks are a 400, unless `drop_params` is set."""
+"""LiteLLM. Both spellings of the switch reach the server behind it, with all five providers tried; a budget is
+honoured only if the server's own field is sent, as with `server="llama.cpp"`. Reasoning comes in `reasoning_content`,
+whatever the server's key. A 422 from the server behind it came as status 200 with the body `null`. By source: OpenAI
+fields that the provider's table lacks are a 400, unless `drop_params` is set."""
 
 NEW_API = Dialect(
     name="new-api",
@@ -39,7 +39,7 @@ NEW_API = Dialect(
     preserve=None,
     unsupported=frozenset({"min_p", "repetition_penalty"}),
 )
-"""new-api. It writes the body anew from the fields it knows: a top-level `enable_thinking` survives,
+"""new-api. It rebuilds the body from the fields it knows: a top-level `enable_thinking` survives,
 `chat_template_kwargs` do not. Both history keys survive."""
 
 ONE_API = Dialect(
@@ -58,7 +58,7 @@ ONE_API = Dialect(
         enable_thinking="a parameter override in the gateway, or /no_think at the end of the question (Qwen3 hybrids)"
     ),
 )
-"""one-api and its forks. It writes the body anew from the fields it knows, and drops the others without a word."""
+"""one-api and its forks. It rebuilds the body from the fields it knows, and silently drops the others."""
 
 GPUSTACK = Dialect(
     name="gpustack",
@@ -69,7 +69,7 @@ GPUSTACK = Dialect(
     passes_on="passes every field on to the engine behind it",
     owned_by=("gpustack",),
 )
-"""GPUStack. Engine, keys and parsers are those of the engine behind, mostly vLLM."""
+"""GPUStack. Keys and parsers are those of the engine behind it, mostly vLLM."""
 
 GENERIC = Dialect(
     name="generic",
@@ -86,6 +86,6 @@ GENERIC = Dialect(
     media_settings="unknown",
     video_frames="list",
 )
-"""A pod or proxy that does not tell what it is, such as `https://gpu-pod<id>-8000.web.gpu.csdn.net/v1`: both common
-spellings are sent, and only when asked for. A field that it refuses by name is left out from then on. Nobody knows
-whether such a server honours a budget."""
+"""An unidentified pod or proxy, such as `https://gpu-pod<id>-8000.web.gpu.csdn.net/v1`: both common spellings are
+sent, and only for settings the user has set. A field that the server refuses by name is left out from then on.
+Whether such a server honours a budget is unknown."""

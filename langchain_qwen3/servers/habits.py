@@ -1,8 +1,8 @@
-"""How the replies of one server and model come, learned from those that came.
+"""How one server and model format their replies, learned from earlier replies.
 
-A name says what is likely: Qwen3.5's template opens `<think>` in the prompt, so a server without a reasoning parser
-sends the closing tag alone. Whether this server has a parser, or thinks at all, only its replies say. What is learned
-lets a stream show text at once that has to be held while nobody knows whether it is the answer.
+The model's name only suggests it: Qwen3.5's template opens `<think>` in the prompt, so a server without a reasoning
+parser sends the closing tag alone. Only the replies show whether this server has a parser, or thinks at all. Once
+this is known, a stream can show text at once; before, it must hold text back that may be thinking or answer.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Key = tuple[object, ...]
 
 @dataclass(slots=True)
 class ReplyHabits:
-    """What the replies of one server and model have in common; assignments are all that threads share.
+    """Common properties of the replies of one server and model; thread-safe, because it only assigns attributes.
 
     Attributes:
-        opened: Whether replies begin inside the thinking; None while nobody knows.
+        opened: Whether replies begin inside the thinking; None while unknown.
         finishes: Whether its streams end with a finish reason.
     """
 
@@ -27,7 +27,7 @@ class ReplyHabits:
     finishes: bool = False
 
     def note(self, *, opened: bool | None, finishes: bool) -> None:
-        """Take what one reply told; if it contradicts the belief, nobody knows, and the next reply tells."""
+        """Learn from one reply; if it contradicts `opened`, that becomes unknown until the next reply."""
         if opened is not None:
             self.opened = opened if self.opened in (None, opened) else None
         self.finishes = self.finishes or finishes
@@ -37,11 +37,11 @@ _habits: dict[Key, ReplyHabits] = {}
 
 
 def recall_habits(key: Key, *, likely: bool | None) -> ReplyHabits:
-    """Return what is known of the replies of one kind of call.
+    """Return the habits for one kind of call.
 
     Args:
-        key: Server, model and what else shapes the beginning of a reply, such as the thinking switch.
-        likely: What is believed before the first reply: None where it has to tell.
+        key: Server, model and everything else that shapes the start of a reply, such as the thinking switch.
+        likely: Initial value of `opened` before the first reply: None if only the reply can show it.
     """
     habits = _habits.get(key)
     if habits is None:
@@ -52,5 +52,5 @@ def recall_habits(key: Key, *, likely: bool | None) -> ReplyHabits:
 
 
 def forget_habits() -> None:
-    """Forget them all, as when a server was replaced."""
+    """Forget all habits, for example after a server was replaced."""
     _habits.clear()

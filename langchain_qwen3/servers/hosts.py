@@ -1,6 +1,6 @@
-"""Hosted services: one frozen row each, no code. No request to any of them could be made from here.
+"""Hosted services: one frozen row each, no code. None of these rows was tested against the live service by us.
 
-Grades as in `dialects`; "live" is somebody else's published request and reply. Checked in November 2026.
+Grades as in `dialects`; "live" means a request and reply published by someone else. Checked in November 2026.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ DASHSCOPE = Dialect(
 )
 """All regional, workspace and token-plan hosts.
 
-Documented: `max_tokens` bounds the answer only, thinking excluded (`max_completion_tokens` in `extra_body` bounds
-both, on 3.5-Plus and newer); budget and effort exclude each other; the effort is for 3.8 alone; a forced tool choice
-is a 400 while thinking, JSON mode on most models; open Qwen3 models think in streams only, and a whole reply that
-takes too long comes back cut without an error, hence the stream inside. Reported: newer models do think in whole
-replies, and `json_schema` worked while thinking on qwen3.8-max; neither is relied on."""
+Documented: `max_tokens` limits the answer only, not the thinking (`max_completion_tokens` in `extra_body` limits
+both, on 3.5-Plus and newer). Budget and effort exclude each other. The effort is for 3.8 only. While thinking, a
+forced tool choice is a 400, and so is JSON mode on most models. Open Qwen3 models think in streams only, and a
+non-streamed reply that takes too long is cut off without an error, so a stream is used internally. Reported: newer
+models do think in non-streamed replies, and `json_schema` worked while thinking on qwen3.8-max; neither is relied
+on."""
 
 OPENROUTER = Dialect(
     name="openrouter",
@@ -62,8 +63,8 @@ OPENROUTER = Dialect(
     budget_excludes_effort=True,
     files=True,
 )
-"""OpenRouter. What a provider behind it does not know is dropped, and a provider's errors come through. Some routes
-were reported to think although told not to, or to refuse a forced tool choice while thinking."""
+"""OpenRouter. It drops fields that the provider does not know, and passes the provider's errors on. Some routes were
+reported to think with thinking switched off, or to refuse a forced tool choice while thinking."""
 
 SILICONFLOW = Dialect(
     name="siliconflow",
@@ -81,8 +82,8 @@ SILICONFLOW = Dialect(
     structured_method="function_calling",
     builtin_tools=False,
 )
-"""SiliconFlow. Its documentation advises against sending reasoning back; within a tool loop it is sent all the same,
-as Qwen's own documentation wants it. What it does with a forced tool choice or a JSON schema is unknown."""
+"""SiliconFlow. Its documentation advises against sending reasoning back; within a tool loop it is still sent, as
+Qwen's own documentation requires. How it treats a forced tool choice or a JSON schema is unknown."""
 
 MODELSCOPE = Dialect(
     name="modelscope",
@@ -106,10 +107,10 @@ MODELSCOPE = Dialect(
     video_frames="list",
     builtin_tools=False,
 )
-"""ModelScope. Its errors are DashScope's, so it is treated like DashScope; nothing official says so."""
+"""ModelScope. It returns DashScope's errors, so it is treated like DashScope; this is not officially documented."""
 
 _EFFORT_SWITCH = (("reasoning_effort",), "medium", "none")
-_HIGH = frozen(xhigh="high")  # the hosts' word for the most that Qwen3.8 can
+_HIGH = frozen(xhigh="high")  # the hosts' word for Qwen3.8's highest effort
 
 CEREBRAS = Dialect(
     name="cerebras",
@@ -129,7 +130,7 @@ CEREBRAS = Dialect(
     strict_fields=True,
 )
 """Cerebras. Live: `reasoning`, `enable_thinking`, `chat_template_kwargs` and `reasoning_content` in the history are a
-400. Older clients knew `auto` and `none` as the only tool choices; its SDK has all four."""
+400. In older clients `auto` and `none` were the only tool choices; its SDK has all four."""
 
 GROQ = Dialect(
     name="groq",
@@ -151,7 +152,7 @@ GROQ = Dialect(
 )
 """Groq (`https://api.groq.com/openai/v1`). Live: `chat_template_kwargs` and `reasoning_content` in the history are a
 400; 3.6-27b takes `default` and `none` only. Source: the effort is for 3.8, whose `high` is the model's xhigh.
-Documented: without `reasoning_format` the thinking comes inside the content, and with tools or JSON that is a 400."""
+Documented: without `reasoning_format` the thinking comes inside the content, which is a 400 with tools or JSON."""
 
 FIREWORKS = Dialect(
     name="fireworks",
@@ -172,9 +173,9 @@ FIREWORKS = Dialect(
     own_fields=frozenset({"top_k", "min_p", "repetition_penalty"}),
     format_silences_tools=True,
 )
-"""Fireworks (`https://api.fireworks.ai/inference/v1`). Live: `reasoning` in the history is a 400 that names it. An
-effort beside the `thinking` object is an error, so one of them is sent. Reported: a format and tools do not go
-together."""
+"""Fireworks (`https://api.fireworks.ai/inference/v1`). Live: `reasoning` in the history is a 400 that names the field.
+An effort together with the `thinking` object is an error, so only one of them is sent. Reported: a format and tools
+do not work together."""
 
 TOGETHER = Dialect(
     name="together",
@@ -188,8 +189,8 @@ TOGETHER = Dialect(
     history_keys=("reasoning",),
     unsupported=frozenset({"parallel_tool_calls"}),
 )
-"""Together. Its schema has neither `parallel_tool_calls` nor `stream_options`, though its chunks carry usage; what it
-does with a field that it does not know is unknown, and so is an effort on Qwen."""
+"""Together. Its schema has neither `parallel_tool_calls` nor `stream_options`, but its chunks contain usage. How it
+treats unknown fields, or an effort on Qwen, is unknown."""
 
 DEEPINFRA = Dialect(
     name="deepinfra",
@@ -206,8 +207,8 @@ DEEPINFRA = Dialect(
     tool_choice="refused",
 )
 """DeepInfra (`https://api.deepinfra.com/v1/openai`). The effort is the only proven switch, 107 of 107 models took it;
-another word than none, minimal, low, medium, high, xhigh or max is a 422. That tool choices are auto and none is
-another client's table; the history key is a guess."""
+a word other than none, minimal, low, medium, high, xhigh or max is a 422. According to another client's table, the
+only tool choices are auto and none; the history key is a guess."""
 
 NVIDIA = Dialect(
     name="nvidia",
@@ -222,8 +223,8 @@ NVIDIA = Dialect(
     strict_fields=True,
     structured_method="function_calling",
 )
-"""NVIDIA's hosted NIMs. Live: a top-level `enable_thinking` is a 400 that names it. The budget is another client's. A
-NIM of your own has vLLM or TensorRT-LLM inside: name that."""
+"""NVIDIA's hosted NIMs. Live: a top-level `enable_thinking` is a 400 that names the field. The budget's path is taken
+from another client. A self-hosted NIM runs vLLM or TensorRT-LLM: set `server=` to that engine."""
 
 HUGGING_FACE = Dialect(
     name="huggingface",
@@ -243,8 +244,8 @@ HUGGING_FACE = Dialect(
     history_keys=(),
     structured_method="function_calling",
 )
-"""Hugging Face's router. The body goes to the provider as it is; a suffix such as `Qwen/Qwen3.8-27B:groq` names the
-provider, whose own row is used then. Without one, nothing is sent that a strict provider would refuse."""
+"""Hugging Face's router. It sends the body to the provider unchanged. A suffix, as in `Qwen/Qwen3.8-27B:groq`, names
+the provider, and the provider's own row is used. Without one, nothing is sent that a strict provider would refuse."""
 
 QIANFAN = Dialect(
     name="qianfan",
@@ -259,8 +260,8 @@ QIANFAN = Dialect(
     history_keys=("reasoning_content",),
     structured_method="function_calling",
 )
-"""Qianfan (`https://qianfan.baidubce.com/v2`). Thinking is off unless it is switched on. Not documented: history,
-tool choices, formats, unknown fields."""
+"""Qianfan (`https://qianfan.baidubce.com/v2`). Thinking is off by default. Not documented: history, tool choices,
+formats, unknown fields."""
 
 TOKENHUB = Dialect(
     name="tokenhub",
@@ -289,7 +290,7 @@ NOVITA = Dialect(
     history_keys=("reasoning_content",),
     structured_method="function_calling",
 )
-"""Novita and PPIO. The switch was shown live for DeepSeek; for Qwen it is other clients' table."""
+"""Novita and PPIO. The switch was seen live for DeepSeek; for Qwen it comes from other clients' tables."""
 
 NEBIUS = Dialect(
     name="nebius",
@@ -303,7 +304,7 @@ NEBIUS = Dialect(
     preserve=None,
     history_keys=("reasoning_content",),
 )
-"""Nebius. Other clients send the effort as switch and read `reasoning_content`."""
+"""Nebius. Other clients send the effort as the thinking switch and read `reasoning_content`."""
 
 SCALEWAY = replace(
     NEBIUS, name="scaleway", title="Scaleway", hosts=(r"api\.scaleway\.ai",), structured_method="function_calling"
@@ -325,8 +326,8 @@ SAMBANOVA = Dialect(
     preserve=None,
     history_keys=("reasoning",),
 )
-"""SambaNova. Its SDK types `chat_template_kwargs.enable_thinking`, and replies with `reasoning`; that history is read
-from the same key is a guess."""
+"""SambaNova. Its SDK has types for `chat_template_kwargs.enable_thinking` and for `reasoning` in replies; that history
+is read from the same key is a guess."""
 
 CLOUDFLARE = Dialect(
     name="cloudflare",
@@ -339,8 +340,8 @@ CLOUDFLARE = Dialect(
     history_keys=("reasoning_content",),
     max_tokens="max_completion_tokens",
 )
-"""Cloudflare (`…/ai/v1`), for `@cf/qwen/qwen3.8-27b`; no switch is documented for the others. Earlier reasoning is
-kept with `chat_template_kwargs.clear_thinking: false` in `extra_body`. The history key is a guess."""
+"""Cloudflare (`…/ai/v1`), for `@cf/qwen/qwen3.8-27b`; no switch is documented for other models. To keep earlier
+reasoning, set `chat_template_kwargs.clear_thinking: false` in `extra_body`. The history key is a guess."""
 
 BEDROCK = Dialect(
     name="bedrock",
@@ -359,8 +360,8 @@ BEDROCK = Dialect(
     own_fields=frozenset({"top_k"}),
     structured_method="function_calling",
 )
-"""Bedrock's OpenAI path. Live: an unknown field is a 400 that lists the known ones, `reasoning_effort` and `top_k`
-among them. That the word `none` switches thinking off is a guess."""
+"""Bedrock's OpenAI path. Live: an unknown field is a 400 that lists the known ones, including `reasoning_effort` and
+`top_k`. That the word `none` switches thinking off is a guess."""
 
 BASETEN = Dialect(
     name="baseten",
@@ -373,7 +374,7 @@ BASETEN = Dialect(
     effort_words=_HIGH,
     history_keys=("reasoning_content",),
 )
-"""Baseten. The template's switches stand under a name of its own. The history key is a guess."""
+"""Baseten. The template's switches are under `chat_template_args`. The history key is a guess."""
 
 VERCEL = replace(
     OPENROUTER,

@@ -1,6 +1,6 @@
-"""Body fields that servers take beside OpenAI's, by server: a call may use them as keywords.
+"""Body fields that each server takes beyond OpenAI's: a call may pass them as keywords.
 
-What is missing here is no loss: `extra_body` takes any field for any server.
+The lists need not be complete: `extra_body` takes any field for any server.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ VLLM = frozenset(
     }
 )
 """`ChatCompletionRequest` in https://github.com/vllm-project/vllm, `entrypoints/openai/chat_completion/protocol.py`.
-The older `guided_*` fields are not here: vLLM ignores them in silence since 0.12."""
+The older `guided_*` fields are left out: vLLM silently ignores them since 0.12."""
 
 SGLANG = frozenset(
     {
@@ -167,7 +167,7 @@ DASHSCOPE = frozenset(
         "vl_high_resolution_images",
     }
 )
-"""Model Studio's reference of the OpenAI-compatible chat."""
+"""Model Studio's reference of its OpenAI-compatible chat API."""
 
 OPENROUTER = frozenset(
     {

@@ -1,7 +1,7 @@
-"""Fields that a server refuses by name: how to tell from its error, and what to do about it. Pure.
+"""Fields that a server refuses by name: how to read them from its error, and what to do about it. No I/O.
 
-A strict server answers 400 or 422 to a field that is not OpenAI's, and says which. Where nobody named the server, the
-field is left out from then on; where somebody did, the error says what would help.
+A strict server answers 400 or 422 to a field that is not OpenAI's, and names it. If the user did not set `server=`,
+the field is left out from then on; if the user did, the error suggests a fix.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS
 from langchain_qwen3.servers.dialects import DIALECTS
 
 _STATUSES = frozenset({400, 422})
-_LONGEST = 8_000  # characters of an error that are searched
-# Each finds the part of a text that names what is refused; lists of what would be allowed are not in it.
+_LONGEST = 8_000  # maximum number of characters of an error that are searched
+# Each pattern captures the part of a text that names the refused fields, without any list of allowed fields.
 _NAMED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -41,9 +41,9 @@ _C = TypeVar("_C")
 
 
 def list_ours() -> frozenset[str]:
-    """Return what may be left out: fields beyond OpenAI's that some row sends, and keys of reasoning in the history.
+    """Return the fields that may be left out: those beyond OpenAI's that a row sends, and the history's reasoning keys.
 
-    Never among them: model, messages, tools, response_format and OpenAI's other parameters.
+    It never includes model, messages, tools, response_format and OpenAI's other parameters.
     """
     fields = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
     for row in DIALECTS.values():
@@ -54,7 +54,7 @@ def list_ours() -> frozenset[str]:
 
 
 def read_refused(status: int, body: Any) -> frozenset[str]:
-    """Return the names of ours that an error refuses.
+    """Return the fields of `list_ours` that an error refuses.
 
     Args:
         status: HTTP status.
@@ -75,7 +75,7 @@ def read_refused(status: int, body: Any) -> frozenset[str]:
 
 
 def _iter_texts(body: Any) -> Iterator[Any]:
-    """Yield every text of a body, and every mapping, for pydantic puts the name apart from the text."""
+    """Yield every text of a body, and every mapping: pydantic puts the field's name outside the text."""
     if isinstance(body, str):
         yield body
     elif isinstance(body, Mapping):
@@ -92,17 +92,17 @@ def _is_extra(error: Mapping[str, Any]) -> bool:
 
 
 def advise_refusal(status: int, body: Any) -> str | None:
-    """Return what to do about an error that refuses a field of ours, None when it does not."""
+    """Return advice for an error that refuses a field of `list_ours`, None for any other error."""
     names = read_refused(status, body)
     return f"The server refuses {_list(names)}: {_suggest(body)}, or leave the setting out." if names else None
 
 
 class Lesson(Generic[_C]):
-    """One call that was refused: what was learned from it, and the call without it.
+    """Learns the refused fields of one call, and rebuilds the call without them.
 
     Args:
         url: Base URL of the server.
-        rebuild: Builds the call anew, for the server as it is known by then.
+        rebuild: Rebuilds the call with the current facts about the server.
     """
 
     def __init__(self, url: str, rebuild: Callable[[], _C]) -> None:
@@ -112,7 +112,7 @@ class Lesson(Generic[_C]):
         self._body: Any = None
 
     def amend(self, status: int, body: Any, payload: Mapping[str, Any]) -> _C | None:
-        """Return the call without what an error refuses; None when there is nothing, or nothing new, to leave out.
+        """Return the call without the fields that an error refuses; None when there is no new field to leave out.
 
         Args:
             status: HTTP status of the error.
@@ -129,7 +129,7 @@ class Lesson(Generic[_C]):
         return self._rebuild()
 
     def report(self) -> None:
-        """Warn once about what is left out from now on."""
+        """Warn once about the fields that are left out from now on."""
         if self._names:
             host = urlsplit(self._url).netloc.rpartition("@")[2]
             warn_once(f"{host} refuses {_list(self._names)}: left out from now on; {_suggest(self._body)}")
