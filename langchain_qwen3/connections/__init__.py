@@ -1,1 +1,1 @@
-"""A call goes to the server and its bytes come back: the only part that waits."""
+"""Sends a call to the server and returns the reply's bytes: the only part that waits."""

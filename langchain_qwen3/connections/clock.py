@@ -1,4 +1,4 @@
-"""One thread for all that is due later where no event loop runs: stalled sync streams and idle sync connections."""
+"""One timer thread for work without an event loop: checks for stalled sync streams and idle sync connections."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Clock:
-    """Takes no lock of its own: the garbage collector may run anywhere, close a stream, and come back in here."""
+    """Takes no lock: the garbage collector may run anywhere, close a stream, and call back in here."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -31,7 +31,7 @@ class _Clock:
         self._threads: dict[str, threading.Thread] = {}
 
     def close_at_exit(self) -> None:
-        """Leave the thread alone: it is a daemon."""
+        """Do nothing: the thread is a daemon."""
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> None:
         self._entries.put((monotonic() + seconds, next(self._numbers), function))
@@ -50,10 +50,10 @@ class _Clock:
                 function = heappop(due)[2]
                 try:
                     function()
-                except Exception:  # noqa: BLE001  # the next function is another's
+                except Exception:  # noqa: BLE001  # must not stop the functions of other callers
                     _log.exception("a check of sync connections failed")
-                del function  # it may be all that keeps a model alive
+                del function  # it may hold the last reference to a model
 
 
 call_later = _Clock().call_later
-"""Call a function, which must not block, in so many seconds, on the clock's thread."""
+"""Call a function after some seconds on the clock's thread; it must not block."""

@@ -1,7 +1,7 @@
-"""A call carried to the server and its reply's bytes carried back: the only module that waits for the network.
+"""Sends a call and returns its reply's bytes: the only module that waits for the network.
 
-The SDK's low-level `post` keeps its authentication, retries, timeouts and error classes; its request transform and
-response models are left out, which is where most of ChatOpenAI's time goes. Sync and async differ in `await` alone.
+The SDK's low-level `post` keeps its authentication, retries, timeouts and error classes. Its request transform and
+response models are skipped: most of ChatOpenAI's time goes there. Sync and async differ only in `await`.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
     Learn = Callable[[], Lesson[Call] | None]
 
-# The SDK's client is Any here: its overloads know no payload that is a plain dict.
+# The SDK's client is Any here: its overloads do not accept a plain dict as payload.
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
 _TURNED_INTO_GET = frozenset({301, 302, 303})
 
 
 class Answer(NamedTuple):
-    """What came back from a path that is no chat completion.
+    """The answer from a path other than chat completions.
 
     Attributes:
         status: HTTP status.
         headers: Response headers, their names case-insensitive.
-        body: The parsed JSON, None when it was none.
+        body: The parsed JSON, None if it is not JSON.
         response: The whole HTTP response.
-        error: What the SDK raises for an error status, None for the others.
+        error: The SDK's exception for an error status, else None.
     """
 
     status: int
@@ -52,32 +52,32 @@ class Answer(NamedTuple):
 
 
 class Reader(Progress, Protocol):
-    """What reads a stream."""
+    """A stream's reader."""
 
     @property
     def done(self) -> bool:
-        """Whether nothing more is to come: `[DONE]` was read, or what stands for it."""
+        """Whether the stream is complete: `[DONE]` or its equivalent was read."""
         raise NotImplementedError
 
     @property
     def ended(self) -> bool:
-        """Whether the model said why it ended: what breaks after that is no error."""
+        """Whether the finish reason was read: a failure after that is not an error."""
         raise NotImplementedError
 
     def begin(self, response: Any) -> None:
-        """Take the response whose body follows."""
+        """Receive the response before its body."""
 
 
 def get_json(client: Any, path: str, *, seconds: float | None = None) -> Answer:
-    """Get a path once, without retries, and return whatever answer came.
+    """Get a path once, without retries, and return the answer, whatever its status.
 
     Args:
         client: The SDK's client.
-        path: Below the base URL, or a whole address.
+        path: A path below the base URL, or a full URL.
         seconds: Time limit of each step; None for the client's own.
 
     Raises:
-        openai.APIConnectionError: No answer came; `openai.APITimeoutError` is one.
+        openai.APIConnectionError: No answer came; includes its subclass `openai.APITimeoutError`.
     """
     try:
         return _read_answer(client.get(path, cast_to=httpx.Response, options=_build_lookup_options(seconds)))
@@ -94,7 +94,7 @@ async def aget_json(client: Any, path: str, *, seconds: float | None = None) -> 
 
 
 def post_json(client: Any, path: str, body: Mapping[str, Any], *, seconds: float | None = None) -> Answer:
-    """Post a JSON body once, as `get_json` gets."""
+    """Post a JSON body once; otherwise like `get_json`."""
     options = _build_lookup_options(seconds)
     try:
         return _read_answer(client.post(path, cast_to=httpx.Response, body=body, options=options))
@@ -129,12 +129,12 @@ def post(client: Any, call: Call, learn: Learn | None = None) -> Any:
     Args:
         client: The SDK's client.
         call: What to send.
-        learn: Begins a lesson when the server refuses the call; None where nothing is to be learned.
+        learn: Starts a lesson when the server refuses the call; None to learn nothing.
 
     Raises:
-        ValueError: The call's timeout cannot work.
-        Qwen3StatusError: The server redirects as only a GET can be.
-        openai.APIError: What the SDK raises.
+        ValueError: The call's timeout is invalid.
+        Qwen3StatusError: The server's redirect would turn the POST into a GET.
+        openai.APIError: As raised by the SDK.
     """
     return _send(client, call, learn)
 
@@ -145,7 +145,7 @@ async def apost(client: Any, call: Call, learn: Learn | None = None) -> Any:
 
 
 def _send(client: Any, call: Call, learn: Learn | None, **how: Any) -> Any:
-    """Send a call, again without each field of ours that the server refuses by name."""
+    """Send a call; retry it without each field of ours that the server refuses by name."""
     lesson = None
     try:
         while True:
@@ -192,12 +192,12 @@ def _read_refusal(error: openai.APIStatusError) -> Any:
 def open_stream(
     client: Any, call: Call, reader: Reader, stall: float | None, learn: Learn | None = None
 ) -> Iterator[Iterator[bytes]]:
-    """Send a call and give its reply's bytes as they come; the connection is given back at the end of the block.
+    """Send a call and yield its reply's bytes as they arrive; the end of the block releases the connection.
 
     Args:
         client: The SDK's client.
         call: What to send.
-        reader: Told of the headers, asked how far the reply has come.
+        reader: Receives the response, and reports the reply's progress.
         stall: Seconds without a chunk, after the first one, that count as a stall; None or 0 for no limit.
         learn: As in `post`.
 
@@ -215,7 +215,7 @@ def open_stream(
                 watch.stop()
             if reader.done:
                 _drain(pieces, response)
-        except Exception as error:  # noqa: BLE001  # raised again there
+        except Exception as error:  # noqa: BLE001  # reraised there
             _check_broken(error, pieces, reader, watch, response)
         finally:
             if watch:
@@ -237,7 +237,7 @@ async def aopen_stream(
             yield pieces
             if reader.done:
                 await _adrain(pieces)
-        except Exception as error:  # noqa: BLE001  # raised again there
+        except Exception as error:  # noqa: BLE001  # reraised there
             _check_broken(error, pieces, reader, watch, response)
         finally:
             if watch:
@@ -252,16 +252,16 @@ def _build_options(call: Call) -> dict[str, Any]:
 
 
 def _find_body(response: Any) -> Any:
-    """Return the body as the library gives it, past three generators of httpx's that only pass it on.
+    """Return the library's own body, bypassing three httpx generators that only pass it on.
 
     Returns:
-        None for an encoded one, and where the http client is a user's own.
+        None for an encoded body, or if the HTTP client is the user's own.
     """
     return None if "content-encoding" in response.headers else response.extensions.get(BODY)
 
 
 def _refuse_redirected(response: Any) -> Any:
-    """Raise where a POST becomes a GET on its way; else return the response."""
+    """Raise if a redirect turns the POST into a GET; else return the response."""
     for reply in (*response.history, response):  # only a user's own client follows such a redirect
         if reply.status_code in _TURNED_INTO_GET:
             target = clean_url(str(reply.request.url.join(reply.headers.get("location", ""))))
@@ -273,13 +273,13 @@ def _refuse_redirected(response: Any) -> Any:
 
 
 def _check_broken(error: Exception, pieces: Any, reader: Reader, watch: Any, response: Any) -> None:
-    """Raise an error again, unless the body broke after its end or by the watch that closed its connection."""
-    # A generator that raised has no frame any more: it was not the caller who did.
+    """Reraise an error, unless the body failed after the reply's end or because the watch closed its connection."""
+    # A generator that raised has no frame: then the body failed, not the caller.
     is_broken = (pieces.ag_frame if hasattr(pieces, "ag_frame") else pieces.gi_frame) is None
     if is_broken and (reader.ended or (watch and watch.fired)):
         return
     if is_broken and isinstance(error, httpx.RequestError):
-        error.request = response.request  # as httpx does for a body that is read through it
+        error.request = response.request  # as httpx does for a body read through it
     raise error
 
 
@@ -289,13 +289,13 @@ def _check_stall(reader: Reader, watch: Any) -> None:
 
 
 class _Drained:
-    """What follows `[DONE]` has no chunks: any wait for it may be too long."""
+    """Progress after `[DONE]`: no chunks follow, so every wait counts as a possible stall."""
 
     progress = 1
 
 
 def _drain(pieces: Iterator[bytes], response: Any) -> None:
-    """Read what follows `[DONE]`, or the connection could not be used again; at most for a moment."""
+    """Read the rest after `[DONE]` so that the connection can be reused; at most for a moment."""
     watch = SyncWatch(_DRAIN_SECONDS, pieces, _Drained(), response)
     with suppress(Exception):
         for _ in pieces:

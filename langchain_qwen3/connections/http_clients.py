@@ -1,7 +1,7 @@
-"""The http clients that models share: the SDK's own, over transports that belong to no event loop.
+"""The HTTP clients that models share: the SDK's own, over transports that are not bound to an event loop.
 
-A request goes straight to its transport: httpx's own way there merges cookies, which are not kept here, and turns a
-POST that is redirected into a GET. The clients stay open when they are closed.
+A request goes straight to its transport: httpx's own path merges cookies, which are not kept here, and turns a
+redirected POST into a GET. A closed client remains usable.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MOST_REDIRECTS = 5
 _IMPERSONAL_HEADERS = frozenset(
     {"accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "user-agent"}
 )
-# Imported within a process's first call, by core, httpcore and us; what a version does not have is passed over.
+# Modules that core, httpcore and we import during a process's first call; those a version does not have are skipped.
 _FIRST_CALL_IMPORTS = (
     "anyio._backends._asyncio",
     "langchain_core.env",
@@ -49,9 +49,9 @@ _FIRST_CALL_IMPORTS = (
 
 @functools.cache
 def prepare_first_request() -> None:
-    """Do, with the first client, what core and httpx put off until the first request, perhaps in a thread.
+    """Do with the first client what core and httpx defer to the first request, perhaps in a thread.
 
-    It takes locks, those of imports among them, and a fork meanwhile leaves the child waiting for them for ever.
+    This takes locks, such as import locks, and a fork meanwhile leaves the child waiting for them forever.
     """
     httpx.HTTPTransport(verify=build_ssl_context()).close()  # imports httpcore
     for name in _FIRST_CALL_IMPORTS:
@@ -69,7 +69,7 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
         super().__init__(transport=self.connections)
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
-        """Send a request; 307 and 308 are followed."""
+        """Send a request and follow 307 and 308 redirects."""
         response = await self._send_once(request)
         for _ in range(_MOST_REDIRECTS):
             following = _build_redirected(request, response) if response.status_code in _FOLLOWED else None
@@ -120,7 +120,7 @@ class SharedSyncClient(openai.DefaultHttpxClient):
         super().__init__(transport=self.connections)
 
     def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
-        """Send a request; 307 and 308 are followed."""
+        """Send a request and follow 307 and 308 redirects."""
         response = self._send_once(request)
         for _ in range(_MOST_REDIRECTS):
             following = _build_redirected(request, response) if response.status_code in _FOLLOWED else None
@@ -165,17 +165,17 @@ class SharedSyncClient(openai.DefaultHttpxClient):
 def _find_kind(settings: PoolSettings) -> Callable[[str | None, Sequence[SocketOption]], AsyncConnections]:
     if settings.transport == "httpx":
         return HttpxConnections
-    # With the first client: within a request a fork could cut it short.
+    # Imported with the first client: during a request, a fork could interrupt the import.
     from langchain_qwen3.connections.transports.aiohttp_transport import AiohttpConnections
 
     return AiohttpConnections
 
 
 def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
-    """Return the same request to where a redirect points, without the model's own headers if that is elsewhere.
+    """Return the request to a redirect's target, without the model's own headers if that is another server.
 
     Returns:
-        None where the redirect leads to nowhere: it is then the reply.
+        None if the redirect has no usable target: the redirect is then the reply.
     """
     try:
         url = request.url.join(response.headers["location"])
@@ -192,7 +192,7 @@ def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx
 
 
 def _is_elsewhere(old: httpx.URL, new: httpx.URL) -> bool:
-    """Return whether a redirect leads to another server; the same host by https instead of http is none."""
+    """Return whether a redirect leads to another server; http to https on the same host does not count."""
     if old.host == new.host and (old.scheme, new.scheme) == ("http", "https"):
         return False
     return (old.scheme, old.netloc) != (new.scheme, new.netloc)

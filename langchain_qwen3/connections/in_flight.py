@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 _LOOK_SECONDS = 1.0
-"""How often one who waits looks for slots whose loop was closed: nobody else may be left to free them."""
+"""How often a waiter checks for slots of closed loops: nothing else may be left to free them."""
 
 
 class _Slot:
-    """One request's place, waited for or held.
+    """One request's slot, waiting or held.
 
     Attributes:
-        loop: The event loop of an async request, None for a thread's.
-        granted: The request may go.
-        left: The request is over, or was given up.
+        loop: The event loop of an async request, None for a sync one.
+        granted: Whether the request may start.
+        left: Whether the request is over or was given up.
     """
 
     __slots__ = ("_future", "_gate", "granted", "left", "loop")
@@ -36,8 +36,8 @@ class _Slot:
         self._gate: threading.Lock | None = None
 
     def grant(self) -> bool:
-        """Let the request go. False: its loop was closed."""
-        self.granted = True  # before the look at who waits, who looks the other way round
+        """Let the request start; return False if its loop was closed."""
+        self.granted = True  # set before checking for a waiter; the waiter checks in the opposite order
         if self._gate is not None:
             self._gate.release()
         if self._future is not None and self.loop is not None:
@@ -48,9 +48,9 @@ class _Slot:
         return True
 
     def wait(self) -> None:
-        """Wait for a moment, or until the request may go."""
+        """Wait a moment, or until the request may start."""
         if self._gate is None:
-            # A bare lock, for `threading.Event` has one of its own, inside which the collector may run.
+            # A bare lock: the garbage collector may run while `threading.Event` holds its internal lock.
             gate = threading.Lock()
             gate.acquire()
             self._gate = gate
@@ -71,13 +71,13 @@ def _wake(future: asyncio.Future[None]) -> None:
 
 
 class InFlightLimit:
-    """First come, first served; a waiter that is cancelled leaves no trace, and a loop that was closed no slot.
+    """A limit on requests in flight: first come, first served.
 
-    A stream holds its slot until it is closed, so a call made inside the loop over another call's stream waits for
-    ever under a limit of 1.
+    A cancelled waiter leaves nothing behind, and a closed loop's slots are freed. A stream holds its slot until it is
+    closed, so a call made inside the loop over another call's stream waits forever under a limit of 1.
 
-    What happens is appended to a queue, and whoever gets the lock, which nobody ever waits for, works the queue off:
-    the garbage collector may close a stream at any allocation, in the midst of this class too.
+    Changes are appended to a queue. The thread that gets the lock processes the queue; no thread waits for the lock,
+    because the garbage collector may close a stream at any allocation, even inside this class.
 
     Args:
         size: Requests in flight at once, None for no limit.
@@ -89,23 +89,23 @@ class InFlightLimit:
         track(self)
 
     def forget(self) -> None:
-        """Count nothing any more: a child's parent holds the slots."""
+        """Reset in a forked child: the parent holds the slots."""
         self._lock = threading.Lock()
         self._news: deque[_Slot | None] = deque()
         self._waiting: deque[_Slot] = deque()
         self._held: set[_Slot] = set()
 
     def close_at_exit(self) -> None:
-        """Do nothing: a slot is no connection."""
+        """Do nothing: a slot is not a connection."""
 
     @property
     def in_flight(self) -> int:
-        """Slots that are held now."""
+        """The number of slots held now."""
         return len(self._held)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold a slot for the length of the block; the thread waits for it."""
+        """Hold a slot during the block; blocks the thread until one is free."""
         slot = _Slot(None)
         try:
             self._settle(slot)
@@ -119,7 +119,7 @@ class InFlightLimit:
 
     @asynccontextmanager
     async def aslot(self) -> AsyncIterator[None]:
-        """Hold a slot for the length of the block; the task waits for it, the event loop does not."""
+        """Hold a slot during the block; waits for one without blocking the event loop."""
         slot = _Slot(asyncio.get_running_loop())
         try:
             self._settle(slot)
@@ -132,14 +132,14 @@ class InFlightLimit:
             self._settle(slot)
 
     def _settle(self, slot: _Slot | None) -> None:
-        """Take a slot that comes or leaves, or None for a look at the others."""
+        """Enqueue a slot that arrives or leaves, and process the queue; None only checks the other slots."""
         if self.size is None:
             if slot is not None:
                 slot.granted = True
                 (self._held.discard if slot.left else self._held.add)(slot)
             return
         self._news.append(slot)
-        # Who has the lock looks again after giving it back, so news that come meanwhile do not lie.
+        # The lock's holder checks the queue again after releasing it, so that no change is missed.
         while self._news and self._lock.acquire(blocking=False):
             try:
                 self._work_off(self.size)
@@ -163,7 +163,7 @@ class InFlightLimit:
                     self._held.discard(slot)
 
     def _take_back(self) -> bool:
-        """Free the slots of closed loops: without `shutdown_asyncgens` their streams never come to an end."""
+        """Free the slots of closed loops: without `shutdown_asyncgens` their streams never end."""
         lost = {slot for slot in self._held if slot.loop is not None and slot.loop.is_closed()}
         self._held -= lost
         return bool(lost)

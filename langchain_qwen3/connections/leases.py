@@ -1,11 +1,11 @@
-"""The http clients that all models with the same settings share, and the leases that models hold on them.
+"""HTTP clients shared by all models with equal settings, and the leases that models hold on them.
 
     ChatQwen3 ── ClientLease ── one pair of clients per `PoolSettings` ── LoopTransport, SyncTransport
 
-A shared client is never closed, since another model may have a stream open on it: closing it closes idle connections,
-and the next request opens new ones. The first model that needs a client builds it, and the last one that is closed
-closes the connections. A model that is only dropped leaves them to the next one, which a service may build at once;
-they are closed when they are idle, and then nothing is left of settings that no model has.
+A shared client stays open, since another model may have a stream open on it: `close` closes idle connections, and the
+next request opens new ones. The first model that needs a client builds it, and the last model to be closed closes the
+connections. A model that is garbage collected without `close` leaves them to the next model, which a service may build
+at once. They are closed when idle, and then settings that no model uses are freed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _SharedClients:
 
 
 class _Registry:
-    """Settings and their clients, as long as a model or a connection has them."""
+    """Maps settings to clients; an entry lives as long as a model or a connection uses it."""
 
     def __init__(self) -> None:
         self.clients: weakref.WeakValueDictionary[PoolSettings, _SharedClients] = weakref.WeakValueDictionary()
@@ -73,7 +73,7 @@ class _Registry:
         track(self)
 
     def forget(self) -> None:
-        self.lock = threading.RLock()  # the collector may come back in
+        self.lock = threading.RLock()  # reentrant: the garbage collector may call back in here
 
     def close_at_exit(self) -> None:
         """Do nothing: the transports close themselves."""
@@ -91,17 +91,17 @@ _numbers = itertools.count(1)
 
 
 class ClientLease:
-    """One model's share in the clients of its settings.
+    """One model's lease on the shared clients of its settings.
 
-    The lease is given back by `close`, by `aclose`, or when it is garbage collected. The clients go on working after
-    that: a request opens new connections.
+    The lease is released by `close`, by `aclose`, or by garbage collection. The clients still work after that: a
+    request opens new connections.
     """
 
     def __init__(self, shared: _SharedClients) -> None:
         self._shared = shared
         self._number = next(_numbers)
         shared.leases.add(self._number)
-        # A set's `discard` is atomic and takes no lock: a collection may strike anywhere, in any thread.
+        # `set.discard` is atomic and takes no lock: garbage collection may run anywhere, in any thread.
         weakref.finalize(self, shared.leases.discard, self._number).atexit = False
 
     @property
@@ -115,14 +115,14 @@ class ClientLease:
         return self._shared.async_client
 
     def close(self) -> None:
-        """Give the lease back; the last one closes the connections of sync calls now, and those of loops soon."""
+        """Release the lease; the last one closes sync connections now, and event loops' connections soon."""
         self._shared.leases.discard(self._number)
         if not self._shared.leases:
             self._shared.close_sync()
             self._shared.close_soon()
 
     async def aclose(self) -> None:
-        """Give the lease back; the last one closes the connections."""
+        """Release the lease; the last one closes the connections."""
         self._shared.leases.discard(self._number)
         if not self._shared.leases:
             self._shared.close_sync()
@@ -134,5 +134,5 @@ class ClientLease:
 
 
 def lease_clients(settings: PoolSettings) -> ClientLease:
-    """Take a share in the clients for these settings; they are built when they are first needed."""
+    """Take a lease on the clients for these settings; they are built on first use."""
     return ClientLease(_registry.find(settings))

@@ -1,7 +1,7 @@
-"""How much of a body is unpacked and kept: what a server sends is bounded before it is in memory.
+"""Limits on how much of a body is decompressed and kept, enforced before the data is in memory.
 
-httpx unpacks a compressed body piece by piece and keeps all of it: 390 KB of gzip became 1.5 GB. Here gzip and deflate
-are unpacked a megabyte at a time, a whole reply ends in an error beyond its limit, and an error's body is cut there.
+httpx decompresses a body piece by piece and keeps all of it: 390 KB of gzip became 1.5 GB. Here gzip and deflate are
+decompressed a megabyte at a time. Above the limit, a whole reply raises an error, and an error's body is truncated.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.transports.httpx_transport import BODY
 
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
-"""The largest whole reply, unpacked, in bytes. A stream has no limit, each of its events has."""
+"""The largest whole reply, decompressed, in bytes. A stream has no limit; each of its events has one."""
 
 MAX_ERROR_BYTES = 1024 * 1024
-"""How much of an error's body is read, in bytes."""
+"""How many bytes of an error's body are read."""
 
 _PIECE_BYTES = 1024 * 1024
-_HEADER_BYTES = 2  # by which deflate with and without a header are told apart
+_HEADER_BYTES = 2  # enough to detect whether deflate has a header
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 def limit_body(response: httpx.Response, *, stream: bool) -> None:
-    """Bound what reading a response's body can cost.
+    """Limit the memory that reading a response's body can take.
 
     Args:
         response: The response, not read yet.
-        stream: It is read piece by piece, and nothing of it is kept here.
+        stream: Whether the body is read piece by piece, and not kept here.
     """
     packed = response.headers.get("content-encoding", "").strip().lower() in _PACKED
     if packed:
-        del response.headers["content-encoding"]  # httpx has nothing left to unpack
+        del response.headers["content-encoding"]  # so that httpx does not decompress it again
         response.headers.pop("content-length", None)
     is_error = response.status_code >= 400  # noqa: PLR2004
     if packed or is_error or not stream:
@@ -41,14 +41,14 @@ def limit_body(response: httpx.Response, *, stream: bool) -> None:
             response.stream = _AsyncStream(response.stream, body)
         else:
             response.stream = _SyncStream(response.stream, body)
-        response.extensions.pop(BODY, None)  # which leads past it
+        response.extensions.pop(BODY, None)  # it would bypass the limit
 
 
 class _Body:
-    """Unpacks and counts the pieces of a body. Sans-IO.
+    """Decompresses a body piece by piece and counts its bytes. Sans-IO.
 
     Attributes:
-        is_full: The limit was reached, and the rest is left out.
+        is_full: Whether the limit was reached; the rest is dropped.
     """
 
     def __init__(self, limit: int | None, packed: bool, *, cut: bool) -> None:
@@ -61,10 +61,10 @@ class _Body:
         self.is_full = False
 
     def read(self, piece: bytes) -> Iterator[bytes]:
-        """Yield what a piece holds.
+        """Yield a piece, decompressed.
 
         Raises:
-            httpx.DecodingError: It cannot be unpacked, or the body is larger than its limit.
+            httpx.DecodingError: The piece cannot be decompressed, or the body is larger than its limit.
         """
         for part in self._unpack(piece) if self._unpacker else (piece,):
             self._size += len(part)
@@ -88,7 +88,7 @@ class _Body:
             except zlib.error as error:
                 if self._has_begun:
                     raise httpx.DecodingError(str(error)) from error
-                self._unpacker = zlib.decompressobj(-zlib.MAX_WBITS)  # deflate without its header, as some send it
+                self._unpacker = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers send deflate without its header
                 self._has_begun = True
                 continue
             self._has_begun = True

@@ -1,13 +1,13 @@
 """Connections that belong to one event loop each, behind a transport that any loop or thread may use.
 
-`asyncio.run()` closes its loop, and with it every connection that was opened on it. An http client that keeps them
-fails on the next run with "Event loop is closed". So the client above holds no loop state at all:
+`asyncio.run()` closes its loop, and with it every connection that was opened on it. An HTTP client that keeps them
+fails on the next run with "Event loop is closed". So the shared client holds no loop state at all:
 
-    client ── LoopTransport ─┬─ loop A ── connections of httpx's or aiohttp's
+    client ── LoopTransport ─┬─ loop A ── connections of httpx or aiohttp
                              └─ loop B ── …
 
 Connections are closed when they are idle, when their loop ends, when their transport is closed (but not before the
-requests in flight on them are done), or at exit. After a fork the child forgets them: the sockets are its parent's.
+requests in flight on them are done), or at exit. A forked child drops them: the sockets belong to the parent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["LoopTransport"]
 
 
 class _Body(httpx.AsyncByteStream):
-    """A reply's body that gives its connection back when it is closed."""
+    """A reply's body that releases its connection when it is closed."""
 
     def __init__(self, stream: Any, close: Close) -> None:
         self._stream = stream
@@ -52,22 +52,22 @@ class _Body(httpx.AsyncByteStream):
 class LoopTransport(httpx.AsyncBaseTransport):
     """Sends each request over connections that belong to the running event loop.
 
-    Any number of loops and threads may use one transport, one after another or at once. Closing it closes the
-    running loop's connections; the next request opens new ones.
+    Any number of loops and threads may use one transport, one after another or at once. `aclose` closes the running
+    loop's connections; the next request opens new ones.
 
     Args:
-        build: Makes the connections of a loop; called on it.
+        build: Creates a loop's connections; called on that loop.
     """
 
     def __init__(self, build: Callable[[], AsyncConnections]) -> None:
-        self.owner: object = None  # lives as long as a connection does
+        self.owner: object = None  # kept alive as long as a connection
         self._build = build
         self.forget()
         track(self)
 
     def forget(self) -> None:
-        """Know of no loop any more."""
-        # Each key is set and read on its own loop alone; the rest are single steps of a dict: no lock.
+        """Start without loops, in a forked child."""
+        # Each key is set and read only on its own loop; all else is single atomic dict operations: no lock.
         self._loops: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -97,17 +97,17 @@ class LoopTransport(httpx.AsyncBaseTransport):
             await mine.retire()
 
     def close_soon(self) -> None:
-        """Close the connections of all loops, as `aclose` does; may be called anywhere."""
+        """Close the connections of all loops, as `aclose` does; safe to call anywhere."""
         for loop, mine in list(self._loops.items()):
             self._loops.pop(loop, None)
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(mine.retire_soon)
 
     def close_at_exit(self) -> None:
-        """Close what loops have that nobody closed; IPython, for one, never does."""
+        """Close the connections of loops that are still open; IPython, for one, never closes its loop."""
         self._drop_dead()
         for loop, mine in list(self._loops.items()):
-            if not loop.is_running():  # in a daemon thread one still may
+            if not loop.is_running():  # a loop in a daemon thread may still run
                 loop.run_until_complete(mine.aclose())
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ class LoopTransport(httpx.AsyncBaseTransport):
 
 
 class _LoopConnections:
-    """The connections of one event loop: how many requests they carry, and who closes them when."""
+    """The connections of one event loop: counts their requests and decides when to close them."""
 
     def __init__(
         self, inner: AsyncConnections, loop: asyncio.AbstractEventLoop, drop: Callable[[_LoopConnections], None]
@@ -132,11 +132,11 @@ class _LoopConnections:
         self._guard = self._close_with_loop()
 
     async def start_guard(self) -> None:
-        """Register with the running loop: from here on the loop closes the guard when it ends."""
+        """Register the guard with the running loop, which closes it at shutdown."""
         await anext(self._guard)
 
     async def _close_with_loop(self) -> AsyncGenerator[None]:
-        # asyncio.run, pytest-asyncio, uvicorn and uvloop call `shutdown_asyncgens`: that gets us to `finally`
+        # asyncio.run, pytest-asyncio, uvicorn and uvloop call `shutdown_asyncgens`, which runs `finally`
         try:
             yield
         finally:
@@ -170,7 +170,7 @@ class _LoopConnections:
             self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        """Close what is idle: all if no request is in flight, else what the library finds."""
+        """Close idle connections: all if no request is in flight, else those that the library finds."""
         self._timer = None
         if not self._in_flight and monotonic() - self._idle_since >= KEEPALIVE_SECONDS:
             self._task = self.loop.create_task(self.aclose())
@@ -200,10 +200,10 @@ class _LoopConnections:
         if self._timer is not None:
             self._timer.cancel()
         await self._inner.aclose()
-        await asyncio.sleep(0)  # aiohttp's sockets are closed by the loop's next turn
+        await asyncio.sleep(0)  # aiohttp closes its sockets in the loop's next iteration
 
     def abandon(self) -> None:
-        """Tell a closed loop's connections that they are closed, or aiohttp logs an error when they are freed."""
+        """Mark a closed loop's connections as closed: otherwise aiohttp logs an error when they are freed."""
         closing: Any = self._inner.aclose()
         with contextlib.suppress(Exception):
             closing.send(None)  # it has nothing to wait for

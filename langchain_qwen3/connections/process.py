@@ -1,4 +1,4 @@
-"""What the process does to connections and locks: a forked child forgets them, and at exit connections are closed."""
+"""Fork and exit hooks: a forked child drops connections and locks, and connections are closed at exit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["track"]
 
 class _Tracked(Protocol):
     def forget(self) -> None:
-        """Become as new in a child: sockets are its parent's, and locks may be held by threads it does not have."""
+        """Reset in a forked child: the parent owns the sockets, and threads that hold locks do not exist here."""
 
     def close_at_exit(self) -> None:
         """Close what is still open."""
@@ -24,13 +24,13 @@ _inherited: list[object] = []
 
 
 def track(thing: _Tracked) -> None:
-    """Tell a thing, as long as it lives, when the process was forked and when it ends."""
+    """Call an object's hooks after a fork and at exit, as long as the object lives."""
     _things.add(thing)
 
 
 def _forget() -> None:
     for thing in list(_things):
-        # Kept for good: freeing them would close sockets, on selectors, that the parent goes on using.
+        # Never freed: that would close sockets, on selectors, that the parent still uses.
         _inherited.append(vars(thing).copy())
         thing.forget()
 
@@ -38,7 +38,7 @@ def _forget() -> None:
 @atexit.register
 def _close() -> None:
     for thing in list(_things):
-        with contextlib.suppress(Exception):  # nobody is left to tell
+        with contextlib.suppress(Exception):  # too late to report an error
             thing.close_at_exit()
 
 

@@ -1,9 +1,9 @@
-"""The SDK's clients of one model, with nothing of the environment in them and a shorter way to an HTTP request.
+"""One model's SDK clients, without settings from the environment and with a fast path to an HTTP request.
 
 For every request the SDK validates its options, parses the URL three times and merges headers twice: a fifth of a short
-call's whole cost. All of ours go to one URL with one set of headers, so the SDK does it once for each key and timeout,
-and what it made is used again. `_build_request` and a field of its options are private to the SDK; where a version
-names them otherwise, its own way is gone.
+call's total cost. All our requests go to one URL with one set of headers, so the SDK builds them once per key and
+timeout, and the result is reused. `_build_request` and a field of its options are private to the SDK; if a version
+renames them, the SDK's own path is used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["Completions", "build_clients"]
 
 
 class _Template(NamedTuple):
-    """A request as all of a client's are, but for the body; and what it was made of."""
+    """A client's request without its body, and the values it was built from."""
 
     source: tuple[Any, ...]
     url: httpx.URL
@@ -39,7 +39,7 @@ class _Template(NamedTuple):
 
 
 class _OwnClient:
-    """What both of the SDK's clients have of ours."""
+    """Our overrides, the same for both of the SDK's clients."""
 
     _template: _Template | None = None
     _options: Any = None
@@ -47,7 +47,7 @@ class _OwnClient:
 
     def __init__(self: Any, **options: Any) -> None:
         super().__init__(**options)
-        # What the SDK read from `OPENAI_*` variables belongs to another company's account.
+        # Values that the SDK reads from `OPENAI_*` variables belong to another company's account.
         self.organization = options.get("organization")
         for name in ("project", "admin_api_key", "webhook_secret"):
             if hasattr(self, name):
@@ -55,7 +55,7 @@ class _OwnClient:
         lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
         self._foreign = {line.partition(":")[0].strip() for line in lines} - {*(options.get("default_headers") or ())}
         self._is_shared = isinstance(options.get("http_client"), SharedSyncClient | SharedAsyncClient)
-        self.platform_headers()  # asks programs, under a lock: not within a request, which a fork could cut short
+        self.platform_headers()  # runs programs under a lock: not during a request, where a fork could interrupt it
 
     @property
     def default_headers(self: Any) -> dict[str, Any]:
@@ -64,13 +64,13 @@ class _OwnClient:
         return {name: value for name, value in headers.items() if name not in self._foreign}
 
     def request(self: Any, cast_to: Any, options: Any, **stream: Any) -> Any:
-        """Keep the options that the SDK made of a call, to copy them for the next."""
+        """Send a request, and keep its options as a template for the next ones."""
         if self._options is None and type(getattr(options, "json_data", None)) is dict and options.method == "post":
             self._options = options.model_copy(update={"json_data": None})
         return super().request(cast_to, options, **stream)  # type: ignore[misc]  # the SDK's
 
     def post_payload(self: Any, path: str, payload: dict[str, Any], options: dict[str, Any], **stream: Any) -> Any:
-        """Do what the SDK's `post` does; 30 µs faster where the call has no options of its own."""
+        """Do what the SDK's `post` does, 30 µs faster if the call has no options of its own."""
         if options or self._options is None or self._options.url != path:
             return self.post(path, cast_to=httpx.Response, body=payload, options=options, **stream)
         copied = self._options.model_copy(update={"json_data": payload})
@@ -85,7 +85,7 @@ class _OwnClient:
         if template is None or template.source != source:
             request = super()._build_request(options)  # type: ignore[misc]  # the SDK's
             del request.headers["Content-Length"]
-            if "idempotency-key" in request.headers:  # one request's own
+            if "idempotency-key" in request.headers:  # unique to each request
                 return super()._build_request(options)  # type: ignore[misc]  # the SDK's
             template = self._template = _Template(source, request.url, request.headers, request.extensions)
         request = httpx.Request(
@@ -95,35 +95,35 @@ class _OwnClient:
             stream=httpx.ByteStream(body),
             extensions=template.extensions,
         )
-        request.headers.encoding = "ascii"  # or every look at them decodes all of them to find out
+        request.headers.encoding = "ascii"  # otherwise every access decodes all headers to detect it
         request.headers["Content-Length"] = str(len(body))
         request.read()
         return request
 
 
 def _dump_plain(options: Any) -> bytes | None:
-    """Return the body of a POST that has nothing but a JSON body; None for any other request."""
+    """Return the body of a POST that has only a JSON body; None for any other request."""
     payload = options.json_data
     if type(payload) is not dict or options.method != "post" or options.headers or options.params or options.extra_json:
         return None
     try:
         return orjson.dumps(payload)
-    except TypeError:  # the SDK's own writes pydantic objects, keys that are no strings, ...
+    except TypeError:  # the SDK's encoder handles pydantic objects, keys that are not strings, ...
         return None
 
 
 class SdkClient(_OwnClient, openai.OpenAI):
-    """`openai.OpenAI`, quicker."""
+    """`openai.OpenAI`, faster."""
 
 
 class AsyncSdkClient(_OwnClient, openai.AsyncOpenAI):
-    """`openai.AsyncOpenAI`, quicker."""
+    """`openai.AsyncOpenAI`, faster."""
 
 
 class Completions:
-    """The SDK's `chat.completions`, made when it is first used: `ChatQwen3` itself never does.
+    """The SDK's `chat.completions`, created on first use; `ChatQwen3` itself never uses it.
 
-    It would be half of the objects that a model keeps alive, and that the garbage collector goes through.
+    It would be half of the objects that a model keeps alive and the garbage collector scans.
     """
 
     __slots__ = ("_client",)
@@ -132,16 +132,16 @@ class Completions:
         self._client = client
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what copying asks of an object that has no fields yet
+        if name.startswith("__"):  # `copy` looks these up before the object has fields
             raise AttributeError(name)
         return getattr(self._client.chat.completions, name)
 
 
 def build_clients(settings: ConnectionSettings) -> tuple[ClientLease, SdkClient | None, AsyncSdkClient]:
-    """Return the lease on the shared connections and the SDK's clients; no sync one for an async key.
+    """Return the lease on the shared connections and the SDK's clients; no sync client for an async key.
 
     Raises:
-        ValueError: A setting cannot work.
+        ValueError: A setting is invalid.
     """
     lease = lease_clients(settings.resolve_pool())
     sync_key, async_key = _split_key(settings.api_key)
@@ -155,7 +155,7 @@ def build_clients(settings: ConnectionSettings) -> tuple[ClientLease, SdkClient 
 
 
 def _split_key(key: Key) -> tuple[str | Callable[[], str] | None, str | Callable[[], Awaitable[str]]]:
-    """Return the key as the sync and as the async client want it."""
+    """Return the key in the forms that the sync and the async client take."""
     if key is None or isinstance(key, SecretStr):
         text = key.get_secret_value() if key else "EMPTY"
         return text, text

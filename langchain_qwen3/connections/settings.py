@@ -1,4 +1,4 @@
-"""What a model's connections are made of, checked and resolved before anything is opened."""
+"""The settings of a model's connections, validated and resolved before anything is opened."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ Key = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
-    """What makes connections differ. Models with equal settings share them.
+    """Settings of shared connections. Models with equal settings share them.
 
     Attributes:
-        transport: Which library carries async requests.
+        transport: The library for async requests.
         proxy: URL of the proxy for all requests.
         socket_options: Arguments of `setsockopt` for every socket.
     """
@@ -45,24 +45,24 @@ class PoolSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """What the clients of one model are built from.
+    """Settings from which one model's clients are built.
 
     Attributes:
         base_url: Address of the API, without user, password and query.
-        api_key: The key, or what returns it.
+        api_key: The key, or a function that returns it.
         organization: Sent as a header.
-        proxy: URL of the proxy; None for what the environment says (`HTTPS_PROXY`, `NO_PROXY`, ...).
+        proxy: URL of the proxy; None for that of the environment (`HTTPS_PROXY`, `NO_PROXY`, ...).
         timeout: Seconds as one number or `(connect, read)`, or an `httpx.Timeout`; None for the SDK's 600 s.
         max_retries: None for the SDK's 2.
         default_headers: Headers of every request.
         default_query: Query of every request.
         http_client: The user's own client for sync calls.
         http_async_client: The user's own client for async calls.
-        socket_options: None for TCP keep-alive that notices a dead peer within two minutes.
+        socket_options: None for TCP keep-alive that detects a dead peer within two minutes.
         transport: `auto` is `aiohttp`.
 
     Raises:
-        ValueError: A value cannot work; the text names the field.
+        ValueError: A value is invalid; the message names the field.
     """
 
     base_url: str
@@ -87,14 +87,14 @@ class ConnectionSettings:
             )
         if isinstance(self.api_key, SecretStr):
             key = self.api_key.get_secret_value()
-            if not (key.isascii() and key.isprintable()):  # http libraries would quote it in their own error
+            if not (key.isascii() and key.isprintable()):  # HTTP libraries would quote the key in their errors
                 raise ValueError("api_key holds a line break or another character that no HTTP header can carry")
 
     def resolve_pool(self) -> PoolSettings:
         """Return the settings of the shared connections.
 
         Raises:
-            ValueError: The proxy's address cannot work.
+            ValueError: The proxy's address is invalid.
         """
         proxy = self.proxy or _find_proxy(self.base_url)
         if proxy is not None:
@@ -104,19 +104,19 @@ class ConnectionSettings:
                 raise ValueError("openai_proxy must be an http, https, socks5 or socks5h URL") from None
         transport: Literal["httpx", "aiohttp"] = "aiohttp" if self.transport == "auto" else self.transport
         if proxy is not None and proxy.startswith("socks"):
-            transport = "httpx"  # aiohttp speaks no SOCKS
+            transport = "httpx"  # aiohttp does not support SOCKS
         options = _find_socket_options() if self.socket_options is None else tuple(self.socket_options)
         return PoolSettings(transport=transport, proxy=proxy, socket_options=options)
 
     def build_client_options(self) -> dict[str, Any]:
-        """Return the arguments of the SDK's clients, but for key and http client."""
+        """Return the arguments of the SDK's clients, except key and HTTP client."""
         options: dict[str, Any] = {
             "base_url": self.base_url,
             "organization": self.organization,
             "default_headers": self.default_headers or None,
             "default_query": self.default_query or None,
         }
-        if self.timeout is not None:  # else the SDK's 600 s, or what a user's own client says
+        if self.timeout is not None:  # else the SDK's 600 s, or the timeout of the user's own client
             options["timeout"] = read_timeout(self.timeout)
         if self.max_retries is not None:
             options["max_retries"] = self.max_retries
@@ -124,7 +124,7 @@ class ConnectionSettings:
 
 
 def resolve_api_key(base_url: str) -> str:
-    """Return the key for a server: `$QWEN_API_KEY`, the variable of the host's own row, else `EMPTY`."""
+    """Return the key for a server: `$QWEN_API_KEY`, the variable in the host's dialect row, or `EMPTY`."""
     key = os.getenv("QWEN_API_KEY")
     if not key and (row := find_by_host(urlsplit(base_url.strip()).hostname or "")) and row.api_key_variable:
         key = os.getenv(row.api_key_variable)
@@ -132,13 +132,13 @@ def resolve_api_key(base_url: str) -> str:
 
 
 def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
-    """Return an address without what may be secret in it: the address, a header and a query in its place.
+    """Split the parts that may be secret off a URL; return the URL without them, headers and the query.
 
-    User and password become the header that HTTP has for them, for no two HTTP libraries treat them alike. The SDK
-    would put a query before the path.
+    User and password become an `Authorization` header, because no two HTTP libraries treat them alike. The SDK would
+    put a query before the path.
 
     Raises:
-        ValueError: It is no address that requests can go to.
+        ValueError: Requests cannot be sent to this URL.
     """
     url = url.strip()
     try:
@@ -159,15 +159,15 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
 
 
 def read_timeout(value: Any, name: str = "timeout") -> Any:
-    """Return a time limit as the SDK wants it: seconds, or its own httpx's `Timeout`.
+    """Return a time limit in the SDK's form: seconds, or the `Timeout` of the SDK's httpx.
 
     Args:
-        value: Seconds, `(connect, read)` or `(connect, read, write, pool)`, either httpx's `Timeout`, openai's
-            NOT_GIVEN, or None for no limit. Of a pair, `read` bounds each write as well.
-        name: The field's name for errors.
+        value: Seconds, `(connect, read)` or `(connect, read, write, pool)`, the `Timeout` of httpx or httpx2, openai's
+            NOT_GIVEN, or None for no limit. In a pair, `read` also limits each write.
+        name: The field's name for error messages.
 
     Raises:
-        ValueError: It is none of these, or a limit is not above 0.
+        ValueError: The value is none of these, or a limit is not above 0.
     """
     if value is None or isinstance(value, openai.NotGiven):
         return value
@@ -188,7 +188,7 @@ def read_timeout(value: Any, name: str = "timeout") -> Any:
 
 def _check_seconds(seconds: Any, name: str) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise ValueError(  # noqa: TRY004  # pydantic reports a ValueError alone
+        raise ValueError(  # noqa: TRY004  # pydantic reports only a ValueError
             f"{name} must be seconds, (connect, read), an httpx.Timeout or None, not {seconds!r}"
             if seconds is not ...
             else f"{name} must be seconds, (connect, read), an httpx.Timeout or None"
@@ -198,9 +198,9 @@ def _check_seconds(seconds: Any, name: str) -> None:
 
 
 def _find_proxy(base_url: str) -> str | None:
-    """Return the proxy that environment or system name for an address, None for none."""
+    """Return the environment's or the system's proxy for an address, or None."""
     if sys.platform not in ("darwin", "win32") and not any(map(os.environ.get, _PROXY_VARIABLES)):
-        return None  # what follows looks at every variable there is
+        return None  # `getproxies` scans every environment variable
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     proxies = urllib.request.getproxies()
@@ -212,9 +212,9 @@ def _find_proxy(base_url: str) -> str | None:
 
 @functools.cache
 def _find_socket_options() -> tuple[SocketOption, ...]:
-    """Return options that end the wait for a peer that is gone: probes after 60 s, and every 10 s thereafter.
+    """Return options that detect a dead peer: the first probe after 60 s, then one every 10 s.
 
-    They are those of ChatOpenAI, and `LANGCHAIN_OPENAI_TCP_KEEPALIVE=0` turns them off here as well.
+    They are the same as ChatOpenAI's, and `LANGCHAIN_OPENAI_TCP_KEEPALIVE=0` turns them off here too.
     """
     if os.environ.get("LANGCHAIN_OPENAI_TCP_KEEPALIVE", "1") == "0":
         return ()
@@ -226,7 +226,7 @@ def _find_socket_options() -> tuple[SocketOption, ...]:
             option = (socket.IPPROTO_TCP, getattr(socket, name, -1), value)
             try:
                 probe.setsockopt(*option)
-            except OSError:  # the system does not know it
+            except OSError:  # not supported by the system
                 continue
             options.append(option)
     return tuple(options)

@@ -1,8 +1,8 @@
-"""Notices that a stream stalls, and closes its connection: whoever reads then gets an error, in any task or thread.
+"""Detects a stalled stream and closes its connection: the reader gets an error, in any task or thread.
 
-A watch looks now and then whether the reader of the bytes still waits and no chunk has come. The time that the caller
-takes between two chunks is no stall, nothing is done for each chunk, and no task is remembered or cancelled. A stall is
-noticed when it is at most an eighth of its limit older than the limit.
+A watch checks periodically whether the reader still waits and no chunk has come. The time that the caller takes between
+two chunks does not count, no work is done per chunk, and no task is stored or cancelled. A stall is detected at most
+limit/8 seconds after the limit has passed.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from langchain_qwen3.connections.clock import call_later
 __all__ = ["ABORT", "AsyncWatch", "Progress", "SyncWatch"]
 
 ABORT = "langchain_qwen3.abort"
-"""The extension of a response that closes its connection at once, where it is not httpx's own `network_stream`."""
+"""The response extension that closes the connection at once, if httpx's own `network_stream` is not there."""
 
-_LOOKS = 8  # within a limit
+_LOOKS = 8  # checks per limit
 
 
 class Progress(Protocol):
-    """What tells how far a reply has come."""
+    """Progress of a reply."""
 
     @property
     def progress(self) -> int:
-        """How many chunks came; 0 before the first one, however long the server takes for the prompt."""
+        """The number of chunks so far; 0 before the first one, however long the server takes for the prompt."""
         raise NotImplementedError
 
 
 class _Watch:
-    """What both have in common.
+    """The common part of both watches.
 
     Args:
         limit: Seconds.
-        pieces: The generator of the reply's bytes; while it runs, somebody waits.
-        reader: Tells the chunks.
-        response: Whose connection to close.
+        pieces: The generator of the reply's bytes; while it runs, a reader waits.
+        reader: Reports the number of chunks.
+        response: The response whose connection is closed on a stall.
 
     Attributes:
-        fired: True once a wait was too long.
+        fired: Whether a stall was detected.
     """
 
     def __init__(self, limit: float, pieces: Any, reader: Progress, response: Any) -> None:
@@ -73,7 +73,7 @@ class AsyncWatch(_Watch):
         self._timer = self._loop.call_later(limit / _LOOKS, self._look)
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._timer.cancel()
         self._watched = None
 
@@ -99,17 +99,17 @@ async def _close(stream: Any) -> None:
 class SyncWatch(_Watch):
     """Watches a thread's stream.
 
-    It stops before the response is closed: from then on the connection may serve another thread's request.
+    Stop it before the response is closed: from then on the connection may serve another thread's request.
     """
 
     def __init__(self, limit: float, pieces: Any, reader: Progress, response: Any) -> None:
         super().__init__(limit, pieces, reader, response)
-        # The collector may close the stream in the midst of a look, hence the R.
+        # Reentrant: the garbage collector may close the stream during a check.
         self._lock = threading.RLock()
         call_later(limit / _LOOKS, self._look)
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         with self._lock:
             self._watched = None
 

@@ -1,1 +1,1 @@
-"""What carries the bytes: httpx or aiohttp."""
+"""The transports: httpx and aiohttp."""

@@ -1,8 +1,8 @@
-"""aiohttp under httpx's own errors: the default of async calls, for it takes half the time of httpx.
+"""The aiohttp transport, with httpx's errors: the default for async calls, because it takes half the time of httpx.
 
-aiohttp's habits are not taken over: cookies that are kept, 100 connections at most, headers of 8 KB at most, URLs
-quoted anew, uploads without a time limit, and what a broken reply still had to say thrown away. Imported with the first
-client that wants it: aiohttp takes its time.
+These defaults of aiohttp are overridden: stored cookies, at most 100 connections, headers of at most 8 KB, requoted
+URLs, uploads without a time limit, and dropping the unread bytes of a broken reply. Imported with the first client that
+needs it: importing aiohttp is slow.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from langchain_qwen3.connections.transports.httpx_transport import (
 __all__ = ["AiohttpConnections", "translate_error"]
 
 _PIECE = 2**16
-"""Bytes of a body that are sent at once; a system takes so much even when its peer reads nothing."""
-_LONGEST_HEADER = 2**17  # bytes; httpx takes 100 KB
+"""Bytes of a body sent at once; the OS buffers this much even if the peer reads nothing."""
+_LONGEST_HEADER = 2**17  # bytes; httpx accepts 100 KB
 
 
 _uses: ContextVar[list[Any] | None] = ContextVar("langchain_qwen3_uses", default=None)
-"""Where a request with a large body notes whose transport it uses."""
+"""Where a request with a large body records the transport it uses."""
 
 
 class _Request(aiohttp.ClientRequest):
@@ -52,7 +52,7 @@ class AiohttpConnections:
     """The connections of one event loop, held by an aiohttp session.
 
     Args:
-        proxy: URL of the HTTP proxy for all requests; aiohttp has none for SOCKS.
+        proxy: URL of the HTTP proxy for all requests; aiohttp does not support SOCKS.
         socket_options: For every socket.
     """
 
@@ -65,8 +65,8 @@ class AiohttpConnections:
     async def send(self, request: httpx.Request) -> tuple[httpx.Response, Close]:
         """Send a request."""
         limits: Mapping[str, float | None] = request.extensions.get("timeout", {})
-        if limits is not self._limits:  # mostly that of the request before
-            # aiohttp's `connect` covers name look-up, TCP and TLS, as httpx's does; its pool makes nobody wait.
+        if limits is not self._limits:  # mostly the same object as in the previous request
+            # As in httpx, `connect` covers DNS, TCP and TLS. No request waits for aiohttp's pool: it has no limit.
             self._limits = limits
             self._timeout = aiohttp.ClientTimeout(connect=limits.get("connect"), sock_read=limits.get("read"))
         try:
@@ -85,7 +85,7 @@ class AiohttpConnections:
         )
 
         async def close() -> None:
-            reply.release()  # in the middle of a body this closes the connection
+            reply.release()  # closes the connection if the body was not read to its end
 
         return response, close
 
@@ -103,7 +103,7 @@ class AiohttpConnections:
             async with asyncio.timeout(None) as limit:
                 return await self._request(request, _upload(pieces, limit, write))
         except BaseException as error:
-            for transport in transports:  # only closed, it would wait for its peer to read what is left of the body
+            for transport in transports:  # `close` would wait until the peer has read the rest of the body
                 transport.abort()
             if isinstance(error, TimeoutError) and limit.expired():
                 raise httpx.WriteTimeout(str(error)) from error
@@ -113,7 +113,7 @@ class AiohttpConnections:
 
     async def _request(self, request: httpx.Request, data: Any) -> aiohttp.ClientResponse:
         headers = CIMultiDict(request.headers.multi_items())
-        headers.popall("Transfer-Encoding", None)  # aiohttp frames the body, and refuses to be told how
+        headers.popall("Transfer-Encoding", None)  # aiohttp frames the body itself and rejects this header
         return await self._session.request(
             request.method,
             URL(str(request.url), encoded=True),
@@ -126,7 +126,7 @@ class AiohttpConnections:
         )
 
     async def close_idle(self) -> None:
-        """Leave it to aiohttp, which has a timer of its own."""
+        """Do nothing: aiohttp has its own timer."""
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -139,10 +139,10 @@ async def _split(content: bytes) -> AsyncIterator[bytes]:
 
 
 async def _upload(pieces: Any, limit: asyncio.Timeout, seconds: float | None) -> AsyncIterator[bytes]:
-    """Give a body piece by piece; `limit` is the time that the server may take for one."""
+    """Yield a body piece by piece; `limit` restarts for each piece, which may take `seconds`."""
 
     def set_limit(seconds: float | None) -> None:
-        with suppress(RuntimeError):  # the reply came before the end of the request
+        with suppress(RuntimeError):  # the reply came before the request was complete
             limit.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
     async for piece in pieces:
@@ -154,8 +154,8 @@ async def _upload(pieces: Any, limit: asyncio.Timeout, seconds: float | None) ->
 def _build_proxy_options(proxy: httpx.Proxy) -> dict[str, Any]:
     headers = dict(proxy.headers)
     if proxy.raw_auth is not None:
-        # aiohttp deprecates the class it had for user and password; it turns a proxy's `Authorization` into
-        # `Proxy-Authorization`, and sends it to the proxy alone.
+        # aiohttp deprecated its class for user and password. It sends a proxy's `Authorization` as
+        # `Proxy-Authorization`, and only to the proxy.
         headers["Authorization"] = f"Basic {b64encode(b':'.join(proxy.raw_auth)).decode()}"
     return {"proxy": str(proxy.url), "proxy_headers": headers}
 
@@ -196,7 +196,7 @@ class _Body(httpx.AsyncByteStream):
             while piece := await content.readany():
                 yield piece
         except (aiohttp.ClientError, TimeoutError) as error:
-            # aiohttp raises at once, before what it had received is read.
+            # aiohttp raises at once, before the bytes it has received are read.
             arrived = b""
             with suppress(Exception):
                 content.set_exception(None)  # type: ignore[arg-type]
@@ -207,7 +207,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 def translate_error(error: Exception) -> httpx.TransportError:
-    """Find the error that httpx's own transport raises where aiohttp raised this one."""
+    """Return the error that httpx's own transport would raise in place of aiohttp's."""
     kind: type[httpx.TransportError]
     match error:
         case aiohttp.ClientHttpProxyError():
@@ -232,7 +232,7 @@ def translate_error(error: Exception) -> httpx.TransportError:
 
 
 def _describe_failure(error: aiohttp.ClientConnectorError) -> str:
-    """Return why there is no connection; aiohttp's own text names a setting of SSL where there is no SSL."""
+    """Return why the connection failed; aiohttp's own text names an SSL setting even without SSL."""
     cause = getattr(error, "os_error", None)
     if not isinstance(cause, OSError) or isinstance(cause, ssl.SSLError):
         return str(error)

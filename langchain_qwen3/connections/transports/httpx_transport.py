@@ -1,8 +1,8 @@
-"""httpx as it comes, one connection to a pool, and what the connections of both transports have in common.
+"""The httpx transport, with one connection per pool, and the parts that both transports share.
 
-httpcore goes through all connections of a pool on every request, twice (https://github.com/pydantic/httpx2/issues/1169).
-So a pool here has one request at a time, and thereby one connection. Requests one after another all use the pool that
-was given back last; N at once need N pools, however often they come.
+httpcore scans all connections of a pool twice per request (https://github.com/pydantic/httpx2/issues/1169). So a pool
+here has one request at a time, and therefore one connection. Sequential requests all use the pool that was released
+last; N concurrent requests need N pools, however many requests follow.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ SocketOption = tuple[int, int, int]
 """Arguments of `socket.setsockopt`."""
 
 KEEPALIVE_SECONDS = 4.0
-"""Idle connections are closed after this: vLLM and uvicorn close theirs after 5 s, even under a request."""
+"""Idle connections are closed after this: vLLM and uvicorn close theirs after 5 s, even as a request arrives."""
 
 LOOK_SECONDS = 1.0
-"""How often idle connections are looked for."""
+"""Interval between checks for idle connections."""
 
 BODY = "langchain_qwen3.body"
-"""The extension of a response under which its body lies as the library gives it, with nothing around it."""
+"""The response extension that holds the library's own body, without wrappers around it."""
 
 Close = Callable[[], Awaitable[None]]
-"""Closes a reply's body and gives its connection back."""
+"""Closes a reply's body and releases its connection."""
 
 _Pool = TypeVar("_Pool")
 
 
 class AsyncConnections(Protocol):
-    """The connections of one event loop, whichever library has them."""
+    """The connections of one event loop, of either library."""
 
     async def send(self, request: httpx.Request) -> tuple[httpx.Response, Close]:
-        """Send a request; the caller calls what closes the body.
+        """Send a request; the caller must call the returned `Close`.
 
         Raises:
-            httpx.TransportError: The same kinds from both libraries. No connection is left then.
+            httpx.TransportError: The same classes from both libraries. The connection is closed by then.
         """
 
     async def close_idle(self) -> None:
@@ -74,13 +74,13 @@ def build_ssl_context() -> ssl.SSLContext:
 
 
 def _build_options(proxy: str | None, socket_options: Sequence[SocketOption]) -> dict[str, Any]:
-    # How many requests may be in flight is `max_concurrency`'s business: a pool that waits would time out.
+    # No limit here: `max_concurrency` limits the requests in flight, and waiting for a pool would time out.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_SECONDS)
     return {"verify": build_ssl_context(), "limits": limits, "proxy": proxy, "socket_options": socket_options}
 
 
 class _IdlePools(Generic[_Pool]):
-    """Pools that no request uses, the newest on top. Each step is one of a deque's, which are atomic: no lock."""
+    """Pools that no request uses, the newest on top. Each step is one atomic deque operation: no lock."""
 
     def __init__(self) -> None:
         self._entries: deque[tuple[float, _Pool]] = deque()
@@ -95,7 +95,7 @@ class _IdlePools(Generic[_Pool]):
             return None
 
     def take_older(self, seconds: float) -> list[_Pool]:
-        """Take the pools that have been here for so long."""
+        """Take the pools that have been idle for at least `seconds`."""
         expired = []
         until = monotonic() - seconds
         while self._entries:
@@ -117,7 +117,7 @@ class HttpxConnections:
     """The connections of one event loop, held by httpx.
 
     Args:
-        proxy: URL of the proxy for all requests, a SOCKS one too.
+        proxy: URL of the proxy for all requests; SOCKS works too.
         socket_options: For every socket.
     """
 
@@ -147,31 +147,31 @@ class HttpxConnections:
             await self.aclose()
 
     async def close_idle(self) -> None:
-        """Close what has been idle for long."""
+        """Close the pools that have been idle for `KEEPALIVE_SECONDS`."""
         for pool in self._idle.take_older(KEEPALIVE_SECONDS):
             await pool.aclose()
 
     async def aclose(self) -> None:
-        """Close the idle connections now, and the others when they are given back."""
+        """Close the idle connections now, and the others when they are released."""
         self._is_closed = True
         for pool in self._idle.take_older(0):
             await pool.aclose()
 
 
 class SyncTransport(httpx.BaseTransport):
-    """The connections of all threads; otherwise the same as `HttpxConnections`.
+    """The connections of all threads; otherwise like `HttpxConnections`.
 
-    Closing it closes the connections, those in use as soon as their requests are done; the next request opens new ones.
+    `close` closes idle connections now and the others when their requests are done; the next request opens new ones.
     """
 
     def __init__(self, proxy: str | None, socket_options: Sequence[SocketOption]) -> None:
-        self.owner: object = None  # lives as long as a connection does
+        self.owner: object = None  # kept alive as long as a connection
         self._build = functools.partial(httpx.HTTPTransport, **_build_options(proxy, socket_options))
         self.forget()
         track(self)
 
     def forget(self) -> None:
-        """Have no connections any more."""
+        """Start without connections, in a forked child."""
         self._idle: _IdlePools[httpx.HTTPTransport] = _IdlePools()
         self._will_look = False
 
@@ -214,7 +214,7 @@ class SyncTransport(httpx.BaseTransport):
         _close_all(idle)
 
     def close_soon(self) -> None:
-        """Do the same on another thread; may be called anywhere."""
+        """Do the same on another thread; safe to call anywhere."""
         idle, self._idle = self._idle, _IdlePools()
         call_later(0, functools.partial(_close_all, idle))
 
@@ -227,7 +227,7 @@ class SyncTransport(httpx.BaseTransport):
 
 
 class _SyncBody(httpx.SyncByteStream):
-    """A reply's body that gives its connection back when it is closed."""
+    """A reply's body that releases its connection when it is closed."""
 
     def __init__(self, stream: Any, give_back: Callable[[], None]) -> None:
         self._stream = stream
