@@ -1,9 +1,9 @@
 """Every way a call can fail, as one tree.
 
-Each class is at once openai's error (through langchain-openai's class, where it has one) and langchain-core's
-`ModelError` of that kind, so `except openai.RateLimitError`, `except ModelRateLimitError`, fallbacks and
-retry middleware (`is_retryable`) all work. What every provider knows is named `Qwen3...Error`; what goes
-wrong in a reply is named for the reply.
+Each class derives from openai's error (through langchain-openai's class, if there is one) and from the matching
+`ModelError` of langchain-core, so `except openai.RateLimitError`, `except ModelRateLimitError`, fallbacks and
+retry middleware (`is_retryable`) all work. Errors that every provider has are named `Qwen3...Error`; errors in a
+reply are named after the problem.
 
     Qwen3Error                         openai.APIError, ModelError
     ├── Qwen3ConnectionError           APIConnectionError, ModelConnectionError          retryable
@@ -24,9 +24,9 @@ wrong in a reply is named for the reply.
     └── BadReplyError                  APIResponseValidationError, ModelAPIError         retryable
         └── ToolChoiceError            a demanded call is missing: .reply
 
-An error inside a stream, or inside a reply with status 200, is of the kind its code says. Any error of a
-stream has `.partial`. No error holds a secret: its request and response are copies without headers that could hold one,
-and keys that a server echoes are masked.
+The class of an error inside a stream, or inside a reply with status 200, depends on its code. Every error of a stream
+has `.partial`. No error contains a secret: request and response are copies without headers that could contain one, and
+keys that a server echoes are masked.
 """
 
 from langchain_qwen3.errors.body import ErrorFacts, read_error_body

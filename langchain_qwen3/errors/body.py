@@ -1,9 +1,9 @@
-"""What a server's error body says, in any shape. Pure reading, no I/O.
+"""Reads a server's error body of any shape. Pure, no I/O.
 
-Errors come as OpenAI's `{"error": {...}}`, as `error` or `errors` with a text, an object or a list (vLLM's 401, TGI,
+Errors arrive as OpenAI's `{"error": {...}}`, as `error` or `errors` with a text, an object or a list (vLLM's 401, TGI,
 Ollama, ModelScope, Cloudflare), flat (SGLang, DashScope's native API, Baidu's `error_code` and `error_msg`, `code` and
-`msg` of the gateways), as FastAPI's `detail`, as a gateway's HTML page, as plain text, and as nothing at all. Many of
-them come with status 200, and in the midst of a stream.
+`msg` of the gateways), as FastAPI's `detail`, as a gateway's HTML page, as plain text, or as an empty body. Many arrive
+with status 200, or in the middle of a stream.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["ErrorFacts", "find_error", "read_error_body"]
 
 MAX_TEXT = 2000
 _MAX_BYTES = 1_000_000
-_MAX_SHAPES = 4  # how deep an error may lie inside errors
+_MAX_SHAPES = 4  # the maximum nesting of errors inside errors
 _MAX_DETAILS = 20
 
-# By key, without case and underscores. A text under one of the first is an error by itself.
+# Keys, ignoring case and underscores. A text under a `_TEXT_KEYS` key other than the last two is itself an error.
 _TEXT_KEYS = ("message", "msg", "errormessage", "errormsg", "errmsg", "errstr", "faultstring", "reason", "title")
 _CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status")
 _WRAPPERS = ("error", "errors", "fault", "detail", "details")
@@ -34,16 +34,16 @@ _GOOD_CODES = frozenset({"0", "200", "ok", "success", "true"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorFacts:
-    """What an error body says.
+    """The facts in an error body.
 
     Attributes:
-        message: The server's text, at most 2,000 characters, with what looks like a key masked.
+        message: The server's text, at most 2,000 characters; anything that looks like a key is masked.
         code: The server's code as a string: `"400"`, `"invalid_parameter_error"`, `"Throttling.RateQuota"`.
         type: The server's error type.
         param: The request field that the server blames.
-        limit: The context length in tokens, of a context overflow that names it.
-        prompt_tokens: The prompt's length in tokens, of a context overflow that names it.
-        overflow: The prompt is longer than the context.
+        limit: The context length in tokens, if a context overflow names it.
+        prompt_tokens: The prompt's length in tokens, if a context overflow names it.
+        overflow: Whether the prompt is longer than the context.
     """
 
     message: str
@@ -56,7 +56,7 @@ class ErrorFacts:
 
     @property
     def status(self) -> int | None:
-        """The code as an HTTP error status, None when it is none."""
+        """The code as an HTTP error status; None if it is not one."""
         code = self.code or ""
         return int(code) if re.fullmatch(r"[45]\d\d", code, re.ASCII) else None
 
@@ -89,8 +89,8 @@ def find_error(event: object) -> Mapping[str, Any] | None:
         event: The parsed reply or event, of any shape.
 
     Returns:
-        None where it reports none. An error object without any content is none: one-api and its forks write an empty
-        one into good replies. Neither is a message beside choices, or beside a code that says all is well.
+        None if no error is reported. These do not count as errors: an empty error object (one-api and its forks write
+        one into good replies), a message beside choices, and a message beside a success code.
     """
     if not isinstance(event, Mapping):
         return None
@@ -104,7 +104,7 @@ def find_error(event: object) -> Mapping[str, Any] | None:
 
 
 def _is_flat_error(event: Mapping[str, Any]) -> bool:
-    """Return whether an object without choices says by itself that something failed."""
+    """Return whether an object without choices reports an error by itself."""
     if event.get("object") == "error" or event.get("type") == "error":
         return True
     fields = _fold_keys(event)
@@ -124,7 +124,7 @@ def _find_choice_error(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _is_empty(error: object, depth: int = _MAX_SHAPES) -> bool:
-    """Return whether an error says nothing, or is an object or list of nothing else, or says that all is well."""
+    """Return whether an error is empty, contains only empty values, or has a success code."""
     if isinstance(error, Mapping | list) and depth:
         if isinstance(error, Mapping) and str(error.get("code")).lower() in _GOOD_CODES:
             return True
@@ -146,7 +146,7 @@ def _parse_text(text: str) -> object:
 
 
 def _fold_keys(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields under keys without case and underscores; of two alike the first counts."""
+    """Return the fields with keys that ignore case and underscores; of two equal keys the first counts."""
     fields: dict[str, Any] = {}
     for key, value in body.items():
         fields.setdefault(str(key).replace("_", "").replace("-", "").lower(), value)
@@ -154,7 +154,7 @@ def _fold_keys(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merge_shapes(body: Mapping[str, Any], depth: int = _MAX_SHAPES) -> dict[str, Any]:
-    """Bring every shape of an error object to `message`, `code`, `type`, `param`."""
+    """Convert an error object of any shape to `message`, `code`, `type` and `param`."""
     folded = _fold_keys(body)
     fields = {**body, "code": next((folded[key] for key in _CODE_KEYS if _read_word(folded.get(key))), None)}
     text = next((value for key in _TEXT_KEYS if isinstance(value := folded.get(key), str) and value), None)
@@ -168,7 +168,7 @@ def _merge_shapes(body: Mapping[str, Any], depth: int = _MAX_SHAPES) -> dict[str
             return _overlay(fields, _merge_shapes(inner, depth - 1))
         if isinstance(inner, list):
             return _overlay(fields, _read_details(inner))
-        # Ollama and TGI say all in `error`; Spring-like gateways add a `message` that says more.
+        # Ollama and TGI put all text in `error`; Spring-like gateways add a `message` with more details.
         said = str(inner)
         fields["message"] = f"{said}: {text}" if text and text != said else said
         fields["type"] = fields.get("type") or fields.get("error_type")
@@ -180,12 +180,12 @@ def _merge_shapes(body: Mapping[str, Any], depth: int = _MAX_SHAPES) -> dict[str
 
 
 def _overlay(fields: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
-    """Return an object's own fields under those of the error inside it."""
+    """Return an object's fields, overridden by those of the error inside it."""
     return {**fields, **{key: value for key, value in inner.items() if value is not None}}
 
 
 def _read_details(details: list[Any]) -> dict[str, Any]:
-    """Read a list of faults, FastAPI's among them: where and what, without the echo of the input."""
+    """Read a list of faults, such as FastAPI's: location and text, without the echoed input."""
     lines, param = [], None
     for item in details[:_MAX_DETAILS]:
         if not isinstance(item, Mapping):
@@ -200,7 +200,7 @@ def _read_details(details: list[Any]) -> dict[str, Any]:
 
 
 def _describe(body: Mapping[str, Any]) -> object:
-    """Return an error object without a text as it is, None where it says nothing."""
+    """Return an error object without a text unchanged, or None if it is empty."""
     return None if _is_empty(body) else dict(body)
 
 
@@ -217,7 +217,7 @@ def _write_text(value: object) -> str:
 
 def _read_word(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value) if abs(value) < 1 << 64 else None  # one of thousands of digits cannot be printed
+        return str(value) if abs(value) < 1 << 64 else None  # Python cannot print a number of thousands of digits
     return value[:MAX_TEXT] if isinstance(value, str) and value else None
 
 

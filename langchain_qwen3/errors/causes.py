@@ -1,13 +1,13 @@
-"""Who is to blame: what the text of an error says where its status says nothing, in every server's words.
+"""Finds the cause of an error in its text, in every server's wording, when the status does not tell.
 
-Servers answer a prompt that is too long, an unknown model or a wrong key with status 400, 500 or even 200, and each
-in words of its own. The patterns here look for what such a sentence has to say, not for one server's sentence: what is
-too long, that it is, and what it is measured by. The texts they were made from are in the tests: vLLM, SGLang,
-llama.cpp, llama-cpp-python, Ollama, LM Studio, TGI, TensorRT-LLM, LMDeploy, MLC, Xinference, ms-swift, LiteLLM,
-DashScope, SiliconFlow, ModelScope, OpenRouter, OpenAI and others.
+Servers answer a prompt that is too long, an unknown model or a wrong key with status 400, 500 or even 200, each in its
+own words. The patterns match the necessary parts of such a sentence, not one server's wording: what is too long, that
+it is too long, and compared to which limit. The tests contain the texts behind them: vLLM, SGLang, llama.cpp,
+llama-cpp-python, Ollama, LM Studio, TGI, TensorRT-LLM, LMDeploy, MLC, Xinference, ms-swift, LiteLLM, DashScope,
+SiliconFlow, ModelScope, OpenRouter, OpenAI and others.
 
-A text is cut to 2,000 characters before it comes here, and no repetition is unbounded, so that none costs more than a
-moment.
+Texts are truncated to 2,000 characters before this module reads them, and every repetition is bounded, so each match
+is fast.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _compile(*patterns: str) -> re.Pattern[str]:
 
 # -- a prompt that is longer than the context -----------------------------------------------------------------------
 
-# These words say it all.
+# One of these phrases is sufficient.
 _OVERFLOW = _compile(
     r"context_?(?:length|window)_?exceeded",
     r"ContextWindowExceeded",
@@ -40,7 +40,7 @@ _OVERFLOW = _compile(
     r"(?:输入|提示词?|上下文|prompt).{0,20}(?:超过|超出|过长|超长)",
     r"(?:超过|超出).{0,20}(?:上下文|最大(?:输入)?长度|输入长度)",
 )
-# Else the text has to say that something goes beyond something, and the latter has to be a context.
+# Otherwise the text must say that something exceeds a limit, and the limit must be a context.
 _BEYOND = _compile(
     r"exceed|overflow|beyond|surpass|not enough|cannot truncate",
     r"\btoo (?:long|large|many|big)",
@@ -103,7 +103,8 @@ _PROMPTS = (
 def is_overflow(text: str) -> bool:
     """Return whether a text says that a prompt is longer than the model's context.
 
-    A limit of the output alone is none: a shorter history would not help. Neither is a limit of tokens per minute.
+    A limit on the output alone does not count, because a shorter history would not help. Nor does a limit on tokens per
+    minute.
     """
     if _RATE.search(text):
         return False
@@ -131,7 +132,7 @@ def _read_number(patterns: tuple[str, ...], text: str) -> int | None:
     return None
 
 
-# -- what else a text may say ---------------------------------------------------------------------------------------
+# -- other causes ---------------------------------------------------------------------------------------------------
 
 _NO_KEY = _compile(
     r"(?:api|access|secret|auth\w{0,10})[ _-]?(?:key|token)s?\b[^.\n]{0,60}?"
@@ -168,18 +169,18 @@ _FULL = _compile(r"overload|server (?:is )?busy|at capacity|loading model|model 
 _TIMED_OUT = _compile(r"timed? ?out|timeout")
 
 _Causes = tuple[tuple[re.Pattern[str], int], ...]
-# In this order: the first that is said decides. What is tried depends on the status.
+# In this order: the first match decides. The status decides which table is used.
 _REFUSALS: _Causes = ((_NO_KEY, 401), (_NO_MODEL, 404))
 _ANYTHING: _Causes = (*_REFUSALS, (_NO_PATH, 404), (_NO_FUNDS, 402), (_TOO_OFTEN, 429), (_FULL, 503), (_TIMED_OUT, 504))
 
 
 def find_status(text: str, sent: int | None) -> int | None:
-    """Return the status that suits a text better than the one that was sent, None where there is none.
+    """Return a status that fits an error text better than the status sent, or None.
 
     Args:
-        text: What the server says, at most 2,000 characters.
-        sent: The status it said it with; None for an error under 200. Only 400 and 422, which say little, are
-            replaced, and only by what a key or another model's name would mend.
+        text: The server's text, at most 2,000 characters.
+        sent: The status sent with it; None for an error in a reply with status 200. Only 400 and 422, which are
+            unspecific, are replaced, and only by an error that another key or model name would fix.
     """
     if sent not in {None, 400, 422}:
         return None

@@ -1,10 +1,10 @@
-"""What to do about an error: a table of texts and one line of advice each. Data only.
+"""Advice for errors: a table of patterns with one line of advice each. Data only.
 
 A row's pattern is searched in
 `"<url> dialect=<name> kind=<class> status=<n> code=... param=... blames=<what> asks=<scheme> <text>"`. `blames=model`
-is there where the text says that the model is unknown, the scheme is that of `WWW-Authenticate`, and the text is the
-server's own, or the chain of exceptions of a failed connection. The first row that matches speaks, so the special
-stands before the general.
+means that the text says the model is unknown. The scheme is that of `WWW-Authenticate`. The text is the server's own,
+or the exception chain of a failed connection. The first matching row is used, so specific rows come before general
+ones.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _NETWORK = (
     ),
 )
 
-# What servers say to a field they do not know, and the fields that are not OpenAI's own.
+# Texts with which servers refuse unknown fields, and the fields that OpenAI's API does not have.
 _REFUSED_FIELD = (
     r"(is unsupported|unsupported parameter|not permitted|extra_forbidden|unknown (variant|field|parameter)"
     r"|unexpected (fields?|keyword|propert)|unrecogni[sz]ed (request )?(argument|field|key|parameter)"
@@ -179,11 +179,11 @@ _STATUS = (
 
 
 def find_hint(text: str, **names: str) -> str | None:
-    """Return the advice of the first row whose pattern is in the text, None when there is none.
+    """Return the advice of the first row whose pattern is in the text, or None.
 
     Args:
-        text: The facts of the error on one line, as the module says.
-        names: `url`, `host` and `model`, which the advice may name.
+        text: The facts of the error on one line, in the form that the module docstring gives.
+        names: `url`, `host` and `model`, which the advice may contain.
     """
     for pattern, hint in (*_NETWORK, *_SETTINGS, *_STATUS):
         if re.search(pattern, text, re.IGNORECASE | re.DOTALL):

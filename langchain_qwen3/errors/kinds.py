@@ -1,4 +1,4 @@
-"""The error classes; the tree is drawn in the package's docstring."""
+"""The error classes; the package's docstring shows the tree."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Qwen3Error(openai.APIError, ModelError):
 
     Args:
         message: What happened and what to do.
-        request: The request, of which the error keeps a copy without secrets and without its body.
-        response: The live response, of which the error keeps a copy without secrets.
-        body: The parsed error body, of which the error keeps a copy with secrets masked.
-        partial: What had arrived of the reply.
+        request: The request; the error keeps a copy without secrets and without the body.
+        response: The live response; the error keeps a copy without secrets.
+        body: The parsed error body; the error keeps a copy with secrets masked.
+        partial: The part of the reply that had arrived.
 
     Attributes:
-        partial: The message that had arrived before a stream failed, None when nothing had.
-        retry_after: Seconds that the server asked to wait, None when it did not say.
-        is_placed: The message names the server and the advice.
+        partial: The message that had arrived before a stream failed; None if nothing had arrived.
+        retry_after: Seconds that the server asked to wait; None if it did not say.
+        is_placed: Whether the message already includes the server and the advice.
     """
 
     partial: AIMessage | None
@@ -69,23 +69,23 @@ class Qwen3Error(openai.APIError, ModelError):
         self.request_id = headers.get("x-request-id")
 
     def __str__(self) -> str:
-        return make_visible(super().__str__())  # a terminal shows it, and some of it is the server's
+        return make_visible(super().__str__())  # it is printed in terminals and contains text from the server
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows (https://ipython.readthedocs.io/en/stable/config/integrating.html)."""
+        """Return the lines that IPython shows (https://ipython.readthedocs.io/en/stable/config/integrating.html)."""
         return render_traceback(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy with everything the error has: openai's own constructors want a response."""
+        """Pickle and copy with all attributes: openai's constructors require a response."""
         return _restore_error, (type(self), self.args), self.__dict__
 
 
 class Qwen3ConnectionError(Qwen3Error, langchain_openai.OpenAIConnectionError):
-    """The server cannot be reached, or hung up before its reply."""
+    """The server cannot be reached, or closed the connection before its reply."""
 
 
 class StreamCutError(Qwen3ConnectionError):
-    """A stream ended without its end: `partial` holds what arrived."""
+    """A stream ended before its end marker: `partial` holds what arrived."""
 
 
 class Qwen3TimeoutError(Qwen3Error, langchain_openai.OpenAITimeoutError):
@@ -123,7 +123,7 @@ class Qwen3PermissionDeniedError(Qwen3Error, langchain_openai.OpenAIPermissionDe
 
 
 class Qwen3ModelNotFoundError(Qwen3Error, langchain_openai.OpenAIModelNotFoundError):
-    """The server does not know the model, or the address leads to no API."""
+    """The server does not know the model, or there is no API at the address."""
 
 
 class Qwen3RequestTimeoutError(Qwen3Error, openai.APIStatusError, ModelTimeoutError):
@@ -135,11 +135,11 @@ class Qwen3ConflictError(Qwen3Error, openai.ConflictError, ModelAPIError):
 
 
 class Qwen3UnprocessableEntityError(Qwen3Error, openai.UnprocessableEntityError, ModelInvalidRequestError):
-    """A field of the request has a value the server does not take (422)."""
+    """A field of the request has a value the server does not accept (422)."""
 
 
 class Qwen3RateLimitError(Qwen3Error, langchain_openai.OpenAIRateLimitError):
-    """Too many requests or tokens: `retry_after` is the wait in seconds, where the server said."""
+    """Too many requests or tokens: `retry_after` is the wait in seconds, if the server sent it."""
 
 
 class Qwen3ServerError(Qwen3Error, langchain_openai.OpenAIAPIError):
@@ -151,15 +151,15 @@ class Qwen3StatusError(Qwen3Error, openai.APIStatusError, ModelInvalidRequestErr
 
 
 class BadReplyError(Qwen3Error, openai.APIResponseValidationError, ModelAPIError):
-    """The reply is no chat completion: an HTML page, an empty body, no choices, broken JSON."""
+    """The reply is not a chat completion: an HTML page, an empty body, no choices, broken JSON."""
 
 
 class ToolChoiceError(BadReplyError):
     """A required or named tool was not called.
 
     Args:
-        message: Which call was demanded, and what came.
-        reply: The message that came.
+        message: The demanded call and the calls received.
+        reply: The message received.
     """
 
     reply: AIMessage
@@ -177,7 +177,7 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value or "").timestamp() - time()
-        except (ValueError, OverflowError, IndexError, TypeError):  # a date that is none, in every way
+        except (ValueError, OverflowError, IndexError, TypeError):  # every way in which a date can be invalid
             return None
     return max(seconds, 0.0) if isfinite(seconds) else None
 

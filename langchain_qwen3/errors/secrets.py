@@ -1,8 +1,8 @@
-"""What an error may show of a call: everything but its secrets. Pure, no I/O.
+"""Removes secrets from everything that an error shows of a call. Pure, no I/O.
 
-An error travels: into logs, traces, pickles and bug reports. So it holds copies of request and response in which no
-key, password, token or cookie is left, and every text that a server sent is masked. Foreign texts are cut before a
-regular expression sees them.
+Errors end up in logs, traces, pickles and bug reports. So an error holds copies of request and response without any
+key, password, token or cookie, and all text from a server is masked. Such text is truncated before a regular expression
+runs on it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 MAX_BODY_TEXT = 100_000
-"""Characters of a text in an error's body that are kept."""
+"""How many characters of a text in an error's body are kept."""
 _MAX_DEPTH = 20
 _MAX_ITEMS = 1000
 _SHORTEST_SECRET = 6
-_NO_SECRETS = frozenset({"ollama", "lm-studio", "not-needed", "sk-no-key-required"})  # keys that tutorials give
+_NO_SECRETS = frozenset({"ollama", "lm-studio", "not-needed", "sk-no-key-required"})  # placeholder keys from tutorials
 _MASK = "***"
 
-# Of a request all headers may hold a secret but these; of a response these few do.
+# In a request every header except these may contain a secret; in a response only a few do.
 _PLAIN_HEADERS = frozenset({"accept", "content-type", "date", "retry-after", "server", "user-agent", "x-request-id"})
 _SECRET_REPLY_HEADERS = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization"})
 _FRAMING_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -38,7 +38,7 @@ _SECRETS = re.compile(
 
 
 def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
-    """Replace what looks like a key, a bearer token or a password in a URL, and the given secrets, by `***`."""
+    """Replace `secrets` and anything that looks like a key, a bearer token or a URL's password with `***`."""
     text = text[:MAX_BODY_TEXT]
     for secret in secrets:
         text = text.replace(secret, _MASK)
@@ -46,13 +46,13 @@ def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def mask_body(body: object, secrets: Iterable[str] = (), depth: int = _MAX_DEPTH) -> object:
-    """Return a JSON value with every string of it masked, keys too; what is nested too deeply is left out."""
+    """Return a JSON value with every string masked, keys too; values nested too deeply are dropped."""
     if isinstance(body, bytes | bytearray | memoryview):
         body = bytes(body[:MAX_BODY_TEXT]).decode("utf-8", "replace")
     if isinstance(body, str):
         return mask_text(body, secrets)
     if isinstance(body, int) and abs(body) >= 1 << 64:
-        return "…"  # one of thousands of digits cannot even be printed
+        return "…"  # Python cannot print a number of thousands of digits
     if not isinstance(body, Mapping | list):
         return body
     if depth == 0:
@@ -73,7 +73,7 @@ def clean_url(url: str) -> str:
 
 
 def read_secrets(request: Any) -> list[str]:
-    """Return the values in a request that nobody may see, in every form in which a server may repeat them."""
+    """Return the secret values in a request, in every form in which a server may echo them."""
     if request is None:
         return []
     pairs = [*request.headers.items(), *request.url.params.items()]
@@ -83,12 +83,12 @@ def read_secrets(request: Any) -> list[str]:
         scheme, _, word = value.rpartition(" ")
         values |= {word, *(_read_basic(word) if scheme.lower() == "basic" else ())}
     values |= {form for value in values for form in (quote(value), quote(value, safe=""), unquote(value))}
-    # The longest first, or a part of it would be replaced and leave the rest.
+    # The longest first: replacing a shorter one inside it would leave the rest visible.
     return sorted((value for value in values - _NO_SECRETS if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
 def strip_request(request: Any) -> Any:
-    """Return a copy of a request without its body, and without what may be a secret in its URL and headers."""
+    """Return a copy of a request without its body, and without possible secrets in URL and headers."""
     if request is None:
         return None
     headers = {name: value for name, value in request.headers.items() if name.lower() in _PLAIN_HEADERS}
@@ -98,7 +98,7 @@ def strip_request(request: Any) -> Any:
 def strip_response(response: Any) -> Any:
     """Return a copy of a response with its request stripped, and with headers and text masked.
 
-    A body that was not read is empty there.
+    If the body was not read, the copy's body is empty.
     """
     if response is None:
         return None
@@ -111,7 +111,7 @@ def strip_response(response: Any) -> Any:
     }
     try:
         content = response.content[:MAX_BODY_TEXT].decode(response.encoding or "utf-8", "replace")
-    except (RuntimeError, LookupError):  # never read; a charset nobody knows
+    except (RuntimeError, LookupError):  # body never read; unknown charset
         content = ""
     return type(response)(
         response.status_code,
@@ -122,10 +122,10 @@ def strip_response(response: Any) -> Any:
 
 
 def strip_exception(exc: BaseException) -> None:
-    """Take the secrets out of another library's exception: of its request, response and body."""
+    """Remove the secrets from another library's exception: from its request, response and body."""
     secrets = read_secrets(find_request(exc))
     for name, strip in (("request", strip_request), ("response", strip_response)):
-        with suppress(AttributeError, RuntimeError):  # a property of httpx's raises where there is none
+        with suppress(AttributeError, RuntimeError):  # httpx's property raises if it is not set
             setattr(exc, name, strip(getattr(exc, name)))
     if getattr(exc, "body", None) is not None:
         with suppress(AttributeError):
@@ -133,7 +133,7 @@ def strip_exception(exc: BaseException) -> None:
 
 
 def find_request(exc: Any) -> Any:
-    """Return the request of another library's exception or response, None where it has none."""
+    """Return the request of another library's exception or response, or None."""
     try:
         return exc.request
     except (AttributeError, RuntimeError):

@@ -1,6 +1,6 @@
-"""What IPython shows of an error: its text, and where in the user's own code it was raised.
+"""The short traceback that IPython shows: the error's text, and where in the user's code it was raised.
 
-A call passes through some thirty frames of LangChain, openai and httpx. None of them is the user's to mend.
+A call passes through about thirty stack frames of LangChain, openai and httpx, none of which the user can fix.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MOST_LINES = 5
 
 
 def render_traceback(error: BaseException) -> list[str]:
-    """Return at most ten lines: the kind, the last frames outside of libraries, the text."""
+    """Return at most ten lines: the error class, the last stack frames outside libraries, the text."""
     frames = [frame for frame in extract_tb(error.__traceback__) if not frame.filename.startswith(_LIBRARIES)]
     lines = [type(error).__name__]
     for frame in frames[-_MOST_FRAMES:]:

@@ -1,4 +1,4 @@
-"""From openai's and the transport's exceptions, and from error events, to this package's classes."""
+"""Translates openai's and the transport's exceptions, and error events, to this package's classes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
     422: Qwen3UnprocessableEntityError,
     429: Qwen3RateLimitError,
 }
-# Codes and types that say more than the status they come with (DashScope sends 400 for most of its errors).
+# Codes and types that are more specific than the status (DashScope sends 400 for most of its errors).
 _SPECIAL_NAMES: tuple[tuple[str, int], ...] = (
     (r"Throttling|rate_limit|RateLimit|insufficient_quota|LimitRequests|limit_burst_rate", 429),
     (r"Arrearage|AccessDenied", 403),
@@ -57,7 +57,7 @@ _SPECIAL_NAMES: tuple[tuple[str, int], ...] = (
     (r"model_not_found|ModelNotFound|model_not_supported", 404),
 )
 _SILENT_NAMES = frozenset({"", "error_finish"})
-# Codes and types that only classify an error without an HTTP status of its own, where its text says nothing, either.
+# Codes and types used only for an error without an HTTP status whose text has no known cause, either.
 _NAMES: tuple[tuple[str, int], ...] = (
     (r"authentication|Unauthorized", 401),
     (r"permission", 403),
@@ -65,7 +65,7 @@ _NAMES: tuple[tuple[str, int], ...] = (
     (r"Unprocessable", 422),
     (r"invalid|bad ?request|DataInspection|data_inspection", 400),
 )
-# Exceptions that surface raw while a body is read: module, class. httpx2 carries openai 3, httpx openai 2.
+# Exceptions raised unwrapped while a body is read: module, class. openai 3 uses httpx2, openai 2 uses httpx.
 _TIMEOUTS = (("httpx2", "TimeoutException"), ("httpx", "TimeoutException"), ("aiohttp", "ServerTimeoutError"))
 _DECODING = (("httpx2", "DecodingError"), ("httpx", "DecodingError"))
 _BROKEN = (
@@ -81,7 +81,7 @@ _SERVER_ERROR = 500
 _LONGEST_CHAIN = 8
 _LONGEST_TEXT = 2000
 _LONGEST_QUOTE = 200
-# openai's wrappers, whose texts say nothing.
+# openai's wrappers, whose texts carry no information.
 _WRAPPERS = frozenset({"APIConnectionError", "APITimeoutError", "OpenAIConnectionError", "OpenAITimeoutError"})
 
 
@@ -89,9 +89,9 @@ class ErrorTranslator:
     """Turns the errors of one call into this package's; see `translate_errors`.
 
     Attributes:
-        partial: Set this when a stream begins: it returns the message so far. From then on a broken
-            connection is a `StreamCutError`, a timeout a `StreamStallError`, and every error carries what had
-            arrived.
+        partial: A function that returns the message so far; set it when a stream begins. From then on a broken
+            connection is a `StreamCutError`, a timeout is a `StreamStallError`, and every error carries the message so
+            far.
     """
 
     __slots__ = ("base_url", "dialect_name", "model", "partial")
@@ -116,11 +116,11 @@ class ErrorTranslator:
         quotes_secret = _quotes_secret(exc)
         for link in _walk_causes(exc, hidden=True):
             strip_exception(link)
-        # aiohttp quotes the URL with its query, h11 a bad header: a traceback would show them.
+        # aiohttp quotes the URL with its query, and h11 quotes a bad header: a traceback would show them.
         raise error from None if quotes_secret else exc
 
     def translate(self, exc: Exception) -> Qwen3Error | None:
-        """Return this package's error for an exception, None when neither server nor network caused it."""
+        """Return this package's error for an exception; None if neither server nor network caused it."""
         reported = _read_reported(exc)
         if reported is not None:
             return self._place(reported)
@@ -143,7 +143,7 @@ class ErrorTranslator:
         return None, ""
 
     def _place(self, error: Qwen3Error, details: str = "") -> Qwen3Error:
-        """Say once where it happened and what to do, and add what had arrived."""
+        """Add server, model, advice and the partial message to an error, once."""
         if error.is_placed:
             return error
         error.is_placed = True
@@ -167,7 +167,7 @@ class ErrorTranslator:
 
 
 def _list_facts(error: Qwen3Error) -> str:
-    """Return what the table of hints looks for beside the texts."""
+    """Return the facts, besides the texts, that the table of hints searches."""
     challenge = "" if error.response is None else error.response.headers.get("www-authenticate", "")
     blamed = "model" if isinstance(error, Qwen3ModelNotFoundError) and find_status(error.message, 400) else None
     return (
@@ -179,8 +179,8 @@ def _list_facts(error: Qwen3Error) -> str:
 def translate_errors(dialect_name: str, base_url: str, model: str) -> ErrorTranslator:
     """Return a context that turns openai's and the transport's errors into this package's.
 
-    It serves sync and async bodies alike. Cancellation, `GeneratorExit` and every error that neither the
-    server nor the network caused pass through it untouched.
+    It works for sync and async code. Cancellation, `GeneratorExit` and every error that neither the server nor
+    the network caused pass through unchanged.
 
     Args:
         dialect_name: Name of the server's dialect, for advice.
@@ -191,7 +191,7 @@ def translate_errors(dialect_name: str, base_url: str, model: str) -> ErrorTrans
 
 
 def error_from_event(event: object, *, response: Any = None) -> Qwen3Error | None:
-    """Return the error that a stream's event, or a whole reply with status 200, reports, or None.
+    """Return the error reported by a stream's event or by a whole reply with status 200, or None.
 
     Args:
         event: The parsed event or reply: OpenAI's `{"error": ...}` with an object, a text or a list, `errors`, flat
@@ -207,7 +207,7 @@ def error_from_event(event: object, *, response: Any = None) -> Qwen3Error | Non
 
 
 def _read_reported(exc: Exception) -> Qwen3Error | None:
-    """Return the error that a server reported, or that reading its reply met, before its place is known."""
+    """Return the error that a server reported or that reading its reply raised, without server, model and advice."""
     match exc:
         case Qwen3Error():
             return exc
@@ -238,7 +238,7 @@ def _build_error(facts: ErrorFacts, status: int | None, body: object, response: 
 
 
 def _resolve_kind(facts: ErrorFacts, status: int | None) -> tuple[type[Qwen3Error], int]:
-    """Return the class and the status for an error; without an HTTP status, its code, text or type decide."""
+    """Return the class and the status of an error; without an HTTP status, its code, text or type decides."""
     names = f"{facts.code or ''} {facts.type or ''}"
     sent = status or facts.status
     if facts.overflow and sent not in {401, 403, 429}:
@@ -254,7 +254,7 @@ def _resolve_kind(facts: ErrorFacts, status: int | None) -> tuple[type[Qwen3Erro
 
 
 def _walk_causes(exc: BaseException, *, hidden: bool = False) -> Iterator[BaseException]:
-    """Yield an exception and what caused it; with `hidden`, what `raise … from None` leaves out as well."""
+    """Yield an exception and its causes; with `hidden`, also those that `raise … from None` suppresses."""
     link: BaseException | None = exc
     for _ in range(_LONGEST_CHAIN):
         if link is None:
@@ -264,16 +264,16 @@ def _walk_causes(exc: BaseException, *, hidden: bool = False) -> Iterator[BaseEx
 
 
 def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
-    """Return class names and texts of an exception and what caused it."""
+    """Return class names and texts of an exception and its causes."""
     return [(type(link).__name__, str(link)[:_LONGEST_TEXT]) for link in _walk_causes(exc)]
 
 
 def _quotes_secret(exc: Exception) -> bool:
-    """Return whether the text of an exception, or of what caused it, holds a secret of the request."""
+    """Return whether the text of an exception or one of its causes contains a secret of the request."""
     secrets = read_secrets(find_request(exc))
     return any(secret in str(link) for link in _walk_causes(exc) for secret in secrets)
 
 
 def _loaded(names: tuple[tuple[str, str], ...]) -> tuple[type[BaseException], ...]:
-    """Return the named classes of those modules that are imported: no other module's error can have been raised."""
+    """Return the named classes of imported modules; a module that is not imported cannot have raised."""
     return tuple(getattr(sys.modules[module], name) for module, name in names if module in sys.modules)
