@@ -1,4 +1,4 @@
-"""What is known of each line of Qwen3 models: a row per line, and how to find it by a model's name."""
+"""Facts about each line of Qwen3 models: one row per line, and functions to find it by a model's name."""
 
 from langchain_qwen3.profiles.lines import MODEL_LINES, ModelLine, Sampling
 from langchain_qwen3.profiles.lookup import build_profile, find_line, normalise_name, resolve_line

@@ -1,4 +1,4 @@
-"""What is known about each line of Qwen3 models: one row per line, data only.
+"""Facts about each line of Qwen3 models: one row per line, data only.
 
 The comment above a row ends with the grade of its evidence:
 
@@ -6,9 +6,9 @@ The comment above a row ends with the grade of its evidence:
 * L: measured by rendering the template;
 * D: the vendor's documentation or model card;
 * C: community reports and other clients' tables;
-* ?: inferred, nobody measured it.
+* ?: inferred, not measured.
 
-A new line of models is a new row. Rows are tried in order and the first match wins: special rows first.
+To add a line of models, add a row. The first matching row is used, so specific rows come before general ones.
 """
 
 import re
@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Sampling a model card recommends; None where the card does not state the value.
+    """Sampling that a model card recommends; None for a value the card does not state.
 
     `temperature` is 0 to 2, `top_p` and `min_p` are probabilities, `top_k` counts tokens, `presence_penalty`
     is -2 to 2 (0 is off) and `repetition_penalty` is a factor (1 is off).
@@ -34,34 +34,34 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """The facts about one line of models that decide how it is asked and how its replies are read.
+    """Facts about one line of models: they decide the form of a request and how a reply is parsed.
 
     Attributes:
-        name: What the vendor calls the line.
+        name: The vendor's name for the line.
         pattern: Searched in the normalised model name (see `normalise_name`).
         thinking: "hybrid" has a switch, "always" cannot be switched off, "never" cannot be switched on.
-        thinking_default: Whether it thinks when the request does not say.
-        opens_think: Whether the prompt already ends in `<think>`, so that replies hold only `</think>`.
-        soft_switch: Whether `/think` and `/no_think` in a message are understood.
-        keeps_reasoning: Which earlier reasoning reaches the prompt: "last_turn" what came after the last
-            human message, "preserve" all when `preserve_thinking` is true, "all" all unless that is false.
-        efforts: Values of `reasoning_effort` the template knows, the default first; empty when it knows none.
-        tool_format: How tool calls are written: "hermes" JSON or "xml" functions and parameters.
-        context: Tokens of prompt and answer together, without YaRN.
-        max_input: Tokens of the prompt alone, where the service limits them; None for open weights.
-        max_output: The service's limit on the answer in tokens; for open weights the length the card calls
+        thinking_default: Whether the model thinks when the request has no switch.
+        opens_think: Whether the prompt already ends in `<think>`, so that replies contain only `</think>`.
+        soft_switch: Whether the model understands `/think` and `/no_think` in a message.
+        keeps_reasoning: Which earlier reasoning the template puts into the prompt: "last_turn" after the last human
+            message, "preserve" all if `preserve_thinking` is true, "all" all unless it is false.
+        efforts: Values of `reasoning_effort` the template knows, the default first; empty if it knows none.
+        tool_format: Format of tool calls: "hermes" JSON or "xml" functions and parameters.
+        context: Maximum tokens of prompt and answer together, without YaRN.
+        max_input: The service's limit on the prompt in tokens; None for open weights.
+        max_output: The service's limit on the answer in tokens; for open weights, the length the card calls
             adequate. None when neither is stated.
         inputs: Kinds of input: "text", "image", "video", "audio".
-        inputs_known: False where the name says too little, so that all kinds are believed to be taken.
-        needs_user: Whether its template raises without a user message.
-        late_system: Whether its template renders a system message that is not the first where it stands; elsewhere
-            all of them are put to the front as one.
+        inputs_known: False if the name does not show the kinds of input, so that all kinds are assumed.
+        needs_user: Whether the template raises without a user message.
+        late_system: Whether the template renders a later system message in its place; for other lines, all system
+            messages are merged into one at the front.
         calls_tools: Whether the line was trained to call tools.
         vocabulary: Which of the two vocabularies: "qwen3" (151,669 tokens) or "qwen3.5" (248,077).
-        template: Its chat template in `chat_templates/`, or the nearest where its own was not to be had.
-        sampling_thinking: What the card recommends with thinking on; None when nothing is stated.
+        template: The line's chat template in `chat_templates/`, or the most similar one if its own is not available.
+        sampling_thinking: The card's recommendation with thinking on; None when nothing is stated.
         sampling_plain: The same with thinking off.
-        server: The only dialect the row holds on; None for every one.
+        server: Name of the only dialect for which the row is valid; None for all.
     """
 
     name: str
@@ -114,7 +114,7 @@ QWEN3 = ModelLine(
     sampling_thinking=_THINKING_06,
     sampling_plain=_PLAIN_07,
 )
-# 2025-07/08, 4B, 30B-A3B and 235B-A22B ("Qwen3-8B-Instruct" is somebody's name for the hybrid).
+# 2025-07/08, 4B, 30B-A3B and 235B-A22B ("Qwen3-8B-Instruct" is an unofficial name for the hybrid).
 # `enable_thinking` is ignored; content goes into the next prompt verbatim. OpenRouter leaves "instruct" out
 # of the name: "qwen3-30b-a3b-2507". [S, L, D]
 _INSTRUCT_2507 = ModelLine(
@@ -160,7 +160,7 @@ _VL_INSTRUCT = ModelLine(
     sampling_plain=Sampling(temperature=0.7, top_p=0.8, top_k=20, presence_penalty=1.5, repetition_penalty=1.0),
     template="qwen3_vl",
 )
-# That the template opens <think> is read from Ollama's renderer. [S, D]
+# Ollama's renderer shows that the template opens <think>. [S, D]
 _VL_THINKING = ModelLine(
     "Qwen3-VL Thinking",
     re.compile(r"qwen3-vl-.*thinking"),
@@ -246,7 +246,7 @@ _QWEN37_MAX = ModelLine(
     vocabulary="qwen3.5",
     template="qwen3_6",
 )
-# Hosted, 2026-08; limits of 3.8-flash are the same. [D; limits C]
+# Hosted, 2026-08; 3.8-flash has the same limits. [D; limits C]
 _QWEN38_MAX = ModelLine(
     "Qwen3.8-Max",
     re.compile(r"qwen3\.8-max"),
@@ -269,10 +269,10 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     _QWEN38_MAX,
     # Hosted; 983,616 tokens of prompt while thinking. [D]
     _variant(_QWEN38_MAX, "Qwen3.8-Omni-Flash", r"qwen3\.8-omni", inputs=_OMNI),
-    # 125B-A6B. The card has a switch, others say "always on": the card is followed; template not seen. [D, ?]
+    # 125B-A6B. The card has a switch, other sources say "always on": the card is used; template not seen. [D, ?]
     _variant(_QWEN38, "Qwen3.8-Flash-Next", r"qwen3\.8-flash-next"),
     _variant(_QWEN38_MAX, "Qwen3.8-Flash", r"qwen3\.8-flash", inputs=_VISION),  # [D; limits C]
-    # DashScope refuses `enable_thinking: false` for the weights whose own template has the switch. [C]
+    # DashScope refuses `enable_thinking: false`, although the template of these weights has the switch. [C]
     _variant(
         _QWEN38,
         "Qwen3.8-2.4T-A95B on DashScope",
@@ -297,7 +297,7 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     # --- 3.6 ---
     # Hosted Max-Preview is text only. [D; inputs ?]
     _variant(_QWEN36, "Qwen3.6-Max", r"qwen3\.6-max", inputs=frozenset({"text"}), max_output=65_536),
-    # Hosted; limits as the 3.5 pair. [D; limits ?]
+    # Hosted; limits assumed to be those of 3.5 Plus and Flash. [D; limits ?]
     _variant(
         _QWEN36,
         "Qwen3.6-Plus/Flash",
@@ -308,7 +308,7 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     ),
     _QWEN36,
     # --- 3.5 ---
-    # Thinks only when asked to; the card warns of thinking loops. [S, L, D]
+    # Thinks only when switched on; the card warns of thinking loops. [S, L, D]
     _variant(
         _QWEN35,
         "Qwen3.5 0.8B/2B",
@@ -339,9 +339,9 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     ),
     _QWEN35,
     # --- Qwen3, hosted ---
-    # The snapshot before the switch came. [D]
+    # The snapshot before the switch was added. [D]
     _variant(_MAX, "Qwen3-Max 2025-09-23", r"qwen3-max-2025-09-23", thinking="never"),
-    # DeepInfra and Vercel sell it as a model of its own. [C; that it cannot be switched off ?]
+    # DeepInfra and Vercel list it as a separate model. [C; that thinking cannot be switched off ?]
     _variant(_MAX, "Qwen3-Max-Thinking", r"qwen3-max-thinking", thinking="always", thinking_default=True),
     _MAX,
     # The first snapshots of the Qwen3 class. [D; limits C]
@@ -358,7 +358,7 @@ MODEL_LINES: tuple[ModelLine, ...] = (
         context=131_072,
     ),
     # --- Coder ---
-    # 2026-02; sampling was not re-found on the card, so none is stated. [D]
+    # 2026-02; the card did not confirm the sampling values, so none are stated. [D]
     _variant(_CODER, "Qwen3-Coder-Next", r"qwen3-coder-next", sampling_plain=None),
     # Hosted. [C]
     _variant(_CODER, "Qwen3-Coder-Plus/Flash", r"qwen3-coder-(?:plus|flash)", context=1_000_000, max_input=997_952),
@@ -403,7 +403,7 @@ MODEL_LINES: tuple[ModelLine, ...] = (
         calls_tools=False,
     ),  # [D]
     _OMNI_INSTRUCT,
-    # Some servers' names leave the edition out: the switch is sent. [?]
+    # Some servers leave the edition out of the name: the switch is sent. [?]
     _variant(_OMNI_INSTRUCT, "Qwen3-Omni, edition not named", r"qwen3-omni", thinking="hybrid"),
     # --- Next, 2025-09 --- [S, D]
     _variant(_INSTRUCT_2507, "Qwen3-Next Instruct", r"qwen3-next-.*instruct"),

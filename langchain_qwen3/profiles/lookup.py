@@ -1,7 +1,7 @@
-"""Finds what is known about a model, and writes it as LangChain's profile.
+"""Finds the line of a model, and builds LangChain's profile from it.
 
-What somebody says outright counts first, then what the server says of itself, then the name. A name that is not
-recognised gives None: then nothing is assumed and the server decides. The facts are in `lines`.
+Order of precedence: the user's `model_line`, then the server's own report, then the model's name. An unrecognised
+name gives None: then nothing is assumed and the server decides. The facts are in `lines`.
 """
 
 import re
@@ -14,10 +14,10 @@ from langchain_qwen3.profiles.lines import MODEL_LINES, ModelLine, Sampling
 
 __all__ = ["MODEL_LINES", "ModelLine", "Sampling", "build_profile", "find_line", "normalise_name", "resolve_line"]
 
-# Names of lines that no model has; the others are found like a model's.
+# Lines whose name cannot be a model name; other line names are found like model names.
 _BY_NAME = {line.name.lower(): line for line in MODEL_LINES if " " in line.name}
 _ALL_INPUTS = frozenset({"text", "image", "video", "audio"})
-# The words of the vendor's own names and of formats. One that is none of them may say anything: "vision", a fine-tune.
+# Words in the vendor's own names and names of formats. Any other word may mean anything: "vision", a fine-tune.
 _VENDORS_WORD = re.compile(
     r"qwen|qwen\d(?:\.\d+)?|\d+(?:\.\d+)?[bmt]|a\d+(?:\.\d+)?b|moe|\d{1,2}|\d{4,5}|of|base|chat|instruct|thinking|next|"
     r"coder|vl|omni|captioner|max|plus|flash|preview|hf|gguf|awq|gptq|int\d|fp\d+|b?f16|f32|nvfp4|mxfp\d|w\d+a\d+|"
@@ -25,7 +25,7 @@ _VENDORS_WORD = re.compile(
 )
 _SIZE_OR_EDITION = re.compile(r"-(?:\d+(?:\.\d+)?[bmt]|max|plus|flash)(?:-|$)")
 
-# Same family name, but no chat model, or another vendor's template on Qwen3 weights.
+# Same family name, but not a chat model, or another vendor's template on Qwen3 weights.
 _NOT_CHAT_QWEN = re.compile(r"deepseek|embedding|rerank|guard|-asr|-tts|livetranslate")
 
 _SPELLINGS = tuple(
@@ -33,27 +33,27 @@ _SPELLINGS = tuple(
     for pattern, replacement in (
         (r"[\s_:]+|--+", "-"),
         (r"qwen-3(?=[-./]|p\d|$)", "qwen3"),
-        # The dot of a version: Fireworks writes qwen3p8, Databricks qwen35, EmpirioLabs and file names qwen3-5. After
-        # a hyphen a digit is a version only if a size or a hosted name follows: qwen3-8-4bit has 8B.
+        # Restore the dot of a version: Fireworks writes qwen3p8, Databricks qwen35, EmpirioLabs and file names qwen3-5.
+        # After a hyphen, a digit is a version only if a size or a hosted name follows: qwen3-8-4bit has 8B.
         (r"qwen3p(?=\d)", "qwen3."),
         (r"qwen3([5-8])(?=-|moe|$)", r"qwen3.\1"),
         (r"qwen3-([5-8])(?=-(?:\d[\d.]*(?:[-p]\d+)?[bt]\b|max|plus|flash|omni)|-?moe|for)", r"qwen3.\1"),
-        # The dot of a size, where it must be one: qwen3-0p6b, qwen3.5-0-8b.
+        # Restore the dot of a size if it can be nothing else: qwen3-0p6b, qwen3.5-0-8b.
         (r"(?<=-)(\d)p(\d)(?=[bt]\b)", r"\1.\2"),
         (r"(qwen3\.\d-[012])-(?=\d[bt]\b)", r"\1."),
         # Official GGUF files are named Qwen3VL, architectures qwen3vl and Qwen3NextForCausalLM.
         (r"(qwen3(?:\.\d)?)(?=vl|omni|next|coder|max|plus|flash)", r"\1-"),
-        # The kind of input stands first in a line's own names: qwen3-8b-vl is somebody's for qwen3-vl-8b.
+        # The vendor puts the kind of input first: qwen3-8b-vl is an unofficial name for qwen3-vl-8b.
         (r"(qwen3(?:\.\d)?)-((?:[^-/]+-)*[^-/]+)-(vl|omni)\b", r"\1-\3-\2"),
     )
 )
 
 
 def normalise_name(model: str) -> str:
-    """Write a model name in one form: lower case, "-" between its parts, versions with a dot, "qwen3" in one piece.
+    """Return a model name in one form: lower case, "-" between its parts, versions with a dot, "qwen3" as one word.
 
     "Qwen_Qwen3-8B-Q4_K_M.gguf" becomes "qwen-qwen3-8b-q4-k-m.gguf", "Qwen3VL-8B" becomes "qwen3-vl-8b", "qwen3p6-35b"
-    becomes "qwen3.6-35b". Slashes stay.
+    becomes "qwen3.6-35b". Slashes are kept.
     """
     name = model.strip().lower().replace("\\", "/")
     for pattern, replacement in _SPELLINGS:
@@ -63,17 +63,17 @@ def normalise_name(model: str) -> str:
 
 @lru_cache(maxsize=1024)
 def find_line(model: str, server: str | None = None) -> ModelLine | None:
-    """Find the line a model belongs to by its name.
+    """Find the line of a model by the model's name.
 
-    Repository names, Ollama tags, file paths, GGUF files, hosted names and names with a prefix or suffix of
-    someone's own are understood. Of a path the last part that is recognised counts.
+    It understands repository names, Ollama tags, file paths, GGUF files, hosted names and names with any prefix or
+    suffix. In a path, the last recognised part is used.
 
     Args:
-        model: The name as it is sent to the server, or that of a line.
-        server: Name of the dialect that serves it, for the rows that hold on one service only.
+        model: The name as sent to the server, or the name of a line.
+        server: Name of the server's dialect, for rows that are valid on one service only.
 
     Returns:
-        The line, or None when the name tells nothing: an alias, a fine-tune, an embedding model.
+        The line, or None when the name is not recognised: an alias, a fine-tune, an embedding model.
     """
     if (line := _BY_NAME.get(model.lower())) is not None:
         return line
@@ -95,23 +95,23 @@ def resolve_line(
     weights: tuple[str, ...] = (),
     inputs: frozenset[str] | None = None,
 ) -> ModelLine | None:
-    """Return the line of a model by all that is known of it.
+    """Return the line of a model from all known facts.
 
-    What is said outright counts before what the server says of itself, and that before the name. A name takes no kind
-    of input away unless the vendor's own words make it up: with any other word in it, the server decides.
+    Order of precedence: `said`, then the server's own report, then the name. A name rules out a kind of input only if
+    it consists entirely of the vendor's own words: with any other word in it, the server decides.
 
     Args:
-        model: The name as it is sent to the server.
-        server: Name of the dialect that serves it.
-        said: What somebody says the model is: the name of a line or of any model of it.
-        weights: Other names by which the server knows it (`ModelFacts.weights`).
-        inputs: Kinds of input that the server says it takes (`ModelFacts.inputs`), None where it does not say.
+        model: The name as sent to the server.
+        server: Name of the server's dialect.
+        said: The user's `model_line`: the name of a line or of any of its models.
+        weights: Other names of the model on the server (`ModelFacts.weights`).
+        inputs: Kinds of input that the server reports (`ModelFacts.inputs`), None if it reports none.
 
     Returns:
-        The line, or None when nothing tells it.
+        The line, or None when no name is recognised.
 
     Raises:
-        ValueError: `said` is no name of a line or model that is known.
+        ValueError: `said` is not the name of a known line or model.
     """
     if said is not None:
         if (line := find_line(said, server)) is None:
@@ -127,15 +127,15 @@ def resolve_line(
         line = replace(line, inputs=_ALL_INPUTS, inputs_known=False, late_system=False)
     if inputs is None:
         return line
-    # Servers have one word for all that is seen.
+    # Servers have one word for images and videos.
     seen = line.inputs & {"video"} if "image" in inputs else frozenset()
     return replace(line, inputs=inputs | seen, inputs_known=True)
 
 
 def _is_vendors(name: str) -> bool:
-    """Whether a name is one that the vendor, or somebody who made another format of it, gave: all of it is understood.
+    """Return whether all words of a name are known: it comes from the vendor, or from someone who converted the format.
 
-    An alias such as "qwen3" or "qwen-plus" is not: it says neither size nor version.
+    An alias such as "qwen3" or "qwen-plus" does not count: it has no size or version.
     """
     words = normalise_name(name).rpartition("/")[2].removesuffix(".gguf").replace("qwen-qwen", "qwen").split("-")
     return (
@@ -145,7 +145,7 @@ def _is_vendors(name: str) -> bool:
     )
 
 
-def build_profile(  # noqa: PLR0913  # all that is known of a model
+def build_profile(  # noqa: PLR0913  # all known facts about a model
     model: str,
     served_context: int | None = None,
     server: str | None = None,
@@ -156,21 +156,21 @@ def build_profile(  # noqa: PLR0913  # all that is known of a model
 ) -> ModelProfile | None:
     """Build LangChain's profile of a model.
 
-    `structured_output` and `tool_choice` are left out: they are the server's abilities, not the checkpoint's. With the
-    first, `create_agent` would send a schema beside the tools, and engines then write JSON and never call one (see
-    `Dialect.format_silences_tools`). Kinds of input are left out where nothing tells them.
+    `structured_output` and `tool_choice` are left out: they are the server's abilities, not the checkpoint's. With
+    `structured_output`, `create_agent` would send a schema together with the tools, and engines then write JSON and
+    never call a tool (see `Dialect.format_silences_tools`). Unknown kinds of input are left out.
 
     Args:
-        model: The name as it is sent to the server.
-        served_context: Context length the server reports (`max_model_len`, `n_ctx`), in tokens. It replaces
-            the table's, since a server is often started with less, or with YaRN and more.
-        server: Name of the dialect that serves it.
-        said: What somebody says the model is, see `resolve_line`.
-        weights: Other names by which the server knows it.
-        inputs: Kinds of input that the server says it takes.
+        model: The name as sent to the server.
+        served_context: Context length the server reports (`max_model_len`, `n_ctx`), in tokens. It replaces the
+            line's value, because a server is often started with less, or with YaRN and more.
+        server: Name of the server's dialect.
+        said: The user's `model_line`, see `resolve_line`.
+        weights: Other names of the model on the server.
+        inputs: Kinds of input that the server reports.
 
     Returns:
-        A new dict, or None when neither the name nor the server tells anything.
+        A new dict, or None when neither the name nor the server gives any facts.
 
     Raises:
         ValueError: `served_context` is not positive, or `said` is not known.
