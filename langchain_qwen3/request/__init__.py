@@ -1,1 +1,1 @@
-"""Settings and messages become the exact JSON body of a request. Pure: nothing here waits, reads or remembers."""
+"""Builds the exact JSON body of a request from settings and messages. Pure: no I/O and no state."""

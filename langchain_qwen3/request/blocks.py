@@ -1,6 +1,6 @@
-"""Content blocks of LangChain, OpenAI (both APIs), Anthropic, Bedrock and Gemini → the one form that is sent. Pure.
+"""Converts content blocks of LangChain, OpenAI (both APIs), Anthropic, Bedrock and Gemini to the wire form. Pure.
 
-A history may come from another model: its blocks say the same things under other names.
+A history may come from another model, whose blocks have the same content under other names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TEXT_BLOCKS = frozenset({"text", "input_text", "output_text", "summary_text", "
 _REASONING_BLOCKS = frozenset({"reasoning", "thinking", "reasoning_content", "redacted_thinking"})
 _CALL_BLOCKS = frozenset({"tool_call", "tool_use", "function_call", "tool_call_chunk", "invalid_tool_call"})
 _RESULT_BLOCKS = frozenset({"tool_result", "function_call_output"})
-# Bedrock's blocks have no type, their one key says it.
+# Bedrock's blocks have no type; their only key identifies it.
 _UNTYPED = {
     "text": "text",
     "reasoningContent": "reasoning_content",
@@ -32,7 +32,7 @@ _UNTYPED = {
 
 
 class WireCall(NamedTuple):
-    """A tool call as it goes out."""
+    """A tool call in wire form."""
 
     id: str
     name: str
@@ -40,14 +40,14 @@ class WireCall(NamedTuple):
 
 
 def iter_blocks(content: str | Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the blocks of a message's content, each with a type where it can be told."""
+    """Yield the blocks of a message's content, each with a type if it can be derived."""
     for part in [content] if isinstance(content, str) else content:
         if isinstance(part, str):
             yield {"type": "text", "text": part}
             continue
         block = dict(part)
         if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
-            block = {**block["value"], "_as_it_is": True}  # LangChain's wrapper of what it does not know
+            block = {**block["value"], "_as_it_is": True}  # LangChain's wrapper for unknown blocks
         if "type" not in block:
             key = next((key for key in _UNTYPED if key in block), None)
             if key == "text":
@@ -58,22 +58,22 @@ def iter_blocks(content: str | Sequence[Any]) -> Iterator[dict[str, Any]]:
 
 
 def is_reasoning(block: Mapping[str, Any]) -> bool:
-    """Whether a block is reasoning, opaque reasoning included."""
+    """Return whether a block is reasoning, encrypted reasoning included."""
     return _has_type(block, _REASONING_BLOCKS)
 
 
 def is_call(block: Mapping[str, Any]) -> bool:
-    """Whether a block is a call of one of the caller's tools."""
+    """Return whether a block is a call of one of the user's tools."""
     return _has_type(block, _CALL_BLOCKS)
 
 
 def is_result(block: Mapping[str, Any]) -> bool:
-    """Whether a block is a tool's result, which Anthropic and Bedrock put into user messages."""
+    """Return whether a block is a tool's result, which Anthropic and Bedrock put into user messages."""
     return _has_type(block, _RESULT_BLOCKS)
 
 
 def read_reasoning_block(block: Mapping[str, Any]) -> str:
-    """Return the text of a reasoning block, without its signature; "" for one that is encrypted."""
+    """Return the text of a reasoning block, without its signature; "" for an encrypted block."""
     for key in ("reasoning", "thinking", "reasoning_content", "reasoningText", "text"):
         value = block.get(key)
         if isinstance(value, str) and value:
@@ -88,21 +88,21 @@ def read_reasoning_block(block: Mapping[str, Any]) -> str:
 
 
 def read_call_block(block: Mapping[str, Any]) -> WireCall:
-    """Return the call of a block in any of its forms."""
+    """Return the call in a block of any supported form."""
     id_ = block.get("id") or block.get("toolUseId") or ""
-    if block.get("type") == "function_call":  # OpenAI's Responses: `id` is the item's, `call_id` the call's
+    if block.get("type") == "function_call":  # OpenAI's Responses: `id` identifies the item, `call_id` the call
         id_ = block.get("call_id") or id_
     arguments: Any = next((block[key] for key in ("args", "input", "arguments") if key in block), {})
     return WireCall(str(id_), str(block.get("name") or "unknown"), write_arguments(arguments))
 
 
 def read_result_id(block: Mapping[str, Any]) -> str:
-    """Return which call a result block answers."""
+    """Return the id of the call that a result block answers."""
     return str(next((block[key] for key in ("tool_use_id", "toolUseId", "call_id") if block.get(key)), ""))
 
 
 def write_arguments(arguments: Any) -> str:
-    """Return a call's arguments as a JSON object, an empty one for what is none: llama.cpp answers 500 to others."""
+    """Return a call's arguments as a JSON object; anything else becomes {}, because llama.cpp answers 500 to it."""
     if isinstance(arguments, str):
         try:
             return arguments if isinstance(json.loads(arguments), dict) else "{}"
@@ -111,17 +111,17 @@ def write_arguments(arguments: Any) -> str:
     if not isinstance(arguments, dict):
         return "{}"
     try:
-        # NaN and Infinity, which Python reads and JSON does not have, become null.
+        # NaN and Infinity, which Python parses but JSON does not have, become null.
         return to_json(arguments, inf_nan_mode="null").decode()
-    except ValueError:  # half a surrogate pair, which only an escape can carry
+    except ValueError:  # a lone surrogate, which JSON can only write as an escape
         return json.dumps(arguments)
 
 
 def read_text(block: Mapping[str, Any]) -> str | None:
-    """Return what a block says in words, None for one that is no text.
+    """Return the text of a block, None for a block that is not text.
 
     Raises:
-        MediaError: It is a text block without text.
+        MediaError: A text block has no text.
     """
     if block.get("type") == "refusal":
         return str(block.get("refusal") or "")
@@ -137,18 +137,18 @@ def read_text(block: Mapping[str, Any]) -> str | None:
 def write_parts(
     content: Sequence[Any], dialect: Dialect, line: ModelLine | None, *, role: str = "user"
 ) -> str | list[dict[str, Any]]:
-    """Return content parts in the server's form, neighbouring texts as one; a plain string where all is text.
+    """Return content parts in the server's form, adjacent texts joined; a plain string if all parts are text.
 
-    Texts of a user or system message are pieces of one text and join as they stand: engines would put a newline
-    between parts that nobody wrote (measured on vLLM 0.32 and llama.cpp). A file's text stands apart from them, and
-    the items of a tool's list from each other, by the newline that engines put there.
+    Texts of a user or system message are pieces of one text and are joined without a separator: engines would insert
+    newlines that the user did not write (measured on vLLM 0.32 and llama.cpp). A file's text is separated by a blank
+    line, and the items of a tool's list by a newline, as engines do.
 
     Args:
         content: The parts of one message.
         dialect: The server.
-        line: The checkpoint's line, None when nothing tells it.
-        role: Whose message it is. In a tool's, a part that cannot be sent becomes a line of text that says what it
-            was: nobody can change what a tool answered, and the thread is not to die of it.
+        line: The checkpoint's line, None when unknown.
+        role: The message's role. In a tool's message, a part that cannot be sent becomes a line of text that describes
+            it: a tool's result cannot be changed, and an error would make the whole thread unusable.
 
     Raises:
         MediaError: A part of another role's message cannot be sent; the text names its position.
@@ -181,7 +181,7 @@ def write_parts(
 
 
 def warn_left_out(block: Mapping[str, Any], role: str) -> None:
-    """Warn that a block has no place on the wire."""
+    """Warn that a block has no wire form."""
     kind = block.get("type") or f"with {', '.join(map(str, block))}"
     warn_once(f"a content block {kind!r} of {role} message has no place in a chat request, it was not sent")
 

@@ -1,6 +1,6 @@
-"""The request path: settings and messages → the exact JSON body. Pure, no I/O.
+"""Builds the exact JSON body from settings and messages. Pure, no I/O.
 
-settings → thinking → form of the answer → messages → payload; each stage returns a frozen value, the next reads it.
+settings → thinking → form of the answer → messages → payload; each stage returns a frozen value for the next.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from langchain_qwen3.servers.facts import ModelFacts
 
 FEW_IN_FLIGHT = 4
-"""Requests that llama-server answers at once whatever its settings: it starts `--parallel` + 2 HTTP threads or more."""
+"""Concurrent requests that llama-server can always handle: it starts at least `--parallel` + 2 HTTP threads."""
 
-_NO_CHANGE = {"n": 1, "parallel_tool_calls": True}  # what a server that lacks the setting does anyway
+_NO_CHANGE = {"n": 1, "parallel_tool_calls": True}  # the default behaviour of a server without the setting
 _WRITTEN_APART = OUTPUT_PARAMS | {"max_tokens", "stream_options", "stream_usage"}
 
 
-def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
+def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     messages: Sequence[BaseMessage],
     kwargs: Mapping[str, Any],
     fields: Mapping[str, Any],
@@ -62,12 +62,12 @@ def build_call(  # noqa: PLR0913  # the four hooks all have just these at hand
         messages: The conversation.
         kwargs: The call's keywords.
         fields: The model's parameters, see `resolve_settings`.
-        dialect: The server's spelling.
+        dialect: The server.
         stream: Whether the reply is streamed.
-        models: What the server says of its models.
-        in_flight: Other requests on their way to this server; beyond a few, one whose idle connections hold threads
-            is told to close this one.
-        piece: The messages are only counted, so they may be a piece of a conversation.
+        models: Facts the server reports about its models.
+        in_flight: Number of other running requests to this server. Beyond a few, a server whose idle connections hold
+            threads is asked to close this connection.
+        piece: Whether the messages are only counted, so that they may be a piece of a conversation.
 
     Raises:
         ValueError: A setting is out of its range; the text names it.
@@ -108,7 +108,7 @@ def _resolve_line(settings: Settings, dialect: Dialect, models: Mapping[str, Mod
     )
 
 
-def _write_history(  # noqa: PLR0913  # what decides about a message
+def _write_history(  # noqa: PLR0913  # everything that shapes a message
     messages: Sequence[BaseMessage],
     settings: Settings,
     thinking: Thinking,
@@ -117,7 +117,7 @@ def _write_history(  # noqa: PLR0913  # what decides about a message
     *,
     piece: bool,
 ) -> list[dict[str, Any]]:
-    """Return the wire messages, put right and checked unless they are to be sent as they are."""
+    """Return the wire messages, normalized and checked unless `normalize_messages` is off."""
     continues = {**settings.params, **settings.extra_body}.get("continue_final_message")
     return write_history(
         messages,
@@ -140,7 +140,7 @@ def _resolve_replay(
     return "all" if line is not None and line.keeps_reasoning == "all" else "last_turn"
 
 
-def _write_payload(  # noqa: PLR0913  # every stage before it, and the server
+def _write_payload(  # noqa: PLR0913  # the results of all earlier stages, and the server
     wire: list[dict[str, Any]],
     settings: Settings,
     plan: OutputPlan,
@@ -149,7 +149,7 @@ def _write_payload(  # noqa: PLR0913  # every stage before it, and the server
     *,
     stream: bool,
 ) -> dict[str, Any]:
-    """Return the body: what every server has, thinking, parameters by the server's names, then `extra_body`."""
+    """Return the body: common fields, thinking, parameters under the server's names, then `extra_body`."""
     payload: dict[str, Any] = {"model": settings.model, "messages": wire, **_write_stream(settings.params, stream)}
     payload.update(lift_media_settings(wire, dialect))
     write_thinking(payload, plan.thinking, dialect, line)
@@ -176,7 +176,7 @@ def _write_stream(params: Mapping[str, Any], stream: bool) -> dict[str, Any]:
 
 
 def _write_parameters(payload: dict[str, Any], params: Mapping[str, Any], dialect: Dialect) -> None:
-    """Write parameters under the server's own names; none that it refuses."""
+    """Write parameters under the server's own names, without those it refuses."""
     for name, value in params.items():
         if name in dialect.unsupported or (dialect.strict_fields and name not in dialect.own_fields | openai_fields()):
             if _NO_CHANGE.get(name) != value:

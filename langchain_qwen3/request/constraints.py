@@ -1,4 +1,4 @@
-"""Engine constraints: hold the answer to a choice, a regular expression or a grammar, in each server's field."""
+"""Engine constraints: restrict the answer to a choice, a regular expression or a grammar, in each server's field."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from langchain_qwen3.servers.dialects import Dialect
 
 CONSTRAINT_FIELDS = frozenset({"response_format", "structured_outputs", "grammar", "json_schema", "regex", "ebnf"})
-"""Payload fields that hold the answer to a form; a request has one of them at most."""
+"""Payload fields that constrain the form of the answer; a request has at most one of them."""
 
 
 def list_constraint_fields(dialect: Dialect) -> frozenset[str]:
-    """Return the payload fields that hold an answer to a form on a server."""
+    """Return the payload fields that constrain the form of an answer on a server."""
     return CONSTRAINT_FIELDS | {form.path[0] for form in dialect.constraints.values()}
 
 
@@ -28,7 +28,7 @@ class Constraint(TypedDict, total=False):
         regex: The answer matches this regular expression.
         grammar: The answer follows this grammar, in the server's notation: EBNF for vLLM and SGLang, GBNF for
             llama.cpp.
-        json: The answer is JSON of this schema.
+        json: The answer is JSON that matches this schema.
     """
 
     choice: list[str]
@@ -41,11 +41,11 @@ def write_constraint(constraint: Constraint, dialect: Dialect) -> dict[str, Any]
     """Return the payload fields of a constraint, see `Dialect.constraints`.
 
     Args:
-        constraint: What to hold the answer to.
+        constraint: The constraint.
         dialect: The server.
 
     Raises:
-        ValueError: Not exactly one known key, or one this server has no field for.
+        ValueError: Not exactly one known key, or a key for which this server has no field.
     """
     if len(constraint) != 1 or not constraint.keys() <= Constraint.__annotations__.keys():
         raise ValueError(f"constraint={constraint!r}: give exactly one of {', '.join(Constraint.__annotations__)}")

@@ -1,4 +1,4 @@
-"""Files of text → text: which kinds are text, and how their bytes are read. Pure."""
+"""Decodes text files: which file types are text, and in which encoding. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-# A type whose last word, or last suffix after "+", names a notation that people read.
+# A type is text if its last word, or its last suffix after "+", names one of these human-readable notations.
 _NOTATIONS = (
     "json|jsonl|json5|ndjson|jsonlines|xml|yaml|toml|csv|sql|graphql|javascript|ecmascript|typescript|python|"
     r"python-code|sh|csh|shellscript|powershell|perl|ruby|php|httpd-php|lua|rust|tex|latex|texinfo|subrip|diff|patch|"
@@ -18,9 +18,9 @@ _NOTATIONS = (
 )
 _TEXT_TYPE = re.compile(rf"text/.*|[^/]+/(?:.*\+)?(?:x-)?(?:{_NOTATIONS})")
 _MEDIA_TYPE = re.compile(r"(?:image|audio|video)/.*")
-# Nobody said what it is: the bytes decide.
+# Types that say nothing: the bytes decide.
 _UNKNOWN_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-empty"})
-_MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
+_MARKS = (  # UTF-32 first: its little-endian byte order mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -29,11 +29,11 @@ _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
 )
 _GUESSED = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1251", "utf_16_le", "utf_16_be"]
 _FEWEST_BYTES = 16
-"""Below this a guess is wrong too often: five characters of GBK read as Korean."""
+"""With fewer bytes, a guess is wrong too often: five characters of GBK are detected as Korean."""
 
 
 class DataUri(NamedTuple):
-    """What a data URI holds."""
+    """Content of a data URI."""
 
     mime: str
     charset: str | None
@@ -41,10 +41,10 @@ class DataUri(NamedTuple):
 
 
 def read_data_uri(uri: str) -> DataUri:
-    """Take a data URI apart.
+    """Parse a data URI.
 
     Raises:
-        ValueError: The data is no base64 although the URI says so.
+        ValueError: The data is not base64 although the URI declares it.
     """
     head, _, data = uri[len("data:") :].partition(",")
     mime, *settings = [word.strip() for word in head.split(";")]
@@ -60,7 +60,7 @@ def read_data_uri(uri: str) -> DataUri:
 
 
 def find_type(mime: str, name: str) -> str:
-    """Return the type of a file: what it says itself, else what its name tells, else ""."""
+    """Return the MIME type of a file: the declared type, else the type of its file name, else ""."""
     mime = mime.partition(";")[0].strip().lower()
     if mime in _UNKNOWN_TYPES:
         return mimetypes.guess_type(name)[0] or ""
@@ -68,25 +68,25 @@ def find_type(mime: str, name: str) -> str:
 
 
 def is_text_type(mime: str) -> bool:
-    """Whether a type is one of text; SVG is, for no model reads it as a picture."""
+    """Return whether a MIME type is text; SVG counts as text, because no model reads it as an image."""
     return _TEXT_TYPE.fullmatch(mime) is not None
 
 
 def is_media_type(mime: str) -> bool:
-    """Whether a type is that of a picture, a video or audio."""
+    """Return whether a MIME type is an image, a video or audio."""
     return _MEDIA_TYPE.fullmatch(mime) is not None and not is_text_type(mime)
 
 
 def decode_text(data: bytes, charset: str | None = None, *, guess: bool = True) -> str:
-    """Decode a text file: by its charset, by its mark, as UTF-8, else by what its bytes look like.
+    """Decode a text file: by its charset, by its byte order mark, as UTF-8, else by detection from its bytes.
 
     Args:
-        data: The file.
-        charset: What its type says.
-        guess: Look at the bytes where nothing else tells.
+        data: The file's bytes.
+        charset: The charset in the file's MIME type.
+        guess: Whether to detect the encoding from the bytes as a last resort.
 
     Raises:
-        ValueError: It is no text, or in an encoding that cannot be told.
+        ValueError: The data is not text, or its encoding cannot be detected.
     """
     marked = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
     for encoding in (charset, marked, "utf-8"):

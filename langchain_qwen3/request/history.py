@@ -1,6 +1,6 @@
-"""What holds between the messages of a request: results answer their calls, and a template can render the whole. Pure.
+"""Checks and repairs across messages: each call has its result, and a template can render the conversation. Pure.
 
-Qwen's templates write no call ids into the prompt, so the nth result is read as that of the nth call.
+Qwen's templates write no call ids into the prompt, so the model takes the nth result as that of the nth call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Wire = list[dict[str, Any]]
 _NO_RESULT = "[no result: this call was not carried out]"
 
 
-def write_history(  # noqa: PLR0913  # what decides about a message
+def write_history(  # noqa: PLR0913  # everything that shapes a message
     messages: Sequence[BaseMessage],
     dialect: Dialect,
     line: ModelLine | None,
@@ -33,16 +33,16 @@ def write_history(  # noqa: PLR0913  # what decides about a message
     continues: bool = False,
     piece: bool = False,
 ) -> Wire:
-    """Return the messages of a request, put right and checked unless they are to be sent as they are.
+    """Return the messages of a request, normalized and checked if `normalize` is set.
 
     Args:
         messages: The conversation.
         dialect: The server.
-        line: The checkpoint's line, None when nothing tells it.
-        replay: Whose reasoning goes back, see `write_messages`.
-        normalize: Put right what a template would refuse, drop or confuse.
-        continues: A last message of the assistant, if the server would continue it, would be continued by surprise.
-        piece: The messages are to be counted, so they may be a piece of a conversation, in either direction.
+        line: The checkpoint's line, None when unknown.
+        replay: Which reasoning is sent back, see `write_messages`.
+        normalize: Repair what a template would refuse, drop or confuse.
+        continues: Whether the model thinks and the user did not ask to continue a final assistant message.
+        piece: Whether the messages are only counted, so that they may be a piece of a conversation, in either order.
 
     Raises:
         MessageError: No template could render the messages.
@@ -60,9 +60,9 @@ def write_history(  # noqa: PLR0913  # what decides about a message
 def answer_calls(wire: Wire) -> Wire:
     """Return messages in which each call is followed by its result, in the order of the calls.
 
-    A result that is missing becomes a line that says so, and one that answers no call gets a call of its own, each
-    with a warning that names the id: hosted services answer 400 to both, and in a template without ids every later
-    result would move to the wrong call.
+    A missing result is replaced by a placeholder, and a result without a call gets an added call, each with a warning
+    that names the id. Hosted services answer 400 to both, and in a template without ids every later result would move
+    to the wrong call.
     """
     if not any(message["role"] == "tool" or "tool_calls" in message for message in wire):
         return wire
@@ -78,12 +78,12 @@ def answer_calls(wire: Wire) -> Wire:
 
 
 def restore_order(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
-    """Return a piece of a conversation in the order of the conversation.
+    """Return a piece of a conversation in chronological order.
 
-    Core's `trim_messages` counts pieces from the end, reversed but for a first system message, and whose reasoning is
-    sent depends on the order (https://github.com/langchain-ai/langchain/issues/29637). Results beside their calls tell
-    the direction. Without any, it matters only where an assistant's message stands at an end, and is taken as reversed:
-    that is right for trimming, and a question to come will drop the reasoning of a last answer.
+    Core's `trim_messages` counts pieces from the end, reversed except for a first system message, and the order decides
+    which reasoning is sent (https://github.com/langchain-ai/langchain/issues/29637). Calls and their results show the
+    order. Without them, it matters only if the first or last message is the assistant's. Then the piece is taken as
+    reversed: this is right for trimming, and the next question drops the reasoning of a last answer anyway.
     """
     start = 1 if messages and messages[0].type == "system" else 0
     piece = messages[start:]
@@ -111,17 +111,17 @@ def _is_in_order(piece: Sequence[BaseMessage]) -> bool:
 
 
 def check_messages(wire: Wire, dialect: Dialect, line: ModelLine | None = None, *, continues: bool = False) -> None:
-    """Raise before anything is sent when no template could render the conversation.
+    """Raise before anything is sent if no template could render the conversation.
 
     Args:
         wire: The messages as sent.
-        dialect: The server, which begins a new turn after an assistant's last message or continues that.
-        line: The checkpoint's line, None when nothing tells it.
-        continues: The model will think, and nobody asked it to continue the last message.
+        dialect: The server, which either continues a final assistant message or begins a new turn after it.
+        line: The checkpoint's line, None when unknown.
+        continues: Whether the model thinks and the user did not ask to continue the last message.
 
     Raises:
-        MessageError: There is no message, none of the user where the template needs one, or the server would continue
-            the assistant's last message although the model thinks.
+        MessageError: There are no messages, a user message is missing that the template needs, or the server would
+            continue a final assistant message although the model thinks.
     """
     if not wire:
         raise MessageError("messages are empty: add a HumanMessage")
@@ -139,7 +139,7 @@ def check_messages(wire: Wire, dialect: Dialect, line: ModelLine | None = None, 
 
 
 def _settle_step(step: Wire) -> Wire:
-    """Settle the messages from one of the assistant to the next."""
+    """Repair the messages from one assistant message up to the next."""
     calls = [(call["id"], call["function"]["name"]) for call in step[0].get("tool_calls", ())]
     results = [message for message in step if message["role"] == "tool"]
     if [message["tool_call_id"] for message in results] == [id_ for id_, _ in calls] and (

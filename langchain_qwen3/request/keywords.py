@@ -1,4 +1,4 @@
-"""What may be set and in which range, for calls and constructors: a misspelt setting is an error, never a lost one."""
+"""Valid settings and their ranges, for calls and constructors: a misspelt setting raises, it is never dropped."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ OWN_SETTINGS: Mapping[str, Any] = {
     "sampling": None,
     "model_line": None,
 }
-"""Our own settings and their defaults: they shape the request and never reach the wire under these names."""
+"""This package's own settings and their defaults: they shape the request and are never sent under these names."""
 
 
 class _Range(NamedTuple):
-    """The numbers that a setting may be."""
+    """The valid numbers of a setting."""
 
     low: float
     high: float | None = None
@@ -35,7 +35,7 @@ class _Range(NamedTuple):
     advice: str = ""
 
 
-# Wider where servers differ: the range that any of them takes.
+# Where servers differ, the widest range that any of them takes.
 _RANGES = {
     "temperature": _Range(0),
     "top_p": _Range(0, 1),
@@ -58,7 +58,7 @@ _SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstan
     "enable_thinking",
     "preserve_thinking",
 }
-# Keywords that reach a call beside the body's parameters.
+# Keywords that a call takes in addition to the body's parameters.
 _BESIDE = frozenset(
     {
         *OWN_SETTINGS,
@@ -81,7 +81,7 @@ _BESIDE = frozenset(
 
 @cache
 def openai_fields() -> frozenset[str]:
-    """Return the fields of OpenAI's own request."""
+    """Return the fields of OpenAI's chat completion request."""
     from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
     return frozenset(CompletionCreateParamsBase.__annotations__)
@@ -104,14 +104,14 @@ def _list_call_keywords() -> frozenset[str]:
 
 
 def check_call(kwargs: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    """Raise for a keyword that no call takes, and for a value that no server could take.
+    """Raise for an unknown keyword, and for a value that no server could take.
 
     Args:
         kwargs: The call's keywords.
         fields: The model's fields by name.
 
     Raises:
-        TypeError: A keyword is unknown; the text has the name that was probably meant, and the way out.
+        TypeError: A keyword is unknown; the text suggests a similar name, and `extra_body` as the alternative.
         ValueError: A value is of the wrong type or out of its range.
     """
     known = _list_call_keywords()
@@ -135,15 +135,15 @@ def _explain_unknown(name: str, known: Collection[str], fields: Mapping[str, Any
 
 
 def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the constructor's fields, and the parameters that only the body knows.
+    """Split the constructor's keywords into fields of the model and parameters of the body.
 
     Args:
         values: The constructor's keywords.
-        fields: Its fields by all their names.
+        fields: All names and aliases of its fields.
 
     Raises:
         TypeError: A keyword is neither.
-        ValueError: A keyword stands in `model_kwargs` as well.
+        ValueError: `model_kwargs` contains a field, or a keyword that is also passed directly.
     """
     extra = dict(values.get("model_kwargs") or {})
     parameters = _list_parameters() | {KWARGS}
@@ -179,7 +179,7 @@ def check_values(values: Mapping[str, Any]) -> None:
             continue
         if name in _RANGES:
             _check_number(name, value, _RANGES[name])
-        elif name in _SWITCHES and not isinstance(value, bool):  # llama.cpp answers 400, and "false" is true
+        elif name in _SWITCHES and not isinstance(value, bool):  # llama.cpp answers 400, and "false" is truthy
             raise ValueError(f"{name} must be True, False or None, not {value!r}")
         elif name in _WORDS and value not in _WORDS[name]:
             words = " or ".join(f'"{word}"' for word in _WORDS[name])

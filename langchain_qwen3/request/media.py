@@ -1,4 +1,4 @@
-"""Image, video, audio and file parts → wire parts. Nothing is fetched, and only `read_media` touches the disk."""
+"""Converts image, video, audio and file parts to wire parts. No network; only `read_media` reads the disk."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _KINDS = {
     "resource": "file",
     "resource_link": "file",
 }
-# Qwen's and DashScope's settings of a part, beside its data.
+# Qwen's and DashScope's settings of a part, stored beside its data.
 _SETTINGS = ("fps", "min_pixels", "max_pixels", "total_pixels")
 _AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}
 _SCHEMES = ("http://", "https://", "data:", "oss://", "s3://", "gs://")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-# Where the forms of a part keep things: LangChain v1 and v0, JavaScript, OpenAI, Anthropic, Bedrock, Gemini, MCP.
+# Keys of the different forms of a part: LangChain v1 and v0, JavaScript, OpenAI, Anthropic, Bedrock, Gemini, MCP.
 _URL_KEYS = ("url", "uri", "file_uri", "fileUri")
 _DATA_KEYS = ("base64", "data", "blob", "bytes", "file_data")
 _MIME_KEYS = ("mime_type", "media_type", "mimeType", "mediaType")
@@ -49,23 +49,23 @@ _NAME_KEYS = ("filename", "title", "name")
 
 
 class MediaError(ValueError):
-    """A part that cannot be sent as it is; the text says which, why, and what to change."""
+    """A part cannot be sent as it is; the text says which part, why, and what to change."""
 
 
 def read_media(path: str | Path) -> dict[str, Any]:
     """Read a local file into a standard block, for the content of a human or tool message.
 
-    This is the only way a file of this machine gets into a request: a block that names one (`path`) is refused, since
-    blocks may come from a tool or a user who is not to read it.
+    This is the only way to put a local file into a request: a block with a `path` is refused, because it may come
+    from a tool or a user without permission to read the file.
 
     Args:
-        path: An image, video, audio or text file; the suffix tells which.
+        path: An image, video, audio or text file; its suffix determines the type.
 
     Returns:
         A block with `type`, `base64` and `mime_type`; a file of another kind also has its `filename`.
 
     Raises:
-        MediaError: The suffix tells no kind.
+        MediaError: The suffix is unknown.
         OSError: The file cannot be read.
     """
     path = Path(path)
@@ -83,17 +83,17 @@ def read_media(path: str | Path) -> dict[str, Any]:
 def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | None = None) -> dict[str, Any]:
     """Return the wire form of a content part that is not text.
 
-    LangChain's standard blocks (v1, v0 and JavaScript's), OpenAI's parts, those of Anthropic, Bedrock, Gemini and MCP,
-    and Qwen's (`{"type": "video", "video": url or frames}`) are written in the form the server takes; parts of other
-    types are sent as they are.
+    LangChain's standard blocks (v1, v0 and JavaScript's), parts of OpenAI, Anthropic, Bedrock, Gemini and MCP, and
+    Qwen's parts (`{"type": "video", "video": url or frames}`) are converted to the server's form; parts of other types
+    are sent unchanged.
 
     Args:
         part: The part; it is not changed.
         dialect: The server.
-        line: The checkpoint's line, None when nothing tells it.
+        line: The checkpoint's line, None when unknown.
 
     Raises:
-        MediaError: Server or checkpoint takes no such part, or there is no data in it that could be sent.
+        MediaError: The server or checkpoint does not take such a part, or it contains no data that could be sent.
     """
     kind = find_kind(part)
     if kind is None:
@@ -124,7 +124,7 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
 
 
 def find_kind(part: Mapping[str, Any]) -> str | None:
-    """Return what a part is by its type, or by its one key where it has none (Bedrock, Gemini); None for no medium."""
+    """Return the kind of a part by its type, or by its only key if it has none (Bedrock, Gemini); None if not media."""
     if "type" in part:
         return _KINDS.get(str(part["type"]))
     for key, kind in (("image", "image"), ("video", "video"), ("audio", "audio"), ("document", "file")):
@@ -134,7 +134,7 @@ def find_kind(part: Mapping[str, Any]) -> str | None:
 
 
 def describe_part(part: Mapping[str, Any]) -> str:
-    """Say in a few words what a part is, with its name, address and type, for a model that cannot be shown it."""
+    """Describe a part briefly, with its name, URL and type, for a model that cannot take it."""
     kind = find_kind(part) or str(part.get("type") or "part")
     holders = [own for own in _iter_holders(part, kind) if isinstance(own, Mapping)]
     urls = [own for own in _iter_holders(part, kind) if isinstance(own, str)] + _find_strings(holders, _URL_KEYS)
@@ -145,14 +145,14 @@ def describe_part(part: Mapping[str, Any]) -> str:
 
 
 def lift_media_settings(wire: Iterable[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
-    """Move the settings of media parts to where the server reads them, and warn where it reads none.
+    """Move the settings of media parts to where the server reads them, and warn if it reads none.
 
     Args:
-        wire: The messages as they go out; parts are changed in place.
+        wire: The wire messages; parts are changed in place.
         dialect: The server.
 
     Returns:
-        Fields of the request for the settings of all parts.
+        Request fields with the settings of all parts.
     """
     if dialect.media_settings == "part":
         return {}
@@ -188,7 +188,7 @@ def _check_kind(kind: str, dialect: Dialect, line: ModelLine | None) -> None:
 
 
 def _find_option(part: Mapping[str, Any], name: str) -> Any:
-    """Return a setting of a part, which LangChain keeps in `extras` (v1) or `metadata` (v0)."""
+    """Return a setting of a part, which LangChain stores in `extras` (v1) or `metadata` (v0)."""
     for holder in (part, part.get("extras"), part.get("metadata")):
         if isinstance(holder, dict) and name in holder:
             return holder[name]
@@ -210,11 +210,11 @@ def _refuse_local(kind: str) -> NoReturn:
 
 
 def _iter_holders(part: Mapping[str, Any], kind: str) -> Iterable[Any]:
-    """Yield what may hold the data of a part, the nearest first: an inner object or a URL, then the part itself."""
+    """Yield the objects that may contain a part's data, innermost first: an inner object or URL, then the part."""
     for key in (f"{kind}_url", kind, "source", "input_audio", "resource", "inline_data", "inlineData"):
         if part.get(key):
             inner = part[key]
-            if isinstance(inner, Mapping) and isinstance(inner.get("source"), Mapping):  # Bedrock: format beside it
+            if isinstance(inner, Mapping) and isinstance(inner.get("source"), Mapping):  # Bedrock: `format` beside it
                 yield {**inner, **inner["source"]}
             yield inner
     for key in ("file_data", "fileData", "document"):
@@ -231,7 +231,7 @@ def _find_strings(holders: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> 
 
 
 def _read_url(part: Mapping[str, Any], kind: str) -> str:
-    """Return the URL, or the data as a data URI, of a part in any of the known forms."""
+    """Return the URL of a part of any known form, or its data as a data URI."""
     own = next(iter(_iter_holders(part, kind)))
     if not isinstance(own, (str, Mapping)):
         raise MediaError(
@@ -240,7 +240,7 @@ def _read_url(part: Mapping[str, Any], kind: str) -> str:
         )
     if isinstance(own, str):
         return _check_url(own, kind)
-    # Data first: the URI beside it may be a mere name. An empty file is one, an empty picture is none.
+    # Data first: a URI beside it may be only a name. An empty file is valid, an empty image is not.
     data = next((own[key] for key in _DATA_KEYS if own.get(key) or (kind == "file" and own.get(key) == "")), None)
     if data is None:
         url = next((own[key] for key in _URL_KEYS if own.get(key)), None)
@@ -261,7 +261,7 @@ def _read_url(part: Mapping[str, Any], kind: str) -> str:
 
 
 def _check_url(url: Any, kind: str) -> str:
-    """Return a URL that a server could read, its base64 without line breaks."""
+    """Return a URL that a server can read, its base64 data without line breaks."""
     if not isinstance(url, str):
         raise MediaError(f"the {kind} part's URL is a {type(url).__name__}: give a string")
     scheme, colon, rest = url.partition(":")
@@ -278,7 +278,7 @@ def _check_url(url: Any, kind: str) -> str:
 
 
 def _read_base64(data: Any, kind: str) -> str:
-    """Return base64 as a server takes it; bytes may be base64 already, or the file itself."""
+    """Return data as base64 without line breaks; bytes may already be base64, or the raw file."""
     if isinstance(data, (bytes, bytearray, memoryview)):
         raw = bytes(data)
         if raw.translate(None, _BASE64 + b"\r\n"):
@@ -295,11 +295,11 @@ def _read_base64(data: Any, kind: str) -> str:
     raise MediaError(f"the {kind} part's data is no base64: give base64.b64encode(bytes).decode()")
 
 
-# -- kinds of their own -----------------------------------------------------------------------------------------------
+# -- special kinds ----------------------------------------------------------------------------------------------------
 
 
 def _write_frames(frames: list[Any], dialect: Dialect, settings: dict[str, Any]) -> dict[str, Any]:
-    """Write a video that is a list of its frames."""
+    """Convert a video that is a list of frames."""
     urls = [frame if isinstance(frame, str) else _read_frame(frame) for frame in frames]
     urls = [_check_url(url, "video") for url in urls]
     if dialect.video_frames == "list":
@@ -344,7 +344,7 @@ def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
 
 
 def _read_audio_format(url: str) -> str:
-    """Return `wav`, `mp3` or the like, of a data URI by its type, of another URL by its suffix; "" for none."""
+    """Return `wav`, `mp3` or the like: by the type of a data URI, or the suffix of another URL; "" if unknown."""
     if url.startswith("data:"):
         name = url[5:].partition(";")[0].partition("/")[2]
         return _AUDIO_FORMATS.get(name, name)
@@ -352,7 +352,7 @@ def _read_audio_format(url: str) -> str:
 
 
 def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | None) -> dict[str, Any]:
-    """Write a file as what it holds: media or text; anything else goes to the few servers that take files."""
+    """Convert a file to a media or text part; other files go only to the few servers that take files."""
     holders = [own for own in _iter_holders(part, "file") if isinstance(own, Mapping)]
     names = _find_strings(holders, _NAME_KEYS)
     name = names[0] if names else ""
@@ -388,7 +388,7 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
 
 
 def _retype(url: str, mime: str) -> str:
-    """Put the type into a data URI whose own says nothing."""
+    """Set the MIME type of a data URI."""
     return f"data:{mime};{url.partition(';')[2]}" if url.startswith("data:") and ";" in url else url
 
 
@@ -400,5 +400,5 @@ def _decode_file(url: str, holders: list[Mapping[str, Any]], *, guess: bool) -> 
 
 
 def _write_text(text: str, name: str) -> dict[str, Any]:
-    """Write a document; a name tells the model which of several it is."""
+    """Convert a document to a text part; its name lets the model distinguish several documents."""
     return {"type": "text", "text": f"{name}:\n{text}" if name else text}

@@ -1,8 +1,8 @@
-"""LangChain messages → wire messages, each by itself, with earlier reasoning replayed. Pure.
+"""Converts LangChain messages to wire messages, one at a time, with earlier reasoning sent back. Pure.
 
-What a Qwen3 template would refuse or drop in silence is put right (`normalize_messages=True`), after the templates'
-own behaviour: 3.5 and newer raise on a late system message and on `developer`, Qwen3-VL drops the first, Qwen3 the
-second. What concerns several messages at once is in `history`.
+With `normalize_messages=True` it repairs what a Qwen3 template would refuse or silently drop: 3.5 and newer raise on a
+late system message and on `developer`, Qwen3-VL drops a late system message, Qwen3 drops `developer`. Repairs across
+several messages are in `history`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 ReasoningHistory = Literal["auto", "all", "none"]
 Replay = Literal["all", "last_turn", "none"]
 
-# By type name: isinstance of a pydantic model costs more than all the rest of a short message.
+# By type name: isinstance on a pydantic model takes longer than the rest of a short message.
 _ROLES = {
     "human": "user",
     "HumanMessageChunk": "user",
@@ -54,7 +54,7 @@ ASSISTANTS = ("ai", "AIMessageChunk")
 
 
 class MessageError(ValueError):
-    """Messages that no Qwen3 template can render; the text says which and what to change."""
+    """Messages cannot be rendered by any Qwen3 template; the text says which messages, and what to change."""
 
 
 def write_messages(
@@ -69,10 +69,10 @@ def write_messages(
 
     Args:
         messages: The conversation.
-        dialect: Says under which keys the server reads earlier reasoning.
-        replay: Whose reasoning goes back: every turn's, only what came since the last human message, or none.
-        normalize: Put right what a template would refuse or drop.
-        line: The checkpoint's line, which says what media it takes; None when nothing tells it.
+        dialect: The server, with the keys under which it reads earlier reasoning.
+        replay: Which reasoning is sent back: of all turns, only after the last human message, or none.
+        normalize: Repair what a template would refuse or drop.
+        line: The checkpoint's line, with the media it takes; None when unknown.
 
     Raises:
         MessageError: A message has no role on the wire.
@@ -87,7 +87,7 @@ def write_messages(
     for index, (message, role) in enumerate(zip(messages, roles, strict=True)):
         try:
             if message.type in ASSISTANTS:
-                # The last one may be a prefill, think tags and all.
+                # The last message may be a prefill that includes think tags.
                 split = normalize and index < len(roles) - 1
                 wire.append(_write_assistant(message, dialect, replay=index >= replay_from, split=split))
                 continue
@@ -105,7 +105,7 @@ def write_messages(
 
 
 def find_last_turn(messages: Sequence[BaseMessage], roles: Sequence[str] | None = None) -> int:
-    """Return where the last human turn begins, 0 where there is none."""
+    """Return the index of the last human message, 0 if there is none."""
     for index in range(len(messages) - 1, -1, -1):
         message = messages[index]
         role = roles[index] if roles else _ROLES.get(message.type) or _read_role(message)
@@ -115,7 +115,7 @@ def find_last_turn(messages: Sequence[BaseMessage], roles: Sequence[str] | None 
 
 
 def read_reasoning(message: AIMessage) -> str:
-    """Return the reasoning a message carries: from `additional_kwargs`, as clients keep it, or from content blocks."""
+    """Return the reasoning of a message: from `additional_kwargs`, where clients store it, or from content blocks."""
     for key in ("reasoning_content", "reasoning"):
         kept = message.additional_kwargs.get(key)
         if isinstance(kept, str) and kept:
@@ -128,7 +128,7 @@ def read_reasoning(message: AIMessage) -> str:
 
 
 def _write_other(message: BaseMessage, role: str, dialect: Dialect, line: ModelLine | None) -> list[dict[str, Any]]:
-    """Write a message that is not the assistant's; results inside a user's message become messages of their own."""
+    """Convert a message that is not the assistant's; results inside a user message become separate messages."""
     content = message.content
     if isinstance(content, str):
         entry: dict[str, Any] = {"role": role, "content": content}
@@ -137,7 +137,7 @@ def _write_other(message: BaseMessage, role: str, dialect: Dialect, line: ModelL
     else:
         entry = {"role": role, "content": write_parts(content, dialect, line, role=role)}
     if role == "tool":
-        # OpenAI's functions of 2023 had a name in place of an id.
+        # OpenAI's function calls of 2023 had a name instead of an id.
         entry["tool_call_id"] = getattr(message, "tool_call_id", None) or _name_legacy_call(message.name)
     elif (name := message.name or message.additional_kwargs.get("name")) is not None:
         entry["name"] = name
@@ -170,13 +170,13 @@ def _is_result(part: dict[str, Any]) -> bool:
 
 def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: bool) -> dict[str, Any]:
     content, kept = message.content, message.additional_kwargs
-    # "" where OpenAI has null: Qwen3-VL's template fails on null, Ollama refuses it.
+    # "" instead of OpenAI's null: Qwen3-VL's template fails on null, Ollama refuses it.
     text = content if isinstance(content, str) else _read_answer(content)
     if not text and isinstance(refusal := kept.get("refusal"), str):
         text = refusal
     inline = ""
     if split and text.startswith("<think>") and "</think>" in text:
-        # Another client left it there; 2507, VL and 3.8 templates would show it to the model as its answer.
+        # Another client left the thinking in the text; 2507, VL and 3.8 templates would render it as the answer.
         inline, _, text = text[len("<think>") :].partition("</think>")
         text = text.lstrip("\n")
     wire: dict[str, Any] = {"role": "assistant", "content": text}
@@ -212,11 +212,11 @@ def _read_answer(content: Sequence[Any]) -> str:
 
 
 def _read_calls(message: Any) -> list[WireCall]:
-    """Return all calls of a message in the order in which the model made them, as far as that is known.
+    """Return all calls of a message in the order the model made them, as far as it is known.
 
-    A call that was no valid JSON keeps its place, or its ToolMessage would answer nothing and every later result the
-    wrong call: Qwen's templates carry no ids. llama.cpp answers 500 to arguments that are not JSON (measured), vLLM
-    makes them {} (source).
+    A call with invalid JSON keeps its place. Otherwise its ToolMessage would answer no call, and every later result
+    the wrong call, because Qwen's templates write no ids. llama.cpp answers 500 to arguments that are not JSON
+    (measured), vLLM replaces them with {} (source).
     """
     if not (message.tool_calls or message.invalid_tool_calls or message.additional_kwargs) and isinstance(
         message.content, str
@@ -257,7 +257,7 @@ def _read_role(message: BaseMessage) -> str:
 
 
 def _merge_system(wire: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put all system messages to the front as one, in their order."""
+    """Merge all system messages, in order, into one at the front."""
     systems = [message for message in wire if message["role"] == "system"]
     contents = [message["content"] for message in systems]
     if all(isinstance(content, str) for content in contents):

@@ -1,4 +1,4 @@
-"""The form of the answer: tools, tool choice, response format and constraint, settled against thinking. Pure."""
+"""The form of the answer: tools, tool choice, response format and constraint, made compatible with thinking. Pure."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ OUTPUT_PARAMS = CONSTRAINT_FIELDS | {
     "tool_choice",
     "tools",
 }
-"""Parameters that `plan_output` decides about; nobody else writes them."""
+"""Parameters that only `plan_output` writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputPlan:
-    """What is sent for the form of the answer, and what it means for the rest of the call.
+    """Parameters for the form of the answer, and their consequences for the rest of the call.
 
     Attributes:
-        payload: The parameters to send in the place of `OUTPUT_PARAMS`.
-        thinking: The thinking settings; off where the server refuses one beside the other.
+        payload: The parameters to send instead of `OUTPUT_PARAMS`.
+        thinking: The thinking settings; off if the server refuses thinking together with the requested form.
         demanded: The tool choice that the reply must honour.
-        forced_calls: The content is the JSON array of a forced choice.
-        rescue: Calls left in the text may be taken out of it.
+        forced_calls: Whether the content is the JSON array of a forced choice.
+        rescue: Whether tool calls left in the text may be extracted from it.
     """
 
     payload: Mapping[str, Any]
@@ -47,13 +47,13 @@ class OutputPlan:
 
 
 def plan_output(params: Mapping[str, Any], thinking: Thinking, dialect: Dialect, line: ModelLine | None) -> OutputPlan:
-    """Return what to send so that the answer has the form that was bound.
+    """Return the parameters that give the answer the bound form.
 
     Args:
         params: The call's parameters.
-        thinking: What can be had of the thinking settings.
-        dialect: What the server can do.
-        line: The checkpoint's line, None when its name says nothing.
+        thinking: The resolved thinking settings.
+        dialect: The server.
+        line: The checkpoint's line, None when unknown.
 
     Raises:
         ValueError: The tool choice or the constraint cannot be sent to this server.
@@ -69,7 +69,7 @@ def plan_output(params: Mapping[str, Any], thinking: Thinking, dialect: Dialect,
         warn_once(plan.notice)
     payload = {name: value for name, value in output.items() if name in list_constraint_fields(dialect)} | plan.payload
     if plan.forced_calls:
-        payload.pop("parallel_tool_calls", None)  # the schema says it
+        payload.pop("parallel_tool_calls", None)  # the schema sets the number of calls
     if dialect.format_silences_tools and _is_json(wanted) and plan.rescue and plan.demanded is None:
         warn_once(
             f"{dialect.title} holds every reply to the JSON response_format, so the tools beside it are never called: "
@@ -78,7 +78,7 @@ def plan_output(params: Mapping[str, Any], thinking: Thinking, dialect: Dialect,
     return OutputPlan(
         payload=payload,
         thinking=without_thinking(thinking) if plan.thinking_off else thinking,
-        # The parser of a structured output reports a call that is missing.
+        # For a structured output, its parser reports a missing call.
         demanded=None if "structured_output" in params else plan.demanded,
         forced_calls=plan.forced_calls,
         rescue=plan.rescue,
@@ -86,7 +86,7 @@ def plan_output(params: Mapping[str, Any], thinking: Thinking, dialect: Dialect,
 
 
 def _resolve_output(params: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """Return what was bound as OpenAI parameters or the server's own constraint."""
+    """Return the bound form of the answer as OpenAI parameters or the server's own constraint."""
     output = {name: params[name] for name in params if name in OUTPUT_PARAMS}
     if output.get("tools"):
         output["tools"] = select_tools(output["tools"], dialect)
@@ -95,7 +95,7 @@ def _resolve_output(params: Mapping[str, Any], dialect: Dialect) -> dict[str, An
         best = "function_calling" if tools and dialect.format_silences_tools else dialect.structured_method
         output |= write_structured(spec, best, tools)
         if "parallel_tool_calls" in dialect.unsupported and "parallel_tool_calls" not in params:
-            output.pop("parallel_tool_calls", None)  # nobody set it, so nobody is warned about it
+            output.pop("parallel_tool_calls", None)  # the user did not set it, so no warning
     if constraint := output.pop("constraint", None):
         output.pop("response_format", None)
         output |= write_constraint(constraint, dialect)

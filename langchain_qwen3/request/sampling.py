@@ -1,4 +1,4 @@
-"""What the model cards recommend for sampling, applied on request. Pure."""
+"""The model cards' recommended sampling, applied on request. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def recommend_sampling(settled: Container[str], thinking: Thinking, line: ModelLine | None) -> dict[str, Any]:
-    """Return what the card of the model's line recommends for thinking or for not thinking.
+    """Return the sampling that the model's card recommends with or without thinking.
 
     Args:
-        settled: Parameters that model or call set; they stay as they are.
-        thinking: Says which set of the card counts.
-        line: The checkpoint's line, None when its name says nothing.
+        settled: Parameters that the model or the call sets; they are not overridden.
+        thinking: The resolved thinking settings, which select the card's values.
+        line: The checkpoint's line, None when unknown.
     """
     if line is None:
         warn_once('sampling="recommended" has no effect: the model\'s name tells no line of Qwen3 models')
@@ -34,7 +34,7 @@ def recommend_sampling(settled: Container[str], thinking: Thinking, line: ModelL
 
 
 def warn_if_greedy(payload: Mapping[str, Any], thinking: Thinking, line: ModelLine | None) -> None:
-    """Warn once about greedy decoding while thinking, which the model cards forbid: it ends in repetition."""
+    """Warn once about greedy decoding while thinking, which the model cards forbid: it causes endless repetition."""
     greedy = payload.get("temperature") == 0 or payload.get("top_k") == 1
     if greedy and line is not None and line.sampling_thinking and is_thinking_on(thinking, line):
         warn_once(

@@ -1,4 +1,4 @@
-"""The schema of a structured answer, and how a server is asked for one. Pure."""
+"""The schema of a structured answer, and the parameters that request one. Pure."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from typing_extensions import is_typeddict
 from langchain_qwen3.call import Method
 
 _BAD_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-# Where OpenAI's functions, its response formats and Anthropic's tools keep the schema.
+# Keys of the schema in OpenAI's functions, OpenAI's response formats and Anthropic's tools.
 _SCHEMA_KEYS = ("parameters", "schema", "input_schema")
-# One of these makes a mapping a JSON schema.
+# A mapping with one of these keys is a JSON schema.
 _KEYWORDS = frozenset({"$defs", "$ref", "allOf", "anyOf", "const", "enum", "items", "oneOf", "properties", "type"})
 
 
 class StructuredOutput(TypedDict, total=False):
-    """What `structured_output` binds: plain data, so that caches and traces can hold it."""
+    """Value of the bound `structured_output`: plain data, so that caches and traces can store it."""
 
     name: str
     description: str
@@ -35,14 +35,14 @@ class StructuredOutput(TypedDict, total=False):
 
 
 def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
-    """Return name, description and JSON schema of what the user gave.
+    """Return name, description and JSON schema of the user's schema.
 
     Args:
         schema: See `build_structured_runnable`.
-        strict: Close every object and make its properties required, as OpenAI's strict mode wants it.
+        strict: Close every object and make its properties required, as OpenAI's strict mode demands.
 
     Raises:
-        ValueError: The schema is of no known form, or itself says another `strict`.
+        ValueError: The schema has an unknown form, or sets a different `strict`.
     """
     if schema is None:
         function: Mapping[str, Any] = {"name": "output", "parameters": {"type": "object"}}
@@ -70,7 +70,7 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
 
 
 def makes_instances(schema: Any) -> bool:
-    """Tell whether answers are instances of the schema: a pydantic class or a dataclass."""
+    """Return whether answers are instances of the schema: a pydantic class or a dataclass."""
     return isinstance(schema, type) and (issubclass(schema, (BaseModel, BaseModelV1)) or is_dataclass(schema))
 
 
@@ -79,7 +79,7 @@ def _is_tool(schema: Any) -> bool:
 
 
 def _read_class(schema: Any, strict: bool | None) -> Mapping[str, Any]:
-    """Return an OpenAI function of a class; core would inline every reference and so lose recursive ones."""
+    """Return an OpenAI function for a class; core would inline every reference and lose recursive ones."""
     if issubclass(schema, BaseModelV1):
         return convert_to_openai_function(schema, strict=strict)
     if not issubclass(schema, BaseModel):
@@ -88,13 +88,13 @@ def _read_class(schema: Any, strict: bool | None) -> Mapping[str, Any]:
         parameters = dict(openai.pydantic_function_tool(schema)["function"].get("parameters", {}))
     else:
         parameters = schema.model_json_schema()
-    if reference := parameters.get("$ref"):  # a recursive class: servers want an object at the root
+    if reference := parameters.get("$ref"):  # a recursive class: servers require an object at the root
         parameters = {"$defs": parameters["$defs"], **parameters["$defs"][reference.rpartition("/")[2]]}
     return {"name": schema.__name__, "parameters": parameters, "description": parameters.get("description")}
 
 
 def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]:
-    """Return an OpenAI function of a JSON schema, of one of OpenAI's forms, or of Anthropic's tool."""
+    """Return an OpenAI function for a JSON schema, one of OpenAI's forms, or an Anthropic tool."""
     inner = schema.get(str(schema.get("type")))
     if isinstance(inner, Mapping):  # a response_format or a tool
         schema = dict(inner)
@@ -117,12 +117,12 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
 
 
 def write_structured(spec: StructuredOutput, method: Method, tools: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """Return the OpenAI parameters that ask for a structured output.
+    """Return the OpenAI parameters that request a structured output.
 
     Args:
-        spec: What was bound; its own method wins.
+        spec: The bound structured output; its own method takes precedence.
         method: The server's best method.
-        tools: The wire tools bound beside it.
+        tools: The wire tools that are also bound.
     """
     method = spec.get("method", method)
     if method == "json_mode":
@@ -139,6 +139,6 @@ def write_structured(spec: StructuredOutput, method: Method, tools: Sequence[Map
 
 
 def build_function(spec: StructuredOutput) -> dict[str, Any]:
-    """Return the OpenAI function that stands for a structured output."""
+    """Return the OpenAI function that represents a structured output."""
     function = {key: value for key, value in spec.items() if key in ("name", "description", "strict")}
     return {**function, "parameters": spec["schema"]}

@@ -1,7 +1,7 @@
-"""The settings of a call: read from model and call, one value for each. Pure.
+"""Resolves the settings of a call from the model and the call, one value for each. Pure.
 
-A setting may stand in four places, and the nearest to the call wins: the call's keyword, the call's `extra_body`, the
-model's field, the model's `extra_body`.
+A setting may be set in four places. In order of precedence: the call's keyword, the call's `extra_body`, the model's
+field, the model's `extra_body`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.request.messages import ReasoningHistory
     from langchain_qwen3.servers.dialects import Path
 
-# None is a value of these: the server's default, no limit.
+# For these, None is a value: the server's default, or no limit.
 _NULLABLE = frozenset({"enable_thinking", "thinking_budget", "preserve_thinking", "reasoning_effort"})
 _THINKING_NAMES = {
     "enable_thinking": "enabled",
@@ -31,31 +31,31 @@ _THINKING_NAMES = {
 }
 _OPTION_NAMES = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 _ABSENT: Any = object()
-# Objects that hold several settings: what is left of them is merged key by key, wherever they stand.
+# Objects with several settings: after known settings are taken out, the rest is merged key by key from all places.
 _MERGED = (KWARGS, "reasoning")
-# Written by us, also where they come from an `extra_body`.
+# Written by this package, even if they come from an `extra_body`.
 _WRITTEN = frozenset({"model", "stream_options"})
-# `stream` is decided by the method that is called; the others are for LangChain's own machinery.
+# `stream` depends on the called method; the others are internal to LangChain.
 _NOT_SENT = frozenset({"extra_body", "include_headers", "ls_structured_output_format", "options", "stream"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What model and call want, before anybody looked at the server.
+    """Settings of model and call, not yet adapted to the server.
 
     Attributes:
         model: The served model name.
         thinking: The thinking settings.
-        reasoning_history: Which earlier reasoning goes back.
-        normalize_messages: Put right what a template would refuse.
-        rescue_tool_calls: Read calls that were left in the text.
-        repair_tool_calls: Mend the known damage of tool parsers.
+        reasoning_history: Which earlier reasoning is sent back.
+        normalize_messages: Repair what a template would refuse.
+        rescue_tool_calls: Parse tool calls that were left in the text.
+        repair_tool_calls: Repair known damage done by tool parsers.
         sampling: `recommended` for the model card's values.
-        model_line: What the model is said to be.
+        model_line: The model's line according to the user.
         include_headers: Put the response headers into the metadata.
-        options: Headers, query and timeout, by the SDK's names.
-        params: Every other parameter, by OpenAI's name or the server's own; none of them is None.
-        extra_body: What is left of both `extra_body`; it is sent as it is.
+        options: Headers, query and timeout, under the SDK's names.
+        params: Every other parameter, under OpenAI's name or the server's own; none of them is None.
+        extra_body: The rest of both `extra_body`; it is sent unchanged.
     """
 
     model: str
@@ -73,16 +73,16 @@ class Settings:
 
 
 def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], dialect: Dialect) -> Settings:
-    """Return one value for every setting, the nearest to the call.
+    """Return one value for every setting, by the order of precedence.
 
     Args:
-        kwargs: The call's keywords, `extra_body` and a tutorial's `options={"extra_body": …}` among them.
-        fields: The model's parameters by the same names, its `extra_body` and `include_headers` among them. Settings
-            of our own only as far as somebody set them.
-        dialect: Its own spelling of a setting, such as `thinking_token_budget`, is understood as that setting.
+        kwargs: The call's keywords, including `extra_body` and `options={"extra_body": …}`, which tutorials use.
+        fields: The model's parameters under the same names, including `extra_body` and `include_headers`. This
+            package's own settings are included only if the user set them.
+        dialect: The server; its own spelling of a setting, such as `thinking_token_budget`, is recognised.
 
     Raises:
-        ValueError: A setting of ours is of the wrong type or out of its range; the text names it.
+        ValueError: A setting of this package has the wrong type or is out of its range; the text names it.
     """
     if options := kwargs.get("options"):
         kwargs = {**options, **kwargs}
@@ -106,7 +106,7 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
                 body.pop(name, None)
                 params[name] = value
     check_values(own)
-    # SGLang answers 400 to explicit nulls; in `extra_body` they are the user's own.
+    # SGLang answers 400 to explicit nulls; nulls in `extra_body` are the user's decision.
     params = {name: value for name, value in params.items() if not _is_missing(value)}
     thinking = Thinking(**{ours: own.pop(name, None) for name, ours in _THINKING_NAMES.items()})
     return Settings(
@@ -125,13 +125,13 @@ def _is_missing(value: Any) -> bool:
 
 
 def _read_layer(layer: Mapping[str, Any], dialect: Dialect, *, is_body: bool) -> dict[str, Any]:
-    """Return a place's settings under our names, whichever way they are spelled there."""
+    """Return the settings of one place, every spelling converted to our names."""
     settings = {name: value for name, value in layer.items() if name not in _NOT_SENT}
     for path, name in _iter_spellings(dialect):
         value = _take_path(settings, path)
         if value is not _ABSENT:
             settings.setdefault(name, value)
-    # Two names of one setting; in a body the longer one is the server's own, and may mean something else.
+    # Two names of one setting; in `extra_body`, `max_completion_tokens` is the server's own field and may differ.
     if not is_body and "max_completion_tokens" in settings:
         total = settings.pop("max_completion_tokens")
         if _is_missing(settings.get("max_tokens")):
@@ -140,10 +140,10 @@ def _read_layer(layer: Mapping[str, Any], dialect: Dialect, *, is_body: bool) ->
 
 
 def _iter_spellings(dialect: Dialect) -> Iterator[tuple[Path, str]]:
-    """Yield where tutorials and the server itself put a setting."""
+    """Yield the paths under which tutorials and the server put a setting, with our name for it."""
     yield (KWARGS, "enable_thinking"), "enable_thinking"
     yield (KWARGS, "preserve_thinking"), "preserve_thinking"
-    # OpenRouter's object, and that of OpenAI's other API.
+    # The `reasoning` object of OpenRouter and of OpenAI's Responses API.
     yield ("reasoning", "enabled"), "enable_thinking"
     yield ("reasoning", "effort"), "reasoning_effort"
     yield ("reasoning", "max_tokens"), "thinking_budget"
@@ -159,7 +159,7 @@ def _iter_spellings(dialect: Dialect) -> Iterator[tuple[Path, str]]:
 
 
 def _take_path(layer: dict[str, Any], path: Path) -> Any:
-    """Take a value out of a layer; an object on the way is copied, and goes when nothing is left of it."""
+    """Remove a value from a layer and return it; an inner object is copied, and removed if it becomes empty."""
     key, *rest = path
     if key not in layer:
         return _ABSENT
@@ -176,7 +176,7 @@ def _take_path(layer: dict[str, Any], path: Path) -> Any:
 
 
 def merge_body(base: dict[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge `added` into `base`, mappings key by key, and return it; what is added wins."""
+    """Merge `added` into `base`, mappings key by key, and return it; values of `added` take precedence."""
     for key, value in added.items():
         inner = base.get(key)
         if isinstance(inner, dict) and isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The thinking switch: settings → one resolved value → the server's own fields. Pure."""
+"""Resolves the thinking settings for a server and checkpoint, and writes them into the server's own fields. Pure."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect, Path
 
-# Qwen3.8's template raises on every other word; DashScope maps them the same way.
+# Qwen3.8's template raises on any word except low, medium and xhigh; DashScope uses the same mapping.
 _EFFORT_WORDS = {"max": "xhigh", "high": "xhigh", "ultra": "xhigh", "minimal": "low"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thinking:
-    """The settings of a call, and after `resolve_thinking` what can be had.
+    """The thinking settings of a call; after `resolve_thinking`, only those that server and checkpoint support.
 
     Attributes:
         enabled: On, off, or None for the server's default.
-        budget: Tokens of thinking, None for no limit.
+        budget: Maximum tokens of thinking, None for no limit.
         effort: Effort word, None for the server's default; `none` switches thinking off.
         preserve: `preserve_thinking` of 3.6 and newer templates, None for the template's default.
-        return_reasoning: Whether the caller wants to see the reasoning.
+        return_reasoning: Whether the reasoning is returned to the user.
     """
 
     enabled: bool | None = None
@@ -38,16 +38,16 @@ class Thinking:
 
 
 def resolve_thinking(wanted: Thinking, dialect: Dialect, line: ModelLine | None, model: str) -> Thinking:
-    """Return what can be asked of this server and checkpoint; warn once about what cannot.
+    """Return the settings that this server and checkpoint support; warn once about the others.
 
     Args:
         wanted: The settings of model and call.
         dialect: The server.
-        line: The checkpoint's line, None when its name says nothing.
-        model: Its name, for the warnings.
+        line: The checkpoint's line, None when unknown.
+        model: The model's name, for the warnings.
 
     Raises:
-        ValueError: A setting is out of the range that the server takes, or two exclude each other; the text names them.
+        ValueError: A setting is outside the server's range, or two settings exclude each other; the text names them.
     """
     if wanted.enabled is None and wanted.budget is None and wanted.effort is None and wanted.preserve is None:
         return wanted
@@ -62,19 +62,19 @@ def resolve_thinking(wanted: Thinking, dialect: Dialect, line: ModelLine | None,
 
 
 def without_thinking(thinking: Thinking) -> Thinking:
-    """Return the settings with thinking off, and nothing left that only shapes thinking."""
+    """Return the settings with thinking off, and without settings that only affect thinking."""
     return replace(thinking, enabled=False, budget=None, effort=None)
 
 
 def is_thinking_off(thinking: Thinking, line: ModelLine | None) -> bool:
-    """Return whether no reasoning is to be expected: switched off, or off by default and not switched on."""
+    """Return whether no reasoning is expected: thinking is switched off, or off by default and not switched on."""
     if thinking.enabled is not None:
         return not thinking.enabled
     return line is not None and not line.thinking_default
 
 
 def is_thinking_on(thinking: Thinking, line: ModelLine | None) -> bool:
-    """Return whether reasoning is to be expected for certain."""
+    """Return whether reasoning is expected: thinking is switched on, or on by default; False if unknown."""
     if thinking.enabled is not None:
         return thinking.enabled
     return line is not None and line.thinking_default
@@ -83,14 +83,15 @@ def is_thinking_on(thinking: Thinking, line: ModelLine | None) -> bool:
 def write_thinking(
     payload: MutableMapping[str, Any], thinking: Thinking, dialect: Dialect, line: ModelLine | None
 ) -> None:
-    """Put resolved settings into the payload, in the server's own fields."""
+    """Write resolved settings into the payload, in the server's own fields."""
     if thinking.enabled is not None:
         never_thinks = line is not None and line.thinking == "never"
         for path in dialect.thinking:
-            # A template ignores the switch, and vLLM's parser wants it (measured); a hosted API may answer 400.
+            # For a model that never thinks: its template ignores the switch, but vLLM's parser needs it (measured);
+            # a hosted API may answer 400.
             if path[0] == KWARGS or not never_thinks:
                 set_path(payload, path, thinking.enabled)
-        # An effort is a switch of its own, and some hosts refuse both.
+        # An effort also switches thinking on, and some hosts refuse both together.
         if dialect.thinking_word and not never_thinks and not (thinking.effort and dialect.effort):
             path, on, off = dialect.thinking_word
             set_path(payload, path, on if thinking.enabled else off)
@@ -100,14 +101,14 @@ def write_thinking(
     for path_or_none, value in (
         (dialect.budget, thinking.budget),
         (dialect.effort, effort),
-        (dialect.preserve, thinking.preserve),  # with thinking off, too: it shapes the history
+        (dialect.preserve, thinking.preserve),  # also with thinking off: it affects the history
     ):
         if path_or_none is not None and value is not None:
             set_path(payload, path_or_none, value)
 
 
 def set_path(payload: MutableMapping[str, Any], path: Path, value: Any) -> None:
-    """Set a value below nested keys, making the mappings on the way."""
+    """Set a value at a path of nested keys, and create missing mappings."""
     for key in path[:-1]:
         inner = payload.get(key)
         payload[key] = payload = dict(inner) if isinstance(inner, dict) else {}
@@ -115,7 +116,7 @@ def set_path(payload: MutableMapping[str, Any], path: Path, value: Any) -> None:
 
 
 def _resolve_server(wanted: Thinking, dialect: Dialect) -> Thinking:
-    """Drop what the server has no field for, and hold the budget against its range."""
+    """Drop settings for which the server has no field, and check the budget against its range."""
     enabled, budget, effort, preserve = wanted.enabled, wanted.budget, wanted.effort, wanted.preserve
     if effort == "none":
         enabled, effort = (False if enabled is None else enabled), None
@@ -144,7 +145,7 @@ def _resolve_server(wanted: Thinking, dialect: Dialect) -> Thinking:
 
 
 def _resolve_line(wanted: Thinking, dialect: Dialect, line: ModelLine, model: str) -> Thinking:
-    """Drop what the checkpoint cannot do, and translate the effort into a word its template knows."""
+    """Drop settings that the checkpoint does not support, and convert the effort to a word its template knows."""
     who = f"{model} ({line.name})"
     if line.thinking == "never":
         if wanted.enabled or wanted.budget or wanted.effort or wanted.preserve:
@@ -169,7 +170,7 @@ def _resolve_line(wanted: Thinking, dialect: Dialect, line: ModelLine, model: st
 
 
 def _resolve_effort(effort: str, dialect: Dialect, line: ModelLine, who: str) -> str | None:
-    """Return the word that the template knows, None where any word only switches thinking on."""
+    """Return the word that the template knows, None if any word only switches thinking on."""
     if line.efforts:
         word = _EFFORT_WORDS.get(effort, effort)
         if word not in line.efforts:

@@ -1,9 +1,9 @@
-"""A demanded tool choice: what to send so that the server honours it.
+"""A forced tool choice: the fields to send so that the server honours it.
 
-`plan_tool_choice` turns the parameters into payload fields and into what the reply must satisfy.
-llama.cpp ignores a named choice, and under `required` the model may talk until its tokens run out. It can be forced
-all the same, thinking included: the tools with `tool_choice: "none"`, so that the prompt shows them and no tool
-grammar is made, beside a JSON schema for an array of calls. `reply.tool_calls.forced` reads that array.
+`plan_tool_choice` converts the parameters to payload fields and a condition that the reply must satisfy.
+llama.cpp ignores a named choice, and with `required` the model may write text until its tokens run out. A call can
+still be forced, even with thinking: send the tools with `tool_choice: "none"`, so that they are in the prompt but no
+tool grammar is built, and a JSON schema for an array of calls. `reply.tool_calls.forced` parses that array.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _EMPTY_OBJECT = {"type": "object", "properties": {}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolPlan:
-    """What to send, and how to read the reply.
+    """The fields to send, and how to read the reply.
 
     Attributes:
-        payload: `tools`, `tool_choice`, `parallel_tool_calls` and `response_format`, as far as they are sent.
+        payload: `tools`, `tool_choice`, `parallel_tool_calls` and `response_format`, those that are sent.
         demanded: The choice the reply must honour, see `check_forced_call`.
-        forced_calls: The content is an array of calls, for `ForcedCallStream`.
-        rescue: Calls left in the text may be taken out of it.
-        thinking_off: Thinking must be off for this call.
-        notice: What to warn about.
+        forced_calls: Whether the content is an array of calls, for `ForcedCallStream`.
+        rescue: Whether tool calls left in the text may be extracted from it.
+        thinking_off: Whether thinking must be off for this call.
+        notice: Text of a warning, or None.
     """
 
     payload: dict[str, Any] = field(default_factory=dict)
@@ -48,14 +48,14 @@ class ToolPlan:
 
 
 def is_builtin_tool(tool: Any) -> TypeGuard[Mapping[str, Any]]:
-    """Whether a tool is none of the caller's functions but a server's own, such as `{"type": "web_search"}`."""
+    """Return whether a tool is a server's own, such as `{"type": "web_search"}`, not a function of the user."""
     if not isinstance(tool, Mapping) or tool.keys() & {"function", "parameters", "input_schema", "properties"}:
         return False
     return isinstance(kind := tool.get("type"), str) and kind not in ("function", "object")
 
 
 def select_tools(tools: Sequence[Mapping[str, Any]], dialect: Dialect) -> list[Mapping[str, Any]]:
-    """Return the tools that a server can have; of those it cannot, one warning each."""
+    """Return the tools that a server takes, with one warning for each other tool."""
     selected = []
     for tool in tools:
         if dialect.builtin_tools or not is_builtin_tool(tool):
@@ -80,7 +80,7 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
         The choice, None if there is none.
 
     Raises:
-        ValueError: It names no bound tool, or is of no known form.
+        ValueError: The choice names a tool that is not bound, or has an unknown form.
     """
     if choice is None or choice is False:
         return None
@@ -108,23 +108,23 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
 def plan_tool_choice(
     params: Mapping[str, Any], policy: ChoicePolicy, *, thinking: bool = False, thinking_only: bool = False
 ) -> ToolPlan:
-    """Return what to send for `tools`, `tool_choice` and `parallel_tool_calls`.
+    """Return the fields to send for `tools`, `tool_choice` and `parallel_tool_calls`.
 
     Args:
         params: The call's OpenAI parameters.
-        policy: What becomes of a forced choice on the server.
+        policy: How the server treats a forced choice.
         thinking: Whether the model may think in this call.
         thinking_only: Whether thinking cannot be switched off.
 
     Raises:
-        ValueError: `tool_choice` is malformed, names no bound tool, or demands a call without tools.
+        ValueError: `tool_choice` is malformed, names a tool that is not bound, or demands a call without tools.
     """
     tools: Sequence[Mapping[str, Any]] = params.get("tools") or ()
     names = [tool["function"]["name"] for tool in tools if "function" in tool]
     choice = read_tool_choice(params.get("tool_choice"), names)
     if not tools and choice and choice.forced:
         raise ValueError(f"tool_choice={choice.mode!r} demands a call, but no tools are bound")
-    # vLLM answers 400 to a choice without tools; a server that ignores the choice calls what it is shown.
+    # vLLM answers 400 to a choice without tools; a server that ignores the choice would call any tool it receives.
     if not tools or (policy == "ignored" and choice and choice.mode == "none"):
         return ToolPlan()
     payload: dict[str, Any] = {"tools": list(tools)}
@@ -147,12 +147,12 @@ def plan_tool_choice(
 
 
 def _write_forced(payload: dict[str, Any], choice: ToolChoice, policy: ChoicePolicy) -> None:
-    """Spell a forced choice as nearly as the server takes it."""
+    """Write a forced choice in the closest form that the server takes."""
     tools = payload["tools"]
     if policy == "by_strict":
         payload["tools"] = [_write_strict(tool) for tool in tools]
     if choice.name and policy in ("by_format", "named_ignored", "ignored", "refused"):
-        # With no other tool in sight, any call is the right one.
+        # If no other tool is sent, any call is the right one.
         payload["tools"] = [tool for tool in tools if tool.get("function", {}).get("name") == choice.name]
         payload["tool_choice"] = "required"
     if policy == "refused":
@@ -162,7 +162,7 @@ def _write_forced(payload: dict[str, Any], choice: ToolChoice, policy: ChoicePol
 def _plan_without_thinking(
     payload: dict[str, Any], choice: ToolChoice, names: list[str], thinking: bool, thinking_only: bool
 ) -> ToolPlan:
-    """DashScope: no forced choice while thinking; without it a named one is safe, `required` not always."""
+    """Plan for DashScope: no forced choice while thinking; otherwise a named one is safe, `required` not always."""
     if len(names) == 1:
         payload["tool_choice"] = ToolChoice("named", names[0]).wire
     if not thinking:
@@ -178,11 +178,11 @@ def _plan_without_thinking(
 def build_forced_format(
     tools: Sequence[Mapping[str, Any]], name: str | None = None, *, parallel: bool = True
 ) -> dict[str, Any]:
-    """Return the `response_format` for an array of calls and nothing else.
+    """Return the `response_format` that allows only an array of calls.
 
     Args:
         tools: The bound wire tools.
-        name: The only tool to call; then exactly once.
+        name: The only tool to call, exactly once.
         parallel: Whether more than one call may be made.
     """
     functions = [tool["function"] for tool in tools if "function" in tool]
@@ -195,7 +195,7 @@ def build_forced_format(
 
 
 def _build_call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
-    # References are relative to the root, which is another one here.
+    # References are relative to the schema's root, which changes when it is nested.
     parameters = dereference_refs(dict(function.get("parameters") or _EMPTY_OBJECT))
     parameters.pop("$defs", None)
     return {
@@ -207,14 +207,14 @@ def _build_call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write_strict(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Ask for arguments of the tool's schema, unless the tool says otherwise or has no arguments."""
+    """Set `strict`, so that arguments follow the tool's schema, unless the tool sets it or has no arguments."""
     if "function" not in tool:
         return tool
     return without_empty_strict({**tool, "function": {"strict": True, **tool["function"]}})
 
 
 def without_empty_strict(tool: dict[str, Any]) -> dict[str, Any]:
-    """Return a tool without `strict` where there are no arguments: nothing is to be held to anything."""
+    """Return a tool without `strict` if it has no arguments, because there is nothing to constrain."""
     function = tool.get("function")
     if not isinstance(function, Mapping) or "strict" not in function:
         return tool
