@@ -1,1 +1,1 @@
-"""Bytes become events, events deltas, deltas messages. Sans-IO: nothing here waits."""
+"""Turns bytes into events, events into deltas, deltas into messages. Sans-IO: nothing here waits."""

@@ -1,4 +1,4 @@
-"""The body of a whole reply: JSON of a chat completion, or the error that says what came instead. Sans-IO."""
+"""Reads the body of a whole reply: the JSON of a chat completion, or an error that names what came instead. Sans-IO."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 _STREAM_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
-_BLANKS = b"\xef\xbb\xbf \t\r\n"  # a byte order mark among them
+_BLANKS = b"\xef\xbb\xbf \t\r\n"  # includes the byte order mark
 
 
 def is_event_stream(content: bytes) -> bool:
-    """Whether a body is an event stream, whatever its label says."""
+    """Whether a body is an event stream, whatever its content type."""
     return content[:1024].lstrip(_BLANKS).startswith(_STREAM_STARTS)
 
 
@@ -26,7 +26,7 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
 
     Raises:
         Qwen3Error: The reply is an error with status 200.
-        BadReplyError: It is an HTML page, empty, no JSON or without choices.
+        BadReplyError: The reply is an HTML page, empty, not JSON or without choices.
     """
     try:
         body = join_halves(read_json(content))
@@ -44,7 +44,7 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
 
 @contextmanager
 def refuse_other_shapes(response: Any, body: object = None) -> Iterator[None]:
-    """Make a bad reply of what fails because the JSON is not of a chat completion's shape."""
+    """Convert errors to `BadReplyError` if the JSON does not have the shape of a chat completion."""
     try:
         yield
     except (AttributeError, KeyError, TypeError) as error:
@@ -52,7 +52,7 @@ def refuse_other_shapes(response: Any, body: object = None) -> Iterator[None]:
 
 
 def read_lines(lines: list[bytes], response: Any = None) -> list[Any]:
-    """Return the events of a body that came in place of an event stream: one whole reply, or one JSON in each line.
+    """Return the events of a body that is not an event stream: one whole reply, or one JSON value per line.
 
     Raises:
         Qwen3Error: As `read_body`.

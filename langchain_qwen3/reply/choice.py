@@ -1,13 +1,13 @@
 """One choice of a reply: wire deltas → reasoning, content and tool calls. Sans-IO.
 
-A streamed reply feeds many deltas, a whole reply feeds its one message, so both end in the same spans by construction.
-The text goes through these readers, each in the way only while it is needed:
+A streamed reply feeds many deltas, a whole reply feeds its one message; both pass through the same code and give the
+same spans. The text passes through these readers, each only while it is needed:
 
     content    think tags → forced calls → calls left in the text → newlines at its start
     reasoning  think tags →                calls left in the text → withheld → newlines at its edges
 
-A call in the content counts where the server gave none of its own. One in the reasoning may be a rehearsal, so it
-counts only if the model stopped by itself and said nothing else.
+A call in the content counts if the server sent no parsed call. A call in the reasoning may be only a draft, so it
+counts only if the model stopped by itself and wrote nothing else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.reply.tool_calls.in_text import CallsInText
 
 Piece = tuple[str, str, Sequence[ToolCallChunk]]
-"""Reasoning, content and calls: what one delta, or the end of a choice, contributed."""
+"""Reasoning, content and calls of one delta, or of the end of a choice."""
 
 NO_PIECE: Piece = ("", "", ())
 
@@ -44,10 +44,10 @@ class ChoiceReader:
     """Reads the deltas of one choice, or its whole message as a single delta.
 
     Args:
-        options: What reading needs to know of the request.
+        options: The facts about the request that reading needs.
 
     Attributes:
-        called: True once a tool call was found; complete after `close`.
+        called: Whether a tool call was found; final after `close`.
     """
 
     __slots__ = (
@@ -68,19 +68,19 @@ class ChoiceReader:
     def __init__(self, options: ReplyOptions) -> None:
         self._splitter = ThinkSplitter(opened=options.opened)
         self._reasoning = EdgeTrimmer(leading=True, trailing=True)
-        self._content: EdgeTrimmer | None = None  # made when the content begins
-        # A reply of nothing but reasoning may be the answer in the wrong field, and must not vanish with it.
+        self._content: EdgeTrimmer | None = None  # created when the content begins
+        # If a reply has only reasoning, it may be the answer in the wrong field: it must not be dropped.
         self._withheld: list[str] | None = [] if options.thinking_off or not options.return_reasoning else None
         self._calls = ToolCallStream(repair=options.repair_tool_calls, parameterless=read_parameterless(options.tools))
         self._in_content, self._in_reasoning = _build_text_readers(options)
         self._forced = _build_forced_reader() if options.forced_calls else None
-        self._plain = ""  # the field whose text, alone in a delta, nobody but the trimmer has to look at
+        self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
         self._reasoning_key = ""
         self._kept = KeptFields()
         self.called = False
 
     def feed(self, delta: Mapping[str, Any]) -> Piece:
-        """Take the next delta and return what is certain of it."""
+        """Take the next delta and return the part that is certain."""
         if self._plain and len(delta) == 1 and (text := delta.get(self._plain)).__class__ is str:
             return ("", text, ()) if self._plain == "content" else (self._reasoning.feed(text), "", ())
         reasoning, content = "", delta.get("content")
@@ -108,9 +108,9 @@ class ChoiceReader:
         """End the choice and return what was held back.
 
         Args:
-            finish_reason: Why the model ended. After an end before its time an open tool call is invalid; only where
-                it stopped by itself can text in the wrong field be the whole answer.
-            cut: The reply lost its end.
+            finish_reason: Why the model ended. If it was cut, an open tool call is invalid; only if it stopped by
+                itself can text in the wrong field be the whole answer.
+            cut: Whether the reply's end is missing.
         """
         truncated = cut or not is_finished(finish_reason)
         reasoning, content = self._splitter.close(finished=not truncated)
@@ -135,22 +135,22 @@ class ChoiceReader:
 
     @property
     def opens(self) -> bool | None:
-        """Whether the reply began inside the thinking; None if it does not tell. Complete after `close`."""
+        """Whether the reply began inside the thinking; None if that is unknown. Final after `close`."""
         return self._splitter.opens
 
     @property
     def holds(self) -> bool:
-        """Whether text is held that may be the answer."""
+        """Whether text that may be the answer is held back."""
         return self._splitter.holds or bool(self._in_content is not None and self._in_content.release())
 
     @property
     def notes(self) -> dict[str, Any]:
-        """What metadata should say of the tool calls: errors, repairs, rescues. Complete after `close`."""
+        """Metadata about the tool calls: errors, repairs, rescues. Final after `close`."""
         return self._calls.metadata
 
     @property
     def written(self) -> Mapping[str, str]:
-        """The arguments of invalid calls as the model wrote them, by id; complete after `close`."""
+        """The arguments of invalid calls as the model wrote them, by id; final after `close`."""
         return self._calls.written
 
     @property
@@ -159,7 +159,7 @@ class ChoiceReader:
         return self._kept.join()
 
     def _read_reasoning(self, delta: Mapping[str, Any]) -> str:
-        """Return the delta's reasoning: its field, else its details where no field ever had any."""
+        """Return the delta's reasoning: its field, or its details if no field ever had text."""
         key, reasoning = read_reasoning(delta)
         if reasoning:
             if self._in_reasoning is None and self._withheld is None and isinstance(delta[key], str):
@@ -171,7 +171,7 @@ class ChoiceReader:
         return reasoning
 
     def _close_content(self, content: str, truncated: bool) -> tuple[str, list[ToolCallChunk]]:
-        """Take the last of the content; return what is text of all that was held, and the calls that count."""
+        """Take the last content; return the text among everything held back, and the calls that count."""
         calls: list[ToolCallChunk] = []
         if self._forced is not None:
             shown, found = self._forced.feed(content)
@@ -209,12 +209,12 @@ class ChoiceReader:
 
     def _trim(self, content: str) -> str:
         if self._content is None:
-            # Newlines before the answer are the template's only where thinking went before.
+            # Newlines before the answer come from the template only if thinking came first.
             self._content = EdgeTrimmer(leading=self._splitter.found, trailing=False)
         return self._content.feed(content)
 
     def _withhold(self, withheld: list[str], reasoning: str, *, answered: bool) -> str:
-        """Keep reasoning back that may be the answer; once there is an answer of its own, all of it is reasoning."""
+        """Hold back reasoning that may be the answer; once a real answer comes, all of it is reasoning."""
         withheld.append(reasoning)
         if not answered:
             return ""
@@ -223,7 +223,7 @@ class ChoiceReader:
 
 
 def _build_text_readers(options: ReplyOptions) -> tuple[CallsInText | None, CallsInText | None]:
-    """Return what finds calls in the content and in the reasoning, where there are tools to call."""
+    """Return the readers that find calls in the content and in the reasoning, if there are tools to call."""
     if not (options.tools and options.rescue_tool_calls):
         return None, None
     from langchain_qwen3.reply.tool_calls.in_text import CallsInText

@@ -1,11 +1,11 @@
-"""Builds the chunks of a stream fast: the one module of `reply` that uses private parts of another library.
+"""Builds the chunks of a stream fast: the only module of `reply` that uses private parts of another library.
 
-Validation is most of what a chunk costs, and here every value is known to be valid. Fields of templates that were
-validated at import are copied, and pydantic's slots are set directly. Where a pydantic has no such slots, the public
+Validation is most of a chunk's cost, and here every value is known to be valid. So fields are copied from templates
+validated at import, and pydantic's slots are set directly. If a pydantic version has no such slots, the public
 constructors build the same chunks at five times the cost.
 
-`model_construct` is public and no way out: it walks every field of the class in Python, which costs more than
-validation does (https://github.com/pydantic/pydantic/issues/10536).
+The public `model_construct` does not help: it walks every field of the class in Python, which costs more than
+validation (https://github.com/pydantic/pydantic/issues/10536).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _copy_fields_set, _copy_generation_fields_set = (
 
 
 def _find_setters(slots: Sequence[str]) -> tuple[Any, ...] | None:
-    """Return the functions that set pydantic's slots; None where there are none."""
+    """Return the functions that set pydantic's slots; None if this pydantic has none."""
     setters = [getattr(BaseModel.__dict__.get(name), "__set__", None) for name in slots]
     return tuple(setters) if all(setters) else None
 
@@ -60,7 +60,7 @@ def build_text_chunk(reasoning: str, content: str) -> ChatGenerationChunk:
     set_extra(message, {})
     set_private(message, None)
     generation = _new(ChatGenerationChunk)
-    _set(generation, "text", content)  # set one by one, fields lie in the object itself: no dict for the collector
+    _set(generation, "text", content)  # set one by one, fields are stored inline: no dict for the garbage collector
     for name, value in _DEFAULTS:
         _set(generation, name, value)
     _set(generation, "message", message)
@@ -75,7 +75,7 @@ def build_call_chunk(reasoning: str, content: str, calls: Sequence[ToolCallChunk
     text = calls[0]["args"] if len(calls) == 1 and _setters is not None else None
     if not text or text.lstrip()[:1] == "{":
         return _build_validated(reasoning, content, calls)
-    # No object begins so: core makes an invalid call of it, after a futile parse that is most of a chunk's cost.
+    # Not the start of an object: core would make an invalid call, after a futile parse that is most of a chunk's cost.
     chunk = build_text_chunk(reasoning, content)
     bad = invalid_tool_call(name=calls[0]["name"], args=text, id=calls[0]["id"])
     fields = {"tool_call_chunks": [calls[0].copy()], "tool_calls": [], "invalid_tool_calls": [bad]}
@@ -109,4 +109,4 @@ def _join_fragments(calls: Iterable[ToolCallChunk]) -> list[ToolCallChunk]:
     return [*by_index.values()]
 
 
-build_text_chunk("", "")  # CPython lays out a class's attributes by its first few objects
+build_text_chunk("", "")  # CPython fixes a class's attribute layout with its first few objects

@@ -1,7 +1,7 @@
-"""Standard content blocks of our messages: reasoning first, then text, then calls, none lost or doubled.
+"""Translates our messages to standard content blocks: reasoning, then text, then calls, none lost or duplicated.
 
-Registered under our provider name. In a stream core merges blocks of equal `index`, and numbers those without one, so
-reasoning and text leave theirs to core and tool calls carry `lc_tc_<i>`, which no number equals.
+Registered under our provider name. In a stream, core merges blocks with equal `index` and numbers blocks without one.
+So core numbers reasoning and text, and tool calls carry `lc_tc_<i>`, which never equals a number.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def translate_content(message: AIMessage) -> list[ContentBlock]:
 
 
 def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
-    """Return the blocks of a chunk; a sum of chunks that ended has whole calls."""
+    """Return the blocks of a chunk; the sum of a complete stream's chunks has whole calls."""
     if message.chunk_position == "last" and (message.tool_calls or message.invalid_tool_calls) and _is_sum(message):
         return translate_content(message)
     blocks = _translate_text(message)
@@ -52,9 +52,9 @@ def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
 
 
 def finish_blocks(result: ChatResult) -> ChatResult:
-    """Turn what is left of a streamed v1 message's fragments into invalid calls, and return the result.
+    """Turn remaining fragments in a streamed v1 message into invalid calls, and return the result.
 
-    Core's addition makes `tool_call` blocks of valid calls and leaves the fragments of all others as they are.
+    Adding chunks in core makes `tool_call` blocks of valid calls and leaves the fragments of all others unchanged.
     """
     for generation in result.generations:
         message = generation.message
@@ -80,7 +80,7 @@ def _write_invalid(bad: InvalidToolCall) -> ContentBlock:
 
 
 def _is_sum(message: AIMessageChunk) -> bool:
-    """Whether every call of the chunk is whole, and not the last fragment of one."""
+    """Whether every call of the chunk is whole, not just a last fragment."""
     return all(chunk["id"] for chunk in message.tool_call_chunks)
 
 

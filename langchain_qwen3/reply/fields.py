@@ -1,4 +1,4 @@
-"""The fields of a wire message: its texts in every form of theirs, and what is kept as it came. Sans-IO."""
+"""Reads the fields of a wire message: its texts in every form, and the fields kept unchanged. Sans-IO."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 REASONING_KEYS = ("reasoning", "reasoning_content", "thinking", "reasoning_text")
-"""Names of vLLM, DeepSeek (SGLang, llama.cpp, DashScope too), Ollama and gateways; the first with text counts."""
+"""Names in vLLM, DeepSeek (also SGLang, llama.cpp, DashScope), Ollama and gateways; the first with text counts."""
 
 REASONING_FIELDS = frozenset({*REASONING_KEYS, "reasoning_details"})
 
 KEPT_FIELDS = frozenset({"refusal", "audio", "annotations", "reasoning_details", "function_call"})
-"""Message fields that go to `additional_kwargs` as they are."""
+"""Message fields that go to `additional_kwargs` unchanged."""
 
 _REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_content", "reasoning.text", "reasoning.summary"})
 _TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value")
 _GROWING = frozenset({"text", "summary", "data", "content", "arguments", "transcript", "refusal", "name"})
-"""Fields whose pieces are written one behind the other; every other one says the same again in each piece."""
+"""Fields whose pieces are concatenated; every other field repeats its value in each piece."""
 
 
 class Texts(NamedTuple):
-    """The reasoning and the answer that one field holds."""
+    """The reasoning and the answer in one field."""
 
     reasoning: str
     content: str
 
 
 def read_texts(content: Any) -> Texts:
-    """Return the text of a content: a string, a part, or a list of parts, of which some may be reasoning."""
+    """Return the text of a content: a string, a part, or a list of parts, some of which may be reasoning."""
     if isinstance(content, str):
         return Texts("", content)
     if isinstance(content, list):
@@ -43,7 +43,7 @@ def read_texts(content: Any) -> Texts:
 
 
 def read_reasoning(message: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the key under which a message or delta has reasoning, and its text; two empty strings for none."""
+    """Return the key and the text of a message's or delta's reasoning; two empty strings if it has none."""
     for key in REASONING_KEYS:
         if value := message.get(key):
             return key, value if isinstance(value, str) else "".join(read_texts(value))
@@ -51,19 +51,19 @@ def read_reasoning(message: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def read_details(details: Any) -> str:
-    """Return the text of OpenRouter's `reasoning_details`; what is encrypted has none."""
+    """Return the text of OpenRouter's `reasoning_details`; encrypted entries have none."""
     entries = details if isinstance(details, list) else [details]
     texts = (entry.get("text") or entry.get("summary") or "" for entry in entries if isinstance(entry, dict))
     return "".join(text for text in texts if isinstance(text, str))
 
 
 def says_something(delta: Mapping[str, Any] | None) -> bool:
-    """Whether a delta holds more than the role."""
+    """Whether a delta contains more than the role."""
     return delta is not None and any(value for key, value in delta.items() if key != "role")
 
 
 class KeptFields:
-    """Joins the kept fields of a stream's deltas to what a whole message has."""
+    """Joins the kept fields of a stream's deltas into those of a whole message."""
 
     __slots__ = ("_fields",)
 
@@ -71,13 +71,13 @@ class KeptFields:
         self._fields: dict[str, list[Any]] = {}
 
     def add(self, delta: Mapping[str, Any]) -> None:
-        """Take what a delta, or a whole message, holds of them."""
+        """Take the kept fields of a delta or a whole message."""
         for key in KEPT_FIELDS.intersection(delta):
             if value := delta[key]:
                 self._fields.setdefault(key, []).append(value)
 
     def join(self) -> dict[str, Any]:
-        """Return the fields; one that came once is as it came."""
+        """Return the joined fields; a field that came once is unchanged."""
         return {key: _join_pieces(key, pieces) for key, pieces in self._fields.items()}
 
 
@@ -90,11 +90,11 @@ def _join_pieces(key: str, pieces: list[Any]) -> Any:
         return _join_entries(pieces) if key == "reasoning_details" else [entry for piece in pieces for entry in piece]
     if all(isinstance(piece, dict) for piece in pieces):
         return _join_objects(pieces)
-    return pieces[-1]  # pieces of different types cannot be joined: the newest stands
+    return pieces[-1]  # pieces of different types cannot be joined: the last one counts
 
 
 def _join_entries(pieces: Iterable[list[Any]]) -> list[Any]:
-    """Join `reasoning_details`: an entry goes on in the next piece under the same index, else as its last entry."""
+    """Join `reasoning_details`: an entry continues the last earlier one with the same index, type and id."""
     parts: list[list[Any]] = []
     for piece in pieces:
         begun = len(parts)
@@ -108,11 +108,11 @@ def _join_entries(pieces: Iterable[list[Any]]) -> list[Any]:
 
 
 def _is_same_entry(begun: Any, entry: Any) -> bool:
-    """Whether an entry goes on with one that began; a signature may come alone, without a type."""
+    """Whether an entry continues an earlier one; a signature may come alone, without a type."""
     if not (isinstance(begun, dict) and isinstance(entry, dict)):
         return False
     if entry.get("type") == "reasoning.encrypted" and entry.get("index") is None:
-        return False  # each is a whole of its own
+        return False  # each one is complete
     return all(begun.get(name) == entry.get(name) or entry.get(name) is None for name in ("index", "type", "id"))
 
 

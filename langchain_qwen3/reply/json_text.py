@@ -1,4 +1,4 @@
-"""JSON as servers send it: strictly first, and where that fails as much as can be read. Sans-IO."""
+"""Parses the JSON that servers send: strictly first, and leniently if that fails. Sans-IO."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from jiter import from_json
 
 _DECODER = json.JSONDecoder(strict=False)
-# Between the values of a body: the frame of an event stream, glued to the JSON before it.
+# Between the values of a body: event stream framing that is glued to the preceding JSON.
 _FRAME = re.compile(r"(?:\s|\ufeff|data:|\[DONE\])*")
 _DONE = "[DONE]"
 _HALF = re.compile("[\ud800-\udfff]")
 
 
 def read_json(data: bytes) -> Any:
-    """Return the one JSON value of a body; what is glued to it of an event stream is passed over.
+    """Return the one JSON value of a body; event stream framing glued to it is skipped.
 
     Raises:
-        ValueError: The body is no JSON, or holds several values.
+        ValueError: The body is not JSON, or holds several values.
     """
     try:
         return from_json(data)
@@ -31,13 +31,13 @@ def read_json(data: bytes) -> Any:
 
 
 def read_loose_json(data: bytes) -> tuple[list[Any], bool]:
-    """Return the JSON values of an event that is no strict JSON, and whether `[DONE]` is glued to them.
+    """Return the JSON values of an event that is not strict JSON, and whether `[DONE]` is glued to them.
 
-    Bytes that are no UTF-8 become U+FFFD. Halves of surrogate pairs stay, for the other half may be in the next event
+    Invalid UTF-8 bytes become U+FFFD. Halves of surrogate pairs stay, because the other half may be in the next event
     (see `join_halves`).
 
     Raises:
-        ValueError: The text holds something else than JSON values and the frame of an event stream.
+        ValueError: The text holds something other than JSON values and event stream framing.
     """
     text = data.decode("utf-8", "replace")
     values: list[Any] = []
@@ -56,7 +56,7 @@ def read_loose_json(data: bytes) -> tuple[list[Any], bool]:
 
 
 class HalfJoiner:
-    """Joins the halves of characters that a server cut in two between events (emoji, as UTF-16 escapes)."""
+    """Joins the halves of characters that a server split between two events (emoji, as UTF-16 escapes)."""
 
     __slots__ = ("_half",)
 
@@ -64,7 +64,7 @@ class HalfJoiner:
         self._half = ""
 
     def join(self, value: Any) -> Any:
-        """Return a JSON value whose texts hold no halves; a half that stays alone becomes U+FFFD."""
+        """Return a JSON value with all halves joined; a half that stays alone becomes U+FFFD."""
         if isinstance(value, str):
             return self._join_text(value) if _HALF.search(value) else value
         if isinstance(value, list):
@@ -82,6 +82,6 @@ class HalfJoiner:
 
 
 def join_halves(value: Any) -> Any:
-    """Return a JSON value whose texts hold no halves of characters."""
+    """Return a JSON value with all halves of characters joined."""
     joiner = HalfJoiner()
     return joiner.join(value)

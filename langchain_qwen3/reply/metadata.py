@@ -1,4 +1,4 @@
-"""What a reply says beside its text: finish reason, usage, metadata, timing. Sans-IO."""
+"""Reads the data besides a reply's text: finish reason, usage, metadata, timing. Sans-IO."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _METADATA_NAMES = {"model": "model_name"}
 _CACHE_WRITTEN = ("created_cache_tokens", "cache_creation_input_tokens", "cache_write_tokens")
-"""vLLM's, DashScope's and OpenRouter's names."""
+"""The names in vLLM, DashScope and OpenRouter."""
 _NOT_METADATA = frozenset({"choices", "usage", "object", "created", "error"})
 
 
@@ -27,7 +27,7 @@ def read_usage(usage: object) -> UsageMetadata | None:
     """Return usage in LangChain's form, with reasoning and cached tokens where the server reports them.
 
     Returns:
-        The counts; None if none came, or something else than counts, which is no reason to lose an answer.
+        The counts; None if they are missing or invalid, because that is no reason to lose an answer.
     """
     if not (isinstance(usage, dict) and usage):
         return None
@@ -63,7 +63,7 @@ def read_usage(usage: object) -> UsageMetadata | None:
 
 
 def read_metadata(bodies: Iterable[Mapping[str, Any]], usage: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the response metadata of a reply: everything beside choices that is not null.
+    """Return the response metadata of a reply: everything besides choices that is not null.
 
     Args:
         bodies: The whole reply, or the events of a stream that carry more than text, in order.
@@ -81,7 +81,7 @@ def read_metadata(bodies: Iterable[Mapping[str, Any]], usage: Mapping[str, Any] 
 
 
 def _drop_nulls(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the object without nulls, inner ones too: vLLM streams without them and answers whole with them."""
+    """Return the object without nulls, at any depth: vLLM sends them in whole replies but not in streams."""
     return {
         key: _drop_nulls(value) if isinstance(value, dict) else value
         for key, value in body.items()
@@ -90,7 +90,7 @@ def _drop_nulls(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_choice_metadata(choice: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a choice says beside its text: why it stopped, log probabilities."""
+    """Return a choice's data besides its text: stop reason, log probabilities."""
     return {
         key: value
         for key, value in choice.items()
@@ -101,8 +101,8 @@ def read_choice_metadata(choice: Mapping[str, Any]) -> dict[str, Any]:
 def build_timing(started_at: float, first_token_at: float | None, usage: Mapping[str, Any] | None) -> dict[str, float]:
     """Return how long a reply took, in seconds of the local clock.
 
-    `total` is the time from request to end, `time_to_first_token` to the first chunk of a stream with text or calls,
-    `tokens_per_second` the completion tokens over the time they were written in.
+    `total` is the time from request to end. `time_to_first_token` ends at a stream's first chunk with text or calls.
+    `tokens_per_second` is the completion tokens divided by the time in which they were written.
     """
     now = perf_counter()
     timing = {"total": now - started_at}

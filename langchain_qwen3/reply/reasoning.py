@@ -1,10 +1,10 @@
-"""Reasoning told apart from the answer, sans-IO.
+"""Separates reasoning from the answer, sans-IO.
 
-A server with a reasoning parser sends reasoning in a field of its own. One without leaves it in the content as
-`<think>…</think>`, or, where the template opened `<think>` in the prompt, with the closing tag only.
+A server with a reasoning parser sends reasoning in its own field. A server without one leaves it in the content as
+`<think>…</think>`, or with only the closing tag if the template opened `<think>` in the prompt.
 
-Contract of both readers: `feed` takes text at any split and returns what is certain; only what could still be part of
-a tag, or a newline that may turn out to stand at an edge, is held back. `close` returns what was held.
+Contract of both readers: `feed` takes text at any split and returns the part that is certain. Only a possible part of a
+tag, or a newline that may be at an edge, is held back. `close` returns the text held back.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ NOTHING = Spans("", "")
 
 
 class _State(Enum):
-    START = "start"  # nothing but white space so far: a tag may follow
-    THINKING = "thinking"  # behind an opening tag that came
-    ASSUMED = "assumed"  # taken for thinking, because this server leaves the opening tag to the prompt
-    UNKNOWN = "unknown"  # may be either: held until a closing tag, a field or the end tells
+    START = "start"  # only white space so far: a tag may follow
+    THINKING = "thinking"  # after an opening tag in the text
+    ASSUMED = "assumed"  # assumed to be thinking, because this server's opening tag is in the prompt
+    UNKNOWN = "unknown"  # may be either: held until a closing tag, a field or the end decides
     CONTENT = "content"  # the answer began: every later tag is text
 
 
 class ThinkSplitter:
     """Splits inline thinking out of content.
 
-    A tag is a tag only at the very start; once the answer began, `<think>` is text, in code or anywhere. A closing tag
-    at the very start ends thinking that was left out, or stood in a field of its own.
+    An opening tag counts only at the very start; once the answer has begun, `<think>` is text, in code or anywhere. A
+    closing tag at the very start ends thinking that was omitted, or came in its own field.
 
     Args:
-        opened: Whether the text begins inside the thinking, because the prompt ended in `<think>`. None: nobody knows,
-            so the text is held until it can be told. A tag that comes all the same is taken for it: llama-server
-            without a parser repeats the end of the prompt.
+        opened: Whether the text begins inside the thinking, because the prompt ended in `<think>`. None: unknown, so
+            the text is held until it is decided. An opening tag in the text still counts as one: llama-server without
+            a parser repeats the end of the prompt.
 
     Attributes:
-        found: True once thinking was found, an empty block included.
-        opens: What the text told of `opened`; None while it told nothing.
+        found: Whether thinking was found, even an empty block.
+        opens: The value of `opened` that the text shows; None while it is undecided.
     """
 
     __slots__ = ("_blank", "_held", "_opened", "_pieces", "_state", "found", "opens")
@@ -60,27 +60,27 @@ class ThinkSplitter:
         self._state = _State.START
         self._opened = opened
         self._blank: list[str] = []  # white space at the start
-        self._held = ""  # what may be the beginning of a tag
-        self._pieces: list[str] = []  # what was assumed to be thinking, or is held because it is unknown
+        self._held = ""  # possible beginning of a tag
+        self._pieces: list[str] = []  # text assumed to be thinking, or held because it is unknown
         self.found = False
         self.opens: bool | None = None
 
     @property
     def idle(self) -> bool:
-        """True when all further text is content and need not be fed."""
+        """Whether all further text is content and need not be fed."""
         return self._state is _State.CONTENT and not (self._held or self._blank)
 
     @property
     def holds(self) -> bool:
-        """True while text is held that may be the answer."""
+        """Whether text that may be the answer is held back."""
         return self._state is _State.UNKNOWN and any(piece.strip() for piece in self._pieces)
 
     def end_thinking(self, *, found: bool = False) -> None:
-        """Declare that no thinking follows in the content: `found` thinking has a field of its own, or calls came."""
+        """Declare that no thinking follows in the content: it came in its own field (`found`), or calls came."""
         if found:
             self.found, self.opens = True, False
             if self._state is _State.START:
-                self._opened = False  # only a closing tag may follow, which a parser left behind
+                self._opened = False  # only a closing tag may follow, left by a parser
                 return
         if self._state is _State.UNKNOWN:
             self._held = "".join([*self._pieces, self._take_held()])
@@ -89,7 +89,7 @@ class ThinkSplitter:
             self._state = _State.CONTENT
 
     def feed(self, text: str) -> Spans:
-        """Take the next piece of content and return what is certain of it."""
+        """Take the next piece of content and return the part that is certain."""
         if self._state is _State.CONTENT:
             return Spans("", self._take_held() + text if self._held or self._blank else text)
         text, self._held = self._held + text, ""
@@ -98,11 +98,11 @@ class ThinkSplitter:
         return self._think(text)
 
     def close(self, *, finished: bool = True) -> Spans:
-        """Return what was held back: it was no tag after all.
+        """Return the text held back: it was not a tag.
 
         Args:
-            finished: The model ended by itself. Its text without a tag is then the answer, whatever was expected; one
-                that was cut is as likely as not unfinished thinking.
+            finished: Whether the model ended by itself. If so, text without a tag is the answer, whatever was
+                expected; otherwise it may just as well be unfinished thinking.
         """
         held = self._take_held()
         pieces, self._pieces = self._pieces, []
@@ -114,10 +114,10 @@ class ThinkSplitter:
             if not finished:
                 return Spans(held, "")
             self.opens = False
-            return Spans(held, "".join([*pieces, held]))  # shown as thinking, and the answer all the same
+            return Spans(held, "".join([*pieces, held]))  # already shown as thinking, but it is the answer
         text = "".join([*pieces, held])
         if finished or self._opened is False:
-            # Cut inside the opening tag: llama.cpp leaves "<think>" in the content after one or two tokens.
+            # Possibly cut inside the opening tag: llama.cpp leaves "<think>" in the content after one or two tokens.
             self.opens = False if finished and text.strip() else self.opens
             return Spans("", text)
         return Spans(text, "")
@@ -131,7 +131,7 @@ class ThinkSplitter:
             self._end(closed=not self.found)
             return Spans(self._take_held() + text[: len(text) - len(stripped)], stripped[len(CLOSE_TAG) :])
         if CLOSE_TAG.startswith(stripped) or (OPEN_TAG.startswith(stripped) and not self.found):
-            self._blank.append(text[: len(text) - len(stripped)])  # also when nothing but white space came
+            self._blank.append(text[: len(text) - len(stripped)])  # also if only white space came
             self._held = stripped
             return NOTHING
         text = self._take_held() + text
@@ -142,7 +142,7 @@ class ThinkSplitter:
         return self._think(text)
 
     def _take_held(self) -> str:
-        """Return what was held back, and hold it no longer."""
+        """Return the text held back, and clear it."""
         text = "".join((*self._blank, self._held))
         self._blank, self._held = [], ""
         return text
@@ -166,23 +166,23 @@ class ThinkSplitter:
         return Spans(text, "") if self._state is _State.ASSUMED else NOTHING
 
     def _end(self, *, closed: bool) -> None:
-        """Begin the answer; `closed` by a tag whose opening one did not come."""
+        """Begin the answer; `closed`: by a closing tag without an opening tag."""
         self.opens = True if closed else self.opens
         self._state, self.found = _State.CONTENT, True
         self._pieces = []
 
     def _is_quoted(self, text: str, at: int) -> bool:
-        """Whether the tag is spoken of: no server quotes its own."""
+        """Whether the tag is inside quotes, so the model writes about it: a server never quotes its own tag."""
         before = text[:at] or next((piece for piece in reversed(self._pieces) if piece), "")
         return before.endswith(_QUOTES)
 
 
 def find_leaked_tag(text: str) -> int:
-    """Return where a closing tag ends thinking that leaked into the content, -1 where none does.
+    """Return the offset of the closing tag that ends thinking leaked into the content, or -1.
 
     Parsers that stop early leave the rest of the thinking and the tag in front of the answer (vLLM,
     https://github.com/vllm-project/vllm/issues/29408; llama.cpp, https://github.com/ggml-org/llama.cpp/issues/23320).
-    A tag that is spoken of stands in code or quotes, behind an opening one, or between words.
+    A tag that the model only mentions is in code or quotes, after an opening tag, or between words.
     """
     end = text.find(OPEN_TAG)
     fences = ticks = last = 0
@@ -203,7 +203,7 @@ def find_leaked_tag(text: str) -> int:
 
 
 class EdgeTrimmer:
-    r"""Takes newlines off the edges of a span as it streams.
+    r"""Removes newlines from the edges of a span as it streams.
 
     vLLM leaves the newlines of `<think>\n…\n</think>\n\n` in place (measured on 0.32).
 
@@ -221,7 +221,7 @@ class EdgeTrimmer:
         self.text_seen = False
 
     def feed(self, text: str) -> str:
-        """Take the next piece and return what stands at no edge."""
+        """Take the next piece and return the text that is not at an edge."""
         if not self.text_seen:
             if self._leading:
                 text = text.lstrip("\n")

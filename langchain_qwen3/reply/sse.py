@@ -1,8 +1,8 @@
 """Server-sent events, sans-IO: bytes in, parsed JSON events out.
 
-Contract: `read` takes any split of the byte stream, gives the events completed by it and keeps the rest; the work is
-linear in bytes. `close` returns what an ended stream left unterminated. Neither reads, waits or decides whether the
-stream was complete. Lines end with LF, CRLF or CR; comments and unknown fields are passed over, as the standard says.
+Contract: `read` takes any split of the byte stream, returns the events it completes and keeps the rest; the work is
+linear in bytes. `close` returns the unterminated event at the end of a stream. Neither reads, waits or decides whether
+the stream was complete. Lines end with LF, CRLF or CR; comments and unknown fields are skipped, as the standard says.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from langchain_qwen3.reply.json_text import HalfJoiner, read_loose_json
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
-_LF, _CR = b"\n\r"  # as numbers: bytes are looked for in bytes at six times the cost
+_LF, _CR = b"\n\r"  # as integers: finding bytes in bytes costs six times as much
 _BOM = b"\xef\xbb\xbf"
 _PASSED_OVER = (b":", b"event:", b"id:", b"retry:")
 _FIELDS = (b"data:", b"error:", *_PASSED_OVER)
 _PINGS = frozenset({b"ping", b"heartbeat", b"keep-alive", b"keepalive"})
-"""What gateways wrap as data in place of a comment."""
+"""Heartbeats that gateways send as data instead of a comment."""
 
 
 class BadEventError(ValueError):
-    """An event that is no JSON, or larger than the limit.
+    """An event that is not JSON, or larger than the limit.
 
     Attributes:
         raw: The start of the event's bytes.
@@ -40,12 +40,12 @@ class SseReader:
     """Reads one `text/event-stream` body.
 
     Args:
-        max_event_bytes: Largest event, or body that is no event stream, that is held in memory, in bytes.
+        max_event_bytes: The largest event, or body that is not an event stream, held in memory, in bytes.
 
     Attributes:
-        done: True once `[DONE]` was read; what follows it is ignored.
-        failure: Why reading stopped: an event is no JSON, or larger than the limit. The events before it were returned.
-        stray: Lines before the first event that are of no event stream: an HTML page, a plain JSON reply.
+        done: Whether `[DONE]` was read; everything after it is ignored.
+        failure: Why reading stopped: an event is not JSON or above the limit. The events before it were returned.
+        stray: Lines before the first event that do not belong to an event stream: an HTML page, a plain JSON reply.
     """
 
     __slots__ = (
@@ -81,13 +81,13 @@ class SseReader:
 
     @property
     def between(self) -> bool:
-        """True between two events, with nothing held."""
+        """Whether the reader is between two events, with nothing held."""
         return self._at_edge
 
     def read(self, data: bytes) -> Iterable[Any]:
-        """Take the next bytes and give the events they complete, those before a failure included.
+        """Take the next bytes and return the events they complete, including those before a failure.
 
-        They are parsed as they are taken, all of them before the next bytes come.
+        Events are parsed on iteration; consume all of them before the next call.
         """
         if (
             self._at_edge
@@ -96,10 +96,10 @@ class SseReader:
             and data[-1] == _LF
             and _CR not in data
         ):
-            try:  # one whole event, as engines send them
+            try:  # fast path: one complete event, the way engines send them
                 event = from_json(data[6:])
             except ValueError:
-                pass  # to be told of below
+                pass  # reported below
             else:
                 self._begun = True
                 return (event,)
@@ -118,7 +118,7 @@ class SseReader:
         lines = data.split(b"\n")
         rest = lines.pop()
         self._pieces = [rest] if rest else []
-        if b"" in lines:  # what follows the last blank line is of an unfinished event
+        if b"" in lines:  # everything after the last blank line belongs to an unfinished event
             unfinished = lines[len(lines) - lines[::-1].index(b"") :]
             self._hold(sum(map(len, unfinished)) + len(rest))
         else:
@@ -127,13 +127,13 @@ class SseReader:
         return self._read_lines(lines)
 
     def close(self) -> list[Any]:
-        """Return the event that the end of the stream left without its blank line."""
+        """Return the last event if the stream ended without its blank line."""
         rest = b"".join(self._pieces)
         self._pieces = []
         cut = any(name.startswith(rest) for name in _FIELDS)
         failure = self.failure
         events = [*self._read_lines([b""] if cut else [rest, b""])]
-        self.failure = failure  # half an event is no failure: the stream was cut inside it
+        self.failure = failure  # half an event is not a failure: the stream was cut inside it
         return events
 
     def _read_lines(self, lines: list[bytes]) -> Iterator[Any]:
@@ -169,7 +169,7 @@ class SseReader:
         return [self._halves.join(value) for value in values]
 
     def _take_event(self, pending: list[bytes]) -> bytes:
-        """Return the body of the event that a blank line ended; empty for one without content."""
+        """Return the body of a complete event; empty if it has no content."""
         body = (pending[0] if len(pending) == 1 else b"\n".join(pending)).strip()
         pending.clear()
         if self.done or not body or body.startswith(b":") or body.lower() in _PINGS:
@@ -184,10 +184,10 @@ class SseReader:
         return body
 
     def _take_odd_line(self, line: bytes) -> None:
-        if line.startswith(b"error:"):  # older llama-server names its error events by the field
+        if line.startswith(b"error:"):  # older llama-server sends error events in this field
             self._data.append(line[6:])
         elif self._begun and (self._data or line.lstrip().startswith(b"{")):
-            self._data.append(line)  # an error that a gateway wrote into the stream without a frame
+            self._data.append(line)  # an error that a gateway wrote into the stream without framing
         elif not self._begun:
             self.stray.append(line)
             self._stray_size += len(line)

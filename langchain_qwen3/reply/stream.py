@@ -1,8 +1,8 @@
 """A streamed reply: bytes → events → LangChain chunks. Sans-IO, shared by sync and async.
 
-Contract of `StreamReader`: `read` takes the next bytes and yields the chunks they complete, `end` comes once and
-returns the last ones, or raises if the stream was cut. The very last chunk alone carries finish reason, usage and
-metadata. Chunks add up to the message a whole reply would have been.
+Contract of `StreamReader`: `read` takes the next bytes and yields the chunks they complete. `end` is called once and
+returns the last chunks, or raises if the stream was cut. Only the very last chunk carries finish reason, usage and
+metadata. The chunks add up to the same message as a whole reply.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from langchain_qwen3.reply.reasoning import find_leaked_tag
 from langchain_qwen3.reply.sse import SseReader
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
-_PER_CHUNK = ("logprobs", "token_ids")  # of a choice; they come in pieces, too
+_PER_CHUNK = ("logprobs", "token_ids")  # fields of a choice that also arrive in pieces
 
 
 class StreamReader:
@@ -43,8 +43,8 @@ class StreamReader:
         options: What the request asked for.
 
     Attributes:
-        usage: The newest usage; servers count up, so it replaces the one before and is never added to it.
-        first_token_at: Clock reading at the first chunk with text or calls, None before.
+        usage: The latest usage; servers report running totals, so it replaces the previous one.
+        first_token_at: Clock reading at the first chunk with text or calls; None before it.
     """
 
     def __init__(self, options: ReplyOptions) -> None:
@@ -53,11 +53,11 @@ class StreamReader:
         self._options = options
         self._started_at = perf_counter()
         self._choice = ChoiceReader(options)
-        self._closed = False  # the choice is
-        self._index: int | None = None  # the choice's; None before the first one
+        self._closed = False  # whether the choice is closed
+        self._index: int | None = None  # of the choice; None before the first one
         self._noted: list[Mapping[str, Any]] = []
         self._choice_metadata: dict[str, Any] = {}
-        # What was given out, for a partial message. Chunks would cost ten times the memory, and the collector's time.
+        # The output so far, for a partial message. Storing chunks would take ten times the memory, and GC time.
         self._reasoning: list[str] = []
         self._content: list[str] = []
         self._calls: list[ToolCallChunk] = []
@@ -67,18 +67,18 @@ class StreamReader:
         self._chunks = 0
 
     def begin(self, response: Any) -> None:
-        """Take the response whose body follows: its headers, and where errors are said to come from."""
+        """Receive the response before its body: for its headers, and to attach to errors."""
         self._response = response
 
     def read(self, data: bytes) -> Iterable[ChatGenerationChunk]:
-        """Take the next bytes of the body and give the chunks they complete, those before a failure included.
+        """Take the next bytes of the body and return the chunks they complete, including those before a failure.
 
         Raises:
             Qwen3Error: The server reports an error in the stream.
-            BadReplyError: An event is no chunk of a chat completion, no JSON or too large.
+            BadReplyError: An event is not a chat completion chunk, not JSON or too large.
         """
         events = self._events.read(data)
-        if isinstance(events, tuple):  # one whole event, as engines send them
+        if isinstance(events, tuple):  # one complete event: the way engines send them
             chunk = self._feed(events[0])
             return () if chunk is None else (chunk,)
         if self._end.over:
@@ -86,14 +86,14 @@ class StreamReader:
         return self._feed_all(events)
 
     def end(self) -> list[ChatGenerationChunk]:
-        """Return the last chunks once the body is at its end or `[DONE]` was read.
+        """Return the last chunks after the body's end or `[DONE]`.
 
         Raises:
-            StreamCutError: The stream lost its end.
-            BadReplyError: The body was no stream and no reply at all.
+            StreamCutError: The stream's end is missing.
+            BadReplyError: The body was neither a stream nor a reply.
         """
         chunks = [*self._feed_all(self._events.close())]
-        if self._events.stray and not self._noted:  # a whole reply in place of a stream, or an HTML page
+        if self._events.stray and not self._noted:  # a whole reply instead of a stream, or an HTML page
             chunks += self._feed_all(read_lines(self._events.stray, self._response))
         if self._index is None and self._end.done:
             raise BadReplyError("the stream has no choices", response=self._response)
@@ -107,21 +107,21 @@ class StreamReader:
         return chunks
 
     def abort(self) -> ChatGenerationChunk | None:
-        """Return what a stream that was cut still held back, its open tool call made invalid; None for nothing."""
+        """Return the text held back when a stream was cut, with its open tool call made invalid; None if empty."""
         if self._closed:
             return None
         chunk = self._close(cut=True)
         message: Any = chunk.message
-        message.chunk_position = "last"  # then the blocks of the sum are calls, and no fragments
+        message.chunk_position = "last"  # so that the sum has blocks of calls, not of fragments
         return chunk if message.content or message.additional_kwargs or message.tool_call_chunks else None
 
     def partial(self) -> AIMessage | None:
-        """Return what arrived of a stream that was cut, its open tool call invalid; None if nothing did."""
+        """Return what arrived before a stream was cut, with its open tool call invalid; None if nothing arrived."""
         self.abort()
         return self.collect() if self._reasoning or self._content or self._calls else None
 
     def collect(self) -> AIMessage:
-        """Return all that was given out as one message."""
+        """Return all output so far as one message."""
         calls = collect_tool_calls(self._calls, self._choice.written)
         kwargs = self._choice.kept
         if self._reasoning:
@@ -137,32 +137,32 @@ class StreamReader:
 
     @property
     def progress(self) -> int:
-        """How many chunks came; 0 before the first token, for which a server may take its time."""
+        """The number of chunks so far; 0 before the first token, for which a server may need long."""
         return 0 if self.first_token_at is None else self._chunks
 
     @property
     def done(self) -> bool:
-        """True once nothing more is to come."""
+        """Whether the stream is complete."""
         return self._end.done
 
     @property
     def ended(self) -> bool:
-        """True once the model said why it ended, and no text came after that."""
+        """Whether the finish reason came, and no text after it."""
         return self._end.over
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the model ended, None while it has not."""
+        """Why the model ended; None while it has not."""
         return self._end.reason
 
     def _read_opening(self) -> bool | None:
-        """Return whether the reply began inside the thinking; a tag that was shown as text tells it, too."""
+        """Return whether the reply began inside the thinking; a closing tag in the content also shows that."""
         if self._choice.opens is False and find_leaked_tag("".join(self._content)) >= 0:
             return True
         return self._choice.opens
 
     def _feed_late(self, events: Iterable[Any]) -> Iterator[ChatGenerationChunk]:
-        """Take what comes after the model's end; heartbeats alone mean that no `[DONE]` will follow."""
+        """Take events after the finish reason; only heartbeats mean that no `[DONE]` will follow."""
         late = [*events]
         if not late and self._events.between:
             self._end.take_heartbeat()
@@ -222,7 +222,7 @@ class StreamReader:
         return None
 
     def _take_index(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
-        """Take the index of a choice: some servers count their chunks by it, so one that only grows means nothing."""
+        """Take a choice's index: some servers number their chunks with it, so an index that only grows is ignored."""
         index = choice.get("index") or 0
         if self._index is not None and (index < self._index or self._end.over):
             if not says_something(choice["delta"]):

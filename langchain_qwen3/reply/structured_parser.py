@@ -1,8 +1,7 @@
-"""Reads structured answers, and takes only complete ones for answers.
+"""Parses structured answers, and accepts only complete ones.
 
-A reply that was cut, refused or broken is an error of the parser, so with `include_raw=True` it stands in
-`parsing_error`, and in a batch it fails alone. While an answer is streamed, what is there of it is given as it
-grows; at the end it is held to the same rules.
+A reply that was cut, refused or broken is a parser error: with `include_raw=True` it goes to `parsing_error`, and in a
+batch only that input fails. While an answer is streamed, its growing part is returned; the same rules apply at the end.
 """
 
 from __future__ import annotations
@@ -28,21 +27,21 @@ from langchain_qwen3.call import Method
 from langchain_qwen3.reply.ending import is_finished
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
-_STEPS = 16  # a growing answer is read again whenever it has grown by this part: short ones with every piece
+_STEPS = 16  # a growing answer is parsed again after growing by 1/16; short ones with every piece
 _LONGEST_PATIENT = 4000
-# Core has it since 1.7.5.
+# In core since 1.7.5.
 _RefusalError: Any = getattr(exceptions, "ModelRefusalError", None)
 
 
 class StructuredOutputParser(BaseTransformOutputParser[Any]):
-    """Parses a whole reply strictly; streamed, gives the object as it grows and is strict at the end.
+    """Parses a whole reply strictly; in a stream, returns the growing object and is strict at the end.
 
     Attributes:
-        output: What the user gave: a pydantic class or a dataclass makes instances, everything else dicts.
-        name: The name under which it was asked for.
-        method: Where the answer must be; None: in a call of that name, else in the text.
+        output: The user's schema: a pydantic class or a dataclass gives instances, everything else gives dicts.
+        name: The name sent with the schema.
+        method: Where the answer must be; None: in a call of that name, or else in the text.
         objects: Whether the answer must be a JSON object.
-        has_tools: The model may call tools instead.
+        has_tools: Whether the model may call tools instead.
     """
 
     output: Any
@@ -57,7 +56,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         return self.output if isinstance(self.output, type) else dict[str, Any]
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """Parse the first candidate; `partial` takes what is there of a growing one, or None."""
+        """Parse the first candidate; with `partial`, as much of a growing one as possible, or None."""
         first = result[0]
         message = first.message if isinstance(first, ChatGeneration) else AIMessage(first.text)
         return self.read_partial(message.text) if partial else self.read(message)
@@ -77,8 +76,8 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
             The object; None if tools were bound and called instead.
 
         Raises:
-            OutputParserException: The answer was cut, is missing, is no JSON or does not match the schema.
-            ModelRefusalError: The model refused or a filter stopped it (where core has that error).
+            OutputParserException: The answer was cut, is missing, is not JSON or does not match the schema.
+            ModelRefusalError: The model refused or a filter stopped it (if core has that error).
         """
         text = message.text
         _check_end(message, text)
@@ -100,10 +99,10 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         return self._build(_read_json(text), text)
 
     def read_partial(self, text: str) -> Any:
-        """Return what can be made of the beginning of an answer, None if nothing."""
+        """Return the object parsed from the beginning of an answer, or None."""
         try:
             found = _find_json(text)
-            # Core's is more patient, but tries again for each character of what is no JSON.
+            # Core's parser accepts more, but retries for each character of text that is not JSON.
             is_long = len(found) > _LONGEST_PATIENT
             value = from_json(found.encode(), partial_mode="trailing-strings") if is_long else parse_partial_json(found)
             return self._build(value, text) if value not in (None, {}) else None
@@ -111,7 +110,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
             return None
 
     def _build(self, value: Any, text: str) -> Any:
-        """Return the object in the schema's class; OutputParserException if it does not fit."""
+        """Return the object as an instance of the schema's class; raises OutputParserException if it does not fit."""
         if self.objects and not isinstance(value, dict):
             raise OutputParserException("the answer is JSON but not an object", llm_output=text)
         if not isinstance(self.output, type):
@@ -123,7 +122,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
                 return self.output.parse_obj(value)
             if is_dataclass(self.output):
                 return TypeAdapter(self.output).validate_python(value)
-        except Exception as error:  # validators are the user's own code, which may raise anything
+        except Exception as error:  # validators are user code and may raise anything
             why = str(error) if isinstance(error, ValueError) else repr(error)
             raise OutputParserException(f"the answer does not match {self.name}: {why}", llm_output=text) from error
         return value
@@ -143,9 +142,9 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
             yield value
 
     def keep_raw(self, pieces: Iterator[BaseMessage]) -> Iterator[AddableDict]:
-        """Give each piece under `raw` as it comes, at the end `parsed` and `parsing_error`.
+        """Yield each piece under `raw` as it arrives, and `parsed` and `parsing_error` at the end.
 
-        Core's own composition raises from a stream, because its fallback acts on the first piece alone.
+        Core's own composition raises from a stream, because its fallback covers only the first piece.
         """
         reply = _Reply()
         for piece in pieces:
@@ -169,7 +168,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
 
 
 class _Reply:
-    """A message from its pieces, added up once."""
+    """Collects a message's pieces and adds them up once."""
 
     def __init__(self) -> None:
         self._chunks: list[AIMessageChunk] = []
@@ -185,7 +184,7 @@ class _Reply:
         return chunk
 
     def build(self) -> BaseMessage:
-        """Return the message; OutputParserException if nothing came."""
+        """Return the message; raises OutputParserException if nothing came."""
         if self._whole is not None:
             return self._whole
         if not self._chunks:
@@ -195,18 +194,18 @@ class _Reply:
 
 
 class _GrowingAnswer:
-    """An answer that is being streamed: text or the arguments of the call, whichever comes."""
+    """An answer being streamed: text or the arguments of the call, whichever comes."""
 
     def __init__(self, parser: StructuredOutputParser) -> None:
         self._parser = parser
         self._reply = _Reply()
         self._pieces: list[str] = []  # of the text
-        self._length = self._next_length = 0  # of the text; at which it is read again
+        self._length = self._next_length = 0  # of the text now; of the text at the next parse
         self._call_index: int | None = None
         self._last: Any = None
 
     def feed(self, piece: str | BaseMessage) -> list[Any]:
-        """Return the object if the piece made it grow."""
+        """Return the object in a list if the piece made it grow."""
         chunk = self._reply.add(piece)
         text = self._read_text(chunk) if chunk else ""
         if not text:
@@ -224,7 +223,7 @@ class _GrowingAnswer:
         return [value]
 
     def close(self) -> list[Any]:
-        """Return the final object, unless it came already; raises as `StructuredOutputParser.read` does."""
+        """Return the final object unless already returned; raises like `StructuredOutputParser.read`."""
         value = self._parser.read(self._reply.build())
         return [] if value is None or value == self._last else [value]
 
@@ -259,7 +258,7 @@ def _check_end(message: BaseMessage, text: str) -> None:
 
 
 def _explain_empty(message: BaseMessage) -> str:
-    """Return why there is no answer: some reasoning parsers take the JSON for thinking.
+    """Return why there is no answer: some reasoning parsers mistake the JSON for thinking.
 
     See https://github.com/vllm-project/vllm/issues/18819.
     """

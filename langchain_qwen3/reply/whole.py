@@ -38,7 +38,7 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         Qwen3Error: As `read_body`.
     """
     if is_event_stream(response.content):
-        # Some gateways stream whatever was asked for, under any label.
+        # Some gateways always stream, with any content type.
         return _read_streamed(response, options)
     body = read_body(response.content, response)
     with refuse_other_shapes(response, body):
@@ -59,7 +59,7 @@ def _read_streamed(response: Any, options: ReplyOptions) -> ChatResult:
 
 
 def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mapping[str, Any] | None) -> ChatGeneration:
-    # What begins inside the thinking shows in the whole text, whatever earlier replies did.
+    # A whole text shows whether it begins inside the thinking, whatever earlier replies did.
     reader = ChoiceReader(replace(options, opened=None) if options.opened else options)
     reason = read_reason(choice)
     message_read, leaked = _split_leaked(choice.get("message") or {}, options)
@@ -89,7 +89,11 @@ def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mappin
 
 
 def _split_leaked(message: Mapping[str, Any], options: ReplyOptions) -> tuple[Mapping[str, Any], bool]:
-    """Return the message with thinking that leaked into its content moved to the reasoning, and whether any did."""
+    """Move thinking that leaked into the content to the reasoning.
+
+    Returns:
+        The message, and whether the leak shows that the reply began inside the thinking.
+    """
     content = message.get("content")
     key, reasoning = read_reasoning(message)
     if not isinstance(content, str) or not (key or options.opened is False):
