@@ -1,12 +1,12 @@
-"""What a server can do for `ChatQwen3`, found out by asking it: the examination behind `adoctor()` and the command.
+"""Examines with real requests what a server can do for `ChatQwen3`; used by `adoctor()` and the command.
 
     examination    the checks as rows, and the runner
-    probes         the requests as rows, and how each is made
-    readers        what came back → an outcome; pure
+    probes         the requests as rows, and how each is sent
+    readers        a reply → an outcome; pure
     findings       outcome, finding and diagnosis, as data and as text
-    reach          whether there is an API at all, and what it lists
+    reach          whether there is an API at all, and which models it lists
 
-Nothing here knows of a terminal.
+No module of this package depends on a terminal.
 """
 
 from langchain_qwen3.doctor.examination import examine

@@ -1,4 +1,4 @@
-"""The checks, one row each, and the runner that makes them one after another."""
+"""The checks, one row each, and the runner that performs them one after another."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ def _has_no_whole_thinking(facts: Facts) -> Outcome | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One row of the examination.
+    """One check of the examination.
 
     Attributes:
-        name: For programs.
-        title: For people.
-        read: Makes an outcome of what the probes gave, in their order, and of the facts.
-        probes: Names of the requests it needs; each is made once, whatever the number of checks.
-        flag: Key of `Dialect.flags` that a refused request points at.
-        skip: Gives the outcome where there is nothing to ask.
+        name: Identifier for programs.
+        title: Title for users.
+        read: Returns the outcome from the evidence of the probes, in their order, and the facts.
+        probes: Names of the required requests; each request is sent once, even if several checks use it.
+        flag: Key of `Dialect.flags` that may be missing if the request is refused.
+        skip: Returns the outcome if no request is needed, else None.
     """
 
     name: str
@@ -127,11 +127,11 @@ CHECKS = (
     Check(name="stream_usage", title="usage in streams", probes=("think",), read=readers.read_usage),
     Check(name="concurrency", title="8 calls together", probes=("together",), read=readers.read_together),
 )
-"""In the order they are made and shown, after `reachable`."""
+"""All checks in the order they are performed and shown, after `reachable`."""
 
 TITLES: Mapping[str, str] = {"reachable": "reachable", **{check.name: check.title for check in CHECKS}}
 
-# What a user's model may be set to, and an examination wants to be the server's own or the probe's.
+# Settings of the user's model that must not affect the examination; it uses the server's or the probe's values.
 _NEUTRAL = {
     "cache": False,
     "callbacks": None,
@@ -155,27 +155,27 @@ async def examine(
     on_start: Callable[[str], None] = lambda _title: None,
     on_finding: Callable[[Finding], None] = lambda _finding: None,
 ) -> Diagnosis:
-    """Ask a server for everything that `ChatQwen3` may want of it, and report what works.
+    """Test every feature of a server that `ChatQwen3` may use, and report what works.
 
-    33 short requests of at most 1,024 tokens each. The model itself is not changed; of its settings only URL,
-    key, name, server, timeout and headers count.
+    It sends 33 short requests of at most 1,024 tokens each. The model itself is not changed; of its settings only URL,
+    key, name, server, timeout and headers are used.
 
     Args:
-        model: Which server and model.
+        model: The model, which also identifies the server.
         take_served: Examine the first model that the server lists, whatever the name of `model`.
-        on_start: Told the title of each check as it begins.
-        on_finding: Told each finding as it is made.
+        on_start: Called with the title of each check when it begins.
+        on_finding: Called with each finding.
 
     Returns:
-        The diagnosis. What goes wrong is in it: nothing is raised for a server that fails.
+        The diagnosis, with all failures: nothing is raised for a server that fails.
     """
     neutral = model.model_copy(update=_NEUTRAL)
-    neutral.model_fields_set.discard("streaming")  # False, once set, would turn streams into whole replies
+    neutral.model_fields_set.discard("streaming")  # an explicit False would disable streams
     return await _Examiner(neutral, on_start, on_finding).run(take_served=take_served)
 
 
 class _Examiner:
-    """One examination under way."""
+    """One running examination."""
 
     def __init__(
         self, model: ChatQwen3, on_start: Callable[[str], None], on_finding: Callable[[Finding], None]
@@ -187,7 +187,7 @@ class _Examiner:
         self._evidence: dict[str, Evidence | Exception] = {}
 
     async def run(self, *, take_served: bool) -> Diagnosis:
-        """Reach the server, then make every check."""
+        """Reach the server, then perform every check."""
         self._on_start(TITLES["reachable"])
         started_at = perf_counter()
         reached = await reach(self._model, named=not take_served)
@@ -240,7 +240,7 @@ class _Examiner:
         return check.read(*evidence, facts)
 
     async def _ask(self, name: str, facts: Facts) -> Evidence | Exception:
-        """Make a request unless it was made before, or the server is gone."""
+        """Send a request unless it was sent before, or the server is gone."""
         if name not in self._evidence:
             gone = next((found for found in self._evidence.values() if _is_gone(found)), None)
             self._evidence[name] = gone if gone is not None else await self._try(name, facts)
@@ -251,7 +251,7 @@ class _Examiner:
         try:
             with translate_errors(facts.dialect.name, str(self._model.openai_api_base), facts.model):
                 return await ask(self._model, probe)
-        except Exception as error:  # noqa: BLE001  # whatever goes wrong is the finding
+        except Exception as error:  # noqa: BLE001  # any error becomes the finding
             return error
 
     def _add(self, name: str, outcome: Outcome, started_at: float) -> None:
@@ -269,9 +269,9 @@ class _Examiner:
 
 
 def _adapt(probe: Probe, facts: Facts) -> Probe:
-    """Return the probe without the settings this server or model knows not, and with the sampling of its card.
+    """Return the probe without settings that this server or model does not know, and with the card's sampling.
 
-    Cards forbid temperature 0 while thinking; without, it makes the same server give the same diagnosis.
+    Cards forbid temperature 0 while thinking; without thinking, it makes the diagnosis reproducible.
     """
     settings = dict(probe.settings)
     thinks = bool(settings.get("enable_thinking"))
@@ -287,9 +287,9 @@ def _adapt(probe: Probe, facts: Facts) -> Probe:
 
 
 def _resolve_flag(check: Check, facts: Facts) -> str:
-    """Return the key of the flag that a refused request points at.
+    """Return the key of the flag that may be missing if the request is refused.
 
-    A call that a grammar forces is refused for want of a reasoning parser, not of a tool parser: llama.cpp with
+    If a grammar forces the call, the missing flag is the reasoning parser, not the tool parser: llama.cpp with
     `--reasoning-format none` answers 400 to any grammar while thinking is off (measured, November 2026).
     """
     forced_by_format = check.name == "tools_forced" and facts.dialect.tool_choice == "by_format"

@@ -1,4 +1,4 @@
-"""What an examination found: data, and its plain forms. No terminal code."""
+"""Results of an examination: as data, plain text and HTML. No terminal code."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any, Literal
 from langchain_qwen3._visible import make_visible
 
 Status = Literal["ok", "failed", "unsure", "skipped"]
-"""`unsure`: worth knowing, but no failure. `skipped`: does not apply here, or could not be asked."""
+"""`unsure`: worth knowing, but not a failure. `skipped`: does not apply, or could not be tested."""
 
 MARKS: dict[Status, str] = {"ok": "✓", "failed": "✗", "unsure": "!", "skipped": "–"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a reader makes of a reply.
+    """The result that a reader derives from a reply.
 
     Attributes:
-        status: How it went.
-        detail: What was seen; of a failure its cause.
-        fix: What to do about it.
-        flag: What to start the server with, where that is the fix.
+        status: The status.
+        detail: The observation; for a failure, its cause.
+        fix: How to fix it.
+        flag: Start flag of the server, if that is the fix.
     """
 
     status: Status
@@ -37,9 +37,9 @@ class Finding(Outcome):
     """The outcome of one check.
 
     Attributes:
-        name: The check, for programs: `tools_auto`.
-        title: The check, for people.
-        seconds: How long it took.
+        name: Identifier of the check for programs: `tools_auto`.
+        title: Title of the check for users.
+        seconds: Duration of the check.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Diagnosis:
     """All findings about one server.
 
     Attributes:
-        base_url: Where it was asked.
-        model: The model that was examined.
-        server: The server's name for people, empty when it could not be reached.
-        version: What it says of its version, empty when it says nothing.
-        findings: One for every check, in the order they were made; only the first when it could not be reached.
+        base_url: URL of the server.
+        model: The examined model.
+        server: The server's display name, empty if it could not be reached.
+        version: The version it reports, empty if it reports none.
+        findings: One per check, in order; only the first if the server could not be reached.
     """
 
     base_url: str
@@ -72,19 +72,19 @@ class Diagnosis:
 
     @property
     def reachable(self) -> bool:
-        """Whether the API could be reached, so that there was something to examine."""
+        """Whether the API could be reached and examined."""
         return self["reachable"].status == "ok"
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What the server should be started with, each once."""
+        """Missing start flags of the server, without duplicates."""
         return tuple(dict.fromkeys(finding.flag for finding in self.findings if finding.flag))
 
     def __getitem__(self, name: str) -> Finding:
         """Return the finding of a check.
 
         Raises:
-            KeyError: No such check was made.
+            KeyError: No such check was performed.
         """
         for finding in self.findings:
             if finding.name == name:
@@ -114,13 +114,13 @@ class Diagnosis:
         return make_visible("\n".join(lines))
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Return the HTML that a notebook shows."""
         heading = html.escape(make_visible(f"{self.base_url}  {self.model}"))
         return f"<p><b>{heading}</b></p>{build_html_table(self.findings)}"
 
 
 def build_html_table(findings: Iterable[Finding]) -> str:
-    """Return findings as a table for a notebook, in which a server's words are text: Markdown would be obeyed."""
+    """Return findings as an HTML table for a notebook; a server's text is escaped, while Markdown would render it."""
     rows = []
     for finding in findings:
         found = finding.detail + (f"\n→ {finding.fix}" if finding.fix else "")

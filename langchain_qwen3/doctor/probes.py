@@ -1,4 +1,4 @@
-"""The requests of an examination, one row each, and how a request of each kind is made.
+"""The requests of an examination, one row each, and how a request of each kind is sent.
 
 Prompts are short, so that a hosted API costs little.
 """
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
 
 MAX_TOKENS = 1024
-"""Of one reply. Thinking that is longer is cut, which no check minds."""
+"""Limit of one reply. Longer thinking is cut off, which affects no check."""
 
 BUDGET = 10
-"""Tokens of thinking in the check of the budget, or the least that the server takes."""
+"""Thinking budget in tokens for its check; the server's minimum if that is larger."""
 
 TOGETHER = 8
-"""Calls made at once."""
+"""Number of concurrent calls."""
 
 WEATHER_TOOL = {
     "type": "function",
@@ -52,14 +52,14 @@ PERSON = {
 
 
 class Streamed(NamedTuple):
-    """A streamed reply: the sum of its chunks, and when they came in seconds since the request."""
+    """A streamed reply: the sum of its chunks, and their arrival times in seconds after the request."""
 
     message: AIMessageChunk
     moments: tuple[float, ...]
 
 
 class Together(NamedTuple):
-    """Seconds that a number of calls took one after another, and all at once."""
+    """Duration of a number of calls in seconds, one after another and concurrently."""
 
     calls: int
     serial: float
@@ -67,7 +67,7 @@ class Together(NamedTuple):
 
 
 Evidence = AIMessage | Streamed | Together | dict[str, Any]
-"""What came back: a message, or what the kind of probe gives. `wire`: the JSON body. `structured`: raw and parsed."""
+"""Result of a probe: a message or, by kind, another type. `wire`: the JSON body. `structured`: raw and parsed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Probe:
     """One request.
 
     Attributes:
-        kind: How it is made and what it gives, see `Evidence`.
+        kind: How it is sent and what it returns, see `Evidence`.
         prompt: The question.
         settings: Settings of the call.
     """
@@ -85,7 +85,7 @@ class Probe:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-# A call that the server left in the text is the server's failure, though ChatQwen3 would find it.
+# A tool call that the server leaves in the text counts as a failure, although ChatQwen3 would extract it.
 _WITH_TOOL = {"enable_thinking": False, "tools": [WEATHER_TOOL], "rescue_tool_calls": False}
 _NAMED = {"type": "function", "function": {"name": "get_weather"}}
 
@@ -110,10 +110,10 @@ PROBES: dict[str, Probe] = {
 
 
 async def ask(model: ChatQwen3, probe: Probe) -> Evidence:
-    """Make one request, streamed or not as the probe says and whatever the model is set to.
+    """Send one request; the probe, not the model's settings, decides whether it is streamed.
 
     Raises:
-        Qwen3Error: It failed.
+        Qwen3Error: The request failed.
     """
     settings = {"max_tokens": MAX_TOKENS, **probe.settings}
     match probe.kind:
@@ -142,7 +142,7 @@ async def _ask_stream(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]
 
 
 async def _ask_wire(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the reply's JSON as the server wrote it: a message no longer says where its reasoning stood."""
+    """Return the reply's raw JSON: a message no longer shows in which field its reasoning was."""
     payload = model._get_request_payload(prompt, **settings)  # noqa: SLF001  # LangChain's own hook, pure
     client: Any = model.root_async_client
     response = await client.post(PATH, cast_to=httpx.Response, body=payload)
@@ -150,7 +150,7 @@ async def _ask_wire(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]) 
 
 
 async def _ask_together(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]) -> Together:
-    """Time the calls; a round before them opens the connections and fills the prompt cache of every slot."""
+    """Time the calls, after a warm-up round that opens the connections and fills the prompt cache of every slot."""
     await _ask_at_once(model, prompt, settings)
     started_at = perf_counter()
     for _ in range(TOGETHER):

@@ -1,4 +1,4 @@
-"""Whether there is an API at the URL, what it serves, and its version: the requests before any chat."""
+"""Requests before any chat: whether there is an API at the URL, which models it serves, and its version."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _REDIRECTS_TO_GET = frozenset({301, 302, 303})
 
 
 class Listing(NamedTuple):
-    """What `/v1/models` lists: names, and context lengths in tokens where they are told."""
+    """Contents of `/v1/models`: names, and context lengths in tokens if reported."""
 
     models: tuple[str, ...]
     contexts: Mapping[str, int]
     moved_to: str = ""
-    """Address of the API where a redirect led to it that a POST cannot follow."""
+    """URL of the API if a redirect leads to it that a POST cannot follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """What came of trying to reach a server.
+    """Result of trying to reach a server.
 
     Attributes:
         outcome: Whether there is an API.
         models: Names of the models it lists.
-        contexts: Their context lengths in tokens, where told.
+        contexts: Their context lengths in tokens, if reported.
     """
 
     outcome: Outcome
@@ -54,11 +54,11 @@ class Reached:
 
 
 async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
-    """Return what the server lists.
+    """Return the models that the server lists.
 
     Args:
-        model: Which server.
-        url: Path of the list, or the whole address where it is elsewhere than under the base URL.
+        model: The model, which identifies the server.
+        url: Path of the list, or its full URL if it is not under the base URL.
 
     Raises:
         Qwen3Error: The server cannot be reached, refuses, or does not answer with a list.
@@ -84,8 +84,8 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
 
 
 def _find_moved(response: Any) -> str:
-    """Return where a redirect leads to that makes a GET of a POST; 307 and 308 do not."""
-    for hop in (*response.history, response):  # only a user's own client follows it
+    """Return the target of a redirect that turns a POST into a GET; 307 and 308 do not."""
+    for hop in (*response.history, response):  # only a user's own client follows redirects
         if hop.status_code in _REDIRECTS_TO_GET and (target := hop.headers.get("location")):
             return urljoin(str(hop.url), str(target)).removesuffix("/models")
     return ""
@@ -95,8 +95,8 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
     """Find out whether there is an API at the model's base URL.
 
     Args:
-        model: Which server.
-        named: The model's name is the user's: without a list of models, one request tells whether there is an API.
+        model: The model, which identifies the server.
+        named: Whether the user chose the model's name; then, without a list, one chat shows whether there is an API.
     """
     url = str(model.openai_api_base)
     try:
@@ -119,11 +119,11 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
 
 
 class _PlainHttpError(Exception):
-    """The server of an https address speaks plain HTTP."""
+    """The server at an https URL uses plain HTTP."""
 
 
 async def _list_or_notice(model: ChatQwen3) -> Listing:
-    """Return what the server lists; notice soon when it waits for the rest of a request that is a TLS handshake."""
+    """Return the server's list; detect early a plain HTTP server that waits for the rest of a TLS handshake."""
     parts = urlsplit(str(model.openai_api_base))
     listing = asyncio.ensure_future(list_models(model))
     try:
@@ -137,7 +137,7 @@ async def _list_or_notice(model: ChatQwen3) -> Listing:
 
 
 async def _speaks_plain_http(host: str, port: int) -> bool:
-    """Ask in the clear, without the key; nginx answers so on a TLS port, too, and says what it is."""
+    """Send a plain HTTP request without the key; nginx answers it on a TLS port too, but names the "HTTPS port"."""
     try:
         async with asyncio.timeout(_PLAIN_SECONDS):
             reader, writer = await asyncio.open_connection(host, port)
@@ -152,7 +152,7 @@ async def _speaks_plain_http(host: str, port: int) -> bool:
 
 
 async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: bool) -> Reached:
-    """Explain a list that cannot be had: there is none or it is refused, the API is elsewhere, or there is no API."""
+    """Explain a missing list: the server has none or refuses it, the API is elsewhere, or there is no API."""
     url = str(model.openai_api_base)
     reason = error
     if named:
@@ -165,7 +165,7 @@ async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: boo
     if found := await _find_api(model):
         return _at(found, error)
     if isinstance(error, BadReplyError):
-        reason = error  # a web page explains what a refused chat does not
+        reason = error  # a web page explains more than a refused chat
     return Reached(outcome=read_error(reason, "", None))
 
 
@@ -183,7 +183,7 @@ def _at(url: str, error: Qwen3Error) -> Reached:
 
 
 async def _find_api(model: ChatQwen3) -> str | None:
-    """Return the address the API is really at, None when it is not near."""
+    """Return the actual URL of the API, None if it is not at a similar URL."""
     given = str(model.openai_api_base)
     stem = given.removesuffix("/completions").removesuffix("/chat").removesuffix("/models")
     parts = urlsplit(given)
@@ -198,14 +198,14 @@ async def _find_api(model: ChatQwen3) -> str | None:
 
 
 async def ask_version(model: ChatQwen3, dialect: Dialect) -> str:
-    """Return what the server says of its version, empty when it says nothing."""
+    """Return the version that the server reports, empty if it reports none."""
     if dialect.version is None:
         return ""
     path, key = dialect.version
     root = str(model.openai_api_base).removesuffix("/v1")
     try:
         answer = await aget_json(model.root_async_client, root + path, seconds=_VERSION_SECONDS)
-    except Exception:  # noqa: BLE001  # a version is a courtesy
+    except Exception:  # noqa: BLE001  # the version is optional
         return ""
     version = str(answer.body.get(key) or "") if isinstance(answer.body, dict) else ""
     return "" if "unknown" in version else version  # llama.cpp built as a library: "b0-unknown"

@@ -1,4 +1,4 @@
-"""What came back → an outcome. Pure: a reader takes evidence and what is known of the server, and asks nothing."""
+"""Derives outcomes from replies. Pure: a reader takes the evidence and the facts, and sends no requests."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
     from langchain_qwen3.servers.dialects import Dialect
 
 FASTER = 1.5
-"""Calls made together should be this many times as fast as one by one; a GPU server makes it 5 or more of 8."""
+"""Required speedup of concurrent calls over sequential ones; a GPU server reaches 5 or more with 8 calls."""
 
 _LONGEST_QUOTE = 200
 _INLINE = ("<think>", "</think>")
-_PLACE = re.compile(r" \(\S+, model [^()]*\)$")  # which every error names, and the diagnosis too
+_PLACE = re.compile(r" \(\S+, model [^()]*\)$")  # in every error, but the diagnosis already shows it
 _CHOICE = re.compile(r"(.+) (\S+) \((\S+) for .*\)")
 _CALL_TAGS = ("<tool_call>", "<function=")
-_BUDGET_SLACK = 16  # servers end the thinking with a sentence of their own
-_BURST = 0.01  # of the whole time
+_BUDGET_SLACK = 16  # servers append a closing sentence to the thinking
+_BURST = 0.01  # share of the total time
 _MANY_CHUNKS = 16
-_SHORT_REASONING = 60  # characters, which a budget of 10 tokens may leave as they are
+_SHORT_REASONING = 60  # characters, so short that a budget of 10 tokens may not cut them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of the server before its answers are read.
+    """Facts about the server, known before its replies are read.
 
     Attributes:
-        dialect: How it spells things.
-        line: The model's line, None when its name says nothing.
-        model: The model that is examined.
-        models: The models it serves, as it lists them.
-        contexts: Served model name → context length in tokens, where it says so.
-        version: What it says of its version.
+        dialect: The server's row.
+        line: The model's line, None when unknown.
+        model: The examined model.
+        models: The models that the server lists.
+        contexts: Served model name → context length in tokens, if reported.
+        version: The version that the server reports.
     """
 
     dialect: Dialect
@@ -63,9 +63,9 @@ def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
     """Read a failed request.
 
     Args:
-        error: What was raised.
-        flag: Key of `Dialect.flags` that the feature may lack.
-        facts: What is known of the server, None before it was reached.
+        error: The exception.
+        flag: Key of `Dialect.flags` for the flag that the feature may need.
+        facts: Facts about the server, None before it was reached.
     """
     cause, _, hint = str(error).partition("\n")
     cause = _PLACE.sub("", cause)
@@ -75,7 +75,7 @@ def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
         hint = "Pass the server's key with --api-key (in Python api_key=), or set $QWEN_API_KEY."
     elif isinstance(error, Qwen3TimeoutError):
         hint = f"{hint} --timeout raises it.".strip()
-    # A server that refuses the request, or breaks on it, lacks the feature; one that is gone or full does not.
+    # If the server refuses the request or fails on it, the feature is missing; not if it is unreachable or overloaded.
     missing = isinstance(error, (Qwen3InvalidRequestError, Qwen3ServerError)) and facts
     if missing and (value := _find_flag(flag, missing)):
         return Outcome(status="failed", detail=_quote(cause), fix=_start_with(missing.dialect, value), flag=value)
@@ -110,7 +110,7 @@ def read_models(facts: Facts) -> Outcome:
 
 
 def read_thinking_on(reply: Streamed, facts: Facts) -> Outcome:
-    """Read whether the model thinks when told to."""
+    """Read whether the model thinks with thinking on."""
     reasoning = _reasoning(reply.message)
     if reasoning:
         return Outcome(status="ok", detail=f"{_count_reasoning(reply.message)} of reasoning")
@@ -124,7 +124,7 @@ def read_thinking_on(reply: Streamed, facts: Facts) -> Outcome:
 
 
 def read_thinking_off(reply: AIMessage, facts: Facts) -> Outcome:
-    """Read whether the model stops thinking when told to."""
+    """Read whether the model does not think with thinking off."""
     if not _reasoning(reply):
         return Outcome(status="ok", detail="no reasoning, as asked")
     flag = facts.dialect.flags.get("enable_thinking", "")
@@ -133,14 +133,14 @@ def read_thinking_off(reply: AIMessage, facts: Facts) -> Outcome:
 
 
 def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
-    """Read whether the budget was kept, against the same question without one."""
+    """Read whether the budget was kept, in comparison with the same question without a budget."""
     limit = max(BUDGET, facts.dialect.budget_range[0])
     used, unlimited = _reasoning(reply), _reasoning(free.message)
     tokens, free_tokens = _reasoning_tokens(reply), _reasoning_tokens(free.message)
     if len(unlimited) < _SHORT_REASONING or (free_tokens is not None and free_tokens <= limit + _BUDGET_SLACK):
         return Outcome(status="unsure", detail="cannot be told: it thinks too briefly without a budget")
     kept = tokens <= limit + _BUDGET_SLACK if tokens is not None else len(used) < len(unlimited) / 2
-    if tokens is None or free_tokens is None:  # some count streams only
+    if tokens is None or free_tokens is None:  # some servers count only in streams
         shown, shown_free = f"{len(used):,} characters", f"{len(unlimited):,} characters"
     else:
         shown, shown_free = f"{tokens:,} tokens", f"{free_tokens:,} tokens"
@@ -164,7 +164,7 @@ def read_reasoning_field(body: Mapping[str, Any], facts: Facts) -> Outcome:
 
 
 def read_streaming(reply: Streamed, _facts: Facts) -> Outcome:
-    """Read whether a stream comes piece by piece, and how soon."""
+    """Read whether a stream arrives in pieces, and how soon it begins."""
     count = len(reply.moments)
     if not count:
         return Outcome(status="failed", detail="the stream held no text", fix="See the server's log.")
@@ -179,7 +179,7 @@ def read_streaming(reply: Streamed, _facts: Facts) -> Outcome:
 
 
 def read_stream_end(reply: Streamed, _facts: Facts) -> Outcome:
-    """Read whether a stream says why it ended."""
+    """Read whether a stream ends with a finish reason."""
     reason = reply.message.response_metadata.get("finish_reason")
     if reason:
         return Outcome(status="ok", detail=f"with the reason {reason!r}")
@@ -206,12 +206,12 @@ def read_parallel_calls(reply: AIMessage, facts: Facts) -> Outcome:
 
 
 def read_streamed_call(reply: Streamed, facts: Facts) -> Outcome:
-    """Read whether a streamed call is whole."""
+    """Read whether a streamed call is complete."""
     return _read_calls(reply.message, facts, 1)
 
 
 def read_structured(reply: Mapping[str, Any], facts: Facts) -> Outcome:
-    """Read whether the answer fits the schema, and was thought about."""
+    """Read whether the answer matches the schema, and whether the model thought."""
     raw, error = reply["raw"], reply.get("parsing_error")
     if error is not None:
         if raw.response_metadata.get("finish_reason") == "length":
@@ -226,7 +226,7 @@ def read_structured(reply: Mapping[str, Any], facts: Facts) -> Outcome:
 
 
 def read_usage(reply: Streamed, _facts: Facts) -> Outcome:
-    """Read whether a stream tells its token counts."""
+    """Read whether a stream contains token counts."""
     usage = reply.message.usage_metadata
     if not usage or not usage["output_tokens"]:
         fix = "The server ignores stream_options.include_usage: get_num_tokens_from_messages counts here instead."
@@ -237,7 +237,7 @@ def read_usage(reply: Streamed, _facts: Facts) -> Outcome:
 
 
 def read_together(times: Together, facts: Facts) -> Outcome:
-    """Read whether calls made together are answered together."""
+    """Read whether concurrent calls are answered concurrently."""
     factor = times.serial / times.together if times.together else float("inf")
     seen = (
         f"{times.calls} calls: {_show_seconds(times.serial)} one by one, {_show_seconds(times.together)} together, "
@@ -270,7 +270,7 @@ def _read_calls(reply: AIMessage, facts: Facts, wanted: int) -> Outcome:
 
 
 def _read_surplus(reply: AIMessage, shown: str) -> Outcome:
-    """Read calls that came twice, or more of them than the question has."""
+    """Read duplicate calls, or more calls than the question asks for."""
     fix = "ChatQwen3 makes one call of the two; with other clients, switch off one of the two ways in the server."
     if any(tag in reply.text for tag in _CALL_TAGS):
         return Outcome(status="unsure", detail=_quote(f"twice, parsed and left in the text: {shown}"), fix=fix)
@@ -288,7 +288,7 @@ def _fail(detail: str, flag: str, facts: Facts, otherwise: str) -> Outcome:
 
 
 def _find_flag(flag: str, facts: Facts) -> str:
-    """Return the value of `Dialect.flags`, of "--parser hermes (qwen3_coder for …)" the half for the model's line."""
+    """Return a value of `Dialect.flags`; of "--parser hermes (qwen3_coder for …)", only the choice for the line."""
     value = facts.dialect.flags.get(flag, "")
     choice = _CHOICE.fullmatch(value)
     if choice is None or facts.line is None:
@@ -298,7 +298,7 @@ def _find_flag(flag: str, facts: Facts) -> str:
 
 
 def _start_with(dialect: Dialect, flag: str) -> str:
-    """Say what to do with a value of `Dialect.flags`, which is an option or a sentence of its own."""
+    """Return advice from a value of `Dialect.flags`, which is an option or a phrase."""
     return f"Start {dialect.title} with {flag}" if flag.startswith("-") else f"On {dialect.title}: {flag}"
 
 
