@@ -1,4 +1,4 @@
-"""Batches: a file of rows in, a file of results out, however often the run is killed and started again.
+"""Batches: a file of rows in, a file of results out; a run that was killed can be resumed any number of times.
 
 Example:
     ```python
@@ -8,16 +8,16 @@ Example:
     ```
 
 Modules:
-    rows      what a row asks, in every form that people write
-    sources   rows out of files, pipes and iterables
-    asking    one row asked: the call, its retries, an outage
-    pace      how many requests are in flight
-    runner    a batch from its rows to its results
+    rows      parses a row in any common form
+    sources   reads rows from files, pipes and iterables
+    asking    sends one row: the call, its retries, an outage
+    pace      limits the requests in flight
+    runner    runs a batch from its rows to its results
     results   the answer to a row, or its failure
     outputs   the journal, or a pipe
     writers   JSON lines, CSV, Parquet
     summary   the counts
-    on_ray    the same on a cluster
+    on_ray    runs a batch on a cluster
 """
 
 from langchain_qwen3.batch.asking import Asker, Asking, BatchStoppedError

@@ -1,4 +1,4 @@
-"""One row asked: the call, its retries, and what an outage of the server means."""
+"""Sends one row: the call, its retries, and the handling of a server outage."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 _UNAVAILABLE = 503
 _GATEWAY = frozenset({502, 503, 504})
 _LONGEST_WAIT, _LONGEST_WISH = 30.0, 120.0
-"""Seconds between two tries of a row: by our own choice, and by the server's wish."""
+"""Maximum seconds between two tries of a row: by our own backoff, and by the server's Retry-After."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
-"""Seconds between two looks after a server that is away."""
+"""Seconds between two probes of an unreachable server."""
 _PROBE_SECONDS = 10.0
 _MOST_FAILURES = 50
 _REFUSALS = (Qwen3RateLimitError, Qwen3RequestTimeoutError, Qwen3TimeoutError)
-# What says nothing about a row: where every row meets it, going on only turns rows into failures.
+# Errors that are not the row's fault: if every row gets one, continuing would only turn rows into failures.
 _EVERYBODYS = (
     Qwen3AuthenticationError,
     Qwen3ConnectionError,
@@ -52,21 +52,21 @@ _EVERYBODYS = (
 
 
 class BatchStoppedError(RuntimeError):
-    """The server answers nobody any more; rows without a result stay open for the next start."""
+    """The server no longer answers any row; rows without a result stay open for the next run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """How rows are asked.
+    """Options for sending rows.
 
     Attributes:
-        concurrency: Requests in flight; None finds out how many the server takes.
-        retries: Further tries of a row after an error that may pass.
-        patience: Seconds to wait for a server that is away before the run is stopped.
-        system: System message of rows without one of their own.
+        concurrency: Requests in flight; None finds the server's best number.
+        retries: Further tries of a row after a retryable error.
+        patience: Seconds to wait for an unreachable server before the run is stopped.
+        system: System message for rows that have none.
         schema: JSON schema of the answers.
-        settings: Settings of every call; a row's own win.
-        rows_name_model: Whether a row's own model wins over the model's.
+        settings: Settings of every call; a row's own settings take precedence.
+        rows_name_model: Whether a `model` in a row overrides the batch's model.
     """
 
     concurrency: int | None = None
@@ -79,12 +79,12 @@ class Asking:
 
 
 class Asker:
-    """Asks rows of one model; it can be pickled, and finds its pace anew where it arrives.
+    """Sends rows to one model; it can be pickled, and its copy finds the best concurrency again.
 
     Args:
-        llm: The model. Its own retries are left out: here each try passes the gate, and refusals set the pace.
-        asking: How rows are asked.
-        most: The most requests in flight that are tried where the number is to be found.
+        llm: The model. Its own retries are disabled: each try must pass the gate, and refusals set the pace.
+        asking: The options.
+        most: Maximum requests in flight if the concurrency is not fixed.
     """
 
     def __init__(self, llm: ChatQwen3, asking: Asking, most: int = MOST) -> None:
@@ -96,18 +96,18 @@ class Asker:
             self._chain = self._llm.with_structured_output(dict(asking.schema), include_raw=True)
         self.pace = Pace(asking.concurrency, min(most, llm.max_concurrency or most))
         self._wait = wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT)
-        self._answered_at = -1.0  # the clock may begin at 0
-        self._failures = 0  # since an answer, of the kind that says nothing about a row
+        self._answered_at = -1.0  # the clock may start at 0
+        self._failures = 0  # failures in a row that are not the row's fault
         self._outage = asyncio.Lock()
 
     def __reduce__(self) -> tuple[type[Asker], tuple[ChatQwen3, Asking, int]]:
         return Asker, self._parts
 
     async def ask(self, row: Row) -> Result:
-        """Return what becomes of a row; a failure of its own is a result, too.
+        """Return the result of a row; the row's own failure is a result too.
 
         Raises:
-            BatchStoppedError: The server is away, or refuses everybody.
+            BatchStoppedError: The server is unreachable, or refuses all rows.
         """
         if row.problem:
             return build_failure(row, RowError(row.problem), 0.0, 0)
@@ -116,14 +116,14 @@ class Asker:
             reply = await self._try_again(self._build_messages(row), self._build_settings(row), attempt)
         except BatchStoppedError:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever a row does, the others go on
+        except Exception as error:  # noqa: BLE001  # any error fails only its own row
             self._count_failure(error)
             return build_failure(row, error, attempt.seconds, attempt.number)
         self._failures = 0
         return build_result(row, reply, attempt.seconds, attempt.number)
 
     async def aclose(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         await self._llm.aclose()
 
     def _build_messages(self, row: Row) -> list[BaseMessage]:
@@ -142,7 +142,7 @@ class Asker:
         return settings
 
     async def _try_again(self, messages: list[BaseMessage], settings: dict[str, Any], attempt: _Attempt) -> Any:
-        """Ask until an answer comes, an error that stays, or the end of the tries."""
+        """Try until there is an answer, a permanent error, or no try left."""
         try:
             return await self._try(messages, settings, attempt)
         except Qwen3Error as error:
@@ -150,7 +150,7 @@ class Asker:
 
         async def go_on() -> Any:
             nonlocal failed
-            if failed is not None:  # the first try was made outside: tenacity costs as much as the rest of a row
+            if failed is not None:  # the first try ran without tenacity, which costs as much as the rest of a row
                 error, failed = failed, None
                 raise error
             return await self._try(messages, settings, attempt)
@@ -164,7 +164,7 @@ class Asker:
         return await retrying(go_on)
 
     async def _try(self, messages: list[BaseMessage], settings: Mapping[str, Any], attempt: _Attempt) -> Any:
-        """Ask once; where the server is away, fail when it is back."""
+        """Try once; if the server is unreachable, wait until it is back before raising."""
         try:
             return await self._call(messages, settings, attempt)
         except Qwen3Error as error:
@@ -191,10 +191,10 @@ class Asker:
             self.pace.leave()
 
     async def _wait_for_server(self, error: Qwen3Error) -> None:
-        """Wait until the server is there; one row looks after it, the others wait for that one.
+        """Wait until the server is back; one row probes it, the others wait for that row.
 
         Raises:
-            BatchStoppedError: It stays away.
+            BatchStoppedError: The server did not come back in time.
         """
         failed_at = monotonic()
         async with self._outage:
@@ -209,7 +209,7 @@ class Asker:
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _is_there(self) -> bool:
-        """Ask for the list of models, which needs no free engine; for one that is gone only a gateway answers."""
+        """Probe with the list of models, which needs no free engine; if the server is down, a gateway may answer."""
         try:
             await self._llm.root_async_client.models.list(timeout=_PROBE_SECONDS)
         except openai.APIConnectionError:
@@ -218,15 +218,15 @@ class Asker:
             if error.status_code in _GATEWAY:
                 return False
         except (openai.OpenAIError, ValueError, TypeError):
-            pass  # it is there, and writes its list in its own way
+            pass  # it answered, with a list in another format
         self._answered_at = monotonic()
         return True
 
     def _count_failure(self, error: Exception) -> None:
-        """Stop the run where every row fails alike.
+        """Stop the run if all rows fail for the same kind of reason.
 
         Raises:
-            BatchStoppedError: No row was answered for long.
+            BatchStoppedError: Too many rows in a row failed.
         """
         self._failures = self._failures + 1 if isinstance(error, _EVERYBODYS) else 0
         if self._failures > _MOST_FAILURES:
@@ -242,7 +242,7 @@ class Asker:
 
 @dataclass(slots=True)
 class _Attempt:
-    """The last try of a row: its number, and how long it took."""
+    """The last try of a row: its number and its duration."""
 
     number: int = 0
     started_at: float = 0.0

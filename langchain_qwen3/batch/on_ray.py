@@ -1,8 +1,8 @@
-"""The same batch on Ray Data: actors on any number of machines ask, blocks of rows are what a lost one costs.
+"""Runs a batch on Ray Data: actors on any number of machines send the rows; a lost actor costs only its blocks of rows.
 
-Rows are read and results written where the command runs, so the files are the same, and no machine of the cluster needs
-to see them. Ray keeps the blocks in its object store, and on disk what does not fit; it starts an actor that died again
-and gives its blocks to others.
+Rows are read and results written where the command runs, so the files are the same, and the machines of the cluster
+need no access to them. Ray keeps the blocks in its object store and spills to disk. It restarts an actor that died,
+and gives its blocks to other actors.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
 
 LOCAL = "local"
-"""The address that stands for a cluster on this machine, for as long as the run lasts."""
+"""Address of a temporary cluster on this machine, for the duration of the run."""
 BLOCK = 32
-"""Rows in a block: what is asked again when an actor dies with it."""
+"""Rows in a block: they are sent again if their actor dies."""
 
 
-def run_on_ray(  # noqa: PLR0913  # what a batch consists of
+def run_on_ray(  # noqa: PLR0913  # all options of a batch
     llm: ChatQwen3,
     source: Source,
     output: str | Path | IO[bytes],
@@ -50,14 +50,14 @@ def run_on_ray(  # noqa: PLR0913  # what a batch consists of
     retry_failed: bool = False,
     on_result: OnResult | None = None,
 ) -> Summary:
-    """Do what `arun_batch` does, with actors on a Ray cluster. Needs `pip install "ray[data]"`.
+    """Run a batch like `arun_batch`, with actors on a Ray cluster; needs `pip install "ray[data]"`.
 
     Args:
-        llm: The model; it is sent to the actors with its key.
+        llm: The model; it is sent to the actors together with its API key.
         source: As for `arun_batch`.
         output: As for `arun_batch`.
-        address: `local`, `auto`, or an address as `ray.init` takes it.
-        workers: Actors; each finds its own concurrency.
+        address: `local`, `auto`, or an address for `ray.init`.
+        workers: Number of actors; each finds its own concurrency.
         asking: As for `arun_batch`, for each actor.
         input_format: As for `arun_batch`.
         output_format: As for `arun_batch`.
@@ -79,12 +79,12 @@ def run_on_ray(  # noqa: PLR0913  # what a batch consists of
         try:
             ray.init(
                 address=None if is_local else address,
-                num_cpus=workers + 1 if is_local else None,  # workers wait for the server, and need next to no CPU
+                num_cpus=workers + 1 if is_local else None,  # workers wait for the server and need almost no CPU
                 include_dashboard=False if is_local else None,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-        except Exception as error:  # Ray raises just that
+        except Exception as error:  # Ray raises plain Exception
             raise RuntimeError(f"Ray does not start, or cannot be reached at {address}: {error}") from error
         try:
             rows = (row for row in read_rows(source, input_format, column) if out.is_open(row))
@@ -105,7 +105,7 @@ def run_on_ray(  # noqa: PLR0913  # what a batch consists of
 
 
 def _import_ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when ray is imported
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # must be set before ray is imported
     try:
         import ray.data
     except ImportError as error:
@@ -114,7 +114,7 @@ def _import_ray() -> Any:
 
 
 def _ask_all(ray: Any, rows: Iterator[Row], parts: tuple[Any, ...], workers: int) -> Iterator[bytes]:
-    """Give the results as lines, block by block, in the order in which they are done."""
+    """Yield the results as lines, block by block, in order of completion."""
     import pyarrow as pa
 
     blocks = []
@@ -137,13 +137,13 @@ def _ask_all(ray: Any, rows: Iterator[Row], parts: tuple[Any, ...], workers: int
 
 
 class _Worker:
-    """One actor: its model has connections of its own, its gate finds its own pace."""
+    """One actor, with its own connections and its own concurrency."""
 
     def __init__(self, llm: ChatQwen3, asking: Asking, most: int) -> None:
         self._asker = Asker(llm, asking, most)
 
     async def __call__(self, batch: Any) -> AsyncIterator[Any]:
-        """Ask a block; Ray runs several on the actor's loop, so that none waits for the slowest row of another."""
+        """Send a block; Ray runs several on the actor's event loop, so no block waits for another's slowest row."""
         import pyarrow as pa
 
         rows = [Row.from_bytes(data) for data in batch["row"].to_pylist()]

@@ -1,8 +1,8 @@
-"""Where results go: a journal that a killed run leaves whole, or a pipe.
+"""Outputs for results: a journal that stays valid when the run is killed, or a pipe.
 
-The journal is a file of JSON lines, each appended in one piece as its row is done; an output of JSON lines is its own
-journal. When a run ends, the rows are put into order or into the form of a table, in a file of its own that then takes
-the output's place in one step. So either file is whole at every moment.
+The journal is a file of JSON lines; each line is appended in one write when its row is done. An output of JSON lines
+is its own journal. At the end of a run, the results are sorted or converted to a table in a separate file, which then
+replaces the output atomically. So both files are complete at any time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from langchain_qwen3.batch.writers import open_writer
 
 try:
     import fcntl
-except ImportError:  # Windows has none; there nobody keeps a second run away
+except ImportError:  # Windows has no fcntl; there a second run is not prevented
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
     from langchain_qwen3.batch.sources import Format
 
 JOURNAL = ".journal.jsonl"
-"""Ends the name of the journal beside an output that is no file of JSON lines."""
+"""Suffix of the journal's name, if the output is not a file of JSON lines."""
 _FIRST_BYTES = b'{"id":"'
 _MOST_HELD = 1024
 
 
 class OutputError(ValueError):
-    """The output cannot be gone on with."""
+    """The output cannot be written or continued."""
 
 
 class Journal:
-    """An output file, with what earlier runs have written; a context manager.
+    """An output file, including the results of earlier runs; a context manager.
 
     Args:
         path: The output.
-        file_format: What the output is made of.
-        form: How the lines of JSON are written.
-        ordered: Put the rows into the input's order at the end.
+        file_format: Format of the output.
+        form: Form of the JSON lines.
+        ordered: Sort the results into the input's order at the end.
         retry_failed: Drop failed rows first, so that they are open again.
 
     Attributes:
         summary: Counts of all results in it.
 
     Raises:
-        OutputError: Another run writes to it, or it is no output of a batch.
+        OutputError: Another run writes to it, or it is not the output of a batch.
         OSError: It cannot be written.
     """
 
@@ -87,10 +87,10 @@ class Journal:
             self._stream.close()
 
     def is_open(self, row: Row) -> bool:
-        """Tell whether a row has no result yet.
+        """Return whether a row has no result yet.
 
         Raises:
-            OutputError: It has one, but was another row then.
+            OutputError: There is a result for this line, but of a different row.
         """
         done = self._get_check(row.line)
         if done and done != row.check:
@@ -103,7 +103,7 @@ class Journal:
     def write(self, result: Result) -> None:
         """Append a result."""
         self._stream.write(result.to_json(self._form))
-        self._stream.flush()  # from here on it is the system's, and a kill takes nothing of it away
+        self._stream.flush()  # now the operating system has it, so killing the process loses nothing
         self._mark(result)
         self.summary.add(result)
 
@@ -125,10 +125,10 @@ class Journal:
         return stream
 
     def _read(self, *, retry_failed: bool) -> None:
-        """Take in what earlier runs wrote; a torn line, a second result of a row or one to retry is dropped.
+        """Load the results of earlier runs; drop incomplete lines, duplicate results and results to retry.
 
         Raises:
-            OutputError: Nothing in the file was written by a batch.
+            OutputError: No line in the file was written by a batch.
         """
         end, dropped, torn, is_ours = 0, False, b"", False
         for raw, result in self._scan():
@@ -146,7 +146,7 @@ class Journal:
             self._rewrite(retry_failed=retry_failed)
 
     def _take_in(self, result: Result | None, *, retry_failed: bool) -> bool:
-        """Count a result of an earlier run; tell whether it stays."""
+        """Count a result of an earlier run; return whether it is kept."""
         if result is None or (retry_failed and result.error) or self._get_check(result.line):
             return False
         self._mark(result)
@@ -154,7 +154,7 @@ class Journal:
         return True
 
     def _scan(self) -> Iterator[tuple[bytes, Result | None]]:
-        """Give every line, and its result if it is a whole one."""
+        """Yield every line, with its result if the line is complete."""
         with self._journal.open("rb") as stream:
             for raw in stream:
                 try:
@@ -163,7 +163,7 @@ class Journal:
                     yield raw, None
 
     def _rewrite(self, *, retry_failed: bool) -> None:
-        """Write the journal anew without the lines that do not count."""
+        """Rewrite the journal without the dropped lines."""
         self._checks, self.summary = array("I"), Summary()
         with _replacing(self._journal) as stream:
             for raw, result in self._scan():
@@ -173,10 +173,10 @@ class Journal:
         self._stream = self._lock(self._journal.open("ab"))
 
     def _finish(self) -> None:
-        """Put the results into the output's form, in the input's order."""
+        """Write the results in the output's format, in the input's order."""
         if self._format == "jsonl" and not self._ordered:
             return
-        places = array("Q", bytes(8 * len(self._checks)))  # by line: where its result begins, and one more
+        places = array("Q", bytes(8 * len(self._checks)))  # by line: offset of its result plus one; 0 for none
         at, is_sorted, last = 0, True, 0
         for raw, result in self._scan():
             if result is not None:
@@ -197,13 +197,13 @@ class Journal:
 
 
 class Pipe:
-    """A pipe or terminal that results go to; what was written cannot be gone on with.
+    """An output to a pipe or terminal, which cannot be continued by a later run.
 
     Args:
-        stream: Where to; None for the standard output.
-        file_format: What to write.
-        form: How lines of JSON are written.
-        ordered: Keep the input's order; results wait for those before them.
+        stream: The binary stream; None for the standard output.
+        file_format: Format of the output.
+        form: Form of the JSON lines.
+        ordered: Keep the input's order; results wait for earlier ones.
 
     Attributes:
         summary: Counts of all results.
@@ -223,24 +223,24 @@ class Pipe:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for line in sorted(self._waiting):  # of a run that was stopped
+        for line in sorted(self._waiting):  # left over if the run was stopped
             self._writer.write(self._waiting[line])
         self._context.__exit__(None, None, None)
         self._stream.flush()
 
     @property
     def is_full(self) -> bool:
-        """Whether so many results wait for an earlier one that no further row may be asked."""
+        """Whether too many results wait for an earlier one, so that no further row may be sent."""
         return len(self._waiting) >= _MOST_HELD
 
     def is_open(self, row: Row) -> bool:
-        """Take note of a row; none has a result yet."""
+        """Note a row's place in the order; return True, because a pipe has no earlier results."""
         if self._places is not None:
             self._places.append(row.line)
         return True
 
     def write(self, result: Result) -> None:
-        """Write a result, or keep it for its turn."""
+        """Write a result, or hold it until its turn."""
         self.summary.add(result)
         if self._places is None:
             self._writer.write(result)
@@ -256,7 +256,7 @@ Output = Journal | Pipe
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file that takes the place of another in one step, when it is whole."""
+    """Write a temporary file that atomically replaces another once it is complete."""
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as stream:

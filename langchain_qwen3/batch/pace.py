@@ -1,6 +1,6 @@
-"""How many requests are in flight: as many as raise the throughput, and fewer when the server asks for it.
+"""Limits the requests in flight: raised while that increases throughput, lowered when the server refuses requests.
 
-`RateFinder` is the arithmetic, without a clock of its own; `Pace` is the gate that requests pass.
+`RateFinder` is the algorithm, without a clock; `Pace` is the gate that every request passes.
 """
 
 from __future__ import annotations
@@ -10,46 +10,46 @@ from collections import deque
 from time import monotonic
 
 FIRST, MOST = 8, 1024
-"""Requests in flight that the search begins with, and the most it tries."""
+"""Requests in flight at the start of the search, and the maximum."""
 _GAIN = 1.03
-"""A step up stays if the throughput grows by this factor."""
+"""A step up is kept if the throughput grows by this factor."""
 _LOSS = 1.0
-"""A step down stays if this share of the throughput stays."""
+"""A step down is kept if this share of the throughput remains."""
 _SHORTEST = 0.25
-"""Seconds that a measurement takes at least; shorter ones measure the garbage collector."""
+"""Minimum seconds of a measurement; shorter ones measure the garbage collector."""
 _FEWEST = 16
-"""Replies in a measurement, at least."""
+"""Minimum replies in a measurement."""
 _REFUSED_SHARE = 0.1
 _LONGEST_PAUSE = 60.0
 
 
 class RateFinder:
-    """Finds the number in flight at which throughput stops growing, by climbing.
+    """Finds the number of requests in flight at which throughput stops growing, by hill climbing.
 
-    First it doubles the number as long as that pays. Then it tries a step up and a step down now and then, each held
-    against the measurements before it; steps that failed are tried ever more rarely. When a tenth of the replies of a
-    measurement are refusals (429, 503, time-outs), it goes back to the number before, or down by a third.
+    First it doubles the number while throughput grows. Then it occasionally tries a step up or down, and compares it
+    with the previous measurements; after failed steps it tries less and less often. If a tenth of the replies in a
+    measurement are refusals (429, 503, time-outs), it returns to the previous number, or goes down by a third.
 
     Args:
-        first: The number to begin with.
-        most: The number never to pass.
+        first: The initial number.
+        most: The maximum.
 
     Attributes:
-        limit: Requests that may be in flight now.
+        limit: Current limit of requests in flight.
     """
 
     def __init__(self, first: int = FIRST, most: int = MOST) -> None:
         self.limit = self._base = min(first, most)
         self._most = most
-        self._base_rate = 0.0  # throughput at the base, averaged
+        self._base_rate = 0.0  # average throughput at the base
         self._is_doubling = True
-        self._has_doubt = False  # a doubling that did not pay is measured twice
+        self._has_doubt = False  # a doubling without gain is measured twice
         self._goes_up = True
         self._rest, self._longest_rest = 0, 2  # measurements until the next step
         self._reset(0)
 
     def _reset(self, skipped: int) -> None:
-        """Begin a measurement after so many replies, which were sent under another limit."""
+        """Begin a measurement after `skipped` replies, which belong to the previous limit."""
         self._skipped = skipped
         self._started_at: float | None = None
         self._replies = self._refusals = 0
@@ -57,11 +57,11 @@ class RateFinder:
         self._was_full = False
 
     def note_full(self) -> None:
-        """Take note that as many requests are in flight as may be: only then the limit is what counts."""
+        """Note that the limit is reached: only then does a measurement depend on the limit."""
         self._was_full = True
 
     def add_reply(self, now: float, work: float, in_flight: int) -> None:
-        """Take note of a reply and of its work, in tokens or whatever is to be maximised."""
+        """Note a reply and its work, in tokens or another quantity to maximise."""
         if self._started_at is None:
             if self._skipped > 0:
                 self._skipped -= 1
@@ -71,7 +71,7 @@ class RateFinder:
         self._replies += 1
         self._work += work
         seconds = now - self._started_at
-        # A doubling that pays does so plainly; a quarter more is to be told from chance.
+        # The gain of a doubling is large; that of a step of a quarter must be distinguished from noise.
         enough = max(_FEWEST, self.limit) if self._is_doubling else 4 * max(_FEWEST, self.limit)
         if self._replies >= enough and seconds >= _SHORTEST:
             if self._was_full:
@@ -80,7 +80,7 @@ class RateFinder:
                 self._reset(0)
 
     def add_refusal(self, in_flight: int) -> bool:
-        """Take note of a refusal; tell whether the limit went down for it."""
+        """Note a refusal; return whether it lowered the limit."""
         self._refusals += 1
         ended = self._refusals + self._replies
         if not self._was_full or ended < max(_FEWEST, self.limit) or self._refusals < _REFUSED_SHARE * ended:
@@ -96,9 +96,9 @@ class RateFinder:
         return True
 
     def _decide(self, rate: float, in_flight: int) -> None:
-        """Choose the next limit by the throughput that was measured."""
+        """Choose the next limit from the measured throughput."""
         if self.limit == self._base:
-            # The first measurement includes warming up; later ones are averaged against drift.
+            # The first measurement includes warm-up; later ones are averaged, against drift.
             self._base_rate = (self._base_rate + rate) / 2 if self._base_rate and not self._is_doubling else rate
             if self._rest > 0 and not self._is_doubling:
                 self._rest -= 1
@@ -131,11 +131,11 @@ class RateFinder:
 
 
 class Pace:
-    """The gate of requests: `await enter()` before one, `leave()` after it.
+    """The gate for requests: `await enter()` before each request, `leave()` after it.
 
     Args:
-        fixed: Requests in flight; None finds the number out.
-        most: The most to try.
+        fixed: Fixed number of requests in flight; None finds the best number.
+        most: Maximum number to try.
     """
 
     def __init__(self, fixed: int | None = None, most: int = MOST) -> None:
@@ -147,11 +147,11 @@ class Pace:
 
     @property
     def limit(self) -> int:
-        """Requests that may be in flight now."""
+        """Current limit of requests in flight."""
         return self._finder.limit if self._finder else self._fixed
 
     async def enter(self) -> None:
-        """Wait for a place, first come, first served."""
+        """Wait for a slot, first come, first served."""
         if (pause := self._resumes_at - monotonic()) > 0:
             await asyncio.sleep(pause)
         if self.in_flight < self.limit and not self._waiting:
@@ -167,7 +167,7 @@ class Pace:
             raise
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Release the slot."""
         self.in_flight -= 1
         while self._waiting and self.in_flight < self.limit:
             place = self._waiting.popleft()
@@ -181,11 +181,11 @@ class Pace:
             self._finder.note_full()
 
     def add_reply(self, tokens: int) -> None:
-        """Take note of a reply, before its place is given back."""
+        """Note a reply, before its slot is released."""
         if self._finder:
             self._finder.add_reply(monotonic(), tokens or 1, self.in_flight)
 
     def add_refusal(self, retry_after: float | None) -> None:
-        """Take note of a refusal; when the limit goes down for it, nothing is sent before the server's time."""
+        """Note a refusal; if it lowers the limit, nothing is sent until the server's Retry-After has passed."""
         if self._finder and self._finder.add_refusal(self.in_flight) and retry_after:
             self._resumes_at = monotonic() + min(retry_after, _LONGEST_PAUSE)

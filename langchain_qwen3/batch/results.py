@@ -1,4 +1,4 @@
-"""A result: the answer to a row, or its failure, as it is written. Pure, no I/O."""
+"""A result, the answer to a row or its failure, and its serialised forms. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.batch.rows import Row
 
 Form = Literal["rows", "openai"]
-"""How results are written: as rows of our own, or as lines of OpenAI's batch results."""
+"""Form of written results: our own rows, or lines of OpenAI's batch results."""
 
 _ADVICE = re.compile(r"(.*, model [^\n]*\))\n(.+)", re.DOTALL)
 _AGAIN = "The same request may succeed later: start again with --retry-failed."
@@ -25,20 +25,20 @@ _REQUEST_ID = re.compile(r"batch_req_(\d+)_(\d+)")
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """What became of a row.
+    """The result of a row.
 
     Attributes:
         id: The row's id.
-        line: Where the row begins in the input.
-        content: The answer, None when there is none; of a failure, what had arrived.
-        reasoning: What was thought before it.
-        tool_calls: Calls with `name`, `args` and `id`; one whose arguments are no JSON has `error`, too.
-        parsed: The answer as the schema has it.
-        finish_reason: `stop`, `tool_calls`, or `length` where the answer was cut.
-        model: Who answered.
-        usage: `input_tokens`, `output_tokens` and, where the server says, `reasoning_tokens`.
-        seconds: How long the last try took.
-        tries: How often the row was asked; 0 for one that could not be.
+        line: Line of the input on which the row begins.
+        content: The answer, None when there is none; for a failure, the part that arrived.
+        reasoning: The reasoning before the answer.
+        tool_calls: Calls with `name`, `args` and `id`; a call whose arguments are not JSON also has `error`.
+        parsed: The answer parsed by the schema.
+        finish_reason: `stop`, `tool_calls`, or `length` if the answer was cut off.
+        model: The model that answered.
+        usage: `input_tokens`, `output_tokens` and, if the server reports them, `reasoning_tokens`.
+        seconds: Duration of the last try.
+        tries: Number of tries; 0 for a row that could not be sent.
         error: `class`, `message`, `advice` and HTTP `status` of a failure, None for an answer.
         check: The row's checksum.
     """
@@ -59,7 +59,7 @@ class Result:
 
     @property
     def output_tokens(self) -> int:
-        """Tokens of the answer, 0 when the server did not say."""
+        """Tokens of the answer, 0 if the server did not report them."""
         return (self.usage or {}).get("output_tokens", 0)
 
     def to_row(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Result:
         return orjson.dumps(self if form == "rows" else self._to_openai(), default=str) + b"\n"
 
     def _to_openai(self) -> dict[str, Any]:
-        """Return the result as OpenAI writes it; line and check stand in its id."""
+        """Return the result in OpenAI's form, with line and check in its id."""
         response: dict[str, Any] | None = None
         if self.error is None:
             response = {"status_code": 200, "request_id": "", "body": _build_body(self)}
@@ -89,7 +89,7 @@ class Result:
 
 
 def build_result(row: Row, reply: Any, seconds: float, tries: int) -> Result:
-    """Return the result of a reply: a message, or the `raw`, `parsed` and `parsing_error` of a structured one."""
+    """Return the result for a reply: a message, or the `raw`, `parsed` and `parsing_error` of a structured answer."""
     parsed, problem = None, None
     if isinstance(reply, dict):
         parsed, problem, reply = reply.get("parsed"), reply.get("parsing_error"), reply["raw"]
@@ -102,7 +102,7 @@ def build_result(row: Row, reply: Any, seconds: float, tries: int) -> Result:
 
 
 def build_failure(row: Row, error: Exception, seconds: float, tries: int) -> Result:
-    """Return the result of a row that failed, with what had arrived of its answer."""
+    """Return the result for a failed row, with the part of the answer that arrived."""
     result = Result(id=row.id, line=row.line, check=row.check, seconds=round(seconds, 4), tries=tries)
     arrived = getattr(error, "partial", None) or getattr(error, "reply", None)
     if isinstance(arrived, AIMessage):
@@ -171,10 +171,10 @@ def _write_arguments(arguments: Any) -> str:
 
 
 def read_result(line: bytes) -> Result:
-    """Return the result of a line of either form.
+    """Parse the result in a line of either form.
 
     Raises:
-        ValueError: It is no line that a batch wrote.
+        ValueError: The line was not written by a batch.
     """
     row = orjson.loads(line)
     try:

@@ -1,7 +1,7 @@
-"""A row of the input: what it asks, in every form that people write. Pure, no I/O.
+"""A row of the input, parsed from any common form. Pure, no I/O.
 
-A row is known by its place in the input: the line it begins on in a text file, its number in a table. A checksum of
-what stands there goes with it, so that an input that changed between two runs is noticed, with ids or without.
+A row is identified by its place in the input: its first line in a text file, its number in a table. A checksum of its
+text detects an input that changed between two runs, whether or not the rows have ids.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import orjson
 from langchain_qwen3.request.keywords import openai_fields
 
 QUESTIONS = ("question", "prompt", "input", "text")
-"""Names of the field or column that holds the question, the first that is there."""
+"""Names of the field or column with the question; the first existing one is used."""
 _IDS = ("custom_id", "id")
 _PATHS = ("/v1/chat/completions", "/chat/completions")
-# The runner reads whole replies, and the messages go separately.
+# The runner does not stream, and the messages are passed separately.
 _NOT_SETTINGS = frozenset({"messages", "stream", "stream_options"})
 _FORMS = (
     'a text, {"question": "…"}, {"messages": […]}, a list of messages, or a line of OpenAI\'s batch with '
@@ -28,20 +28,20 @@ _FORMS = (
 
 
 class RowError(ValueError):
-    """A row cannot be asked: it is broken, or of no known form."""
+    """A row cannot be sent: it is broken, or has an unknown form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What to ask.
+    """One request of a batch.
 
     Attributes:
-        line: Where the row begins in the input, from 1 on.
+        line: Line of the input on which the row begins, from 1.
         id: Its `custom_id` or `id`, else its line; ids need not be unique.
-        check: Checksum of the row as it was read.
+        check: Checksum of the row's original text.
         messages: The conversation in OpenAI's form.
-        settings: Settings of this row alone, keywords of a call.
-        problem: Why the row cannot be asked; empty for a good one.
+        settings: Settings of this row only, as keywords of a call.
+        problem: Why the row cannot be sent; empty for a valid row.
     """
 
     line: int
@@ -52,23 +52,23 @@ class Row:
     problem: str = ""
 
     def to_bytes(self) -> bytes:
-        """Return the row as JSON, for a worker elsewhere."""
+        """Return the row as JSON, for a worker on another machine."""
         return orjson.dumps(self)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Row:
-        """Return the row of such JSON."""
+        """Return the row from the JSON of `to_bytes`."""
         return cls(**orjson.loads(data))
 
 
 def build_row(line: int, value: Any, *, raw: bytes | None = None, column: str | None = None) -> Row:
-    """Return the row that a value asks; one of no known form has its problem.
+    """Build a row from a value; if its form is unknown, the row has a `problem`.
 
     Args:
-        line: Where it begins.
-        value: A text, a list of messages, or a mapping; an exception is a row that could not be read.
-        raw: What stands in the file, None where the value itself is checked.
-        column: The field that holds the question; None takes the first of `QUESTIONS`.
+        line: Line on which it begins.
+        value: A text, a list of messages, or a mapping; an exception stands for a row that could not be read.
+        raw: The row's bytes in the file, for the checksum; None uses the value.
+        column: The field with the question; None takes the first of `QUESTIONS`.
     """
     check = crc32(_dump(value) if raw is None else raw) or 1
     row_id = str(line)
@@ -147,7 +147,7 @@ def _read_openai_line(value: Mapping[str, Any]) -> tuple[list[Any], dict[str, An
     if (body.get("n") or 1) != 1:
         raise RowError(f"n is {body['n']!r}: a row has one answer, so write it as many rows")
     settings = _without_reserved({name: setting for name, setting in body.items() if setting is not None})
-    # What only some server knows: the body is what goes over the wire.
+    # Fields beyond OpenAI's are sent unchanged, because the body is already in wire form.
     if own := {name: settings.pop(name) for name in [*settings] if name not in openai_fields()}:
         settings["extra_body"] = own
     return _check_messages(body.get("messages")), settings

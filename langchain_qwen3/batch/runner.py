@@ -1,4 +1,4 @@
-"""A batch from its rows to its results, in one process."""
+"""Runs a batch, from its rows to its results, in one process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OnResult = Callable[["Result", "Summary"], None]
 _DESCRIPTORS_LEFT = 128
 _WAITING = 100
-"""Rows that may wait for their next try before no more are taken."""
+"""Maximum rows that wait for their next try; then no more rows are read."""
 
 
 def open_output(
@@ -36,17 +36,17 @@ def open_output(
     ordered: bool = False,
     retry_failed: bool = False,
 ) -> Output:
-    """Return where results go; a context manager.
+    """Open the output for results; a context manager.
 
     Args:
         output: A path, `-` for the standard output, or a binary stream.
-        file_format: What to write; None goes by the extension, and takes JSON lines where it says nothing.
-        form: `openai` writes lines of OpenAI's batch results in place of our own.
+        file_format: Format to write; None derives it from the extension, JSON lines if that is unknown.
+        form: `openai` writes lines of OpenAI's batch results instead of our own.
         ordered: Keep the input's order.
-        retry_failed: Drop failed rows of earlier runs, so that they are asked again.
+        retry_failed: Drop failed rows of earlier runs, so that they are sent again.
 
     Raises:
-        OutputError: The output cannot be gone on with, or the options do not go together.
+        OutputError: The output cannot be continued, or the options are incompatible.
     """
     path = Path(output) if isinstance(output, str | Path) and output != "-" else None
     chosen = file_format or (find_format(path) if path else None) or "jsonl"
@@ -64,11 +64,11 @@ def open_output(
 
 
 def run_batch(llm: ChatQwen3, source: Source, output: str | Path | IO[bytes], **options: Any) -> Summary:
-    """Do what `arun_batch` does, from code without an event loop."""
+    """Run `arun_batch` from code without an event loop."""
     return asyncio.run(arun_batch(llm, source, output, **options))
 
 
-async def arun_batch(  # noqa: PLR0913  # what a batch consists of
+async def arun_batch(  # noqa: PLR0913  # all options of a batch
     llm: ChatQwen3,
     source: Source,
     output: str | Path | IO[bytes],
@@ -82,27 +82,27 @@ async def arun_batch(  # noqa: PLR0913  # what a batch consists of
     retry_failed: bool = False,
     on_result: OnResult | None = None,
 ) -> Summary:
-    """Ask every row of a source and write what becomes of it; rows that the output has a result of are left out.
+    """Send every row of a source and write its result; rows that already have a result in the output are skipped.
 
     Args:
         llm: The model.
         source: A path, `-` for the standard input, a binary stream, or texts, mappings and lists of messages in memory.
         output: A path, `-` for the standard output, or a binary stream.
-        asking: How rows are asked; None finds the concurrency out and retries four times.
-        input_format: What the source is made of; None goes by the extension.
-        output_format: What to write; None goes by the extension.
+        asking: Options for sending rows; None finds the best concurrency and retries four times.
+        input_format: Format of the source; None derives it from the extension.
+        output_format: Format to write; None derives it from the extension.
         form: `openai` writes lines of OpenAI's batch results.
         column: Field or column of the question.
         ordered: Keep the input's order.
-        retry_failed: Ask rows again that failed in earlier runs.
+        retry_failed: Send rows again that failed in earlier runs.
         on_result: Called with every result and the counts so far.
 
     Returns:
-        The counts of the whole output, those of earlier runs among them.
+        The counts of the whole output, including earlier runs.
 
     Raises:
-        OutputError: The output cannot be gone on with.
-        BatchStoppedError: The server stayed away, or refused every row. The output is whole, and can be gone on with.
+        OutputError: The output cannot be continued.
+        BatchStoppedError: The server stayed unreachable, or refused every row. The output is valid and can be resumed.
         OSError: A file cannot be read or written.
     """
     rows = read_rows(source, input_format, column)
@@ -118,7 +118,7 @@ async def arun_batch(  # noqa: PLR0913  # what a batch consists of
 
 
 async def _ask_all(asker: Asker, rows: AsyncIterator[Row], out: Output, on_result: OnResult | None) -> None:
-    """Ask the open rows, as many at once as the pace allows, with some more in waiting."""
+    """Send the open rows, as many at once as the pace allows, with some more waiting."""
     started_at, running = perf_counter(), 0
     ended = asyncio.Event()
 
@@ -147,13 +147,13 @@ async def _ask_all(asker: Asker, rows: AsyncIterator[Row], out: Output, on_resul
 
 
 def _choose_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that says most of a group: all come of the same cause."""
+    """Return the most informative error of a group; all have the same cause."""
     stopped = group.subgroup(BatchStoppedError)
     return (stopped or group).exceptions[0]
 
 
 async def _read(rows: Iterator[Row], *, waits: bool) -> AsyncGenerator[Row]:
-    """Give the rows; those of a pipe come from a thread, for a read may wait."""
+    """Yield the rows; a pipe is read in a thread, because a read may block."""
     if not waits:
         for row in rows:
             yield row
@@ -170,10 +170,10 @@ async def _read(rows: Iterator[Row], *, waits: bool) -> AsyncGenerator[Row]:
             put(None)
         except RuntimeError:  # the loop is closed: the run was stopped
             return
-        except BaseException as error:  # noqa: BLE001  # raised where the rows are taken
+        except BaseException as error:  # noqa: BLE001  # re-raised in the consumer
             put(error)
 
-    # A daemon, for nothing ends a read of a pipe whose other end is silent.
+    # A daemon, because a blocked read of a silent pipe cannot be interrupted.
     threading.Thread(target=read, name="batch input", daemon=True).start()
     while (item := await queue.get()) is not None:
         if isinstance(item, BaseException):
@@ -182,7 +182,7 @@ async def _read(rows: Iterator[Row], *, waits: bool) -> AsyncGenerator[Row]:
 
 
 def find_most() -> int:
-    """Return the most requests in flight to try: each needs a connection, and the system limits open files."""
+    """Return the maximum requests in flight: each needs a connection, and the system limits open files."""
     try:
         import resource
     except ImportError:  # Windows

@@ -1,4 +1,4 @@
-"""Rows out of files, pipes and iterables: plain text, JSON lines, CSV and Parquet, one row at a time."""
+"""Reads rows from files, pipes and iterables: plain text, JSON lines, CSV and Parquet, one row at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import orjson
 from langchain_qwen3.batch.rows import QUESTIONS, Row, RowError, build_row
 
 Format = Literal["text", "jsonl", "csv", "parquet"]
-"""What a file is made of."""
+"""Format of a file."""
 Source = str | Path | IO[bytes] | Iterable[Any]
 """A path, `-` for the standard input, a binary stream, or rows in memory."""
 
@@ -32,21 +32,21 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def find_format(path: Path) -> Format | None:
-    """Return what a file is made of by its extension, None for an unknown one."""
+    """Return the format of a file by its extension, None for an unknown one."""
     return _FORMATS.get(path.suffix.lower())
 
 
 def is_pipe(source: Source) -> bool:
-    """Tell whether a read of the source may wait for another program."""
+    """Return whether a read of the source may wait for another program."""
     return hasattr(source, "read") or source == "-" or (isinstance(source, str | Path) and not Path(source).is_file())
 
 
 def read_rows(source: Source, file_format: Format | None = None, column: str | None = None) -> Iterator[Row]:
-    """Give the rows of a source; a bad one has its problem, and the next ones follow.
+    """Yield the rows of a source; a bad row has a `problem`, and reading continues.
 
     Args:
-        source: Where to read.
-        file_format: What it is made of; None goes by the extension, or by the first line where there is none.
+        source: The source.
+        file_format: Its format; None derives it from the extension, or from the first line if that is unknown.
         column: Field or column of the question; None takes the first of `QUESTIONS`.
 
     Raises:
@@ -68,10 +68,10 @@ def read_rows(source: Source, file_format: Format | None = None, column: str | N
 
 
 def _guess_format(first: bytes) -> Format:
-    """Return what a file without a telling name is made of, by its first line.
+    """Detect the format of a file without a known extension from its first line.
 
     Raises:
-        ValueError: It is one JSON document over many lines.
+        ValueError: It is one JSON document on several lines.
     """
     if first in {b"[", b"{"}:
         raise ValueError("the input is one JSON document, not a line of JSON per row: jq -c '.[]' makes lines of it")
@@ -110,10 +110,10 @@ def _read_jsonl(lines: Iterable[bytes], column: str | None) -> Iterator[Row]:
 
 
 def _read_csv(stream: Iterable[bytes], column: str | None) -> Iterator[Row]:
-    """Read a table with a header; of a single column the cells are the questions."""
+    """Read a table with a header; in a table of a single column, the cells are the questions."""
     if csv.field_size_limit() < sys.maxsize:
-        csv.field_size_limit(2**31 - 1)  # a question may be long; C's int is the most it takes everywhere
-    # Bytes that are no UTF-8 come through, and fail their own row.
+        csv.field_size_limit(2**31 - 1)  # a question may be long; this is the limit on every platform (C int)
+    # Bytes that are not UTF-8 pass through here, and only fail their own row.
     texts = (line.decode("utf-8" if at else "utf-8-sig", "surrogateescape") for at, line in enumerate(stream))
     reader = csv.reader(texts, strict=True)
     header = next(reader, [])
@@ -153,7 +153,7 @@ def _read_cells(header: list[str], cells: list[str], raw: bytes) -> Any:
 def _read_parquet(stream: IO[bytes], column: str | None) -> Iterator[Row]:
     import pyarrow.parquet as pq
 
-    if not stream.seekable():  # the footer comes last
+    if not stream.seekable():  # the footer is at the end
         stream = io.BytesIO(stream.read())
     number = 0
     for batch in pq.ParquetFile(stream).iter_batches(_BATCH):
@@ -171,7 +171,7 @@ _READERS: dict[Format, Any] = {
 
 
 def count_rows(source: Source, file_format: Format | None = None) -> int | None:
-    """Return about how many rows a file has, for a progress bar; None for a pipe."""
+    """Return the approximate number of rows, for a progress bar; None for a pipe."""
     if not isinstance(source, str | Path):
         return len(source) if isinstance(source, Sized) else None
     if is_pipe(source):

@@ -1,4 +1,4 @@
-"""What became of all rows, counted as the results come."""
+"""Counts of all results, updated with each result."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _SLOWEST = 5
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """The counts of an output, results of earlier runs among them.
+    """The counts of an output, including results of earlier runs.
 
     Attributes:
         answered: Rows with an answer.
-        truncated: Answers among them that were cut by the limit of tokens.
-        failures: Failed rows by the class of their error.
+        truncated: Answers that were cut off by the token limit.
+        failures: Failed rows by error class.
         input_tokens: Tokens of all prompts.
-        output_tokens: Tokens of all answers, reasoning among them.
-        reasoning_tokens: Tokens of reasoning, as far as the server tells them apart.
+        output_tokens: Tokens of all answers, including reasoning.
+        reasoning_tokens: Tokens of reasoning, if the server reports them separately.
         slowest: The slowest rows, as pairs of seconds and id.
-        asked: Rows that this run asked, or found broken.
+        asked: Rows that this run sent, or found broken.
         asked_tokens: Output tokens of this run.
-        seconds: How long this run took.
-        concurrency: Requests in flight that this run ended with.
+        seconds: Duration of this run.
+        concurrency: Limit of requests in flight at the end of this run.
     """
 
     answered: int = 0
@@ -55,11 +55,11 @@ class Summary:
 
     @property
     def tokens_per_second(self) -> float:
-        """Output tokens a second of this run."""
+        """Output tokens per second of this run."""
         return self.asked_tokens / self.seconds if self.seconds else 0.0
 
     def add(self, result: Result, *, is_new: bool = True) -> None:
-        """Count a result; one of an earlier run is not new."""
+        """Count a result; `is_new` is False for a result of an earlier run."""
         if result.error is None:
             self.answered += 1
             self.truncated += result.finish_reason == "length"

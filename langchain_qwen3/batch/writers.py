@@ -1,4 +1,4 @@
-"""Results in the form of a file: JSON lines, CSV, Parquet."""
+"""Writes results in a file format: JSON lines, CSV, Parquet."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ COLUMNS: dict[str, str] = {
     "error_message": "string",
     "error_advice": "string",
 }
-"""Columns of a table of results; calls, parsed answers and content of several parts are JSON in them."""
+"""Columns of a table of results; calls, parsed answers and multi-part content are written as JSON."""
 _ROWS = 1000
 
 
 class Writer(Protocol):
-    """Takes one result after another."""
+    """Writes results one after another."""
 
     def write(self, result: Result) -> None:
         """Write a result."""
@@ -45,7 +45,7 @@ class Writer(Protocol):
 
 @contextmanager
 def open_writer(stream: IO[bytes], file_format: Format, form: Form = "rows") -> Iterator[Writer]:
-    """Give the writer of a format; at the end of the block everything is in the stream, which stays open.
+    """Return the writer of a format; when the block ends, all results are in the stream, which stays open.
 
     Raises:
         ImportError: Parquet needs pyarrow.
