@@ -1,4 +1,4 @@
-"""The argument text of a tool call: read strictly, closed safely, repaired on request."""
+"""The argument text of a tool call: parsed strictly, closed safely, repaired on request."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _IN_STRING = re.compile(r'["\\]')
 _OUTSIDE = re.compile(r'["\[\]{}]')
 _BRACKET = re.compile(r"[\[\]{}]")
 _CLOSES = {"{": "}", "[": "]"}
-# Hermes-style regexes leave the outer object's brace or the closing tag behind the arguments.
+# Hermes-style regexes leave the outer object's brace or the closing tag after the arguments.
 _PARSER_DEBRIS = re.compile(r"(?:\s|\}|</tool_call>)+")
 
 
 def read_arguments(text: str) -> dict[str, Any]:
     """Parse the whole arguments of a call.
 
-    Control characters inside strings are taken, as core does: Qwen models write raw newlines. `NaN` and
-    `Infinity` are not: they are no JSON, and servers refuse them when the call is sent back.
+    Control characters inside strings are accepted, as in core: Qwen models write raw newlines. `NaN` and `Infinity`
+    are rejected: they are not JSON, and servers refuse them when the call is sent back.
 
     Raises:
         ValueError: The text is not JSON, or JSON but not an object.
@@ -34,16 +34,16 @@ def read_arguments(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"the arguments are not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError("the arguments are JSON but not an object")  # noqa: TRY004 # bad input, no bad type
+        raise ValueError("the arguments are JSON but not an object")  # noqa: TRY004 # bad input, not a bad type
     return value
 
 
 def close_wrongly(text: str) -> str:
-    """Return argument text with the bracket that keeps core from taking it for a JSON object.
+    """Return argument text with a wrong bracket, so that core does not parse it as a JSON object.
 
     LangChain's core accepts any prefix of an object as arguments (`parse_partial_json`), so a half-written
-    `{"path": "/home/us` would become `rm(path="/home/us")`. As `{"path": "/home/us"]` it cannot.
-    Text that core refuses by itself is returned unchanged.
+    `{"path": "/home/us` would become `rm(path="/home/us")`. `{"path": "/home/us"]` prevents that.
+    Text that core already rejects is returned unchanged.
     """
     try:
         if not isinstance(json.loads(text, strict=False), dict):
@@ -65,11 +65,11 @@ def close_wrongly(text: str) -> str:
 
 
 class CutCall(NamedTuple):
-    """What is known of a call object that was cut.
+    """The known parts of a call object that was cut.
 
     Attributes:
-        name: The tool's name as far as it was written.
-        named: Whether the name is whole.
+        name: The part of the tool's name that was written.
+        named: Whether the name is complete.
         arguments: The text of the arguments, empty if they had not begun.
     """
 
@@ -79,7 +79,7 @@ class CutCall(NamedTuple):
 
 
 def read_cut_call(text: str) -> CutCall:
-    """Read what was written of `{"name": …, "arguments": …}`."""
+    """Read the written part of `{"name": …, "arguments": …}`."""
     found = _CUT_CALL.match(text)
     if not found:
         return CutCall("", False, "")
@@ -87,7 +87,7 @@ def read_cut_call(text: str) -> CutCall:
 
 
 class ObjectEnd:
-    """Finds where a JSON object ends that arrives in pieces, reading every character once."""
+    """Finds the end of a JSON object that arrives in pieces, reading every character once."""
 
     __slots__ = ("_depth", "_escaped", "_in_string")
 
@@ -96,7 +96,7 @@ class ObjectEnd:
         self._in_string = self._escaped = False
 
     def find(self, text: str, start: int = 0) -> int:
-        """Go on reading at `start`; return the offset behind the closing bracket, -1 if it is yet to come."""
+        """Continue reading at `start`; return the offset after the closing bracket, -1 if it has not arrived."""
         while start < len(text):
             if self._escaped:
                 self._escaped = False
@@ -118,10 +118,10 @@ class ObjectEnd:
 
 
 def repair_arguments(text: str) -> dict[str, Any] | None:
-    """Mend the known damage of Qwen tool parsers: debris (`}`, `</tool_call>`) behind an object, or no text.
+    """Repair the known damage of Qwen tool parsers: debris (`}`, `</tool_call>`) after an object, or no text.
 
     Returns:
-        The arguments; None when the damage is any other.
+        The arguments; None for any other damage.
 
     Raises:
         ImportError: The extra `repair` is not installed.
@@ -142,7 +142,7 @@ def repair_arguments(text: str) -> dict[str, Any] | None:
             "repair_tool_calls=True needs the json-repair library: install the extra `repair`,"
             ' for example `pip install "langchain-qwen3-chat[repair]"`'
         ) from error
-    # The library guesses freely; only the object that stood there whole is taken.
+    # The library guesses freely; its result is accepted only if it equals the complete object in the text.
     return value if json_repair.loads(text) == value else None
 
 

@@ -1,4 +1,4 @@
-"""Forced tool calls: the array of calls a schema asked for, and the check that a demanded call came."""
+"""Forced tool calls: reads the array of calls that a schema requested, and checks that a demanded call came."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BLANK, _SEPARATORS = re.compile(r"\s*"), re.compile(r"[ \t\r\n,]*")
 
 
 def check_forced_call(message: AIMessage, choice: ToolChoice) -> None:
-    """Raise if a demanded call is missing. An invalid call counts: it says itself what is wrong.
+    """Raise if a demanded call is missing. An invalid call counts: it reports its own error.
 
     Raises:
         ToolChoiceError: The model answered without the call.
@@ -32,15 +32,15 @@ def check_forced_call(message: AIMessage, choice: ToolChoice) -> None:
 
 
 class ForcedCallStream:
-    """Reads the array of calls that `build_forced_format` asks for; each call is given when it is whole.
+    """Reads the array of calls that `build_forced_format` requests; each call is returned when it is complete.
 
-    Whatever is no such array is text, as it came.
+    Everything else stays text, unchanged.
     """
 
     def __init__(self) -> None:
         self._state: Literal["before", "between", "inside", "after", "text"] = "before"
         self._object = ObjectEnd()
-        self._pieces: list[str] = []  # of the object that is being read, or of the blank before the array
+        self._pieces: list[str] = []  # of the current object, or of the white space before the array
 
     def feed(self, text: str) -> Rescued:
         """Take the next piece of the content."""
@@ -52,7 +52,7 @@ class ForcedCallStream:
         return Rescued("".join((*shown, text[at:])), calls)
 
     def close(self, truncated: bool) -> Rescued:
-        """End the content; a call that was being written when the text was cut is one whose arguments are not."""
+        """End the content; if the text was cut inside a call, that call has incomplete arguments."""
         text, self._pieces = "".join(self._pieces), []
         if self._state != "inside" or not truncated:
             return Rescued(text if text.strip() else "", [])
@@ -72,7 +72,7 @@ class ForcedCallStream:
         return end
 
     def _step(self, text: str, at: int, shown: list[str]) -> int:
-        """Read on by one bracket; return where."""
+        """Read up to the next bracket, and return the offset to continue from."""
         begin = at
         at = (_SEPARATORS if self._state == "between" else _BLANK).match(text, at).end()  # type: ignore[union-attr]
         if self._state != "between":

@@ -1,13 +1,13 @@
-"""Tool calls: wire → LangChain, streamed or whole, strict about what was cut. Sans-IO.
+"""Tool calls: wire → LangChain, streamed or whole, strict about cut calls. Sans-IO.
 
 The contract of `ToolCallStream`, which reads a whole message as one delta:
 
-- One call is one call: an index or an id that drifts, a call that is said twice, a single object in place of the list.
+- One call stays one call, even if its index or id changes, it is sent twice, or a single object replaces the list.
 - The arguments of a call are parsed once, at the end and strictly. A JSON object makes a tool call; anything
-  else makes an invalid tool call that keeps the text. In chunks one wrong bracket closes it where core would take a
-  half-written object for a whole one (see `close_wrongly`); a whole message has what the model wrote, to the letter.
-- Why a call is invalid stands in the metadata, because the sum of chunks has no room for an error text.
-- A fragment is never repaired. A whole argument text is, on request, and only known damage of Qwen parsers.
+  else makes an invalid tool call that keeps the text. In chunks, a wrong bracket closes the text if core would accept
+  a half-written object as a whole one (see `close_wrongly`); a whole message has exactly what the model wrote.
+- The reason why a call is invalid is in the metadata, because the sum of chunks has no field for an error text.
+- A fragment is never repaired. A whole argument text is repaired on request, and only known damage of Qwen parsers.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call
 from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, close_wrongly, read_arguments, repair_arguments
 
 WireCall = Mapping[str, Any]
-"""A call or a fragment of one as servers send it: `{"index", "id", "function": {"name", "arguments"}}`."""
+"""A call or a call fragment, as servers send it: `{"index", "id", "function": {"name", "arguments"}}`."""
 
 
 _NOTHING_WRITTEN: Mapping[str, str] = {}
 
 
 class ToolCalls(NamedTuple):
-    """The calls of one message, those with a complete JSON object as arguments and the others."""
+    """The calls of one message: those whose arguments are a complete JSON object, and the invalid ones."""
 
     calls: list[ToolCall]
     invalid: list[InvalidToolCall]
@@ -40,19 +40,19 @@ class ToolCalls(NamedTuple):
 class ToolCallStream:
     """Reads the tool calls of one choice from fragments.
 
-    `feed` takes the `tool_calls` of each delta, `add` whole calls found elsewhere, `close` comes once at the
-    end; all return chunks for `tool_call_chunks`. Fragments belong together by index, by id, else by order. A fragment
-    without a name never begins a second call; one with a name does after complete arguments, unless it says the same
-    call again. A missing id becomes `call_<hex>`.
+    `feed` takes the `tool_calls` of each delta, `add` takes whole calls found elsewhere, and `close` is called once at
+    the end; all return chunks for `tool_call_chunks`. Fragments are matched by index, then by id, then by order. A
+    fragment without a name never begins a second call; a fragment with a name does after complete arguments, unless it
+    repeats the same call. A missing id becomes `call_<hex>`.
 
     Args:
-        repair: Mend damage of Qwen parsers in the arguments of replies that ended properly: a trailing `}` or
+        repair: Repair damage of Qwen parsers in the arguments of replies that ended properly: a trailing `}` or
             `</tool_call>`, empty arguments. The arguments then arrive in one piece at the end.
-        parameterless: Names of tools without parameters, for which empty arguments are no damage: SGLang
+        parameterless: Names of tools without parameters, for which empty arguments are not damage: SGLang
             streams nothing else for them.
 
     Attributes:
-        written: The arguments of invalid calls as the model wrote them, by id; complete after `close`.
+        written: The arguments of invalid calls as the model wrote them, by id; final after `close`.
     """
 
     def __init__(self, *, repair: bool = False, parameterless: Iterable[str] = ()) -> None:
@@ -73,10 +73,10 @@ class ToolCallStream:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What to say of the calls in `response_metadata`, complete after `close`; empty if there is nothing.
+        """The calls' entries for `response_metadata`, final after `close`; empty if there are none.
 
-        `tool_call_errors` tells by call id why a call is invalid, `repaired_tool_calls` the argument text as
-        it came of each call that was repaired, `rescued_tool_calls` lists the names of those that stood in the text.
+        `tool_call_errors` maps call ids to the reason why the call is invalid. `repaired_tool_calls` maps the ids of
+        repaired calls to the original argument text. `rescued_tool_calls` lists the names of calls found in the text.
         """
         notes = {
             "tool_call_errors": dict(self._errors),
@@ -110,11 +110,11 @@ class ToolCallStream:
         return [chunk for chunk in chunks if chunk is not None]
 
     def add(self, calls: Iterable[WireCall], *, rescued: bool = False) -> list[ToolCallChunk]:
-        """Read whole calls that stood in the text, each one a call of its own.
+        """Read whole calls found in the text, each as a separate call.
 
         Args:
             calls: The calls.
-            rescued: The server left them there; the metadata says so.
+            rescued: Whether the server left them in the text, which the metadata then reports.
         """
         wires = [{**call, "index": None, "id": build_call_id()} for call in calls]
         if rescued:
@@ -122,20 +122,20 @@ class ToolCallStream:
         return self.feed(wires)
 
     def holds_all(self, wires: Iterable[WireCall]) -> bool:
-        """Return whether every whole call that stood in the text is one of those that were read."""
+        """Return whether every given whole call equals one that was already read."""
         known = {_write_key(call.name, call.text) for call in self._calls}
         fragments = [_read_fragment(wire) for wire in wires]
         return all(_write_key(fragment.name, fragment.text or "") in known for fragment in fragments)
 
     def close(self, truncated: bool) -> list[ToolCallChunk]:
-        """Judge every call and return the pieces that complete, or spoil, its arguments.
+        """Validate every call and return the pieces that complete its arguments, or make them invalid.
 
         Args:
-            truncated: The reply ended by length or without its end. A call is then valid only if its
+            truncated: Whether the reply was cut, by length or without its end. A call is then valid only if its
                 arguments are a closed object.
 
         Raises:
-            ImportError: There is damage to repair, but the extra `repair` is not installed.
+            ImportError: Damage needs repair, but the extra `repair` is not installed.
         """
         chunks = []
         for call in self._calls:
@@ -145,12 +145,12 @@ class ToolCallStream:
         return chunks
 
     def _find(self, fragment: _Fragment) -> _Call | None:
-        """Return the call that a fragment may belong to: by index, by id, else the last one."""
+        """Return the call that a fragment may belong to: by index, by id, or the last one."""
         index, wire_id, name, _ = fragment
         last = self._calls[-1] if self._calls else None
         by_id = self._by_id.get(wire_id) if wire_id else None
         if index is not None and (by_index := self._by_index.get(index)) is not None:
-            # Some servers give all calls one index: the id says which.
+            # Some servers give all calls the same index: then the id decides.
             return by_id if by_id is not None and by_id.wire_index == index else by_index
         if by_id is not None:
             other_call = index is not None and by_id.wire_index is not None and name and by_id.is_closed()
@@ -162,12 +162,12 @@ class ToolCallStream:
         return None
 
     def _begins_anew(self, call: _Call, fragment: _Fragment) -> bool:
-        """Whether a fragment with a name begins another call than the one it matches."""
+        """Whether a fragment with a name begins a new call instead of continuing the one it matches."""
         if not call.name_length:
             return False
         other_id = bool(fragment.id and call.wire_id and fragment.id != call.wire_id)
         if not call.is_named(fragment.name):
-            # A name in pieces comes before the arguments, on one index.
+            # The pieces of a name come before the arguments, with the same index.
             return other_id or fragment.place is None or call.has_text
         if not call.has_text:
             return other_id and call.name in self._parameterless
@@ -182,7 +182,7 @@ class ToolCallStream:
         return call
 
     def _extend(self, call: _Call, fragment: _Fragment, chunk_id: str | None = None) -> ToolCallChunk | None:
-        """Add a fragment to its call and return what it shows; a repeated name or id shows nothing."""
+        """Add a fragment to its call and return its chunk; None if it only repeats a name or id."""
         name = "" if call.is_named(fragment.name) else fragment.name
         call.add_name(name)
         if fragment.id:
@@ -197,7 +197,7 @@ class ToolCallStream:
         return tool_call_chunk(name=name or None, args=args, id=chunk_id, index=call.index)
 
     def _judge(self, call: _Call, truncated: bool) -> str:
-        """Return the argument text core is to hold; note why the call is invalid or that it was repaired."""
+        """Return the argument text for core; record why the call is invalid, or that it was repaired."""
         text = call.text
         absent = not call.pieces or call.name in self._parameterless
         if absent and call.name and not truncated and not text.strip():
@@ -223,7 +223,7 @@ def collect_tool_calls(chunks: Iterable[ToolCallChunk], written: Mapping[str, st
 
     Args:
         chunks: The chunks.
-        written: The stream's `written`: what stands in invalid calls in place of what their chunks add up to.
+        written: The stream's `written`, used in invalid calls instead of the sum of their chunks.
     """
     by_index: dict[int | None, list[ToolCallChunk]] = {}
     for chunk in chunks:
@@ -246,17 +246,17 @@ def collect_tool_calls(chunks: Iterable[ToolCallChunk], written: Mapping[str, st
 def read_parameterless(tools: Iterable[WireCall]) -> frozenset[str]:
     """Return the names of the wire tools that take no parameters."""
     functions = [tool.get("function") or {} for tool in tools]
-    named = [function for function in functions if function.get("name")]  # a server's own tool is no function
+    named = [function for function in functions if function.get("name")]  # a server's own tool is not a function
     return frozenset(tool["name"] for tool in named if not (tool.get("parameters") or {}).get("properties"))
 
 
 def build_call_id() -> str:
-    """Return an id for a call that came without one."""
+    """Return an id for a call without one."""
     return f"call_{uuid4().hex}"
 
 
 class _Fragment(NamedTuple):
-    place: int | str | None  # the wire's index; a tuple has an `index` already
+    place: int | str | None  # the wire's index; tuples already have an `index` method
     id: str | None
     name: str
     text: str | None
@@ -264,7 +264,7 @@ class _Fragment(NamedTuple):
 
 @dataclass(slots=True)
 class _Call:
-    """A call being read: its place among the chunks, its id there, and what the wire said of it so far."""
+    """A call being read: its index and id in the chunks, and the wire data so far."""
 
     index: int
     id: str
@@ -287,7 +287,7 @@ class _Call:
         return "".join(self.names)
 
     def is_named(self, name: str) -> bool:
-        """Whether this is the name so far, which is put together only where it may be."""
+        """Whether the name so far equals `name`; compares lengths first to avoid joining the pieces."""
         return len(name) == self.name_length and name == self.name
 
     def add_name(self, piece: str) -> None:
@@ -296,7 +296,7 @@ class _Call:
             self.name_length += len(piece)
 
     def is_closed(self) -> bool:
-        """Whether the arguments are a whole object; every piece is looked at once."""
+        """Whether the arguments are a whole object; every piece is read once."""
         while not self._closed and self._checked < len(self.pieces):
             self._closed = self._end.find(self.pieces[self._checked]) >= 0
             self._checked += 1
@@ -319,7 +319,7 @@ def _read_fragment(wire: WireCall) -> _Fragment:
 
 
 def _says_again(call: _Call, fragment: _Fragment) -> bool:
-    """Whether a fragment is the whole call that was read already."""
+    """Whether a fragment repeats the whole call that was already read."""
     if not (fragment.text and fragment.text.lstrip().startswith("{") and call.is_named(fragment.name)):
         return False
     if not call.is_closed():
@@ -328,7 +328,7 @@ def _says_again(call: _Call, fragment: _Fragment) -> bool:
 
 
 def _write_key(name: str, text: str) -> tuple[str, str]:
-    """Return what is equal for calls that are: the name, and the arguments however they are spelled."""
+    """Return a key that is equal for equal calls: the name, and the arguments in normalized form."""
     try:
         return name, json.dumps(read_arguments(text), sort_keys=True)
     except ValueError:

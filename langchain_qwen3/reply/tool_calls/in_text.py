@@ -1,7 +1,7 @@
-"""Calls that stand in a text, held until it is known whether they are meant. Sans-IO.
+"""Holds calls found in a text until it is known whether they are real. Sans-IO.
 
-A call in the text is meant where the reply brings no call of its own. Beside one, it is the server's own call a second
-time (ms-swift, mistral.rs, LocalAI and mlx-vlm leave its markup in the content), or one that the model speaks of.
+A call in the text is real if the reply has no parsed call. Otherwise it repeats the parsed call (ms-swift, mistral.rs,
+LocalAI and mlx-vlm leave its markup in the content), or the model only writes about a call.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class TextEnd(NamedTuple):
     """The held end of a text.
 
     Attributes:
-        raw: As it came.
-        rest: Without its calls.
+        raw: The text as received.
+        rest: The text without its calls.
         calls: The calls.
     """
 
@@ -28,22 +28,22 @@ class TextEnd(NamedTuple):
 
 
 class CallsInText:
-    """Finds calls in a text that arrives in pieces; from the first one on the text is held.
+    """Finds calls in a text that arrives in pieces; from the first call on, the text is held.
 
     Args:
-        rescuer: Finds them.
+        rescuer: Finds the calls.
     """
 
     __slots__ = ("_calls", "_raw", "_rescuer", "_rest")
 
     def __init__(self, rescuer: ToolRescuer) -> None:
         self._rescuer = rescuer
-        self._raw: list[str] = []  # what is held, as it came
-        self._rest: list[str] = []  # the same without its calls
+        self._raw: list[str] = []  # the held text, as received
+        self._rest: list[str] = []  # the held text without its calls
         self._calls: list[WireCall] = []
 
     def feed(self, text: str) -> str:
-        """Take the next piece and return what is text in any case."""
+        """Take the next piece and return the part that is certainly text."""
         if not text:
             return ""
         self._raw.append(text)
@@ -60,10 +60,10 @@ class CallsInText:
         return shown
 
     def release(self) -> str:
-        """Return the held text as it came: it is no call."""
+        """Return the held text as received: it is not a call."""
         return "".join(self._raw)
 
     def close(self, *, truncated: bool) -> TextEnd:
-        """End the text; a call that was being written when it was truncated is one whose arguments are not whole."""
+        """End the text; if it was truncated inside a call, that call has incomplete arguments."""
         shown, calls = self._rescuer.close(truncated)
         return TextEnd("".join(self._raw), "".join([*self._rest, shown]), [*self._calls, *calls])

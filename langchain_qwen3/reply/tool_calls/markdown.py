@@ -1,18 +1,18 @@
-"""Markdown code, as far as a text that comes in pieces has got."""
+"""Detects Markdown code in a text that arrives in pieces."""
 
 from __future__ import annotations
 
 import re
 
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)")
-_LONGEST_HEAD = 200  # of a line; a fence that begins farther to the right is none
+_LONGEST_HEAD = 200  # of a line; a fence that begins farther right does not count
 
 
 class MarkdownReader:
-    """Knows whether the text so far ends inside Markdown code. Every character is looked at once."""
+    """Tracks whether the text so far ends inside Markdown code. Every character is read once."""
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []  # not looked at before it is asked for
+        self._pieces: list[str] = []  # read only when `is_code` is called
         self._fence = ""
         self._head = ""  # of the current line
         self._ticks = 0  # in the current line
@@ -23,7 +23,7 @@ class MarkdownReader:
         self._pieces.append(text)
 
     def is_code(self) -> bool:
-        """Return whether what follows is code: in a fenced block, on a fence's line or after an open backtick."""
+        """Return whether the following text is code: in a fenced block, on a fence's line or after an open backtick."""
         *lines, line = "".join(self._pieces).split("\n")
         self._pieces = []
         for complete in lines:
@@ -47,5 +47,5 @@ class MarkdownReader:
         self._head, self._ticks, self._is_rest_blank = "", 0, True
 
     def _opens(self, fence: re.Match[str] | None) -> bool:
-        """Return whether a line begins a block; backticks behind backticks are code within the line."""
+        """Return whether a line begins a block; more backticks after the fence mean inline code."""
         return bool(fence and (fence[1][0] == "~" or self._ticks == len(fence[1])))

@@ -1,17 +1,17 @@
-"""Tool calls that a server left in the text, because it has no tool parser or the wrong one. Sans-IO.
+"""Extracts tool calls that a server left in the text, because it has no tool parser or the wrong one. Sans-IO.
 
-Two forms, both as Qwen's chat templates ask for them:
+Two forms, as Qwen's chat templates request them:
 
 - Hermes, Qwen3 to Qwen3-VL: `<tool_call>{"name": …, "arguments": {…}}</tool_call>`; small models write several
   objects into one tag, or an array of them
 - XML, Qwen3-Coder and 3.5 or newer: `<tool_call><function=…><parameter=…>…</parameter></function>…`;
-  Qwen3-Coder forgets the `<tool_call>` at times.
+  Qwen3-Coder sometimes forgets the `<tool_call>`.
 
-The contract of `ToolRescuer`: a call of a *bound* tool leaves the text; whatever is not one stays in it as it
-was. Text is held back only from what can still become a call. Pieces of any size give the same result, so a
-whole text is read by one `feed` and `close`. Inside Markdown code calls are examples and stay text. White space
-around calls is markup and goes with them. The work is linear in the text: where one opens ever more calls and ends
-none, as a model in a loop does, no more calls are looked for.
+The contract of `ToolRescuer`: a call of a *bound* tool is removed from the text; all other text stays unchanged. Text
+is held back only while it can still become a call. Pieces of any size give the same result, so a whole text is read by
+one `feed` and `close`. Calls inside Markdown code are examples and stay text. White space around calls is markup and is
+removed with them. The work is linear in the text: if a text opens more and more calls without closing any, like a model
+in a loop, the search for calls stops.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from langchain_qwen3.reply.tool_calls.markdown import MarkdownReader
 from langchain_qwen3.reply.tool_calls.tag import FUNCTION, OPENING, TagReader, count_begun
 
 _OPENER = re.compile(f"{OPENING}|{FUNCTION}")
-_MOST_READINGS = 8  # of each character on average, for calls that turned out to be none
+_MOST_READINGS = 8  # per character on average, for text that turned out not to be a call
 
 
 class Rescued(NamedTuple):
-    """What remains of the text, and the calls in it, as whole wire calls without an id."""
+    """The remaining text, and the calls removed from it, as whole wire calls without an id."""
 
     text: str
     calls: list[dict[str, Any]]
 
 
 class ToolRescuer:
-    """Takes calls of bound tools out of a text that arrives in pieces.
+    """Removes calls of bound tools from a text that arrives in pieces.
 
     Args:
-        tools: The tools of the request as sent.
+        tools: The tools as sent in the request.
     """
 
     def __init__(self, tools: Iterable[Mapping[str, Any]]) -> None:
         functions = [tool["function"] for tool in tools if "function" in tool]
         self._schemas = {function["name"]: function.get("parameters") or {} for function in functions}
-        self._rest = ""  # what was not read yet: less than a tag
+        self._rest = ""  # unread text: less than a tag
         self._tag: TagReader | None = None
         self._opener = ""  # of the tag
-        self._taken: list[str] = []  # what the tag read of earlier pieces
+        self._taken: list[str] = []  # the text that the tag read from earlier pieces
         self._blank: list[str] | None = []  # white space since the start or the last call; None after other text
         self._markdown = MarkdownReader()
         self._has_rescued = False
-        self._passed = self._wasted = 0  # characters that are decided; that were read for calls that were none
+        self._passed = self._wasted = 0  # characters decided; characters read for text that was not a call
         self._has_given_up = False
 
     def feed(self, text: str) -> Rescued:
@@ -66,8 +66,8 @@ class ToolRescuer:
         """End the text.
 
         Args:
-            truncated: The text was cut. A call that was being written is then returned as one whose
-                arguments are not whole; otherwise it stays text.
+            truncated: Whether the text was cut. If so, an unfinished call is returned with incomplete arguments;
+                otherwise it stays text.
         """
         text, calls = self._read("", truncated)
         if not text and not self._has_rescued:
@@ -76,7 +76,7 @@ class ToolRescuer:
         return Rescued(text, calls)
 
     def _read(self, text: str, truncated: bool | None) -> Rescued:
-        """Read what came; `truncated` is None while there is more to come."""
+        """Read the text so far; `truncated` is None if more may follow."""
         text, at = self._rest + text, 0
         shown: list[str] = []
         calls: list[dict[str, Any]] = []
@@ -104,7 +104,7 @@ class ToolRescuer:
         return Rescued("".join(shown), calls)
 
     def _find_opener(self, text: str, at: int, shown: list[str], *, is_last: bool) -> int:
-        """Show the text before the next opener, begin its tag, and return where to read on."""
+        """Show the text before the next opener, begin its tag, and return the offset to continue from."""
         while not self._has_given_up and (opener := _OPENER.search(text, at)):
             self._show(text[at : opener.start()], shown)
             at = opener.end()
@@ -124,7 +124,7 @@ class ToolRescuer:
         self._show(tag.blank, shown)
 
     def _refuse(self, tag: TagReader, text: str, begin: int, shown: list[str]) -> tuple[str, int]:
-        """Show an opener that opened no call, and return what to read again: another may follow it."""
+        """Show an opener that did not begin a call, and return the text to read again: a call may follow in it."""
         self._wasted += tag.length
         self._has_given_up = self._wasted > _MOST_READINGS * (self._passed + tag.length)
         if self._taken:
@@ -134,7 +134,7 @@ class ToolRescuer:
         return text, begin
 
     def _show(self, text: str, shown: list[str]) -> None:
-        """Show a text, without white space at the start or behind a call that nothing follows."""
+        """Show a text, without white space at the start, or after a call at the end."""
         self._passed += len(text)
         self._markdown.feed(text)
         if self._blank is not None and text:

@@ -1,8 +1,8 @@
-"""One `<tool_call>` tag, or `<function=…>` without one, read as its text comes.
+"""Reads one `<tool_call>` tag, or `<function=…>` without one, as its text arrives.
 
-The contract of `TagReader`: `read` takes a text and where to go on in it, reads as far as it can and returns where it
-stopped; what is left is shorter than a tag and has to come again in front of what follows. Every character is read
-once, whatever the pieces. A `ValueError` says that this is no call of a bound tool, and that no text can make it one.
+The contract of `TagReader`: `read` takes a text and an offset, reads as far as it can and returns the offset where it
+stopped. The rest is shorter than a tag and must be passed again, before the following text. Every character is read
+once, for any split. A `ValueError` means that this is not a call of a bound tool, whatever text follows.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class TagReader:
 
     Args:
         schemas: Name of each bound tool → JSON schema of its parameters.
-        is_tagged: It begins with `<tool_call>`; else with `<function=`. What is read comes behind that.
+        is_tagged: Whether it begins with `<tool_call>`; otherwise with `<function=`. Reading starts after that.
 
     Attributes:
         calls: The calls so far, as wire calls without an id.
-        is_over: The tag is at its end.
-        blank: White space behind a call without a closing tag, which belongs to the text.
-        length: How many characters were read.
+        is_over: Whether the tag has ended.
+        blank: White space after a call without a closing tag; it belongs to the text.
+        length: The number of characters read.
     """
 
     def __init__(self, schemas: Mapping[str, Mapping[str, Any]], *, is_tagged: bool) -> None:
@@ -54,8 +54,8 @@ class TagReader:
         self._is_tagged = is_tagged
         self._state = _State.BETWEEN
         self._object = ObjectEnd()
-        self._written: list[str] = []  # of the call that is being read, as it came
-        self._pieces: list[str] = []  # of the name, object or value that is being read
+        self._written: list[str] = []  # of the current call, as received
+        self._pieces: list[str] = []  # of the current name, object or value
         self._behind: list[str] = []  # a closing tag and white space that may be part of the value
         self._blank: list[str] = []
         self._name = self._key = ""
@@ -68,10 +68,10 @@ class TagReader:
             self._begin(_State.HEADER, FUNCTION)
 
     def read(self, text: str, at: int) -> int:
-        """Read on at an offset and return where more text is needed, or where the tag is over.
+        """Read from an offset and return the offset where more text is needed, or where the tag ends.
 
         Raises:
-            ValueError: This is no call of a bound tool.
+            ValueError: This is not a call of a bound tool.
         """
         while not self.is_over:
             step = getattr(self, f"_read_{self._state.name.lower()}")
@@ -85,15 +85,15 @@ class TagReader:
         return at
 
     def end(self, rest: str, whole: str, *, truncated: bool) -> None:
-        """End the text: a call that was cut is added as one whose arguments are not whole.
+        """End the text: a call that was cut is added with incomplete arguments.
 
         Args:
-            rest: What `read` left.
-            whole: The text of the tag as it came.
-            truncated: The text was cut.
+            rest: The text that `read` left.
+            whole: The text of the tag as received.
+            truncated: Whether the text was cut.
 
         Raises:
-            ValueError: This is no call, or it is incomplete though the text was not cut.
+            ValueError: This is not a call, or it is incomplete although the text was not cut.
         """
         body = "".join(self._written) + rest
         if self.calls and self._state is _State.BETWEEN and CLOSING.startswith(rest):
@@ -102,11 +102,11 @@ class TagReader:
             raise ValueError("the call is incomplete")
         self.calls.append(self._build_cut(body, body if self.calls else whole))
 
-    # -- one method for each state: each goes as far as it can -------------------------------------------------------
+    # -- one method per state: each reads as far as it can -----------------------------------------------------------
 
     def _read_between(self, text: str, at: int) -> int:
         begin = at
-        at = (_BETWEEN if self._is_tagged else _BLANK).match(text, at).end()  # type: ignore[union-attr] # nothing, too
+        at = (_BETWEEN if self._is_tagged else _BLANK).match(text, at).end()  # type: ignore[union-attr] # may be empty
         self._blank.append(text[begin:at])
         rest = text[at : at + len(CLOSING)]
         if rest.startswith("{") and self._is_tagged:
@@ -192,10 +192,10 @@ class TagReader:
             self._state = _State.VALUE
         return end
 
-    # -- shared by them ----------------------------------------------------------------------------------------------
+    # -- shared by the states ----------------------------------------------------------------------------------------
 
     def _read_name(self, text: str, at: int) -> tuple[int, str | None]:
-        """Read a name up to its `>`; None while that is yet to come."""
+        """Read a name up to its `>`; None until the `>` has arrived."""
         end = _NAME_END.search(text, at)
         self._pieces.append(text[at : end.start() if end else len(text)])
         if end is None:
@@ -205,14 +205,14 @@ class TagReader:
         return end.end(), "".join(self._pieces).strip()
 
     def _read_mark(self, text: str, at: int) -> str | None:
-        """Return the tag that ends a value, an empty text where it may only have begun, None where none is there."""
-        rest = text[at : at + len(_END)]  # both are of one length
+        """Return the tag that ends a value; empty if only its beginning may have arrived; None if there is none."""
+        rest = text[at : at + len(_END)]  # both tags have the same length
         if rest in (_END, _PARAMETER):
             return rest
         return "" if _END.startswith(rest) or _PARAMETER.startswith(rest) else None
 
     def _begin(self, state: _State, *written: str) -> None:
-        """Begin a call, of which this was read."""
+        """Begin a call whose text so far is `written`."""
         self._written = [*written]
         self._object = ObjectEnd()
         self._begin_pieces(state)
@@ -227,7 +227,7 @@ class TagReader:
         self._state, self._written, self._blank = _State.BETWEEN, [], []
 
     def _build_cut(self, body: str, written: str) -> dict[str, Any]:
-        """Return a call that was cut: its name as far as known, and what was written of it."""
+        """Return a call that was cut: its name, if known, and its text so far."""
         cut = read_cut_call(body)
         header = _HEADER.match(body)
         name = header[1].strip() if header else cut.name or body.removeprefix(FUNCTION)
@@ -242,7 +242,7 @@ class TagReader:
 
 
 def count_begun(text: str, start: int, *tags: str) -> int:
-    """Return how many characters at the end of a text, behind `start`, may be the beginning of one of the tags."""
+    """Return how many characters at the end of a text, after `start`, may be the beginning of one of the tags."""
     at = text.rfind("<", max(start, len(text) - max(map(len, tags))))
     tail = text[at:] if at >= 0 else ""
     return len(tail) if tail and any(tag.startswith(tail) for tag in tags) else 0

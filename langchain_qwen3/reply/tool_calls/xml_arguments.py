@@ -1,7 +1,7 @@
-"""The values of a call in XML, as Qwen3-Coder and Qwen3.5 and newer write it.
+"""Reads the values of an XML call, as written by Qwen3-Coder and Qwen3.5 or newer.
 
-The chat templates write strings as they are and everything else as JSON, so the tool's JSON schema decides what a value
-is.
+The chat templates write strings unchanged and everything else as JSON, so the tool's JSON schema decides a value's
+type.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def read_value(text: str, name: str, schema: Mapping[str, Any]) -> Any:
-    """Return one value in the type its schema asks for; text that is not of that type stays text.
+    """Return one value in the type its schema requires; text that is not of that type stays text.
 
     Args:
         text: The value, without the newline on either side.
-        name: The parameter.
+        name: The parameter's name.
         schema: The JSON schema of the tool's parameters.
     """
     types = _find_types((schema.get("properties") or {}).get(name), schema)
     word = text.strip()
     if types - {"string"}:
-        # Qwen3-Coder writes Python's spelling, too.
+        # Qwen3-Coder also writes Python's spelling.
         word = {"True": "true", "False": "false", "None": "null"}.get(word, word)
         try:
             value = json.loads(word, strict=False)
