@@ -1,6 +1,6 @@
 """ChatQwen3: the LangChain chat model for Qwen3 on vLLM, SGLang, llama.cpp, Ollama, DashScope and GPU pods.
 
-Every public name is here. Each is imported when it is first used, so `import langchain_qwen3` costs little.
+All public names are here. Each is imported on first use, so `import langchain_qwen3` is fast.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ _HOME = {
     "estimate_tokens": "tokens",
     "read_media": "request.media",
 }
-"""The module of each public name; an error's is `errors`."""
+"""The module of each public name; errors are in `errors`."""
 
 
 def __getattr__(name: str) -> Any:
@@ -93,13 +93,13 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "ChatQwen3":
         _warn_of_namesake()
-        import_module("openai")  # before langchain-core, or the garbage collector goes through core's objects: 0.1 s
+        import_module("openai")  # before langchain-core: otherwise the garbage collector scans core's objects, 0.1 s
     value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
     return value
 
 
 def _warn_of_namesake() -> None:
-    """Warn where `langchain-qwen3` is installed, too: another project, whose files overwrite this package's."""
+    """Warn if the project `langchain-qwen3` is installed too: its files overwrite this package's."""
     with suppress(PackageNotFoundError):
         version("langchain-qwen3")
         warnings.warn(

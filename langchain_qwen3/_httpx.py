@@ -1,4 +1,4 @@
-"""httpx, as the SDK has it: httpx2 under openai 3, httpx under openai 2. Both may be installed; the SDK decides."""
+"""The SDK's httpx: httpx2 with openai 3, httpx with openai 2. Both may be installed; the SDK decides."""
 
 from __future__ import annotations
 

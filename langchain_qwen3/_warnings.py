@@ -1,4 +1,4 @@
-"""Warnings that are given once: a setting that a server cannot honour is never dropped in silence."""
+"""Warnings shown once: a setting that a server does not support is never dropped silently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class UnsupportedSettingWarning(UserWarning):
-    """A setting that this server or checkpoint cannot honour, with what would help."""
+    """A setting that this server or checkpoint does not support, with a remedy."""
 
 
 _shown: set[str] = set()
@@ -21,30 +21,30 @@ _LIBRARIES = frozenset(
 
 
 def warn_once(text: str) -> None:
-    """Warn with this text, the first time it comes up in the process."""
+    """Warn with this text, once per process."""
     if text not in _shown:
         warnings.warn(text, UnsupportedSettingWarning, stacklevel=_find_caller())
-        _shown.add(text)  # not before: where warnings are errors, every call raises alike
+        _shown.add(text)  # not before: if warnings are errors, every call must raise
 
 
 def _find_caller() -> int:
-    """Return the stack level of the first frame outside the libraries, which the warning points at."""
-    frame, level = sys._getframe(2), 2  # noqa: SLF001  # what `warnings` itself counts by
+    """Return the stack level of the first frame outside the libraries, where the warning points."""
+    frame, level = sys._getframe(2), 2  # noqa: SLF001  # `warnings` counts stack levels the same way
     while frame.f_globals.get("__name__", "").partition(".")[0] in _LIBRARIES:
         if frame.f_back is None:
-            return 2  # in a thread or task of its own: nobody's line is on the stack
+            return 2  # in a separate thread or task: no user code is on the stack
         frame, level = frame.f_back, level + 1
     return level
 
 
 def warn_unsupported(setting: str, dialect: Dialect) -> None:
-    """Warn that a setting has no effect on a server and was not sent, and name what would help."""
+    """Warn that a setting has no effect on a server and was not sent, and name a remedy."""
     if setting in dialect.refused:
-        return  # said when the server refused it
+        return  # already reported when the server refused it
     remedy = f"; use {flag}" if (flag := dialect.flags.get(setting)) else ""
     warn_once(f"{setting} has no effect on {dialect.title}, it was not sent{remedy}")
 
 
 def forget_warnings() -> None:
-    """Let every warning come up again, for tests and notebooks."""
+    """Allow every warning to be shown again, for tests and notebooks."""
     _shown.clear()

@@ -1,7 +1,7 @@
-"""What the constructor takes, for type checkers; a test holds it against the fields.
+"""The constructor's arguments for type checkers; a test compares them with the fields.
 
-pydantic shows checkers each field under its alias alone and with the type that it has after validation: they would
-refuse `max_tokens=`, `stop=` and `api_key="EMPTY"`.
+pydantic shows type checkers each field only under its alias and with its type after validation: they would reject
+`max_tokens=`, `stop=` and `api_key="EMPTY"`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What can be bound to a model: settings, tools and a schema, in any order and without losing one of them.
+"""Binds settings, tools and a schema to a model, in any order and without losing one of them.
 
-Core's `RunnableBinding` forwards `bind_tools` and `with_structured_output` to the bare model, so what was bound before
-is lost (https://github.com/langchain-ai/langchain/issues/30983). Here both bind to whatever they are called on.
+Core's `RunnableBinding` forwards `bind_tools` and `with_structured_output` to the bare model, so earlier bindings are
+lost (https://github.com/langchain-ai/langchain/issues/30983). Here both bind to the object they are called on.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class StructuredReply(TypedDict, Generic[T]):
     """What `with_structured_output(..., include_raw=True)` returns."""
 
     raw: AIMessage
-    """The reply as it came, with its reasoning and usage."""
+    """The reply as received, with its reasoning and usage."""
 
     parsed: T | None
-    """The answer, None if there is none."""
+    """The answer; None if there is none."""
 
     parsing_error: Exception | None
-    """Why there is no answer, None if there is one or a tool was called instead."""
+    """Why there is no answer; None if there is one or a tool was called instead."""
 
 
 class Bindable(Runnable[LanguageModelInput, AIMessage]):
-    """Binds tools and schemas by `bind` alone, for the model and for what `bind` made of it."""
+    """Binds tools and schemas through `bind` only, for the model and for the results of `bind`."""
 
     def bind_tools(
         self,
@@ -51,10 +51,10 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
 
         Args:
             tools: Functions, pydantic classes, LangChain tools or tool dicts; also a server's own tools such as
-                `{"type": "web_search"}`, which are left out, with a warning, where the server has none.
-            tool_choice: `auto`, `none`, `any` or `required`, a tool's name, or OpenAI's dict. A call that is demanded
-                and does not come is a `ToolChoiceError`, also where the server ignores the choice.
-            strict: Ask the server to hold the arguments to their schema.
+                `{"type": "web_search"}`, which are dropped, with a warning, if the server does not have them.
+            tool_choice: `auto`, `none`, `any` or `required`, a tool's name, or OpenAI's dict. If a demanded call is
+                missing, `ToolChoiceError` is raised, even if the server ignores the choice.
+            strict: Ask the server to enforce the arguments' schema.
             parallel_tool_calls: False for at most one call.
             **kwargs: Bound to the model.
 
@@ -154,23 +154,23 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
         tools: Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """Return a runnable whose answers have a schema.
+        """Return a runnable whose answers match a schema.
 
-        Thinking stays as it is where the server can do both, and reasoning is kept in `raw`. An answer that was cut is
-        an error, never an object with defaults in place of what is missing.
+        Thinking is unchanged if the server supports both, and reasoning is kept in `raw`. An answer that was cut is an
+        error, never an object with defaults for the missing parts.
 
         Args:
-            schema: A pydantic class or a dataclass makes instances; a TypedDict, a JSON schema, or the tool form of
-                OpenAI or Anthropic makes dicts.
+            schema: A pydantic class or a dataclass gives instances; a TypedDict, a JSON schema, or the tool form of
+                OpenAI or Anthropic gives dicts.
             method: `json_schema`, `function_calling` or `json_mode`; None takes the server's best.
-            include_raw: Return `{"raw", "parsed", "parsing_error"}` and raise nothing that is wrong with the answer.
-            strict: Sent to the server, which may then hold the answer to the schema more closely.
+            include_raw: Return `{"raw", "parsed", "parsing_error"}` instead of raising errors in the answer.
+            strict: Sent to the server, which may then enforce the schema more strictly.
             tools: Tools the model may call instead of answering; the answer is then None.
-            **kwargs: Bound to the model, `constraint=` for an engine's own grammar among them.
+            **kwargs: Bound to the model, for example `constraint=` for an engine's own grammar.
 
         Raises:
-            ValueError: Method and arguments do not go together, or the schema is of no form that is taken.
-            OutputParserException: On use: the answer was cut, is no JSON or does not fit the schema.
+            ValueError: Method and arguments cannot be combined, or the schema's form is not supported.
+            OutputParserException: On use: the answer was cut, is not JSON or does not fit the schema.
             ModelRefusalError: On use: the model refused, or a filter stopped it.
         """
         return build_structured_runnable(
@@ -179,9 +179,9 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
 
 
 class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
-    """A `ChatQwen3` with settings bound to it, which `bind_tools` and `with_structured_output` keep.
+    """A `ChatQwen3` with bound settings, which `bind_tools` and `with_structured_output` keep.
 
-    A dump names it as core's `RunnableBinding`, so it can be loaded without trusting another class.
+    Dumps store it as core's `RunnableBinding`, so it can be loaded without trusting another class.
     """
 
     @classmethod
@@ -192,6 +192,6 @@ class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]): 
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
     ) -> int:
-        """Return the number of prompt tokens of a conversation, with what is bound: tools and switches shape it."""
+        """Return the number of prompt tokens of a conversation, including bound tools and switches."""
         count: Callable[..., int] = self.__getattr__("get_num_tokens_from_messages")
         return count(messages, tools, **{**self.kwargs, **kwargs})

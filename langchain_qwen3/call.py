@@ -1,4 +1,4 @@
-"""What request, connections and reply agree on: a call, how to read its reply, and the words both sides use."""
+"""Types shared by request, connections and reply: a call, how to read its reply, and common constants."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from langchain_qwen3.servers.habits import ReplyHabits
 
 PROVIDER = "qwen3"
-"""`model_provider` in metadata and LangSmith's `ls_provider`: one word, or middleware distrusts reported usage."""
+"""`model_provider` in metadata and LangSmith's `ls_provider`: must be equal, or middleware distrusts reported usage."""
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
-"""How a structured answer is asked for: a response format, a forced tool, or any JSON."""
+"""How a structured answer is requested: a response format, a forced tool, or any JSON."""
 
 METHODS: tuple[Method, ...] = ("json_schema", "function_calling", "json_mode")
 
 
 class ToolChoice(NamedTuple):
-    """A tool choice, whichever way it was spelled; `name` is set for `named` alone."""
+    """A tool choice in normalized form; `name` is set only for `named`."""
 
     mode: Literal["auto", "none", "required", "named"]
     name: str | None = None
@@ -39,21 +39,21 @@ class ToolChoice(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyOptions:
-    """What reading a reply needs to know of its request.
+    """The facts about a request that are needed to read its reply.
 
     Attributes:
         return_reasoning: False leaves reasoning out of messages and chunks.
-        thinking_off: Thinking was switched off or the checkpoint has none, so a reply of nothing but reasoning is the
-            answer in the wrong field (vLLM's parser does that, measured on 0.32).
+        thinking_off: Whether thinking was switched off or the checkpoint has none, so that a reply with only reasoning
+            is the answer in the wrong field (vLLM's parser does that, measured on 0.32).
         opened: Whether the reply begins inside the thinking, because the template opened `<think>` in the prompt and
-            the server has no parser. None: that may be, and the reply itself has to tell.
-        finishes: The server ends every whole stream with a finish reason.
-        habits: What earlier replies told, and where this one's are noted; None to learn nothing.
+            the server has no parser. None: unknown, the reply itself decides.
+        finishes: Whether the server ends every complete stream with a finish reason.
+        habits: Facts learned from earlier replies; this reply's facts are recorded there. None to learn nothing.
         tools: The wire tools of the request.
-        rescue_tool_calls: Read calls of these tools that were left in the text.
-        forced_calls: The content is the JSON array of a forced choice.
-        repair_tool_calls: Mend the known damage of Qwen's tool parsers.
-        include_headers: Put the response headers into the metadata.
+        rescue_tool_calls: Whether to read calls of these tools that were left in the text.
+        forced_calls: Whether the content is the JSON array of a forced choice.
+        repair_tool_calls: Whether to repair the known damage of Qwen's tool parsers.
+        include_headers: Whether to put the response headers into the metadata.
     """
 
     return_reasoning: bool = True
@@ -70,16 +70,16 @@ class ReplyOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request, ready to be sent, and what reading its reply needs to know.
+    """One request, ready to be sent, and the options for reading its reply.
 
     Attributes:
         payload: The JSON body.
         options: Headers, query and timeout for the SDK.
         reply: How to read the reply.
-        dialect: Whom it is written for.
-        stream_inside: The server wants a stream even for a whole reply.
-        demanded: The tool choice that the reply must honour, for `check_forced_call`.
-        thinking: The switch as it was sent; None for the server's default.
+        dialect: The server dialect it is written for.
+        stream_inside: Whether the server requires a stream even for a whole reply.
+        demanded: The tool choice that the reply must satisfy, for `check_forced_call`.
+        thinking: The switch as sent; None for the server's default.
     """
 
     payload: dict[str, Any]

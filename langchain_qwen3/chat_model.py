@@ -1,4 +1,4 @@
-"""`ChatQwen3`: the chat model for Qwen3 on any OpenAI-compatible server, in the order a request lives."""
+"""`ChatQwen3`: the chat model for Qwen3 on any OpenAI-compatible server, in the order of a request's steps."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ else:
     Diagnosis = Counter = Any  # imported when used; `typing.get_type_hints` needs the names
 
 
-class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads know no bool that is not a literal
+class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads accept only literal bools
     """Chat model for Qwen3 models on vLLM, SGLang, llama.cpp, Ollama, DashScope and plain OpenAI-compatible pods.
 
-    A drop-in for `ChatOpenAI`: every field and method of it that concerns chat completions works, with thinking,
-    reasoning, usage and errors as Qwen3 and its servers really have them.
+    A drop-in replacement for `ChatOpenAI`: every field and method for chat completions works, with the actual thinking,
+    reasoning, usage and errors of Qwen3 and its servers.
 
     Example:
         ```python
@@ -60,7 +60,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
         message.additional_kwargs["reasoning_content"], message.content
         ```
 
-    Every keyword below that is a setting of a request can be given to a call or to `.bind()` as well.
+    Every keyword below that is a request setting can also be passed to a call or to `.bind()`.
     """
 
     model_config = ConfigDict(defer_build=False)
@@ -73,7 +73,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
 
     @property
     def dialect(self) -> Dialect:
-        """How the server spells things, as far as that is known without asking it."""
+        """The server's dialect, as far as it is known without a request."""
         facts = recall_facts(self.server, self._base_url)
         return facts.find_dialect(self.model_name) if facts else GENERIC
 
@@ -82,7 +82,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
         return self.openai_api_base or DEFAULT_BASE_URL
 
     def _detect(self) -> ServerFacts:
-        """Find out what the server is, once per URL and process."""
+        """Detect the server, once per URL and process."""
         self._ensure_sync_client_available()
         return recall_facts(self.server, self._base_url) or look_up(partial(get_json, self.root_client), self._base_url)
 
@@ -92,7 +92,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
         )
 
     def served_profile(self) -> ModelProfile | None:
-        """Return the profile with the context length that the server really serves, where it tells."""
+        """Return the profile with the context length that the server really serves, if it reports one."""
         self._ensure_sync_client_available()
         return self._build_served_profile(look_up(partial(get_json, self.root_client), self._base_url))
 
@@ -124,7 +124,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Return the exact JSON body a call would send, for the dialect as far as it is known. No I/O."""
+        """Return the exact JSON body a call would send, for the dialect known so far. No I/O."""
         check_call(kwargs, type(self).model_fields)
         messages = self._convert_input(input_).to_messages()
         return self._build_call(messages, stop, kwargs, stream=bool(kwargs.get("stream"))).payload
@@ -132,7 +132,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
     def _prepare(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
     ) -> Call:
-        """Return the call for this server; what is wrong with the keywords is said before anything is sent."""
+        """Return the call for this server; invalid keywords raise before anything is sent."""
         check_call(kwargs, type(self).model_fields)
         self._detect()
         return self._build_call(messages, stop, kwargs, stream=stream)
@@ -161,7 +161,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
             "stream_usage": self.stream_usage,
         }
         if kwargs.get("model", self.model_name) != self.model_name:
-            fields.pop("model_line", None)  # it says what this model is, and another one is called
+            fields.pop("model_line", None)  # it describes this model, but another one is called
         if stop is not None:
             kwargs = {**kwargs, "stop": stop}
         facts = recall_facts(self.server, self._base_url)
@@ -180,7 +180,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
         return replace(call, reply=replace(call.reply, opened=habits.opened, habits=habits))
 
     def _own_settings(self) -> dict[str, Any]:
-        """Return our own settings as far as somebody set them: a default would hide what `extra_body` says."""
+        """Return our own settings that were set explicitly: a default would override `extra_body`."""
         values = {name: getattr(self, name) for name in OWN_SETTINGS}
         return {
             name: value
@@ -190,14 +190,14 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
 
     # -- binding -----------------------------------------------------------------------------------------------------
 
-    def bind(self, **kwargs: Any) -> BoundChatQwen3:  # type: ignore[override]  # core's own class of it is private
-        """Return the model with settings of a call bound to it; `bind_tools` and `with_structured_output` keep them."""
+    def bind(self, **kwargs: Any) -> BoundChatQwen3:  # type: ignore[override]  # core's own class for it is private
+        """Return the model with bound call settings; `bind_tools` and `with_structured_output` keep them."""
         return BoundChatQwen3(bound=self, kwargs=kwargs, config={})
 
     def with_config(
         self, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Return the model with a config bound to it, kept in the same way."""
+        """Return the model with a bound config, kept in the same way."""
         return self.bind().with_config(config, **kwargs)
 
     def with_retry(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
@@ -270,7 +270,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
                     yield chunk
             except Exception:
                 if (held := reader.abort()) is not None:
-                    yield held  # or the caller's own sum would keep half a call that looks whole
+                    yield held  # otherwise the caller's sum would keep half a call that looks whole
                 raise
 
     async def _astream(
@@ -317,7 +317,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
     def _begin_lesson(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
     ) -> Lesson[Call] | None:
-        """Return what can be learned from a refused call; nothing where the user named the server."""
+        """Return a lesson for a refused call; None if the user named the server."""
         if self.server != "auto":
             return None
         return Lesson(self._base_url, lambda: self._build_call(messages, stop, kwargs, stream=stream))
@@ -326,7 +326,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
         return translate_errors(self.dialect.name, self._base_url, self.model_name)
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
-        # A stream is one message, so several choices come whole where no stream was asked for but by a callback.
+        # A stream is one message: if only a callback asks for a stream, several choices come whole instead.
         if not kwargs.get("stream"):
             settings = (kwargs, kwargs.get("extra_body"), {"n": self.n}, self.extra_body)
             if next((int(found["n"] or 1) for found in settings if found and found.get("n")), 1) > 1:
@@ -339,14 +339,14 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
         """Return the token ids of a text: by `custom_get_token_ids`, by the server, or by the extra `tokenizer`.
 
         Raises:
-            ImportError: The server cannot say and the extra is not installed.
+            ImportError: The server cannot return them and the extra is not installed.
         """
         if self.custom_get_token_ids is not None:
             return self.custom_get_token_ids(text)
         return self._build_counter().encode_text(text)
 
     def get_num_tokens(self, text: str) -> int:
-        """Return the number of tokens of a text: the server's count, else the local tokenizer's, else an estimate."""
+        """Return the number of tokens of a text: by the server, or the local tokenizer, or an estimate."""
         if self.custom_get_token_ids is not None:
             return len(self.custom_get_token_ids(text))
         return self._build_counter().count_text(text)
@@ -356,7 +356,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
     ) -> int:
         """Return the number of prompt tokens of a conversation, chat template and tools included.
 
-        A piece of a conversation counts, too, in either direction: `trim_messages(token_counter=llm)` counts reversed.
+        Accepts a part of a conversation too, even reversed, as `trim_messages(token_counter=llm)` passes it.
 
         Args:
             messages: The conversation.
@@ -378,9 +378,9 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
         return Counter(self.root_client, self._base_url, self.dialect, self.model_name, self.model_line)
 
     async def adoctor(self) -> Diagnosis:
-        """Examine the server: what works, what does not, and the flag to start it with.
+        """Examine the server: what works, what does not, and the flags to start it with.
 
-        About thirty short requests; the model is not changed. In a notebook the findings show themselves as they are
+        Sends about thirty short requests; the model is not changed. In a notebook, findings are displayed as they are
         made, and the result as a table.
         """
         from langchain_qwen3.doctor import examine
@@ -394,7 +394,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads k
 
 
 def _check_choice(call: Call, read_replies: Callable[[], Iterable[BaseMessage]]) -> None:
-    """Raise if a demanded tool call is missing: not every server honours a choice."""
+    """Raise if a demanded tool call is missing: not every server obeys a tool choice."""
     if call.demanded is not None:
         for reply in read_replies():
             if isinstance(reply, AIMessage):
@@ -402,11 +402,11 @@ def _check_choice(call: Call, read_replies: Callable[[], Iterable[BaseMessage]])
 
 
 def _register() -> None:
-    """Make core know the class; everything that importing this module changes elsewhere is here."""
+    """Register the class with core; all side effects of importing this module are here."""
     content_blocks.register()
-    # Core's allow-list "all" holds its own packages only; whoever loads a dump still has to trust our namespace.
+    # Core's allow-list "all" contains only its own packages; loading a dump still requires trusting our namespace.
     ALL_SERIALIZABLE_MAPPINGS[tuple(ChatQwen3.lc_id())] = tuple(ChatQwen3.lc_id())
-    # Core asks for these signatures with every call; a stored one takes a third of the time.
+    # Core inspects these signatures on every call; a stored one takes a third of the time.
     hook: Any
     for hook in (ChatQwen3._generate, ChatQwen3._agenerate):  # noqa: SLF001  # our own
         hook.__signature__ = inspect.signature(hook)

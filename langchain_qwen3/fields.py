@@ -1,4 +1,4 @@
-"""What a `ChatQwen3` is: its fields, how it is built, how it names itself, and how it is copied and closed."""
+"""The fields of `ChatQwen3`, and how it is built, identified, copied and closed."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ _CONNECTION_FIELDS = {
     "socket_options": "http_socket_options",
     "transport": "transport",
 }
-"""What `ConnectionSettings` calls them, and the fields that they are here."""
+"""Maps names in `ConnectionSettings` to the fields of the model."""
 
 
 _NOT_IN_REPR = frozenset(
     {"model_name", "openai_api_base", "openai_api_key", "metadata", "profile"}
     | {"client", "async_client", "root_client", "root_async_client"}
 )
-"""Shown by another name, or nobody's setting."""
+"""Fields shown under another name, or not set by users."""
 
 
 class Qwen3Fields(ChatOpenAI):
-    """The fields of `ChatQwen3` and everything about it that needs no request."""
+    """The fields of `ChatQwen3`, and everything about it that needs no request."""
 
-    # An error's `input_value` would show the key. Only `ChatQwen3` is ever built, so only it has its validator made.
+    # An error's `input_value` would show the key. Only `ChatQwen3` is instantiated, so only its validator is built.
     model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True, defer_build=True)
 
     model_name: str = Field(default_factory=lambda: os.getenv("QWEN_MODEL", ""), alias="model")
-    """Served model name; `$QWEN_MODEL` when not given."""
+    """Served model name; `$QWEN_MODEL` by default."""
 
     default_headers: Mapping[str, str] | None = Field(default=None, repr=False)
     """Headers of every request. They may hold secrets, so neither repr nor dumps show them."""
@@ -68,17 +68,17 @@ class Qwen3Fields(ChatOpenAI):
     """Query parameters of every request; hidden like the headers."""
 
     openai_proxy: str | None = Field(default=None, repr=False)
-    """Proxy for all requests; without it the usual `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count."""
+    """Proxy for all requests; by default the usual `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply."""
 
     stream_usage: bool = True
-    """Ask for token usage in streams."""
+    """Request token usage in streams."""
 
     server: str = "auto"
-    """How the server spells things: a name in `langchain_qwen3.servers.dialects.DIALECTS`, or `auto` to find out."""
+    """The server's dialect: a name in `langchain_qwen3.servers.dialects.DIALECTS`, or `auto` to detect it."""
 
     model_line: str | None = None
-    """What the model is, as the name of its line or of any model of it ("Qwen3-VL"), where its own name does not say
-    so. It counts before what the server says of itself and before the name, and the profile follows."""
+    """The model line, or any model of that line ("Qwen3-VL"), if the model's own name does not show it. It takes
+    precedence over the server's information and the name, and determines the profile."""
 
     enable_thinking: bool | None = None
     """Thinking on or off; None leaves it to the server."""
@@ -93,39 +93,39 @@ class Qwen3Fields(ChatOpenAI):
     """Template switch of Qwen3.6 and newer: keep the reasoning of all earlier turns in the prompt."""
 
     reasoning_history: ReasoningHistory = "auto"
-    """Whose reasoning is sent back: `auto` since the last human message, or of all turns where the checkpoint wants it
+    """Which reasoning is sent back: `auto` since the last human message, or of all turns if the checkpoint needs it
     (3.8, `preserve_thinking`); `all`; `none`."""
 
     normalize_messages: bool = True
-    """Put right what a Qwen3 template would refuse or silently drop: `developer` becomes `system`, several or late
-    system messages become one at the front, and a conversation no template can render is an error before it is sent."""
+    """Fix messages that a Qwen3 template would refuse or silently drop: `developer` becomes `system`, several or late
+    system messages become one at the front, and a conversation no template can render raises before it is sent."""
 
     rescue_tool_calls: bool = True
     """Read tool calls that a server without the right parser left in the text."""
 
     repair_tool_calls: bool = False
-    """Mend the known damage of Qwen's tool parsers (extra `repair`); the message's metadata says what was mended."""
+    """Repair the known damage of Qwen's tool parsers (extra `repair`); the message's metadata lists the repairs."""
 
     top_k: int | None = None
-    """Sample from the k likeliest tokens."""
+    """Sample from the k most likely tokens."""
 
     min_p: float | None = None
-    """Drop tokens less likely than this share of the likeliest one."""
+    """Drop tokens whose probability is below this fraction of the most likely token's."""
 
     repetition_penalty: float | None = None
-    """Factor against repetition, 1 for none; sent as `repeat_penalty` to llama.cpp and LM Studio."""
+    """Factor against repetition, 1 for no penalty; sent as `repeat_penalty` to llama.cpp and LM Studio."""
 
     sampling: Literal["recommended"] | None = None
-    """`recommended` sends what the model card says for thinking or for not thinking, and follows a per-call switch;
-    what is set explicitly stays. None leaves sampling to the server."""
+    """`recommended` sends the model card's values for thinking or for not thinking, and follows a per-call switch;
+    explicitly set values stay. None leaves sampling to the server."""
 
     max_concurrency: int | None = Field(default=None, ge=1)
     """Requests in flight through this model, over all loops, threads and sync calls of the process; None for no limit.
-    A stream holds its place until it is closed, so a call inside the loop over another call's stream waits for ever
+    A stream holds its slot until it is closed, so a call inside the loop over another call's stream waits forever
     under a limit of 1."""
 
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
-    """What carries async requests; `auto` is aiohttp, and httpx through a SOCKS proxy, which aiohttp does not know."""
+    """The library for async requests; `auto` is aiohttp, or httpx for a SOCKS proxy, which aiohttp does not support."""
 
     _lease: ClientLease | None = PrivateAttr(default=None)
     _limits: dict[int | None, InFlightLimit] = PrivateAttr(default_factory=dict)
@@ -136,7 +136,7 @@ class Qwen3Fields(ChatOpenAI):
     @model_validator(mode="before")
     @classmethod
     def build_extra(cls, values: Any) -> Any:
-        """Put parameters that have no field into `model_kwargs`; a keyword that no server knows is a TypeError."""
+        """Put parameters without a field into `model_kwargs`; a keyword unknown to every server raises TypeError."""
         if not isinstance(values, dict):
             return values
         fields, parameters = split_constructor(values, get_pydantic_field_names(cls))
@@ -145,7 +145,7 @@ class Qwen3Fields(ChatOpenAI):
     @model_validator(mode="before")
     @classmethod
     def validate_temperature(cls, values: dict[str, Any]) -> Any:
-        """Leave temperature alone: the parent changes it for names that begin like OpenAI's models."""
+        """Leave the temperature unchanged: the parent changes it for names that begin like OpenAI's models."""
         return values
 
     @model_validator(mode="after")
@@ -163,7 +163,7 @@ class Qwen3Fields(ChatOpenAI):
     def validate_environment(self) -> Self:
         """Resolve model, URL and key, and take a lease on the shared clients.
 
-        It takes the place of the parent's validator of this name, which reads `OPENAI_*` and `LANGSMITH_*` variables.
+        It replaces the parent's validator of this name, which reads `OPENAI_*` and `LANGSMITH_*` variables.
         """
         if not self.model_name:
             raise ValueError('model is missing: pass model="Qwen/Qwen3-0.6B" or set $QWEN_MODEL')
@@ -181,8 +181,8 @@ class Qwen3Fields(ChatOpenAI):
     def _connect(self) -> None:
         """Build the SDK's clients over the shared connections.
 
-        User, password and query of the address move to where nothing shows them. They stay with their address: a copy
-        with another one does not send them.
+        The URL's user, password and query move to a hidden field. They belong to that URL: a copy with another URL does
+        not send them.
         """
         url, headers, query = split_url(self.openai_api_base or DEFAULT_BASE_URL)
         if headers or query:
@@ -204,7 +204,7 @@ class Qwen3Fields(ChatOpenAI):
         return PROVIDER
 
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
-        """Yield the model's name, its server, and what else was set: one readable line, without keys."""
+        """Yield the model's name, its server, and all other set fields: one readable line, without keys."""
         yield "model", self.model_name
         yield "base_url", clean_url(self.openai_api_base or "")
         for name, field in type(self).model_fields.items():
@@ -213,18 +213,18 @@ class Qwen3Fields(ChatOpenAI):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Constructor arguments that dumps replace by the name of an environment variable."""
+        """Constructor arguments that dumps replace with the name of an environment variable."""
         return {"openai_api_key": "QWEN_API_KEY"}
 
     @classmethod
     def get_lc_namespace(cls) -> list[str]:
-        """Return the module path that dumps name."""
+        """Return the module path for dumps."""
         return ["langchain_qwen3", "chat_model"]
 
     def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
-        """Return the dump, without anything that may hold a secret.
+        """Return the dump, without anything that may contain a secret.
 
-        The key's place names our variable, where the parent would name OpenAI's; headers, query and proxy are left out.
+        Our variable's name replaces the key, where the parent would put OpenAI's; headers, query and proxy are omitted.
         """
         dumped = super().to_json()
         if dumped["type"] == "constructor":
@@ -236,7 +236,7 @@ class Qwen3Fields(ChatOpenAI):
         return dumped
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """Return the cache's key for this model and call; headers and query are in it as a digest only."""
+        """Return the cache key for this model and call; it contains headers and query only as a digest."""
         hidden = [self.default_headers, self.default_query, kwargs.pop("extra_headers", None)]
         hidden += [kwargs.pop("extra_query", None), *self._url_secrets.get(self.openai_api_base or "", ())]
         key = super()._get_llm_string(stop=stop, **kwargs)
@@ -246,7 +246,7 @@ class Qwen3Fields(ChatOpenAI):
         return f"{key}---{sha256(text.encode()).hexdigest()}"
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        # The parent gathers everything a call sends to find these, with each call.
+        # The parent builds all parameters of a call to find these, on every call.
         params = {**self._default_params, **kwargs}
         traced = LangSmithParams(
             ls_provider=PROVIDER,
@@ -271,23 +271,23 @@ class Qwen3Fields(ChatOpenAI):
 
     @property
     def _in_flight(self) -> InFlightLimit:
-        """The limit, shared by every shallow copy of this model that has the same size."""
-        # Read where pydantic keeps it: by its name it takes two microseconds, on every call.
+        """The limit, shared by all shallow copies of this model with the same limit size."""
+        # Read directly from pydantic's storage: attribute access takes two microseconds, on every call.
         limits: dict[int | None, InFlightLimit] = (self.__pydantic_private__ or {})["_limits"]
         limit = limits.get(self.max_concurrency)
-        if limit is None:  # first calls may come together, and `setdefault` gives all of them the same
+        if limit is None:  # first calls may be concurrent; `setdefault` gives all of them the same limit
             limit = limits.setdefault(self.max_concurrency, InFlightLimit(self.max_concurrency))
         return limit
 
     def close(self) -> None:
-        """Give back this model's share in the sync connections; the last model to do so closes them."""
+        """Release this model's lease; the last model to do so closes sync connections now and the others soon."""
         if self._lease is not None:
             self._lease.close()
 
     async def aclose(self) -> None:
-        """Give back this model's share in the connections; the last model to do so closes the running loop's.
+        """Release this model's lease on the connections; the last model to do so closes the running loop's.
 
-        The model can be used again afterwards: connections open by themselves.
+        The model can be used again afterwards: new connections are opened automatically.
         """
         if self._lease is not None:
             await self._lease.aclose()
@@ -299,7 +299,7 @@ class Qwen3Fields(ChatOpenAI):
         await self.aclose()
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy; one with another URL, key or transport connects anew."""
+        """Return a copy; one with another URL, key or transport opens new connections."""
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("_serialized", None)  # core's cache key of the original
         if update and not update.keys().isdisjoint(_CONNECTION_FIELDS.values()):
@@ -330,7 +330,7 @@ class Qwen3Fields(ChatOpenAI):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         copied = self.__class__.__new__(self.__class__)
         state = copy.deepcopy(self.__getstate__(), memo)
-        # The user's own clients hold connections: a copy shares them, as models with equal settings share ours.
+        # The user's own clients hold connections: a copy shares them, as models with equal settings share our clients.
         state["__dict__"].update(http_client=self.http_client, http_async_client=self.http_async_client)
         copied.__setstate__(state)
         return copied

@@ -21,17 +21,16 @@ from langchain_qwen3._visible import make_visible
 
 
 class BatchProgress(BaseCallbackHandler):
-    """Shows how far a batch is; in a notebook as a widget.
+    """Shows the progress of a batch; in a notebook as a widget.
 
-    The bar counts the outermost runs that were given this handler: one per input of `batch` or `abatch`, however
-    many model calls, retries and tools an input takes inside a chain. An input that raised, or was cancelled, moves
-    the bar too and counts as failed. Tokens are the answers' tokens of every model call inside, with reasoning, and
-    stay 0 when the server reports no usage. The bar is red once an input failed (not with `$NO_COLOR`), and a program
-    that Ctrl-C ends in the `with` block leaves no traceback. Works for sync and async calls, from any number of threads
-    at once.
+    The bar counts the outermost runs with this handler: one per input of `batch` or `abatch`, however many model calls,
+    retries and tools an input needs inside a chain. An input that raised or was cancelled also advances the bar, and
+    counts as failed. Tokens are the output tokens of every model call inside, including reasoning; they stay 0 if the
+    server reports no usage. The bar turns red once an input has failed (not with `$NO_COLOR`), and Ctrl-C in the `with`
+    block ends the program without a traceback. Works for sync and async calls, from any number of threads at once.
 
     Args:
-        total: Number of inputs; None shows no time left.
+        total: Number of inputs; None hides the time left.
         description: Text before the bar.
         bar_options: Further options of `tqdm.auto.tqdm`: `file`, `disable`, `leave`, `mininterval` and so on.
 
@@ -44,7 +43,7 @@ class BatchProgress(BaseCallbackHandler):
         ImportError: tqdm is not installed.
     """
 
-    # A counter needs no executor thread per event; it takes microseconds.
+    # Counting takes microseconds, so it needs no executor thread per event.
     run_inline = True
 
     def __init__(self, total: int | None = None, description: str = "batch", **bar_options: Any) -> None:
@@ -71,7 +70,7 @@ class BatchProgress(BaseCallbackHandler):
         return self.output_tokens / max(time.monotonic() - self._started, 1e-9)
 
     def close(self) -> None:
-        """Leave the bar as it stands. Counting goes on, unseen."""
+        """Stop updating the bar. Counting continues invisibly."""
         with self._lock:
             self._bar.close()
 
@@ -80,11 +79,11 @@ class BatchProgress(BaseCallbackHandler):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.close()
-        # Python's own hook alone: IPython and debuggers have theirs.
+        # Replace only Python's own hook: IPython and debuggers have theirs.
         if kind in {KeyboardInterrupt, asyncio.CancelledError} and sys.excepthook is sys.__excepthook__:
             sys.excepthook = _tell_stop
 
-    # LangChain tells a handler of every kind of run by a method of its own; here all kinds are one.
+    # LangChain calls a different method for each kind of run; here all kinds are treated the same.
 
     def _count_start(self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, **__: Any) -> None:
         with self._lock:
@@ -112,13 +111,13 @@ class BatchProgress(BaseCallbackHandler):
     on_llm_error = on_chain_error = on_tool_error = on_retriever_error = _count_failure
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
-        """Add the answer's tokens, and the run if it is an outermost one."""
+        """Add the answer's tokens, and count the run if it is an outermost one."""
         with self._lock:
             self.output_tokens += _read_output_tokens(response)
         self._count_end(run_id=run_id)
 
     def _leave(self, run_id: UUID) -> bool:
-        """Forget a run; whether it was an outermost one."""
+        """Remove a run, and return whether it was an outermost one."""
         self._running.discard(run_id)
         if run_id not in self._outermost:
             return False
@@ -133,7 +132,7 @@ class BatchProgress(BaseCallbackHandler):
 
 
 def _tell_stop(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """End a program that Ctrl-C stopped in the middle of a batch with a word, in the place of a traceback."""
+    """End a program with one word instead of a traceback, if Ctrl-C stopped it during a batch."""
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("stopped\n")
     else:
@@ -141,7 +140,7 @@ def _tell_stop(kind: type[BaseException], error: BaseException, trace: Traceback
 
 
 def _read_output_tokens(response: LLMResult) -> int:
-    """The reported tokens of an answer; with `n` answers each reports the sum, so the first one counts."""
+    """Return an answer's reported tokens; with `n` answers each reports the sum, so only the first one counts."""
     first = response.generations[0][0] if response.generations and response.generations[0] else None
     if not isinstance(first, ChatGeneration) or not isinstance(first.message, AIMessage):
         return 0

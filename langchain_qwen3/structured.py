@@ -1,8 +1,8 @@
-"""Structured output: the model asks for a schema, the parser reads the answer.
+"""Structured output: the model requests a schema, the parser reads the answer.
 
-How to ask depends on the server, which is known only when a call is made. So `with_structured_output` binds the plain
-`structured_output` mapping; `request.schema` turns it into a `response_format` or a forced tool, and
-`reply.structured_parser` reads either. The model's own settings stay as they are, thinking included.
+The request's form depends on the server, which is known only when a call is made. So `with_structured_output` binds the
+plain `structured_output` mapping; `request.schema` turns it into a `response_format` or a forced tool, and
+`reply.structured_parser` reads either. The model's own settings are unchanged, thinking included.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from langchain_qwen3.request.schema import build_function, read_schema
 
 
 class _Model(Protocol):
-    """What a schema is bound to: a model, or one with settings bound to it."""
+    """The target of a schema: a model, or a model with bound settings."""
 
     def bind(self, **kwargs: Any) -> Runnable[Any, Any]: ...
 
@@ -35,20 +35,20 @@ def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's w
     tools: Sequence[Any] | None = None,
     **kwargs: Any,
 ) -> Runnable[Any, Any]:
-    """Return a runnable that asks `model` for `schema` and parses the answer.
+    """Return a runnable that requests `schema` from `model` and parses the answer.
 
     Args:
-        model: The chat model; it is bound, never changed.
+        model: The chat model; it is bound, never modified.
         schema: A pydantic class, a dataclass, a TypedDict, a JSON schema, an OpenAI function or tool, OpenAI's
             `{"type": "json_schema", …}`, or Anthropic's tool. None with `json_mode`: any JSON object.
-        method: How to ask; None: the server's best.
-        include_raw: Return `{"raw", "parsed", "parsing_error"}`; what is wrong with the answer is not raised.
-        strict: Sent to the server, which may then hold the answer to the schema more closely.
+        method: How to request it; None: the server's best method.
+        include_raw: Return `{"raw", "parsed", "parsing_error"}` instead of raising errors in the answer.
+        strict: Sent to the server, which may then enforce the schema more strictly.
         tools: Tools the model may call instead of answering; the answer is then None.
-        **kwargs: Bound to the model. With `constraint` the server is held to that instead of the schema.
+        **kwargs: Bound to the model. With `constraint`, the server enforces that instead of the schema.
 
     Raises:
-        ValueError: The method is unknown, or schema, `strict` or `constraint` do not go with it.
+        ValueError: The method is unknown, or schema, `strict` or `constraint` cannot be combined with it.
     """
     if method is not None and method not in METHODS:
         raise ValueError(f"method={method!r} is unknown: give one of {', '.join(METHODS)} or None")
@@ -65,7 +65,7 @@ def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's w
         kwargs["structured_output"] = spec
     kwargs["ls_structured_output_format"] = {
         "kwargs": {"method": method, "strict": strict},
-        # A class as it is: core writes traces with its own converter.
+        # A class unchanged: core writes traces with its own converter.
         "schema": schema if isinstance(schema, type) else {"type": "function", "function": build_function(spec)},
     }
     asking = model.bind_tools(tools, **kwargs) if tools else model.bind(**kwargs)
