@@ -1,4 +1,4 @@
-"""How many tokens a text or a conversation has: by the server, by Qwen's own vocabulary, or by an estimate."""
+"""Counts the tokens of a text or a conversation: by the server, with Qwen's own vocabulary, or by an estimate."""
 
 from langchain_qwen3.tokens.estimate import estimate_tokens
 

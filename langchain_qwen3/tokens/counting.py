@@ -1,7 +1,7 @@
-"""Token counts: by the server where it can count, else by the local tokenizer, else by an estimate.
+"""Counts tokens: by the server if it can, or by the local tokenizer, or by an estimate.
 
-Nothing is downloaded. The order is the order of exactness: vLLM, SGLang and llama.cpp count with the tokenizer and the
-template they really use; the extra `tokenizer` has Qwen's vocabularies; the estimate's error is in `estimate_tokens`.
+Nothing is downloaded. The order is by exactness: vLLM, SGLang and llama.cpp count with the tokenizer and the template
+they really use; the extra `tokenizer` has Qwen's vocabularies; `estimate_tokens` documents the estimate's error.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ _TEMPLATE_SWITCHES = ("preserve_thinking", "reasoning_effort")
 
 
 class Counter(NamedTuple):
-    """Whom to ask for a count, and for which model."""
+    """Counts tokens of one model through one server."""
 
     client: Any
-    """The SDK's sync client; None where there is none, as with an async key."""
+    """The SDK's sync client; None if there is none, as with an async key."""
 
     base_url: str
     dialect: Dialect
     model: str
     line: str | None = None
-    """What the model is said to be, where its own name does not tell."""
+    """The model line, if the model's own name does not show it."""
 
     def encode_text(self, text: str) -> list[int]:
         """Return the token ids of a text.
 
         Raises:
-            ImportError: The server cannot say and the extra `tokenizer` is not installed.
+            ImportError: The server cannot return them and the extra `tokenizer` is not installed.
         """
         if counting := self.dialect.token_counting:
             ids = self._ask(build_encode_request(counting, self.model, text), read_token_ids)
@@ -65,7 +65,7 @@ class Counter(NamedTuple):
             return estimate_tokens(text)
 
     def count_messages(self, payload: dict[str, Any]) -> int:
-        """Return the number of prompt tokens of a request, its chat template included."""
+        """Return the number of prompt tokens of a request, including its chat template."""
         if counting := self.dialect.token_counting:
             count = self._ask(build_count_request(counting, payload), read_count)
             if count is not None:
@@ -84,7 +84,7 @@ class Counter(NamedTuple):
             return estimate_message_tokens(payload["messages"], tools, line.tool_format if line else "hermes")
 
     def _ask(self, request: CountRequest, read: Callable[[Any], _T]) -> _T | None:
-        """Return what the server says, None when it does not count; a count is never worth an error."""
+        """Return the server's result, or None if it cannot count; a failed count never raises."""
         if self.client is None:
             return None
         url = request.resolve_url(self.base_url)

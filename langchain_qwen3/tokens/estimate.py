@@ -1,4 +1,4 @@
-"""Estimates tokens without a vocabulary, for when there is neither a server nor the extra `tokenizer` to count them."""
+"""Estimates tokens without a vocabulary, if neither a server nor the extra `tokenizer` can count them."""
 
 import json
 import re
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 MEDIA_TOKENS: Final = 1024
-"""What one image, video or audio part counts as: a picture of 1024 x 1024 at Qwen3-VL's 32 x 32 pixels per token.
+"""Tokens counted for one image, video or audio part: a 1024 x 1024 image at Qwen3-VL's 32 x 32 pixels per token.
 
-Only a server knows better, and it must fetch the file for it."""
+Only a server can count exactly, and it must fetch the file to do so."""
 
 
-# The pieces Qwen's tokenizers cut a text into, as far as `re` can tell them: each is at least one token, and a digit
-# is always exactly one.
+# The pieces into which Qwen's tokenizers split a text, as far as `re` can match them: each is at least one token, and a
+# digit is always exactly one.
 _PIECE: Final = re.compile(
     r"'(?i:s|t|re|ve|m|ll|d)|(?P<lead>[^\w\r\n]|_)?(?P<word>[^\W\d_]+)|\d| ?(?P<sign>(?:[^\w\s]|_)+)[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -25,13 +25,13 @@ _CAPITAL: Final = re.compile(r"(?<!^)[A-Z]")
 def estimate_tokens(text: str) -> int:
     """Estimate the tokens of a text without a vocabulary.
 
-    Fitted to Qwen3's vocabulary of 151,669 tokens. Measured on 540 samples of 40 to 1,500 characters that were
-    not fitted to, as (error over all of them; error that 95 % of those with 50 tokens or more stay below):
+    Fitted to Qwen3's vocabulary of 151,669 tokens. Measured on 540 held-out samples of 40 to 1,500 characters, as
+    (total error; 95th percentile of the error of samples with 50 tokens or more):
     Chinese news 0 %, 13 %; Chinese reviews 0 %, 10 %; Chinese technical text -3 %, 15 %; English prose +4 %,
     9 %; English READMEs -4 %, 15 %; Chinese and English mixed +1 %, 10 %; Python +2 %, 14 %; JSON -3 %, 8 %;
-    minified JavaScript -1 %, 26 %; numbers exact. With the 248,077 tokens of Qwen3.5 and later it is 8 % too
-    high on Chinese, 5 % too low on Python and 15 % on JSON. (Four characters a token, the
-    usual rule, is 62 % too low on Chinese.)
+    minified JavaScript -1 %, 26 %; numbers exact. With the vocabulary of Qwen3.5 and later (248,077 tokens) it is 8 %
+    too high on Chinese, 5 % too low on Python and 15 % too low on JSON. (The usual rule, four characters per token, is
+    62 % too low on Chinese.)
     """
     total = 0.0
     for piece in _PIECE.finditer(text):
@@ -47,7 +47,7 @@ def estimate_tokens(text: str) -> int:
 
 
 def _estimate_word(lead: str, word: str) -> float:
-    """What a word costs beyond its first token; the sign before it is mostly one with it."""
+    """Return a word's tokens beyond the first; a sign before the word mostly belongs to the same token."""
     total = 0.0 if lead == " " else 0.2 if lead.isascii() else 0.7
     if word.isascii():
         return total + 0.18 * max(0, len(word) - 6) + 0.22 * len(_CAPITAL.findall(word))
@@ -69,16 +69,16 @@ def estimate_message_tokens(
     tools: Iterable[Mapping[str, Any]] | None = None,
     tool_format: Literal["hermes", "xml"] = "hermes",
 ) -> int:
-    """Estimate the tokens of the prompt a server makes of a chat, with the start of the answer.
+    """Estimate the tokens of the prompt that a server renders from a chat, including the start of the answer.
 
-    The words are estimated (see `estimate_tokens`), what the chat template adds around them is counted. Reasoning
-    counts from the last human message on, as the templates before Qwen3.8 keep it. Every image, video and audio
-    counts `MEDIA_TOKENS`.
+    The words are estimated (see `estimate_tokens`); the chat template's tokens around them are counted exactly.
+    Reasoning counts after the last human message, as templates before Qwen3.8 keep it. Every image, video and audio
+    counts as `MEDIA_TOKENS`.
 
     Args:
         messages: Messages in wire form.
         tools: Tools in wire form.
-        tool_format: The line's way to write tool calls (`ModelLine.tool_format`): "xml" instructs at more length.
+        tool_format: The model line's tool call format (`ModelLine.tool_format`): "xml" has longer instructions.
     """
     if not messages:
         return 0
@@ -105,11 +105,11 @@ def _text_of(call: Mapping[str, Any]) -> str:
 
 
 def read_parts(content: Any, joiner: str = "\n") -> tuple[str, int]:
-    """Read the content of a wire message: its text, and how many parts of it are no text.
+    """Read the content of a wire message: its text, and the number of parts that are not text.
 
     Args:
         content: A string, a list of parts, or None.
-        joiner: What stands between text parts. Servers put a newline there for text-only templates.
+        joiner: The separator between text parts. Servers use a newline for text-only templates.
     """
     if content is None:
         return "", 0

