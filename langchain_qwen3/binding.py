@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class StructuredReply(TypedDict, Generic[T]):
-    """What `with_structured_output(..., include_raw=True)` returns."""
+    """The result of `with_structured_output(..., include_raw=True)`."""
 
     raw: AIMessage
     """The reply as received, with its reasoning and usage."""

@@ -16,7 +16,7 @@ class _Tracked(Protocol):
         """Reset in a forked child: the parent owns the sockets, and threads that hold locks do not exist here."""
 
     def close_at_exit(self) -> None:
-        """Close what is still open."""
+        """Close everything that is still open."""
 
 
 _things: weakref.WeakSet[_Tracked] = weakref.WeakSet()

@@ -90,7 +90,7 @@ def find_error(event: object) -> Mapping[str, Any] | None:
 
     Returns:
         None if no error is reported. These do not count as errors: an empty error object (one-api and its forks write
-        one into good replies), a message beside choices, and a message beside a success code.
+        one into good replies), a message next to choices, and a message next to a success code.
     """
     if not isinstance(event, Mapping):
         return None

@@ -139,7 +139,7 @@ _NO_KEY = _compile(
     r"(?:error|invalid|incorrect|wrong|missing|expired|required|not valid|not found|not provided|revoked|disabled)",
     r"(?:invalid|incorrect|wrong|missing|bad|no|expired|unknown|provide an?) (?:api|access|secret|auth\w{0,10}|bearer)"
     r"[ _-]?(?:key|token)",
-    r"no connected db",  # LiteLLM without a database, for every key but the master's
+    r"no connected db",  # LiteLLM without a database, for every key except the master key
     r"unauthori[sz]ed|not authenticated|authentication (?:failed|fails|error|required)",
     r"(?:api.?key|令牌|密钥).{0,10}(?:无效|错误|过期|不正确)|无效的?(?:令牌|密钥|api.?key)",
 )

@@ -106,8 +106,8 @@ class Qwen3ContextOverflowError(
     """The prompt is longer than the model's context.
 
     Attributes:
-        limit: The context length in tokens, None when the server did not say.
-        prompt_tokens: The prompt's length in tokens, None when the server did not say.
+        limit: The context length in tokens, None if the server did not say.
+        prompt_tokens: The prompt's length in tokens, None if the server did not say.
     """
 
     limit: int | None = None

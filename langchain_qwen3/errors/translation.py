@@ -57,7 +57,7 @@ _SPECIAL_NAMES: tuple[tuple[str, int], ...] = (
     (r"model_not_found|ModelNotFound|model_not_supported", 404),
 )
 _SILENT_NAMES = frozenset({"", "error_finish"})
-# Codes and types used only for an error without an HTTP status whose text has no known cause, either.
+# Codes and types that classify an error without an HTTP status; its text may still refine a 400 or 422.
 _NAMES: tuple[tuple[str, int], ...] = (
     (r"authentication|Unauthorized", 401),
     (r"permission", 403),

@@ -105,7 +105,7 @@ class ChoiceReader:
         return self._emit(reasoning + inline, content, calls)
 
     def close(self, finish_reason: str | None, *, cut: bool = False) -> Piece:
-        """End the choice and return what was held back.
+        """End the choice and return the text held back.
 
         Args:
             finish_reason: Why the model ended. If it was cut, an open tool call is invalid; only if it stopped by

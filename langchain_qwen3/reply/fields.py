@@ -94,7 +94,7 @@ def _join_pieces(key: str, pieces: list[Any]) -> Any:
 
 
 def _join_entries(pieces: Iterable[list[Any]]) -> list[Any]:
-    """Join `reasoning_details`: an entry continues the last earlier one with the same index, type and id."""
+    """Join `reasoning_details`: an entry continues the latest one with equal index, type and id, where it has them."""
     parts: list[list[Any]] = []
     for piece in pieces:
         begun = len(parts)

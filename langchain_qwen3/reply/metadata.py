@@ -24,7 +24,7 @@ def read_finish_reason(reason: str | None, *, called: bool) -> str | None:
 
 
 def read_usage(usage: object) -> UsageMetadata | None:
-    """Return usage in LangChain's form, with reasoning and cached tokens where the server reports them.
+    """Return usage in LangChain's form, with reasoning and cached tokens if the server reports them.
 
     Returns:
         The counts; None if they are missing or invalid, because that is no reason to lose an answer.

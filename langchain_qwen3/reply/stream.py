@@ -40,7 +40,7 @@ class StreamReader:
     """Reads one streamed reply.
 
     Args:
-        options: What the request asked for.
+        options: How to read the reply, from the request.
 
     Attributes:
         usage: The latest usage; servers report running totals, so it replaces the previous one.

@@ -278,7 +278,7 @@ def _explain_empty(message: BaseMessage) -> str:
 
 
 def _find_json(text: str) -> str:
-    """Return the text, or what is in its first Markdown fence if it does not begin with JSON."""
+    """Return the text, or the content of its first Markdown fence if it does not begin with JSON."""
     fenced = None if text.lstrip().startswith(("{", "[")) else _FENCED.search(text)
     return fenced[1] if fenced else text
 

@@ -27,7 +27,7 @@ class CountRequest:
     """The JSON body."""
 
     at_root: bool = True
-    """Whether the path starts at the server's root, beside `/v1`."""
+    """Whether the path starts at the server's root, not below `/v1`."""
 
     def resolve_url(self, base_url: str) -> str:
         """Return the address to post to, for an API at `base_url` (with or without `/v1` at its end)."""
