@@ -1,20 +1,20 @@
 """The command `langchain-qwen3` (extra `cli`): ask, batch, chat, models, doctor, bench, serve.
 
-    main       the commands as they are typed, with their options; cheap to import
-    options    options that commands share
-    console    where the commands write: foreign text is shown, never obeyed
-    connect    from the options to a model, and how an error is shown
-    screen     a reply as it streams: in a terminal Markdown, in a pipe the answer alone
+    main       the commands and their options; cheap to import
+    options    options shared by several commands
+    console    output of the commands: untrusted text is shown without its control characters
+    connect    builds a model from the options, and shows errors
+    screen     shows a reply as it streams: Markdown in a terminal, only the answer in a pipe
 
     ask        one question
-    batch      a file of rows, with its options; what is done is `langchain_qwen3.batch`
-    chat       a conversation in the terminal; its state and commands are in `conversation`
-    models     what a server lists
-    doctor     a table of what works; the examination is `langchain_qwen3.doctor`
-    bench      a table of how fast; measured in `load`, drawn in `plot`
+    batch      a file of rows, and its options; the work is done by `langchain_qwen3.batch`
+    chat       a conversation in the terminal; its state is in `conversation`, its commands are in `slash`
+    models     the models that a server lists
+    doctor     a table of the working features; the examination is `langchain_qwen3.doctor`
+    bench      a table of speeds; `load` measures, `plot` draws
     serve      the embedded engine in the foreground
 
-Each command is small: what it shows is made elsewhere, and tested without a terminal.
+Each command is small: its output is built elsewhere, and tested without a terminal.
 """
 
 from __future__ import annotations

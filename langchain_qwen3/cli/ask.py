@@ -19,7 +19,7 @@ from langchain_qwen3.cli.screen import build_screen, show_reply
 def run(  # noqa: PLR0913  # the options of the command
     question: str | None, target: Target, fields: dict[str, Any], *, system: str, thinking: bool | None, as_json: bool
 ) -> None:
-    """Ask, and write the answer."""
+    """Ask the question, and write the answer."""
     errors = Console(stderr=True)
     with shown_errors():
         text, target = read_question(question, target, "" if sys.stdin.isatty() else sys.stdin.read())
@@ -39,9 +39,9 @@ async def _ask(conversation: Conversation, text: str, *, as_json: bool) -> None:
 
 
 def read_question(question: str | None, target: Target, piped: str) -> tuple[str, Target]:
-    """Return what to ask, and whom: what is piped in follows the question, or is the question.
+    """Return the question and the server; piped text is appended to the question, or is the question.
 
-    A lone address names the server, as it does for every other command.
+    A URL as the only argument is the server, as in every other command.
 
     Raises:
         ValueError: There is no question.

@@ -1,6 +1,6 @@
 """`langchain-qwen3 batch`: a file of rows in, a file of results out.
 
-Nothing costly is imported at the top, for `main` takes the command from here.
+Slow imports are inside functions, because `main` imports this module.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ _OPTIONS = {
     "request_timeout": "--timeout",
     "max_retries": "--retries",
 }
-"""Fields that have an option of their own."""
+"""Fields that have their own option."""
 
 
 class BatchCommand(TyperCommand):
-    """The command, whose `--ray` may stand without an address."""
+    """The command, whose `--ray` takes an optional address."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give `--ray` the local cluster where no address follows."""
+        """Insert the local cluster after `--ray` if no address follows."""
         for at, word in enumerate(args):
             following = args[at + 1] if at + 1 < len(args) else ""
             if word == "--ray" and not _ADDRESS.fullmatch(following):
@@ -109,10 +109,10 @@ def batch(  # noqa: PLR0913  # the options of a command
     workers: Workers = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Ask every row of a file and write an answer or a failure for each; killed and started again, it goes on.
+    """Send every row of a file and write an answer or a failure for each; a killed batch resumes when run again.
 
-    A row is a text, {"question": …}, {"messages": […]} or a line of OpenAI's batch. Exit status: 0, 1 when rows failed,
-    2 when the batch cannot be run or was stopped: the same line then goes on with it.
+    A row is a text, {"question": …}, {"messages": […]} or a line of OpenAI's batch. Exit status: 0, 1 if rows failed,
+    2 if the batch cannot run or was stopped; the same command then resumes it.
     """
     from langchain_qwen3.cli.connect import connect, shown_errors
     from langchain_qwen3.cli.console import Console, write_json
@@ -124,7 +124,7 @@ def batch(  # noqa: PLR0913  # the options of a command
         fields |= read_settings(settings or [])
         try:
             llm = connect(Target(url, model, api_key, server, timeout), console, **fields).llm
-        except TypeError as error:  # no such field
+        except TypeError as error:  # unknown field
             raise ValueError(f"--set: {error}") from error
         options = {
             "asking": asking,
@@ -146,10 +146,10 @@ def batch(  # noqa: PLR0913  # the options of a command
 
 
 def read_concurrency(text: str) -> int | None:
-    """Return the number of requests in flight, None for one to find out.
+    """Return the number of requests in flight, None for `auto`.
 
     Raises:
-        ValueError: It is neither `auto` nor a number from 1 on.
+        ValueError: The text is neither `auto` nor a number of at least 1.
     """
     if text == "auto":
         return None
@@ -159,10 +159,10 @@ def read_concurrency(text: str) -> int | None:
 
 
 def read_schema(path: Path | None) -> dict[str, Any] | None:
-    """Return the JSON schema of a file.
+    """Return the JSON schema in a file.
 
     Raises:
-        ValueError: It holds no JSON object.
+        ValueError: The file does not contain a JSON object.
         OSError: It cannot be read.
     """
     import json
@@ -179,10 +179,10 @@ def read_schema(path: Path | None) -> dict[str, Any] | None:
 
 
 def read_settings(words: list[str]) -> dict[str, Any]:
-    """Return the fields of the model that `--set` names.
+    """Return the model's fields that `--set` sets.
 
     Raises:
-        ValueError: One is no `name=value`, or has an option of its own.
+        ValueError: A value is not `name=value`, or the field has its own option.
     """
     import json
 
@@ -203,7 +203,7 @@ def read_settings(words: list[str]) -> dict[str, Any]:
 def run(  # noqa: PLR0913, PLR0917  # the options of the command
     llm: ChatQwen3, source: str, output: str, ray: str | None, workers: int, options: dict[str, Any]
 ) -> Summary:
-    """Run the batch, here or on Ray."""
+    """Run the batch, in this process or on Ray."""
     if ray is None:
         from langchain_qwen3.batch import run_batch
 
@@ -222,10 +222,10 @@ def build_asking(  # noqa: PLR0913  # the options of the command
     *,
     rows_name_model: bool,
 ) -> Asking:
-    """Return how rows are asked.
+    """Return the options for sending rows.
 
     Raises:
-        ValueError: An option has no meaning.
+        ValueError: An option is invalid.
         OSError: The schema cannot be read.
     """
     from langchain_qwen3.batch import Asking
@@ -242,7 +242,7 @@ def build_asking(  # noqa: PLR0913  # the options of the command
 
 @contextmanager
 def shown_progress(console: Console, source: str, input_format: Any) -> Iterator[Any]:
-    """Show a bar in a terminal: rows, failures, tokens a second, time left; give what moves it."""
+    """Show a progress bar in a terminal: rows, failures, tokens/s, time left; yields the function that updates it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from langchain_qwen3.batch import count_rows

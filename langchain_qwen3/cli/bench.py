@@ -1,4 +1,4 @@
-"""`langchain-qwen3 bench`: how fast a server writes, with ever more streams at once."""
+"""`langchain-qwen3 bench`: the speed of a server with an increasing number of concurrent streams."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(  # noqa: PLR0913  # the options of the command
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """Measure every level, and write the table, the comparison and the picture."""
+    """Measure every level, and write the table, the comparison and the plot."""
     console = Console(stderr=as_json)
     with shown_errors():
         numbers = read_streams(streams)
@@ -57,10 +57,10 @@ def run(  # noqa: PLR0913  # the options of the command
 
 
 def read_streams(text: str) -> list[int]:
-    """Return the numbers of streams, each once and in order.
+    """Return the numbers of streams, sorted and without duplicates.
 
     Raises:
-        ValueError: The text is no list of numbers from 1 on.
+        ValueError: The text is not a list of numbers of at least 1.
     """
     try:
         numbers = sorted({int(part) for part in text.split(",")})
@@ -71,7 +71,7 @@ def read_streams(text: str) -> list[int]:
     return numbers
 
 
-async def _measure_all(  # noqa: PLR0913, PLR0917  # what a measurement consists of
+async def _measure_all(  # noqa: PLR0913, PLR0917  # all parts of a measurement
     llm: ChatQwen3, prompt: str, numbers: list[int], requests: int, settings: dict[str, Any], console: Console
 ) -> list[Level]:
     levels = []

@@ -1,4 +1,4 @@
-"""From the options of a command to a model, and how what goes wrong is shown."""
+"""Builds a model from the options of a command, and shows errors."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from langchain_qwen3.cli.options import UNUSABLE, Target
 from langchain_qwen3.errors import Qwen3AuthenticationError, Qwen3Error
 
 UNNAMED = "served"
-"""Stands for the model's name until the server has listed its models."""
+"""Placeholder for the model's name until the server has listed its models."""
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it: 128 and the number of the signal."""
+"""Exit status after Ctrl-C, as in shells: 128 plus the signal number."""
 
 
 class Connected(NamedTuple):
-    """A model that is known to answer at its address, and the names its server lists."""
+    """A model whose server is known to answer, and the names that the server lists."""
 
     llm: ChatQwen3
     models: tuple[str, ...]
@@ -37,7 +37,7 @@ class Connected(NamedTuple):
 def build_model(target: Target, **fields: Any) -> ChatQwen3:
     """Return the model that the options describe; fields that are None are left out.
 
-    It tries again once: llama.cpp closes a connection at times that it promised to keep.
+    It retries once, because llama.cpp sometimes closes a keep-alive connection.
     """
     url = target.url
     if url is not None and "://" not in url:
@@ -49,9 +49,9 @@ def build_model(target: Target, **fields: Any) -> ChatQwen3:
 
 
 def connect(target: Target, console: Console, **fields: Any) -> Connected:
-    """Return the model that the options describe, under the first name its server lists where it has none yet.
+    """Return the model that the options describe; without a name, the first model that the server lists.
 
-    The server is asked in any case, so that a wrong address or key is told before anything else.
+    It always contacts the server, so that a wrong URL or key is reported first.
 
     Raises:
         Qwen3Error: The server cannot be reached, or has no list and no name was given.
@@ -76,9 +76,9 @@ class UnreachableError(Exception):
 
 @contextmanager
 def shown_errors(*, console: Console | None = None) -> Iterator[None]:
-    """Show what goes wrong as one message and end with status 2; a traceback helps nobody at a terminal.
+    """Show any error as one message without a traceback, and exit with status 2.
 
-    Warnings are shown as a line each.
+    Each warning is shown as one line.
     """
     console = console or Console(stderr=True)
     with warnings.catch_warnings():
@@ -97,7 +97,7 @@ def shown_errors(*, console: Console | None = None) -> Iterator[None]:
 
 
 def show_error(console: Console, error: Exception) -> None:
-    """Print an error: what happened in red, what to do below it."""
+    """Print an error: the cause in red, the fix below it."""
     what, _, fix = speak_options(_read_text(error)).partition("\n")
     if isinstance(error, Qwen3AuthenticationError):
         fix = "Pass the server's key with --api-key, or set $QWEN_API_KEY."
@@ -112,7 +112,7 @@ _NAMED = re.compile(rf"^({_FIELDS})(?=: | must )", re.MULTILINE)
 
 
 def speak_options(text: str) -> str:
-    """Return a message of the package in the words of the command line: `--n-ctx 4096`, not `n_ctx=4096`."""
+    """Convert a message of the package to command line syntax: `--n-ctx 4096`, not `n_ctx=4096`."""
     text = _SETTING.sub(lambda found: f"{_flag(found[1])} {found[2]}", text)
     text = _NAMED.sub(lambda found: _flag(found[1]), text)
     return re.sub(r"\bbase_url\b", "the URL", text)
@@ -125,7 +125,7 @@ def _flag(field: str) -> str:
 def _read_text(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return "\n".join(f"{_name(row)}{row['msg'].removeprefix('Value error, ')}" for row in error.errors())
-    if isinstance(error, OSError) and error.strerror:  # str() puts its number in front
+    if isinstance(error, OSError) and error.strerror:  # str() would begin with the error number
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error) or type(error).__name__
 

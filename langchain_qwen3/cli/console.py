@@ -1,4 +1,4 @@
-"""Where the commands write: a terminal that obeys us and nobody whose text is shown on it."""
+"""Output of the commands: control characters in untrusted text never reach the terminal."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
 SILENT_SECONDS = 3.0
-"""A server that says nothing for so long is told of."""
+"""Silence of a server after which the user is informed."""
 
 
 class Console(rich.console.Console):
-    """Rich's console, which shows the control characters of every text: only its own reach the terminal.
+    """Rich's console, which makes control characters in any text visible: only Rich's own reach the terminal.
 
-    Whatever is printed passes through `render`, tables and live displays, too, so nothing has to be made safe before.
+    All output passes through `render`, including tables and live displays, so callers need not escape anything.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield what is shown, as rich does, in characters that only show."""
+        """Yield Rich's segments, with control characters in text made visible."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=make_visible(segment.text))
 
 
 def write_json(value: Any) -> None:
-    """Write a value to stdout, exactly; control characters stand there as JSON escapes."""
+    """Write a value to stdout as JSON; control characters are written as JSON escapes."""
     sys.stdout.write(make_json_visible(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
 
 
 class Waiting:
-    """A spinner and what is waited for; after `SILENT_SECONDS` it says for how long nothing came."""
+    """A spinner with a label; after `SILENT_SECONDS` it also shows for how long there was no answer."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -63,13 +63,13 @@ class Waiting:
 
 
 def describe_silence(seconds: float) -> str:
-    """Return what to say about a server that has not answered yet."""
+    """Return the message about a server that has not answered yet."""
     return f"no answer for {seconds:.0f} s: it may be loading or busy; Ctrl-C stops waiting"
 
 
 @contextmanager
 def show_waiting(console: Console, what: str) -> Iterator[None]:
-    """Show what is waited for while the block lasts; without a terminal, one line once it takes `SILENT_SECONDS`."""
+    """Show a spinner during the block; without a terminal, print one line after `SILENT_SECONDS`."""
     if console.is_terminal:
         with Live(Waiting(what), console=console, refresh_per_second=8, transient=True):
             yield

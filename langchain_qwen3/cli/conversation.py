@@ -1,4 +1,4 @@
-"""A conversation without its terminal: what was said, the settings, and how the next answer is asked for."""
+"""A conversation, independent of the terminal: its messages, its settings, and the request for the next answer."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Turn:
     """The last reply, complete or stopped.
 
     Attributes:
-        question: What it answers.
-        message: What came of it, None when nothing did.
-        seconds: From the request to the last piece.
+        question: The question.
+        message: The reply as far as it arrived, None if nothing did.
+        seconds: Time from the request to the last piece.
     """
 
     question: str = ""
@@ -37,36 +37,36 @@ class Turn:
 
     @property
     def reasoning(self) -> str:
-        """What was thought."""
+        """The reasoning of the reply."""
         return str(self.message.additional_kwargs.get("reasoning_content") or "") if self.message else ""
 
     @property
     def tokens(self) -> int | None:
-        """Tokens written, None where the server does not say or the reply was stopped."""
+        """Output tokens, None if the server does not report them or the reply was stopped."""
         usage = self.message.usage_metadata if self.message else None
         return usage["output_tokens"] if usage else None
 
     @property
     def cut(self) -> str:
-        """What to say of an answer that the limit on tokens ended, else nothing."""
+        """Message about an answer that was cut off by the token limit, else empty."""
         reason = self.message.response_metadata.get("finish_reason") if self.message else None
         return "cut: the limit on tokens was reached" if reason == "length" else ""
 
 
 @dataclass(slots=True)
 class Conversation:
-    """What was said so far, and how the next answer is asked for.
+    """The messages so far, and the settings for the next answer.
 
     Attributes:
         llm: The model.
         system: System prompt, empty for none.
-        thinking: The switch; None leaves it to the server.
+        thinking: The thinking switch; None leaves it to the server.
         models: Names that the server lists.
-        folded: The thinking is hidden.
-        messages: What was said.
+        folded: Whether the thinking is hidden.
+        messages: The messages so far, without the system prompt.
         last: The last reply.
-        to_ask: A question that a command asks.
-        ended: `/quit` was typed.
+        to_ask: A question to send that comes from a slash command.
+        ended: Whether `/quit` was typed.
     """
 
     llm: ChatQwen3
@@ -82,7 +82,7 @@ class Conversation:
     async def ask(self, question: str) -> AsyncGenerator[Piece]:
         """Stream the reply to a question.
 
-        What came of a reply that was stopped is kept, so that one can ask on; a question whose reply failed is not.
+        A stopped reply is kept as far as it arrived, so that the chat can continue; a failed question is not kept.
         """
         asked = HumanMessage(question)
         head = [SystemMessage(self.system)] if self.system else []

@@ -27,7 +27,7 @@ _STYLES: dict[Status, str] = {"ok": "green", "failed": "bold red", "unsure": "ye
 
 
 def run(target: Target, *, as_json: bool) -> None:
-    """Examine the server, showing the findings as they come, and write the whole."""
+    """Examine the server, show the findings as they arrive, and write the diagnosis."""
     with shown_errors():
         llm = build_model(target)
         progress = _Progress(Console(stderr=as_json), str(llm.openai_api_base))
@@ -49,7 +49,7 @@ def run(target: Target, *, as_json: bool) -> None:
 
 
 class _Progress:
-    """What is shown while the examination goes on: the findings so far, and above them what is asked now."""
+    """The display during the examination: the findings so far, and above them the current check."""
 
     def __init__(self, console: Console, url: str) -> None:
         self.console = console
@@ -58,11 +58,11 @@ class _Progress:
         self._waiting = Waiting(url)
 
     def start(self, title: str) -> None:
-        """Show what is asked from now on."""
+        """Show the title of the current check."""
         self._waiting = Waiting(f"{self._url}  {title}")
 
     def shown(self) -> AbstractContextManager[object]:
-        """Show it while the block lasts, where there is a terminal."""
+        """Show the display during the block, if there is a terminal."""
         if not self.console.is_terminal:
             return nullcontext()
         return Live(get_renderable=self._render, console=self.console, refresh_per_second=8, transient=True)
@@ -72,14 +72,14 @@ class _Progress:
 
 
 def render_diagnosis(diagnosis: Diagnosis) -> RenderableType:
-    """Return the whole diagnosis: a heading, the table, and what it comes to."""
+    """Return the complete diagnosis: a heading, the table and a summary."""
     heading = Text.assemble((diagnosis.base_url, "bold"), f"  {diagnosis.model}")
     table = build_table(diagnosis.findings)
     return Group(heading, table, _sum_up(diagnosis)) if diagnosis.reachable else Group(heading, table)
 
 
 def build_table(findings: Iterable[Finding]) -> Table:
-    """Return the findings as a table; below what failed stands what to do."""
+    """Return the findings as a table, with the fix below each failure."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(width=1)
     table.add_column(no_wrap=True)

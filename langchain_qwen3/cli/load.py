@@ -1,4 +1,4 @@
-"""How fast a server writes under a number of streams at once. No terminal code."""
+"""Measures the speed of a server with a number of concurrent streams. No terminal code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Spread(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """One streamed reply: seconds from the request to its first and last token, and how many it had."""
+    """One streamed reply: seconds from the request to its first and last token, and its number of tokens."""
 
     first: float
     last: float
@@ -32,11 +32,11 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """What was measured with a number of streams at once.
+    """Measurements with a number of concurrent streams.
 
     Attributes:
-        streams: How many at once.
-        seconds: From the first request to the last token.
+        streams: Number of concurrent streams.
+        seconds: Time from the first request to the last token.
         replies: One for every request that succeeded.
         errors: One for every request that failed.
     """
@@ -48,24 +48,24 @@ class Level:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all replies, reasoning among them."""
+        """Tokens of all replies, including reasoning."""
         return sum(reply.tokens for reply in self.replies)
 
     @property
     def throughput(self) -> float:
-        """Tokens a second, all streams together."""
+        """Tokens per second of all streams together."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
     @property
     def first_token(self) -> Spread:
-        """From the request to the first token, over the replies."""
+        """Time from the request to the first token, over all replies."""
         return spread([reply.first for reply in self.replies])
 
     @property
     def between_tokens(self) -> Spread:
-        """From one token to the next: each reply's mean, over the replies.
+        """Time between two tokens: each reply's mean, over all replies.
 
-        A chunk may hold several tokens, and several chunks may arrive together: single gaps would tell of the network.
+        A chunk may have several tokens, and chunks may arrive together: single gaps would measure the network.
         """
         return spread([(reply.last - reply.first) / (reply.tokens - 1) for reply in self.replies if reply.tokens > 1])
 
@@ -84,15 +84,15 @@ class Level:
 
 
 def spread(values: list[float]) -> Spread:
-    """Return median and 95th percentile, zeros when there is nothing."""
-    if len(values) < 2:  # noqa: PLR2004  # what quantiles needs
+    """Return median and 95th percentile, zeros if there are no values."""
+    if len(values) < 2:  # noqa: PLR2004  # the minimum for quantiles
         return Spread(values[0], values[0]) if values else Spread(0.0, 0.0)
     cuts = quantiles(values, n=20, method="inclusive")
     return Spread(cuts[9], cuts[18])
 
 
 def compare(levels: list[Level]) -> str:
-    """Return serial against concurrent as one line, empty where one of them was not measured."""
+    """Return a comparison of serial and concurrent requests as one line, empty if either was not measured."""
     serial, together = levels[0], levels[-1]
     if serial.streams != 1 or together.streams == 1 or serial.errors or together.errors or not together.seconds:
         return ""
@@ -102,7 +102,7 @@ def compare(levels: list[Level]) -> str:
     )
 
 
-async def measure(  # noqa: PLR0913  # what a level consists of
+async def measure(  # noqa: PLR0913  # all parts of a level
     llm: ChatQwen3,
     prompt: str,
     *,
@@ -115,9 +115,9 @@ async def measure(  # noqa: PLR0913  # what a level consists of
 
     Args:
         llm: The model.
-        prompt: The question, the same for all.
-        streams: How many replies at once.
-        requests: How many in all.
+        prompt: The question, the same for all requests.
+        streams: Number of concurrent replies.
+        requests: Total number of requests.
         settings: Settings of every call.
         on_reply: Called after each request.
     """
@@ -141,10 +141,10 @@ async def measure(  # noqa: PLR0913  # what a level consists of
 
 
 async def time_reply(llm: ChatQwen3, prompt: str, settings: Mapping[str, Any]) -> Reply:
-    """Stream one reply. Without usage its tokens are its chunks.
+    """Stream one reply and time it; without usage, its chunks are counted as tokens.
 
     Raises:
-        Qwen3Error: It failed.
+        Qwen3Error: The request failed.
     """
     started_at = perf_counter()
     first = last = 0.0

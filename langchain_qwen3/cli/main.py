@@ -1,7 +1,7 @@
-"""The commands as they are typed. Nothing costly is imported here: what a command needs, it imports when it runs.
+"""The commands and their options. Slow imports are inside the commands, so they run only when a command runs.
 
-So `--help`, `--version` and completion answer at once. A command is a function here, with its options, and a module of
-the same name with what it does.
+So `--help`, `--version` and completion are fast. Each command is a function with options in this module, and a module
+of the same name that does the work.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def ask(  # noqa: PLR0913  # the options of a command
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Length of the reply in tokens, at most.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask one question; piped, the answer alone is written.
+    """Ask one question; in a pipe, only the answer is written.
 
-    Exit status: 0, 1 when the answer was cut, 2 when there is none.
+    Exit status: 0, 1 if the answer was cut off, 2 if there is none.
     """
     from langchain_qwen3.cli.ask import run
 
@@ -90,9 +90,9 @@ def chat(  # noqa: PLR0913  # the options of a command
     thinking: Thinking = None,
     temperature: Temperature = None,
 ) -> None:
-    """Talk to a model: /help shows the commands; Ctrl-C stops the answer and not the program.
+    """Chat with a model: /help shows the commands; Ctrl-C stops the answer, not the program.
 
-    Piped, each line is a message, and the answers alone are written.
+    In a pipe, each line is a message, and only the answers are written.
     """
     from langchain_qwen3.cli.chat import run
 
@@ -108,7 +108,7 @@ def models(
     timeout: Timeout = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """List what a server serves, one model a line, with its context window where it is told."""
+    """List the models of a server, one per line, with the context window if the server reports it."""
     from langchain_qwen3.cli.models import run
 
     run(Target(url, None, api_key, server, timeout), as_json=as_json)
@@ -124,9 +124,9 @@ def doctor(  # noqa: PLR0913  # the options of a command
     timeout: Timeout = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Find out what a server can do, and what to change where it cannot.
+    """Test what a server can do, and show how to fix what it cannot.
 
-    It takes 33 short requests. Exit status: 0 all is well, 1 a check failed, 2 the server cannot be used.
+    It sends 33 short requests. Exit status: 0 all is well, 1 a check failed, 2 the server cannot be used.
     """
     from langchain_qwen3.cli.doctor import run
 
@@ -151,9 +151,9 @@ def bench(  # noqa: PLR0913  # the options of a command
     as_json: AsJson = False,
     plot: Annotated[Path | None, typer.Option(help="Draw a picture, too: out.png, .svg or .pdf (extra plot).")] = None,
 ) -> None:
-    """Measure throughput, time to first token and time between tokens with 1, 2, 4 … streams at once.
+    """Measure throughput, time to first token and time between tokens with 1, 2, 4 … concurrent streams.
 
-    Every level makes the same requests, after one that is not counted. Exit status: 0, 1 when a request failed, 2 when
+    Every level sends the same requests; one warm-up request is not counted. Exit status: 0, 1 if a request failed, 2 if
     the server cannot be used.
     """
     from langchain_qwen3.cli.bench import run

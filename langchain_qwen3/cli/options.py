@@ -1,4 +1,4 @@
-"""Options that commands share. Nothing costly is imported here: `--help` and completion need them, too."""
+"""Options shared by several commands. No slow imports, because `--help` and completion import this module."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Temperature = Annotated[float | None, typer.Option(min=0.0, help="Default: the s
 
 
 class Target(NamedTuple):
-    """Which model on which server a command is for, as its options name it."""
+    """The model and server that the options of a command select."""
 
     url: str | None
     model: str | None
@@ -46,4 +46,4 @@ class Target(NamedTuple):
 
 
 FAILED, UNUSABLE = 1, 2
-"""Exit statuses: something did not work; the server cannot be used at all, or the command was given wrong."""
+"""Exit statuses: something failed; the server cannot be used at all, or the command line is wrong."""

@@ -1,4 +1,4 @@
-"""The measurements of `bench` as a picture (extra `plot`, matplotlib)."""
+"""Plots the measurements of `bench` (extra `plot`, matplotlib)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TEAL, _ORANGE, _PURPLE = "#0f766e", "#d97706", "#6d28d9"
 
 
 def check_plot(path: Path) -> None:
-    """Find out before the measurement whether the picture can be drawn.
+    """Check before the measurement that the plot can be drawn.
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: The file's ending is no format for pictures.
-        FileNotFoundError: There is no such folder.
+        ValueError: The file's extension is not an image format.
+        FileNotFoundError: The folder does not exist.
     """
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"--plot: {path} must end in one of {', '.join(sorted(FORMATS))}")
@@ -33,9 +33,9 @@ def draw(levels: list[Level], title: str, path: Path) -> None:
     """Draw throughput and latency over the number of streams.
 
     Args:
-        levels: What was measured.
-        title: Stands above.
-        path: Where to write; the ending says the format.
+        levels: The measurements.
+        title: Title of the figure.
+        path: Output file; its extension determines the format.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter

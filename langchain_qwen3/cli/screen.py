@@ -1,4 +1,4 @@
-"""A reply as it streams: in a terminal as Markdown, the thinking dimmed or folded; in a pipe the answer alone."""
+"""Shows a reply as it streams: in a terminal as Markdown, the thinking dimmed or folded; in a pipe only the answer."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ if TYPE_CHECKING:
 THINKING = "dim italic"
 _FRAMES_PER_SECOND = 10
 _SPARE_LINES = 2
-"""Lines of the terminal that a growing text leaves free."""
+"""Lines of the terminal that are kept free while a text grows."""
 _LONGEST_DRAWN = 4000
-"""Characters of a text that are drawn while it grows: more than a screen of them."""
+"""Maximum characters of a growing text that are drawn: more than fit on a screen."""
 
 
 class Screen(Protocol):
     """Shows one reply."""
 
     def write_reasoning(self, text: str) -> None:
-        """Take a piece of the thinking."""
+        """Add a piece of the thinking."""
 
     def write_answer(self, text: str) -> None:
-        """Take a piece of the answer."""
+        """Add a piece of the answer."""
 
     def end(self) -> None:
-        """Show what there is, and leave the cursor at the beginning of a line."""
+        """Show the rest, and leave the cursor at the beginning of a line."""
 
 
 def build_screen(console: Console, *, folded: bool = False) -> Screen:
-    """Return what shows a reply: in a terminal, or in a pipe."""
+    """Return the screen for a reply, in a terminal or in a pipe."""
     return TerminalScreen(console, folded=folded) if console.is_terminal else PipeScreen()
 
 
 async def show_reply(pieces: AsyncGenerator[Piece], screen: Screen | None) -> None:
-    """Write the pieces of a reply as they come, and close the stream in any case."""
+    """Write the pieces of a reply as they arrive, and always close the stream."""
     try:
         async with aclosing(pieces) as opened:
             async for piece in opened:
@@ -67,7 +67,7 @@ async def show_reply(pieces: AsyncGenerator[Piece], screen: Screen | None) -> No
 
 
 class PipeScreen:
-    """Writes the answer alone, as it comes. A server that is silent is told of on stderr."""
+    """Writes only the answer, as it arrives; if the server is silent, a note goes to stderr."""
 
     def __init__(self) -> None:
         self._ended_line = True
@@ -76,8 +76,8 @@ class PipeScreen:
         self._note.daemon = True
         self._note.start()
 
-    def write_reasoning(self, text: str) -> None:  # noqa: ARG002  # it is not for pipes
-        """Leave the thinking out."""
+    def write_reasoning(self, text: str) -> None:  # noqa: ARG002  # a pipe gets no thinking
+        """Ignore the thinking."""
         self._note.cancel()
 
     def write_answer(self, text: str) -> None:
@@ -96,7 +96,7 @@ class PipeScreen:
 
 
 class TerminalScreen:
-    """Draws what grows in its place; what is complete, a line of thinking or a block of Markdown, is left above it."""
+    """Redraws the growing part in place; complete lines of thinking and blocks of Markdown are printed above it."""
 
     def __init__(self, console: Console, *, folded: bool = False) -> None:
         self._console = console
@@ -113,7 +113,7 @@ class TerminalScreen:
         self._live.start()
 
     def write_reasoning(self, text: str) -> None:
-        """Take a piece of the thinking; lines that are complete are printed."""
+        """Add a piece of the thinking; complete lines are printed."""
         self._thinks = True
         self._reasoning.add(text)
         if "\n" in text and not self._folded:
@@ -122,12 +122,12 @@ class TerminalScreen:
             self._reasoning.add(rest)
 
     def write_answer(self, text: str) -> None:
-        """Take a piece of the answer; blocks that are complete are printed."""
+        """Add a piece of the answer; complete blocks are printed."""
         self._answer.add(text)
         if not self._answers and text.strip():
             self._answers = True
             self._end_thinking()
-        # A block that has grown by a quarter is looked at again, so that the whole costs what its length is.
+        # Parse again only after the block has grown by a quarter, so that the total cost is linear.
         if "\n" in text and self._answer.length >= self._split_at:
             blocks, rest = split_blocks(self._answer.take())
             for block in blocks:
@@ -137,7 +137,7 @@ class TerminalScreen:
             self._split_at = len(rest) * 5 // 4
 
     def end(self) -> None:
-        """Print what is left."""
+        """Print the rest."""
         if not self._answers:
             self._end_thinking()
         self._live.stop()
@@ -167,7 +167,7 @@ class TerminalScreen:
 
 
 class _Growing:
-    """A text that comes in pieces."""
+    """A text that arrives in pieces."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
@@ -179,20 +179,20 @@ class _Growing:
         self.length += len(piece)
 
     def take(self) -> str:
-        """Return the text, and begin anew."""
+        """Return the text, and start with an empty one."""
         text = "".join(self._pieces)
         self._pieces = []
         self.length = 0
         return text
 
     def tail(self) -> str:
-        """Return as much of its end as may be drawn ten times a second."""
+        """Return the end of the text, short enough to draw ten times per second."""
         return "".join(self._pieces)[-_LONGEST_DRAWN:]
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The last lines of something, as many as the terminal has room for: one cannot draw above its upper edge."""
+    """The last lines of a renderable that fit into the terminal: lines above its top edge cannot be redrawn."""
 
     renderable: RenderableType
 
@@ -204,7 +204,7 @@ class Tail:
 
 
 def build_markdown(text: str) -> RenderableType:
-    """Return Markdown as rich shows it: addresses of links in full, line breaks where the model made them."""
+    """Return a Rich Markdown renderable with full link URLs and the model's own line breaks."""
     markdown = Markdown(make_visible(text), code_theme="ansi_dark", hyperlinks=False)
     for token in markdown.parsed:
         for child in token.children or ():
@@ -214,7 +214,7 @@ def build_markdown(text: str) -> RenderableType:
 
 
 def split_blocks(text: str) -> tuple[list[str], str]:
-    """Return the blocks of a Markdown text that cannot grow any more, and the rest: its last block."""
+    """Split a Markdown text into its complete blocks and the rest, its last block."""
     starts = [token.map[0] for token in _PARSER.parse(text) if token.level == 0 and token.map]
     if not starts:
         return [], text

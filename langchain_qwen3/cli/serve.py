@@ -31,7 +31,7 @@ _CHECK_SECONDS = 5.0
 def run(model: str, settings: dict[str, Any]) -> None:
     """Serve until Ctrl-C or `kill`."""
     console = Console()
-    signal.signal(signal.SIGTERM, _interrupt)  # `kill` and container runtimes stop it as cleanly as Ctrl-C
+    signal.signal(signal.SIGTERM, _interrupt)  # so `kill` and container runtimes stop it cleanly, like Ctrl-C
     with shown_errors():
         path = fetch_model(model)
         server = LocalServer(path, **settings)
@@ -74,7 +74,7 @@ def _wait(base_url: str) -> None:
 
 
 def render_welcome(base_url: str, model: str, *, has_key: bool) -> RenderableType:
-    """Return what to show once the server answers: where, how to use it, how to stop it."""
+    """Return the message once the server answers: its URL, how to use it, how to stop it."""
     key = ', api_key="…"' if has_key else ""
     code = (
         "from langchain_qwen3 import ChatQwen3\n\n"
@@ -90,7 +90,7 @@ def render_welcome(base_url: str, model: str, *, has_key: bool) -> RenderableTyp
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

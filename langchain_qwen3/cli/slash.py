@@ -1,4 +1,4 @@
-"""What `chat` understands beside questions: lines that begin with a slash."""
+"""The slash commands of `chat`: lines that begin with a slash."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Alt-Enter, or \\ at the end of a line, begins a new line; Ctrl-C stops the answe
 
 
 def run_command(conversation: Conversation, line: str) -> str:
-    """Do what a line that begins with `/` says, and return what to show."""
+    """Run the command in a line that begins with `/`, and return the text to show."""
     name, _, rest = line.strip().partition(" ")
     command = _COMMANDS.get(name.lower())
     return command(conversation, rest.strip()) if command else f"{name} is no command\n{HELP}"
@@ -119,11 +119,11 @@ _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 def write_markdown(messages: list[BaseMessage]) -> str:
-    """Return what was said as Markdown, a heading for each turn."""
+    """Return the conversation as Markdown, with a heading for each message."""
     return "\n".join(f"## {_SPEAKERS[message.type]}\n\n{message.text}\n" for message in messages)
 
 
 def write_json(messages: list[BaseMessage]) -> str:
-    """Return what was said as the list of messages that OpenAI's API takes."""
+    """Return the conversation as a JSON list of messages in OpenAI's form."""
     turns = [{"role": _ROLES[message.type], "content": message.text} for message in messages]
     return json.dumps(turns, ensure_ascii=False, indent=2) + "\n"
