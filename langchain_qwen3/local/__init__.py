@@ -1,4 +1,4 @@
-"""A real Qwen3 engine on this machine, and where its model comes from."""
+"""Runs a real Qwen3 engine on this machine, and downloads its model."""
 
 from langchain_qwen3.local.server import LocalServer, ReasoningFormat
 

@@ -1,7 +1,7 @@
-"""From the name of a model to a GGUF file on this machine, downloaded when it is not here yet.
+"""Finds the GGUF file for a model's name, and downloads it if it is not on this machine yet.
 
-Needs the extra `download` (PyPI `huggingface-hub` and `modelscope-hub`), whose libraries keep the files in their own
-caches, resume what was interrupted and show a progress bar on stderr.
+Needs the extra `download` (PyPI `huggingface-hub` and `modelscope-hub`). Its libraries store the files in their own
+caches, resume interrupted downloads and show a progress bar on stderr.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from urllib.request import getproxies
 Hub = Literal["huggingface", "modelscope"]
 
 PREFERRED = ("Q4_K_M", "Q8_0")
-"""Quantizations taken when a repository holds several and none is named; llama.cpp's own choice comes first."""
+"""Default quantizations for a repository with several, in order of preference; the first is llama.cpp's own choice."""
 
 _NAME = re.compile(
     r"(?:(?P<hub>hf|huggingface|ms|modelscope):)?(?P<repo>(?!\.)[\w.-]+/(?!\.)[\w.-]+)"
-    r"(?::(?P<file>(?!/)(?!(?:.*/)?\.\.(?:/|$))[\w./-]+))?",  # no name leads out of the hub's folder
+    r"(?::(?P<file>(?!/)(?!(?:.*/)?\.\.(?:/|$))[\w./-]+))?",  # a name must not escape the hub's folder
     re.ASCII,
 )
 _PART = re.compile(r"(?P<stem>.+)-00001-of-(?P<count>\d{5})\.gguf")
@@ -31,16 +31,16 @@ _SHOWN_FILES = 12
 
 
 class DownloadError(OSError):
-    """A model cannot be had: no such repository or file, or its hub cannot be reached."""
+    """A model cannot be downloaded: no such repository or file, or its hub cannot be reached."""
 
 
 class HubModel(NamedTuple):
     """A model on a hub.
 
     Attributes:
-        hub: Where it is.
+        hub: The hub.
         repo: `owner/name`.
-        file: The file, or a quantization such as `Q8_0`; empty for the hub's best.
+        file: The file, or a quantization such as `Q8_0`; empty for the default.
     """
 
     hub: Hub
@@ -49,11 +49,11 @@ class HubModel(NamedTuple):
 
 
 def read_name(name: str | os.PathLike[str]) -> HubModel | Path:
-    """Return what a model's name means: a file on this machine, or a model on a hub.
+    """Parse a model's name: a file on this machine, or a model on a hub.
 
     Args:
-        name: Path of a GGUF file, or `[hf:|modelscope:]owner/repo[:file or quantization]`. What exists on this machine
-            or ends in `.gguf` without a colon is a path.
+        name: Path of a GGUF file, or `[hf:|modelscope:]owner/repo[:file or quantization]`. A name is a path if it
+            exists on this machine, or if it ends in `.gguf` and names no file after a colon.
     """
     text = os.fspath(name)
     found = _NAME.fullmatch(text)
@@ -64,18 +64,18 @@ def read_name(name: str | os.PathLike[str]) -> HubModel | Path:
 
 
 def choose_files(files: Sequence[str], wanted: str) -> list[str]:
-    """Return the files to download of those in a repository, all parts of a split one; the first is to be opened.
+    """Return the files to download from a repository, with all parts of a split file; open the first one.
 
     Args:
         files: Paths in the repository.
-        wanted: A path, a quantization such as `Q8_0`, or nothing.
+        wanted: A path, a quantization such as `Q8_0`, or empty.
 
     Raises:
-        ValueError: There is no such file, or several and none is preferred; the text lists them.
+        ValueError: There is no such file, or there are several and none is preferred; the text lists them.
     """
     if wanted in files:
         return _add_parts(wanted)
-    # The first part stands for a split file; mmproj files are no models of their own.
+    # The first part represents a split file; mmproj files are not models.
     models = [
         file
         for file in sorted(files)
@@ -94,24 +94,24 @@ def choose_files(files: Sequence[str], wanted: str) -> list[str]:
 
 
 def fetch_model(name: str | os.PathLike[str]) -> Path:
-    """Return the path of a model's GGUF file, downloaded where it is not here yet.
+    """Return the path of a model's GGUF file, and download it if it is not on this machine yet.
 
     `$HF_ENDPOINT` and `$MODELSCOPE_ENDPOINT` name mirrors, `$HF_HOME` and `$MODELSCOPE_CACHE` the caches.
 
     Args:
-        name: As `read_name` takes it: `Qwen/Qwen3-0.6B-GGUF`, `Qwen/Qwen3-0.6B-GGUF:Qwen3-0.6B-Q8_0.gguf`,
-            `modelscope:Qwen/Qwen3-0.6B-GGUF:Q8_0`, or a path, which comes back as it is.
+        name: A name for `read_name`: `Qwen/Qwen3-0.6B-GGUF`, `Qwen/Qwen3-0.6B-GGUF:Qwen3-0.6B-Q8_0.gguf`,
+            `modelscope:Qwen/Qwen3-0.6B-GGUF:Q8_0`, or a path, which is returned unchanged.
 
     Raises:
         ImportError: The extra `download` is not installed.
-        DownloadError: It cannot be had; the text says why.
+        DownloadError: The model cannot be downloaded; the text says why.
     """
     model = read_name(name)
     if isinstance(model, Path):
         return model
     list_files, download = (_open_modelscope if model.hub == "modelscope" else _open_hugging_face)(model.repo)
     if model.file.endswith(".gguf"):
-        files = _add_parts(model.file)  # no list is needed: it may be in the cache, and the machine off the net
+        files = _add_parts(model.file)  # no list needed: the file may be in the cache and the machine offline
     else:
         with _explained(model):
             _check_network(model.hub)
@@ -127,7 +127,7 @@ def fetch_model(name: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def _explained(model: HubModel) -> Iterator[None]:
-    """Say what to do about whatever a hub's library raises."""
+    """Convert any error of a hub's library to a `DownloadError` with advice."""
     title, mirror = _TITLES[model.hub], _MIRRORS[model.hub]
     try:
         yield
@@ -153,12 +153,12 @@ def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _check_network(hub: Hub) -> None:
-    """Find out at once whether the hub can be reached: its library would try for half a minute.
+    """Check quickly whether the hub can be reached: its library would try for half a minute.
 
-    Behind a proxy that cannot be told from here.
+    Behind a proxy this check is skipped, because a direct connection proves nothing.
 
     Raises:
-        OSError: It cannot.
+        OSError: The hub cannot be reached.
     """
     address = urlsplit(os.environ.get(_MIRRORS[hub].removeprefix("$")) or _HUBS[hub])
     if address.hostname is not None and not getproxies():
@@ -171,7 +171,7 @@ _NETWORK_ERRORS = frozenset(
     {"ConnectError", "ConnectTimeout", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError"}
     | {"LocalEntryNotFoundError", "NetworkError", "OfflineModeIsEnabled", "TimeoutError", "gaierror"}
 )
-"""Names of what the hubs' libraries, and Python, raise where there is no way to the hub."""
+"""Names of exceptions that the hubs' libraries and Python raise if the hub cannot be reached."""
 _LONGEST_CHAIN = 10
 _CONNECT_SECONDS = 10.0
 _TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
@@ -204,7 +204,7 @@ _MISSING = 'downloading a model needs the extra "download": pip install "langcha
 
 
 def _add_parts(file: str) -> list[str]:
-    """Return the file, and the other parts of one that is split."""
+    """Return the file, or all parts of a split file."""
     part = _PART.fullmatch(file)
     if part is None:
         return [file]

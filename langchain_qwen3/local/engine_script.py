@@ -1,6 +1,6 @@
-"""The engine's process: llama.cpp's server, for as long as the parent lives. Run as a script by `server`.
+"""The engine's process: llama.cpp's server, which ends with its parent. Run as a script by `server`.
 
-It imports nothing of the package, so that an engine starts at once.
+It imports nothing from the package, so that an engine starts fast.
 """
 
 import json
@@ -9,25 +9,25 @@ import signal
 import sys
 from typing import Any, Final
 
-# An idle keep-alive connection holds one of llama.cpp's HTTP threads until it expires (5 s): with the default
-# number, 64 calls at once took 36 s, with 96 threads 1 s.
+# An idle keep-alive connection occupies one of llama.cpp's HTTP threads until it expires (5 s): with the default
+# number of threads, 64 calls at once took 36 s, with 96 threads 1 s.
 _HTTP_THREADS: Final = 128
 CANNOT_IMPORT: Final = "cannot import: "
-"""Begins what is answered in the address's place when llama.cpp cannot be loaded."""
+"""Prefix of the line that is written instead of the URL if llama.cpp cannot be loaded."""
 
 
 def serve() -> None:
-    """Be the engine: read the settings from stdin, print the address, end when the parent closes stdin."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends us when it is done
+    """Run the engine: read the settings from stdin, print the URL, exit when the parent closes stdin."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and then ends this process
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever llama.cpp prints is log
+    os.dup2(2, 1)  # everything llama.cpp prints goes to the log
     try:
         server = _build_server(json.loads(sys.stdin.readline()))
     except ImportError as error:
         answer.write(f"{CANNOT_IMPORT}{' '.join(str(error).split())}\n")
         return
     except RuntimeError:
-        sys.exit(1)  # one text for every reason: the log has the real one
+        sys.exit(1)  # its text is always the same: the log has the real cause
     answer.write(server.listening_address + "\n")
     answer.flush()
     sys.stdin.read()
@@ -49,8 +49,8 @@ def _build_server(settings: dict[str, Any]) -> Any:
     if settings["n_threads"]:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["n_threads"]
     params.n_threads_http = _HTTP_THREADS
-    # By default any web page that a browser shows may ask the engine and read what it says. A page that llama.cpp
-    # serves itself needs no leave: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+    # By default, any web page in a browser may send requests to the engine and read the replies. llama.cpp's own web
+    # page needs no CORS: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
     params.cors_origins = "none"
     params.use_jinja = True
     format_name = settings["reasoning_format"].upper().replace("-", "_")

@@ -2,9 +2,9 @@
 
 Needs the extra `local` (PyPI `xllamacpp`: llama.cpp in prebuilt wheels) and a GGUF file.
 
-The engine runs in a child process, `engine_script`. Within the caller's process its end could freeze
-everything: the library ends a server only with its object, and then holds the interpreter's lock until every request
-in flight is done (one open stream: 30 s, seen on xllamacpp 2026.10; here 15 ms).
+The engine runs in a child process, `engine_script`. In the caller's process, stopping it could freeze everything: the
+library stops a server only when its object is destroyed, and then holds the GIL until every request in flight is done
+(one open stream: 30 s, measured on xllamacpp 2026.10; a child process stops in 15 ms).
 """
 
 import asyncio
@@ -30,8 +30,8 @@ from langchain_qwen3.local import engine_script
 
 ReasoningFormat = Literal["deepseek", "deepseek-legacy", "none"]
 
-# OpenMP's threads spin while they wait for each other: on cores that others use too, answers took 20 to 80 times as
-# long. Threads that sleep instead cost a small model some speed on an idle machine.
+# OpenMP's threads spin while they wait for each other: on cores shared with other processes, answers took 20 to 80
+# times as long. Sleeping threads make a small model a little slower on an idle machine.
 _THREADS_THAT_SLEEP: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 _GGUF_MAGIC: Final = b"GGUF"
 _LAST_PORT: Final = 65535
@@ -41,39 +41,39 @@ _PACKAGES: Final = {
     "libgomp": "it: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), apk add libgomp (Alpine)",
     "libstdc++": "it: apt-get install libstdc++6 (Debian, Ubuntu), dnf install libstdc++ (Fedora)",
 }
-"""What to install for a library of the system."""
+"""Packages to install for a missing system library."""
 
 
 class LocalServer:
-    """One model served by llama.cpp on this machine, for as long as the `with` block lasts.
+    """One model served by llama.cpp on this machine, for the duration of the `with` block.
 
-    Both `with` and `async with` work, and so do `start()` and `stop()`. The server is handed out only when it
-    answers, ends with this process at the latest, and can be started again after a stop.
+    Both `with` and `async with` work, and so do `start()` and `stop()`. The block begins when the server answers. The
+    server stops with this process at the latest, and can be started again after a stop.
 
         with LocalServer("Qwen3-0.6B-Q8_0.gguf") as server:
             llm = ChatQwen3(base_url=server.base_url, model=server.model)
 
     Args:
         model: Path of a GGUF file, or a repository to download it from, see `downloads.fetch_model`.
-        name: The model name it is served under. Default: the file name without its ending.
+        name: The served model name. Default: the file name without its extension.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one at every start.
-        api_key: Key that requests must carry. Default: none is asked for.
-        n_ctx: Context window of one request in tokens, prompt and answer together. Memory is taken for
+        api_key: Key that requests must send. Default: no key is required.
+        n_ctx: Context window of one request in tokens, prompt and answer together. Memory is allocated for
             `n_parallel` of them.
-        n_parallel: How many requests are answered at the same time; further ones wait.
+        n_parallel: Maximum requests answered at the same time; further ones wait.
         n_threads: CPU threads to compute with. Default: llama.cpp's own choice, the physical cores.
-        reasoning_format: How reasoning comes back: `deepseek` in `reasoning_content`, `deepseek-legacy` there
-            and inside the content too, `none` only inside the content, between `<think>` tags.
-        start_timeout: Seconds to wait for the model to be loaded.
-        verbose: Let llama.cpp's log through to stderr.
+        reasoning_format: Where reasoning is returned: `deepseek` in `reasoning_content`, `deepseek-legacy` there and
+            also inside the content, `none` only inside the content, between `<think>` tags.
+        start_timeout: Seconds to wait until the model is loaded.
+        verbose: Show llama.cpp's log on stderr.
 
     Raises:
         ValueError: A setting is out of its range.
-        DownloadError: The repository's file cannot be had.
+        DownloadError: The repository's file cannot be downloaded.
     """
 
-    def __init__(  # noqa: PLR0913  # the settings of a server; all but the first by name
+    def __init__(  # noqa: PLR0913  # the settings of a server; keyword-only except the first
         self,
         model: str | os.PathLike[str],
         *,
@@ -124,7 +124,7 @@ class LocalServer:
 
     @property
     def base_url(self) -> str:
-        """Where the server answers, ending in `/v1`.
+        """URL of the server, ending in `/v1`.
 
         Raises:
             RuntimeError: The server is not running.
@@ -137,12 +137,12 @@ class LocalServer:
         """Start the server and wait until it answers.
 
         Raises:
-            ImportError: The extra `local` is not installed, or llama.cpp lacks a library of the system.
+            ImportError: The extra `local` is not installed, or llama.cpp needs a missing system library.
             FileNotFoundError: There is no file at the model's path.
             ValueError: The file is not in GGUF format.
-            OSError: The port is taken, or the address is not this machine's.
+            OSError: The port is in use, or the address does not belong to this machine.
             TimeoutError: The model was not loaded within `start_timeout`.
-            RuntimeError: It runs already, or llama.cpp refused the model (its own words follow).
+            RuntimeError: The server is already running, or llama.cpp refused the model (the text includes its log).
         """
         with self._lock:
             if self._base_url is not None:
@@ -155,7 +155,7 @@ class LocalServer:
         return self
 
     def stop(self) -> None:
-        """Stop the server at once; requests in flight fail. A server that is not running is left alone."""
+        """Stop the server immediately; requests in flight fail. Does nothing if the server is not running."""
         with self._lock:
             self._base_url = None
             if self._end is not None:
@@ -163,7 +163,7 @@ class LocalServer:
 
     def _launch(self) -> str:
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-            engine = subprocess.Popen(  # noqa: S603  # this interpreter and our own file
+            engine = subprocess.Popen(  # noqa: S603  # runs this interpreter with our own file
                 [sys.executable, "-P", engine_script.__file__],
                 env=_THREADS_THAT_SLEEP | os.environ,
                 stdin=subprocess.PIPE,
@@ -208,7 +208,7 @@ class LocalServer:
 
 
 def _explain_import(error: str) -> str:
-    """Return what to do when llama.cpp cannot be loaded; slim containers lack a library of the system."""
+    """Return advice if llama.cpp cannot be loaded; slim containers lack system libraries."""
     missing = re.match(r"([\w.+-]{1,80}): cannot open shared object file", error)
     if missing is None:
         return f'llama.cpp cannot be loaded: {error}\nInstall it anew: pip install --force-reinstall "xllamacpp"'
@@ -250,7 +250,7 @@ def _check_port(host: str, port: int) -> None:
 
 
 def _wait_until_healthy(engine: subprocess.Popen[str], settings: str) -> str | None:
-    """Return the URL of the engine once it answers, None if it ended before.
+    """Return the URL of the engine once it answers, None if it exits before that.
 
     Raises:
         ImportError: llama.cpp cannot be loaded.
@@ -287,7 +287,7 @@ def _end_engine(engine: subprocess.Popen[str]) -> None:
     engine.kill()
     engine.wait()
     for pipe in _pipes(engine):
-        with contextlib.suppress(BrokenPipeError):  # settings that it did not live to read
+        with contextlib.suppress(BrokenPipeError):  # it exited before it read its settings
             pipe.close()
 
 
