@@ -1,9 +1,9 @@
-"""What notebooks show: a reply while it streams, and an examination as it goes. Needs the extra `notebook`.
+"""Output in notebooks: a reply while it streams, and a running examination. Needs the extra `notebook`.
 
-* stream: `display_stream`, and how a reply grows
-* examination: what `adoctor()` has found so far
-* html: texts of a model as HTML that runs and fetches nothing
-* output: outputs of a cell, each drawn again in its place
+* stream: `display_stream`, which redraws a growing reply
+* examination: the findings of `adoctor()` so far
+* html: a model's text as HTML that runs no code and loads nothing
+* output: outputs of a cell, each redrawn in place
 """
 
 from langchain_qwen3.notebook.stream import display_stream

@@ -1,4 +1,4 @@
-"""What `adoctor()` has found so far, in the notebook it runs in."""
+"""Shows the findings of a running `adoctor()` in a notebook."""
 
 import html
 import sys
@@ -8,9 +8,9 @@ from langchain_qwen3.notebook.output import Outputs
 
 
 class ExaminationView:
-    """The findings as they come; at the end one line, for the diagnosis shows itself when it is the cell's value.
+    """Shows findings as they arrive; at the end only one line, because the notebook shows the returned diagnosis.
 
-    Outside of a notebook it shows nothing.
+    Outside a notebook it shows nothing.
     """
 
     def __init__(self) -> None:
@@ -19,15 +19,15 @@ class ExaminationView:
         self._findings: list[Finding] = []
 
     def start(self, title: str) -> None:
-        """Show what is asked from now on."""
+        """Show the title of the current check."""
         self._put(f"{build_html_table(self._findings)}<p>… {html.escape(title)}</p>")
 
     def add(self, finding: Finding) -> None:
-        """Take a finding, which is shown with what is asked next."""
+        """Add a finding, which is shown when the next check starts."""
         self._findings.append(finding)
 
     def end(self) -> None:
-        """Show that it is over."""
+        """Show that the examination is finished."""
         failed = sum(finding.status == "failed" for finding in self._findings)
         self._put(f"<p>{len(self._findings)} checks, {failed} failed</p>")
 

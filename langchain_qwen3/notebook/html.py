@@ -1,8 +1,8 @@
-"""Texts of a model as HTML that is made here, and runs and fetches nothing.
+"""Converts a model's text to HTML that runs no code and loads nothing.
 
-What a model writes is untrusted, and a notebook runs the HTML and the `javascript:` links of its outputs. So tags are
-escaped, such links are left out, and pictures are links: a picture's address can carry the conversation away. As
-`text/markdown` all that would be up to the notebook, and Jupyter lets it run.
+A model's text is untrusted, and a notebook runs the HTML and the `javascript:` links of its outputs. So tags are
+escaped, such links are left out, and images become links: an image URL can leak the conversation. With
+`text/markdown`, the notebook would decide all this, and Jupyter runs the code.
 """
 
 import html
@@ -26,20 +26,20 @@ _REASONING_STYLE: Final = "white-space: pre-wrap; opacity: .75; border-left: 3px
 
 
 def build_switch(name: str) -> str:
-    """Return what folds the reasoning out. It is drawn once, so it stays as the reader leaves it.
+    """Return the switch that folds the reasoning; it is drawn once, so it stays as the reader left it.
 
-    The text that it folds, from `build_reasoning`, is another output, which is drawn again as it grows; a notebook
-    would fold an output that is replaced. Where styles are taken out, the text is simply there.
+    The folded text, from `build_reasoning`, is a separate output, which is redrawn as it grows; if both were one
+    output, each redraw would close the fold. If the notebook removes styles, the text is always visible.
 
     Args:
-        name: Of both, the same and of no other reply on the page.
+        name: Shared by switch and text, and unique on the page.
     """
     rules = f".{name} {{display: none}} body:has(#{name}[open]) .{name} {{display: block}}"
     return f'<style>{rules}</style><details id="{name}"><summary>Reasoning</summary></details>'
 
 
 def build_reasoning(name: str, title: str, reasoning: str) -> str:
-    """Return how long the thinking takes, and below it the text to the letter, which `build_switch` folds out."""
+    """Return the title with the thinking time, and below it the verbatim reasoning, which `build_switch` folds."""
     text = html.escape(make_visible(reasoning))
     return (
         f'<div style="opacity: .75">{html.escape(title)}</div>'
@@ -48,17 +48,17 @@ def build_reasoning(name: str, title: str, reasoning: str) -> str:
 
 
 def build_answer(text: str) -> str:
-    """Return a Markdown text as HTML that runs and fetches nothing."""
+    """Return a Markdown text as HTML that runs no code and loads nothing."""
     return str(build_markdown().render(make_visible(text)))
 
 
 def build_line(text: str) -> str:
-    """Return a line that is no answer."""
+    """Return a line that is not part of the answer."""
     return f"<p><code>{html.escape(make_visible(text))}</code></p>"
 
 
 def describe_end(message: AIMessage) -> list[str]:
-    """Return a line for each tool call, for each that was cut, and for an answer that was."""
+    """Return one line for each tool call, for each truncated tool call, and for a truncated answer."""
     lines = []
     for call in message.tool_calls:
         arguments = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
@@ -78,7 +78,7 @@ def build_markdown() -> "MarkdownIt":
     """
     from markdown_it import MarkdownIt
 
-    # Without the rule `image` a picture is a link.
+    # Without the rule `image`, an image becomes a link.
     parser = (
         MarkdownIt("commonmark", {"html": False, "highlight": _highlight})
         .enable(["table", "strikethrough"])
@@ -89,7 +89,7 @@ def build_markdown() -> "MarkdownIt":
 
 
 def _keep_math(state: "StateInline", silent: bool) -> bool:
-    """Leave formulas as they are: Jupyter typesets them, and Markdown would take their backslashes away."""
+    """Keep formulas unchanged: Jupyter typesets them, and Markdown would remove their backslashes."""
     if (formula := _MATH.match(state.src, state.pos)) is None:
         return False
     if not silent:
@@ -99,7 +99,7 @@ def _keep_math(state: "StateInline", silent: bool) -> bool:
 
 
 def _highlight(code: str, language: str, _: str) -> str:
-    """Return code in colours, or as it is where its language is not known."""
+    """Return code with colours, or without if its language is unknown."""
     from pygments.lexers import get_lexer_by_name
     from pygments.util import ClassNotFound
 
@@ -125,4 +125,4 @@ _CODE_STYLES: Final = {
     "Literal.Number": "color: #b8681f",
     "Literal.String": "color: #2e8b57",
 }
-"""Pygments' kinds of tokens, in colours that can be read on light and on dark."""
+"""Styles of Pygments' token types, with colours that are readable on light and dark backgrounds."""

@@ -1,13 +1,13 @@
-"""Outputs of a cell, each drawn again in its place."""
+"""Outputs of a cell, each redrawn in place."""
 
 from typing import Any
 
 
 class Outputs:
-    """The outputs of a cell, by a name for each place.
+    """The outputs of a cell, each identified by the name of its place.
 
     Attributes:
-        redraws: Whether an output can be drawn again; in a terminal it cannot.
+        redraws: Whether an output can be redrawn; in a terminal it cannot.
 
     Raises:
         ImportError: IPython is not installed.
@@ -24,7 +24,7 @@ class Outputs:
         self._shown: dict[str, str] = {}
 
     def put(self, place: str, html_text: str, plain: str) -> None:
-        """Draw an output; one that has not changed stays as it is, and as the reader has it."""
+        """Draw an output; unchanged output is not redrawn, so it stays folded or scrolled as the reader left it."""
         if self._shown.get(place) == html_text:
             return
         self._shown[place] = html_text
@@ -43,7 +43,7 @@ class Outputs:
 
 
 class _Output:
-    """An output as a notebook and as a terminal show it."""
+    """An output with one form for notebooks and one for terminals."""
 
     def __init__(self, html_text: str, plain: str) -> None:
         self._html = html_text

@@ -1,4 +1,4 @@
-"""A reply shown in a notebook while it streams."""
+"""Shows a reply in a notebook while it streams."""
 
 import asyncio
 import signal
@@ -23,17 +23,17 @@ from langchain_qwen3.notebook.html import (
 from langchain_qwen3.notebook.output import Outputs
 
 _SECONDS_BETWEEN_UPDATES: Final = 0.05
-# Long answers take long to draw: at most a fifth of the time goes there, or the stream would be read late.
+# Long answers take long to draw: drawing gets at most a fifth of the time, so that reading the stream is not delayed.
 _PAUSE_PER_DRAWING: Final = 4
 
 
 async def display_stream(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMessageChunk]) -> AIMessageChunk:
-    """Show a reply in the notebook while it streams, and return the whole of it.
+    """Show a reply in the notebook while it streams, and return the complete reply.
 
-    Reasoning folds out, while it lasts as well, and has its seconds; the answer is Markdown, tool calls are listed at
-    the end. The cell's stop button closes the stream, which makes the server stop, and what had arrived is returned:
-    its `chunk_position` is not `"last"`. Any other way to cancel closes the stream and raises. In a terminal, where
-    nothing can be drawn again, the reply is printed when it is complete.
+    The reasoning can be unfolded, even while it streams, and shows its duration; the answer is rendered as Markdown;
+    tool calls are listed at the end. The cell's stop button closes the stream, so the server stops too, and returns
+    the partial reply: its `chunk_position` is not `"last"`. Any other cancellation closes the stream and raises. In a
+    terminal, which cannot redraw, the reply is printed when it is complete.
 
     Example:
         ```python
@@ -41,15 +41,15 @@ async def display_stream(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMess
         ```
 
     Args:
-        stream: What `llm.astream(…)` returns, or `llm.stream(…)`; it is closed in any case.
+        stream: The stream from `llm.astream(…)` or `llm.stream(…)`; it is always closed.
 
     Returns:
         The sum of the chunks, equal to what `ainvoke` returns.
 
     Raises:
         ImportError: The extra `notebook` is not installed.
-        TypeError: `stream` is no stream.
-        ValueError: The stream is empty, such as one that was read before.
+        TypeError: `stream` is not a stream.
+        ValueError: The stream is empty, for example because it was already read.
     """
     if not isinstance(stream, AsyncIterator | Iterator):
         raise TypeError(f"stream: give it llm.astream(…) or llm.stream(…), not a {type(stream).__name__}")
@@ -83,7 +83,7 @@ async def _read(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMessageChunk]
         else:
             for chunk in stream:
                 yield chunk
-                await asyncio.sleep(0)  # the stop button cancels at an await
+                await asyncio.sleep(0)  # the stop button can only cancel at an await
     finally:
         if aclose := getattr(stream, "aclose", None):
             await aclose()
@@ -93,7 +93,7 @@ async def _read(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMessageChunk]
 
 @contextmanager
 def _watch_stop(screen: "_Screen") -> Iterator[Callable[[], bool]]:
-    """Yield what tells whether a task was cancelled by the stop button, which a kernel gets as SIGINT."""
+    """Yield a function that returns whether the stop button was pressed, which the kernel receives as SIGINT."""
     handler = signal.getsignal(signal.SIGINT)
     is_pressed = False
     if not screen.redraws or handler is None or isinstance(handler, int):
@@ -107,7 +107,7 @@ def _watch_stop(screen: "_Screen") -> Iterator[Callable[[], bool]]:
 
     try:
         signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread, which alone has handlers
+    except ValueError:  # not the main thread: only that one can set signal handlers
         yield lambda: False
         return
     try:
@@ -123,10 +123,10 @@ async def _tick(screen: "_Screen") -> None:
 
 
 class _Screen:
-    """The outputs of a reply: what folds the reasoning out, the reasoning, the answer.
+    """The outputs of a reply: the switch that folds the reasoning, the reasoning, the answer.
 
     Attributes:
-        message: The sum of the chunks that were drawn.
+        message: The sum of the drawn chunks.
     """
 
     def __init__(self) -> None:
@@ -144,24 +144,24 @@ class _Screen:
         self._ended = False
 
     def show(self, chunk: AIMessageChunk) -> None:
-        """Take a chunk, and draw what has arrived unless that was done a moment ago."""
+        """Add a chunk, and draw the reply so far unless it was drawn a moment ago."""
         now = perf_counter()
         self._pending.append(chunk)
         if self._thought_for is None and chunk.text:
             self._thought_for = now - self._started_at
         if self.redraws and now >= self._next_at:
             self._draw()
-            if not self._outputs.is_empty:  # the first of the text is drawn at once
+            if not self._outputs.is_empty:  # the first text is drawn immediately
                 done_at = perf_counter()
                 self._next_at = done_at + max(_SECONDS_BETWEEN_UPDATES, _PAUSE_PER_DRAWING * (done_at - now))
 
     def tick(self) -> None:
-        """Draw the seconds of a thinking that lasts."""
+        """Redraw the seconds while the model is thinking."""
         if self.redraws and self._thought_for is None and not self._ended:
             self._draw()
 
     def end(self, *notes: str) -> None:
-        """Draw the reply as it stands, with its calls and the notes; once."""
+        """Draw the final reply with its calls and the notes; further calls do nothing."""
         if self._ended:
             return
         self._ended = True
@@ -179,7 +179,7 @@ class _Screen:
             self._draw_reasoning(reasoning)
         plain = str(self.message.text)
         answer = build_answer(plain) if plain else ""
-        # Until the end a call's arguments are a guess at what is still to come.
+        # Until the end, a call's arguments are only a guess from the part that has arrived.
         lines = [*describe_end(self.message), *notes] if self._ended else []
         if answer or lines:
             text = make_visible("\n".join([plain, *lines]).lstrip("\n"))
@@ -196,7 +196,7 @@ class _Screen:
         self._outputs.put("reasoning", build_reasoning(self._name, title, reasoning), text)
 
     def _add_up(self) -> None:
-        """Add the chunks since the last drawing, at once: one by one, each would copy all before it."""
+        """Add the chunks since the last drawing, all at once: one by one, each would copy the sum so far."""
         parts = [*([] if self.message is None else [self.message]), *self._pending]
         if parts:
             self.message = parts[0] + parts[1:]
