@@ -51,6 +51,7 @@ class ReplyOptions:
         habits: Facts learned from earlier replies; this reply's facts are recorded there. None to learn nothing.
         tools: The wire tools of the request.
         rescue_tool_calls: Whether to read calls of these tools that were left in the text.
+        demanded: The tool choice that the reply must satisfy; not every server enforces it.
         forced_calls: Whether the content is the JSON array of a forced choice.
         repair_tool_calls: Whether to repair the known damage of Qwen's tool parsers.
         include_headers: Whether to put the response headers into the metadata.
@@ -63,6 +64,7 @@ class ReplyOptions:
     habits: ReplyHabits | None = field(default=None, compare=False)
     tools: tuple[Mapping[str, Any], ...] = ()
     rescue_tool_calls: bool = True
+    demanded: ToolChoice | None = None
     forced_calls: bool = False
     repair_tool_calls: bool = False
     include_headers: bool = False
@@ -78,7 +80,6 @@ class Call:
         reply: How to read the reply.
         dialect: The server dialect it is written for.
         stream_inside: Whether the server requires a stream even for a whole reply.
-        demanded: The tool choice that the reply must satisfy, for `check_forced_call`.
         thinking: The switch as sent; None for the server's default.
     """
 
@@ -87,5 +88,4 @@ class Call:
     reply: ReplyOptions
     dialect: Dialect
     stream_inside: bool = False
-    demanded: ToolChoice | None = None
     thinking: bool | None = None

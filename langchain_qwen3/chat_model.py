@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -27,7 +27,6 @@ from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
 from langchain_qwen3.profiles import build_profile
 from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
-from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call
@@ -219,9 +218,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=False)
         started_at = perf_counter()
         with self._in_flight.slot(), self._errors():
-            result = read_response(post(self.root_client, call, learn), call.reply, started_at)
-            _check_choice(call, lambda: [generation.message for generation in result.generations])
-            return result
+            return read_response(post(self.root_client, call, learn), call.reply, started_at)
 
     async def _agenerate(
         self,
@@ -237,9 +234,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         started_at = perf_counter()
         async with self._in_flight.aslot():
             with self._errors():
-                result = read_response(await apost(self.root_async_client, call, learn), call.reply, started_at)
-                _check_choice(call, lambda: [generation.message for generation in result.generations])
-                return result
+                return read_response(await apost(self.root_async_client, call, learn), call.reply, started_at)
 
     def _stream(
         self,
@@ -262,15 +257,13 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
                             yield chunk
                         if reader.done:
                             break
-                last = reader.end()
-                _check_choice(call, lambda: [reader.collect()])
-                for chunk in last:
+                for chunk in reader.end():
                     if run_manager:
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
             except Exception:
-                if (held := reader.abort()) is not None:
-                    yield held  # otherwise the caller's sum would keep half a call that looks whole
+                if (rest := reader.abort()) is not None:
+                    yield rest  # otherwise the caller's sum would keep half a call that looks whole
                 raise
 
     async def _astream(
@@ -297,15 +290,13 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
                                 yield chunk
                             if reader.done:
                                 break
-                    last = reader.end()
-                    _check_choice(call, lambda: [reader.collect()])
-                    for chunk in last:
+                    for chunk in reader.end():
                         if run_manager:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
                 except Exception:
-                    if (held := reader.abort()) is not None:
-                        yield held
+                    if (rest := reader.abort()) is not None:
+                        yield rest
                     raise
 
     def _generate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
@@ -328,8 +319,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         # A stream is one message: if only a callback asks for a stream, several choices come whole instead.
         if not kwargs.get("stream"):
-            settings = (kwargs, kwargs.get("extra_body"), {"n": self.n}, self.extra_body)
-            if next((int(found["n"] or 1) for found in settings if found and found.get("n")), 1) > 1:
+            places = (kwargs, kwargs.get("extra_body") or {}, {"n": self.n}, self.extra_body or {})
+            if next((int(n) for place in places if (n := place.get("n"))), 1) > 1:
                 return True
         return super()._streaming_disabled(**kwargs)
 
@@ -391,14 +382,6 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             return await examine(self, on_start=view.start, on_finding=view.add)
         finally:
             view.end()
-
-
-def _check_choice(call: Call, read_replies: Callable[[], Iterable[BaseMessage]]) -> None:
-    """Raise if a demanded tool call is missing: not every server obeys a tool choice."""
-    if call.demanded is not None:
-        for reply in read_replies():
-            if isinstance(reply, AIMessage):
-                check_forced_call(reply, call.demanded)
 
 
 def _register() -> None:

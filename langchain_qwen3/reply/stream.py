@@ -31,6 +31,7 @@ from langchain_qwen3.reply.metadata import (
 )
 from langchain_qwen3.reply.reasoning import find_leaked_tag
 from langchain_qwen3.reply.sse import SseReader
+from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
 _PER_CHUNK = ("logprobs", "token_ids")  # fields of a choice that also arrive in pieces
@@ -91,6 +92,7 @@ class StreamReader:
         Raises:
             StreamCutError: The stream's end is missing.
             BadReplyError: The body was neither a stream nor a reply.
+            ToolChoiceError: A demanded call did not come.
         """
         chunks = [*self._feed_all(self._events.close())]
         if self._events.stray and not self._noted:  # a whole reply instead of a stream, or an HTML page
@@ -104,6 +106,8 @@ class StreamReader:
             chunks.append(self._finish())
         if self._options.habits is not None:
             self._options.habits.note(opened=self._read_opening(), finishes=self.finish_reason is not None)
+        if self._options.demanded is not None:
+            check_forced_call(self.collect(), self._options.demanded, self.finish_reason)
         return chunks
 
     def abort(self) -> ChatGenerationChunk | None:

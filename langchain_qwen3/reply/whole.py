@@ -23,6 +23,7 @@ from langchain_qwen3.reply.metadata import (
 )
 from langchain_qwen3.reply.reasoning import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.stream import StreamReader
+from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
 
     Raises:
         Qwen3Error: As `read_body`.
+        ToolChoiceError: A demanded call did not come.
     """
     if is_event_stream(response.content):
         # Some gateways always stream, with any content type.
@@ -85,6 +87,8 @@ def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mappin
         **read_choice_metadata(choice),
         **reader.notes,
     }
+    if options.demanded is not None:
+        check_forced_call(message, options.demanded, reason)
     return ChatGeneration(message=message, generation_info=info)
 
 

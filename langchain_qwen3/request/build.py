@@ -93,7 +93,6 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         dialect=dialect,
         thinking=plan.thinking.enabled,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(plan.thinking, line) and not (stream or several),
-        demanded=plan.demanded,
     )
 
 
@@ -205,6 +204,7 @@ def _build_reply_options(
         finishes=dialect.kind in ("engine", "hosted"),
         tools=tuple(tool for tool in plan.payload.get("tools", ()) if "function" in tool),
         rescue_tool_calls=plan.rescue and settings.rescue_tool_calls,
+        demanded=plan.demanded,
         forced_calls=plan.forced_calls,
         repair_tool_calls=settings.repair_tool_calls,
     )

@@ -15,8 +15,13 @@ from langchain_qwen3.reply.tool_calls.rescue import Rescued
 _BLANK, _SEPARATORS = re.compile(r"\s*"), re.compile(r"[ \t\r\n,]*")
 
 
-def check_forced_call(message: AIMessage, choice: ToolChoice) -> None:
+def check_forced_call(message: AIMessage, choice: ToolChoice, reason: str | None) -> None:
     """Raise if a demanded call is missing. An invalid call counts: it reports its own error.
+
+    Args:
+        message: The whole reply.
+        choice: What was demanded.
+        reason: Why the model ended.
 
     Raises:
         ToolChoiceError: The model answered without the call.
@@ -26,7 +31,6 @@ def check_forced_call(message: AIMessage, choice: ToolChoice) -> None:
         return
     wanted = f"tool_choice demands a call of {choice.name}" if choice.name else "tool_choice demands a tool call"
     got = f"the model called {', '.join(map(str, called))}" if called else "the model answered without one"
-    reason = message.response_metadata.get("finish_reason")
     why = ": it ran out of max_tokens" if reason == "length" else ""
     raise ToolChoiceError(f"{wanted}, but {got}{why}", reply=message)
 

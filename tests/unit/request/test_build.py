@@ -195,7 +195,7 @@ def test_turns_thinking_off_for_the_call_when_the_service_refuses_json_or_a_forc
     with pytest.warns(UnsupportedSettingWarning, match="forced tool_choice"):
         call = build(DASHSCOPE, tools=[WEATHER], tool_choice="weather", enable_thinking=True)
     assert call.payload["enable_thinking"] is False
-    assert call.demanded is not None
+    assert call.reply.demanded is not None
     always = {"model": "qwen3-30b-a3b-thinking-2507", "response_format": FORMAT}
     assert "enable_thinking" not in build_call(QUESTION, always, {}, DASHSCOPE, stream=True).payload
 
@@ -273,8 +273,8 @@ SPEC = {"name": "Answer", "schema": {"type": "object", "properties": {"a": {}}},
 def test_leaves_a_missing_call_to_the_parser_when_output_is_structured(dialect: Any):
     """Protects `include_raw` and batches: the parser reports what is missing, nothing is raised before it."""
     call = build(dialect, structured_output=SPEC)
-    assert call.demanded is None
-    assert build(dialect, tools=[WEATHER], tool_choice="any").demanded is not None
+    assert call.reply.demanded is None
+    assert build(dialect, tools=[WEATHER], tool_choice="any").reply.demanded is not None
 
 
 def test_holds_the_reply_to_one_form_when_a_constraint_is_given():

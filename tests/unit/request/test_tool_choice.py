@@ -221,13 +221,12 @@ def test_reads_any_arguments_when_they_come_in_pieces(args: dict[str, Any], size
     assert read_forced(pieces) == ("", [("now", args)] * 2)
 
 
-def message(*names: str | None, reason: str = "stop") -> AIMessage:
+def message(*names: str | None) -> AIMessage:
     """Return a reply with calls of these names, None for an invalid one."""
     return AIMessage(
         "Hi",
         tool_calls=[tool_call(name=name, args={}, id=name) for name in names if name],
         invalid_tool_calls=[invalid_tool_call(args="{]") for name in names if name is None],
-        response_metadata={"finish_reason": reason},
     )
 
 
@@ -237,22 +236,22 @@ def message(*names: str | None, reason: str = "stop") -> AIMessage:
 )
 def test_accepts_the_reply_when_the_demanded_call_is_there(choice: ToolChoice, names: list[str | None]):
     """Protects replies that honour the choice, and invalid calls, which say themselves what is wrong."""
-    check_forced_call(message(*names), choice)
+    check_forced_call(message(*names), choice, "stop")
 
 
 @pytest.mark.parametrize(
-    ("choice", "reply", "text"),
+    ("choice", "reply", "reason", "text"),
     [
-        (REQUIRED, message(), "demands a tool call, but the model answered without one"),
-        (NOW_NAMED, message(), "demands a call of now, but the model answered without one"),
-        (NOW_NAMED, message("later"), "demands a call of now, but the model called later"),
-        (REQUIRED, message(reason="length"), "max_tokens"),
+        (REQUIRED, message(), "stop", "demands a tool call, but the model answered without one"),
+        (NOW_NAMED, message(), "stop", "demands a call of now, but the model answered without one"),
+        (NOW_NAMED, message("later"), "stop", "demands a call of now, but the model called later"),
+        (REQUIRED, message(), "length", "max_tokens"),
     ],
 )
-def test_raises_when_the_demanded_call_is_missing(choice: ToolChoice, reply: AIMessage, text: str):
+def test_raises_when_the_demanded_call_is_missing(choice: ToolChoice, reply: AIMessage, reason: str, text: str):
     """Protects callers from a silent answer in place of a call: a typed error that holds the reply."""
     with pytest.raises(ToolChoiceError, match=text) as caught:
-        check_forced_call(reply, choice)
+        check_forced_call(reply, choice, reason)
     assert caught.value.reply is reply
 
 
