@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_qwen3.errors.causes import is_overflow, read_limit, read_prompt_tokens
+from langchain_qwen3.errors.overflow import is_overflow, read_limit, read_prompt_tokens
 from langchain_qwen3.errors.secrets import mask_text
 
 __all__ = ["ErrorFacts", "find_error", "read_error_body"]

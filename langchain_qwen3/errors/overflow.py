@@ -1,0 +1,130 @@
+"""Recognises a prompt longer than the model's context, in every server's wording, and reads both lengths from it.
+
+Servers send it with status 400, 413, 500 or even 200, each in its own words. vLLM: "This model's maximum context length
+is 32768 tokens. However, you requested 40000 tokens"; llama.cpp: "the request exceeds the available context size". The
+patterns match the necessary parts of such a sentence, not one server's wording: what is too long, that it is too long,
+and compared to which limit. The texts behind them are in `tests/unit/errors/wire_errors/overflow_texts.json`.
+
+Texts are truncated to 2,000 characters before this module reads them, and every repetition is bounded, so each match
+is fast.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["compile_patterns", "is_overflow", "read_limit", "read_prompt_tokens"]
+
+
+def compile_patterns(*patterns: str) -> re.Pattern[str]:
+    """Return one pattern that matches where any of these does, whatever the case."""
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+# One of these phrases is sufficient.
+_OVERFLOW = compile_patterns(
+    r"context_?(?:length|window)_?exceeded",
+    r"ContextWindowExceeded",
+    r"context size has been exceeded",
+    r"range of input length should be \[",
+    r"\binputs?(?: is)? too long",
+    r"\bprompt (?:is )?too long",
+    r"current length is \d{1,15} while limit is",
+    r"reduce (?:the|your) (?:length of )?(?:the )?(?:messages|prompt|input)",
+    r"too many total text bytes",
+    r"`inputs` (?:tokens \+|must have less than)",
+    r"input tokens exceed",
+    r"tokens in the (?:prompt|input|messages)\b[^.]{0,20}exceed",
+    r"(?:输入|提示词?|上下文|prompt).{0,20}(?:超过|超出|过长|超长)",
+    r"(?:超过|超出).{0,20}(?:上下文|最大(?:输入)?长度|输入长度)",
+)
+# Otherwise the text must say that something exceeds a limit, and the limit must be a context.
+_BEYOND = compile_patterns(
+    r"exceed|overflow|beyond|surpass|not enough|cannot truncate",
+    r"\btoo (?:long|large|many|big)",
+    r"(?:longer|larger|greater|bigger|more) than",
+    r"(?:must|should|has to|have to|can) (?:not )?be (?:\w{1,20} ){0,3}"
+    r"(?:<|less|smaller|lower|at most|below|within|no more)",
+    r"\d ?>=? ?\w",
+    r"however,? (?:you|your|the)\b|but (?:you|your|the) ",
+    r"does not fit|doesn't fit|do not fit",
+)
+_CONTEXT = compile_patterns(
+    r"context[ _-]?(?:length|window|size|limit|budget)",
+    r"\bn_ctx\b|\bmax_(?:model_len|seq_len|seq_length|num_tokens|input_tokens|input_length|position_embeddings)\b",
+    r"(?:max(?:imum)?|model)[ _'-]{1,2}(?:s )?(?:[\w']{1,12}[ _-]){0,2}"
+    r"(?:context|model|seq(?:uence)?|input|prompt|position)[ _-]?(?:token )?(?:length|len|window|size|limit|tokens?)",
+    r"(?:input|prompt|model token|model length|sequence)[ _-]?(?:length |token )?limit",
+    r"max(?:imum)? (?:allowed |input |prompt )?(?:length|size|number)\b[^.]{0,30}token",
+    r"prompt\b[^.]{0,60}(?:max(?:imum)? (?:model )?length|limit of \d|token limit)",
+    r"request\b[^.]{0,30}token limit",
+)
+_PROMPT = compile_patterns(r"prompt|\binputs?\b|input[ _]|message|histor|conversation|\btotal|\bsum\b")
+_OUTPUT = compile_patterns(r"max_(?:completion_|new_|output_)?tokens|output tokens|completion|image|audio|video|file")
+_RATE = compile_patterns(r"per (?:second|minute|min\b|hour|day)|\b[tr]p[md]\b|rate[ _-]?limit|quota")
+
+_NUMBER = r"(\d[\d,]{0,14})"
+_LIMITS = (
+    rf"range of input length should be \[\d{{1,15}}, ?{_NUMBER}\]",
+    rf"{_NUMBER} maximum context",
+    (
+        r"(?:max(?:imum)?)[ _](?:allowed |model |model_)?"
+        r"(?:context|model|input|prompt|seq(?:uence)?|num|number|length|allowed)"
+        r"(?:[ _](?:of|allowed|token|tokens|input|length|len|window|size|limit)){0,5}"
+        rf"(?: is| of|:|=)? ?[(=]?{_NUMBER}"
+    ),
+    rf"\d(?: tokens)? ?> ?{_NUMBER}",
+    rf"context[ _-]?(?:length|window|size|limit)(?: is| of|:| only|=| tokens){{0,3}} ?\(?{_NUMBER}",
+    rf"n_ctx ?[=:(]{{0,2}} ?{_NUMBER}",
+    rf"must be (?:<=|<|less than|at most) ?{_NUMBER}",
+    rf"must have less than {_NUMBER} tokens",
+    rf"cannot exceed {_NUMBER}",
+    rf"limit(?: is| of|:)? {_NUMBER}",
+)
+_PROMPTS = (
+    (
+        r"(?:prompt|request|input|messages?) (?:contains|has|have|is|resulted in)(?: at least)? "
+        rf"{_NUMBER}(?: input)? tokens"
+    ),
+    rf"{_NUMBER} (?:tokens )?(?:in|from) the (?:input )?(?:messages|prompt)",
+    (
+        r"(?<!maximum )(?<!max )(?<!model )(?:input|prompt|current)[ _](?:token )?"
+        rf"(?:length|count|tokens)(?: is| of|:|=)? ?\(?{_NUMBER}"
+    ),
+    rf"(?:input|request|prompt) \((?:length )?{_NUMBER}(?: tokens)?\)",
+    rf"requested tokens \({_NUMBER}\)",
+    rf"given: {_NUMBER}",
+    rf"too long: {_NUMBER}(?: input)?(?: tokens| token)?(?:,| >| exceed)",
+)
+
+
+def is_overflow(text: str) -> bool:
+    """Return whether a text says that a prompt is longer than the model's context.
+
+    A limit on the output alone does not count, because a shorter history would not help. Nor does a limit on tokens per
+    minute.
+    """
+    if _RATE.search(text):
+        return False
+    if _OVERFLOW.search(text):
+        return True
+    if not (_BEYOND.search(text) and _CONTEXT.search(text)):
+        return False
+    return bool(_PROMPT.search(text)) or not _OUTPUT.search(text)
+
+
+def read_limit(text: str) -> int | None:
+    """Return the context length in tokens that the text of an overflow names."""
+    return _read_number(_LIMITS, text)
+
+
+def read_prompt_tokens(text: str) -> int | None:
+    """Return the prompt's length in tokens that the text of an overflow names."""
+    return _read_number(_PROMPTS, text)
+
+
+def _read_number(patterns: tuple[str, ...], text: str) -> int | None:
+    for pattern in patterns:
+        if match := re.search(pattern, text, re.IGNORECASE):
+            return int(match[1].replace(",", ""))
+    return None
