@@ -8,20 +8,20 @@ Example:
     ```
 
 Modules:
-    rows      parses a row in any common form
-    sources   reads rows from files, pipes and iterables
-    asking    sends one row: the call, its retries, an outage
-    pace      limits the requests in flight
-    runner    runs a batch from its rows to its results
+    rows      a row of the input, in every form that people write
+    sources   rows out of files, pipes and iterables
+    requester from a row to its result: the call, its retries, an outage
+    pace      how many requests are in flight
+    runner    a batch from its rows to its results
     results   the answer to a row, or its failure
     outputs   the journal, or a pipe
     writers   JSON lines, CSV, Parquet
-    summary   the counts
-    on_ray    runs a batch on a cluster
+    summary   the counts of all rows
+    on_ray    the same on a cluster
 """
 
-from langchain_qwen3.batch.asking import Asker, Asking, BatchStoppedError
 from langchain_qwen3.batch.outputs import OutputError
+from langchain_qwen3.batch.requester import BatchOptions, BatchStoppedError, Requester
 from langchain_qwen3.batch.results import Result
 from langchain_qwen3.batch.rows import Row, RowError
 from langchain_qwen3.batch.runner import arun_batch, open_output, run_batch
@@ -29,10 +29,10 @@ from langchain_qwen3.batch.sources import count_rows, read_rows
 from langchain_qwen3.batch.summary import Summary
 
 __all__ = [
-    "Asker",
-    "Asking",
+    "BatchOptions",
     "BatchStoppedError",
     "OutputError",
+    "Requester",
     "Result",
     "Row",
     "RowError",

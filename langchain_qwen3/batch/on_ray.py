@@ -1,8 +1,7 @@
-"""Runs a batch on Ray Data: actors on any number of machines send the rows; a lost actor costs only its blocks of rows.
+"""A batch on Ray Data: actors on any number of machines send the rows; a lost actor costs its blocks of rows.
 
-Rows are read and results written where the command runs, so the files are the same, and the machines of the cluster
-need no access to them. Ray keeps the blocks in its object store and spills to disk. It restarts an actor that died,
-and gives its blocks to other actors.
+Rows are read, and results written, on the machine where the command runs: the files are those of a run without Ray, and
+no other machine needs to see them. Ray restarts an actor that died, and gives its blocks to others.
 """
 
 from __future__ import annotations
@@ -11,15 +10,16 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import IO, TYPE_CHECKING, Any
 
-from langchain_qwen3.batch.asking import Asker, Asking, BatchStoppedError
+from langchain_qwen3.batch.requester import BatchOptions, BatchStoppedError, Requester
 from langchain_qwen3.batch.results import read_result
 from langchain_qwen3.batch.rows import Row
-from langchain_qwen3.batch.runner import OnResult, find_most, open_output
+from langchain_qwen3.batch.runner import OnResult, choose_max_in_flight, open_output
 from langchain_qwen3.batch.sources import read_rows
 
 if TYPE_CHECKING:
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
 
 LOCAL = "local"
-"""Address of a temporary cluster on this machine, for the duration of the run."""
+"""The address of a cluster on this machine, which lasts as long as the run."""
 BLOCK = 32
-"""Rows in a block: they are sent again if their actor dies."""
+"""Rows in a block; a block is sent again when its actor dies."""
+_BLOCKS_PER_WORKER = 512
+"""Blocks that Ray gets at once, for each worker: memory stays flat, and actors start anew once in many minutes."""
 
 
 def run_on_ray(  # noqa: PLR0913  # all options of a batch
@@ -41,7 +43,7 @@ def run_on_ray(  # noqa: PLR0913  # all options of a batch
     *,
     address: str = LOCAL,
     workers: int = 2,
-    asking: Asking | None = None,
+    options: BatchOptions | None = None,
     input_format: Format | None = None,
     output_format: Format | None = None,
     form: Form = "rows",
@@ -53,99 +55,100 @@ def run_on_ray(  # noqa: PLR0913  # all options of a batch
     """Run a batch like `arun_batch`, with actors on a Ray cluster; needs `pip install "ray[data]"`.
 
     Args:
-        llm: The model; it is sent to the actors together with its API key.
-        source: As for `arun_batch`.
-        output: As for `arun_batch`.
-        address: `local`, `auto`, or an address for `ray.init`.
-        workers: Number of actors; each finds its own concurrency.
-        asking: As for `arun_batch`, for each actor.
-        input_format: As for `arun_batch`.
-        output_format: As for `arun_batch`.
-        form: As for `arun_batch`.
-        column: As for `arun_batch`.
-        ordered: As for `arun_batch`.
-        retry_failed: As for `arun_batch`.
-        on_result: As for `arun_batch`.
+        llm: The model; it is sent to the actors with its key.
+        source: See `arun_batch`; so are all arguments that are not listed here.
+        output: See `arun_batch`.
+        address: `local`, `auto`, or an address as `ray.init` takes it.
+        workers: Number of actors; each searches for its own concurrency.
+        options: How each actor sends its rows.
+        input_format: See `arun_batch`.
+        output_format: See `arun_batch`.
+        form: See `arun_batch`.
+        column: See `arun_batch`.
+        ordered: See `arun_batch`.
+        retry_failed: See `arun_batch`.
+        on_result: See `arun_batch`.
 
     Raises:
         ImportError: Ray Data is not installed.
-        BatchStoppedError: As for `arun_batch`.
-        OutputError: As for `arun_batch`.
+        RuntimeError: Ray does not start, or cannot be reached.
+        BatchStoppedError: See `arun_batch`.
+        OutputError: See `arun_batch`.
     """
-    ray = _import_ray()
+    args = (llm, options or BatchOptions(), choose_max_in_flight())
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
         started_at = perf_counter()
-        is_local = address == LOCAL
-        try:
-            ray.init(
-                address=None if is_local else address,
-                num_cpus=workers + 1 if is_local else None,  # workers wait for the server and need almost no CPU
-                include_dashboard=False if is_local else None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        except Exception as error:  # Ray raises plain Exception
-            raise RuntimeError(f"Ray does not start, or cannot be reached at {address}: {error}") from error
-        try:
-            rows = (row for row in read_rows(source, input_format, column) if out.is_open(row))
-            for line in _ask_all(ray, rows, (llm, asking or Asking(), find_most()), workers):
+        rows = (row for row in read_rows(source, input_format, column) if out.is_open(row))
+        with _running(address, workers) as ray:
+            for line in _process_all(ray, rows, args, workers):
                 result = read_result(line)
                 out.write(result)
+                out.summary.seconds = perf_counter() - started_at
                 if on_result is not None:
-                    out.summary.seconds = perf_counter() - started_at
                     on_result(result, out.summary)
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, BatchStoppedError):
-                raise error.cause from None
-            raise
-        finally:
-            out.summary.seconds = perf_counter() - started_at
-            ray.shutdown()
+        out.summary.seconds = perf_counter() - started_at
     return out.summary
 
 
-def _import_ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # must be set before ray is imported
+@contextmanager
+def _running(address: str, workers: int) -> Iterator[Any]:
+    """Give the `ray` package, connected to a cluster for the time of the block."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when ray is imported
     try:
         import ray.data
     except ImportError as error:
         raise ImportError('a batch on Ray needs Ray Data: pip install "ray[data]"') from error
-    return ray
+    is_local = address == LOCAL
+    try:
+        ray.init(
+            address=None if is_local else address,
+            num_cpus=workers + 1 if is_local else None,  # workers wait for the server, and need next to no CPU
+            include_dashboard=False if is_local else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as error:  # Ray raises just that
+        raise RuntimeError(f"Ray does not start, or cannot be reached at {address}: {error}") from error
+    try:
+        yield ray
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, BatchStoppedError):
+            raise error.cause from None
+        raise
+    finally:
+        ray.shutdown()
 
 
-def _ask_all(ray: Any, rows: Iterator[Row], parts: tuple[Any, ...], workers: int) -> Iterator[bytes]:
-    """Yield the results as lines, block by block, in order of completion."""
+def _process_all(ray: Any, rows: Iterator[Row], args: tuple[Any, ...], workers: int) -> Iterator[bytes]:
+    """Give the results as lines, in the order in which their blocks are done."""
     import pyarrow as pa
 
-    blocks = []
-    while block := [row.to_bytes() for row in islice(rows, BLOCK)]:
-        blocks.append(ray.put(pa.table({"row": pa.array(block, pa.binary())})))
-    if not blocks:
-        return
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    answered = ray.data.from_arrow_refs(blocks).map_batches(
-        _Worker,
-        fn_constructor_args=parts,
-        batch_format="pyarrow",
-        batch_size=None,
-        compute=ray.data.ActorPoolStrategy(size=workers),
-        num_cpus=0.5,
-    )
-    for batch in answered.iter_batches(batch_size=None, batch_format="pyarrow"):
-        yield from batch["result"].to_pylist()
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    blocks = iter(lambda: [row.to_bytes() for row in islice(rows, BLOCK)], [])
+    tables = (ray.put(pa.table({"row": pa.array(block, pa.binary())})) for block in blocks)
+    while refs := list(islice(tables, workers * _BLOCKS_PER_WORKER)):
+        results = ray.data.from_arrow_refs(refs).map_batches(
+            _Worker,
+            fn_constructor_args=args,
+            batch_format="pyarrow",
+            batch_size=None,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=0.5,
+        )
+        for batch in results.iter_batches(batch_size=None, batch_format="pyarrow"):
+            yield from batch["result"].to_pylist()
 
 
 class _Worker:
-    """One actor, with its own connections and its own concurrency."""
+    """One actor, with connections and a pace of its own."""
 
-    def __init__(self, llm: ChatQwen3, asking: Asking, most: int) -> None:
-        self._asker = Asker(llm, asking, most)
+    def __init__(self, llm: ChatQwen3, options: BatchOptions, max_in_flight: int) -> None:
+        self._requester = Requester(llm, options, max_in_flight)
 
     async def __call__(self, batch: Any) -> AsyncIterator[Any]:
-        """Send a block; Ray runs several on the actor's event loop, so no block waits for another's slowest row."""
+        """Process a block. Ray runs several on the actor's loop, so no block waits for a slow row of another."""
         import pyarrow as pa
 
         rows = [Row.from_bytes(data) for data in batch["row"].to_pylist()]
-        results = await asyncio.gather(*(self._asker.ask(row) for row in rows))
+        results = await asyncio.gather(*(self._requester.process(row) for row in rows))
         yield pa.table({"result": pa.array([result.to_json() for result in results], pa.binary())})

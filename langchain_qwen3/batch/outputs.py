@@ -1,8 +1,8 @@
-"""Outputs for results: a journal that stays valid when the run is killed, or a pipe.
+"""Where results are written: a journal that survives a kill, or a pipe.
 
-The journal is a file of JSON lines; each line is appended in one write when its row is done. An output of JSON lines
-is its own journal. At the end of a run, the results are sorted or converted to a table in a separate file, which then
-replaces the output atomically. So both files are complete at any time.
+The journal is a file of JSON lines. Each line is appended in one write when its row is done. An output of JSON lines
+is its own journal. When a run ends, the rows are sorted or written as a table, in a new file that then replaces the
+output in one step. So the output is valid at every moment.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from langchain_qwen3.batch.writers import open_writer
 
 try:
     import fcntl
-except ImportError:  # Windows has no fcntl; there a second run is not prevented
+except ImportError:  # Windows has none: there, a second run at the same output is not refused
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
@@ -29,27 +29,27 @@ if TYPE_CHECKING:
     from langchain_qwen3.batch.sources import Format
 
 JOURNAL = ".journal.jsonl"
-"""Suffix of the journal's name, if the output is not a file of JSON lines."""
+"""Suffix of the journal beside an output that is no file of JSON lines."""
 _FIRST_BYTES = b'{"id":"'
-_MOST_HELD = 1024
+_MAX_WAITING = 1024
 
 
 class OutputError(ValueError):
-    """The output cannot be written or continued."""
+    """The output cannot be continued."""
 
 
 class Journal:
-    """An output file, including the results of earlier runs; a context manager.
+    """An output file, with the results of earlier runs; a context manager.
 
     Args:
         path: The output.
-        file_format: Format of the output.
-        form: Form of the JSON lines.
-        ordered: Sort the results into the input's order at the end.
+        file_format: The format of the output.
+        form: The form of its JSON lines.
+        ordered: Sort the results by line at the end.
         retry_failed: Drop failed rows first, so that they are open again.
 
     Attributes:
-        summary: Counts of all results in it.
+        summary: The counts of all its results.
 
     Raises:
         OutputError: Another run writes to it, or it is not the output of a batch.
@@ -66,8 +66,8 @@ class Journal:
         self._ordered = ordered
         self._journal = path if file_format == "jsonl" else path.with_name(path.name + JOURNAL)
         if self._journal != path and path.exists() and not self._journal.exists():
-            raise OutputError(f"{path} is there, but not its journal {self._journal.name}: choose another output")
-        self._checks = array("I")  # by line; 0 for a line without a result
+            raise OutputError(f"{path} exists, but not its journal {self._journal.name}: choose another output")
+        self._checks = array("I")  # checksums by line; 0 for a line without a result
         self._stream = self._lock(self._journal.open("ab"))
         try:
             self._read(retry_failed=retry_failed)
@@ -90,20 +90,20 @@ class Journal:
         """Return whether a row has no result yet.
 
         Raises:
-            OutputError: There is a result for this line, but of a different row.
+            OutputError: The line has a result, but its text has changed since.
         """
-        done = self._get_check(row.line)
-        if done and done != row.check:
+        check = self._get_check(row.line)
+        if check and check != row.check:
             raise OutputError(
-                f"line {row.line} (id {row.id}) of the input is not what {self._path} has a result of: the input has "
-                "changed. Take another output; a failed row that was mended is asked again with --retry-failed."
+                f"line {row.line} (id {row.id}) of the input has changed since {self._path} got its result. "
+                "Choose another output; --retry-failed processes a failed row again after a change."
             )
-        return not done
+        return not check
 
     def write(self, result: Result) -> None:
         """Append a result."""
         self._stream.write(result.to_json(self._form))
-        self._stream.flush()  # now the operating system has it, so killing the process loses nothing
+        self._stream.flush()  # the system has it now; a kill of this process loses nothing
         self._mark(result)
         self.summary.add(result)
 
@@ -121,14 +121,14 @@ class Journal:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 stream.close()
-                raise OutputError(f"another run is writing to {self._path}") from None
+                raise OutputError(f"another run writes to {self._path}") from None
         return stream
 
     def _read(self, *, retry_failed: bool) -> None:
-        """Load the results of earlier runs; drop incomplete lines, duplicate results and results to retry.
+        """Read the results of earlier runs; drop a torn line, a row's second result, and failures to retry.
 
         Raises:
-            OutputError: No line in the file was written by a batch.
+            OutputError: No line of the file is a result of a batch.
         """
         end, dropped, torn, is_ours = 0, False, b"", False
         for raw, result in self._scan():
@@ -137,16 +137,16 @@ class Journal:
                 break
             end += len(raw)
             is_ours |= result is not None
-            dropped |= not self._take_in(result, retry_failed=retry_failed)
+            dropped |= not self._add(result, retry_failed=retry_failed)
         if not is_ours and (dropped or not torn.startswith(_FIRST_BYTES[: len(torn)])):
-            raise OutputError(f"{self._journal} holds something else than results of a batch: choose another output")
+            raise OutputError(f"{self._journal} is not the output of a batch: choose another output")
         if torn:
             self._stream.truncate(end)
         if dropped:
             self._rewrite(retry_failed=retry_failed)
 
-    def _take_in(self, result: Result | None, *, retry_failed: bool) -> bool:
-        """Count a result of an earlier run; return whether it is kept."""
+    def _add(self, result: Result | None, *, retry_failed: bool) -> bool:
+        """Count a result of an earlier run; return whether it stays."""
         if result is None or (retry_failed and result.error) or self._get_check(result.line):
             return False
         self._mark(result)
@@ -154,7 +154,7 @@ class Journal:
         return True
 
     def _scan(self) -> Iterator[tuple[bytes, Result | None]]:
-        """Yield every line, with its result if the line is complete."""
+        """Give every line, with its result if it has one."""
         with self._journal.open("rb") as stream:
             for raw in stream:
                 try:
@@ -163,20 +163,20 @@ class Journal:
                     yield raw, None
 
     def _rewrite(self, *, retry_failed: bool) -> None:
-        """Rewrite the journal without the dropped lines."""
+        """Write the journal anew, without the dropped lines."""
         self._checks, self.summary = array("I"), Summary()
         with _replacing(self._journal) as stream:
             for raw, result in self._scan():
-                if self._take_in(result, retry_failed=retry_failed):
+                if self._add(result, retry_failed=retry_failed):
                     stream.write(raw)
         self._stream.close()
         self._stream = self._lock(self._journal.open("ab"))
 
     def _finish(self) -> None:
-        """Write the results in the output's format, in the input's order."""
+        """Write the results in the format of the output, sorted by line."""
         if self._format == "jsonl" and not self._ordered:
             return
-        places = array("Q", bytes(8 * len(self._checks)))  # by line: offset of its result plus one; 0 for none
+        places = array("Q", bytes(8 * len(self._checks)))  # by line: 1 + the offset of its result
         at, is_sorted, last = 0, True, 0
         for raw, result in self._scan():
             if result is not None:
@@ -197,16 +197,16 @@ class Journal:
 
 
 class Pipe:
-    """An output to a pipe or terminal, which cannot be continued by a later run.
+    """A pipe or terminal as the output; a run into it cannot be continued.
 
     Args:
-        stream: The binary stream; None for the standard output.
-        file_format: Format of the output.
-        form: Form of the JSON lines.
-        ordered: Keep the input's order; results wait for earlier ones.
+        stream: The pipe; None for the standard output.
+        file_format: The format to write.
+        form: The form of JSON lines.
+        ordered: Keep the order of the input; a result waits for those before it.
 
     Attributes:
-        summary: Counts of all results.
+        summary: The counts of all results.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class Pipe:
     ) -> None:
         self.summary = Summary()
         self._stream = stream or sys.stdout.buffer
-        self._places: list[int] | None = [] if ordered else None  # lines of open rows, in order
+        self._order: list[int] | None = [] if ordered else None  # lines of rows without a written result
         self._waiting: dict[int, Result] = {}
         self._context = open_writer(self._stream, file_format, form)
 
@@ -223,31 +223,31 @@ class Pipe:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for line in sorted(self._waiting):  # left over if the run was stopped
+        for line in sorted(self._waiting):  # left when a run is stopped
             self._writer.write(self._waiting[line])
         self._context.__exit__(None, None, None)
         self._stream.flush()
 
     @property
     def is_full(self) -> bool:
-        """Whether too many results wait for an earlier one, so that no further row may be sent."""
-        return len(self._waiting) >= _MOST_HELD
+        """Whether so many results wait for an earlier one that no further row may start."""
+        return len(self._waiting) >= _MAX_WAITING
 
     def is_open(self, row: Row) -> bool:
-        """Note a row's place in the order; return True, because a pipe has no earlier results."""
-        if self._places is not None:
-            self._places.append(row.line)
+        """Note a row; none has a result yet."""
+        if self._order is not None:
+            self._order.append(row.line)
         return True
 
     def write(self, result: Result) -> None:
-        """Write a result, or hold it until its turn."""
+        """Write a result, at once or when its turn comes."""
         self.summary.add(result)
-        if self._places is None:
+        if self._order is None:
             self._writer.write(result)
         else:
             self._waiting[result.line] = result
-            while self._places and self._places[0] in self._waiting:
-                self._writer.write(self._waiting.pop(self._places.pop(0)))
+            while self._order and self._order[0] in self._waiting:
+                self._writer.write(self._waiting.pop(self._order.pop(0)))
         self._stream.flush()
 
 
@@ -256,7 +256,7 @@ Output = Journal | Pipe
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Write a temporary file that atomically replaces another once it is complete."""
+    """Write a file that replaces another in one step when it is complete."""
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as stream:

@@ -1,4 +1,4 @@
-"""Limits the requests in flight: raised while that increases throughput, lowered when the server refuses requests.
+"""How many requests are in flight: as many as raise the throughput, and fewer when the server refuses some.
 
 `RateFinder` is the algorithm, without a clock; `Pace` is the gate that every request passes.
 """
@@ -9,47 +9,47 @@ import asyncio
 from collections import deque
 from time import monotonic
 
-FIRST, MOST = 8, 1024
-"""Requests in flight at the start of the search, and the maximum."""
+FIRST_LIMIT, MAX_IN_FLIGHT = 8, 1024
+"""Requests in flight: where the search begins, and the most that it tries."""
 _GAIN = 1.03
-"""A step up is kept if the throughput grows by this factor."""
+"""A step up must raise the throughput by this factor."""
 _LOSS = 1.0
-"""A step down is kept if this share of the throughput remains."""
-_SHORTEST = 0.25
-"""Minimum seconds of a measurement; shorter ones measure the garbage collector."""
-_FEWEST = 16
-"""Minimum replies in a measurement."""
+"""A step down must keep this share of the throughput."""
+_MIN_SECONDS = 0.25
+"""Length of a measurement, at least; a shorter one measures the garbage collector."""
+_MIN_REPLIES = 16
+"""Replies in a measurement, at least."""
 _REFUSED_SHARE = 0.1
-_LONGEST_PAUSE = 60.0
+_MAX_PAUSE = 60.0
 
 
 class RateFinder:
-    """Finds the number of requests in flight at which throughput stops growing, by hill climbing.
+    """Finds the number in flight at which the throughput stops growing, by hill climbing.
 
-    First it doubles the number while throughput grows. Then it occasionally tries a step up or down, and compares it
-    with the previous measurements; after failed steps it tries less and less often. If a tenth of the replies in a
-    measurement are refusals (429, 503, time-outs), it returns to the previous number, or goes down by a third.
+    First it doubles the number as long as the throughput grows. Then it tries a step up or down now and then, and
+    compares it with the measurements before; steps that failed are tried ever more rarely. When a tenth of the replies
+    of a measurement are refusals (429, 503, time-outs), it goes back to the number before, or down by a third.
 
     Args:
-        first: The initial number.
-        most: The maximum.
+        first: The number to begin with.
+        maximum: The largest number to try.
 
     Attributes:
         limit: Current limit of requests in flight.
     """
 
-    def __init__(self, first: int = FIRST, most: int = MOST) -> None:
-        self.limit = self._base = min(first, most)
-        self._most = most
-        self._base_rate = 0.0  # average throughput at the base
+    def __init__(self, first: int = FIRST_LIMIT, maximum: int = MAX_IN_FLIGHT) -> None:
+        self.limit = self._base = min(first, maximum)
+        self._maximum = maximum
+        self._base_rate = 0.0  # throughput at the base, averaged
         self._is_doubling = True
-        self._has_doubt = False  # a doubling without gain is measured twice
+        self._is_retrying = False  # a doubling without gain is measured twice
         self._goes_up = True
         self._rest, self._longest_rest = 0, 2  # measurements until the next step
         self._reset(0)
 
     def _reset(self, skipped: int) -> None:
-        """Begin a measurement after `skipped` replies, which belong to the previous limit."""
+        """Begin a new measurement. The next `skipped` replies belong to requests of the limit before."""
         self._skipped = skipped
         self._started_at: float | None = None
         self._replies = self._refusals = 0
@@ -57,11 +57,11 @@ class RateFinder:
         self._was_full = False
 
     def note_full(self) -> None:
-        """Note that the limit is reached: only then does a measurement depend on the limit."""
+        """Note that the limit is reached: otherwise a measurement says nothing about it."""
         self._was_full = True
 
     def add_reply(self, now: float, work: float, in_flight: int) -> None:
-        """Note a reply and its work, in tokens or another quantity to maximise."""
+        """Count a reply and its work: tokens, or whatever is to be maximised."""
         if self._started_at is None:
             if self._skipped > 0:
                 self._skipped -= 1
@@ -71,19 +71,19 @@ class RateFinder:
         self._replies += 1
         self._work += work
         seconds = now - self._started_at
-        # The gain of a doubling is large; that of a step of a quarter must be distinguished from noise.
-        enough = max(_FEWEST, self.limit) if self._is_doubling else 4 * max(_FEWEST, self.limit)
-        if self._replies >= enough and seconds >= _SHORTEST:
+        # A doubling changes much; a step of a quarter needs more replies to stand out from chance.
+        enough = max(_MIN_REPLIES, self.limit) if self._is_doubling else 4 * max(_MIN_REPLIES, self.limit)
+        if self._replies >= enough and seconds >= _MIN_SECONDS:
             if self._was_full:
                 self._decide(self._work / seconds, in_flight)
             else:
                 self._reset(0)
 
     def add_refusal(self, in_flight: int) -> bool:
-        """Note a refusal; return whether it lowered the limit."""
+        """Count a refusal; return whether the limit went down."""
         self._refusals += 1
         ended = self._refusals + self._replies
-        if not self._was_full or ended < max(_FEWEST, self.limit) or self._refusals < _REFUSED_SHARE * ended:
+        if not self._was_full or ended < max(_MIN_REPLIES, self.limit) or self._refusals < _REFUSED_SHARE * ended:
             return False
         if self.limit > self._base:
             self._step_to(self._base, in_flight)
@@ -98,7 +98,7 @@ class RateFinder:
     def _decide(self, rate: float, in_flight: int) -> None:
         """Choose the next limit from the measured throughput."""
         if self.limit == self._base:
-            # The first measurement includes warm-up; later ones are averaged, against drift.
+            # The first measurement includes the warm-up; later ones are averaged, against drift.
             self._base_rate = (self._base_rate + rate) / 2 if self._base_rate and not self._is_doubling else rate
             if self._rest > 0 and not self._is_doubling:
                 self._rest -= 1
@@ -107,23 +107,23 @@ class RateFinder:
                 self._step_to(self._next_step(), in_flight)
         elif rate >= self._base_rate * (_GAIN if self.limit > self._base else _LOSS):
             self._base, self._base_rate = self.limit, rate
-            self._has_doubt = False
+            self._is_retrying = False
             self._longest_rest = 2
             self._step_to(self._next_step(), in_flight)
-        elif self._is_doubling and not self._has_doubt:
-            self._has_doubt = True
+        elif self._is_doubling and not self._is_retrying:
+            self._is_retrying = True
             self._reset(0)
         else:
-            self._is_doubling = self._has_doubt = False
+            self._is_doubling = self._is_retrying = False
             self._goes_up = not self._goes_up
             self._rest, self._longest_rest = self._longest_rest, min(2 * self._longest_rest, 64)
             self._step_to(self._base, in_flight)
 
     def _next_step(self) -> int:
         if self._is_doubling:
-            return min(2 * self._base, self._most)
+            return min(2 * self._base, self._maximum)
         step = max(1, self._base // 4)
-        return min(self._base + step, self._most) if self._goes_up else max(1, self._base - step)
+        return min(self._base + step, self._maximum) if self._goes_up else max(1, self._base - step)
 
     def _step_to(self, limit: int, in_flight: int) -> None:
         self._reset(in_flight if limit != self.limit else 0)
@@ -134,12 +134,12 @@ class Pace:
     """The gate for requests: `await enter()` before each request, `leave()` after it.
 
     Args:
-        fixed: Fixed number of requests in flight; None finds the best number.
-        most: Maximum number to try.
+        fixed: Requests in flight; None searches for the best number.
+        maximum: The largest number to try.
     """
 
-    def __init__(self, fixed: int | None = None, most: int = MOST) -> None:
-        self._finder = None if fixed else RateFinder(most=most)
+    def __init__(self, fixed: int | None = None, maximum: int = MAX_IN_FLIGHT) -> None:
+        self._finder = None if fixed else RateFinder(maximum=maximum)
         self._fixed = fixed or 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._resumes_at = 0.0
@@ -151,7 +151,7 @@ class Pace:
         return self._finder.limit if self._finder else self._fixed
 
     async def enter(self) -> None:
-        """Wait for a slot, first come, first served."""
+        """Wait for a free place, first come, first served."""
         if (pause := self._resumes_at - monotonic()) > 0:
             await asyncio.sleep(pause)
         if self.in_flight < self.limit and not self._waiting:
@@ -181,11 +181,11 @@ class Pace:
             self._finder.note_full()
 
     def add_reply(self, tokens: int) -> None:
-        """Note a reply, before its slot is released."""
+        """Count a reply, before its place is given back."""
         if self._finder:
             self._finder.add_reply(monotonic(), tokens or 1, self.in_flight)
 
     def add_refusal(self, retry_after: float | None) -> None:
-        """Note a refusal; if it lowers the limit, nothing is sent until the server's Retry-After has passed."""
+        """Count a refusal. When the limit goes down, no request is sent until `Retry-After` is over."""
         if self._finder and self._finder.add_refusal(self.in_flight) and retry_after:
-            self._resumes_at = monotonic() + min(retry_after, _LONGEST_PAUSE)
+            self._resumes_at = monotonic() + min(retry_after, _MAX_PAUSE)

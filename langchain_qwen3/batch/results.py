@@ -1,4 +1,4 @@
-"""A result, the answer to a row or its failure, and its serialised forms. Pure, no I/O."""
+"""A result: the answer to a row, or its failure, and its JSON. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from langchain_qwen3.batch.rows import Row
 
 Form = Literal["rows", "openai"]
-"""Form of written results: our own rows, or lines of OpenAI's batch results."""
+"""The form of JSON lines: our own, or that of OpenAI's batch results."""
 
 _ADVICE = re.compile(r"(.*, model [^\n]*\))\n(.+)", re.DOTALL)
-_AGAIN = "The same request may succeed later: start again with --retry-failed."
-_CHANGE = "It fails as it is: change the row or the settings, then start again with --retry-failed."
+_RETRY = "The same request may succeed later: run the batch again with --retry-failed."
+_CHANGE = "Change the row or the settings, then run the batch again with --retry-failed."
 _REQUEST_ID = re.compile(r"batch_req_(\d+)_(\d+)")
 
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """The result of a row.
+    """The answer to a row, or its failure.
 
     Attributes:
         id: The row's id.
-        line: Line of the input on which the row begins.
-        content: The answer, None when there is none; for a failure, the part that arrived.
+        line: Where the row begins in the input.
+        content: The answer; None when there is none. For a failure, the part that arrived.
         reasoning: The reasoning before the answer.
-        tool_calls: Calls with `name`, `args` and `id`; a call whose arguments are not JSON also has `error`.
-        parsed: The answer parsed by the schema.
-        finish_reason: `stop`, `tool_calls`, or `length` if the answer was cut off.
-        model: The model that answered.
-        usage: `input_tokens`, `output_tokens` and, if the server reports them, `reasoning_tokens`.
+        tool_calls: Calls with `name`, `args` and `id`, and `error` when the arguments are not valid JSON.
+        parsed: The answer as an object of the schema.
+        finish_reason: `stop`, `tool_calls`, or `length` for a truncated answer.
+        model: The model that answered, as the server names it.
+        usage: `input_tokens`, `output_tokens` and, when the server reports it, `reasoning_tokens`.
         seconds: Duration of the last try.
-        tries: Number of tries; 0 for a row that could not be sent.
+        tries: Number of requests; 0 for a row that cannot be sent.
         error: `class`, `message`, `advice` and HTTP `status` of a failure, None for an answer.
         check: The row's checksum.
     """
@@ -59,7 +59,7 @@ class Result:
 
     @property
     def output_tokens(self) -> int:
-        """Tokens of the answer, 0 if the server did not report them."""
+        """Tokens of the answer, 0 when the server reports no usage."""
         return (self.usage or {}).get("output_tokens", 0)
 
     def to_row(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def build_result(row: Row, reply: Any, seconds: float, tries: int) -> Result:
 
 
 def build_failure(row: Row, error: Exception, seconds: float, tries: int) -> Result:
-    """Return the result for a failed row, with the part of the answer that arrived."""
+    """Return the result of a row that failed, with the part of its answer that arrived."""
     result = Result(id=row.id, line=row.line, check=row.check, seconds=round(seconds, 4), tries=tries)
     arrived = getattr(error, "partial", None) or getattr(error, "reply", None)
     if isinstance(arrived, AIMessage):
@@ -128,13 +128,13 @@ def _add_message(result: Result, message: AIMessage) -> None:
 
 def _build_error(error: Exception) -> dict[str, Any]:
     text = str(error) or type(error).__name__
-    found = _ADVICE.fullmatch(text)
-    advice = _AGAIN if getattr(error, "is_retryable", False) else _CHANGE
+    match = _ADVICE.fullmatch(text)
+    advice = _RETRY if getattr(error, "is_retryable", False) else _CHANGE
     status = getattr(error, "status_code", None)
     return {
         "class": type(error).__name__,
-        "message": found[1] if found else text,
-        "advice": found[2] if found else advice,
+        "message": match[1] if match else text,
+        "advice": match[2] if match else advice,
         "status": status if isinstance(status, int) else None,
     }
 
@@ -174,19 +174,19 @@ def read_result(line: bytes) -> Result:
     """Parse the result in a line of either form.
 
     Raises:
-        ValueError: The line was not written by a batch.
+        ValueError: It is not a result of a batch.
     """
     row = orjson.loads(line)
     try:
         return _read_openai(row) if "custom_id" in row else Result(**row)
     except (TypeError, KeyError, IndexError) as error:
-        raise ValueError("no result of a batch") from error
+        raise ValueError("not a result of a batch") from error
 
 
 def _read_openai(row: Mapping[str, Any]) -> Result:
     place = _REQUEST_ID.fullmatch(str(row.get("id")))
     if place is None:
-        raise ValueError("no result of this command: its id names no line")
+        raise ValueError("not a result of this command: its id names no line")
     result = Result(id=row["custom_id"], line=int(place[1]), check=int(place[2]))
     result.seconds, result.tries = row.get("seconds", 0.0), row.get("tries", 0)
     if error := row["error"]:

@@ -1,7 +1,7 @@
-"""A row of the input, parsed from any common form. Pure, no I/O.
+"""A row of the input, in every form that people write. Pure, no I/O.
 
 A row is identified by its place in the input: its first line in a text file, its number in a table. A checksum of its
-text detects an input that changed between two runs, whether or not the rows have ids.
+text shows whether the input has changed between two runs, with ids or without.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import orjson
 from langchain_qwen3.request.keywords import openai_fields
 
 QUESTIONS = ("question", "prompt", "input", "text")
-"""Names of the field or column with the question; the first existing one is used."""
+"""Names of the field or column of the question; the first one present counts."""
 _IDS = ("custom_id", "id")
 _PATHS = ("/v1/chat/completions", "/chat/completions")
-# The runner does not stream, and the messages are passed separately.
+# A batch reads whole replies, and passes the messages separately.
 _NOT_SETTINGS = frozenset({"messages", "stream", "stream_options"})
 _FORMS = (
     'a text, {"question": "…"}, {"messages": […]}, a list of messages, or a line of OpenAI\'s batch with '
@@ -28,7 +28,7 @@ _FORMS = (
 
 
 class RowError(ValueError):
-    """A row cannot be sent: it is broken, or has an unknown form."""
+    """A row cannot be sent: it is malformed, or of no known form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +36,11 @@ class Row:
     """One request of a batch.
 
     Attributes:
-        line: Line of the input on which the row begins, from 1.
+        line: Its first line in the input, from 1 on.
         id: Its `custom_id` or `id`, else its line; ids need not be unique.
-        check: Checksum of the row's original text.
+        check: Checksum of the row as it stands in the input.
         messages: The conversation in OpenAI's form.
-        settings: Settings of this row only, as keywords of a call.
+        settings: Keyword arguments of this row's call.
         problem: Why the row cannot be sent; empty for a valid row.
     """
 
@@ -62,13 +62,13 @@ class Row:
 
 
 def build_row(line: int, value: Any, *, raw: bytes | None = None, column: str | None = None) -> Row:
-    """Build a row from a value; if its form is unknown, the row has a `problem`.
+    """Return the row of a value; for an invalid value, a row with its problem.
 
     Args:
-        line: Line on which it begins.
+        line: Its first line.
         value: A text, a list of messages, or a mapping; an exception stands for a row that could not be read.
-        raw: The row's bytes in the file, for the checksum; None uses the value.
-        column: The field with the question; None takes the first of `QUESTIONS`.
+        raw: The bytes in the file, for the checksum; None takes the value's JSON.
+        column: The field of the question; None takes the first of `QUESTIONS`.
     """
     check = crc32(_dump(value) if raw is None else raw) or 1
     row_id = str(line)
@@ -105,8 +105,8 @@ def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, An
     else:
         name = column or next((name for name in QUESTIONS if name in value), None)
         if name is None or name not in value:
-            wanted = f"no field {column!r}" if column else "no question"
-            raise RowError(f"{wanted} among the fields {', '.join(map(str, value)) or '(none)'}: write {_FORMS}")
+            missing = f"no field {column!r}" if column else "no question"
+            raise RowError(f"{missing} among the fields {', '.join(map(str, value)) or '(none)'}: write {_FORMS}")
         messages = [_build_question(value[name], name)]
     if value.get("system") and messages[0].get("role") != "system":
         messages = [{"role": "system", "content": value["system"]}, *messages]
@@ -141,13 +141,13 @@ def _read_openai_line(value: Mapping[str, Any]) -> tuple[list[Any], dict[str, An
     if not isinstance(body, Mapping):
         raise RowError("body is no object")
     if (method := value.get("method") or "POST") != "POST":
-        raise RowError(f"method is {method!r}: only POST is asked")
+        raise RowError(f"method is {method!r}: only POST is supported")
     if (url := value.get("url") or _PATHS[0]) not in _PATHS:
-        raise RowError(f"url is {url!r}: only {_PATHS[0]} is asked")
+        raise RowError(f"url is {url!r}: only {_PATHS[0]} is supported")
     if (body.get("n") or 1) != 1:
-        raise RowError(f"n is {body['n']!r}: a row has one answer, so write it as many rows")
+        raise RowError(f"n is {body['n']!r}: a row has one answer; write one row for each")
     settings = _without_reserved({name: setting for name, setting in body.items() if setting is not None})
-    # Fields beyond OpenAI's are sent unchanged, because the body is already in wire form.
+    # Fields beyond OpenAI's go into the body as they are.
     if own := {name: settings.pop(name) for name in [*settings] if name not in openai_fields()}:
         settings["extra_body"] = own
     return _check_messages(body.get("messages")), settings

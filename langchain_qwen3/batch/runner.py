@@ -10,9 +10,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import IO, TYPE_CHECKING, Any
 
-from langchain_qwen3.batch.asking import Asker, Asking, BatchStoppedError
 from langchain_qwen3.batch.outputs import Journal, Output, OutputError, Pipe
-from langchain_qwen3.batch.pace import MOST
+from langchain_qwen3.batch.pace import MAX_IN_FLIGHT
+from langchain_qwen3.batch.requester import BatchOptions, BatchStoppedError, Requester
 from langchain_qwen3.batch.sources import find_format, is_pipe, read_rows
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
 
 OnResult = Callable[["Result", "Summary"], None]
-_DESCRIPTORS_LEFT = 128
-_WAITING = 100
-"""Maximum rows that wait for their next try; then no more rows are read."""
+_SPARE_DESCRIPTORS = 128
+_MAX_WAITING = 100
+"""Rows that may wait for their next try; the source is not read further meanwhile."""
 
 
 def open_output(
@@ -36,17 +36,17 @@ def open_output(
     ordered: bool = False,
     retry_failed: bool = False,
 ) -> Output:
-    """Open the output for results; a context manager.
+    """Return the place that results are written to; a context manager.
 
     Args:
         output: A path, `-` for the standard output, or a binary stream.
-        file_format: Format to write; None derives it from the extension, JSON lines if that is unknown.
-        form: `openai` writes lines of OpenAI's batch results instead of our own.
-        ordered: Keep the input's order.
-        retry_failed: Drop failed rows of earlier runs, so that they are sent again.
+        file_format: The format to write; None takes it from the extension, else JSON lines.
+        form: `openai` writes lines of OpenAI's batch results in place of our own.
+        ordered: Keep the order of the input.
+        retry_failed: Drop failed rows of earlier runs, so that they are processed again.
 
     Raises:
-        OutputError: The output cannot be continued, or the options are incompatible.
+        OutputError: The output cannot be continued, or the options exclude each other.
     """
     path = Path(output) if isinstance(output, str | Path) and output != "-" else None
     chosen = file_format or (find_format(path) if path else None) or "jsonl"
@@ -56,16 +56,16 @@ def open_output(
     if path is not None and (path.is_file() or not path.exists()):
         return Journal(path, chosen, form, ordered=ordered, retry_failed=retry_failed)
     if retry_failed:
-        raise OutputError("a pipe holds no failed rows that could be asked again: name a file")
+        raise OutputError("a pipe holds no failed rows to retry: name a file as the output")
     if path is not None:
         return Pipe(path.open("wb"), chosen, form, ordered=ordered)
     stream = None if isinstance(output, str | Path) else output
     return Pipe(stream, chosen, form, ordered=ordered)
 
 
-def run_batch(llm: ChatQwen3, source: Source, output: str | Path | IO[bytes], **options: Any) -> Summary:
-    """Run `arun_batch` from code without an event loop."""
-    return asyncio.run(arun_batch(llm, source, output, **options))
+def run_batch(llm: ChatQwen3, source: Source, output: str | Path | IO[bytes], **kwargs: Any) -> Summary:
+    """Do what `arun_batch` does, from code without an event loop."""
+    return asyncio.run(arun_batch(llm, source, output, **kwargs))
 
 
 async def arun_batch(  # noqa: PLR0913  # all options of a batch
@@ -73,7 +73,7 @@ async def arun_batch(  # noqa: PLR0913  # all options of a batch
     source: Source,
     output: str | Path | IO[bytes],
     *,
-    asking: Asking | None = None,
+    options: BatchOptions | None = None,
     input_format: Format | None = None,
     output_format: Format | None = None,
     form: Form = "rows",
@@ -82,49 +82,49 @@ async def arun_batch(  # noqa: PLR0913  # all options of a batch
     retry_failed: bool = False,
     on_result: OnResult | None = None,
 ) -> Summary:
-    """Send every row of a source and write its result; rows that already have a result in the output are skipped.
+    """Send every row of a source to a model, and write a result for each. Rows with a result are skipped.
 
     Args:
         llm: The model.
         source: A path, `-` for the standard input, a binary stream, or texts, mappings and lists of messages in memory.
         output: A path, `-` for the standard output, or a binary stream.
-        asking: Options for sending rows; None finds the best concurrency and retries four times.
-        input_format: Format of the source; None derives it from the extension.
-        output_format: Format to write; None derives it from the extension.
+        options: How rows are sent; None searches for the best concurrency, and retries a row four times.
+        input_format: The format of the source; None takes it from the extension.
+        output_format: The format of the output; None takes it from the extension.
         form: `openai` writes lines of OpenAI's batch results.
         column: Field or column of the question.
-        ordered: Keep the input's order.
-        retry_failed: Send rows again that failed in earlier runs.
+        ordered: Keep the order of the input.
+        retry_failed: Process rows again that failed in earlier runs.
         on_result: Called with every result and the counts so far.
 
     Returns:
-        The counts of the whole output, including earlier runs.
+        The counts of the whole output, earlier runs included.
 
     Raises:
         OutputError: The output cannot be continued.
-        BatchStoppedError: The server stayed unreachable, or refused every row. The output is valid and can be resumed.
+        BatchStoppedError: The server stayed down, or refused every row. The output is whole; a new run continues it.
         OSError: A file cannot be read or written.
     """
     rows = read_rows(source, input_format, column)
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
-        asker = Asker(llm, asking or Asking(), find_most())
+        requester = Requester(llm, options or BatchOptions(), choose_max_in_flight())
         try:
             async with aclosing(_read(rows, waits=is_pipe(source))) as stream:
-                await _ask_all(asker, stream, out, on_result)
+                await _process_all(requester, stream, out, on_result)
         finally:
-            out.summary.concurrency = asker.pace.limit
-            await asker.aclose()
+            out.summary.concurrency = requester.pace.limit
+            await requester.aclose()
     return out.summary
 
 
-async def _ask_all(asker: Asker, rows: AsyncIterator[Row], out: Output, on_result: OnResult | None) -> None:
-    """Send the open rows, as many at once as the pace allows, with some more waiting."""
+async def _process_all(requester: Requester, rows: AsyncIterator[Row], out: Output, on_result: OnResult | None) -> None:
+    """Process the open rows, as many at once as the pace allows."""
     started_at, running = perf_counter(), 0
     ended = asyncio.Event()
 
-    async def answer(row: Row) -> None:
+    async def process(row: Row) -> None:
         nonlocal running
-        result = await asker.ask(row)
+        result = await requester.process(row)
         out.write(result)
         running -= 1
         ended.set()
@@ -137,23 +137,23 @@ async def _ask_all(asker: Asker, rows: AsyncIterator[Row], out: Output, on_resul
             async for row in rows:
                 if not out.is_open(row):
                     continue
-                while running >= 2 * asker.pace.limit + _WAITING or out.is_full:
+                while running >= 2 * requester.pace.limit + _MAX_WAITING or out.is_full:
                     ended.clear()
                     await ended.wait()
                 running += 1
-                tasks.create_task(answer(row))
+                tasks.create_task(process(row))
     except BaseExceptionGroup as group:
         raise _choose_error(group) from None
 
 
 def _choose_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the most informative error of a group; all have the same cause."""
+    """Return the most telling error of a group: all have the same cause."""
     stopped = group.subgroup(BatchStoppedError)
     return (stopped or group).exceptions[0]
 
 
 async def _read(rows: Iterator[Row], *, waits: bool) -> AsyncGenerator[Row]:
-    """Yield the rows; a pipe is read in a thread, because a read may block."""
+    """Give the rows. A pipe is read in a thread, because a read may block."""
     if not waits:
         for row in rows:
             yield row
@@ -168,12 +168,12 @@ async def _read(rows: Iterator[Row], *, waits: bool) -> AsyncGenerator[Row]:
             for row in rows:
                 put(row)
             put(None)
-        except RuntimeError:  # the loop is closed: the run was stopped
+        except RuntimeError:  # the loop is closed: the run has ended
             return
-        except BaseException as error:  # noqa: BLE001  # re-raised in the consumer
+        except BaseException as error:  # noqa: BLE001  # raised again below
             put(error)
 
-    # A daemon, because a blocked read of a silent pipe cannot be interrupted.
+    # A daemon: nothing interrupts a read of a silent pipe.
     threading.Thread(target=read, name="batch input", daemon=True).start()
     while (item := await queue.get()) is not None:
         if isinstance(item, BaseException):
@@ -181,11 +181,11 @@ async def _read(rows: Iterator[Row], *, waits: bool) -> AsyncGenerator[Row]:
         yield item
 
 
-def find_most() -> int:
-    """Return the maximum requests in flight: each needs a connection, and the system limits open files."""
+def choose_max_in_flight() -> int:
+    """Return the most requests in flight: each needs a connection, and the system limits open files."""
     try:
         import resource
     except ImportError:  # Windows
-        return MOST
+        return MAX_IN_FLIGHT
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST if limit < 0 else max(1, min(MOST, limit - _DESCRIPTORS_LEFT))
+    return MAX_IN_FLIGHT if limit < 0 else max(1, min(MAX_IN_FLIGHT, limit - _SPARE_DESCRIPTORS))

@@ -16,7 +16,7 @@ import orjson
 from langchain_qwen3.batch.rows import QUESTIONS, Row, RowError, build_row
 
 Format = Literal["text", "jsonl", "csv", "parquet"]
-"""Format of a file."""
+"""The format of a file."""
 Source = str | Path | IO[bytes] | Iterable[Any]
 """A path, `-` for the standard input, a binary stream, or rows in memory."""
 
@@ -32,21 +32,21 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def find_format(path: Path) -> Format | None:
-    """Return the format of a file by its extension, None for an unknown one."""
+    """Return the format that an extension stands for, None for an unknown one."""
     return _FORMATS.get(path.suffix.lower())
 
 
 def is_pipe(source: Source) -> bool:
-    """Return whether a read of the source may wait for another program."""
+    """Tell whether reading the source may wait for another program."""
     return hasattr(source, "read") or source == "-" or (isinstance(source, str | Path) and not Path(source).is_file())
 
 
 def read_rows(source: Source, file_format: Format | None = None, column: str | None = None) -> Iterator[Row]:
-    """Yield the rows of a source; a bad row has a `problem`, and reading continues.
+    """Give the rows of a source. An invalid row has its problem, and does not end the reading.
 
     Args:
-        source: The source.
-        file_format: Its format; None derives it from the extension, or from the first line if that is unknown.
+        source: What to read.
+        file_format: Its format; None takes it from the extension, else from the first line.
         column: Field or column of the question; None takes the first of `QUESTIONS`.
 
     Raises:
@@ -59,19 +59,19 @@ def read_rows(source: Source, file_format: Format | None = None, column: str | N
         return
     with _open(source) as stream:
         lines: Any = stream
-        known = file_format or (find_format(Path(source)) if isinstance(source, str | Path) else None)
-        if known is None:
+        chosen = file_format or (find_format(Path(source)) if isinstance(source, str | Path) else None)
+        if chosen is None:
             first = stream.readline()
             lines = chain([first], stream)
-            known = _guess_format(first.removeprefix(_BOM).strip())
-        yield from _READERS[known](lines, column)
+            chosen = _guess_format(first.removeprefix(_BOM).strip())
+        yield from _READERS[chosen](lines, column)
 
 
 def _guess_format(first: bytes) -> Format:
-    """Detect the format of a file without a known extension from its first line.
+    """Return the format of an input by its first line.
 
     Raises:
-        ValueError: It is one JSON document on several lines.
+        ValueError: It is a single JSON document over many lines.
     """
     if first in {b"[", b"{"}:
         raise ValueError("the input is one JSON document, not a line of JSON per row: jq -c '.[]' makes lines of it")
@@ -95,9 +95,9 @@ def _read_lines(lines: Iterable[bytes], column: str | None, *, is_json: bool) ->
         try:
             value = orjson.loads(raw) if is_json else raw.decode()
         except orjson.JSONDecodeError as error:
-            value = RowError(f"no JSON ({error.msg} at character {error.pos + 1})")
+            value = RowError(f"invalid JSON ({error.msg} at character {error.pos + 1})")
         except UnicodeDecodeError as error:
-            value = RowError(f"no UTF-8 ({error.reason} at byte {error.start})")
+            value = RowError(f"invalid UTF-8 ({error.reason} at byte {error.start})")
         yield build_row(number, value, raw=raw, column=column)
 
 
@@ -110,10 +110,10 @@ def _read_jsonl(lines: Iterable[bytes], column: str | None) -> Iterator[Row]:
 
 
 def _read_csv(stream: Iterable[bytes], column: str | None) -> Iterator[Row]:
-    """Read a table with a header; in a table of a single column, the cells are the questions."""
+    """Read a table with a header. A single column holds the questions, whatever its name."""
     if csv.field_size_limit() < sys.maxsize:
-        csv.field_size_limit(2**31 - 1)  # a question may be long; this is the limit on every platform (C int)
-    # Bytes that are not UTF-8 pass through here, and only fail their own row.
+        csv.field_size_limit(2**31 - 1)  # a question may be long; a C int is the largest limit on every system
+    # Invalid UTF-8 must fail its own row only.
     texts = (line.decode("utf-8" if at else "utf-8-sig", "surrogateescape") for at, line in enumerate(stream))
     reader = csv.reader(texts, strict=True)
     header = next(reader, [])
@@ -126,7 +126,7 @@ def _read_csv(stream: Iterable[bytes], column: str | None) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield build_row(line, RowError(f"no CSV ({error})"), raw=b"csv", column=column)
+            yield build_row(line, RowError(f"invalid CSV ({error})"), raw=b"csv", column=column)
             continue
         if cells:
             raw = "\x1f".join(cells).encode("utf-8", "surrogateescape")
@@ -139,21 +139,21 @@ def _read_cells(header: list[str], cells: list[str], raw: bytes) -> Any:
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        return RowError(f"no UTF-8 ({error.reason})")
+        return RowError(f"invalid UTF-8 ({error.reason})")
     value: dict[str, Any] = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
     for name in ("messages", "body", "settings", "tools"):  # JSON in a cell
         if name in value:
             try:
                 value[name] = orjson.loads(value[name])
             except orjson.JSONDecodeError as error:
-                return RowError(f"{name} is no JSON ({error})")
+                return RowError(f"{name} is not valid JSON ({error})")
     return value
 
 
 def _read_parquet(stream: IO[bytes], column: str | None) -> Iterator[Row]:
     import pyarrow.parquet as pq
 
-    if not stream.seekable():  # the footer is at the end
+    if not stream.seekable():  # the index is at the end
         stream = io.BytesIO(stream.read())
     number = 0
     for batch in pq.ParquetFile(stream).iter_batches(_BATCH):

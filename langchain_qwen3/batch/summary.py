@@ -1,4 +1,4 @@
-"""Counts of all results, updated with each result."""
+"""The counts of a batch, updated with every result."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _SLOWEST = 5
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """The counts of an output, including results of earlier runs.
+    """The counts of an output, earlier runs included.
 
     Attributes:
         answered: Rows with an answer.
-        truncated: Answers that were cut off by the token limit.
-        failures: Failed rows by error class.
+        truncated: Answers among them that a token limit ended.
+        failures: Failed rows by the class of their error.
         input_tokens: Tokens of all prompts.
-        output_tokens: Tokens of all answers, including reasoning.
-        reasoning_tokens: Tokens of reasoning, if the server reports them separately.
+        output_tokens: Tokens of all answers, reasoning among them.
+        reasoning_tokens: Tokens of reasoning, as far as the server reports them.
         slowest: The slowest rows, as pairs of seconds and id.
-        asked: Rows that this run sent, or found broken.
-        asked_tokens: Output tokens of this run.
+        new_rows: Rows that this run processed.
+        new_tokens: Output tokens of this run.
         seconds: Duration of this run.
-        concurrency: Limit of requests in flight at the end of this run.
+        concurrency: Requests in flight at the end of this run.
     """
 
     answered: int = 0
@@ -38,8 +38,8 @@ class Summary:
     output_tokens: int = 0
     reasoning_tokens: int = 0
     slowest: list[tuple[float, str]] = field(default_factory=list)
-    asked: int = 0
-    asked_tokens: int = 0
+    new_rows: int = 0
+    new_tokens: int = 0
     seconds: float = 0.0
     concurrency: int = 0
 
@@ -55,11 +55,11 @@ class Summary:
 
     @property
     def tokens_per_second(self) -> float:
-        """Output tokens per second of this run."""
-        return self.asked_tokens / self.seconds if self.seconds else 0.0
+        """Output tokens a second of this run."""
+        return self.new_tokens / self.seconds if self.seconds else 0.0
 
     def add(self, result: Result, *, is_new: bool = True) -> None:
-        """Count a result; `is_new` is False for a result of an earlier run."""
+        """Count a result; `is_new` tells this run's results from those of earlier runs."""
         if result.error is None:
             self.answered += 1
             self.truncated += result.finish_reason == "length"
@@ -74,8 +74,8 @@ class Summary:
         elif result.seconds > self.slowest[0][0]:
             heapq.heapreplace(self.slowest, (result.seconds, result.id))
         if is_new:
-            self.asked += 1
-            self.asked_tokens += result.output_tokens
+            self.new_rows += 1
+            self.new_tokens += result.output_tokens
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values; times are in seconds."""
@@ -90,9 +90,9 @@ class Summary:
             "reasoning_tokens": self.reasoning_tokens,
             "slowest": [{"id": row_id, "seconds": seconds} for seconds, row_id in sorted(self.slowest, reverse=True)],
             "this_run": {
-                "asked": self.asked,
+                "rows": self.new_rows,
                 "seconds": round(self.seconds, 3),
-                "output_tokens": self.asked_tokens,
+                "output_tokens": self.new_tokens,
                 "tokens_per_second": round(self.tokens_per_second, 1),
                 "concurrency": self.concurrency,
             },

@@ -1,4 +1,4 @@
-"""Writes results in a file format: JSON lines, CSV, Parquet."""
+"""The formats of an output: JSON lines, CSV, Parquet."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ COLUMNS: dict[str, str] = {
     "error_message": "string",
     "error_advice": "string",
 }
-"""Columns of a table of results; calls, parsed answers and multi-part content are written as JSON."""
+"""Columns of a table of results. Tool calls, parsed answers and content in parts are JSON text."""
 _ROWS = 1000
 
 
 class Writer(Protocol):
-    """Writes results one after another."""
+    """Writes one result after another."""
 
     def write(self, result: Result) -> None:
         """Write a result."""
@@ -45,7 +45,7 @@ class Writer(Protocol):
 
 @contextmanager
 def open_writer(stream: IO[bytes], file_format: Format, form: Form = "rows") -> Iterator[Writer]:
-    """Return the writer of a format; when the block ends, all results are in the stream, which stays open.
+    """Give the writer of a format. At the end of the block the stream is complete, and stays open.
 
     Raises:
         ImportError: Parquet needs pyarrow.

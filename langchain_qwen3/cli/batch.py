@@ -1,6 +1,6 @@
 """`langchain-qwen3 batch`: a file of rows in, a file of results out.
 
-Slow imports are inside functions, because `main` imports this module.
+Nothing costly is imported at the top, because `main` imports the command from here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from langchain_qwen3.cli.options import FAILED, ApiKey, AsJson, Model, Server, T
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from langchain_qwen3.batch import Asking, Result, Summary
+    from langchain_qwen3.batch import BatchOptions, Result, Summary
     from langchain_qwen3.chat_model import ChatQwen3
     from langchain_qwen3.cli.console import Console
 
@@ -34,17 +34,20 @@ Sampling = Annotated[Literal["recommended"] | None, typer.Option(help="Sample as
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Any field of ChatQwen3, such as max_tokens=500. Repeatable.")
 ]
-Concurrency = Annotated[str, typer.Option("--concurrency", "-c", help='Requests in flight; "auto" finds them out.')]
+Concurrency = Annotated[
+    str, typer.Option("--concurrency", "-c", help='Requests in flight; "auto" finds the best number.')
+]
 Retries = Annotated[int, typer.Option(min=0, help="Further tries of a row after an error that may pass.")]
-Patience = Annotated[float, typer.Option(min=0, help="Seconds to wait for a server that is away.")]
+Patience = Annotated[float, typer.Option(min=0, help="Seconds to wait for a server that is down.")]
 Ordered = Annotated[bool, typer.Option("--ordered", help="Keep the order of the rows.")]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask rows again that failed in earlier runs.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Process rows again that failed in earlier runs.")]
 Column = Annotated[str | None, typer.Option(help="Field or column of the question. Default: question, prompt, …")]
 InputFormat = Annotated[
-    Literal["text", "jsonl", "csv", "parquet"] | None, typer.Option(help="What the rows are. Default: by the name.")
+    Literal["text", "jsonl", "csv", "parquet"] | None,
+    typer.Option(help="Format of the rows. Default: by the extension."),
 ]
 OutputFormat = Annotated[
-    Literal["jsonl", "csv", "parquet"] | None, typer.Option(help="What to write. Default: by the name.")
+    Literal["jsonl", "csv", "parquet"] | None, typer.Option(help="Format of the results. Default: by the extension.")
 ]
 Form = Annotated[Literal["rows", "openai"], typer.Option(help='"openai" writes lines of OpenAI\'s batch results.')]
 Ray = Annotated[
@@ -72,7 +75,7 @@ class BatchCommand(TyperCommand):
     """The command, whose `--ray` takes an optional address."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Insert the local cluster after `--ray` if no address follows."""
+        """Insert the local cluster when no address follows `--ray`."""
         for at, word in enumerate(args):
             following = args[at + 1] if at + 1 < len(args) else ""
             if word == "--ray" and not _ADDRESS.fullmatch(following):
@@ -109,25 +112,18 @@ def batch(  # noqa: PLR0913  # the options of a command
     workers: Workers = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Send every row of a file and write an answer or a failure for each; a killed batch resumes when run again.
+    """Process a file of rows: an answer or a failure for each. After a kill, the same command continues the run.
 
-    A row is a text, {"question": …}, {"messages": […]} or a line of OpenAI's batch. Exit status: 0, 1 if rows failed,
-    2 if the batch cannot run or was stopped; the same command then resumes it.
+    A row is a text, {"question": …}, {"messages": […]} or a line of OpenAI's batch. Exit status: 0, 1 when rows failed,
+    2 when the batch cannot run or was stopped; the same command then continues it.
     """
-    from langchain_qwen3.cli.connect import connect, shown_errors
+    from langchain_qwen3.cli.connect import shown_errors
     from langchain_qwen3.cli.console import Console, write_json
 
     console = Console(stderr=True)
     with shown_errors(console=console):
-        asking = build_asking(concurrency, retries, patience, system, schema, rows_name_model=not model)
-        fields = {"enable_thinking": think, "thinking_budget": budget, "sampling": sampling}
-        fields |= read_settings(settings or [])
-        try:
-            llm = connect(Target(url, model, api_key, server, timeout), console, **fields).llm
-        except TypeError as error:  # unknown field
-            raise ValueError(f"--set: {error}") from error
-        options = {
-            "asking": asking,
+        kwargs: dict[str, Any] = {
+            "options": build_options(concurrency, retries, patience, system, schema, use_row_model=not model),
             "input_format": input_format,
             "output_format": output_format,
             "form": form,
@@ -135,8 +131,10 @@ def batch(  # noqa: PLR0913  # the options of a command
             "ordered": ordered,
             "retry_failed": retry_failed,
         }
-        with shown_progress(console, source, input_format) as options["on_result"]:
-            summary = run(llm, source, output, ray, workers, options)
+        fields = {"enable_thinking": think, "thinking_budget": budget, "sampling": sampling}
+        llm = build_llm(Target(url, model, api_key, server, timeout), fields, settings or [], console)
+        with shown_progress(console, source, input_format) as kwargs["on_result"]:
+            summary = run(llm, source, output, ray, workers, kwargs)
     if as_json and output != "-":
         write_json(summary.to_dict())
     else:
@@ -145,11 +143,26 @@ def batch(  # noqa: PLR0913  # the options of a command
         raise typer.Exit(FAILED)
 
 
+def build_llm(target: Target, fields: dict[str, Any], settings: list[str], console: Console) -> ChatQwen3:
+    """Return the model of the options, with the fields that `--set` names.
+
+    Raises:
+        ValueError: There is no such field.
+    """
+    from langchain_qwen3.cli.connect import connect
+
+    fields |= read_settings(settings)
+    try:
+        return connect(target, console, **fields).llm
+    except TypeError as error:
+        raise ValueError(f"--set: {error}") from error
+
+
 def read_concurrency(text: str) -> int | None:
     """Return the number of requests in flight, None for `auto`.
 
     Raises:
-        ValueError: The text is neither `auto` nor a number of at least 1.
+        ValueError: The text is neither `auto` nor a number from 1 on.
     """
     if text == "auto":
         return None
@@ -162,8 +175,8 @@ def read_schema(path: Path | None) -> dict[str, Any] | None:
     """Return the JSON schema in a file.
 
     Raises:
-        ValueError: The file does not contain a JSON object.
-        OSError: It cannot be read.
+        ValueError: The file holds no JSON object.
+        OSError: The file cannot be read.
     """
     import json
 
@@ -172,7 +185,7 @@ def read_schema(path: Path | None) -> dict[str, Any] | None:
     try:
         schema = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f"--schema: {path} is no JSON: {error}") from error
+        raise ValueError(f"--schema: {path} is not valid JSON: {error}") from error
     if not isinstance(schema, dict):
         raise ValueError(f'--schema: {path} holds no object such as {{"type": "object", "properties": …}}')  # noqa: TRY004
     return schema
@@ -182,7 +195,7 @@ def read_settings(words: list[str]) -> dict[str, Any]:
     """Return the model's fields that `--set` sets.
 
     Raises:
-        ValueError: A value is not `name=value`, or the field has its own option.
+        ValueError: A setting is not `name=value`, or has an option of its own.
     """
     import json
 
@@ -190,7 +203,7 @@ def read_settings(words: list[str]) -> dict[str, Any]:
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
-            raise ValueError(f"--set: {word!r} is no name=value, such as max_tokens=500")
+            raise ValueError(f"--set: {word!r} is not name=value, such as max_tokens=500")
         if name in _OPTIONS:
             raise ValueError(f"--set: {name} has an option of its own: {_OPTIONS[name]}")
         try:
@@ -201,48 +214,48 @@ def read_settings(words: list[str]) -> dict[str, Any]:
 
 
 def run(  # noqa: PLR0913, PLR0917  # the options of the command
-    llm: ChatQwen3, source: str, output: str, ray: str | None, workers: int, options: dict[str, Any]
+    llm: ChatQwen3, source: str, output: str, ray: str | None, workers: int, kwargs: dict[str, Any]
 ) -> Summary:
     """Run the batch, in this process or on Ray."""
     if ray is None:
         from langchain_qwen3.batch import run_batch
 
-        return run_batch(llm, source, output, **options)
+        return run_batch(llm, source, output, **kwargs)
     from langchain_qwen3.batch.on_ray import run_on_ray
 
-    return run_on_ray(llm, source, output, address=ray, workers=workers, **options)
+    return run_on_ray(llm, source, output, address=ray, workers=workers, **kwargs)
 
 
-def build_asking(  # noqa: PLR0913  # the options of the command
+def build_options(  # noqa: PLR0913  # the options of the command
     concurrency: str,
     retries: int,
     patience: float,
     system: str | None,
     schema: Path | None,
     *,
-    rows_name_model: bool,
-) -> Asking:
-    """Return the options for sending rows.
+    use_row_model: bool,
+) -> BatchOptions:
+    """Return the options of the batch.
 
     Raises:
         ValueError: An option is invalid.
         OSError: The schema cannot be read.
     """
-    from langchain_qwen3.batch import Asking
+    from langchain_qwen3.batch import BatchOptions
 
-    return Asking(
+    return BatchOptions(
         concurrency=read_concurrency(concurrency),
         retries=retries,
         patience=patience,
         system=system,
         schema=read_schema(schema),
-        rows_name_model=rows_name_model,
+        use_row_model=use_row_model,
     )
 
 
 @contextmanager
 def shown_progress(console: Console, source: str, input_format: Any) -> Iterator[Any]:
-    """Show a progress bar in a terminal: rows, failures, tokens/s, time left; yields the function that updates it."""
+    """Show a bar in a terminal (rows, failures, tokens/s, time left), and give the function that updates it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from langchain_qwen3.batch import count_rows
@@ -256,7 +269,7 @@ def shown_progress(console: Console, source: str, input_format: Any) -> Iterator
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         total = count_rows(source, input_format) if console.is_terminal else None
-        task = progress.add_task("asking", total=total, failed=0, speed=0.0)
+        task = progress.add_task("rows", total=total, failed=0, speed=0.0)
 
         def show(_: Result, summary: Summary) -> None:
             progress.update(task, completed=summary.rows, failed=summary.failed, speed=summary.tokens_per_second)
@@ -275,7 +288,7 @@ def build_table(summary: Summary) -> Table:
     rows = f"{summary.rows:,}, {summary.answered:,} answered, {summary.failed:,} failed"
     table.add_row("rows", Text(rows, style="bold"))
     if summary.truncated:
-        table.add_row("cut", f"{summary.truncated:,} answers at the limit of tokens (finish_reason length)")
+        table.add_row("truncated", f"{summary.truncated:,} answers at a token limit (finish_reason length)")
     for name, number in summary.failures.most_common():
         table.add_row("", Text(f"{number:,} × {name}", style="red"))
     reasoning = f", {summary.reasoning_tokens:,} of them reasoning" if summary.reasoning_tokens else ""
@@ -283,6 +296,6 @@ def build_table(summary: Summary) -> Table:
     slowest = ", ".join(f"{row_id} ({seconds:.1f} s)" for seconds, row_id in sorted(summary.slowest, reverse=True))
     table.add_row("slowest", Text(slowest or "–"))
     speed = f"{summary.tokens_per_second:,.0f} tokens/s"
-    in_flight = f", {summary.concurrency} at once" if summary.concurrency else ""
-    table.add_row("this run", f"{summary.asked:,} rows in {summary.seconds:,.1f} s, {speed}{in_flight}")
+    in_flight = f", {summary.concurrency} in flight" if summary.concurrency else ""
+    table.add_row("this run", f"{summary.new_rows:,} rows in {summary.seconds:,.1f} s, {speed}{in_flight}")
     return table

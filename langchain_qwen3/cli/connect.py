@@ -1,4 +1,4 @@
-"""Builds a model from the options of a command, and shows errors."""
+"""From the options of a command to a model, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ INTERRUPTED = 130
 
 
 class Connected(NamedTuple):
-    """A model whose server is known to answer, and the names that the server lists."""
+    """A model whose server answers, and the names that the server lists."""
 
     llm: ChatQwen3
     models: tuple[str, ...]
 
 
 def build_model(target: Target, **fields: Any) -> ChatQwen3:
-    """Return the model that the options describe; fields that are None are left out.
+    """Return the model of the options; fields that are None are left out.
 
-    It retries once, because llama.cpp sometimes closes a keep-alive connection.
+    One retry is allowed, because llama.cpp sometimes closes a kept connection.
     """
     url = target.url
     if url is not None and "://" not in url:
@@ -49,12 +49,12 @@ def build_model(target: Target, **fields: Any) -> ChatQwen3:
 
 
 def connect(target: Target, console: Console, **fields: Any) -> Connected:
-    """Return the model that the options describe; without a name, the first model that the server lists.
+    """Return the model of the options; without a name it takes the first one that the server lists.
 
-    It always contacts the server, so that a wrong URL or key is reported first.
+    The server is called in any case, so that a wrong address or key is reported first.
 
     Raises:
-        Qwen3Error: The server cannot be reached, or has no list and no name was given.
+        Qwen3Error: The server cannot be reached, or it has no list and no option names a model.
         UnreachableError: There is no usable API at the URL, or it serves no model.
     """
     from langchain_qwen3.doctor.reach import reach
@@ -76,10 +76,7 @@ class UnreachableError(Exception):
 
 @contextmanager
 def shown_errors(*, console: Console | None = None) -> Iterator[None]:
-    """Show any error as one message without a traceback, and exit with status 2.
-
-    Each warning is shown as one line.
-    """
+    """Show an error as one message, without a traceback, and exit with status 2. A warning is one line."""
     console = console or Console(stderr=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnsupportedSettingWarning)
@@ -97,11 +94,11 @@ def shown_errors(*, console: Console | None = None) -> Iterator[None]:
 
 
 def show_error(console: Console, error: Exception) -> None:
-    """Print an error: the cause in red, the fix below it."""
-    what, _, fix = speak_options(_read_text(error)).partition("\n")
+    """Print an error: the cause, and below it the fix."""
+    cause, _, fix = name_options(_read_text(error)).partition("\n")
     if isinstance(error, Qwen3AuthenticationError):
         fix = "Pass the server's key with --api-key, or set $QWEN_API_KEY."
-    console.print(Text.assemble(("✗ ", "bold red"), what))
+    console.print(Text.assemble(("✗ ", "bold red"), cause))
     if fix:
         console.print(Text.assemble(("→ ", "yellow"), fix))
 
@@ -111,10 +108,10 @@ _SETTING = re.compile(rf"""(?<![(,])(?<!, )\b({_FIELDS})=("[^"\n]*"|[\w.:/-]+)""
 _NAMED = re.compile(rf"^({_FIELDS})(?=: | must )", re.MULTILINE)
 
 
-def speak_options(text: str) -> str:
-    """Convert a message of the package to command line syntax: `--n-ctx 4096`, not `n_ctx=4096`."""
-    text = _SETTING.sub(lambda found: f"{_flag(found[1])} {found[2]}", text)
-    text = _NAMED.sub(lambda found: _flag(found[1]), text)
+def name_options(text: str) -> str:
+    """Return a message with options in place of Python's arguments: `--n-ctx 4096`, not `n_ctx=4096`."""
+    text = _SETTING.sub(lambda match: f"{_flag(match[1])} {match[2]}", text)
+    text = _NAMED.sub(lambda match: _flag(match[1]), text)
     return re.sub(r"\bbase_url\b", "the URL", text)
 
 

@@ -1,16 +1,18 @@
-"""Output of the commands: control characters in untrusted text never reach the terminal."""
+"""Where the commands write: a terminal that no text of a server can control."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import rich.console
+from rich.console import ConsoleDimensions
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
@@ -22,31 +24,39 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
 SILENT_SECONDS = 3.0
-"""Silence of a server after which the user is informed."""
+"""After so long without a reply, a line says that the server is silent."""
 
 
 class Console(rich.console.Console):
-    """Rich's console, which makes control characters in any text visible: only Rich's own reach the terminal.
+    """Rich's console, but control characters in a text are shown, not sent to the terminal.
 
-    All output passes through `render`, including tables and live displays, so callers need not escape anything.
+    Everything passes through `render`, tables and live displays included, so no caller has to escape a text.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
+    @property
+    def size(self) -> ConsoleDimensions:
+        """The terminal's real size: rich prefers `$COLUMNS`, which is stale once the window has changed."""
+        if self.is_terminal and not self.is_dumb_terminal:
+            with suppress(OSError, ValueError):  # a terminal of tests has no descriptor
+                return ConsoleDimensions(*os.get_terminal_size(self.file.fileno()))
+        return super().size
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield Rich's segments, with control characters in text made visible."""
+        """Yield rich's segments with visible characters only."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=make_visible(segment.text))
 
 
 def write_json(value: Any) -> None:
-    """Write a value to stdout as JSON; control characters are written as JSON escapes."""
+    """Write a value to stdout as JSON; control characters are escaped."""
     sys.stdout.write(make_json_visible(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
 
 
 class Waiting:
-    """A spinner with a label; after `SILENT_SECONDS` it also shows for how long there was no answer."""
+    """A spinner with a text; after `SILENT_SECONDS` it adds how long the server has been silent."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -63,13 +73,13 @@ class Waiting:
 
 
 def describe_silence(seconds: float) -> str:
-    """Return the message about a server that has not answered yet."""
+    """Return the text about a server that has not answered yet."""
     return f"no answer for {seconds:.0f} s: it may be loading or busy; Ctrl-C stops waiting"
 
 
 @contextmanager
 def show_waiting(console: Console, what: str) -> Iterator[None]:
-    """Show a spinner during the block; without a terminal, print one line after `SILENT_SECONDS`."""
+    """Show a text while the block lasts; without a terminal, print it once after `SILENT_SECONDS`."""
     if console.is_terminal:
         with Live(Waiting(what), console=console, refresh_per_second=8, transient=True):
             yield

@@ -1,4 +1,4 @@
-"""A conversation, independent of the terminal: its messages, its settings, and the request for the next answer."""
+"""The state of a conversation, without its terminal: messages, settings, and the request for the next answer."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Turn:
     """The last reply, complete or stopped.
 
     Attributes:
-        question: The question.
-        message: The reply as far as it arrived, None if nothing did.
-        seconds: Time from the request to the last piece.
+        question: What it answers.
+        message: The reply, as far as it arrived; None when nothing did.
+        seconds: From the request to the last piece.
     """
 
     question: str = ""
@@ -37,25 +37,25 @@ class Turn:
 
     @property
     def reasoning(self) -> str:
-        """The reasoning of the reply."""
+        """The text of the thinking."""
         return str(self.message.additional_kwargs.get("reasoning_content") or "") if self.message else ""
 
     @property
     def tokens(self) -> int | None:
-        """Output tokens, None if the server does not report them or the reply was stopped."""
+        """Tokens of the reply; None when the server reports none, or the reply was stopped."""
         usage = self.message.usage_metadata if self.message else None
         return usage["output_tokens"] if usage else None
 
     @property
     def cut(self) -> str:
-        """Message about an answer that was cut off by the token limit, else empty."""
+        """A note on an answer that a token limit ended, else an empty text."""
         reason = self.message.response_metadata.get("finish_reason") if self.message else None
         return "cut: the limit on tokens was reached" if reason == "length" else ""
 
 
 @dataclass(slots=True)
 class Conversation:
-    """The messages so far, and the settings for the next answer.
+    """The messages so far, and the settings of the next request.
 
     Attributes:
         llm: The model.
@@ -63,10 +63,10 @@ class Conversation:
         thinking: The thinking switch; None leaves it to the server.
         models: Names that the server lists.
         folded: Whether the thinking is hidden.
-        messages: The messages so far, without the system prompt.
+        messages: The messages so far.
         last: The last reply.
-        to_ask: A question to send that comes from a slash command.
-        ended: Whether `/quit` was typed.
+        to_ask: A question that a command wants to send.
+        ended: `/quit` was typed.
     """
 
     llm: ChatQwen3
@@ -82,15 +82,15 @@ class Conversation:
     async def ask(self, question: str) -> AsyncGenerator[Piece]:
         """Stream the reply to a question.
 
-        A stopped reply is kept as far as it arrived, so that the chat can continue; a failed question is not kept.
+        A stopped reply stays in the conversation as far as it arrived. A question whose reply failed does not.
         """
-        asked = HumanMessage(question)
+        message = HumanMessage(question)
         head = [SystemMessage(self.system)] if self.system else []
         turn = self.last = Turn(question)
         started_at = perf_counter()
         failed = False
         chunks: list[AIMessageChunk] = []
-        stream = self.llm.astream([*head, *self.messages, asked], enable_thinking=self.thinking)
+        stream = self.llm.astream([*head, *self.messages, message], enable_thinking=self.thinking)
         try:
             async with aclosing(cast("AsyncGenerator[AIMessageChunk]", stream)) as opened:
                 async for chunk in opened:
@@ -107,7 +107,7 @@ class Conversation:
             if chunks:
                 turn.message = chunks[0] + chunks[1:]
             if turn.message is not None and not failed and (turn.message.text or turn.reasoning):
-                self.messages += [asked, AIMessage(turn.message.text)]
+                self.messages += [message, AIMessage(turn.message.text)]
 
     def report(self) -> dict[str, Any]:
         """Return the last reply as plain JSON values."""

@@ -68,7 +68,7 @@ def test_answers_a_row_of_every_form_when_one_line_is_broken(tmp_path: Path):
     assert {row["line"]: row["content"] for row in found[:5]} == {line: content_of(key) for line, key in KEYS.items()}
     assert [row["id"] for row in found] == ["1", "second", "third", "5", "fifth", "7"]
     assert found[5]["error"]["class"] == "RowError"
-    assert found[5]["error"]["message"].startswith("line 7: no JSON")
+    assert found[5]["error"]["message"].startswith("line 7: invalid JSON")
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
@@ -172,7 +172,7 @@ def test_writes_the_summary_as_json_when_asked(tmp_path: Path):
     assert summary["failures"] == {"Qwen3InvalidRequestError": 1}
     assert (summary["input_tokens"], summary["output_tokens"]) == (11, 22)
     assert {row["id"] for row in summary["slowest"]} == {"1", "2"}
-    assert summary["this_run"]["asked"] == 2
+    assert summary["this_run"]["rows"] == 2
 
 
 def test_writes_openais_lines_when_that_form_is_wanted(tmp_path: Path):
@@ -195,7 +195,7 @@ def test_writes_openais_lines_when_that_form_is_wanted(tmp_path: Path):
     ("options", "said"),
     [
         (["--set", "temprature=1"], "--set: ChatQwen3 takes no keyword 'temprature'. Did you mean temperature?"),
-        (["--set", "temperature"], "'temperature' is no name=value"),
+        (["--set", "temperature"], "'temperature' is not name=value"),
         (["--set", "timeout=3"], "timeout has an option of its own: --timeout"),
         (["--set", "temperature=warm"], "temperature"),
         (["--concurrency", "none"], 'neither "auto" nor a number from 1 on'),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.batch import Asking, Result, Summary, arun_batch
+from langchain_qwen3.batch import BatchOptions, Result, Summary, arun_batch
 from langchain_qwen3.local import LocalServer
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
@@ -86,6 +86,6 @@ async def run(model: ChatQwen3, path: Path, engine: LocalServer) -> Summary:
             turns.append(loop.run_in_executor(None, engine.stop if summary.rows == ROWS // 4 else engine.start))
 
     rows = [f"你是谁? {number}" for number in range(ROWS)]
-    summary = await arun_batch(model, rows, path, asking=Asking(concurrency=12), on_result=turn)
+    summary = await arun_batch(model, rows, path, options=BatchOptions(concurrency=12), on_result=turn)
     await asyncio.gather(*turns)
     return summary

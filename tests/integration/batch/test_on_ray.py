@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.batch import Asking
+from langchain_qwen3.batch import BatchOptions
 from langchain_qwen3.batch.on_ray import _Worker
 from langchain_qwen3.batch.results import read_result
 from langchain_qwen3.batch.rows import build_row
@@ -22,10 +22,10 @@ async def test_actor_gives_a_result_for_every_row_when_it_gets_a_block():
     rows = [build_row(line, value) for line, value in enumerate(values, 1)]
     with FaultServer() as server:
         llm = ChatQwen3(model="Qwen/Qwen3-0.6B", base_url=server.url, server="vllm", api_key="sk-canary")
-        worker = _Worker(*pickle.loads(pickle.dumps((llm, Asking(concurrency=2), 8))))  # noqa: S301  # our own
+        worker = _Worker(*pickle.loads(pickle.dumps((llm, BatchOptions(concurrency=2), 8))))  # noqa: S301  # our own
         block = pa.table({"row": pa.array([row.to_bytes() for row in rows], pa.binary())})
         tables = [table async for table in worker(block)]
-        await worker._asker.aclose()
+        await worker._requester.aclose()
     results = [read_result(line) for table in tables for line in table["result"].to_pylist()]
     assert [(result.id, result.line, result.check) for result in results] == [
         (row.id, row.line, row.check) for row in rows

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.batch import Asking, BatchStoppedError, OutputError, Summary, arun_batch, run_batch
+from langchain_qwen3.batch import BatchOptions, BatchStoppedError, OutputError, Summary, arun_batch, run_batch
 from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.plans import content_of
 from tests.faults.server import FaultServer, closed_port
@@ -75,7 +75,7 @@ def test_failure_is_a_row_with_class_and_advice_when_a_server_fails(
     path = tmp_path / "a.jsonl"
     with FaultServer() as server:
         rows = ["before", f"bad [[{fault}]]", "after"]
-        summary = run_batch(build_model(server.url, timeout=0.5), rows, path, asking=Asking(retries=1))
+        summary = run_batch(build_model(server.url, timeout=0.5), rows, path, options=BatchOptions(retries=1))
         assert [call.key for call in server.calls].count("bad") == tries
     before, bad, after = read(path)
     assert (before["content"], after["content"]) == (content_of("before"), content_of("after"))
@@ -92,11 +92,11 @@ def test_failed_rows_alone_are_asked_when_they_are_retried(tmp_path: Path):
     with FaultServer() as server:
         model = build_model(server.url)
         assert run_batch(model, rows, path).failed == 1
-        assert run_batch(model, rows, path).asked == 0
+        assert run_batch(model, rows, path).new_rows == 0
         summary = run_batch(model, rows, path, retry_failed=True)
         assert [call.key for call in server.calls].count("b") == 2
         assert len(server.calls) == 4
-    assert (summary.answered, summary.failed, summary.asked) == (3, 0, 1)
+    assert (summary.answered, summary.failed, summary.new_rows) == (3, 0, 1)
     assert [result["error"] for result in read(path)] == [None] * 3
 
 
@@ -109,7 +109,7 @@ def test_waits_for_the_server_when_it_is_away_for_a_while(tmp_path: Path):
         port = urlsplit(first.url).port or 0
         model = build_model(first.url)
         done: list[Summary] = []
-        options: dict[str, Any] = {"asking": Asking(retries=1, concurrency=4)}
+        options: dict[str, Any] = {"options": BatchOptions(retries=1, concurrency=4)}
         thread = threading.Thread(target=lambda: done.append(run_batch(model, rows, path, **options)))
         thread.start()
         assert first.wait_until(lambda: len(first.calls) >= 8)
@@ -124,8 +124,8 @@ def test_stops_when_the_server_stays_away(tmp_path: Path):
     path = tmp_path / "a.jsonl"
     port = closed_port()
     model = build_model(f"http://127.0.0.1:{port}/v1")
-    with pytest.raises(BatchStoppedError, match=r"(?s)away for 0.2 s.*same line again"):
-        run_batch(model, ["a", "b"], path, asking=Asking(patience=0.2))
+    with pytest.raises(BatchStoppedError, match=r"(?s)down for 0.2 s.*same command again"):
+        run_batch(model, ["a", "b"], path, options=BatchOptions(patience=0.2))
     assert read(path) == []
     with FaultServer(port=port):
         assert run_batch(model, ["a", "b"], path).answered == 2
@@ -136,7 +136,7 @@ def test_stops_when_every_row_is_refused_alike(tmp_path: Path):
     path = tmp_path / "a.jsonl"
     rows = [f"q{number}" for number in range(500)]
     with FaultServer(fault="status 401 string") as server:
-        with pytest.raises(BatchStoppedError, match=r"(?s)one after another failed.*--retry-failed"):
+        with pytest.raises(BatchStoppedError, match=r"(?s)failed one after another.*--retry-failed"):
             run_batch(build_model(server.url), rows, path)
         assert len(server.calls) < 200
         server.fault = ""
@@ -225,7 +225,7 @@ def test_raises_when_the_input_cannot_be_read(tmp_path: Path):
         run_batch(model, ["a", "b"], tmp_path / "a.jsonl")
         with pytest.raises(OutputError, match=r"line 2 .* has changed"):
             run_batch(model, ["a", "c", "d"], tmp_path / "a.jsonl")
-        assert run_batch(model, ["a", "b", "c"], tmp_path / "a.jsonl").asked == 1
+        assert run_batch(model, ["a", "b", "c"], tmp_path / "a.jsonl").new_rows == 1
 
 
 def test_sends_the_rows_own_settings_when_it_has_some():
@@ -235,12 +235,12 @@ def test_sends_the_rows_own_settings_when_it_has_some():
         {"question": "b", "system": "Be a poet.", "settings": {"temperature": 0.9, "enable_thinking": True}},
         {"custom_id": "c", "body": {"model": "other", "messages": [{"role": "user", "content": "c"}], "top_k": 5}},
     ]
-    asking = Asking(system="Be brief.", settings={"temperature": 0.1}, concurrency=1)
+    options = BatchOptions(system="Be brief.", settings={"temperature": 0.1}, concurrency=1)
     with FaultServer() as server:
         model = build_model(server.url, enable_thinking=False)
-        run_batch(model, rows, io.BytesIO(), asking=asking)
+        run_batch(model, rows, io.BytesIO(), options=options)
         first, second, third = (call.body for call in server.calls)
-        run_batch(model, rows[2:], io.BytesIO(), asking=Asking(rows_name_model=False))
+        run_batch(model, rows[2:], io.BytesIO(), options=BatchOptions(use_row_model=False))
         assert server.calls[-1].body["model"] == "Qwen/Qwen3-0.6B"
     assert [body["messages"][0]["content"] for body in (first, second)] == ["Be brief.", "Be a poet."]
     assert [body["temperature"] for body in (first, second, third)] == [0.1, 0.9, 0.1]

@@ -70,8 +70,8 @@ def test_counts_the_whole_output_when_it_goes_on(tmp_path: Path, form: Form):
     write(path, [1, 2, 3], failed=(2,), form=form)
     with open_output(path, form=form) as out:
         out.write(build_result(4))
-    assert (out.summary.rows, out.summary.answered, out.summary.failed, out.summary.asked) == (4, 3, 1, 1)
-    assert (out.summary.output_tokens, out.summary.asked_tokens, out.summary.reasoning_tokens) == (21, 7, 9)
+    assert (out.summary.rows, out.summary.answered, out.summary.failed, out.summary.new_rows) == (4, 3, 1, 1)
+    assert (out.summary.output_tokens, out.summary.new_tokens, out.summary.reasoning_tokens) == (21, 7, 9)
     assert out.summary.truncated == 3
     assert out.summary.failures == {"Qwen3ServerError": 1}
     assert out.summary.to_dict()["slowest"][0] == {"id": "4", "seconds": 0.4}
@@ -131,7 +131,7 @@ def test_says_so_when_the_input_has_changed(tmp_path: Path):
     """Protects from answers beside other questions: the line, and what to do."""
     path = tmp_path / "a.jsonl"
     write(path, [1, 2])
-    with open_output(path) as out, pytest.raises(OutputError, match=r"line 2 .* the input has changed"):
+    with open_output(path) as out, pytest.raises(OutputError, match=r"line 2 .* of the input has changed"):
         out.is_open(build_row(2, "another question"))
 
 
@@ -140,7 +140,7 @@ def test_refuses_when_another_run_writes(tmp_path: Path):
     pytest.importorskip("fcntl", reason="the system has no locks of this kind")
     path = tmp_path / "a.jsonl"
     with open_output(path):
-        with pytest.raises(OutputError, match="another run is writing"):
+        with pytest.raises(OutputError, match="another run writes"):
             open_output(path)
         assert path.exists()
     assert find_open(path, 1) == [1]

@@ -10,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from langchain_qwen3.batch.pace import FIRST, Pace, RateFinder
+from langchain_qwen3.batch.pace import FIRST_LIMIT, Pace, RateFinder
 
 RowsPerSecond = float
 
@@ -89,7 +89,7 @@ def test_stays_below_the_refusals_when_a_server_allows_so_many(allowed: int):
 
 def test_never_passes_the_most_when_more_would_pay():
     """Protects the limit of open files, and a model's own `max_concurrency`."""
-    finder = RateFinder(most=20)
+    finder = RateFinder(maximum=20)
     seen: list[int] = []
     Engine(1000).run(lambda: seen.append(finder.limit) or finder.limit, 3000, finder)
     assert max(seen) == 20
@@ -100,7 +100,7 @@ def test_decides_nothing_when_there_are_too_few_rows():
     finder = RateFinder()
     for number in range(1000):
         finder.add_reply(float(number), 1.0, 1)
-    assert finder.limit == FIRST
+    assert finder.limit == FIRST_LIMIT
 
 
 async def test_lets_in_as_many_as_the_limit_when_more_come():

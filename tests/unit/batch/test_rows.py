@@ -78,7 +78,7 @@ def test_reads_what_is_asked_when_written_in_any_form(
         ({"custom_id": "x", "url": "/v1/embeddings", "body": BODY}, "url is '/v1/embeddings': only /v1/chat/compl"),
         ({"custom_id": "x", "method": "GET", "body": BODY}, "method is 'GET': only POST"),
         ({"custom_id": "x", "body": {**BODY, "n": 2}}, "n is 2: a row has one answer"),
-        (RowError("no JSON"), "no JSON"),
+        (RowError("invalid JSON"), "invalid JSON"),
     ],
     ids=str,
 )

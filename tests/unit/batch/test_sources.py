@@ -50,16 +50,16 @@ def test_reads_rows_with_their_lines_when_files_are_of_any_kind(
 @pytest.mark.parametrize(
     ("file_format", "data", "line", "said"),
     [
-        ("jsonl", b'"a"\n{"question": \n"c"\n', 2, "no JSON ("),
-        ("jsonl", b'"a"\n{"question": "\xff"}\n"c"\n', 2, "no JSON ("),
-        ("jsonl", b'"a"\nNaN\n"c"\n', 2, "no JSON ("),
-        ("text", b"a\n\xff\nc\n", 2, "no UTF-8 (invalid start byte at byte 0)"),
+        ("jsonl", b'"a"\n{"question": \n"c"\n', 2, "invalid JSON ("),
+        ("jsonl", b'"a"\n{"question": "\xff"}\n"c"\n', 2, "invalid JSON ("),
+        ("jsonl", b'"a"\nNaN\n"c"\n', 2, "invalid JSON ("),
+        ("text", b"a\n\xff\nc\n", 2, "invalid UTF-8 (invalid start byte at byte 0)"),
         ("csv", b"id,question\n1,a\n2\n3,c\n", 3, "1 cells under 2 columns"),
         ("csv", b"id,question\n1,a\n2,b,x\n3,c\n", 3, "3 cells under 2 columns"),
-        ("csv", b"id,question\n1,a\n2,\xff\n3,c\n", 3, "no UTF-8 ("),
+        ("csv", b"id,question\n1,a\n2,\xff\n3,c\n", 3, "invalid UTF-8 ("),
         ("csv", b"id,question\n1,a\n2,\n3,c\n", 3, "no question among the fields id"),
-        ("csv", b'id,question\n1,a\n2,"x"y\n3,c\n', 3, "no CSV ("),
-        ("csv", b"id,question,settings\n1,a,\n2,b,{\n3,c,{}\n", 3, "settings is no JSON"),
+        ("csv", b'id,question\n1,a\n2,"x"y\n3,c\n', 3, "invalid CSV ("),
+        ("csv", b"id,question,settings\n1,a,\n2,b,{\n3,c,{}\n", 3, "settings is not valid JSON"),
     ],
 )
 def test_goes_on_when_a_line_is_broken(file_format: Any, data: bytes, line: int, said: str):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from langchain_qwen3.cli.connect import speak_options
+from langchain_qwen3.cli.connect import name_options
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from langchain_qwen3.cli.connect import speak_options
 )
 def test_names_options_where_the_package_names_fields(text: str, said: str):
     """Protects users of the command from advice for Python."""
-    assert speak_options(text) == said
+    assert name_options(text) == said

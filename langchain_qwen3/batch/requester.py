@@ -1,0 +1,263 @@
+"""From a row to its result: the call, its retries, and the wait for a server that is down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any
+
+import openai
+from langchain_core.messages import BaseMessage, SystemMessage, convert_to_messages
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from langchain_qwen3.batch.pace import MAX_IN_FLIGHT, Pace
+from langchain_qwen3.batch.results import Result, build_failure, build_result
+from langchain_qwen3.batch.rows import Row, RowError
+from langchain_qwen3.errors import (
+    Qwen3AuthenticationError,
+    Qwen3ConnectionError,
+    Qwen3Error,
+    Qwen3ModelNotFoundError,
+    Qwen3PermissionDeniedError,
+    Qwen3RateLimitError,
+    Qwen3RequestTimeoutError,
+    Qwen3ServerError,
+    Qwen3TimeoutError,
+)
+
+if TYPE_CHECKING:
+    from langchain_qwen3.chat_model import ChatQwen3
+
+_UNAVAILABLE = 503
+_GATEWAY_STATUSES = frozenset({502, 503, 504})
+_MAX_BACKOFF, _MAX_RETRY_AFTER = 30.0, 120.0
+"""Seconds between two tries of a row: of our own backoff, and of the server's `Retry-After`."""
+_FIRST_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.5, 15.0
+"""Seconds between two probes of a server that is down."""
+_PROBE_TIMEOUT = 10.0
+_MAX_FAILURES = 50
+_OVERLOAD_ERRORS = (Qwen3RateLimitError, Qwen3RequestTimeoutError, Qwen3TimeoutError)
+# Errors of the server or the key, not of a row: when every row gets one, the run had better stop.
+_SERVER_ERRORS = (
+    Qwen3AuthenticationError,
+    Qwen3ConnectionError,
+    Qwen3ModelNotFoundError,
+    Qwen3PermissionDeniedError,
+    Qwen3RateLimitError,
+    Qwen3ServerError,
+    Qwen3TimeoutError,
+)
+
+
+class BatchStoppedError(RuntimeError):
+    """The server answers no request any more. Rows without a result stay open for the next run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """How rows are sent to the model.
+
+    Attributes:
+        concurrency: Requests in flight; None finds the best number while the batch runs.
+        retries: Further tries of a row after an error that may pass.
+        patience: Seconds to wait for a server that is down before the run stops.
+        system: System message of rows that have none.
+        schema: JSON schema of the answers.
+        settings: Keyword arguments of every call; those of a row win.
+        use_row_model: Whether the `model` of a row wins over that of the chat model.
+    """
+
+    concurrency: int | None = None
+    retries: int = 4
+    patience: float = 600.0
+    system: str | None = None
+    schema: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    use_row_model: bool = True
+
+
+class Requester:
+    """Sends rows to one model. A pickled copy measures its own pace where it is loaded.
+
+    Args:
+        llm: The model. Its own retries are switched off: every try must pass the gate, and count for the pace.
+        options: How rows are sent.
+        max_in_flight: The most requests in flight, where the number is searched for.
+    """
+
+    def __init__(self, llm: ChatQwen3, options: BatchOptions, max_in_flight: int = MAX_IN_FLIGHT) -> None:
+        self._args = (llm, options, max_in_flight)
+        self._options = options
+        self._llm = llm.model_copy(update={"max_retries": 0})
+        self._chain: Any = self._llm
+        if options.schema is not None:
+            self._chain = self._llm.with_structured_output(dict(options.schema), include_raw=True)
+        self.pace = Pace(options.concurrency, min(max_in_flight, llm.max_concurrency or max_in_flight))
+        self._backoff = wait_random_exponential(multiplier=0.5, max=_MAX_BACKOFF)
+        self._last_answer_at = -1.0  # a clock may begin at 0
+        self._failures = 0  # consecutive ones of `_SERVER_ERRORS`
+        self._outage = asyncio.Lock()
+
+    def __reduce__(self) -> tuple[type[Requester], tuple[ChatQwen3, BatchOptions, int]]:
+        return Requester, self._args
+
+    async def process(self, row: Row) -> Result:
+        """Return the result of a row: an answer, or its failure.
+
+        Raises:
+            BatchStoppedError: The server is down, or refuses every request.
+        """
+        if row.problem:
+            return build_failure(row, RowError(row.problem), 0.0, 0)
+        attempt = _Attempt()
+        try:
+            reply = await self._call_with_retries(self._build_messages(row), self._build_settings(row), attempt)
+        except BatchStoppedError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a row's failure is a result; the other rows go on
+            self._count_failure(error)
+            return build_failure(row, error, attempt.seconds, attempt.number)
+        self._failures = 0
+        return build_result(row, reply, attempt.seconds, attempt.number)
+
+    async def aclose(self) -> None:
+        """Give back the connections."""
+        await self._llm.aclose()
+
+    def _build_messages(self, row: Row) -> list[BaseMessage]:
+        try:
+            messages = convert_to_messages(row.messages)
+        except (ValueError, NotImplementedError, TypeError) as error:
+            raise RowError(f"line {row.line}: messages cannot be read: {error}") from error
+        if self._options.system and not isinstance(messages[0], SystemMessage):
+            messages.insert(0, SystemMessage(self._options.system))
+        return messages
+
+    def _build_settings(self, row: Row) -> dict[str, Any]:
+        settings = {**self._options.settings, **row.settings}
+        if not self._options.use_row_model:
+            settings.pop("model", None)
+        return settings
+
+    async def _call_with_retries(self, messages: list[BaseMessage], settings: dict[str, Any], attempt: _Attempt) -> Any:
+        try:
+            return await self._call(messages, settings, attempt)
+        except Qwen3Error as error:
+            first: Qwen3Error | None = error
+
+        async def call_again() -> Any:
+            nonlocal first
+            if first is not None:  # the first call ran outside of tenacity, which costs as much as the call itself
+                error, first = first, None
+                raise error
+            return await self._call(messages, settings, attempt)
+
+        retrying: Any = AsyncRetrying(
+            retry=retry_if_exception(_is_retryable),
+            stop=stop_after_attempt(self._options.retries + 1),
+            wait=self._choose_wait,
+            reraise=True,
+        )
+        return await retrying(call_again)
+
+    async def _call(self, messages: list[BaseMessage], settings: Mapping[str, Any], attempt: _Attempt) -> Any:
+        """Call the model once. When the server is down, wait until it is back, then raise."""
+        try:
+            return await self._call_in_turn(messages, settings, attempt)
+        except Qwen3Error as error:
+            if _is_outage(error):
+                await self._wait_for_server(error)
+            raise
+
+    async def _call_in_turn(self, messages: list[BaseMessage], settings: Mapping[str, Any], attempt: _Attempt) -> Any:
+        await self.pace.enter()
+        attempt.number += 1
+        started_at = perf_counter()
+        try:
+            reply = await self._chain.ainvoke(messages, **settings)
+            self.pace.add_reply(_count_tokens(reply))
+        except Qwen3Error as error:
+            if isinstance(error, _OVERLOAD_ERRORS) or getattr(error, "status_code", None) == _UNAVAILABLE:
+                self.pace.add_refusal(error.retry_after)
+            raise
+        else:
+            self._last_answer_at = monotonic()
+            return reply
+        finally:
+            attempt.seconds = perf_counter() - started_at
+            self.pace.leave()
+
+    async def _wait_for_server(self, error: Qwen3Error) -> None:
+        """Wait until the server answers; one row probes it, and the others wait for that one.
+
+        Raises:
+            BatchStoppedError: It stays down.
+        """
+        failed_at = monotonic()
+        async with self._outage:
+            pause = _FIRST_PROBE_PAUSE
+            while self._last_answer_at < failed_at and not await self._probe():
+                if monotonic() + pause > failed_at + self._options.patience:
+                    raise BatchStoppedError(
+                        f"the server has been down for {self._options.patience:g} s, so the run stops: {error}\n"
+                        "Run the same command again when it is back: it goes on with the rows that have no result."
+                    ) from error
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _MAX_PROBE_PAUSE)
+
+    async def _probe(self) -> bool:
+        """Tell whether the server is up, by its list of models, which needs no free slot.
+
+        A gateway's own error means that the server behind it is down; any other reply means that it is up.
+        """
+        try:
+            await self._llm.root_async_client.models.list(timeout=_PROBE_TIMEOUT)
+        except openai.APIConnectionError:
+            return False
+        except openai.APIStatusError as error:
+            if error.status_code in _GATEWAY_STATUSES:
+                return False
+        except (openai.OpenAIError, ValueError, TypeError):
+            pass  # it answers, in a form of its own
+        self._last_answer_at = monotonic()
+        return True
+
+    def _count_failure(self, error: Exception) -> None:
+        """Count failures in a row that are the server's.
+
+        Raises:
+            BatchStoppedError: There were too many.
+        """
+        self._failures = self._failures + 1 if isinstance(error, _SERVER_ERRORS) else 0
+        if self._failures > _MAX_FAILURES:
+            raise BatchStoppedError(
+                f"{self._failures} rows failed one after another, so the run stops: {error}\n"
+                "Fix the cause, then run the same command again with --retry-failed."
+            ) from error
+
+    def _choose_wait(self, state: RetryCallState) -> float:
+        retry_after = getattr(state.outcome and state.outcome.exception(), "retry_after", None) or 0.0
+        return max(self._backoff(state), min(retry_after, _MAX_RETRY_AFTER))
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """The last try of a row: its number, from 1 on, and its seconds."""
+
+    number: int = 0
+    seconds: float = 0.0
+
+
+def _is_retryable(error: BaseException) -> bool:
+    return isinstance(error, Qwen3Error) and bool(error.is_retryable)
+
+
+def _is_outage(error: Qwen3Error) -> bool:
+    return isinstance(error, Qwen3ConnectionError) or getattr(error, "status_code", None) in _GATEWAY_STATUSES
+
+
+def _count_tokens(reply: Any) -> int:
+    message = reply["raw"] if isinstance(reply, dict) else reply
+    return message.usage_metadata["output_tokens"] if message.usage_metadata else 0
