@@ -1,20 +1,20 @@
 """The command `langchain-qwen3` (extra `cli`): ask, batch, chat, models, doctor, bench, serve.
 
-    main       the commands and their options; cheap to import
-    options    options shared by several commands
-    console    output of the commands: untrusted text is shown without its control characters
-    connect    builds a model from the options, and shows errors
-    screen     shows a reply as it streams: Markdown in a terminal, only the answer in a pipe
+    main       the commands with their options; cheap to import
+    options    options that commands share
+    console    the terminal; control characters in a text are shown, not sent
+    connect    from the options to a model; how errors are shown
+    screen     a reply as it streams: in a terminal Markdown, in a pipe the answer alone
 
     ask        one question
-    batch      a file of rows, and its options; the work is done by `langchain_qwen3.batch`
-    chat       a conversation in the terminal; its state is in `conversation`, its commands are in `slash`
+    batch      a file of rows; the work is done in `langchain_qwen3.batch`
+    chat       a conversation in the terminal; its state is in `conversation`, its commands in `slash`
     models     the models that a server lists
-    doctor     a table of the working features; the examination is `langchain_qwen3.doctor`
-    bench      a table of speeds; `load` measures, `plot` draws
+    doctor     a table of what works; the checks are in `langchain_qwen3.doctor`
+    bench      a table of speed; measured in `load`, drawn in `plot`
     serve      the embedded engine in the foreground
 
-Each command is small: its output is built elsewhere, and tested without a terminal.
+Each command is thin: the parts that it shows are built in functions of their own, and tested without a terminal.
 """
 
 from __future__ import annotations

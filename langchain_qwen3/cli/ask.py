@@ -39,9 +39,9 @@ async def _ask(conversation: Conversation, text: str, *, as_json: bool) -> None:
 
 
 def read_question(question: str | None, target: Target, piped: str) -> tuple[str, Target]:
-    """Return the question and the server; piped text is appended to the question, or is the question.
+    """Return the question and the target. Piped text follows the question, or is the question.
 
-    A URL as the only argument is the server, as in every other command.
+    A single URL is the server, as in every other command.
 
     Raises:
         ValueError: There is no question.

@@ -1,4 +1,4 @@
-"""`langchain-qwen3 bench`: the speed of a server with an increasing number of concurrent streams."""
+"""`langchain-qwen3 bench`: the throughput of a server, with ever more streams at once."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def read_streams(text: str) -> list[int]:
     """Return the numbers of streams, sorted and without duplicates.
 
     Raises:
-        ValueError: The text is not a list of numbers of at least 1.
+        ValueError: The text is not a list of numbers from 1 on.
     """
     try:
         numbers = sorted({int(part) for part in text.split(",")})
     except ValueError:
         numbers = []
     if not numbers or numbers[0] < 1:
-        raise ValueError(f"--streams: {text!r} is no list of numbers from 1 on, such as 1,2,4,8")
+        raise ValueError(f"--streams: {text!r} is not a list of numbers from 1 on, such as 1,2,4,8")
     return numbers
 
 

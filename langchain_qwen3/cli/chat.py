@@ -48,7 +48,7 @@ def run(target: Target, *, system: str, thinking: bool | None, temperature: floa
 
 
 def _talk_in_pipe(conversation: Conversation, errors: Console) -> None:
-    """Answer each line of the input; everything except answers goes to stderr.
+    """Answer each line of the input; everything but the answers goes to stderr.
 
     Raises:
         Exit: A question failed.
@@ -88,9 +88,9 @@ def _answer_in_pipe(conversation: Conversation, question: str, runner: asyncio.R
 
 
 def build_session() -> PromptSession[str]:
-    """Return the prompt: Enter sends, Alt-Enter or backslash and Enter begin a line, a paste stays one message.
+    """Return the prompt: Enter sends; Alt-Enter, or a backslash before Enter, begins a line; a paste is one message.
 
-    The input history is saved across sessions in `chat_history` in the program's own folder, readable only by the user.
+    The history is kept across sessions, in a file that only the user can read.
     """
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import WordCompleter
@@ -115,7 +115,7 @@ def build_session() -> PromptSession[str]:
 
     history: History = InMemoryHistory()
     path = Path(typer.get_app_dir("langchain-qwen3")) / "chat_history"
-    with suppress(OSError):  # home is not writable: keep the history in memory
+    with suppress(OSError):  # the home cannot be written: the history lasts for this session
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         history = FileHistory(path)
@@ -172,7 +172,7 @@ async def _answer(conversation: Conversation, question: str, console: Console, s
 
 @contextmanager
 def _hold_keys(session: PromptSession[str], stop: Callable[[], object]) -> Iterator[None]:
-    """Capture the keyboard during an answer: Ctrl-C stops it; other keys are queued unseen for the next question."""
+    """Read the keyboard during an answer: Ctrl-C stops it, and all other keys are kept for the next question."""
     from prompt_toolkit.input.typeahead import store_typeahead
     from prompt_toolkit.keys import Keys
 
@@ -195,7 +195,7 @@ def _hold_keys(session: PromptSession[str], stop: Callable[[], object]) -> Itera
 
 
 def describe_turn(turn: Turn) -> str:
-    """Return the duration and speed of a reply as one line."""
+    """Return tokens, seconds and speed of a reply as one line."""
     tokens = f"{turn.tokens:,} tokens, " if turn.tokens else ""
     rate = f", {turn.tokens / turn.seconds:,.0f} tokens/s" if turn.tokens and turn.seconds else ""
     return f"{tokens}{turn.seconds:.1f} s{rate}"

@@ -49,7 +49,7 @@ def run(target: Target, *, as_json: bool) -> None:
 
 
 class _Progress:
-    """The display during the examination: the findings so far, and above them the current check."""
+    """The display during the examination: the running check, and the findings so far."""
 
     def __init__(self, console: Console, url: str) -> None:
         self.console = console
@@ -58,11 +58,11 @@ class _Progress:
         self._waiting = Waiting(url)
 
     def start(self, title: str) -> None:
-        """Show the title of the current check."""
+        """Show the title of a check that starts."""
         self._waiting = Waiting(f"{self._url}  {title}")
 
     def shown(self) -> AbstractContextManager[object]:
-        """Show the display during the block, if there is a terminal."""
+        """Show it while the block lasts, if there is a terminal."""
         if not self.console.is_terminal:
             return nullcontext()
         return Live(get_renderable=self._render, console=self.console, refresh_per_second=8, transient=True)
@@ -72,7 +72,7 @@ class _Progress:
 
 
 def render_diagnosis(diagnosis: Diagnosis) -> RenderableType:
-    """Return the complete diagnosis: a heading, the table and a summary."""
+    """Return the whole diagnosis: a heading, the table, and the verdict."""
     heading = Text.assemble((diagnosis.base_url, "bold"), f"  {diagnosis.model}")
     table = build_table(diagnosis.findings)
     return Group(heading, table, _sum_up(diagnosis)) if diagnosis.reachable else Group(heading, table)

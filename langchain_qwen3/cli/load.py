@@ -1,4 +1,4 @@
-"""Measures the speed of a server with a number of concurrent streams. No terminal code."""
+"""The throughput of a server with a number of streams at once. No terminal code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """Measurements with a number of concurrent streams.
+    """A measurement with a number of streams at once.
 
     Attributes:
         streams: Number of concurrent streams.
@@ -63,9 +63,9 @@ class Level:
 
     @property
     def between_tokens(self) -> Spread:
-        """Time between two tokens: each reply's mean, over all replies.
+        """From one token to the next: the mean of each reply, over the replies.
 
-        A chunk may have several tokens, and chunks may arrive together: single gaps would measure the network.
+        A chunk may hold several tokens, and chunks may arrive together, so single gaps would measure the network.
         """
         return spread([(reply.last - reply.first) / (reply.tokens - 1) for reply in self.replies if reply.tokens > 1])
 
@@ -92,7 +92,7 @@ def spread(values: list[float]) -> Spread:
 
 
 def compare(levels: list[Level]) -> str:
-    """Return a comparison of serial and concurrent requests as one line, empty if either was not measured."""
+    """Return a comparison of serial and concurrent as one line; empty when one of them was not measured."""
     serial, together = levels[0], levels[-1]
     if serial.streams != 1 or together.streams == 1 or serial.errors or together.errors or not together.seconds:
         return ""
@@ -141,7 +141,7 @@ async def measure(  # noqa: PLR0913  # all parts of a level
 
 
 async def time_reply(llm: ChatQwen3, prompt: str, settings: Mapping[str, Any]) -> Reply:
-    """Stream one reply and time it; without usage, its chunks are counted as tokens.
+    """Stream one reply. Without usage, its chunks count as tokens.
 
     Raises:
         Qwen3Error: The request failed.

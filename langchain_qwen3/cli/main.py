@@ -1,7 +1,6 @@
-"""The commands and their options. Slow imports are inside the commands, so they run only when a command runs.
+"""The commands and their options. A command imports what it needs when it runs.
 
-So `--help`, `--version` and completion are fast. Each command is a function with options in this module, and a module
-of the same name that does the work.
+So `--help`, `--version` and completion answer at once. Each command is a function here, and a module of the same name.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from langchain_qwen3.cli.options import (
 
 commands = typer.Typer(
     name="langchain-qwen3",
-    help="Ask, examine, measure and try a server of Qwen3, or be one.",
+    help="Ask, examine and measure a server of Qwen3, process files with it, or run one.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -67,9 +66,9 @@ def ask(  # noqa: PLR0913  # the options of a command
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Length of the reply in tokens, at most.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask one question; in a pipe, only the answer is written.
+    """Ask one question. In a pipe, only the answer is written.
 
-    Exit status: 0, 1 if the answer was cut off, 2 if there is none.
+    Exit status: 0, 1 when the answer was truncated, 2 when there is none.
     """
     from langchain_qwen3.cli.ask import run
 
@@ -90,7 +89,7 @@ def chat(  # noqa: PLR0913  # the options of a command
     thinking: Thinking = None,
     temperature: Temperature = None,
 ) -> None:
-    """Chat with a model: /help shows the commands; Ctrl-C stops the answer, not the program.
+    """Talk to a model. /help shows the commands; Ctrl-C stops the answer, not the program.
 
     In a pipe, each line is a message, and only the answers are written.
     """
@@ -108,7 +107,7 @@ def models(
     timeout: Timeout = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """List the models of a server, one per line, with the context window if the server reports it."""
+    """List the models of a server, one per line, with context windows if the server tells them."""
     from langchain_qwen3.cli.models import run
 
     run(Target(url, None, api_key, server, timeout), as_json=as_json)
@@ -124,9 +123,9 @@ def doctor(  # noqa: PLR0913  # the options of a command
     timeout: Timeout = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Test what a server can do, and show how to fix what it cannot.
+    """Check what a server can do, and what to change for the rest.
 
-    It sends 33 short requests. Exit status: 0 all is well, 1 a check failed, 2 the server cannot be used.
+    It sends about 30 short requests. Exit status: 0, 1 when a check failed, 2 when the server cannot be used.
     """
     from langchain_qwen3.cli.doctor import run
 
@@ -153,8 +152,8 @@ def bench(  # noqa: PLR0913  # the options of a command
 ) -> None:
     """Measure throughput, time to first token and time between tokens with 1, 2, 4 … concurrent streams.
 
-    Every level sends the same requests; one warm-up request is not counted. Exit status: 0, 1 if a request failed, 2 if
-    the server cannot be used.
+    Every level sends the same requests, after one for warm-up. Exit status: 0, 1 when a request failed, 2 when the
+    server cannot be used.
     """
     from langchain_qwen3.cli.bench import run
 

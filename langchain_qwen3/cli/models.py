@@ -1,4 +1,4 @@
-"""`langchain-qwen3 models`: the models that a server serves."""
+"""`langchain-qwen3 models`: the models of a server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from langchain_qwen3.doctor.reach import Reached, reach
 
 
 def run(target: Target, *, as_json: bool) -> None:
-    """Write the names, one per line; in a terminal, with their context windows."""
+    """Write the names, one per line; in a terminal with their context windows."""
     console = Console()
     with shown_errors():
         llm = build_model(target)

@@ -16,7 +16,7 @@ def _complete_server() -> Iterable[str]:
 
 Url = Annotated[
     str | None,
-    typer.Argument(help="Base URL, mostly ending in /v1. Default: $QWEN_BASE_URL, else http://localhost:8000/v1."),
+    typer.Argument(help="Base URL, usually ending in /v1. Default: $QWEN_BASE_URL, else http://localhost:8000/v1."),
 ]
 Model = Annotated[
     str | None, typer.Option("--model", "-m", help="Served model. Default: $QWEN_MODEL, else the first one listed.")
@@ -25,7 +25,7 @@ ApiKey = Annotated[str | None, typer.Option(help="The server's key. Default: $QW
 Server = Annotated[
     str,
     typer.Option(
-        help='What the server is: "vllm", "sglang", "llama.cpp", …; "auto" finds out.', autocompletion=_complete_server
+        help='Kind of server: "vllm", "sglang", "llama.cpp", …; "auto" detects it.', autocompletion=_complete_server
     ),
 ]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds that one request may take.")]
@@ -36,7 +36,7 @@ Temperature = Annotated[float | None, typer.Option(min=0.0, help="Default: the s
 
 
 class Target(NamedTuple):
-    """The model and server that the options of a command select."""
+    """The model and the server of a command, as its options name them."""
 
     url: str | None
     model: str | None
@@ -46,4 +46,4 @@ class Target(NamedTuple):
 
 
 FAILED, UNUSABLE = 1, 2
-"""Exit statuses: something failed; the server cannot be used at all, or the command line is wrong."""
+"""Exit statuses: something failed; the server cannot be used, or an option is wrong."""

@@ -14,12 +14,12 @@ _TEAL, _ORANGE, _PURPLE = "#0f766e", "#d97706", "#6d28d9"
 
 
 def check_plot(path: Path) -> None:
-    """Check before the measurement that the plot can be drawn.
+    """Check before the measurement that the picture can be drawn.
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: The file's extension is not an image format.
-        FileNotFoundError: The folder does not exist.
+        ValueError: The extension is not a picture format.
+        FileNotFoundError: There is no such folder.
     """
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"--plot: {path} must end in one of {', '.join(sorted(FORMATS))}")

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 THINKING = "dim italic"
 _FRAMES_PER_SECOND = 10
 _SPARE_LINES = 2
-"""Lines of the terminal that are kept free while a text grows."""
+"""Lines of the terminal that the growing part leaves free."""
 _LONGEST_DRAWN = 4000
-"""Maximum characters of a growing text that are drawn: more than fit on a screen."""
+"""Characters of a growing text that are drawn: more than a screen holds."""
 
 
 class Screen(Protocol):
@@ -67,7 +67,7 @@ async def show_reply(pieces: AsyncGenerator[Piece], screen: Screen | None) -> No
 
 
 class PipeScreen:
-    """Writes only the answer, as it arrives; if the server is silent, a note goes to stderr."""
+    """Writes the answer alone, as it arrives. A line on stderr says when the server is silent."""
 
     def __init__(self) -> None:
         self._ended_line = True
@@ -76,8 +76,8 @@ class PipeScreen:
         self._note.daemon = True
         self._note.start()
 
-    def write_reasoning(self, text: str) -> None:  # noqa: ARG002  # a pipe gets no thinking
-        """Ignore the thinking."""
+    def write_reasoning(self, text: str) -> None:  # noqa: ARG002  # a pipe gets the answer alone
+        """Leave the thinking out."""
         self._note.cancel()
 
     def write_answer(self, text: str) -> None:
@@ -96,7 +96,7 @@ class PipeScreen:
 
 
 class TerminalScreen:
-    """Redraws the growing part in place; complete lines of thinking and blocks of Markdown are printed above it."""
+    """Redraws the growing part in place; a complete line of thinking or block of Markdown is printed above it."""
 
     def __init__(self, console: Console, *, folded: bool = False) -> None:
         self._console = console
@@ -127,7 +127,7 @@ class TerminalScreen:
         if not self._answers and text.strip():
             self._answers = True
             self._end_thinking()
-        # Parse again only after the block has grown by a quarter, so that the total cost is linear.
+        # A block is parsed again when it has grown by a quarter, so that the cost stays linear in its length.
         if "\n" in text and self._answer.length >= self._split_at:
             blocks, rest = split_blocks(self._answer.take())
             for block in blocks:
@@ -186,13 +186,13 @@ class _Growing:
         return text
 
     def tail(self) -> str:
-        """Return the end of the text, short enough to draw ten times per second."""
+        """Return its end, as long as it can be drawn ten times a second."""
         return "".join(self._pieces)[-_LONGEST_DRAWN:]
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The last lines of a renderable that fit into the terminal: lines above its top edge cannot be redrawn."""
+    """The last lines of a renderable that fit the terminal: it cannot redraw what has scrolled away."""
 
     renderable: RenderableType
 
@@ -204,7 +204,7 @@ class Tail:
 
 
 def build_markdown(text: str) -> RenderableType:
-    """Return a Rich Markdown renderable with full link URLs and the model's own line breaks."""
+    """Return Markdown for rich, with full link addresses and the model's own line breaks."""
     markdown = Markdown(make_visible(text), code_theme="ansi_dark", hyperlinks=False)
     for token in markdown.parsed:
         for child in token.children or ():
@@ -214,7 +214,7 @@ def build_markdown(text: str) -> RenderableType:
 
 
 def split_blocks(text: str) -> tuple[list[str], str]:
-    """Split a Markdown text into its complete blocks and the rest, its last block."""
+    """Return the complete blocks of a Markdown text, and its last block, which may still grow."""
     starts = [token.map[0] for token in _PARSER.parse(text) if token.level == 0 and token.map]
     if not starts:
         return [], text

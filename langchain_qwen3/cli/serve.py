@@ -31,7 +31,7 @@ _CHECK_SECONDS = 5.0
 def run(model: str, settings: dict[str, Any]) -> None:
     """Serve until Ctrl-C or `kill`."""
     console = Console()
-    signal.signal(signal.SIGTERM, _interrupt)  # so `kill` and container runtimes stop it cleanly, like Ctrl-C
+    signal.signal(signal.SIGTERM, _interrupt)  # `kill` and container runtimes end it like Ctrl-C
     with shown_errors():
         path = fetch_model(model)
         server = LocalServer(path, **settings)
@@ -55,7 +55,7 @@ def _wait(base_url: str) -> None:
     """Return on Ctrl-C.
 
     Raises:
-        RuntimeError: The engine ended by itself.
+        RuntimeError: The engine has ended unexpectedly.
     """
     address = urlsplit(base_url)
     with suppress(KeyboardInterrupt):
@@ -66,7 +66,7 @@ def _wait(base_url: str) -> None:
                 connection.request("GET", "/health", headers={"Connection": "close"})
                 connection.getresponse().read()
             except ConnectionRefusedError:
-                raise RuntimeError("the engine ended by itself: --verbose shows its log") from None
+                raise RuntimeError("the engine has ended unexpectedly: --verbose shows its log") from None
             except (OSError, http.client.HTTPException):
                 continue  # busy
             finally:
@@ -74,7 +74,7 @@ def _wait(base_url: str) -> None:
 
 
 def render_welcome(base_url: str, model: str, *, has_key: bool) -> RenderableType:
-    """Return the message once the server answers: its URL, how to use it, how to stop it."""
+    """Return the text for a server that answers: its address, how to use it, how to stop it."""
     key = ', api_key="…"' if has_key else ""
     code = (
         "from langchain_qwen3 import ChatQwen3\n\n"

@@ -1,4 +1,4 @@
-"""The slash commands of `chat`: lines that begin with a slash."""
+"""The commands of `chat`: lines that begin with a slash."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ HELP = """\
 /system TEXT    set the system prompt; without TEXT show it, /system - takes it away
 /model NAME     go on with another model; without NAME list them
 /retry          ask the last question again
-/clear          forget what was said
+/clear          forget the conversation
 /save FILE      write the conversation, as Markdown or .json
 /quit           leave, as Ctrl-D does
 Alt-Enter, or \\ at the end of a line, begins a new line; Ctrl-C stops the answer"""
 
 
 def run_command(conversation: Conversation, line: str) -> str:
-    """Run the command in a line that begins with `/`, and return the text to show."""
+    """Run a line that begins with `/`, and return the text to show."""
     name, _, rest = line.strip().partition(" ")
     command = _COMMANDS.get(name.lower())
-    return command(conversation, rest.strip()) if command else f"{name} is no command\n{HELP}"
+    return command(conversation, rest.strip()) if command else f"{name} is not a command\n{HELP}"
 
 
 def _think(conversation: Conversation, _: str) -> str:
@@ -63,7 +63,7 @@ def _set_model(conversation: Conversation, name: str) -> str:
 def _retry(conversation: Conversation, _: str) -> str:
     question = conversation.last.question
     if not question:
-        return "nothing was asked yet"
+        return "there is no question yet"
     if conversation.messages[-2:-1] and conversation.messages[-2].content == question:
         del conversation.messages[-2:]
     conversation.to_ask = question
@@ -73,7 +73,7 @@ def _retry(conversation: Conversation, _: str) -> str:
 def _clear(conversation: Conversation, _: str) -> str:
     conversation.messages.clear()
     conversation.last = Turn()
-    return "forgotten, from here on it is a new conversation"
+    return "the conversation is cleared"
 
 
 def _save(conversation: Conversation, name: str) -> str:
@@ -86,7 +86,7 @@ def _save(conversation: Conversation, name: str) -> str:
         with path.open("x", encoding="utf-8", errors="backslashreplace") as file:
             file.write(write([*head, *conversation.messages]))
     except FileExistsError:
-        return f"{path} exists already: take another name"
+        return f"{path} already exists: choose another name"
     except OSError as error:
         return f"{path} cannot be written: {error.strerror}"
     return f"saved to {path}"
@@ -119,11 +119,11 @@ _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 def write_markdown(messages: list[BaseMessage]) -> str:
-    """Return the conversation as Markdown, with a heading for each message."""
+    """Return the messages as Markdown, with a heading for each."""
     return "\n".join(f"## {_SPEAKERS[message.type]}\n\n{message.text}\n" for message in messages)
 
 
 def write_json(messages: list[BaseMessage]) -> str:
-    """Return the conversation as a JSON list of messages in OpenAI's form."""
+    """Return the messages as JSON, in OpenAI's form."""
     turns = [{"role": _ROLES[message.type], "content": message.text} for message in messages]
     return json.dumps(turns, ensure_ascii=False, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""Runs a real Qwen3 engine on this machine, and downloads its model."""
+"""A real Qwen3 engine on this machine, and the download of its model."""
 
 from langchain_qwen3.local.server import LocalServer, ReasoningFormat
 

@@ -1,7 +1,7 @@
-"""Finds the GGUF file for a model's name, and downloads it if it is not on this machine yet.
+"""From the name of a model to a GGUF file on this machine, downloaded if necessary.
 
-Needs the extra `download` (PyPI `huggingface-hub` and `modelscope-hub`). Its libraries store the files in their own
-caches, resume interrupted downloads and show a progress bar on stderr.
+Needs the extra `download` (PyPI `huggingface-hub` and `modelscope-hub`), whose libraries keep the files in their own
+caches, resume an interrupted download and show a progress bar on stderr.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.request import getproxies
 Hub = Literal["huggingface", "modelscope"]
 
 PREFERRED = ("Q4_K_M", "Q8_0")
-"""Default quantizations for a repository with several, in order of preference; the first is llama.cpp's own choice."""
+"""Quantizations to choose when a repository holds several and none is named; llama.cpp's default comes first."""
 
 _NAME = re.compile(
     r"(?:(?P<hub>hf|huggingface|ms|modelscope):)?(?P<repo>(?!\.)[\w.-]+/(?!\.)[\w.-]+)"
@@ -31,7 +31,7 @@ _SHOWN_FILES = 12
 
 
 class DownloadError(OSError):
-    """A model cannot be downloaded: no such repository or file, or its hub cannot be reached."""
+    """A model cannot be downloaded: there is no such repository or file, or the hub cannot be reached."""
 
 
 class HubModel(NamedTuple):
@@ -49,52 +49,52 @@ class HubModel(NamedTuple):
 
 
 def read_name(name: str | os.PathLike[str]) -> HubModel | Path:
-    """Parse a model's name: a file on this machine, or a model on a hub.
+    """Return the meaning of a model's name: a file on this machine, or a model on a hub.
 
     Args:
         name: Path of a GGUF file, or `[hf:|modelscope:]owner/repo[:file or quantization]`. A name is a path if it
             exists on this machine, or if it ends in `.gguf` and names no file after a colon.
     """
     text = os.fspath(name)
-    found = _NAME.fullmatch(text)
-    if Path(text).exists() or found is None or (text.endswith(".gguf") and found["file"] is None):
+    match = _NAME.fullmatch(text)
+    if Path(text).exists() or match is None or (text.endswith(".gguf") and match["file"] is None):
         return Path(text)
-    hub: Hub = "modelscope" if found["hub"] in ("ms", "modelscope") else "huggingface"
-    return HubModel(hub, found["repo"], found["file"] or "")
+    hub: Hub = "modelscope" if match["hub"] in ("ms", "modelscope") else "huggingface"
+    return HubModel(hub, match["repo"], match["file"] or "")
 
 
-def choose_files(files: Sequence[str], wanted: str) -> list[str]:
-    """Return the files to download from a repository, with all parts of a split file; open the first one.
+def choose_files(files: Sequence[str], choice: str) -> list[str]:
+    """Return the files of a model in a repository: one, or all parts of a split one. llama.cpp opens the first.
 
     Args:
         files: Paths in the repository.
-        wanted: A path, a quantization such as `Q8_0`, or empty.
+        choice: A path, a quantization such as `Q8_0`, or an empty text.
 
     Raises:
-        ValueError: There is no such file, or there are several and none is preferred; the text lists them.
+        ValueError: There is no such file, or the choice is not clear; the message lists the files.
     """
-    if wanted in files:
-        return _add_parts(wanted)
-    # The first part represents a split file; mmproj files are not models.
+    if choice in files:
+        return _add_parts(choice)
+    # The first part stands for a split file; an mmproj file is only the vision part of a model.
     models = [
         file
         for file in sorted(files)
         if file.endswith(".gguf") and "mmproj" not in file and not re.search(r"-(?!00001)\d{5}-of-\d{5}\.gguf", file)
     ]
-    for tag in [wanted] if wanted else PREFERRED:
+    for tag in [choice] if choice else PREFERRED:
         named = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(tag)}(?=[-.][^/]*gguf$)", re.IGNORECASE)
         if alike := [file for file in models if named.search(file)]:
             return _add_parts(alike[0])
-    if len(models) == 1 and not wanted:
+    if len(models) == 1 and not choice:
         return _add_parts(models[0])
     shown = ", ".join(models[:_SHOWN_FILES]) + (", …" if len(models) > _SHOWN_FILES else "")
     if not models:
         raise ValueError("it holds no GGUF file: take a repository whose name ends in -GGUF")
-    raise ValueError(f"which file? {f'There is no {wanted!r}. ' if wanted else ''}There are {shown}")
+    raise ValueError(f"which file? {f'There is no {choice!r}. ' if choice else ''}There are {shown}")
 
 
 def fetch_model(name: str | os.PathLike[str]) -> Path:
-    """Return the path of a model's GGUF file, and download it if it is not on this machine yet.
+    """Return the path of a model's GGUF file, downloaded if necessary.
 
     `$HF_ENDPOINT` and `$MODELSCOPE_ENDPOINT` name mirrors, `$HF_HOME` and `$MODELSCOPE_CACHE` the caches.
 
@@ -104,14 +104,14 @@ def fetch_model(name: str | os.PathLike[str]) -> Path:
 
     Raises:
         ImportError: The extra `download` is not installed.
-        DownloadError: The model cannot be downloaded; the text says why.
+        DownloadError: It cannot be downloaded; the message says why.
     """
     model = read_name(name)
     if isinstance(model, Path):
         return model
     list_files, download = (_open_modelscope if model.hub == "modelscope" else _open_hugging_face)(model.repo)
     if model.file.endswith(".gguf"):
-        files = _add_parts(model.file)  # no list needed: the file may be in the cache and the machine offline
+        files = _add_parts(model.file)  # no list is needed, so a cached file works offline
     else:
         with _explained(model):
             _check_network(model.hub)
@@ -127,7 +127,7 @@ def fetch_model(name: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def _explained(model: HubModel) -> Iterator[None]:
-    """Convert any error of a hub's library to a `DownloadError` with advice."""
+    """Turn every error of a hub's library into a `DownloadError` with advice."""
     title, mirror = _TITLES[model.hub], _MIRRORS[model.hub]
     try:
         yield
@@ -139,7 +139,7 @@ def _explained(model: HubModel) -> Iterator[None]:
             ) from error
         other = "modelscope:" if model.hub == "huggingface" else "hf:"
         raise DownloadError(
-            f"{model.repo} cannot be had from {title}: {_first_line(error)}\n"
+            f"{model.repo} cannot be downloaded from {title}: {_first_line(error)}\n"
             f"Check the name; {other}{model.repo} asks the other hub, {mirror} names a mirror."
         ) from error
 
@@ -153,9 +153,9 @@ def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _check_network(hub: Hub) -> None:
-    """Check quickly whether the hub can be reached: its library would try for half a minute.
+    """Check at once that the hub can be reached; its library would retry for half a minute.
 
-    Behind a proxy this check is skipped, because a direct connection proves nothing.
+    With a proxy there is no check: only the proxy knows.
 
     Raises:
         OSError: The hub cannot be reached.
@@ -171,7 +171,7 @@ _NETWORK_ERRORS = frozenset(
     {"ConnectError", "ConnectTimeout", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError"}
     | {"LocalEntryNotFoundError", "NetworkError", "OfflineModeIsEnabled", "TimeoutError", "gaierror"}
 )
-"""Names of exceptions that the hubs' libraries and Python raise if the hub cannot be reached."""
+"""Names of errors that mean: the hub cannot be reached. The hubs' libraries and Python raise them."""
 _LONGEST_CHAIN = 10
 _CONNECT_SECONDS = 10.0
 _TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
@@ -204,7 +204,7 @@ _MISSING = 'downloading a model needs the extra "download": pip install "langcha
 
 
 def _add_parts(file: str) -> list[str]:
-    """Return the file, or all parts of a split file."""
+    """Return the file, or all parts of a split one."""
     part = _PART.fullmatch(file)
     if part is None:
         return [file]

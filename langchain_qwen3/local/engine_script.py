@@ -1,6 +1,6 @@
-"""The engine's process: llama.cpp's server, which ends with its parent. Run as a script by `server`.
+"""The engine's process: llama.cpp's server. It ends with its parent. Run as a script by `server`.
 
-It imports nothing from the package, so that an engine starts fast.
+It imports nothing of the package, so that an engine starts fast.
 """
 
 import json
@@ -13,12 +13,12 @@ from typing import Any, Final
 # number of threads, 64 calls at once took 36 s, with 96 threads 1 s.
 _HTTP_THREADS: Final = 128
 CANNOT_IMPORT: Final = "cannot import: "
-"""Prefix of the line that is written instead of the URL if llama.cpp cannot be loaded."""
+"""Prefix of the reply in place of the address when llama.cpp cannot be loaded."""
 
 
 def serve() -> None:
-    """Run the engine: read the settings from stdin, print the URL, exit when the parent closes stdin."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and then ends this process
+    """Run the engine: read the settings from stdin, print the address, end when the parent closes stdin."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this process
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # everything llama.cpp prints goes to the log
     try:
@@ -27,7 +27,7 @@ def serve() -> None:
         answer.write(f"{CANNOT_IMPORT}{' '.join(str(error).split())}\n")
         return
     except RuntimeError:
-        sys.exit(1)  # its text is always the same: the log has the real cause
+        sys.exit(1)  # its message is always the same; the reason is in the log
     answer.write(server.listening_address + "\n")
     answer.flush()
     sys.stdin.read()
@@ -49,8 +49,8 @@ def _build_server(settings: dict[str, Any]) -> Any:
     if settings["n_threads"]:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["n_threads"]
     params.n_threads_http = _HTTP_THREADS
-    # By default, any web page in a browser may send requests to the engine and read the replies. llama.cpp's own web
-    # page needs no CORS: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+    # By default any web page in a browser may call the engine and read its answers. llama.cpp's own page needs no
+    # such permission: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
     params.cors_origins = "none"
     params.use_jinja = True
     format_name = settings["reasoning_format"].upper().replace("-", "_")

@@ -1,10 +1,10 @@
-"""A real Qwen3 engine on this machine: llama.cpp's own HTTP server, started and stopped from Python.
+"""A real Qwen3 engine on this machine: llama.cpp's HTTP server, started and stopped from Python.
 
 Needs the extra `local` (PyPI `xllamacpp`: llama.cpp in prebuilt wheels) and a GGUF file.
 
-The engine runs in a child process, `engine_script`. In the caller's process, stopping it could freeze everything: the
-library stops a server only when its object is destroyed, and then holds the GIL until every request in flight is done
-(one open stream: 30 s, measured on xllamacpp 2026.10; a child process stops in 15 ms).
+The engine runs in a child process, `engine_script`. In the caller's process its end could freeze everything: the
+library stops a server only with its object, and then holds the interpreter's lock until every request in flight is done
+(with one open stream 30 s, measured on xllamacpp 2026.10; a child process ends in 15 ms).
 """
 
 import asyncio
@@ -41,14 +41,14 @@ _PACKAGES: Final = {
     "libgomp": "it: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), apk add libgomp (Alpine)",
     "libstdc++": "it: apt-get install libstdc++6 (Debian, Ubuntu), dnf install libstdc++ (Fedora)",
 }
-"""Packages to install for a missing system library."""
+"""How to install a missing library of the system."""
 
 
 class LocalServer:
     """One model served by llama.cpp on this machine, for the duration of the `with` block.
 
-    Both `with` and `async with` work, and so do `start()` and `stop()`. The block begins when the server answers. The
-    server stops with this process at the latest, and can be started again after a stop.
+    Both `with` and `async with` work, and so do `start()` and `stop()`. `start()` returns
+    when the server answers. It ends with this process at the latest, and can be started again after a stop.
 
         with LocalServer("Qwen3-0.6B-Q8_0.gguf") as server:
             llm = ChatQwen3(base_url=server.base_url, model=server.model)
@@ -58,8 +58,8 @@ class LocalServer:
         name: The served model name. Default: the file name without its extension.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one at every start.
-        api_key: Key that requests must send. Default: no key is required.
-        n_ctx: Context window of one request in tokens, prompt and answer together. Memory is allocated for
+        api_key: Key that requests must carry. Default: no key.
+        n_ctx: Context window of one request in tokens, prompt and answer together. Memory is taken for
             `n_parallel` of them.
         n_parallel: Maximum requests answered at the same time; further ones wait.
         n_threads: CPU threads to compute with. Default: llama.cpp's own choice, the physical cores.
@@ -70,7 +70,7 @@ class LocalServer:
 
     Raises:
         ValueError: A setting is out of its range.
-        DownloadError: The repository's file cannot be downloaded.
+        DownloadError: The file cannot be downloaded.
     """
 
     def __init__(  # noqa: PLR0913  # the settings of a server; keyword-only except the first
@@ -140,9 +140,9 @@ class LocalServer:
             ImportError: The extra `local` is not installed, or llama.cpp needs a missing system library.
             FileNotFoundError: There is no file at the model's path.
             ValueError: The file is not in GGUF format.
-            OSError: The port is in use, or the address does not belong to this machine.
+            OSError: The port is taken, or the address does not belong to this machine.
             TimeoutError: The model was not loaded within `start_timeout`.
-            RuntimeError: The server is already running, or llama.cpp refused the model (the text includes its log).
+            RuntimeError: It runs already, or llama.cpp refused the model (the message has its log).
         """
         with self._lock:
             if self._base_url is not None:
@@ -155,7 +155,7 @@ class LocalServer:
         return self
 
     def stop(self) -> None:
-        """Stop the server immediately; requests in flight fail. Does nothing if the server is not running."""
+        """Stop the server at once; requests in flight fail. Without a running server it does nothing."""
         with self._lock:
             self._base_url = None
             if self._end is not None:
@@ -208,10 +208,10 @@ class LocalServer:
 
 
 def _explain_import(error: str) -> str:
-    """Return advice if llama.cpp cannot be loaded; slim containers lack system libraries."""
+    """Return the cause and the fix when llama.cpp cannot be loaded; slim containers lack a library of the system."""
     missing = re.match(r"([\w.+-]{1,80}): cannot open shared object file", error)
     if missing is None:
-        return f'llama.cpp cannot be loaded: {error}\nInstall it anew: pip install --force-reinstall "xllamacpp"'
+        return f'llama.cpp cannot be loaded: {error}\nReinstall it: pip install --force-reinstall "xllamacpp"'
     packages = _PACKAGES.get(missing[1].partition(".so")[0], f"the package that has {missing[1]}")
     return f"llama.cpp needs {missing[1]}, which this system lacks.\nInstall {packages}"
 
@@ -287,7 +287,7 @@ def _end_engine(engine: subprocess.Popen[str]) -> None:
     engine.kill()
     engine.wait()
     for pipe in _pipes(engine):
-        with contextlib.suppress(BrokenPipeError):  # it exited before it read its settings
+        with contextlib.suppress(BrokenPipeError):  # it died before it read the settings
             pipe.close()
 
 

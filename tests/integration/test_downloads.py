@@ -53,7 +53,7 @@ def test_says_what_to_do_when_there_is_no_such_model(tmp_path: Path):
     """Protects from a library's traceback: the text names the other hub and the mirror, or the files there are."""
     with FakeHub(FILES) as hub:
         said = fetch(f"{REPO}x", hub.root, tmp_path)
-        assert "cannot be had from Hugging Face" in said
+        assert "cannot be downloaded from Hugging Face" in said
         assert f"modelscope:{REPO}x asks the other hub, $HF_ENDPOINT names a mirror" in said
         assert fetch(f"{REPO}:Q6_K", hub.root, tmp_path) == (
             f"{REPO}: which file? There is no 'Q6_K'. There are Qwen3-0.6B-Q2_K.gguf, Qwen3-0.6B-Q8_0.gguf"

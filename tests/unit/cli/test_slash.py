@@ -45,7 +45,7 @@ def test_folds_and_unfolds():
 
 def test_shows_the_commands_when_there_is_no_such_one():
     """Protects from a typing error that is sent to the model."""
-    assert run_command(build(), "/nothink now").startswith("/nothink is no command\n/think ")
+    assert run_command(build(), "/nothink now").startswith("/nothink is not a command\n/think ")
 
 
 def test_sets_shows_and_takes_away_the_system_prompt():
@@ -73,7 +73,7 @@ def test_asks_the_last_question_again():
     assert (talk.to_ask, talk.messages) == ("Who?", [])
     assert run_command(talk, "/retry") == ""
     run_command(talk, "/clear")
-    assert run_command(talk, "/retry") == "nothing was asked yet"
+    assert run_command(talk, "/retry") == "there is no question yet"
 
 
 def test_saves_what_was_said(tmp_path: Path):
@@ -83,7 +83,7 @@ def test_saves_what_was_said(tmp_path: Path):
     assert run_command(talk, f"/save {markdown}") == f"saved to {markdown}"
     shown = "## System\n\nBe brief.\n\n## You\n\nWho?\n\n## Model\n\nI \\ud83d am *q*.\n"
     assert markdown.read_text("utf-8") == shown
-    assert run_command(talk, f"/save {markdown}") == f"{markdown} exists already: take another name"
+    assert run_command(talk, f"/save {markdown}") == f"{markdown} already exists: choose another name"
     run_command(talk, f"/save {document}")
     assert [turn["role"] for turn in json.loads(document.read_text("utf-8"))] == ["system", "user", "assistant"]
 

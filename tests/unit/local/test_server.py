@@ -70,7 +70,7 @@ def test_raises_naming_the_extra_when_xllamacpp_is_missing(gguf, monkeypatch):
             "libcuda.so.1: cannot open shared object file: No such file or directory",
             r"Install the package that has libcuda\.so\.1",
         ),
-        ("undefined symbol: ggml_x", r"cannot be loaded: undefined symbol: ggml_x\nInstall it anew"),
+        ("undefined symbol: ggml_x", r"cannot be loaded: undefined symbol: ggml_x\nReinstall it"),
     ],
 )
 def test_says_what_to_install_when_llama_cpp_cannot_be_loaded(gguf, tmp_path, monkeypatch, cause, message):
