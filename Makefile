@@ -16,7 +16,7 @@ RUFF_FILES := . --extend-exclude ".venv-*"
 PYTEST := -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest test-oldest test-slow test-all soak fuzz bench record pictures integration-vllm servers docs dist lint \
+.PHONY: help demo test test-newest test-oldest test-slow test-all soak fuzz bench bench-batch record pictures integration-vllm servers docs dist lint \
 	types format clean
 
 help: ## This list
@@ -49,6 +49,9 @@ fuzz: .venv/fuzz ## Search for SECONDS (300) in all for inputs that break a read
 bench: .venv-bench/ready ## ChatQwen3 against its peers: docs/benchmarks.{json,md,png}; ARGS=--quick for a short one
 	.venv-bench/bin/python -m bench.run --json docs/benchmarks.json $(ARGS)
 	.venv-bench/bin/python -m bench.report
+
+bench-batch: .venv/dev ## A batch's memory, its time per row and its pace; ARGS=memory for one of them
+	$(BIN)/python -m bench.batch $(ARGS)
 
 record: .venv/dev ## Record the cassettes anew; vLLM's too with VLLM_PYTHON=/path/to/python
 	VLLM_PYTHON="$(VLLM_PYTHON)" $(BIN)/python tools/record_cassettes.py $(PYTEST_ARGS)

@@ -31,18 +31,20 @@ class Terminal:
     """A terminal in which `chat` runs.
 
     Args:
-        url: Of the server.
-        home: Where the history is kept.
+        url: The server.
+        home: The folder of the history.
         columns: Its width.
+        env: More environment variables.
     """
 
-    def __init__(self, url: str, home: Path, columns: int) -> None:
+    def __init__(self, url: str, home: Path, columns: int, env: dict[str, str]) -> None:
         self._name = f"qwen3-{uuid4().hex}"
         command = [sys.executable, "-c", START, "chat", url]
         size = ["-x", str(columns), "-y", "40"]
-        env = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "LC_ALL": "C.UTF-8", "PYTHONPATH": str(Path.cwd())}
-        env |= {"COLUMNS": "", "LINES": ""}  # the size is the terminal's
-        settings = [part for name, value in env.items() for part in ("-e", f"{name}={value}")]
+        stale = {"COLUMNS": "200", "LINES": "100"}  # as a shell exports them before its window changes
+        home_env = {"HOME": str(home), "XDG_CONFIG_HOME": str(home)}
+        everything = {"LC_ALL": "C.UTF-8", "PYTHONPATH": str(Path.cwd()), **home_env, **stale, **env}
+        settings = [part for name, value in everything.items() for part in ("-e", f"{name}={value}")]
         self.run("-u", "-f", "/dev/null", "new-session", "-d", *size, *settings, *command)
 
     def run(self, *arguments: str) -> str:
@@ -83,8 +85,8 @@ def open_terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     """Open terminals, and close them in the end."""
     opened: list[Terminal] = []
 
-    def open_one(url: str, columns: int = 100) -> Terminal:
-        opened.append(Terminal(url, tmp_path, columns))
+    def open_one(url: str, columns: int = 100, **env: str) -> Terminal:
+        opened.append(Terminal(url, tmp_path, columns, env))
         opened[-1].wait_for_prompt(1)
         return opened[-1]
 
@@ -151,7 +153,7 @@ def test_silent_server_is_told_of_after_three_seconds(open_terminal: Callable[..
 
 
 def test_answer_stands_once_and_whole_in_sixty_columns(open_terminal: Callable[..., Terminal]):
-    """Protects narrow terminals: Markdown drawn while it grows leaves no second copy and cuts nothing."""
+    """Protects narrow terminals, with a stale $COLUMNS, too: growing Markdown is drawn once, and nothing is cut."""
     code = "\n".join(f"line_{number} = {number}" for number in range(60))
     table = "| a | b |\n|---|---|\n| 1 | 2 |"
     answer = f"# Title\n\nSome **bold** text, {'word ' * 30}end.\n\n{table}\n\n```python\n{code}\n```\n\nThe end."
@@ -165,3 +167,18 @@ def test_answer_stands_once_and_whole_in_sixty_columns(open_terminal: Callable[.
     assert [len(re.findall(rf"line_{number} = ", screen)) for number in range(60)] == [1] * 60
     assert screen.count("word") == 30
     assert max(map(len, screen.splitlines())) <= 60
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_answer_has_no_colours_when_no_color_is_set(open_terminal: Callable[..., Terminal], no_color: str):
+    """Protects readers who switch colours off: the answer, the thinking and the notes, in the same session."""
+    pieces = [{"reasoning": "Hm."}, {"content": "# Title\n\n`code`\n\n```python\nx = 'one'\n```\n"}]
+    with InTurns(pieces) as server:
+        terminal = open_terminal(server.url, NO_COLOR=no_color)
+        terminal.type("-l", "Show me")
+        terminal.type("Enter")
+        terminal.wait_for_prompt(2)
+        drawn = terminal.run("capture-pane", "-p", "-e", "-S", "-200")
+    colours = re.findall(r"\x1b\[[\d;]*\b(?:[349][0-7]|10[0-7])\b[\d;]*m", drawn)
+    assert "Title" in drawn
+    assert bool(colours) is not bool(no_color), colours
