@@ -27,8 +27,8 @@ def run(  # noqa: PLR0913  # the options of the command
         asyncio.run(_ask(conversation, text, as_json=as_json))
     if as_json:
         write_json(conversation.report())
-    if cut := conversation.last.cut:
-        errors.print(Text.assemble(("✗ ", "bold red"), cut))
+    if note := conversation.last.note:
+        errors.print(Text.assemble(("✗ ", "bold red"), note))
         raise typer.Exit(FAILED)
 
 

@@ -79,9 +79,9 @@ def _answer_in_pipe(conversation: Conversation, question: str, runner: asyncio.R
     except Qwen3Error as error:
         show_error(errors, error)
         return False
-    if conversation.last.cut:
-        errors.print(Text(conversation.last.cut, style="yellow"))
-    return not conversation.last.cut
+    if conversation.last.note:
+        errors.print(Text(conversation.last.note, style="yellow"))
+    return not conversation.last.note
 
 
 # -- in a terminal -----------------------------------------------------------------------------------------------------
@@ -165,8 +165,8 @@ async def _answer(conversation: Conversation, question: str, console: Console, s
         except Qwen3Error as error:
             show_error(console, error)
         else:
-            if cut := conversation.last.cut:
-                console.print(Text(cut, style="yellow"))
+            if note := conversation.last.note:
+                console.print(Text(note, style="yellow"))
             console.print(Text(describe_turn(conversation.last), style="dim"))
 
 

@@ -47,10 +47,10 @@ class Turn:
         return usage["output_tokens"] if usage else None
 
     @property
-    def cut(self) -> str:
+    def note(self) -> str:
         """A note on an answer that a token limit ended, else an empty text."""
         reason = self.message.response_metadata.get("finish_reason") if self.message else None
-        return "cut: the limit on tokens was reached" if reason == "length" else ""
+        return "truncated: the token limit was reached" if reason == "length" else ""
 
 
 @dataclass(slots=True)

@@ -88,7 +88,7 @@ def test_ask_fails_when_the_answer_was_cut(engine: LocalServer):
     result = run("ask", "你是谁？", engine.base_url, "--no-thinking", "--temperature", "0", "--max-tokens", "3")
     assert result.exit_code == 1
     assert ANSWER.startswith(result.stdout.strip())
-    assert "✗ cut: the limit on tokens was reached" in result.stderr
+    assert "✗ truncated: the token limit was reached" in result.stderr
 
 
 def test_models_lists_what_is_served():

@@ -115,5 +115,5 @@ def test_describes_a_turn_with_what_is_known():
 
 def test_says_so_when_an_answer_was_cut():
     """Protects from half an answer that looks whole."""
-    assert build_turn(reason="length").cut == "cut: the limit on tokens was reached"
-    assert build_turn().cut == Turn().cut == ""
+    assert build_turn(reason="length").note == "truncated: the token limit was reached"
+    assert build_turn().note == Turn().note == ""
