@@ -98,7 +98,7 @@ async def draw_web() -> None:
     with serve_tiny_qwen3() as engine:
         async with run_app(engine.base_url) as app, launch_browser() as browser:
             for scheme in ("light", "dark"):
-                view = {"width": 900, "height": 980}
+                view = {"width": 900, "height": 1060}
                 context = {"viewport": view, "device_scale_factor": 1.5, "color_scheme": scheme, "locale": "en-GB"}
                 async with open_page(browser, app.url, **context) as page:
                     await page.locator("#question").fill("请解释相对论")

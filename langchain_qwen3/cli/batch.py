@@ -114,8 +114,9 @@ def batch(  # noqa: PLR0913  # the options of a command
 ) -> None:
     """Process a file of rows: an answer or a failure for each. After a kill, the same command continues the run.
 
-    A row is a text, {"question": …}, {"messages": […]} or a line of OpenAI's batch. Exit status: 0, 1 when rows failed,
-    2 when the batch cannot run or was stopped; the same command then continues it.
+    A row is a text, {"question": …}, {"messages": […]} or a line of OpenAI's batch.
+
+    Exit status: 0, 1 when rows failed, 2 when the batch could not run or was stopped.
     """
     from langchain_qwen3.cli.connect import shown_errors
     from langchain_qwen3.cli.console import Console, write_json

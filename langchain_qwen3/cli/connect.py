@@ -98,9 +98,10 @@ def show_error(console: Console, error: Exception) -> None:
     cause, _, fix = name_options(_read_text(error)).partition("\n")
     if isinstance(error, Qwen3AuthenticationError):
         fix = "Pass the server's key with --api-key, or set $QWEN_API_KEY."
-    console.print(Text.assemble(("✗ ", "bold red"), cause))
+    soft_wrap = not console.is_terminal  # a log keeps its lines
+    console.print(Text.assemble(("✗ ", "bold red"), cause), soft_wrap=soft_wrap)
     if fix:
-        console.print(Text.assemble(("→ ", "yellow"), fix))
+        console.print(Text.assemble(("→ ", "yellow"), fix), soft_wrap=soft_wrap)
 
 
 _FIELDS = "api_key|host|max_tokens|model|n_ctx|n_parallel|n_threads|port|reasoning_format|server|temperature|timeout"

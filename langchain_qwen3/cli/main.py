@@ -125,7 +125,9 @@ def doctor(  # noqa: PLR0913  # the options of a command
 ) -> None:
     """Check what a server can do, and what to change for the rest.
 
-    It sends about 30 short requests. Exit status: 0, 1 when a check failed, 2 when the server cannot be used.
+    It sends about 30 short requests.
+
+    Exit status: 0, 1 when a check failed, 2 when the server cannot be used.
     """
     from langchain_qwen3.cli.doctor import run
 
@@ -152,8 +154,9 @@ def bench(  # noqa: PLR0913  # the options of a command
 ) -> None:
     """Measure throughput, time to first token and time between tokens with 1, 2, 4 … concurrent streams.
 
-    Every level sends the same requests, after one for warm-up. Exit status: 0, 1 when a request failed, 2 when the
-    server cannot be used.
+    Every level sends the same requests, after one for warm-up.
+
+    Exit status: 0, 1 when a request failed, 2 when the server cannot be used.
     """
     from langchain_qwen3.cli.bench import run
 
