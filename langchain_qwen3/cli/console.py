@@ -36,7 +36,7 @@ class Console(rich.console.Console):
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
-    @property
+    @property  # type: ignore[misc]  # rich has a setter, too, which no command uses
     def size(self) -> ConsoleDimensions:
         """The terminal's real size: rich prefers `$COLUMNS`, which is stale once the window has changed."""
         if self.is_terminal and not self.is_dumb_terminal:
