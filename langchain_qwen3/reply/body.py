@@ -30,7 +30,7 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
     """
     try:
         body = join_halves(read_json(content))
-    except ValueError:
+    except (ValueError, RecursionError):
         what = "an HTML page" if content.lstrip()[:1] == b"<" else "no JSON" if content.strip() else "an empty body"
         text = f"the server answered with {what} instead of a chat completion"
         raise BadReplyError(text, response=response, body=content[:2000].decode(errors="replace")) from None
@@ -47,7 +47,7 @@ def refuse_other_shapes(response: Any, body: object = None) -> Iterator[None]:
     """Convert errors to `BadReplyError` if the JSON does not have the shape of a chat completion."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise BadReplyError("the reply is no chat completion", response=response, body=body) from error
 
 

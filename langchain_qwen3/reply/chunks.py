@@ -10,15 +10,21 @@ validation (https://github.com/pydantic/pydantic/issues/10536).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from jiter import from_json
 from langchain_core.messages import AIMessageChunk
-from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call_chunk
+from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.utils.json import parse_partial_json
 from pydantic import BaseModel
 
 from langchain_qwen3.call import PROVIDER
+
+_LONGEST_PATIENT = 500
+"""Longest fragment for core's partial parser, in characters: it retries for each character that is not JSON."""
 
 _SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 _MESSAGE = AIMessageChunk(content="", additional_kwargs={}, response_metadata={"model_provider": PROVIDER})
@@ -45,7 +51,7 @@ _setters = _find_setters(_SLOTS)
 def build_text_chunk(reasoning: str, content: str) -> ChatGenerationChunk:
     """Return a chunk of text, equal to the validated one."""
     if _setters is None:
-        return _build_validated(reasoning, content, [])
+        return _build_validated(reasoning, content)
     set_fields, set_fields_set, set_extra, set_private = _setters
     fields = _copy_fields()
     fields["content"] = content
@@ -72,41 +78,62 @@ def build_text_chunk(reasoning: str, content: str) -> ChatGenerationChunk:
 
 def build_call_chunk(reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> ChatGenerationChunk:
     """Return a chunk with tool call fragments, equal to the validated one."""
-    text = calls[0]["args"] if len(calls) == 1 and _setters is not None else None
-    if not text or text.lstrip()[:1] == "{":
-        return _build_validated(reasoning, content, calls)
-    # Not the start of an object: core would make an invalid call, after a futile parse that is most of a chunk's cost.
     chunk = build_text_chunk(reasoning, content)
-    bad = invalid_tool_call(name=calls[0]["name"], args=text, id=calls[0]["id"])
-    fields = {"tool_call_chunks": [calls[0].copy()], "tool_calls": [], "invalid_tool_calls": [bad]}
-    chunk.message.__dict__.update(fields)
-    chunk.message.model_fields_set.update(fields)
+    message: Any = chunk.message
+    message.tool_call_chunks = _join_fragments(calls)
+    message.tool_calls, message.invalid_tool_calls = [], []
+    for call in message.tool_call_chunks:
+        name, args, call_id = call["name"], call["args"], call["id"]
+        if (value := _read_fragment(args)) is None:
+            message.invalid_tool_calls.append(invalid_tool_call(name=name, args=args, id=call_id))
+        else:
+            message.tool_calls.append(tool_call(name=name or "", args=value, id=call_id))
     return chunk
 
 
-def _build_validated(reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> ChatGenerationChunk:
-    fields: dict[str, Any] = {"tool_call_chunks": _join_fragments(calls)} if calls else {}
+def _build_validated(reasoning: str, content: str) -> ChatGenerationChunk:
     kwargs = {"reasoning_content": reasoning} if reasoning else {}
-    metadata = {"model_provider": PROVIDER}
-    message = AIMessageChunk(content=content, additional_kwargs=kwargs, response_metadata=metadata, **fields)
+    message = AIMessageChunk(content=content, additional_kwargs=kwargs, response_metadata={"model_provider": PROVIDER})
     return ChatGenerationChunk(message=message)
+
+
+def _read_fragment(args: str | None) -> dict[str, Any] | None:
+    """Return the object that a fragment begins, as core would parse it; None if it begins none."""
+    if not args:
+        return {}
+    if args.lstrip()[:1] != "{":
+        return None
+    try:
+        value = parse_partial_json(args) if len(args) <= _LONGEST_PATIENT else _read_long(args)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _read_long(args: str) -> Any:
+    """Parse a long fragment in linear work."""
+    try:
+        return json.loads(args, strict=False)
+    except ValueError:
+        return from_json(args.encode(), partial_mode="trailing-strings")
 
 
 def _join_fragments(calls: Iterable[ToolCallChunk]) -> list[ToolCallChunk]:
     """Return one chunk per call: core joins the fragments of two messages, not those within one."""
-    by_index: dict[int | None, ToolCallChunk] = {}
+    by_index: dict[int | None, list[ToolCallChunk]] = {}
     for call in calls:
-        begun = by_index.get(call["index"])
-        if begun is None:
-            by_index[call["index"]] = call.copy()
-            continue
-        by_index[call["index"]] = tool_call_chunk(
-            name=(begun["name"] or "") + (call["name"] or "") or None,
-            args=(begun["args"] or "") + (call["args"] or "") or None,
-            id=begun["id"] or call["id"],
-            index=call["index"],
+        by_index.setdefault(call["index"], []).append(call)
+    return [
+        tool_call_chunk(
+            name="".join(piece["name"] or "" for piece in pieces) or None,
+            args="".join(piece["args"] or "" for piece in pieces) or None,
+            id=next((piece["id"] for piece in pieces if piece["id"]), None),
+            index=index,
         )
-    return [*by_index.values()]
+        if len(pieces) > 1
+        else pieces[0].copy()
+        for index, pieces in by_index.items()
+    ]
 
 
 build_text_chunk("", "")  # CPython fixes a class's attribute layout with its first few objects

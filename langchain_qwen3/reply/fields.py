@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -94,26 +95,37 @@ def _join_pieces(key: str, pieces: list[Any]) -> Any:
 
 
 def _join_entries(pieces: Iterable[list[Any]]) -> list[Any]:
-    """Join `reasoning_details`: an entry continues the latest one with equal index, type and id, where it has them."""
+    """Join `reasoning_details`: an entry continues the latest one of an earlier piece with equal index, type and id.
+
+    A field that the entry lacks is not compared: a signature may come alone, without a type.
+    """
     parts: list[list[Any]] = []
+    by_place: dict[tuple[Any, ...], list[Any]] = {}
     for piece in pieces:
-        begun = len(parts)
+        begun = []
         for entry in piece:
-            before = (part for part in reversed(parts[:begun]) if _is_same_entry(part[0], entry))
-            if (part := next(before, None)) is not None:
-                part.append(entry)
-            else:
-                parts.append([entry])
+            place = _read_place(entry)
+            if (part := by_place.get(place)) is None or not _goes_on(entry):
+                part = []
+                begun.append((place, part))
+            part.append(entry)
+        parts += [part for _, part in begun]
+        for place, part in begun:
+            by_place.update((key, part) for key in product(*((value, None) for value in place)) if place)
     return [part[0] if len(part) == 1 else _join_objects(part) for part in parts]
 
 
-def _is_same_entry(begun: Any, entry: Any) -> bool:
-    """Whether an entry continues an earlier one; a signature may come alone, without a type."""
-    if not (isinstance(begun, dict) and isinstance(entry, dict)):
-        return False
-    if entry.get("type") == "reasoning.encrypted" and entry.get("index") is None:
-        return False  # each one is complete
-    return all(begun.get(name) == entry.get(name) or entry.get(name) is None for name in ("index", "type", "id"))
+def _read_place(entry: Any) -> tuple[Any, ...]:
+    """Return the fields that identify an entry; an empty tuple if it is not an object."""
+    if not isinstance(entry, dict):
+        return ()
+    values = (entry.get(name) for name in ("index", "type", "id"))
+    return tuple(value if isinstance(value, str | int | None) else repr(value) for value in values)
+
+
+def _goes_on(entry: Any) -> bool:
+    """Whether an entry may continue another; an encrypted one without an index is complete."""
+    return isinstance(entry, dict) and (entry.get("type") != "reasoning.encrypted" or entry.get("index") is not None)
 
 
 def _join_objects(pieces: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ _DECODER = json.JSONDecoder(strict=False)
 _FRAME = re.compile(r"(?:\s|\ufeff|data:|\[DONE\])*")
 _DONE = "[DONE]"
 _HALF = re.compile("[\ud800-\udfff]")
+MAX_DEPTH = 200
+"""The limit in jiter. Deeper values cannot be copied or pickled."""
 
 
 def read_json(data: bytes) -> Any:
@@ -52,7 +54,19 @@ def read_loose_json(data: bytes) -> tuple[list[Any], bool]:
             value, start = _DECODER.raw_decode(text, start)
         except RecursionError:
             raise ValueError("the JSON is nested too deeply") from None
+        refuse_deep(value)
         values.append(value)
+
+
+def refuse_deep(value: Any) -> None:
+    """Raise a ValueError if lists and objects are nested more than 200 levels deep."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = [value for values in inner for value in values]
+        if not level:
+            return
+    raise ValueError("the JSON is nested too deeply")
 
 
 class HalfJoiner:

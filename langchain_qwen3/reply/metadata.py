@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _METADATA_NAMES = {"model": "model_name"}
 _CACHE_WRITTEN = ("created_cache_tokens", "cache_creation_input_tokens", "cache_write_tokens")
 """The names in vLLM, DashScope and OpenRouter."""
+_MOST_TOKENS = 1 << 53
+"""Above any real count; larger integers are not exact in every JSON parser."""
 _NOT_METADATA = frozenset({"choices", "usage", "object", "created", "error"})
 
 
@@ -31,35 +33,42 @@ def read_usage(usage: object) -> UsageMetadata | None:
     """
     if not (isinstance(usage, dict) and usage):
         return None
-    prompt = usage.get("prompt_tokens") or 0
-    completion = usage.get("completion_tokens") or 0
-    read = usage.get("prompt_tokens_details") or {}
-    written = usage.get("completion_tokens_details") or {}
-    if not (isinstance(read, dict) and isinstance(written, dict)):
-        read = written = {}
-    inputs = {
-        "audio": read.get("audio_tokens"),
-        "cache_read": read.get("cached_tokens"),
-        "cache_creation": next((read[name] for name in _CACHE_WRITTEN if read.get(name) is not None), None),
-    }
-    reasoning = written.get("reasoning_tokens")
-    outputs = {
-        "audio": written.get("audio_tokens"),
-        "reasoning": usage.get("reasoning_tokens") if reasoning is None else reasoning,
-    }
-    if not (type(prompt) is int and type(completion) is int):
+    prompt = _read_count(usage.get("prompt_tokens") or 0)
+    completion = _read_count(usage.get("completion_tokens") or 0)
+    if prompt is None or completion is None:
         return None
-    total = usage.get("total_tokens")
-    result = UsageMetadata(
-        input_tokens=prompt,
-        output_tokens=completion,
-        total_tokens=total if type(total) is int and total else prompt + completion,
-    )
-    if found := {key: value for key, value in inputs.items() if type(value) is int}:
-        result["input_token_details"] = InputTokenDetails(**found)  # type: ignore[typeddict-item]
-    if found := {key: value for key, value in outputs.items() if type(value) is int}:
-        result["output_token_details"] = OutputTokenDetails(**found)  # type: ignore[typeddict-item]
+    read, written = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    inputs = _read_counts(read, audio=("audio_tokens",), cache_read=("cached_tokens",), cache_creation=_CACHE_WRITTEN)
+    outputs = {
+        **_read_counts(usage, reasoning=("reasoning_tokens",)),
+        **_read_counts(written, audio=("audio_tokens",), reasoning=("reasoning_tokens",)),
+    }
+    total = _read_count(usage.get("total_tokens"))
+    result = UsageMetadata(input_tokens=prompt, output_tokens=completion, total_tokens=total or prompt + completion)
+    if inputs:
+        result["input_token_details"] = InputTokenDetails(**inputs)  # type: ignore[typeddict-item]
+    if outputs:
+        result["output_token_details"] = OutputTokenDetails(**outputs)  # type: ignore[typeddict-item]
     return result
+
+
+def _read_counts(details: object, **names: tuple[str, ...]) -> dict[str, int]:
+    """Return the counts in an object, each from the first of its field names that has one."""
+    if not isinstance(details, dict):
+        return {}
+    counts = {}
+    for key, fields in names.items():
+        values = [count for name in fields if (count := _read_count(details.get(name))) is not None]
+        if values:
+            counts[key] = values[0]
+    return counts
+
+
+def _read_count(value: object) -> int | None:
+    """Return a token count, or None for any other value. Some gateways send counts as floats."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value < _MOST_TOKENS else None
 
 
 def read_metadata(bodies: Iterable[Mapping[str, Any]], usage: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -109,7 +118,7 @@ def build_timing(started_at: float, first_token_at: float | None, usage: Mapping
     if first_token_at is not None:
         timing["time_to_first_token"] = first_token_at - started_at
     written_in = now - (first_token_at or started_at)
-    tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    if type(tokens) is int and tokens and written_in > 0:
+    tokens = _read_count(usage.get("completion_tokens")) if isinstance(usage, dict) else None
+    if tokens and written_in > 0:
         timing["tokens_per_second"] = tokens / written_in
     return timing

@@ -152,7 +152,7 @@ class SseReader:
                     self._take_odd_line(line)
         except BadEventError as error:
             self._fail(error)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self._fail(BadEventError(f"an event is no JSON ({error})", body))
 
     def _parse(self, body: bytes) -> Iterable[Any]:

@@ -203,7 +203,7 @@ class StreamReader:
             if choice.get("logprobs") or choice.get("token_ids"):
                 info = {key: choice[key] for key in _PER_CHUNK if choice.get(key)}
             return self._build(self._choice.feed(delta) if delta else NO_PIECE, info)
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, RecursionError) as error:
             raise BadReplyError("the server sent an event that is no chunk", response=self._response) from error
 
     def _take_end(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> None:

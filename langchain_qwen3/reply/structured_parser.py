@@ -19,16 +19,18 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import BaseTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables.utils import AddableDict
-from langchain_core.utils.json import parse_partial_json
 from pydantic import BaseModel, TypeAdapter
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_qwen3.call import Method
 from langchain_qwen3.reply.ending import is_finished
+from langchain_qwen3.reply.json_text import refuse_deep
 
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
 _STEPS = 16  # a growing answer is parsed again after growing by 1/16; short ones with every piece
-_LONGEST_PATIENT = 4000
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x20)}
+_CUT_NUMBER = re.compile(r"(?<=[0-9])[.eE][+-]?\Z")
 # In core since 1.7.5.
 _RefusalError: Any = getattr(exceptions, "ModelRefusalError", None)
 
@@ -101,10 +103,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
     def read_partial(self, text: str) -> Any:
         """Return the object parsed from the beginning of an answer, or None."""
         try:
-            found = _find_json(text)
-            # Core's parser accepts more, but retries for each character of text that is not JSON.
-            is_long = len(found) > _LONGEST_PATIENT
-            value = from_json(found.encode(), partial_mode="trailing-strings") if is_long else parse_partial_json(found)
+            value = _read_growing_json(_find_json(text))
             return self._build(value, text) if value not in (None, {}) else None
         except (ValueError, RecursionError):
             return None
@@ -283,8 +282,23 @@ def _find_json(text: str) -> str:
     return fenced[1] if fenced else text
 
 
+def _read_growing_json(text: str) -> Any:
+    """Parse the beginning of a JSON text; raw newlines inside strings are accepted.
+
+    Core's `parse_partial_json` is not linear: it retries for each character of text that is not JSON.
+    """
+    text = text[:-3] + _CUT_NUMBER.sub("", text[-3:])
+    try:
+        return from_json(text.encode(errors="replace"), partial_mode="trailing-strings")
+    except ValueError:
+        text = _STRING.sub(lambda string: string[0].translate(_CONTROLS), text)
+        return from_json(text.encode(errors="replace"), partial_mode="trailing-strings")
+
+
 def _read_json(text: str) -> Any:
     try:
-        return json.loads(_find_json(text), strict=False)
+        value = json.loads(_find_json(text), strict=False)
+        refuse_deep(value)
     except (ValueError, RecursionError) as error:
         raise OutputParserException(f"the answer is not JSON: {error}", llm_output=text) from None
+    return value

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from json import JSONDecoder
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -183,6 +184,8 @@ def _measure(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[s
     if isinstance(owner, re.Pattern):
         begin = args[1] if len(args) > 1 and name != "sub" else 0
         return (result.end() if isinstance(result, re.Match) else max(map(_length, args))) - begin
+    if isinstance(owner, JSONDecoder) and name == "raw_decode":
+        return int(result[1] - args[1])
     if isinstance(owner, list | dict | set) or type(owner).__name__ == "deque":
         return 1
     return sum(map(_length, (*args, *kwargs.values())))

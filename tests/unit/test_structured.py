@@ -297,6 +297,32 @@ def test_keeps_a_fence_when_it_is_inside_a_string():
     assert parser.invoke(AIMessage(f'{{"value": 1, "note": "{note}"}}')).note == note
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": "x\ny', {"a": "x\ny"}),
+        ('{"a": "' + "line\n\t" * 1000, {"a": "line\n\t" * 1000}),
+        ('{"a": 1.5, "b": 0.', {"a": 1.5, "b": 0}),
+        ('{"a": 1e-', {"a": 1}),
+        ('{"a": tru', None),
+        ('{"a": "\\u00', {"a": ""}),
+        ('{"a": "\ud83d', {"a": "?"}),
+        ("no JSON", None),
+        ('{"a": ' * 300, None),
+    ],
+)
+def test_shows_what_is_there_when_an_answer_grows(text: str, value: Any):
+    """Protects what a page shows while an answer comes: raw newlines and half numbers take nothing of it away."""
+    assert StructuredOutputParser(output={}, name="output").read_partial(text) == value
+
+
+@pytest.mark.parametrize("depth", [300, 10_000])
+def test_raises_when_an_answer_is_nested_too_deeply(depth: int):
+    """Protects from objects that can be neither copied nor pickled."""
+    with pytest.raises(OutputParserException, match="not JSON"):
+        StructuredOutputParser(output={}, name="output").invoke(AIMessage('{"a": ' * depth + "1" + "}" * depth))
+
+
 def test_gives_none_when_a_tool_was_called_instead():
     """Protects structured output beside tools: a call of another tool is no parsing error."""
     call = AIMessage("", tool_calls=[{"name": "search", "args": {}, "id": "a"}])

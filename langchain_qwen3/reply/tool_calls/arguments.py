@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import Any, NamedTuple
+
+from langchain_qwen3.reply.json_text import MAX_DEPTH, refuse_deep
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)', re.DOTALL)
 _CUT_CALL = re.compile(
@@ -21,20 +24,33 @@ _PARSER_DEBRIS = re.compile(r"(?:\s|\}|</tool_call>)+")
 def read_arguments(text: str) -> dict[str, Any]:
     """Parse the whole arguments of a call.
 
-    Control characters inside strings are accepted, as in core: Qwen models write raw newlines. `NaN` and `Infinity`
-    are rejected: they are not JSON, and servers refuse them when the call is sent back.
-
     Raises:
-        ValueError: The text is not JSON, or JSON but not an object.
+        ValueError: As `read_json_value`, or the text is JSON but not an object.
     """
     try:
-        value = _DECODER.decode(text)
-    except RecursionError:
-        raise ValueError("the arguments are nested too deeply") from None
+        value = read_json_value(text)
     except ValueError as error:
         raise ValueError(f"the arguments are not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError("the arguments are JSON but not an object")  # noqa: TRY004 # bad input, not a bad type
+    return value
+
+
+def read_json_value(text: str) -> Any:
+    """Parse JSON that a model wrote.
+
+    Control characters inside strings are accepted, as in core: Qwen models write raw newlines. `NaN`, `Infinity` and
+    numbers too large for a float are rejected: servers refuse them when the call is sent back.
+
+    Raises:
+        ValueError: The text is not JSON, or nested more than 200 levels deep.
+    """
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if text.count("{") + text.count("[") > MAX_DEPTH:
+        refuse_deep(value)
     return value
 
 
@@ -150,4 +166,11 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON value")
 
 
-_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)
+def _read_float(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return value
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse_constant, parse_float=_read_float)

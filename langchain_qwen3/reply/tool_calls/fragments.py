@@ -189,8 +189,7 @@ class ToolCallStream:
             self._by_id.setdefault(fragment.id, call)
             call.wire_id = call.wire_id or fragment.id
         if fragment.text is not None:
-            call.pieces.append(fragment.text)
-            call.has_text = call.has_text or bool(fragment.text)
+            call.add_text(fragment.text)
         args = None if self._repair else fragment.text or None
         if not (name or args or chunk_id):
             return None
@@ -275,6 +274,7 @@ class _Call:
     pieces: list[str] = field(default_factory=list)
     has_text: bool = False
     _end: ObjectEnd = field(default_factory=ObjectEnd)
+    _whole: tuple[str, dict[str, Any] | None] | None = None
     _checked: int = 0
     _closed: bool = False
 
@@ -294,6 +294,18 @@ class _Call:
         if piece:
             self.names.append(piece)
             self.name_length += len(piece)
+
+    def add_text(self, piece: str) -> None:
+        self.pieces.append(piece)
+        self.has_text = self.has_text or bool(piece)
+        self._whole = None
+
+    def has_arguments(self, text: str) -> bool:
+        """Whether a text is the same arguments, in any JSON spelling."""
+        if self._whole is None:
+            self._whole = self.text, _read_object(self.text)
+        written, value = self._whole
+        return text == written or (value is not None and value == _read_object(text))
 
     def is_closed(self) -> bool:
         """Whether the arguments are a whole object; every piece is read once."""
@@ -322,9 +334,7 @@ def _says_again(call: _Call, fragment: _Fragment) -> bool:
     """Whether a fragment repeats the whole call that was already read."""
     if not (fragment.text and fragment.text.lstrip().startswith("{") and call.is_named(fragment.name)):
         return False
-    if not call.is_closed():
-        return False
-    return _is_same_object(call.text, fragment.text)
+    return call.is_closed() and call.has_arguments(fragment.text)
 
 
 def _write_key(name: str, text: str) -> tuple[str, str]:
@@ -335,8 +345,8 @@ def _write_key(name: str, text: str) -> tuple[str, str]:
         return name, text
 
 
-def _is_same_object(one: str, other: str | None) -> bool:
+def _read_object(text: str) -> dict[str, Any] | None:
     try:
-        return one == other or read_arguments(one) == read_arguments(other or "")
+        return read_arguments(text)
     except ValueError:
-        return False
+        return None

@@ -6,9 +6,10 @@ type.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
+
+from langchain_qwen3.reply.tool_calls.arguments import read_json_value
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "integer": int,
@@ -34,8 +35,8 @@ def read_value(text: str, name: str, schema: Mapping[str, Any]) -> Any:
         # Qwen3-Coder also writes Python's spelling.
         word = {"True": "true", "False": "false", "None": "null"}.get(word, word)
         try:
-            value = json.loads(word, strict=False)
-        except (ValueError, RecursionError):
+            value = read_json_value(word)
+        except ValueError:
             return text
         if isinstance(value, float) and value.is_integer() and "number" not in types:
             value = int(value)

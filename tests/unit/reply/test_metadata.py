@@ -1,0 +1,52 @@
+"""What a reply says beside its text: counts are taken where they are counts, and never lose an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from langchain_qwen3.reply.metadata import build_timing, read_usage
+from tests.support.replies import read_stream, read_whole, write_body, write_events, write_sse
+
+NO_COUNTS: tuple[Any, ...] = (-1, 10**400, 1 << 53, 1.5, float("nan"), float("inf"), "3", True, [3], {"of": 3})
+
+
+@pytest.mark.parametrize("value", NO_COUNTS, ids=lambda value: str(value)[:8])
+def test_usage_is_left_out_when_it_is_no_count(value: Any) -> None:
+    """Protects sums of costs and answers alike: what is no number of tokens is none, and no error."""
+    for name in ("prompt_tokens", "completion_tokens"):
+        assert read_usage({"prompt_tokens": 3, "completion_tokens": 4, name: value}) is None
+    for extra in (
+        {"total_tokens": value},
+        {"prompt_tokens_details": value},
+        {"prompt_tokens_details": {"cached_tokens": value}},
+        {"completion_tokens_details": {"reasoning_tokens": value, "audio_tokens": value}},
+        {"reasoning_tokens": value},
+    ):
+        usage = read_usage({"prompt_tokens": 3, "completion_tokens": 4, **extra})
+        assert usage == {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    assert "tokens_per_second" not in build_timing(0.0, None, {"completion_tokens": value})
+
+
+def test_usage_is_taken_when_a_gateway_writes_floats() -> None:
+    """Protects users of gateways whose numbers are all floats."""
+    usage = {"prompt_tokens": 3.0, "completion_tokens": 4.0, "prompt_tokens_details": {"cached_tokens": 2.0}}
+    assert read_usage(usage) == {
+        "input_tokens": 3,
+        "output_tokens": 4,
+        "total_tokens": 7,
+        "input_token_details": {"cache_read": 2},
+    }
+    assert type(read_usage(usage)["input_tokens"]) is int  # type: ignore[index]
+
+
+@pytest.mark.parametrize("value", NO_COUNTS, ids=lambda value: str(value)[:8])
+def test_answer_is_kept_when_its_usage_is_no_usage(value: Any) -> None:
+    """Protects the answer: what stands in usage is told in the metadata and used for nothing."""
+    usage = {"prompt_tokens": value, "completion_tokens": value}
+    events = [*write_events({"content": "hi"})[:-1], {"choices": [], "usage": usage}]
+    for message in (read_whole(write_body({"content": "hi"}, usage=usage)), read_stream(write_sse(events))):
+        assert message.content == "hi"
+        assert message.usage_metadata is None
+        assert repr(message.response_metadata["token_usage"]["prompt_tokens"]) == repr(value)
