@@ -25,7 +25,10 @@ class Meaning(NamedTuple):
 # In the order in which a user needs them. What is missing belongs to the
 # Responses API or to LangChain's insides.
 MEANINGS = {
-    "model": Meaning("served model name; `$QWEN_MODEL` when left out", "服务上的模型名；不写时取 `$QWEN_MODEL`"),
+    "model": Meaning(
+        "served model name; else `$QWEN_MODEL`, else the only one that the server lists",
+        "服务上的模型名；不写时取 `$QWEN_MODEL`，再取服务列出的唯一模型",
+    ),
     "base_url": Meaning(
         "the server's address, ending in `/v1`; `$QWEN_BASE_URL`, else `http://localhost:8000/v1`",
         "推理服务的地址，以 `/v1` 结尾；不写时取 `$QWEN_BASE_URL`，再取 `http://localhost:8000/v1`",

@@ -1,21 +1,25 @@
 """Binds settings, tools and a schema to a model, in any order and without losing one of them.
 
-Core's `RunnableBinding` forwards `bind_tools` and `with_structured_output` to the bare model, so earlier bindings are
-lost (https://github.com/langchain-ai/langchain/issues/30983). Here both bind to the object they are called on.
+Core's `RunnableBinding` and its configurable runnables forward `bind_tools` and `with_structured_output` to the bare
+model, so earlier bindings and the choice of a config are lost
+(https://github.com/langchain-ai/langchain/issues/30983). Here both bind to the object they are called on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Literal, TypedDict, TypeVar, overload
 
 from langchain_core.language_models import LanguageModelInput
+from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding, RunnableSerializable
+from langchain_core.runnables.configurable import RunnableConfigurableAlternatives, RunnableConfigurableFields
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_qwen3.call import Method
+from langchain_qwen3.identity import show_keywords
 from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool_choice, without_empty_strict
 from langchain_qwen3.structured import build_structured_runnable
 
@@ -177,11 +181,32 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
             self, schema, method=method, include_raw=include_raw, strict=strict, tools=tools, **kwargs
         )
 
+    def configurable_alternatives(
+        self,
+        which: ConfigurableField,
+        *,
+        default_key: str = "default",
+        prefix_keys: bool = False,
+        **kwargs: Runnable[LanguageModelInput, AIMessage] | Callable[[], Runnable[LanguageModelInput, AIMessage]],
+    ) -> RunnableSerializable[LanguageModelInput, AIMessage]:
+        """Return a model of several between which a config chooses; what is bound to it is bound to each of them.
+
+        Args:
+            which: The key of the config.
+            default_key: The word that chooses this model.
+            prefix_keys: Put the key before the keys of configurable fields.
+            **kwargs: The other models, or functions that return one, by the word that chooses each.
+        """
+        return AlternativeChatModels(
+            which=which, default=self, alternatives=kwargs, default_key=default_key, prefix_keys=prefix_keys
+        )
+
 
 class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
     """A `ChatQwen3` with bound settings, which `bind_tools` and `with_structured_output` keep.
 
-    Dumps store it as core's `RunnableBinding`, so it can be loaded without trusting another class.
+    Dumps store it as core's `RunnableBinding`, so it can be loaded without trusting another class. Neither dumps nor
+    repr show bound headers or queries.
     """
 
     @classmethod
@@ -189,9 +214,71 @@ class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]): 
         """Return core's own id."""
         return RunnableBinding.lc_id()
 
+    def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
+        """Return the dump, without headers and query of the calls."""
+        dumped = super().to_json()
+        if dumped["type"] == "constructor":
+            dumped["kwargs"]["kwargs"] = show_keywords(self.kwargs)
+        return dumped
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        for name, value in super().__repr_args__():
+            yield name, show_keywords(self.kwargs) if name == "kwargs" else value
+
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any
     ) -> int:
         """Return the number of prompt tokens of a conversation, including bound tools and switches."""
         count: Callable[..., int] = self.__getattr__("get_num_tokens_from_messages")
         return count(messages, tools, **{**self.kwargs, **kwargs})
+
+
+class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types
+    """A `ChatQwen3` some of whose fields a config chooses, also after tools or a schema were bound to it."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return core's own id."""
+        return RunnableConfigurableFields.lc_id()
+
+    def bind(self, **kwargs: Any) -> BoundChatQwen3:
+        """Return it with settings of a call bound to it."""
+        return BoundChatQwen3(bound=self, kwargs=kwargs, config={})
+
+    def with_retry(self, **kwargs: Any) -> BoundChatQwen3:
+        """Return it with retries, see `Runnable.with_retry`."""
+        return BoundChatQwen3(bound=super().with_retry(**kwargs), kwargs={}, config={})
+
+
+class AlternativeChatModels(RunnableConfigurableAlternatives):  # type: ignore[type-arg]  # the same
+    """Several models between which a config chooses; each is bound by its own methods, so it may be of any class."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return core's own id."""
+        return RunnableConfigurableAlternatives.lc_id()
+
+    def bind(self, **kwargs: Any) -> AlternativeChatModels:
+        """Bind settings of a call to every model."""
+        return self._bind_each("bind", **kwargs)
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> AlternativeChatModels:
+        """Bind tools to every model, see `ChatQwen3.bind_tools`."""
+        return self._bind_each("bind_tools", tools, **kwargs)
+
+    def with_structured_output(self, schema: Any = None, **kwargs: Any) -> AlternativeChatModels:
+        """Have every model answer in a schema, see `ChatQwen3.with_structured_output`."""
+        return self._bind_each("with_structured_output", schema, **kwargs)
+
+    def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> AlternativeChatModels:
+        def bind(model: Any) -> Any:
+            return getattr(model, method)(*args, **kwargs)
+
+        def bind_later(build: Callable[[], Any]) -> Callable[[], Any]:
+            return lambda: bind(build())
+
+        alternatives = {
+            word: bind(model) if isinstance(model, Runnable) else bind_later(model)
+            for word, model in self.alternatives.items()
+        }
+        return self.model_copy(update={"default": bind(self.default), "alternatives": alternatives})

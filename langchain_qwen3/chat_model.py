@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -16,10 +17,11 @@ from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.utils import AnyConfigurableField
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 
-from langchain_qwen3.binding import Bindable, BoundChatQwen3
+from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQwen3
 from langchain_qwen3.call import Call
 from langchain_qwen3.connections.exchange import aget_json, aopen_stream, apost, get_json, open_stream, post
 from langchain_qwen3.errors import ErrorTranslator, translate_errors
@@ -29,10 +31,10 @@ from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.request.build import build_call
-from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call
-from langchain_qwen3.servers.detection import alook_up, look_up, recall_facts
+from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call, explain_missing_model
+from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
-from langchain_qwen3.servers.facts import ModelFacts, ServerFacts
+from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, list_served
 from langchain_qwen3.servers.habits import recall_habits
 from langchain_qwen3.servers.refusals import Lesson
 
@@ -74,35 +76,39 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     def dialect(self) -> Dialect:
         """The server's dialect, as far as it is known without a request."""
         facts = recall_facts(self.server, self._base_url)
-        return facts.find_dialect(self.model_name) if facts else GENERIC
+        return facts.find_dialect(self._served_name) if facts else GENERIC
 
     @property
     def _base_url(self) -> str:
         return self.openai_api_base or DEFAULT_BASE_URL
 
-    def _detect(self) -> ServerFacts:
-        """Detect the server, once per URL and process."""
-        self._ensure_sync_client_available()
-        return recall_facts(self.server, self._base_url) or look_up(partial(get_json, self.root_client), self._base_url)
+    def _detect(self, kwargs: Mapping[str, Any] = MappingProxyType({})) -> ServerFacts:
+        """Detect the server, once per URL and process, and what it serves if no model is named."""
+        client = self._require_sync_client()
+        return self._recall_facts(kwargs) or look_up(partial(get_json, client), self._base_url)
 
-    async def _adetect(self) -> ServerFacts:
-        return recall_facts(self.server, self._base_url) or await alook_up(
-            partial(aget_json, self.root_async_client), self._base_url
-        )
+    async def _adetect(self, kwargs: Mapping[str, Any] = MappingProxyType({})) -> ServerFacts:
+        return self._recall_facts(kwargs) or await alook_up(partial(aget_json, self.root_async_client), self._base_url)
+
+    def _recall_facts(self, kwargs: Mapping[str, Any]) -> ServerFacts | None:
+        """Return what is known of the server, None where it has to be asked."""
+        facts = recall_facts(self.server, self._base_url)
+        names_model = self.model_name or kwargs.get("model") or recall_answer(self._base_url)
+        return facts if names_model else None
 
     def served_profile(self) -> ModelProfile | None:
         """Return the profile with the context length that the server really serves, if it reports one."""
-        self._ensure_sync_client_available()
-        return self._build_served_profile(look_up(partial(get_json, self.root_client), self._base_url))
+        client = self._require_sync_client()
+        return self._build_served_profile(look_up(partial(get_json, client), self._base_url))
 
     async def aserved_profile(self) -> ModelProfile | None:
         """Do what `served_profile` does."""
         return self._build_served_profile(await alook_up(partial(aget_json, self.root_async_client), self._base_url))
 
     def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:
-        known = facts.models.get(self.model_name) or ModelFacts()
+        known = facts.models.get(self._served_name) or ModelFacts()
         return build_profile(
-            self.model_name,
+            self._served_name,
             known.context,
             self.dialect.name,
             said=self.model_line,
@@ -133,14 +139,14 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     ) -> Call:
         """Return the call for this server; invalid keywords raise before anything is sent."""
         check_call(kwargs, type(self).model_fields)
-        self._detect()
+        self._detect(kwargs)
         return self._build_call(messages, stop, kwargs, stream=stream)
 
     async def _aprepare(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
     ) -> Call:
         check_call(kwargs, type(self).model_fields)
-        await self._adetect()
+        await self._adetect(kwargs)
         return self._build_call(messages, stop, kwargs, stream=stream)
 
     def _build_call(
@@ -157,13 +163,15 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             **self._own_settings(),
             "extra_body": self.extra_body,
             "include_headers": self.include_response_headers,
+            "disabled_params": self.disabled_params,
             "stream_usage": self.stream_usage,
+            "model": self._served_name,
         }
         if kwargs.get("model", self.model_name) != self.model_name:
             fields.pop("model_line", None)  # it describes this model, but another one is called
         if stop is not None:
             kwargs = {**kwargs, "stop": stop}
-        facts = recall_facts(self.server, self._base_url)
+        facts = recall_facts(self.server, self._base_url) if self.model_name else recall_answer(self._base_url)
         call = build_call(
             messages,
             kwargs,
@@ -174,6 +182,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             in_flight=self._in_flight.in_flight,
             piece=piece,
         )
+        if not call.payload["model"] and facts:
+            raise ValueError(explain_missing_model(list_served(facts.models), self._base_url))
         key = (self._base_url, call.payload["model"], call.thinking, call.reply.opened)
         habits = recall_habits(key, likely=call.reply.opened)
         return replace(call, reply=replace(call.reply, opened=habits.opened, habits=habits))
@@ -202,6 +212,11 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     def with_retry(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
         """Return the model with retries, see `Runnable.with_retry`; tools and schemas can be bound to it."""
         return BoundChatQwen3(bound=super().with_retry(**kwargs), kwargs={}, config={})
+
+    def configurable_fields(self, **kwargs: AnyConfigurableField) -> ConfigurableChatQwen3:
+        """Return the model with fields that a config chooses, see `Runnable.configurable_fields`."""
+        super().configurable_fields(**kwargs)  # raises for a name that is no field
+        return ConfigurableChatQwen3(default=self, fields=kwargs)
 
     # -- the four hooks ----------------------------------------------------------------------------------------------
 
@@ -314,7 +329,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         return Lesson(self._base_url, lambda: self._build_call(messages, stop, kwargs, stream=stream))
 
     def _errors(self) -> ErrorTranslator:
-        return translate_errors(self.dialect.name, self._base_url, self.model_name)
+        return translate_errors(self.dialect.name, self._base_url, self._served_name)
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         # A stream is one message: if only a callback asks for a stream, several choices come whole instead.
@@ -332,14 +347,13 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         Raises:
             ImportError: The server cannot return them and the extra is not installed.
         """
-        if self.custom_get_token_ids is not None:
-            return self.custom_get_token_ids(text)
         return self._build_counter().encode_text(text)
 
     def get_num_tokens(self, text: str) -> int:
-        """Return the number of tokens of a text: by the server, or the local tokenizer, or an estimate."""
-        if self.custom_get_token_ids is not None:
-            return len(self.custom_get_token_ids(text))
+        """Return the number of tokens of a text.
+
+        By `custom_get_token_ids`, else the server's count, else the local tokenizer's, else an estimate.
+        """
         return self._build_counter().count_text(text)
 
     def get_num_tokens_from_messages(
@@ -365,8 +379,10 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     def _build_counter(self) -> Counter:
         from langchain_qwen3.tokens.counting import Counter
 
-        self._detect()
-        return Counter(self.root_client, self._base_url, self.dialect, self.model_name, self.model_line)
+        encode = self.custom_get_token_ids
+        if encode is None and self.root_client is not None:  # an async key has no sync client: the count is local
+            self._detect()
+        return Counter(self.root_client, self._base_url, self.dialect, self._served_name, self.model_line, encode)
 
     async def adoctor(self) -> Diagnosis:
         """Examine the server: what works, what does not, and the flags to start it with.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from langchain_core.language_models import LangSmithParams, ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
@@ -17,13 +16,17 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.connections.in_flight import InFlightLimit
 from langchain_qwen3.connections.leases import ClientLease
-from langchain_qwen3.connections.sdk import Completions, build_clients
+from langchain_qwen3.connections.sdk import AsyncSdkClient, Completions, SdkClient, build_clients
 from langchain_qwen3.connections.settings import ConnectionSettings, resolve_api_key, split_url
 from langchain_qwen3.errors.secrets import clean_url
+from langchain_qwen3.identity import build_cache_key, build_ls_params, list_secrets, show_keywords
 from langchain_qwen3.profiles import build_profile
 from langchain_qwen3.request.keywords import check_values, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
+from langchain_qwen3.request.refused import check_refused
+from langchain_qwen3.servers.detection import recall_answer
 from langchain_qwen3.servers.dialects import find_by_name, list_names
+from langchain_qwen3.servers.facts import list_served
 
 DEFAULT_BASE_URL = "http://localhost:8000/v1"
 """vLLM's default port."""
@@ -52,6 +55,17 @@ _NOT_IN_REPR = frozenset(
 """Fields shown under another name, or not set by users."""
 
 
+class _Origin(NamedTuple):
+    """What a model hands to one that is built from its fields, its clients among them."""
+
+    limits: dict[int | None, InFlightLimit]
+    url_secrets: dict[str, tuple[dict[str, str], dict[str, str]]]
+    was_set: frozenset[str]
+    base_url: str
+    model_name: str
+    model_line: str | None
+
+
 class Qwen3Fields(ChatOpenAI):
     """The fields of `ChatQwen3`, and everything about it that needs no request."""
 
@@ -59,7 +73,7 @@ class Qwen3Fields(ChatOpenAI):
     model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True, defer_build=True)
 
     model_name: str = Field(default_factory=lambda: os.getenv("QWEN_MODEL", ""), alias="model")
-    """Served model name; `$QWEN_MODEL` by default."""
+    """Served model name; else `$QWEN_MODEL`, else the only model that the server lists when the first call is made."""
 
     default_headers: Mapping[str, str] | None = Field(default=None, repr=False)
     """Headers of every request. They may hold secrets, so neither repr nor dumps show them."""
@@ -150,13 +164,7 @@ class Qwen3Fields(ChatOpenAI):
 
     @model_validator(mode="after")
     def _infer_use_responses_api(self) -> Self:
-        """Refuse the Responses API, and ignore the environment variable that would switch it on."""
-        if self.use_responses_api:
-            raise ValueError("use_responses_api=True is not possible: ChatQwen3 speaks chat completions only")
-        if self.output_version == "responses/v1":
-            if "output_version" in self.model_fields_set:
-                raise ValueError('output_version must be "v0" or "v1": "responses/v1" is OpenAI\'s Responses API')
-            self.output_version = None
+        """Ask no model name whether it prefers the Responses API, as the parent's validator of this name does."""
         return self
 
     @model_validator(mode="after")
@@ -165,11 +173,15 @@ class Qwen3Fields(ChatOpenAI):
 
         It replaces the parent's validator of this name, which reads `OPENAI_*` and `LANGSMITH_*` variables.
         """
-        if not self.model_name:
-            raise ValueError('model is missing: pass model="Qwen/Qwen3-0.6B" or set $QWEN_MODEL')
+        if isinstance(self.root_async_client, AsyncSdkClient):
+            self._adopt(self.root_async_client.origin)  # so core's configurable fields build a model
+            self.client = self.async_client = self.root_client = self.root_async_client = None
+        if "output_version" not in self.model_fields_set and self.output_version == "responses/v1":
+            self.output_version = None  # the environment variable is meant for OpenAI's models
         if self.server != "auto" and find_by_name(self.server) is None:
             raise ValueError(f'server must be "auto" or one of {", ".join(list_names())}, not {self.server!r}')
         check_values({**self.model_kwargs, **self.__dict__})
+        check_refused(self.__dict__)
         if self.n is not None and self.n > 1 and self.streaming:
             raise ValueError("n must be 1 when streaming")
         self.openai_api_base = self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL
@@ -194,8 +206,40 @@ class Qwen3Fields(ChatOpenAI):
         options["default_query"] = {**query, **(self.default_query or {})}
         settings = ConnectionSettings(**options)
         self._lease, self.root_client, self.root_async_client = build_clients(settings)
+        self.root_async_client.origin = _Origin(
+            self._limits, self._url_secrets, frozenset(self.model_fields_set), url, self.model_name, self.model_line
+        )
         self.client = self.root_client and Completions(self.root_client)
         self.async_client = self.root_async_client and Completions(self.root_async_client)
+
+    def _adopt(self, origin: _Origin) -> None:
+        """Take over what is no field from the model whose fields this one was built from.
+
+        It shares that model's limit and the secrets of its address. What nobody set there is not set here, and what
+        was found there by name or address is found anew where those have changed.
+        """
+        self._limits, self._url_secrets = origin.limits, dict(origin.url_secrets)
+        for name in self.model_fields_set - origin.was_set:
+            if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
+                self.model_fields_set.discard(name)
+        if self.profile == build_profile(origin.model_name, said=origin.model_line):
+            self.profile = self._resolve_model_profile()
+        self._follow_address(origin.base_url)
+
+    def _follow_address(self, old: str) -> None:
+        """Leave behind a key that an environment variable gave for another address: it may be meant for that alone."""
+        if self.openai_api_base != old and self.openai_api_key == SecretStr(resolve_api_key(old)):
+            self.openai_api_key = SecretStr(resolve_api_key(self.openai_api_base or DEFAULT_BASE_URL))
+
+    def _require_sync_client(self) -> SdkClient:
+        """Return the SDK's sync client; an async key has none."""
+        if self.root_client is None:
+            raise ValueError(
+                "api_key is an async function, so sync calls have no key: use ainvoke, astream and the like, or give a "
+                "text or a sync function"
+            )
+        client: SdkClient = self.root_client
+        return client
 
     # -- identity ----------------------------------------------------------------------------------------------------
 
@@ -203,9 +247,19 @@ class Qwen3Fields(ChatOpenAI):
     def _llm_type(self) -> str:
         return PROVIDER
 
+    @property
+    def _served_name(self) -> str:
+        """The model's name, or that of the only one that the server lists; empty while nobody asked the server."""
+        if self.model_name:
+            return self.model_name
+        answer = recall_answer(self.openai_api_base or DEFAULT_BASE_URL)
+        names = list_served(answer.models) if answer else []
+        return names[0] if len(names) == 1 else ""
+
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
         """Yield the model's name, its server, and all other set fields: one readable line, without keys."""
-        yield "model", self.model_name
+        if self.model_name:
+            yield "model", self.model_name
         yield "base_url", clean_url(self.openai_api_base or "")
         for name, field in type(self).model_fields.items():
             if name in self.model_fields_set and field.repr and name not in _NOT_IN_REPR:
@@ -237,29 +291,17 @@ class Qwen3Fields(ChatOpenAI):
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Return the cache key for this model and call; it contains headers and query only as a digest."""
-        hidden = [self.default_headers, self.default_query, kwargs.pop("extra_headers", None)]
-        hidden += [kwargs.pop("extra_query", None), *self._url_secrets.get(self.openai_api_base or "", ())]
-        key = super()._get_llm_string(stop=stop, **kwargs)
-        if not any(hidden):
-            return key
-        text = repr([sorted(values.items()) if values else None for values in hidden])
-        return f"{key}---{sha256(text.encode()).hexdigest()}"
+        key = super()._get_llm_string(stop=stop, **show_keywords(kwargs))
+        of_address = self._url_secrets.get(self.openai_api_base or "", ())
+        return build_cache_key(key, [self.default_headers, self.default_query, *list_secrets(kwargs), *of_address])
+
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """Return what tracers and callbacks see of a call: neither its headers nor its query."""
+        return super()._get_invocation_params(stop=stop, **show_keywords(kwargs))
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         # The parent builds all parameters of a call to find these, on every call.
-        params = {**self._default_params, **kwargs}
-        traced = LangSmithParams(
-            ls_provider=PROVIDER,
-            ls_model_name=params.get("model", self.model_name),
-            ls_model_type="chat",
-            ls_temperature=params.get("temperature", self.temperature),
-        )
-        limit = params.get("max_tokens", self.max_tokens) or params.get("max_completion_tokens", self.max_tokens)
-        if limit:
-            traced["ls_max_tokens"] = limit
-        if stops := stop or params.get("stop"):
-            traced["ls_stop"] = stops
-        return traced
+        return build_ls_params({**self._default_params, "model": self._served_name, **kwargs}, stop)
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return build_profile(self.model_name, said=self.model_line)
@@ -303,6 +345,8 @@ class Qwen3Fields(ChatOpenAI):
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("_serialized", None)  # core's cache key of the original
         if update and not update.keys().isdisjoint(_CONNECTION_FIELDS.values()):
+            if "openai_api_key" not in update:
+                copied._follow_address(self.openai_api_base or DEFAULT_BASE_URL)  # noqa: SLF001
             copied._connect()  # noqa: SLF001
         return copied
 

@@ -8,23 +8,19 @@ renames them, the SDK's own path is used.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import openai
 import orjson
-from pydantic import SecretStr
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient
+from langchain_qwen3.connections.keys import split_key
 from langchain_qwen3.connections.leases import ClientLease, lease_clients
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from langchain_qwen3.connections.settings import ConnectionSettings, Key
+    from langchain_qwen3.connections.settings import ConnectionSettings
 
 __all__ = ["Completions", "build_clients"]
 
@@ -117,7 +113,13 @@ class SdkClient(_OwnClient, openai.OpenAI):
 
 
 class AsyncSdkClient(_OwnClient, openai.AsyncOpenAI):
-    """`openai.AsyncOpenAI`, faster."""
+    """`openai.AsyncOpenAI`, faster.
+
+    Attributes:
+        origin: What its model hands to those that are built from the model's fields, this client among them.
+    """
+
+    origin: Any = None
 
 
 class Completions:
@@ -144,7 +146,7 @@ def build_clients(settings: ConnectionSettings) -> tuple[ClientLease, SdkClient 
         ValueError: A setting is invalid.
     """
     lease = lease_clients(settings.resolve_pool())
-    sync_key, async_key = _split_key(settings.api_key)
+    sync_key, async_key = split_key(settings.api_key)
     options = settings.build_client_options()
     async_client = settings.http_async_client or lease.async_client
     root_async = AsyncSdkClient(api_key=async_key, http_client=async_client, **options)
@@ -152,17 +154,3 @@ def build_clients(settings: ConnectionSettings) -> tuple[ClientLease, SdkClient 
     if sync_key is not None:
         root = SdkClient(api_key=sync_key, http_client=settings.http_client or lease.sync_client, **options)
     return lease, root, root_async
-
-
-def _split_key(key: Key) -> tuple[str | Callable[[], str] | None, str | Callable[[], Awaitable[str]]]:
-    """Return the key in the forms that the sync and the async client take."""
-    if key is None or isinstance(key, SecretStr):
-        text = key.get_secret_value() if key else "EMPTY"
-        return text, text
-    if inspect.iscoroutinefunction(key):
-        return None, key
-
-    async def call_in_thread() -> str:
-        return await asyncio.to_thread(key)  # type: ignore[arg-type]
-
-    return key, call_in_thread  # type: ignore[return-value]

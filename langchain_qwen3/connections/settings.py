@@ -8,7 +8,7 @@ import socket
 import sys
 import urllib.request
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
@@ -17,6 +17,7 @@ import openai
 from pydantic import SecretStr
 
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections.keys import Key, check_key
 from langchain_qwen3.connections.transports.httpx_transport import SocketOption
 from langchain_qwen3.servers.dialects import find_by_host
 
@@ -24,8 +25,6 @@ __all__ = ["ConnectionSettings", "PoolSettings", "read_timeout", "resolve_api_ke
 
 _PROXY_VARIABLES = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL")]
 _PROXY_VARIABLES += [name.lower() for name in _PROXY_VARIABLES]
-
-Key = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +85,7 @@ class ConnectionSettings:
                 "openai_proxy cannot be given together with http_client or http_async_client: set it there"
             )
         if isinstance(self.api_key, SecretStr):
-            key = self.api_key.get_secret_value()
-            if not (key.isascii() and key.isprintable()):  # HTTP libraries would quote the key in their errors
-                raise ValueError("api_key holds a line break or another character that no HTTP header can carry")
+            check_key(self.api_key.get_secret_value())
 
     def resolve_pool(self) -> PoolSettings:
         """Return the settings of the shared connections.

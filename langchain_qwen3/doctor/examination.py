@@ -188,6 +188,7 @@ class _Examiner:
 
     async def run(self, *, take_served: bool) -> Diagnosis:
         """Reach the server, then perform every check."""
+        take_served = take_served or not self._model.model_name
         self._on_start(TITLES["reachable"])
         started_at = perf_counter()
         reached = await reach(self._model, named=not take_served)

@@ -159,9 +159,10 @@ class ErrorTranslator:
             f"{url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details[:_LONGEST_TEXT]}",
             url=url,
             host=urlsplit(url).hostname or url,
-            model=self.model,
+            model=self.model or "the model",
         )
-        error.message = f"{error.message} ({url}, model {self.model})" + (f"\n{hint}" if hint else "")
+        place = f"{url}, model {self.model}" if self.model else url
+        error.message = f"{error.message} ({place})" + (f"\n{hint}" if hint else "")
         error.args = (error.message,)
         return error
 

@@ -160,9 +160,17 @@ def _write_payload(  # noqa: PLR0913  # the results of all earlier stages, and t
     _write_parameters(payload, {**params, **plan.payload}, dialect)
     if line is None or line.thinking != "never":
         payload.update({name: value for name, value in dialect.extra.items() if name not in payload})
+    _leave_out_disabled(payload, settings)
     merge_body(payload, settings.extra_body)
     warn_if_greedy(payload, plan.thinking, line)
     return payload
+
+
+def _leave_out_disabled(payload: dict[str, Any], settings: Settings) -> None:
+    """Take out what was written without anybody setting it, where `disabled_params` says so."""
+    for name, values in settings.disabled.items():
+        if name in payload and name not in settings.params and (values is None or payload[name] in values):
+            del payload[name]
 
 
 def _write_stream(params: Mapping[str, Any], stream: bool) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from langchain_qwen3.profiles import resolve_line
+from langchain_qwen3.request.refused import explain_refused
 from langchain_qwen3.servers.dialects import DIALECTS, KWARGS
 
 OWN_SETTINGS: Mapping[str, Any] = {
@@ -50,6 +51,7 @@ _RANGES = {
     "top_logprobs": _Range(-1, None, Integral),
     "thinking_budget": _Range(0, None, Integral, " tokens, or None for no limit"),
 }
+_MOST_NAMES = 10  # of models in an error
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "reasoning_history": ("auto", "all", "none"),
     "sampling": ("recommended",),
@@ -124,6 +126,8 @@ def check_call(kwargs: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
 
 
 def _explain_unknown(name: str, known: Collection[str], fields: Mapping[str, Any]) -> str:
+    if refusal := explain_refused(name):
+        return refusal
     alias = getattr(fields.get(name), "alias", None)
     hint = f". Did you mean {alias}?" if alias in known else _suggest(name, known)
     if not hint and any(name in (field, info.alias) for field, info in fields.items()):
@@ -131,7 +135,18 @@ def _explain_unknown(name: str, known: Collection[str], fields: Mapping[str, Any
             f"{name} is a setting of the model, not of a call: give it as ChatQwen3({name}=...), or change a copy by "
             "model_copy(update={...})"
         )
-    return f"a call of ChatQwen3 takes no keyword {name!r}{hint}{_WAY_OUT}"
+    return f"a call of ChatQwen3 takes no keyword {name!r}{hint or '.'} {_WAY_OUT}"
+
+
+def explain_missing_model(names: Sequence[str], base_url: str) -> str:
+    """Return the text of the error for a model that was left out where a server does not list exactly one."""
+    if not names:
+        return f'model is missing, and {base_url} lists none: pass model="Qwen/Qwen3-0.6B" or set $QWEN_MODEL'
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return (
+        f"model is missing, and {base_url} lists {len(names)} of them: {', '.join(names[:_MOST_NAMES])}{more}. "
+        f'Pass one, as model="{names[0]}", or set $QWEN_MODEL'
+    )
 
 
 def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -153,14 +168,14 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
             raise ValueError(f"model_kwargs has {name}, which is a field: give it as ChatQwen3({name}=...)")
     for name in (*extra, *(name for name in values if name not in fields)):
         if name not in parameters:
-            raise TypeError(f"ChatQwen3 takes no keyword {name!r}{_suggest(name, known)}{_WAY_OUT}")
+            raise TypeError(f"ChatQwen3 takes no keyword {name!r}{_suggest(name, known) or '.'} {_WAY_OUT}")
         if name in values and name in extra:
             raise ValueError(f"{name} is given twice, once in model_kwargs")
     own = {name: value for name, value in values.items() if name in fields}
     return own, {**extra, **{name: value for name, value in values.items() if name not in fields}}
 
 
-_WAY_OUT = ". A field that only your server knows goes into extra_body={...}"
+_WAY_OUT = "A field that only your server knows goes into extra_body={...}"
 
 
 def _suggest(name: str, known: Collection[str]) -> str:
@@ -184,10 +199,21 @@ def check_values(values: Mapping[str, Any]) -> None:
         elif name in _WORDS and value not in _WORDS[name]:
             words = " or ".join(f'"{word}"' for word in _WORDS[name])
             raise ValueError(f"{name} must be {words}, not {value!r}{_suggest(str(value), _WORDS[name])}")
+        elif name == "disabled_params":
+            _check_disabled(value)
         elif name == "model_line":
             resolve_line("", said=str(value))
         elif name == "reasoning_effort" and not isinstance(value, str):
             raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {value!r}')
+
+
+def _check_disabled(disabled: Mapping[str, Any]) -> None:
+    known = _list_parameters()
+    for name, values in disabled.items():
+        if name not in known:
+            raise ValueError(f"disabled_params names {name!r}, which is no parameter{_suggest(name, known)}")
+        if values is not None and not isinstance(values, list | tuple | set | frozenset):
+            raise ValueError(f"disabled_params[{name!r}] must be a list of values, or None for any, not {values!r}")
 
 
 def _check_number(name: str, value: Any, allowed: _Range) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import openai
 
+from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values
 from langchain_qwen3.request.thinking import Thinking
 from langchain_qwen3.servers.dialects import KWARGS, Dialect
@@ -36,7 +37,11 @@ _MERGED = (KWARGS, "reasoning")
 # Written by this package, even if they come from an `extra_body`.
 _WRITTEN = frozenset({"model", "stream_options"})
 # `stream` depends on the called method; the others are internal to LangChain.
-_NOT_SENT = frozenset({"extra_body", "include_headers", "ls_structured_output_format", "options", "stream"})
+_NOT_SENT = frozenset(
+    {"disabled_params", "extra_body", "include_headers", "ls_structured_output_format", "options", "stream"}
+)
+# Keys of `reasoning` that only OpenAI's Responses API and OpenRouter have.
+_SUMMARY = ("summary", "generate_summary")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,7 @@ class Settings:
         sampling: `recommended` for the model card's values.
         model_line: The model's line according to the user.
         include_headers: Put the response headers into the metadata.
+        disabled: Parameters to leave out unless somebody set them: None for any value, else the values.
         options: Headers, query and timeout, under the SDK's names.
         params: Every other parameter, under OpenAI's name or the server's own; none of them is None.
         extra_body: The rest of both `extra_body`; it is sent unchanged.
@@ -67,6 +73,7 @@ class Settings:
     sampling: Literal["recommended"] | None
     model_line: str | None
     include_headers: bool
+    disabled: Mapping[str, Any]
     options: Mapping[str, Any]
     params: Mapping[str, Any]
     extra_body: Mapping[str, Any]
@@ -99,6 +106,8 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
             if name in own or name in _NULLABLE:
                 if value is not None or name in _NULLABLE:
                     own[name] = value
+            elif name == "model" and not value:
+                continue  # left out here, perhaps named further away
             elif name in _MERGED or (is_body and name not in _WRITTEN and name not in dialect.sampling_names):
                 params.pop(name, None)
                 merge_body(body, {name: value})
@@ -110,9 +119,10 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
     params = {name: value for name, value in params.items() if not _is_missing(value)}
     thinking = Thinking(**{ours: own.pop(name, None) for name, ours in _THINKING_NAMES.items()})
     return Settings(
-        model=str(params.pop("model")),
+        model=str(params.pop("model", "")),
         thinking=thinking,
         include_headers=bool(fields.get("include_headers")),
+        disabled=fields.get("disabled_params") or {},
         options={sdk: params.pop(name) for name, sdk in _OPTION_NAMES.items() if name in params},
         params=params,
         extra_body=body,
@@ -131,12 +141,26 @@ def _read_layer(layer: Mapping[str, Any], dialect: Dialect, *, is_body: bool) ->
         value = _take_path(settings, path)
         if value is not _ABSENT:
             settings.setdefault(name, value)
+    if not is_body:
+        _drop_summary(settings, dialect)
     # Two names of one setting; in `extra_body`, `max_completion_tokens` is the server's own field and may differ.
     if not is_body and "max_completion_tokens" in settings:
         total = settings.pop("max_completion_tokens")
         if _is_missing(settings.get("max_tokens")):
             settings["max_tokens"] = total
     return settings
+
+
+def _drop_summary(settings: dict[str, Any], dialect: Dialect) -> None:
+    """Leave out what `reasoning=` says of a summary where the reasoning itself comes back."""
+    reasoning = settings.get("reasoning")
+    if isinstance(reasoning, Mapping) and "reasoning" not in dialect.own_fields:
+        kept = {name: value for name, value in reasoning.items() if name not in _SUMMARY}
+        if kept != reasoning:
+            warn_once('reasoning["summary"] has no effect: the whole reasoning is in additional_kwargs')
+        settings["reasoning"] = kept
+        if not kept:
+            del settings["reasoning"]
 
 
 def _iter_spellings(dialect: Dialect) -> Iterator[tuple[Path, str]]:

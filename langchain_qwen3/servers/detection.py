@@ -118,6 +118,12 @@ def recall_facts(server: str, url: str) -> ServerFacts | None:
     return facts and _memory.amend(url, facts)
 
 
+def recall_answer(url: str) -> ServerFacts | None:
+    """Return what the server itself said when it was asked; None: it was not, or gave no answer."""
+    facts = _memory.recall(url)
+    return facts if facts is not None and facts.expires_at is None else None
+
+
 def learn_refusal(url: str, names: frozenset[str]) -> None:
     """Remember fields that the server at a URL refuses: from now on, `recall_facts` leaves them out."""
     _memory.learn(url, names)

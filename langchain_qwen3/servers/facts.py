@@ -31,6 +31,8 @@ _CONTEXTS: tuple[Path, ...] = (
 # Lists of all kinds of input: llama.cpp and OpenRouter; others; Xinference, whose words are in _KINDS.
 _INPUTS: tuple[Path, ...] = (("architecture", "input_modalities"), ("input_modalities",), ("model_ability",))
 _KINDS = {"text": "text", "chat": "text", "image": "image", "vision": "image", "video": "video", "audio": "audio"}
+# No model to chat with: LM Studio lists one beside whatever else it has.
+_NO_CHAT = re.compile(r"embed|rerank", re.IGNORECASE)
 # The real name of the weights when the served name is an alias: vLLM and SGLang; OpenRouter; llama.cpp's /props;
 # Xinference; an architecture.
 _WEIGHTS: tuple[Path, ...] = (
@@ -58,6 +60,9 @@ class ModelFacts:
 
     dialect: Dialect | None = None
     """The server of this model, if the list has models of several servers."""
+
+    parent: str | None = None
+    """The model that this one is an adapter of; None for a model of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,21 @@ def read_model(row: Mapping[str, Any], dialect: Dialect | None = None) -> ModelF
             dict.fromkeys(value for path in _WEIGHTS for value in find_values(row, path) if isinstance(value, str))
         ),
         dialect=dialect,
+        parent=parent if isinstance(parent := row.get("parent"), str) else None,
     )
+
+
+def list_served(models: Mapping[str, ModelFacts]) -> list[str]:
+    """Return the models of a list by the name that stands first for each, without adapters and embedding models.
+
+    Args:
+        models: What a server says of its models, by served name and alias.
+    """
+    first: dict[int, str] = {}
+    for name, known in models.items():
+        first.setdefault(id(known), name)  # aliases share their facts
+    names = list(first.values())
+    return [name for name in names if not (models[name].parent or _NO_CHAT.search(name))] or names
 
 
 def find_values(body: Any, path: Path) -> Iterator[Any]:

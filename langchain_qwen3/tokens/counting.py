@@ -45,12 +45,17 @@ class Counter(NamedTuple):
     line: str | None = None
     """The model line, if the model's own name does not show it."""
 
+    encode: Callable[[str], list[int]] | None = None
+    """The user's own tokenizer, which counts before everything else."""
+
     def encode_text(self, text: str) -> list[int]:
         """Return the token ids of a text.
 
         Raises:
             ImportError: The server cannot return them and the extra `tokenizer` is not installed.
         """
+        if self.encode is not None:
+            return self.encode(text)
         if counting := self.dialect.token_counting:
             ids = self._ask(build_encode_request(counting, self.model, text), read_token_ids)
             if ids is not None:
@@ -66,22 +71,27 @@ class Counter(NamedTuple):
 
     def count_messages(self, payload: dict[str, Any]) -> int:
         """Return the number of prompt tokens of a request, including its chat template."""
+        if self.encode is not None:
+            return self._estimate(payload, count=lambda text: len(self.encode_text(text)))
         if counting := self.dialect.token_counting:
             count = self._ask(build_count_request(counting, payload), read_count)
             if count is not None:
                 return count
         switches = payload.get("chat_template_kwargs") or {}
-        tools = payload.get("tools")
         try:
             return _load_tokenizer(self.line or self.model).count_messages(
                 payload["messages"],
-                tools,
+                payload.get("tools"),
                 switches.get("enable_thinking"),
                 **{name: switches[name] for name in _TEMPLATE_SWITCHES if name in switches},
             )
         except ImportError:
-            line = find_line(self.line or self.model, self.dialect.name)
-            return estimate_message_tokens(payload["messages"], tools, line.tool_format if line else "hermes")
+            return self._estimate(payload)
+
+    def _estimate(self, payload: dict[str, Any], count: Callable[[str], int] = estimate_tokens) -> int:
+        line = find_line(self.line or self.model, self.dialect.name)
+        tool_format = line.tool_format if line else "hermes"
+        return estimate_message_tokens(payload["messages"], payload.get("tools"), tool_format, count)
 
     def _ask(self, request: CountRequest, read: Callable[[Any], _T]) -> _T | None:
         """Return the server's result, or None if it cannot count; a failed count never raises."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 MEDIA_TOKENS: Final = 1024
@@ -68,6 +68,7 @@ def estimate_message_tokens(
     messages: Sequence[Mapping[str, Any]],
     tools: Iterable[Mapping[str, Any]] | None = None,
     tool_format: Literal["hermes", "xml"] = "hermes",
+    count: Callable[[str], int] = estimate_tokens,
 ) -> int:
     """Estimate the tokens of the prompt that a server renders from a chat, including the start of the answer.
 
@@ -79,6 +80,7 @@ def estimate_message_tokens(
         messages: Messages in wire form.
         tools: Tools in wire form.
         tool_format: The model line's tool call format (`ModelLine.tool_format`): "xml" has longer instructions.
+        count: Counts the words.
     """
     if not messages:
         return 0
@@ -86,16 +88,16 @@ def estimate_message_tokens(
     last_user = max((i for i, message in enumerate(messages) if message.get("role") == "user"), default=-1)
     for index, message in enumerate(messages):
         text, media = read_parts(message.get("content"))
-        total += _MESSAGE_TOKENS + estimate_tokens(text) + media * MEDIA_TOKENS
+        total += _MESSAGE_TOKENS + count(text) + media * MEDIA_TOKENS
         reasoning = message.get("reasoning_content") or message.get("reasoning")
         if reasoning and index > last_user:
-            total += _THINK_BLOCK_TOKENS + estimate_tokens(reasoning)
+            total += _THINK_BLOCK_TOKENS + count(reasoning)
         for call in message.get("tool_calls") or ():
-            total += _TOOL_CALL_TOKENS + estimate_tokens(f"{call['function']['name']} {_text_of(call)}")
+            total += _TOOL_CALL_TOKENS + count(f"{call['function']['name']} {_text_of(call)}")
         if message.get("role") == "tool":
             total += _TOOL_RESULT_TOKENS
     if tool_texts := [json.dumps(tool, ensure_ascii=False) for tool in tools or ()]:
-        total += _TOOLS_TOKENS[tool_format] + estimate_tokens("\n".join(tool_texts))
+        total += _TOOLS_TOKENS[tool_format] + count("\n".join(tool_texts))
     return total
 
 

@@ -152,6 +152,7 @@ BOUND: list[dict[str, Any]] = [
     {"extra_headers": {"x": "y"}},
     {"extra_query": {"x": "y"}},
     {"options": {"extra_body": {"enable_thinking": False}}},
+    {"options": {"extra_headers": {"x": "y"}}},
 ]
 
 

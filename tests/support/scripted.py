@@ -45,6 +45,12 @@ Reply = Callable[[dict[str, Any]], Answer | Mapping[str, Any]]
 class _Handler(WebHandler, BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self) -> None:
+        if self.owner.models is None or self.path != "/v1/models":
+            self.send_whole(b'{"detail": "Not Found"}', status=404)
+        else:
+            self.send_whole(json.dumps({"object": "list", "data": self.owner.models}).encode())
+
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         answer = self.owner.take(body)
@@ -70,6 +76,7 @@ class Scripted(WebServer):
 
     Args:
         reply: Called with the body of every request, in a thread of its own.
+        models: Rows of its list of models; None where it has no such list.
 
     Attributes:
         requests: Bodies of the chats it was asked, in order of arrival.
@@ -78,8 +85,9 @@ class Scripted(WebServer):
 
     handler = _Handler
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, models: list[dict[str, Any]] | None = None) -> None:
         self.reply = reply
+        self.models = models
         self.requests: list[dict[str, Any]] = []
         self.most_open = 0
         self._open = 0

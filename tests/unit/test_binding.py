@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from langchain_core.load import dumps
-from langchain_core.runnables import RunnableBinding
+from langchain_core.runnables import ConfigurableField, RunnableBinding
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
@@ -121,3 +121,60 @@ def test_every_method_has_types_that_can_be_read(owner: type) -> None:
     assert functions
     for function in functions:
         typing.get_type_hints(function)
+
+
+TOOL = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
+LATER: dict[str, Callable[[Any], Any]] = {
+    "bind": lambda model: model.bind(seed=7),
+    "bind_tools": lambda model: model.bind_tools([TOOL]),
+    "schema": lambda model: model.with_structured_output(Person),
+    "all": lambda model: model.bind(seed=7).bind_tools([TOOL]).with_structured_output(Person),
+    "retries": lambda model: model.with_retry(stop_after_attempt=1).bind_tools([TOOL]),
+    "config": lambda model: model.with_config(tags=["t"]).bind_tools([TOOL]),
+}
+
+
+class Stop(Exception):  # noqa: N818  # it ends a call on purpose
+    """Raised with the payload in place of sending it."""
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Payloads of the calls, which end there."""
+    payloads: list[dict[str, Any]] = []
+
+    def keep(_client: Any, call: Any, *_: Any) -> Any:
+        payloads.append(call.payload)
+        raise Stop
+
+    monkeypatch.setattr("langchain_qwen3.chat_model.post", keep)
+    return payloads
+
+
+@pytest.mark.parametrize("following", LATER)
+def test_config_still_chooses_when_something_is_bound_to_a_configurable_model(
+    following: str, sent: list[dict[str, Any]]
+) -> None:
+    """Protects agents: they bind tools first and get the config of a call later, which core then ignores."""
+    chosen = LATER[following](build().configurable_fields(enable_thinking=ConfigurableField("thinking")))
+    for thinking in (True, False):
+        with pytest.raises(Stop):
+            chosen.invoke("hi", {"configurable": {"thinking": thinking}})
+    assert [payload["chat_template_kwargs"]["enable_thinking"] for payload in sent] == [True, False]
+    assert all("tools" in payload for payload in sent) is (following in ("bind_tools", "all", "retries", "config"))
+
+
+@pytest.mark.parametrize("following", [name for name in LATER if name not in ("retries", "config")])
+def test_config_still_chooses_when_something_is_bound_to_alternatives(
+    following: str, sent: list[dict[str, Any]]
+) -> None:
+    """Protects `configurable_alternatives`: what is bound is bound to each model, and the config chooses then."""
+    several = build().configurable_alternatives(
+        ConfigurableField("which"), default_key="small", big=build(model="big"), late=lambda: build(model="late")
+    )
+    chosen = LATER[following](several)
+    for which in ("small", "big", "late"):
+        with pytest.raises(Stop):
+            chosen.invoke("hi", {"configurable": {"which": which}})
+    assert [payload["model"] for payload in sent] == ["Qwen/Qwen3-8B", "big", "late"]
+    assert all("tools" in payload for payload in sent) is (following in ("bind_tools", "all"))

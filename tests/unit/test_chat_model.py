@@ -88,7 +88,6 @@ def test_reads_model_url_and_key_from_its_own_variables_when_not_given(monkeypat
 @pytest.mark.parametrize(
     ("kwargs", "text"),
     [
-        ({"model": ""}, "model is missing"),
         ({"server": "vlm"}, "server must be"),
         ({"n": 0}, "n must be a whole number, 1 or more"),
         ({"n": 2, "streaming": True}, "n must be 1 when streaming"),

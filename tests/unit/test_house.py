@@ -15,9 +15,10 @@ GROUND = {"call", "servers", "profiles", "errors", "_httpx", "_warnings", "_visi
 MAY_IMPORT = {
     "chat_model": {"arguments", "binding", "fields", "tokens", "request", "reply", "connections", "doctor", "notebook"}
     | GROUND,
-    "binding": {"structured", "request"} | GROUND,
+    "binding": {"identity", "structured", "request"} | GROUND,
     "structured": {"request", "reply"} | GROUND,
-    "fields": {"request", "reply", "connections"} | GROUND,
+    "fields": {"identity", "request", "reply", "connections"} | GROUND,
+    "identity": {"call"},
     "tokens": {"chat_model", "connections"} | GROUND,
     "request": GROUND,
     "reply": GROUND,

@@ -1,0 +1,65 @@
+"""The API key as the SDK's two clients want it, whether it is a text or a function that returns one."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import SecretStr
+
+Key = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None
+
+__all__ = ["Key", "check_key", "split_key"]
+
+
+def split_key(key: Key) -> tuple[str | Callable[[], str] | None, str | Callable[[], Awaitable[str]]]:
+    """Return the key for the sync client, and for the async one; None for sync calls that an async key cannot serve."""
+    if key is None or isinstance(key, SecretStr):
+        text = key.get_secret_value() if key else "EMPTY"
+        return text, text
+
+    def call() -> str:
+        answer = key()
+        if inspect.isawaitable(answer):
+            if inspect.iscoroutine(answer):
+                answer.close()  # or Python warns that nobody awaited it
+            raise ValueError(
+                "api_key returned an awaitable in a sync call: use ainvoke or astream, or give a function that "
+                "returns the key itself"
+            )
+        return _read_answer(answer)
+
+    async def acall() -> str:
+        answer = key() if is_async else await asyncio.to_thread(key)  # a sync one may read a file or ask a vault
+        return _read_answer(await answer if inspect.isawaitable(answer) else answer)
+
+    is_async = _is_async(key)
+    return None if is_async else call, acall
+
+
+def check_key(key: str) -> None:
+    """Raise for a key that no header can carry: HTTP libraries would quote it in their own error.
+
+    Raises:
+        ValueError: It holds a line break or the like.
+    """
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("api_key holds a line break or another character that no HTTP header can carry")
+
+
+def _is_async(key: Callable[[], Any]) -> bool:
+    """Tell whether a call returns an awaitable for certain: of functions, partial ones and objects with `__call__`."""
+    return inspect.iscoroutinefunction(key) or inspect.iscoroutinefunction(getattr(key, "__call__", None))  # noqa: B004
+
+
+def _read_answer(answer: Any) -> str:
+    text = answer.get_secret_value() if isinstance(answer, SecretStr) else answer
+    if not isinstance(text, str) or not text:
+        raise ValueError(  # it is a bad setting, whatever its type
+            f"api_key is a function that returned {'an empty text' if text == '' else type(text).__name__}: "
+            "it must return the key as text"
+        )
+    check_key(text)
+    return text

@@ -1,0 +1,66 @@
+"""What ChatOpenAI takes and ChatQwen3 refuses: settings that could have no effect, each with what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+_RESPONSES_API = "belongs to OpenAI's Responses API, and ChatQwen3 speaks chat completions"
+_BUILT = "is built by the model"
+_CLIENT = "give http_client=, http_async_client=, default_headers= or api_key= instead"
+# Field → why it can have no effect, and what to do instead.
+_REFUSED: Mapping[str, tuple[str, str]] = {
+    "use_responses_api": (_RESPONSES_API, "leave it out"),
+    "use_previous_response_id": (
+        _RESPONSES_API,
+        "send the whole conversation, whose beginning the server keeps in its prefix cache",
+    ),
+    "include": (
+        _RESPONSES_API,
+        'leave it out: reasoning is always in additional_kwargs["reasoning_content"]',
+    ),
+    "truncation": (_RESPONSES_API, "shorten the conversation with trim_messages(token_counter=llm, ...)"),
+    "context_management": (_RESPONSES_API, "use trim_messages, or LangChain's SummarizationMiddleware in agents"),
+    "tiktoken_model_name": (
+        "names a vocabulary of OpenAI's, and tokens are counted by the server or with Qwen's own (extra `tokenizer`)",
+        "leave it out, or count in your own way with custom_get_token_ids=",
+    ),
+    "client": (_BUILT, _CLIENT),
+    "async_client": (_BUILT, _CLIENT),
+    "root_client": (_BUILT, _CLIENT),
+    "root_async_client": (_BUILT, _CLIENT),
+}
+
+
+def check_refused(values: Mapping[str, Any]) -> None:
+    """Raise for a field of ChatOpenAI that could have no effect here; what is empty or False is no request for it.
+
+    Args:
+        values: Fields by name.
+
+    Raises:
+        ValueError: A field is set; the text names it and what to do instead.
+    """
+    for name, (reason, advice) in _REFUSED.items():
+        if values.get(name):
+            shown = f"{name}={values[name]!r}" if not name.endswith("client") else name
+            raise ValueError(f"{shown} {reason}; {advice}")
+    version = values.get("output_version")
+    if version not in (None, "v0", "v1"):
+        raise ValueError(f'output_version must be "v0", "v1" or None, not {version!r}')
+
+
+def explain_refused(name: str) -> str | None:
+    """Return why a call cannot take a keyword that OpenAI's Responses API has; None for any other keyword."""
+    if name not in _REFUSED and name not in _list_responses_parameters():
+        return None
+    reason, advice = _REFUSED.get(name, (_RESPONSES_API, "leave it out"))
+    return f"{name} {reason}; {advice}"
+
+
+@cache
+def _list_responses_parameters() -> frozenset[str]:
+    from openai.types.responses.response_create_params import ResponseCreateParamsBase
+
+    return frozenset(ResponseCreateParamsBase.__annotations__)

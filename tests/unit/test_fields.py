@@ -1,0 +1,85 @@
+"""Models that are built from another model's fields, as `configurable_fields` and `model_copy` do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.runnables import ConfigurableField
+
+from langchain_qwen3 import ChatQwen3
+
+ALIBABA = "https://dashscope.aliyuncs.com/compatible-mode/v1"
+POD = "http://pod.test/v1"
+FIELDS = {
+    "temperature": ConfigurableField("temperature"),
+    "model_name": ConfigurableField("model"),
+    "openai_api_base": ConfigurableField("base_url"),
+}
+
+
+def build(**fields: Any) -> ChatQwen3:
+    """A model on a server that is known without asking."""
+    return ChatQwen3(**{"model": "Qwen/Qwen3-8B", "base_url": POD, "server": "vllm", **fields})
+
+
+def configure(model: ChatQwen3, /, **choice: Any) -> ChatQwen3:
+    """The model that a call with this config would use."""
+    configured: Any = model.configurable_fields(**FIELDS).prepare({"configurable": choice})[0]
+    assert configured is not model
+    return configured  # type: ignore[no-any-return]
+
+
+def test_configured_model_shares_the_limit_of_the_first() -> None:
+    """Protects `max_concurrency`: a model is built for each call with a config, and they share one limit."""
+    model = build(max_concurrency=2)
+    first, second = configure(model, temperature=0.1), configure(model, temperature=0.2)
+    assert first._in_flight is second._in_flight is model._in_flight
+
+
+def test_configured_model_keeps_the_secrets_of_its_address() -> None:
+    """Protects a password or token in `base_url`, which is no field; another address does not get it."""
+    model = build(base_url="http://user:secret@pod.test/v1?token=t")
+    same, other = configure(model, temperature=0.1), configure(model, base_url="http://other.test/v1")
+    assert "Authorization" in same.root_async_client._custom_headers
+    assert same.root_async_client._custom_query == {"token": "t"}
+    assert "secret" not in repr(same)
+    assert not other.root_async_client._custom_query
+    assert "Authorization" not in other.root_async_client._custom_headers
+
+
+def test_configured_model_has_only_what_somebody_set() -> None:
+    """Protects `extra_body` from the defaults of fields, all of which core hands over; and the repr from them."""
+    model = build(extra_body={"enable_thinking": False, "return_reasoning": False}, top_k=3)
+    configured = configure(model, temperature=0.5)
+    payload = configured._get_request_payload("hi")
+    assert payload["chat_template_kwargs"] == {"enable_thinking": False}
+    assert (payload["temperature"], payload["top_k"]) == (0.5, 3)
+    assert "min_p" not in repr(configured)
+    assert configure(configured, temperature=0.6)._get_request_payload("hi") == {**payload, "temperature": 0.6}
+
+
+def test_configured_model_has_the_profile_of_its_own_name() -> None:
+    """Protects middleware that asks what the model can do; a profile that somebody gave stays."""
+    vision = configure(build(), model="Qwen/Qwen3-VL-8B-Instruct")
+    assert vision.profile == build(model="Qwen/Qwen3-VL-8B-Instruct").profile
+    given = configure(build(profile={"max_input_tokens": 5}), model="Qwen/Qwen3-VL-8B-Instruct")
+    assert given.profile == {"max_input_tokens": 5}
+
+
+@pytest.mark.parametrize("way", ["configured", "copied"])
+def test_key_of_a_variable_stays_with_its_host_when_the_address_changes(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects `$DASHSCOPE_API_KEY`, which is for Alibaba's hosts; a key that somebody gave goes along."""
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-alibaba")
+
+    def move(model: ChatQwen3, url: str) -> str:
+        if way == "copied":
+            return str(model.model_copy(update={"openai_api_base": url}).root_async_client.api_key)
+        return str(configure(model, base_url=url).root_async_client.api_key)
+
+    assert build(base_url=ALIBABA).root_async_client.api_key == "sk-alibaba"
+    assert move(build(base_url=ALIBABA), POD) == "EMPTY"
+    assert move(build(), ALIBABA) == "sk-alibaba"
+    assert move(build(base_url=ALIBABA, api_key="sk-mine"), POD) == "sk-mine"
