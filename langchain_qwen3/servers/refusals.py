@@ -1,7 +1,7 @@
 """Fields that a server refuses by name: how to read them from its error, and what to do about it. No I/O.
 
 A strict server answers 400 or 422 to a field that is not OpenAI's, and names it. If the user did not set `server=`,
-the field is left out from then on; if the user did, the error suggests a fix.
+the call is repeated once without the field, which is left out from then on; if the user did, the error suggests a fix.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.servers.detection import learn_refusal
-from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS
+from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS, Dialect
 from langchain_qwen3.servers.dialects import DIALECTS
 
 _STATUSES = frozenset({400, 422})
@@ -31,12 +31,15 @@ _NAMED = tuple(
         r"additional properties are not allowed \(([^)]{1,200})",
         r"extra inputs are not permitted, field: ?([\"'`][^\"'`]{1,80})",
         r"([^\n]{1,80})\n\s*extra inputs are not permitted",
+        # FastAPI's own errors as text, as TensorRT-LLM sends them.
+        r"[\"']loc[\"']: [\[(]([^\])]{1,200})[\])], [\"']msg[\"']: [\"']extra (?:inputs|fields) (?:are )?not permitted",
         # `property 'x' is unsupported`, `x is not supported with this model`, `x: not allowed`
         r"([\w.\[\]]{1,80})\\?[\"'`]?:? (?:is |are )?(?:unsupported|unexpected|not (?:supported|permitted|allowed))\b",
         r"(?:不支持|未知|无效)的?(?:参数|字段)[:：]?\s{0,3}([^\n,，。]{1,100})",
         r"(?:参数|字段)\s{0,3}([\w.`'\"]{1,60})\s{0,3}(?:不支持|不被支持|未知)",
     )
 )
+_OURS = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
 _C = TypeVar("_C")
 
 
@@ -45,12 +48,14 @@ def list_ours() -> frozenset[str]:
 
     It never includes model, messages, tools, response_format and OpenAI's other parameters.
     """
-    fields = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
-    for row in DIALECTS.values():
-        words = (row.thinking_word[0],) if row.thinking_word else ()
-        paths = (*row.thinking, *words, row.budget, row.effort, row.preserve, row.return_reasoning)
-        fields.update((*row.history_keys, *(path[0] for path in paths if path)))
-    return frozenset(fields)
+    return frozenset(_OURS.union(*map(_list_sent, DIALECTS.values())))
+
+
+def _list_sent(row: Dialect) -> set[str]:
+    """Return the fields and the keys of messages that a row sends beside OpenAI's."""
+    word = row.thinking_word[:1] if row.thinking_word else ()
+    paths = (*row.thinking, *word, row.budget, row.effort, row.preserve, row.return_reasoning)
+    return {*row.history_keys, *(path[0] for path in paths if path)}
 
 
 def read_refused(status: int, body: Any) -> frozenset[str]:
@@ -98,7 +103,7 @@ def advise_refusal(status: int, body: Any) -> str | None:
 
 
 class Lesson(Generic[_C]):
-    """Learns the refused fields of one call, and rebuilds the call without them.
+    """Learns the refused fields of one call, and rebuilds the call without them, once.
 
     Args:
         url: Base URL of the server.
@@ -112,21 +117,28 @@ class Lesson(Generic[_C]):
         self._body: Any = None
 
     def amend(self, status: int, body: Any, payload: Mapping[str, Any]) -> _C | None:
-        """Return the call without the fields that an error refuses; None when there is no new field to leave out.
+        """Return the call without the fields that an error refuses; None if there is none, and always the second time.
+
+        The fields of a second error are remembered for the next call. An error that reads like a known strict server's
+        stands for every field that this server refuses, since such hosts name one field at a time.
 
         Args:
             status: HTTP status of the error.
             body: Its body, parsed or as text.
             payload: The body that was refused.
         """
-        sent = {*payload, "cache_control", *(key for message in payload["messages"] for key in message)}
-        new = (read_refused(status, body) & sent) - self._names
+        sent = {*payload, *(key for message in payload["messages"] for key in message)}
+        new = (read_refused(status, body) & {*sent, "cache_control"}) - self._names  # which stands inside of contents
         if not new:
             return None
+        row = _find_row(body)
+        if row and row.strict_fields:
+            new |= (list_ours() & sent) - _list_sent(row) - row.own_fields
+        is_first = not self._names
         self._names |= new
         self._body = body
         learn_refusal(self._url, new)
-        return self._rebuild()
+        return self._rebuild() if is_first else None
 
     def report(self) -> None:
         """Warn once about the fields that are left out from now on."""
@@ -140,10 +152,12 @@ def _list(names: frozenset[str]) -> str:
 
 
 def _suggest(body: Any) -> str:
-    text = body if isinstance(body, str) else json.dumps(body, default=str)
-    fits = next(
-        (row.name for row in DIALECTS.values() if row.refusal and re.search(row.refusal, text[:_LONGEST])), None
-    )
-    if fits:
-        return f'its answer reads like server="{fits}": say so'
+    if row := _find_row(body):
+        return f'its answer reads like server="{row.name}": say so'
     return "if you know what it is, name it with server=..."
+
+
+def _find_row(body: Any) -> Dialect | None:
+    """Return the row whose server refuses in these words."""
+    text = (body if isinstance(body, str) else json.dumps(body, default=str))[:_LONGEST]
+    return next((row for row in DIALECTS.values() if row.refusal and re.search(row.refusal, text)), None)

@@ -6,7 +6,9 @@ import asyncio
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 from operator import add
 from typing import Any
 
@@ -23,43 +25,77 @@ from tests.support.replies import TOOL
 from tests.support.scripted import Answer, Scripted, write_call
 
 MODEL = "Qwen/Qwen3.8-27B"
+SAMPLING = {"top_k", "min_p", "repetition_penalty"}
 OPENAI = {*CompletionCreateParamsBase.__annotations__, "stream"}
-STRICT = [row for row in DIALECTS.values() if row.strict_fields]
-# How each says that it does not know a field, and its status.
-STYLES: dict[str, tuple[int, Callable[[str], Any]]] = {
-    "transformers": (422, lambda name: f"Unexpected fields in the request: {{'{name}'}}"),
-    "groq": (400, lambda name: f"property '{name}' is unsupported"),
-    "cerebras": (400, lambda name: f"{name}: property '{name}' is unsupported"),
-    "fireworks": (400, lambda name: f"Extra inputs are not permitted, field: '{name}', value: 1"),
-    "nvidia": (400, lambda name: f"Validation: Unsupported parameter(s): `{name}`"),
-    "bedrock": (400, lambda name: f"Failed to deserialize the JSON body: unknown field `{name}`, expected `model`"),
-    "tensorrt-llm": (400, lambda name: f"[{{'type': 'extra_forbidden'}}] {name}: unexpected"),
+ROWS = list(DIALECTS.values())
+STRICT = [row for row in ROWS if row.strict_fields]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """How a server says that it does not know a field, and its status.
+
+    Attributes:
+        status: The HTTP status.
+        write: Makes the error of the names.
+        is_whole: It names all fields that it does not know; elsewhere the first.
+    """
+
+    status: int
+    write: Callable[[list[str]], Any]
+    is_whole: bool = False
+
+
+def write_fastapi(names: list[str]) -> str:
+    """Write the errors of FastAPI as their text."""
+    errors = [
+        {"type": "extra_forbidden", "loc": ("body", name), "msg": "Extra inputs are not permitted", "input": 1}
+        for name in names
+    ]
+    return f"{len(errors)} validation errors:\n" + "".join(f"  {error}\n" for error in errors)
+
+
+REFUSALS = {
+    "transformers": Refusal(422, lambda names: {"detail": f"Unexpected fields in the request: {set(names)}"}, True),
+    "groq": Refusal(400, lambda names: {"error": {"message": f"property '{names[0]}' is unsupported"}}),
+    "cerebras": Refusal(
+        400, lambda names: {"message": f"property '{names[0]}' is unsupported", "code": "wrong_api_format"}
+    ),
+    "fireworks": Refusal(
+        400, lambda names: {"error": {"message": f"Extra inputs are not permitted, field: '{names[0]}', value: 1"}}
+    ),
+    "nvidia": Refusal(400, lambda names: {"message": f"Validation: Unsupported parameter(s): `{names[0]}`"}),
+    "bedrock": Refusal(
+        400,
+        lambda names: {
+            "message": f"Failed to deserialize the JSON body: unknown field `{names[0]}`, expected one of `model`"
+        },
+    ),
+    "tensorrt-llm": Refusal(400, lambda names: {"error": write_fastapi(names)}, True),
 }
+OTHERS = Refusal(400, lambda names: {"error": {"message": f"Unknown parameter: '{names[0]}'."}})
 
 
 def list_allowed(row: Dialect) -> set[str]:
-    """Return the fields that a strict server takes."""
-    paths = (*row.thinking, *(row.thinking_word or ())[:1], row.budget, row.effort, row.preserve)
-    return {*OPENAI, *row.own_fields, *row.extra, *(path[0] for path in paths if path)} - row.unsupported
+    """Return the fields that a server takes which knows none but its row's."""
+    paths = (*row.thinking, *(row.thinking_word or ())[:1], row.budget, row.effort, row.preserve, row.return_reasoning)
+    sampling = {row.sampling_names.get(name, name) for name in SAMPLING} if not row.strict_fields else set()
+    return {*OPENAI, *sampling, *row.own_fields, *row.extra, *(path[0] for path in paths if path)} - row.unsupported
 
 
-def find_fault(row: Dialect, body: Mapping[str, Any]) -> str | None:
-    """Return what a strict server refuses of a request, the first that it sees."""
-    for name in body:
-        if name not in list_allowed(row):
-            return name
-    for message in body["messages"]:
-        for key in message:
-            if key.startswith("reasoning") and key not in row.history_keys:
-                return key
-    return None
+def list_faults(row: Dialect, body: Mapping[str, Any]) -> list[str]:
+    """Return the names that a strict server refuses of a request, in its order."""
+    keys = {*row.history_keys, *(["reasoning_details"] if row.reasoning_details else [])}
+    names = [name for name in body if name not in list_allowed(row)]
+    names += [key for message in body["messages"] for key in message if key.startswith("reasoning") and key not in keys]
+    return list(dict.fromkeys(names))
 
 
 def answer(row: Dialect, body: Mapping[str, Any]) -> Answer | dict[str, Any]:
     """Refuse as the row's server does; else think, call the tool once, and answer."""
-    if fault := find_fault(row, body):
-        status, write = STYLES[row.name]
-        return Answer(message={"error": {"message": write(fault)}}, status=status)
+    if names := list_faults(row, body):
+        refusal = REFUSALS.get(row.name, OTHERS)
+        return Answer(message=refusal.write(names), status=refusal.status)
     key = (*row.history_keys, "reasoning_content")[0]
     if body["messages"][-1]["role"] == "user" and body.get("tools") and len(body["messages"]) == 1:
         return {key: "I look.", "tool_calls": [write_call("c1", "get_weather", '{"city": "Rome"}')]}
@@ -124,34 +160,65 @@ def check(replies: list[AIMessage]) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_three_turns_go_through_when_the_strict_server_is_named(row: Dialect, host: Scripted, way: str):
-    """Protects hosted users: nothing that the row sends is refused, switch, tools and earlier reasoning included."""
-    check(converse(build(host, server=row.name).bind_tools([TOOL]).bind(enable_thinking=True), way))
-    assert all(find_fault(row, body) is None for body in host.requests)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_three_turns_go_through_when_a_server_knows_no_field_but_its_rows(row: Dialect, way: str):
+    """Protects every named server: switch, tools and earlier reasoning go out under the names in its row alone."""
+    switch = {"enable_thinking": True} if row.thinking or row.thinking_word else {}
+    with Scripted(lambda body: answer(row, body)) as host:
+        check(converse(build(host, server=row.name).bind_tools([TOOL]).bind(**switch), way))
+    assert len(host.requests) == 3
+    earlier = [message for message in host.requests[-1]["messages"] if message["role"] == "assistant"]
+    assert all(set(row.history_keys) <= message.keys() for message in earlier)
+
+
+def test_every_strict_row_has_its_own_words_when_rows_come():
+    """Protects this table: a strict server that is new to the rows needs its way to refuse here."""
+    assert set(REFUSALS) == {row.name for row in STRICT}
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_three_turns_go_through_when_the_strict_server_is_unknown(row: Dialect, host: Scripted, way: str):
-    """Protects strict hosts behind proxies: each field is refused once, then left out, and warned about once."""
+    """Protects strict hosts behind proxies: a call is repeated once at most, and each field is warned about once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         check(converse(build(host).bind_tools([TOOL]).bind(enable_thinking=True), way))
-    refused = [find_fault(row, body) for body in host.requests]
-    names = [name for name in refused if name]
-    assert names
-    assert len(set(names)) == len(names)
+    faults = [list_faults(row, body) for body in host.requests]
+    assert any(faults)
+    assert not any(first and second for first, second in pairwise(faults))
+    assert faults[-1] == []
+    names = {name for found in faults for name in found}
     texts = [str(warning.message) for warning in caught if "refuses" in str(warning.message)]
     assert all(sum(name in re.findall(r"\w+", text) for text in texts) == 1 for name in names)
-    assert refused[-1] is None
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_call_is_repeated_once_when_an_unknown_host_names_one_field_after_another(way: str):
+    """Protects hosts from a third request: the second refusal is the error, and the next call knows of both fields."""
+    unknown = DIALECTS["groq"]
+
+    def refuse(body: Mapping[str, Any]) -> Any:
+        names = list_faults(unknown, body)
+        return Answer(message=OTHERS.write(names), status=400) if names else {"content": "Sunny."}
+
+    with Scripted(refuse) as host, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = build(host).bind(enable_thinking=True)
+        with pytest.raises(Qwen3InvalidRequestError, match=r"refuses the field \w+: .*server="):
+            WAYS[way](model, [HumanMessage("q")])
+        assert len(host.requests) == 2
+        assert WAYS[way](model, [HumanMessage("q")]).text == "Sunny."
+        assert len(host.requests) <= 4
+        assert WAYS[way](model, [HumanMessage("q")]).text == "Sunny."
+        assert len(host.requests) <= 5
 
 
 def test_error_names_field_and_remedy_when_the_server_was_named_wrongly(host: Scripted):
     """Protects the user's word: a named server's calls are sent once, and the error says which name would fit."""
     kinds = (Qwen3InvalidRequestError, Qwen3UnprocessableEntityError)
     model = build(host, server="generic")
-    with pytest.raises(kinds, match=r"refuses the field .*(return_reasoning|enable_thinking|template).*server="):
+    with pytest.raises(kinds, match=r"refuses the fields? .*(return_reasoning|enable_thinking|template).*server="):
         model.invoke("q", enable_thinking=True)
-    with pytest.raises(kinds, match=r"refuses the field .*server="):
+    with pytest.raises(kinds, match=r"refuses the fields? .*server="):
         list(model.stream("q", enable_thinking=True))
     assert len(host.requests) == 2
 

@@ -25,7 +25,7 @@ class Answer:
     """What to answer.
 
     Attributes:
-        message: The wire message; `{"error": …}` is sent as an error.
+        message: The wire message; `{"error": …}`, and everything with an error's status, is sent as it is.
         reason: Why the model ended.
         status: The HTTP status.
         headers: More response headers.
@@ -54,7 +54,7 @@ class _Handler(WebHandler, BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         answer = self.owner.take(body)
-        if "error" in answer.message:
+        if "error" in answer.message or answer.status >= 400:
             self._send(answer, json.dumps(answer.message).encode(), "application/json")
         elif body.get("stream"):
             events = write_events(*_split_message(answer.message), reason=answer.reason)

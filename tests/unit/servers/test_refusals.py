@@ -9,7 +9,7 @@ import pytest
 
 from langchain_qwen3._warnings import forget_warnings, warn_unsupported
 from langchain_qwen3.servers.detection import forget_servers, look_up, recall_facts
-from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
+from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, KWARGS
 from langchain_qwen3.servers.hosts import GROQ, OPENROUTER
 from langchain_qwen3.servers.refusals import Lesson, advise_refusal, list_ours, read_refused
 from tests.unit.request.request_cases import TOOL_LOOP, WEATHER, build
@@ -72,6 +72,14 @@ TEXTS: list[tuple[Any, set[str]]] = [
     ({"error": "Additional properties are not allowed ('enable_thinking' was unexpected)"}, {"enable_thinking"}),
     ("create() got an unexpected keyword argument 'enable_thinking'", {"enable_thinking"}),
     ({"error": {"message": "不支持的参数：enable_thinking"}}, {"enable_thinking"}),
+    (
+        {
+            "error": "2 validation errors:\n"
+            "  {'loc': ('body', 'enable_thinking'), 'msg': 'Extra inputs are not permitted'}\n"
+            "  {'loc': ('body', 'messages', 1, 'assistant', 'reasoning'), 'msg': 'Extra inputs are not permitted'}\n"
+        },
+        {"enable_thinking", "reasoning"},
+    ),
 ]
 OTHERS: list[Any] = [
     {"error": {"message": "enable_thinking must be set to false for non-streaming calls"}},
@@ -179,20 +187,65 @@ def learn_generic() -> None:
     look_up(get, URL)
 
 
-def test_lesson_is_remembered_when_a_field_is_refused():
-    """Protects the host from being asked twice: what it refused is left out of its row from then on."""
-    learn_generic()
-    lesson = Lesson(URL, lambda: "again")
-    assert lesson.amend(BAD, TEXTS[5][0], PAYLOAD) == "again"
-    assert lesson.amend(BAD, TEXTS[5][0], PAYLOAD) is None
+UNKNOWN = {"error": {"message": "Unknown parameter: 'enable_thinking'."}}
+
+
+def recall() -> Any:
+    """What is known of the server at the URL."""
     facts = recall_facts("auto", URL)
     assert facts is not None
-    assert ("enable_thinking",) not in facts.dialect.thinking
-    assert recall_facts("auto", URL) is facts
-    other = recall_facts("auto", "http://other:1/v1")
-    assert other is None
-    with pytest.warns(UserWarning, match=r"h:1 refuses the field enable_thinking: .* server=\"fireworks\""):
+    return facts
+
+
+def test_lesson_is_remembered_when_a_field_is_refused():
+    """Protects the next calls: what a host refused is left out of its row from then on, and of no other host's."""
+    learn_generic()
+    lesson = Lesson(URL, lambda: "again")
+    assert lesson.amend(BAD, UNKNOWN, PAYLOAD) == "again"
+    dialect = recall().dialect
+    assert ("enable_thinking",) not in dialect.thinking
+    assert (KWARGS, "enable_thinking") in dialect.thinking
+    assert recall() is recall()
+    assert recall_facts("auto", "http://other:1/v1") is None
+    with pytest.warns(
+        UserWarning, match=r"h:1 refuses the field enable_thinking: left out from now on; .*server=\.\.\."
+    ):
         lesson.report()
+    forget_servers()
+
+
+def test_call_is_repeated_once_when_the_server_refuses_one_field_after_another():
+    """Protects the host from being asked a third time: the error is raised, and the next call knows of both fields."""
+    learn_generic()
+    lesson = Lesson(URL, lambda: "again")
+    assert lesson.amend(BAD, UNKNOWN, PAYLOAD) == "again"
+    assert lesson.amend(BAD, "Unrecognized field `top_k`", PAYLOAD) is None
+    assert {"enable_thinking", "top_k"} <= recall().dialect.unsupported
+    with pytest.warns(UserWarning, match=r"refuses the fields enable_thinking, top_k:"):
+        lesson.report()
+    forget_servers()
+
+
+@pytest.mark.parametrize(
+    ("body", "left_out"),
+    [
+        (TEXTS[0][0], {KWARGS, "enable_thinking", "top_k", "reasoning_content"}),  # reads like groq
+        (
+            {"message": "Validation: Unsupported parameter(s): `enable_thinking`"},
+            {"enable_thinking", "top_k", "reasoning"},
+        ),
+        (TEXTS[5][0], {"enable_thinking", KWARGS, "reasoning"}),  # reads like fireworks
+        ({"error": "litellm.UnsupportedParamsError: x does not support parameters: ['top_k']"}, {"top_k"}),
+    ],
+    ids=["groq", "nvidia", "fireworks", "litellm"],
+)
+def test_one_refusal_stands_for_all_when_it_reads_like_a_known_strict_server(body: Any, left_out: set[str]):
+    """Protects the one repeat: hosts that name one field at a time refuse others, too, and their rows say which."""
+    learn_generic()
+    history = [{"role": "assistant", "content": "", "reasoning": "Hm.", "reasoning_content": "Hm."}]
+    lesson = Lesson(URL, lambda: "again")
+    assert lesson.amend(BAD, body, {**PAYLOAD, KWARGS: {}, "messages": history}) == "again"
+    assert recall().dialect.refused & {*PAYLOAD, KWARGS, "reasoning", "reasoning_content"} == left_out
     forget_servers()
 
 
