@@ -26,7 +26,7 @@ from langchain_qwen3.call import Call
 from langchain_qwen3.connections.exchange import aget_json, aopen_stream, apost, get_json, open_stream, post
 from langchain_qwen3.errors import ErrorTranslator, translate_errors
 from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
-from langchain_qwen3.profiles import build_profile
+from langchain_qwen3.profiles import ModelLine, build_profile
 from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.whole import read_response
@@ -34,7 +34,7 @@ from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call, explain_missing_model
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
-from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, list_served
+from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, list_served, resolve_served_line
 from langchain_qwen3.servers.habits import recall_habits
 from langchain_qwen3.servers.refusals import Lesson
 
@@ -107,14 +107,10 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
 
     def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:
         known = facts.models.get(self._served_name) or ModelFacts()
-        return build_profile(
-            self._served_name,
-            known.context,
-            self.dialect.name,
-            said=self.model_line,
-            weights=known.weights,
-            inputs=known.inputs,
-        )
+        return build_profile(self._resolve_line(facts), known.context)
+
+    def _resolve_line(self, facts: ServerFacts | None) -> ModelLine | None:
+        return resolve_served_line(self._served_name, self.dialect, facts.models if facts else {}, self.model_line)
 
     # -- request -----------------------------------------------------------------------------------------------------
 
@@ -380,9 +376,11 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         from langchain_qwen3.tokens.counting import Counter
 
         encode = self.custom_get_token_ids
+        facts = None
         if encode is None and self.root_client is not None:  # an async key has no sync client: the count is local
-            self._detect()
-        return Counter(self.root_client, self._base_url, self.dialect, self._served_name, self.model_line, encode)
+            facts = self._detect()
+        line = self._resolve_line(facts)
+        return Counter(self.root_client, self._base_url, self.dialect, self._served_name, line, encode)
 
     async def adoctor(self) -> Diagnosis:
         """Examine the server: what works, what does not, and the flags to start it with.

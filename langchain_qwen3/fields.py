@@ -20,7 +20,7 @@ from langchain_qwen3.connections.sdk import AsyncSdkClient, Completions, SdkClie
 from langchain_qwen3.connections.settings import ConnectionSettings, resolve_api_key, split_url
 from langchain_qwen3.errors.secrets import clean_url
 from langchain_qwen3.identity import build_cache_key, build_ls_params, list_secrets, show_keywords
-from langchain_qwen3.profiles import build_profile
+from langchain_qwen3.profiles import build_profile, resolve_line
 from langchain_qwen3.request.keywords import check_values, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
 from langchain_qwen3.request.refused import check_refused
@@ -304,7 +304,7 @@ class Qwen3Fields(ChatOpenAI):
         return build_ls_params({**self._default_params, "model": self._served_name, **kwargs}, stop)
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return build_profile(self.model_name, said=self.model_line)
+        return build_profile(resolve_line(self.model_name, model_line=self.model_line))
 
     def _use_responses_api(self, payload: dict[str, Any]) -> bool:  # noqa: ARG002
         return False

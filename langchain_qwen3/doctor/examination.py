@@ -13,7 +13,7 @@ from langchain_qwen3.doctor.probes import BUDGET, PROBES, Evidence, Probe, ask
 from langchain_qwen3.doctor.reach import Reached, ask_version, reach
 from langchain_qwen3.doctor.readers import Facts
 from langchain_qwen3.errors import Qwen3ConnectionError, StreamCutError, translate_errors
-from langchain_qwen3.profiles import find_line
+from langchain_qwen3.servers.facts import resolve_served_line
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
@@ -214,7 +214,7 @@ class _Examiner:
         dialect = server.find_dialect(model.model_name)
         return Facts(
             dialect=dialect,
-            line=dialect.adapt_line(find_line(model.model_name, dialect.name)),
+            line=resolve_served_line(model.model_name, dialect, server.models, model.model_line),
             model=model.model_name,
             models=reached.models,
             contexts=reached.contexts,

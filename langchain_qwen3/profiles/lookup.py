@@ -91,19 +91,19 @@ def resolve_line(
     model: str,
     server: str | None = None,
     *,
-    said: str | None = None,
+    model_line: str | None = None,
     weights: tuple[str, ...] = (),
     inputs: frozenset[str] | None = None,
 ) -> ModelLine | None:
     """Return the line of a model from all known facts.
 
-    Order of precedence: `said`, then the server's own report, then the name. A name rules out a kind of input only if
-    it consists entirely of the vendor's own words: with any other word in it, the server decides.
+    Order of precedence: `model_line`, then the server's own report, then the name. A name rules out a kind of input
+    only if it consists entirely of the vendor's own words: with any other word in it, the server decides.
 
     Args:
         model: The name as sent to the server.
         server: Name of the server's dialect.
-        said: The user's `model_line`: the name of a line or of any of its models.
+        model_line: What the user says the model is: the name of a line or of any of its models.
         weights: Other names of the model on the server (`ModelFacts.weights`).
         inputs: Kinds of input that the server reports (`ModelFacts.inputs`), None if it reports none.
 
@@ -111,12 +111,12 @@ def resolve_line(
         The line, or None when no name is recognised.
 
     Raises:
-        ValueError: `said` is not the name of a known line or model.
+        ValueError: `model_line` is not the name of a known line or model.
     """
-    if said is not None:
-        if (line := find_line(said, server)) is None:
+    if model_line is not None:
+        if (line := find_line(model_line, server)) is None:
             lines = ", ".join(line.name for line in MODEL_LINES)
-            raise ValueError(f"model_line={said!r} is no line that is known: give a model's name, or one of {lines}")
+            raise ValueError(f"{model_line=} is no line that is known: give a model's name, or one of {lines}")
         return line
     for name in (*weights, model):
         if (line := find_line(name, server)) is not None:
@@ -145,15 +145,7 @@ def _is_vendors(name: str) -> bool:
     )
 
 
-def build_profile(  # noqa: PLR0913  # all known facts about a model
-    model: str,
-    served_context: int | None = None,
-    server: str | None = None,
-    *,
-    said: str | None = None,
-    weights: tuple[str, ...] = (),
-    inputs: frozenset[str] | None = None,
-) -> ModelProfile | None:
+def build_profile(line: ModelLine | None, served_context: int | None = None) -> ModelProfile | None:
     """Build LangChain's profile of a model.
 
     `structured_output` and `tool_choice` are left out: they are the server's abilities, not the checkpoint's. With
@@ -161,29 +153,24 @@ def build_profile(  # noqa: PLR0913  # all known facts about a model
     never call a tool (see `Dialect.format_silences_tools`). Unknown kinds of input are left out.
 
     Args:
-        model: The name as sent to the server.
+        line: The model's line, None if it is unknown.
         served_context: Context length the server reports (`max_model_len`, `n_ctx`), in tokens. It replaces the
             line's value, because a server is often started with less, or with YaRN and more.
-        server: Name of the server's dialect.
-        said: The user's `model_line`, see `resolve_line`.
-        weights: Other names of the model on the server.
-        inputs: Kinds of input that the server reports.
 
     Returns:
-        A new dict, or None when neither the name nor the server gives any facts.
+        A new dict, or None when neither line nor context is known.
 
     Raises:
-        ValueError: `served_context` is not positive, or `said` is not known.
+        ValueError: `served_context` is not positive.
     """
     if served_context is not None and served_context < 1:
         raise ValueError(f"served_context must be a positive number of tokens, not {served_context}")
-    line = resolve_line(model, server, said=said, weights=weights, inputs=inputs)
     if line is None:
         return None if served_context is None else ModelProfile(max_input_tokens=served_context)
+    context = served_context or line.max_input or line.context
     profile = ModelProfile(
         name=line.name,
-        max_input_tokens=served_context or line.max_input or line.context,
-        text_inputs="text" in line.inputs,
+        max_input_tokens=context,
         pdf_inputs=False,
         pdf_tool_message=False,
         text_outputs=True,
@@ -196,18 +183,26 @@ def build_profile(  # noqa: PLR0913  # all known facts about a model
         temperature=True,
         mid_conversation_system_messages=line.late_system,
     )
-    if line.inputs_known:
-        profile |= ModelProfile(
-            image_inputs="image" in line.inputs,
-            image_url_inputs="image" in line.inputs,
-            image_tool_message="image" in line.inputs,
-            video_inputs="video" in line.inputs,
-            audio_inputs="audio" in line.inputs,
-            attachment="image" in line.inputs,
-        )
+    profile |= _build_inputs(line)
     if line.max_output is not None:
-        profile["max_output_tokens"] = min(line.max_output, profile["max_input_tokens"])
+        profile["max_output_tokens"] = min(line.max_output, context)
     if line.efforts:
         profile["reasoning_effort_levels"] = list(line.efforts)
         profile["reasoning_effort_default"] = line.efforts[0]
     return profile
+
+
+def _build_inputs(line: ModelLine) -> ModelProfile:
+    """Return what a profile says of kinds of input."""
+    text = ModelProfile(text_inputs="text" in line.inputs)
+    if not line.inputs_known:
+        return text
+    sees = "image" in line.inputs
+    return text | ModelProfile(
+        image_inputs=sees,
+        image_url_inputs=sees,
+        image_tool_message=sees,
+        attachment=sees,
+        video_inputs="video" in line.inputs,
+        audio_inputs="audio" in line.inputs,
+    )

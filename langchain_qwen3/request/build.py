@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_qwen3._warnings import warn_unsupported
 from langchain_qwen3.call import Call, ReplyOptions
-from langchain_qwen3.profiles import resolve_line
 from langchain_qwen3.request.constraints import list_constraint_fields
 from langchain_qwen3.request.history import write_history
 from langchain_qwen3.request.keywords import openai_fields
@@ -25,6 +24,7 @@ from langchain_qwen3.request.thinking import (
     resolve_thinking,
     write_thinking,
 )
+from langchain_qwen3.servers.facts import resolve_served_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         MediaError: A content part cannot be sent to this server or checkpoint.
     """
     settings = resolve_settings(kwargs, fields, dialect)
-    line = dialect.adapt_line(_resolve_line(settings, dialect, models))
+    line = resolve_served_line(settings.model, dialect, models, settings.model_line)
     thinking = resolve_thinking(settings.thinking, dialect, line, settings.model)
     plan = plan_output(settings.params, thinking, dialect, line)
     wire = _write_history(messages, settings, plan.thinking, dialect, line, piece=piece)
@@ -93,17 +93,6 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         dialect=dialect,
         thinking=plan.thinking.enabled,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(plan.thinking, line) and not (stream or several),
-    )
-
-
-def _resolve_line(settings: Settings, dialect: Dialect, models: Mapping[str, ModelFacts]) -> ModelLine | None:
-    known = models.get(settings.model)
-    return resolve_line(
-        settings.model,
-        dialect.name,
-        said=settings.model_line,
-        weights=known.weights if known else (),
-        inputs=known.inputs if known else None,
     )
 
 

@@ -202,7 +202,7 @@ def check_values(values: Mapping[str, Any]) -> None:
         elif name == "disabled_params":
             _check_disabled(value)
         elif name == "model_line":
-            resolve_line("", said=str(value))
+            resolve_line("", model_line=str(value))
         elif name == "reasoning_effort" and not isinstance(value, str):
             raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {value!r}')
 

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from langchain_qwen3.profiles import ModelLine, resolve_line
 from langchain_qwen3.servers.dialect import Dialect, Path, Probe
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, find_by_owner
 
@@ -92,6 +93,28 @@ class ServerFacts:
             for name, model in self.models.items()
         }
         return replace(self, dialect=self.dialect.without(names), models=models)
+
+
+def resolve_served_line(
+    model: str, dialect: Dialect, models: Mapping[str, ModelFacts], model_line: str | None = None
+) -> ModelLine | None:
+    """Return a model's line by all that is known of it, as its server serves it.
+
+    Args:
+        model: The name as it is sent to the server.
+        dialect: Who serves it.
+        models: What the server says of its models.
+        model_line: What the user says the model is, see `resolve_line`.
+
+    Returns:
+        The line, or None when nothing tells it.
+
+    Raises:
+        ValueError: `model_line` is no name of a line or model that is known.
+    """
+    known = models.get(model) or ModelFacts()
+    line = resolve_line(model, dialect.name, model_line=model_line, weights=known.weights, inputs=known.inputs)
+    return dialect.adapt_line(line)
 
 
 class Answer(Protocol):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import openai
 
 from langchain_qwen3.connections.exchange import post_json
-from langchain_qwen3.profiles import find_line
 from langchain_qwen3.tokens.estimate import estimate_message_tokens, estimate_tokens
 from langchain_qwen3.tokens.wire import (
     CountRequest,
@@ -25,6 +24,7 @@ from langchain_qwen3.tokens.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect
     from langchain_qwen3.tokens.local import LocalTokenizer
 
@@ -42,8 +42,8 @@ class Counter(NamedTuple):
     base_url: str
     dialect: Dialect
     model: str
-    line: str | None = None
-    """The model line, if the model's own name does not show it."""
+    line: ModelLine | None = None
+    """The model's line, None if it is unknown."""
 
     encode: Callable[[str], list[int]] | None = None
     """The user's own tokenizer, which counts before everything else."""
@@ -60,7 +60,7 @@ class Counter(NamedTuple):
             ids = self._ask(build_encode_request(counting, self.model, text), read_token_ids)
             if ids is not None:
                 return ids
-        return _load_tokenizer(self.line or self.model).encode(text)
+        return self._load_tokenizer().encode(text)
 
     def count_text(self, text: str) -> int:
         """Return the number of tokens of a text."""
@@ -79,7 +79,7 @@ class Counter(NamedTuple):
                 return count
         switches = payload.get("chat_template_kwargs") or {}
         try:
-            return _load_tokenizer(self.line or self.model).count_messages(
+            return self._load_tokenizer().count_messages(
                 payload["messages"],
                 payload.get("tools"),
                 switches.get("enable_thinking"),
@@ -89,9 +89,11 @@ class Counter(NamedTuple):
             return self._estimate(payload)
 
     def _estimate(self, payload: dict[str, Any], count: Callable[[str], int] = estimate_tokens) -> int:
-        line = find_line(self.line or self.model, self.dialect.name)
-        tool_format = line.tool_format if line else "hermes"
+        tool_format = self.line.tool_format if self.line else "hermes"
         return estimate_message_tokens(payload["messages"], payload.get("tools"), tool_format, count)
+
+    def _load_tokenizer(self) -> LocalTokenizer:
+        return _load_tokenizer(self.line.name if self.line else self.model)
 
     def _ask(self, request: CountRequest, read: Callable[[Any], _T]) -> _T | None:
         """Return the server's result, or None if it cannot count; a failed count never raises."""

@@ -19,7 +19,7 @@ import openai
 import pytest
 from langchain_core.messages import HumanMessage
 
-from langchain_qwen3 import ChatQwen3, MediaError
+from langchain_qwen3 import ChatQwen3, LocalTokenizer, MediaError
 from langchain_qwen3.connections.exchange import aget_json, get_json
 from langchain_qwen3.servers import detection
 from langchain_qwen3.servers.detection import alook_up, forget_servers, look_up, recall_facts
@@ -343,6 +343,15 @@ async def test_first_calls_of_a_model_look_once_when_they_come_together(model: C
     assert model.dialect.name == "vllm"
     payload = model._get_request_payload("q", enable_thinking=True)
     assert payload["chat_template_kwargs"] == {"enable_thinking": True}
+
+
+def test_counts_with_the_vocabulary_that_the_server_names():
+    """Protects token counts under an alias: Qwen3.5 and newer have another vocabulary, and the list of models tells."""
+    served = {"id": "qwen3", "owned_by": "lmdeploy", "root": "Qwen/Qwen3.6-27B"}
+    with Pod({"/v1/models": {"object": "list", "data": [served]}}) as server:
+        model = ChatQwen3(model="qwen3", base_url=server.url)
+        assert model.get_token_ids("Hello!") == LocalTokenizer("Qwen/Qwen3.6-27B").encode("Hello!")
+    assert LocalTokenizer("qwen3").encode("Hello!") != LocalTokenizer("Qwen/Qwen3.6-27B").encode("Hello!")
 
 
 def test_believes_the_servers_word_before_the_models_name():

@@ -7,11 +7,16 @@ from typing import get_type_hints
 import pytest
 from langchain_core.language_models import ModelProfile
 
-from langchain_qwen3.profiles import MODEL_LINES, build_profile, find_line, normalise_name
+from langchain_qwen3.profiles import MODEL_LINES, build_profile, find_line, normalise_name, resolve_line
 
 NAMES: dict[str, list[str]] = json.loads(Path(__file__).with_name("model_names.json").read_text(encoding="utf-8"))
 """Line → names it is served under: LiteLLM's catalogue, files, architectures. What is none of them is under `none`."""
 FOREIGN = NAMES.pop("none")
+
+
+def describe(model: str, served_context: int | None = None) -> ModelProfile | None:
+    """Return the profile of a model by its name."""
+    return build_profile(resolve_line(model), served_context)
 
 
 @pytest.mark.parametrize(("line", "model"), [(line, name) for line, names in NAMES.items() for name in names])
@@ -110,14 +115,14 @@ def test_normalise_name_reads_versions_and_sizes_when_dots_are_missing(model: st
 @pytest.mark.parametrize("line", MODEL_LINES, ids=lambda line: line.name)
 def test_build_profile_uses_known_keys_only(line) -> None:
     """Protects from the warning langchain-core gives for keys it does not know, in either version."""
-    profile = build_profile(NAMES.get(line.name, ["qwen3.8-2.4t-a95b"])[0])
+    profile = describe(NAMES.get(line.name, ["qwen3.8-2.4t-a95b"])[0])
     assert profile is not None
     assert set(profile) <= set(get_type_hints(ModelProfile))
 
 
 def test_build_profile_tells_what_the_line_can() -> None:
     """Protects what agents and middleware read: context, output, modalities, tools, reasoning."""
-    text, vision = build_profile("Qwen/Qwen3-0.6B"), build_profile("Qwen/Qwen3.8-27B")
+    text, vision = describe("Qwen/Qwen3-0.6B"), describe("Qwen/Qwen3.8-27B")
     assert text is not None
     assert vision is not None
     assert (text["max_input_tokens"], text["max_output_tokens"]) == (40_960, 32_768)
@@ -130,27 +135,27 @@ def test_build_profile_tells_what_the_line_can() -> None:
 
 def test_build_profile_takes_input_limit_when_service_has_one() -> None:
     """Protects from prompts a hosted service refuses though its window is larger."""
-    profile = build_profile("qwen3-max")
+    profile = describe("qwen3-max")
     assert profile is not None
     assert profile["max_input_tokens"] == 258_048
 
 
 def test_build_profile_prefers_served_context_when_given() -> None:
     """Protects trimming: a server started with less than the table's context is believed."""
-    profile = build_profile("Qwen/Qwen3-0.6B", served_context=4096)
+    profile = describe("Qwen/Qwen3-0.6B", served_context=4096)
     assert profile is not None
     assert (profile["max_input_tokens"], profile["max_output_tokens"]) == (4096, 4096)
 
 
 def test_build_profile_says_only_what_is_known_when_name_is_foreign() -> None:
     """Protects from made-up facts: an alias has the served context and nothing else."""
-    assert build_profile("my-alias") is None
-    assert build_profile("my-alias", served_context=8192) == {"max_input_tokens": 8192}
+    assert describe("my-alias") is None
+    assert describe("my-alias", served_context=8192) == {"max_input_tokens": 8192}
 
 
 def test_build_profile_is_new_each_time() -> None:
     """Protects one model's profile from changes to another's."""
-    first, second = build_profile("qwen3.8-27b"), build_profile("qwen3.8-27b")
+    first, second = describe("qwen3.8-27b"), describe("qwen3.8-27b")
     assert first is not None
     assert second is not None
     first["reasoning_effort_levels"].clear()
@@ -160,4 +165,4 @@ def test_build_profile_is_new_each_time() -> None:
 def test_build_profile_raises_when_served_context_is_not_positive() -> None:
     """Protects from a profile that trims everything away."""
     with pytest.raises(ValueError, match="served_context must be a positive number"):
-        build_profile("qwen3-8b", served_context=0)
+        describe("qwen3-8b", served_context=0)

@@ -120,9 +120,9 @@ def test_believes_the_server_before_the_name(model: str, known: dict[str, Any], 
     line = resolve_line(model, **known)
     assert line is not None
     assert (line.name, line.inputs) == (name, inputs)
-    profile = build_profile(model, **known) or {}
+    profile = build_profile(line) or {}
     assert (profile["name"], profile["image_inputs"]) == (name, "image" in inputs)
-    said = resolve_line(model, said="Qwen3-Omni", **known)
+    said = resolve_line(model, model_line="Qwen3-Omni", **known)
     assert said is not None
     assert said.inputs == ALL
 
