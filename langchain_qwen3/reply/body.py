@@ -37,7 +37,7 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
     if error := error_from_event(body, response=response):
         raise error
     if not (isinstance(body, dict) and isinstance(body.get("choices"), list) and body["choices"]):
-        text = "the reply has no choices"
+        text = "the reply is null" if body is None else "the reply has no choices"
         raise BadReplyError(text, response=response, body=body)
     return body
 

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from langchain_qwen3.call import ReplyOptions
-from langchain_qwen3.errors import BadReplyError, Qwen3Error, Qwen3RateLimitError, Qwen3ServerError
+from langchain_qwen3.errors import (
+    BadReplyError,
+    Qwen3Error,
+    Qwen3RateLimitError,
+    Qwen3ServerError,
+    translate_errors,
+)
 from langchain_qwen3.reply.metadata import read_usage
 from langchain_qwen3.reply.whole import read_response
 from tests.support.replies import (
@@ -231,3 +237,12 @@ def test_reads_an_event_stream_when_a_whole_reply_was_asked_for():
         "output_tokens": USAGE["completion_tokens"],
         "total_tokens": USAGE["total_tokens"],
     }
+
+
+def test_remedy_is_named_when_litellm_hides_a_refusal():
+    """Protects users behind LiteLLM: it answers `null` with status 200 where the server behind it sent a 422."""
+    with (
+        pytest.raises(BadReplyError, match=r"the reply is null .*\n.*name that one: server="),
+        translate_errors("litellm", "http://pod.test/v1", "m"),
+    ):
+        read_response(respond(b"null"), ReplyOptions(), 0.0)
