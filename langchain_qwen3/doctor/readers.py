@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3.doctor.findings import Outcome
@@ -33,8 +34,12 @@ _PLACE = re.compile(r" \(\S+, model [^()]*\)$")  # in every error, but the diagn
 _CHOICE = re.compile(r"(.+) (\S+) \((\S+) for .*\)")
 _CALL_TAGS = ("<tool_call>", "<function=")
 _BUDGET_SLACK = 16  # servers append a closing sentence to the thinking
-_BURST = 0.01  # share of the total time
+_BURST = 0.05  # share of the total time
+_FASTEST = 1000  # chunks per second: no engine writes faster for one reader
 _MANY_CHUNKS = 16
+_BUNCH = 8  # a buffer of some kB holds more chunks than this; engines send a few at a time
+_BUNCHED = 0.95  # share of the time between first and last chunk that passes between bunches
+_LONG_STREAM = 1.0  # seconds: in a shorter stream a busy machine causes bunches, too
 _SHORT_REASONING = 60  # characters, so short that a budget of 10 tokens may not cut them
 
 
@@ -170,12 +175,23 @@ def read_streaming(reply: Streamed, _facts: Facts) -> Outcome:
         return Outcome(status="failed", detail="the stream held no text", fix="See the server's log.")
     first, last = reply.moments[0], reply.moments[-1]
     size = len(reply.message.text) + len(_reasoning(reply.message))
+    fix = "A proxy in front holds the stream back: switch its buffering off (nginx: proxy_buffering off)."
     at_once = count == 1 and size > _SHORT_REASONING
-    if at_once or (count >= _MANY_CHUNKS and last - first < last * _BURST):
-        fix = "A proxy in front holds the stream back: switch its buffering off (nginx: proxy_buffering off)."
+    if at_once or (count >= _MANY_CHUNKS and last - first < min(last * _BURST, count / _FASTEST)):
         return Outcome(status="failed", detail=f"{count} chunks all at once, after {last:.2f} s", fix=fix)
+    if _comes_in_bunches(reply.moments):
+        detail = f"{count} chunks in bunches, the first after {_show_seconds(first)}"
+        return Outcome(status="failed", detail=detail, fix=fix)
     rate = f", {(count - 1) / (last - first):,.0f} chunks/s" if last > first else ""
     return Outcome(status="ok", detail=f"first token after {_show_seconds(first)}{rate}")
+
+
+def _comes_in_bunches(moments: Sequence[float]) -> bool:
+    """Return whether nearly all the time passed in a few long pauses, with many chunks after each."""
+    seconds = moments[-1] - moments[0]
+    pauses = sorted(later - earlier for earlier, later in pairwise(moments))
+    longest = pauses[-(len(moments) // _BUNCH) :]
+    return len(moments) >= _MANY_CHUNKS and seconds >= _LONG_STREAM and sum(longest) >= seconds * _BUNCHED
 
 
 def read_stream_end(reply: Streamed, _facts: Facts) -> Outcome:

@@ -28,6 +28,10 @@ _NETWORK = (
         "The server speaks plain HTTP: write http:// in place of https:// in base_url.",
     ),
     (
+        r"plain HTTP request was sent to HTTPS port",
+        "The server speaks TLS: write https:// in place of http:// in base_url.",
+    ),
+    (
         r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed certificate",
         (
             "The server's certificate is not trusted: set $SSL_CERT_FILE to its CA, or pass http_client and "

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import copy
 import json
+import re
+import time
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.doctor import Diagnosis, examine
+from langchain_qwen3.doctor import Diagnosis, examine, reach
 from langchain_qwen3.local import LocalServer
 from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
-from tests.support.replay import Replay
+from tests.support.replay import Handler, Replay
 from tests.support.replies import write_body
 from tests.support.web import WebHandler, WebServer
 
@@ -37,6 +42,63 @@ class Gate(WebServer):
 
     def __init__(self, status: int, page: bytes, location: str = "") -> None:
         self.status, self.page, self.location = status, page, location
+
+
+class FaultyHandler(Handler):
+    """Answers as recorded, but for one fault."""
+
+    def answer(self, status: int, body: Any, kind: str = "application/json") -> None:
+        message = body["choices"][0]["message"] if isinstance(body, dict) and body.get("choices") else {}
+        if calls := message.get("tool_calls"):
+            body = copy.deepcopy(body)
+            body["choices"][0]["message"] |= self.owner.fault(calls)
+        super().answer(status, body, kind)
+
+    def send(self, stream: bytes) -> None:
+        super().send(self.owner.fault_stream(self, stream))
+
+
+class Faulty(Replay):
+    """A recorded vLLM with a fault in its replies, or in the proxy in front of it.
+
+    Attributes:
+        fault: Makes fields of a message of its calls.
+        fault_stream: Makes a stream of the recorded one.
+    """
+
+    handler = FaultyHandler
+
+    def __init__(self, fault: Any = lambda _calls: {}, fault_stream: Any = lambda _handler, stream: stream) -> None:
+        super().__init__()
+        self.fault, self.fault_stream = fault, fault_stream
+
+
+def write_as_text(calls: list[Any]) -> dict[str, Any]:
+    """Leave calls in the text, too, as ms-swift does."""
+    function = calls[0]["function"]
+    text = json.dumps({"name": function["name"], "arguments": json.loads(function["arguments"])})
+    return {"content": f"<tool_call>\n{text}\n</tool_call>"}
+
+
+def write_twice(calls: list[Any]) -> dict[str, Any]:
+    """Send each call under two ids."""
+    return {"tool_calls": [*calls, *({**call, "id": f"again-{call['id']}"} for call in calls)]}
+
+
+def drop_reasons(_handler: Handler, stream: bytes) -> bytes:
+    """Say of no choice why it ended, as llama-cpp-python does when it breaks a stream off."""
+    return re.sub(rb'"finish_reason": ?"\w+"', b'"finish_reason":null', stream)
+
+
+def hold_back(handler: Handler, stream: bytes) -> bytes:
+    """Send everything at once, late, as a proxy that buffers does; return nothing that is left."""
+    events = stream.split(b"\n\n")
+    handler.send_response(200)
+    handler.send_header("Content-Type", "text/event-stream")
+    handler.end_headers()
+    time.sleep(1.5)
+    handler.wfile.write(b"\n\n".join([*events[:24], *events[-4:]]))
+    return b""
 
 
 TIMED = {"concurrency", "streaming"}  # whose outcome is a matter of the machine's load
@@ -166,13 +228,55 @@ async def test_goes_on_when_the_list_cannot_be_had_but_the_model_is_named(status
     assert detail in diagnosis["reachable"].detail
 
 
-async def test_says_so_when_an_http_server_is_asked_over_https():
-    """Protects from a wait of ten minutes: a server that reads lines waits for the rest of a TLS handshake."""
-    with Gate(404, b"no") as server:
-        diagnosis = await look(f"{server.root.replace('http:', 'https:')}/v1", take_served=False, model="m")
+@pytest.mark.parametrize("waits", [False, True])
+async def test_says_so_when_an_http_server_is_asked_over_https(waits: bool, monkeypatch: pytest.MonkeyPatch):
+    """Protects from a wait of ten minutes: some servers refuse a TLS handshake, others wait for the rest of a head."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            await (reader.readuntil(b"\r\n\r\n") if waits else reader.read(100))
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    monkeypatch.setattr(reach, "_PATIENCE_SECONDS", 0.3)
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    diagnosis = await look(url, take_served=False, model="m")
+    server.close()
+    await asyncio.sleep(0.05)  # its side of the connections sees that they are closed
     assert not diagnosis.reachable
-    assert "http" in diagnosis["reachable"].fix
+    assert "http://" in diagnosis["reachable"].fix
     assert "plain HTTP" in diagnosis["reachable"].detail + diagnosis["reachable"].fix
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "words"),
+    [(write_as_text, "unsure", "twice, parsed and left in the text"), (write_twice, "failed", "more than once")],
+)
+async def test_finds_a_call_that_comes_twice(fault: Any, status: str, words: str):
+    """Protects agents of other clients: they would make the call twice, and the server is to blame."""
+    with Faulty(fault) as server:
+        diagnosis = await look(server.url)
+    assert diagnosis["tools_auto"].status == status
+    assert words in diagnosis["tools_auto"].detail
+
+
+@pytest.mark.parametrize("server_name", ["auto", "generic"])
+async def test_finds_that_streams_do_not_say_why_they_end(server_name: str):
+    """Protects from a server whose broken streams look whole; an engine's stream without a reason is an error."""
+    with Faulty(fault_stream=drop_reasons) as server:
+        diagnosis = await look(server.url, server=server_name)
+    assert diagnosis["stream_end"].status == "failed"
+    assert "without a finish_reason" in diagnosis["stream_end"].detail
+    assert diagnosis["thinking_on"].status == ("ok" if server_name == "generic" else "failed")
+
+
+async def test_finds_a_proxy_that_holds_streams_back():
+    """Protects from nginx's default: the chunks come, but all at once."""
+    with Faulty(fault_stream=hold_back) as server:
+        diagnosis = await look(server.url)
+    assert diagnosis["streaming"].status == "failed"
+    assert "proxy_buffering off" in diagnosis["streaming"].fix
 
 
 async def test_names_the_address_when_a_redirect_makes_a_get_of_a_chat():
@@ -252,10 +356,12 @@ async def test_tells_each_finding_as_it_is_made():
         ("Qwen/Qwen3-4B-Thinking-2507", {"thinking_off"}),
     ],
 )
-async def test_skips_what_the_model_cannot_do(model: str, skipped: set[str]):
-    """Protects Instruct and Thinking models from failing for what they are, and users from warnings about it."""
+@pytest.mark.parametrize("is_alias", [False, True])
+async def test_skips_what_the_model_cannot_do(model: str, skipped: set[str], is_alias: bool):
+    """Protects Instruct and Thinking models from failing for what they are, under their own name or another."""
+    names = {"model": "my-alias", "model_line": model} if is_alias else {"model": model}
     with Replay() as server:
-        diagnosis = await look(server.url, take_served=False, model=model)
+        diagnosis = await look(server.url, take_served=False, **names)
     assert {row.name for row in diagnosis.findings if row.status == "skipped"} == skipped
 
 

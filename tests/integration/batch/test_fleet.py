@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,8 +16,8 @@ from langchain_qwen3.batch import BatchOptions, Result, Summary, arun_batch
 from langchain_qwen3.local import LocalServer
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
+from tests.support.nginx import NGINX, run_nginx
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(NGINX is None, reason="nginx is not installed on this machine"),
@@ -41,23 +38,8 @@ def balance(engines: list[LocalServer], folder: Path) -> Iterator[str]:
     text = re.sub(r"(    server \S+:\d+ [^\n]*\n)+", servers, recipe[1]).replace(
         "listen 8000", f"listen 127.0.0.1:{port}"
     )
-    temporary = "".join(
-        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        f"daemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\nevents {{}}\n"
-        f"http {{\naccess_log off;\n{temporary}{text}}}\n",
-        encoding="utf-8",
-    )
-    with subprocess.Popen([str(NGINX), "-p", folder, "-c", configuration, "-e", folder / "error.log"]) as process:
-        try:
-            deadline = time.monotonic() + 10
-            while not (folder / "nginx.pid").exists() and time.monotonic() < deadline:
-                time.sleep(0.01)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.terminate()
+    with run_nginx(folder, text):
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 def test_every_row_is_answered_when_an_engine_is_stopped_and_started(tmp_path: Path) -> None:

@@ -186,12 +186,34 @@ def test_shows_time_to_first_token_and_rate():
     assert outcome == Outcome(status="ok", detail="first token after 100 ms, 100 chunks/s")
 
 
-@pytest.mark.parametrize("moments", [(3.0,), tuple(3.0 + 0.0001 * number for number in range(50))])
+@pytest.mark.parametrize(
+    "moments",
+    [
+        (3.0,),
+        tuple(3.0 + 0.0001 * number for number in range(50)),
+        tuple(0.4 * (number // 16) + 0.0002 * number for number in range(80)),  # buffers of 4 kB
+    ],
+)
 def test_fails_when_a_proxy_held_the_stream_back(moments: tuple[float, ...]):
     """Protects from a buffering proxy, which turns a stream into a long wait."""
     outcome = readers.read_streaming(stream(think(content="x" * 100), moments), know())
     assert outcome.status == "failed"
     assert "proxy_buffering off" in outcome.fix
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [
+        tuple(0.02 * number for number in range(160)),
+        tuple(0.06 * (number // 3) + 0.0002 * number for number in range(160)),  # three tokens of each step
+        tuple(9.0 + 0.005 * number for number in range(160)),  # a long prompt
+        (*(0.01 * number for number in range(80)), *(3.0 + 0.01 * number for number in range(80))),  # one hiccup
+        tuple(0.01 * (number // 16) + 0.0001 * number for number in range(80)),  # a busy machine
+    ],
+)
+def test_takes_a_stream_for_one_when_its_chunks_come_unevenly(moments: tuple[float, ...]):
+    """Protects engines that write several tokens at once, slow prompts and busy machines from a false alarm."""
+    assert readers.read_streaming(stream(think(content="x" * 300), moments), know()).status == "ok"
 
 
 def test_takes_a_short_answer_in_one_chunk_for_a_stream():
