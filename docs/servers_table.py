@@ -1,7 +1,8 @@
 # noqa: INP001  # a script beside the page that it writes
 """Writes the tables of `docs/servers.md` and `docs/servers.zh.md`: `python docs/servers_table.py`.
 
-The table of servers comes from the rows of `servers.dialects`; that of live servers is copied into the Chinese page.
+The table of servers and the start lines come from the rows of `servers.dialects`; the table of live servers is copied
+into the Chinese page.
 """
 
 import re
@@ -12,6 +13,7 @@ from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 PAGE = Path(__file__).with_name("servers.md")
 CHINESE_PAGE = Path(__file__).with_name("servers.zh.md")
 LIVE_MARKERS = ("<!-- table of live servers: made by tools/live_servers.py -->", "<!-- end of live table -->")
+START_MARKERS = ("<!-- start lines: made by servers_table.py -->", "<!-- end of start lines -->")
 MARKERS = ("<!-- table of servers: made by servers_table.py -->", "<!-- end of table -->")
 
 TOOL_CHOICE = {
@@ -33,7 +35,6 @@ COLUMNS = (
     "Forced tool call",
     "Structured output",
     "Not possible",
-    "Start it with",
     "Evidence",
 )
 
@@ -47,7 +48,6 @@ CHINESE = {
     "Forced tool call": "强制工具调用",
     "Structured output": "结构化输出",
     "Not possible": "做不到",
-    "Start it with": "启动命令",
     "Evidence": "依据",
     "✓, arguments held to their schema": "✓，参数受模式约束",
     "✓, held to a JSON schema": "✓，受 JSON 模式约束",
@@ -60,8 +60,6 @@ CHINESE = {
     "JSON mode": "JSON mode",
     "tool call; JSON with thinking off": "工具调用；关闭思考时可用 JSON",
     "sent": "会发送",
-    "hosted": "托管服务",
-    "as the gateway does": "与网关相同",
     "Told as": "辨认为",
     "The doctor's crosses": "doctor 的叉号",
     "none": "无",
@@ -75,10 +73,21 @@ def translate(table: str) -> str:
     return "\n".join("| " + " | ".join(CHINESE.get(cell, cell) for cell in cells) + " |" for cells in lines)
 
 
-def write_chinese(text: str, table: str, english: str) -> str:
-    """Return the Chinese page with both tables, the live one as the English page has it."""
+def write_english(text: str) -> str:
+    """Return the English page with what the rows say."""
+    return write_between(write_between(text, build_table(), MARKERS), build_starts(), START_MARKERS)
+
+
+def write_chinese(text: str, english: str) -> str:
+    """Return the Chinese page with what the rows say, and with the English page's table of live servers."""
     live = english.partition(LIVE_MARKERS[0])[2].partition(LIVE_MARKERS[1])[0].strip()
-    return write_table(write_table(text, translate(table)), translate(live), LIVE_MARKERS)
+    text = write_between(text, translate(build_table()), MARKERS)
+    return write_between(write_between(text, build_starts(), START_MARKERS), translate(live), LIVE_MARKERS)
+
+
+def build_starts() -> str:
+    """Return a block to copy for each server that people start."""
+    return "\n\n".join(f"{row.title}:\n\n```bash\n{row.start}\n```" for row in DIALECTS.values() if row.start)
 
 
 def build_table() -> str:
@@ -97,7 +106,6 @@ def _build_row(row: Dialect) -> tuple[str, ...]:
         TOOL_CHOICE[row.tool_choice],
         _build_structured(row),
         ", ".join(f"`{name}`" for name in _list_unsupported(row)) or "—",
-        row.start,
         row.evidence,
     )
 
@@ -125,14 +133,14 @@ def _list_unsupported(row: Dialect) -> list[str]:
     return sorted((row.unsupported & known) | preserve | strict)
 
 
-def write_table(text: str, table: str, markers: tuple[str, str] = MARKERS) -> str:
-    """Return the page with a table between the markers."""
+def write_between(text: str, part: str, markers: tuple[str, str]) -> str:
+    """Return the page with a part between the markers."""
     start, end = map(re.escape, markers)
-    return re.sub(f"(?<={start}\n\n).*(?=\n\n{end})", lambda _: table, text, flags=re.DOTALL)
+    return re.sub(f"(?<={start}\n\n).*(?=\n\n{end})", lambda _: part, text, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
-    english = write_table(PAGE.read_text(encoding="utf-8"), build_table())
+    english = write_english(PAGE.read_text(encoding="utf-8"))
     PAGE.write_text(english, encoding="utf-8")
-    chinese = write_chinese(CHINESE_PAGE.read_text(encoding="utf-8"), build_table(), english)
+    chinese = write_chinese(CHINESE_PAGE.read_text(encoding="utf-8"), english)
     CHINESE_PAGE.write_text(chinese, encoding="utf-8")

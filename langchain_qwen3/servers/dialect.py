@@ -133,8 +133,8 @@ class Dialect:
     kind: Literal["engine", "hosted", "gateway", "unknown"] = "engine"
     """`engine`: you start it. `hosted`: a service. `gateway`: another server answers behind it. `unknown`: a guess."""
 
-    start: str = "hosted"
-    """How to start the server so that everything in its row works, for the documentation."""
+    start: str = ""
+    """Command that starts the server so that everything in its row works; empty for servers that others start."""
 
     passes_on: str = ""
     """What a gateway does with the thinking switch before the server behind it, and the workaround, in one line."""
