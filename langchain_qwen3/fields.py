@@ -222,7 +222,7 @@ class Qwen3Fields(ChatOpenAI):
         for name in self.model_fields_set - origin.was_set:
             if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
                 self.model_fields_set.discard(name)
-        if self.profile == build_profile(origin.model_name, said=origin.model_line):
+        if self.profile == build_profile(resolve_line(origin.model_name, model_line=origin.model_line)):
             self.profile = self._resolve_model_profile()
         self._follow_address(origin.base_url)
 
