@@ -7,12 +7,11 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from heapq import heappop, heappush
 from time import monotonic
 
-from langchain_qwen3.connections.process import track
-
-__all__ = ["call_later"]
+from langchain_qwen3.connections.process import forget_after_fork
 
 _Entry = tuple[float, int, Callable[[], object]]
 _log = logging.getLogger(__name__)
@@ -24,21 +23,19 @@ class _Clock:
     def __init__(self) -> None:
         self._numbers = itertools.count()
         self.forget()
-        track(self)
+        forget_after_fork(self)
 
     def forget(self) -> None:
         self._entries: queue.SimpleQueue[_Entry] = queue.SimpleQueue()
         self._threads: dict[str, threading.Thread] = {}
-
-    def close_at_exit(self) -> None:
-        """Do nothing: the thread is a daemon."""
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> None:
         self._entries.put((monotonic() + seconds, next(self._numbers), function))
         if not self._threads:
             thread = threading.Thread(target=self._run, args=(self._entries,), name="qwen3-clock", daemon=True)
             if self._threads.setdefault("clock", thread) is thread:
-                thread.start()
+                with suppress(RuntimeError):  # at the interpreter's end, when nothing will be due
+                    thread.start()
 
     @staticmethod
     def _run(entries: queue.SimpleQueue[_Entry]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import openai
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 # The SDK's client is Any here: its overloads do not accept a plain dict as payload.
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
+_DRAINED = SimpleNamespace(progress=1)  # what follows `[DONE]` has no chunks: any wait for it may be too long
 _TURNED_INTO_GET = frozenset({301, 302, 303})
 
 
@@ -57,12 +59,10 @@ class Reader(Progress, Protocol):
     @property
     def done(self) -> bool:
         """Whether the stream is complete: `[DONE]` or its equivalent was read."""
-        raise NotImplementedError
 
     @property
     def ended(self) -> bool:
         """Whether the finish reason was read: a failure after that is not an error."""
-        raise NotImplementedError
 
     def begin(self, response: Any) -> None:
         """Receive the response before its body."""
@@ -102,15 +102,6 @@ def post_json(client: Any, path: str, body: Mapping[str, Any], *, seconds: float
         return _read_answer(error.response, error)
 
 
-async def apost_json(client: Any, path: str, body: Mapping[str, Any], *, seconds: float | None = None) -> Answer:
-    """Do what `post_json` does."""
-    options = _build_lookup_options(seconds)
-    try:
-        return _read_answer(await client.post(path, cast_to=httpx.Response, body=body, options=options))
-    except openai.APIStatusError as error:
-        return _read_answer(error.response, error)
-
-
 def _build_lookup_options(seconds: float | None) -> dict[str, Any]:
     return {"max_retries": 0} if seconds is None else {"max_retries": 0, "timeout": seconds}
 
@@ -123,69 +114,72 @@ def _read_answer(response: Any, error: openai.APIStatusError | None = None) -> A
     return Answer(response.status_code, response.headers, body, response, error)
 
 
-def post(client: Any, call: Call, learn: Learn | None = None) -> Any:
-    """Send a call and return the whole HTTP response, read to its end.
+def post(client: Any, call: Call, learn: Learn | None = None, **stream: Any) -> Any:
+    """Send a call, again without each field of ours that the server refuses by name.
 
     Args:
         client: The SDK's client.
         call: What to send.
         learn: Starts a lesson when the server refuses the call; None to learn nothing.
+        **stream: The SDK's arguments for a stream.
+
+    Returns:
+        The HTTP response, read to its end unless it is a stream.
 
     Raises:
         ValueError: The call's timeout is invalid.
         Qwen3StatusError: The server's redirect would turn the POST into a GET.
         openai.APIError: As raised by the SDK.
     """
-    return _send(client, call, learn)
+    with closing(_Attempts(call, learn)) as attempts:
+        while True:
+            payload, options = attempts.build()
+            try:
+                return _refuse_redirected(client.post_payload(PATH, payload, options, **stream))
+            except openai.APIStatusError as error:
+                attempts.amend(error)
 
 
-async def apost(client: Any, call: Call, learn: Learn | None = None) -> Any:
+async def apost(client: Any, call: Call, learn: Learn | None = None, **stream: Any) -> Any:
     """Do what `post` does."""
-    return await _asend(client, call, learn)
-
-
-def _send(client: Any, call: Call, learn: Learn | None, **how: Any) -> Any:
-    """Send a call; retry it without each field of ours that the server refuses by name."""
-    lesson = None
-    try:
+    with closing(_Attempts(call, learn)) as attempts:
         while True:
+            payload, options = attempts.build()
             try:
-                options = _build_options(call)
-                return _refuse_redirected(client.post_payload(PATH, call.payload, options, **how))
+                return _refuse_redirected(await client.post_payload(PATH, payload, options, **stream))
             except openai.APIStatusError as error:
-                _refuse_redirected(error.response)
-                lesson = lesson or (learn() if learn else None)
-                amended = lesson and lesson.amend(error.status_code, _read_refusal(error), call.payload)
-                if not amended:
-                    raise
-                call = amended
-    finally:
-        if lesson:
-            lesson.report()
+                attempts.amend(error)
 
 
-async def _asend(client: Any, call: Call, learn: Learn | None, **how: Any) -> Any:
-    """Do what `_send` does."""
-    lesson = None
-    try:
-        while True:
-            try:
-                options = _build_options(call)
-                return _refuse_redirected(await client.post_payload(PATH, call.payload, options, **how))
-            except openai.APIStatusError as error:
-                _refuse_redirected(error.response)
-                lesson = lesson or (learn() if learn else None)
-                amended = lesson and lesson.amend(error.status_code, _read_refusal(error), call.payload)
-                if not amended:
-                    raise
-                call = amended
-    finally:
-        if lesson:
-            lesson.report()
+class _Attempts:
+    """A call, and what is left of it after each refusal."""
 
+    def __init__(self, call: Call, learn: Learn | None) -> None:
+        self._call = call
+        self._learn = learn
+        self._lesson: Lesson[Call] | None = None
 
-def _read_refusal(error: openai.APIStatusError) -> Any:
-    return error.response.text if error.body is None else error.body
+    def build(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return payload and options of the next attempt."""
+        options = self._call.options
+        if "timeout" in options:
+            options = {**options, "timeout": read_timeout(options["timeout"])}
+        return self._call.payload, options
+
+    def amend(self, error: openai.APIStatusError) -> None:
+        """Leave out what the server refuses; raise the error where that is nothing of ours."""
+        _refuse_redirected(error.response)
+        self._lesson = self._lesson or (self._learn() if self._learn else None)
+        refusal = error.response.text if error.body is None else error.body
+        amended = self._lesson and self._lesson.amend(error.status_code, refusal, self._call.payload)
+        if not amended:
+            raise error
+        self._call = amended
+
+    def close(self) -> None:
+        """Warn of what was left out."""
+        if self._lesson:
+            self._lesson.report()
 
 
 @contextmanager
@@ -204,7 +198,7 @@ def open_stream(
     Raises:
         StreamStallError: The stream stalled. Otherwise as `post`.
     """
-    response = _send(client, call, learn, stream=True, stream_cls=openai.Stream[Any])
+    response = post(client, call, learn, stream=True, stream_cls=openai.Stream[Any])
     with closing(response):
         reader.begin(response)
         pieces = iter(_find_body(response) or response.iter_bytes())
@@ -228,7 +222,7 @@ async def aopen_stream(
     client: Any, call: Call, reader: Reader, stall: float | None, learn: Learn | None = None
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """Do what `open_stream` does."""
-    response: Any = await _asend(client, call, learn, stream=True, stream_cls=openai.AsyncStream[Any])
+    response: Any = await apost(client, call, learn, stream=True, stream_cls=openai.AsyncStream[Any])
     async with aclosing(response):
         reader.begin(response)
         pieces = aiter(_find_body(response) or response.aiter_bytes())
@@ -245,18 +239,8 @@ async def aopen_stream(
     _check_stall(reader, watch)
 
 
-def _build_options(call: Call) -> dict[str, Any]:
-    if "timeout" in call.options:
-        return {**call.options, "timeout": read_timeout(call.options["timeout"])}
-    return call.options
-
-
 def _find_body(response: Any) -> Any:
-    """Return the library's own body, bypassing three httpx generators that only pass it on.
-
-    Returns:
-        None for an encoded body, or if the HTTP client is the user's own.
-    """
+    """Return the body without three httpx generators around it; None if it is encoded, or the client is a user's."""
     return None if "content-encoding" in response.headers else response.extensions.get(BODY)
 
 
@@ -288,15 +272,9 @@ def _check_stall(reader: Reader, watch: Any) -> None:
         raise StreamStallError(f"the stream stalled: no chunk came for {watch.limit:g} s (stream_chunk_timeout)")
 
 
-class _Drained:
-    """Progress after `[DONE]`: no chunks follow, so every wait counts as a possible stall."""
-
-    progress = 1
-
-
 def _drain(pieces: Iterator[bytes], response: Any) -> None:
     """Read the rest after `[DONE]` so that the connection can be reused; at most for a moment."""
-    watch = SyncWatch(_DRAIN_SECONDS, pieces, _Drained(), response)
+    watch = SyncWatch(_DRAIN_SECONDS, pieces, _DRAINED, response)
     with suppress(Exception):
         for _ in pieces:
             pass

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import importlib
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any
 
 import openai
@@ -26,8 +25,6 @@ from langchain_qwen3.connections.transports.httpx_transport import (
     SyncTransport,
     build_ssl_context,
 )
-
-__all__ = ["SharedAsyncClient", "SharedSyncClient", "prepare_first_request"]
 
 _FOLLOWED = frozenset({307, 308})
 _MOST_REDIRECTS = 5
@@ -70,14 +67,13 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
         """Send a request and follow 307 and 308 redirects."""
-        response = await self._send_once(request)
+        response = await self.connections.handle_async_request(request)
         for _ in range(_MOST_REDIRECTS):
-            following = _build_redirected(request, response) if response.status_code in _FOLLOWED else None
+            following = _build_redirected(request, response)
             if following is None:
                 break
             await response.aclose()
-            request = following
-            response = await self._send_once(request)
+            request, response = following, await self.connections.handle_async_request(following)
         limit_body(response, stream=stream)
         if not stream:
             try:
@@ -86,25 +82,11 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
                 await response.aclose()
         return response
 
-    async def _send_once(self, request: httpx.Request) -> httpx.Response:
-        try:
-            response = await self.connections.handle_async_request(request)
-        except httpx.RequestError as error:
-            error.request = request
-            raise
-        response.request = request
-        return response
-
     async def aclose(self) -> None:
         """Close the running loop's connections; the client stays open."""
         await self.connections.aclose()
 
-    async def __aexit__(
-        self,
-        _type: type[BaseException] | None = None,
-        _value: BaseException | None = None,
-        _traceback: TracebackType | None = None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:
@@ -121,14 +103,13 @@ class SharedSyncClient(openai.DefaultHttpxClient):
 
     def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
         """Send a request and follow 307 and 308 redirects."""
-        response = self._send_once(request)
+        response = self.connections.handle_request(request)
         for _ in range(_MOST_REDIRECTS):
-            following = _build_redirected(request, response) if response.status_code in _FOLLOWED else None
+            following = _build_redirected(request, response)
             if following is None:
                 break
             response.close()
-            request = following
-            response = self._send_once(request)
+            request, response = following, self.connections.handle_request(following)
         limit_body(response, stream=stream)
         if not stream:
             try:
@@ -137,25 +118,11 @@ class SharedSyncClient(openai.DefaultHttpxClient):
                 response.close()
         return response
 
-    def _send_once(self, request: httpx.Request) -> httpx.Response:
-        try:
-            response = self.connections.handle_request(request)
-        except httpx.RequestError as error:
-            error.request = request
-            raise
-        response.request = request
-        return response
-
     def close(self) -> None:
         """Close the connections that are not in use; the client stays open."""
         self.connections.close()
 
-    def __exit__(
-        self,
-        _type: type[BaseException] | None = None,
-        _value: BaseException | None = None,
-        _traceback: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -175,8 +142,10 @@ def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx
     """Return the request to a redirect's target, without the model's own headers if that is another server.
 
     Returns:
-        None if the redirect has no usable target: the redirect is then the reply.
+        None if the response is no redirect, or one without a usable target.
     """
+    if response.status_code not in _FOLLOWED:
+        return None
     try:
         url = request.url.join(response.headers["location"])
         content = request.content

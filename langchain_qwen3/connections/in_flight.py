@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections import deque
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from langchain_qwen3.connections.process import track
+from langchain_qwen3.connections.clock import call_later
+from langchain_qwen3.connections.process import forget_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 _LOOK_SECONDS = 1.0
-"""How often a waiter checks for slots of closed loops: nothing else may be left to free them."""
+"""How often to look for slots that nobody will release."""
 
 
 class _Slot:
@@ -48,21 +50,18 @@ class _Slot:
         return True
 
     def wait(self) -> None:
-        """Wait a moment, or until the request may start."""
-        if self._gate is None:
-            # A bare lock: the garbage collector may run while `threading.Event` holds its internal lock.
-            gate = threading.Lock()
-            gate.acquire()
-            self._gate = gate
-        if not self.granted:
-            self._gate.acquire(timeout=_LOOK_SECONDS)
+        """Wait until the request may start."""
+        # A bare lock: the garbage collector may run while `threading.Event` holds its internal lock.
+        self._gate = threading.Lock()
+        self._gate.acquire()
+        while not self.granted:
+            self._gate.acquire(timeout=_LOOK_SECONDS)  # without a timeout, Windows would not see Ctrl-C
 
     async def await_(self) -> None:
         """Do what `wait` does."""
-        if self._future is None:
-            self._future = asyncio.get_running_loop().create_future()
+        self._future = asyncio.get_running_loop().create_future()
         if not self.granted:
-            await asyncio.wait([self._future], timeout=_LOOK_SECONDS)
+            await self._future
 
 
 def _wake(future: asyncio.Future[None]) -> None:
@@ -73,8 +72,9 @@ def _wake(future: asyncio.Future[None]) -> None:
 class InFlightLimit:
     """A limit on requests in flight: first come, first served.
 
-    A cancelled waiter leaves nothing behind, and a closed loop's slots are freed. A stream holds its slot until it is
-    closed, so a call made inside the loop over another call's stream waits forever under a limit of 1.
+    A cancelled waiter leaves nothing behind. A stream holds its slot until it is closed, so a call made inside the loop
+    over another call's stream waits forever under a limit of 1. A slot that nobody will release is freed: that of a
+    closed loop, and that of a stream that only the garbage collector can close.
 
     Changes are appended to a queue. The thread that gets the lock processes the queue; no thread waits for the lock,
     because the garbage collector may close a stream at any allocation, even inside this class.
@@ -86,22 +86,22 @@ class InFlightLimit:
     def __init__(self, size: int | None) -> None:
         self.size = size
         self.forget()
-        track(self)
+        forget_after_fork(self)
 
     def forget(self) -> None:
         """Reset in a forked child: the parent holds the slots."""
         self._lock = threading.Lock()
         self._news: deque[_Slot | None] = deque()
         self._waiting: deque[_Slot] = deque()
-        self._held: set[_Slot] = set()
-
-    def close_at_exit(self) -> None:
-        """Do nothing: a slot is not a connection."""
+        self._taken: set[_Slot] = set()
+        self._will_look = False
+        self._quiet_looks = 0
+        self._collect_at = 2
 
     @property
     def in_flight(self) -> int:
         """The number of slots held now."""
-        return len(self._held)
+        return len(self._taken)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -109,9 +109,8 @@ class InFlightLimit:
         slot = _Slot(None)
         try:
             self._settle(slot)
-            while not slot.granted:
+            if not slot.granted:
                 slot.wait()
-                self._settle(None)
             yield
         finally:
             slot.left = True
@@ -123,9 +122,8 @@ class InFlightLimit:
         slot = _Slot(asyncio.get_running_loop())
         try:
             self._settle(slot)
-            while not slot.granted:
+            if not slot.granted:
                 await slot.await_()
-                self._settle(None)
             yield
         finally:
             slot.left = True
@@ -136,7 +134,7 @@ class InFlightLimit:
         if self.size is None:
             if slot is not None:
                 slot.granted = True
-                (self._held.discard if slot.left else self._held.add)(slot)
+                (self._taken.discard if slot.left else self._taken.add)(slot)
             return
         self._news.append(slot)
         # The lock's holder checks the queue again after releasing it, so that no change is missed.
@@ -152,21 +150,37 @@ class InFlightLimit:
             if slot is None:
                 continue
             if slot.left:
-                self._held.discard(slot)
+                self._taken.discard(slot)
             else:
                 self._waiting.append(slot)
-        while self._waiting and (len(self._held) < size or self._take_back()):
+        while self._waiting and (self._waiting[0].left or len(self._taken) < size or self._take_back()):
             slot = self._waiting.popleft()
             if not slot.left:
-                self._held.add(slot)
+                self._quiet_looks = 0
+                self._taken.add(slot)
                 if not slot.grant():
-                    self._held.discard(slot)
+                    self._taken.discard(slot)
+        if self._waiting and not self._will_look:
+            self._will_look = True
+            call_later(_LOOK_SECONDS, self._look)
 
     def _take_back(self) -> bool:
         """Free the slots of closed loops: without `shutdown_asyncgens` their streams never end."""
-        lost = {slot for slot in self._held if slot.loop is not None and slot.loop.is_closed()}
-        self._held -= lost
+        lost = {slot for slot in self._taken if slot.loop is not None and slot.loop.is_closed()}
+        self._taken -= lost
         return bool(lost)
+
+    def _look(self) -> None:
+        """Free what nobody will release; on the clock's thread, because all other threads may be waiting."""
+        self._will_look = False
+        self._quiet_looks += 1
+        self._settle(None)
+        if self._quiet_looks != self._collect_at:
+            return
+        # Nothing was granted for one or two looks. A stream in a reference cycle ends with the next collection, which
+        # never comes if everybody waits. A collection stops the process for a moment, so the next one waits longer.
+        gc.collect()
+        self._collect_at = 2 if self._quiet_looks == 0 else 2 * self._collect_at
 
     def __deepcopy__(self, memo: dict[int, object]) -> InFlightLimit:
         return InFlightLimit(self.size)

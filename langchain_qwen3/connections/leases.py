@@ -10,23 +10,20 @@ at once. They are closed when idle, and then settings that no model uses are fre
 
 from __future__ import annotations
 
-import itertools
 import threading
 import weakref
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient
-from langchain_qwen3.connections.process import track
+from langchain_qwen3.connections.process import forget_after_fork
 from langchain_qwen3.connections.settings import PoolSettings
-
-__all__ = ["ClientLease", "lease_clients"]
 
 
 class _SharedClients:
     """The sync and the async client of one `PoolSettings`."""
 
     def __init__(self, settings: PoolSettings) -> None:
-        self.leases: set[int] = set()
+        self.leases: weakref.WeakSet[ClientLease] = weakref.WeakSet()
         self._settings = settings
         self._sync: SharedSyncClient | None = None
         self._async: SharedAsyncClient | None = None
@@ -47,18 +44,16 @@ class _SharedClients:
                 self._async.connections.owner = self
             return self._async
 
-    def close_sync(self) -> None:
+    def close(self) -> None:
         if self._sync is not None:
             self._sync.close()
+        if self._async is not None:
+            self._async.connections.close_soon()
 
-    async def close_async(self) -> None:
+    async def aclose(self) -> None:
         if self._async is not None:
             await self._async.aclose()
-
-    def close_soon(self) -> None:
-        for client in (self._sync, self._async):
-            if client is not None:
-                client.connections.close_soon()
+        self.close()
 
     def __repr__(self) -> str:
         return f"{self._async or 'no async client'}, {self._sync or 'no sync client'}"
@@ -70,13 +65,10 @@ class _Registry:
     def __init__(self) -> None:
         self.clients: weakref.WeakValueDictionary[PoolSettings, _SharedClients] = weakref.WeakValueDictionary()
         self.forget()
-        track(self)
+        forget_after_fork(self)
 
     def forget(self) -> None:
         self.lock = threading.RLock()  # reentrant: the garbage collector may call back in here
-
-    def close_at_exit(self) -> None:
-        """Do nothing: the transports close themselves."""
 
     def find(self, settings: PoolSettings) -> _SharedClients:
         with self.lock:
@@ -87,7 +79,6 @@ class _Registry:
 
 
 _registry = _Registry()
-_numbers = itertools.count(1)
 
 
 class ClientLease:
@@ -99,10 +90,7 @@ class ClientLease:
 
     def __init__(self, shared: _SharedClients) -> None:
         self._shared = shared
-        self._number = next(_numbers)
-        shared.leases.add(self._number)
-        # `set.discard` is atomic and takes no lock: garbage collection may run anywhere, in any thread.
-        weakref.finalize(self, shared.leases.discard, self._number).atexit = False
+        shared.leases.add(self)
 
     @property
     def sync_client(self) -> httpx.Client:
@@ -116,21 +104,18 @@ class ClientLease:
 
     def close(self) -> None:
         """Release the lease; the last one closes sync connections now, and event loops' connections soon."""
-        self._shared.leases.discard(self._number)
+        self._shared.leases.discard(self)
         if not self._shared.leases:
-            self._shared.close_sync()
-            self._shared.close_soon()
+            self._shared.close()
 
     async def aclose(self) -> None:
         """Release the lease; the last one closes the connections."""
-        self._shared.leases.discard(self._number)
+        self._shared.leases.discard(self)
         if not self._shared.leases:
-            self._shared.close_sync()
-            await self._shared.close_async()
-            self._shared.close_soon()
+            await self._shared.aclose()
 
     def __repr__(self) -> str:
-        return f"<ClientLease {self._number} of {len(self._shared.leases)}: {self._shared}>"
+        return f"<ClientLease, one of {len(self._shared.leases)}: {self._shared}>"
 
 
 def lease_clients(settings: PoolSettings) -> ClientLease:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.transports.httpx_transport import BODY
@@ -37,10 +38,7 @@ def limit_body(response: httpx.Response, *, stream: bool) -> None:
     is_error = response.status_code >= 400  # noqa: PLR2004
     if packed or is_error or not stream:
         body = _Body(MAX_ERROR_BYTES if is_error else None if stream else MAX_WHOLE_BYTES, packed, cut=is_error)
-        if isinstance(response.stream, httpx.AsyncByteStream):
-            response.stream = _AsyncStream(response.stream, body)
-        else:
-            response.stream = _SyncStream(response.stream, body)
+        response.stream = _Limited(response.stream, body)
         response.extensions.pop(BODY, None)  # it would bypass the limit
 
 
@@ -96,25 +94,8 @@ class _Body:
             yield part
 
 
-class _AsyncStream(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream, body: _Body) -> None:
-        self._stream = stream
-        self._body = body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._stream:
-            for part in self._body.read(piece):
-                yield part
-            if self._body.is_full:
-                return
-
-    async def aclose(self) -> None:
-        """Close the body."""
-        await self._stream.aclose()
-
-
-class _SyncStream(httpx.SyncByteStream):
-    def __init__(self, stream: httpx.SyncByteStream, body: _Body) -> None:
+class _Limited(httpx.SyncByteStream, httpx.AsyncByteStream):
+    def __init__(self, stream: Any, body: _Body) -> None:
         self._stream = stream
         self._body = body
 
@@ -124,6 +105,15 @@ class _SyncStream(httpx.SyncByteStream):
             if self._body.is_full:
                 return
 
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._stream:
+            for part in self._body.read(piece):
+                yield part
+            if self._body.is_full:
+                return
+
     def close(self) -> None:
-        """Close the body."""
         self._stream.close()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

@@ -15,38 +15,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from time import monotonic
 from typing import Any
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.process import track
+from langchain_qwen3.connections.process import close_at_exit, forget_after_fork
 from langchain_qwen3.connections.transports.httpx_transport import (
-    BODY,
     KEEPALIVE_SECONDS,
     LOOK_SECONDS,
     AsyncConnections,
     Close,
+    wrap_body,
 )
-
-__all__ = ["LoopTransport"]
-
-
-class _Body(httpx.AsyncByteStream):
-    """A reply's body that releases its connection when it is closed."""
-
-    def __init__(self, stream: Any, close: Close) -> None:
-        self._stream = stream
-        self._close: Close | None = close
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        body: AsyncIterator[bytes] = self._stream.__aiter__()
-        return body
-
-    async def aclose(self) -> None:
-        close, self._close = self._close, None
-        if close is not None:
-            await close()
 
 
 class LoopTransport(httpx.AsyncBaseTransport):
@@ -63,7 +44,8 @@ class LoopTransport(httpx.AsyncBaseTransport):
         self.owner: object = None  # kept alive as long as a connection
         self._build = build
         self.forget()
-        track(self)
+        forget_after_fork(self)
+        close_at_exit(self)
 
     def forget(self) -> None:
         """Start without loops, in a forked child."""
@@ -146,11 +128,12 @@ class _LoopConnections:
         self._in_flight += 1
         try:
             response, close = await self._inner.send(request)
-        except BaseException:
+        except BaseException as error:
             await self._count_out()
+            if isinstance(error, httpx.RequestError):
+                error.request = request
             raise
-        response.extensions[BODY] = response.stream
-        response.stream = _Body(response.stream, functools.partial(self._finish, close))
+        wrap_body(response, request, functools.partial(self._finish, close))
         return response
 
     async def _finish(self, close: Close) -> None:

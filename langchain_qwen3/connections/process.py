@@ -8,28 +8,34 @@ import os
 import weakref
 from typing import Protocol
 
-__all__ = ["track"]
 
-
-class _Tracked(Protocol):
+class _Forgetful(Protocol):
     def forget(self) -> None:
         """Reset in a forked child: the parent owns the sockets, and threads that hold locks do not exist here."""
 
+
+class _Closable(Protocol):
     def close_at_exit(self) -> None:
         """Close everything that is still open."""
 
 
-_things: weakref.WeakSet[_Tracked] = weakref.WeakSet()
+_forgetful: weakref.WeakSet[_Forgetful] = weakref.WeakSet()
+_closable: weakref.WeakSet[_Closable] = weakref.WeakSet()
 _inherited: list[object] = []
 
 
-def track(thing: _Tracked) -> None:
-    """Call an object's hooks after a fork and at exit, as long as the object lives."""
-    _things.add(thing)
+def forget_after_fork(thing: _Forgetful) -> None:
+    """Call an object's `forget` in every forked child, as long as the object lives."""
+    _forgetful.add(thing)
+
+
+def close_at_exit(thing: _Closable) -> None:
+    """Call an object's `close_at_exit` when the process ends, as long as the object lives."""
+    _closable.add(thing)
 
 
 def _forget() -> None:
-    for thing in list(_things):
+    for thing in list(_forgetful):
         # Never freed: that would close sockets, on selectors, that the parent still uses.
         _inherited.append(vars(thing).copy())
         thing.forget()
@@ -37,7 +43,7 @@ def _forget() -> None:
 
 @atexit.register
 def _close() -> None:
-    for thing in list(_things):
+    for thing in list(_closable):
         with contextlib.suppress(Exception):  # too late to report an error
             thing.close_at_exit()
 

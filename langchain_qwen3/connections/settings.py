@@ -21,10 +21,7 @@ from langchain_qwen3.connections.keys import Key, check_key
 from langchain_qwen3.connections.transports.httpx_transport import SocketOption
 from langchain_qwen3.servers.dialects import find_by_host
 
-__all__ = ["ConnectionSettings", "PoolSettings", "read_timeout", "resolve_api_key", "split_url"]
-
-_PROXY_VARIABLES = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL")]
-_PROXY_VARIABLES += [name.lower() for name in _PROXY_VARIABLES]
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,11 +182,8 @@ def read_timeout(value: Any, name: str = "timeout") -> Any:
 
 def _check_seconds(seconds: Any, name: str) -> None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise ValueError(  # noqa: TRY004  # pydantic reports only a ValueError
-            f"{name} must be seconds, (connect, read), an httpx.Timeout or None, not {seconds!r}"
-            if seconds is not ...
-            else f"{name} must be seconds, (connect, read), an httpx.Timeout or None"
-        )
+        text = f"{name} must be seconds, (connect, read), an httpx.Timeout or None"
+        raise ValueError(text if seconds is ... else f"{text}, not {seconds!r}")  # noqa: TRY004  # pydantic's
     if not seconds > 0:
         raise ValueError(f"{name} must be above 0 s, not {seconds!r}; None is no limit")
 

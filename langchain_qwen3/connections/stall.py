@@ -16,8 +16,6 @@ from typing import Any, Protocol
 
 from langchain_qwen3.connections.clock import call_later
 
-__all__ = ["ABORT", "AsyncWatch", "Progress", "SyncWatch"]
-
 ABORT = "langchain_qwen3.abort"
 """The response extension that closes the connection at once, if httpx's own `network_stream` is not there."""
 
@@ -30,7 +28,6 @@ class Progress(Protocol):
     @property
     def progress(self) -> int:
         """The number of chunks so far; 0 before the first one, however long the server takes for the prompt."""
-        raise NotImplementedError
 
 
 class _Watch:

@@ -90,3 +90,11 @@ def test_modules_import_in_no_circle_when_sorted() -> None:
 def test_root_has_few_files_when_listed() -> None:
     """Protects the first look: `ls` shows the parts, not the parts' parts."""
     assert len([*PACKAGE.glob("*.py")]) <= 12
+
+
+def test_each_module_of_connections_has_tests_of_its_own_when_listed() -> None:
+    """Protects whoever changes one: the tests of it are found without a search."""
+    rooms = PACKAGE / "connections"
+    tests = Path(__file__).parent / "connections"
+    modules = [path.relative_to(rooms) for path in rooms.rglob("*.py") if path.name != "__init__.py"]
+    assert not [str(path) for path in modules if not (tests / path.parent / f"test_{path.name}").exists()]

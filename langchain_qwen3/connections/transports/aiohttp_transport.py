@@ -30,8 +30,6 @@ from langchain_qwen3.connections.transports.httpx_transport import (
     build_ssl_context,
 )
 
-__all__ = ["AiohttpConnections", "translate_error"]
-
 _PIECE = 2**16
 """Bytes of a body sent at once; the OS buffers this much even if the peer reads nothing."""
 _LONGEST_HEADER = 2**17  # bytes; httpx accepts 100 KB
@@ -228,7 +226,8 @@ def translate_error(error: Exception) -> httpx.TransportError:
             kind = httpx.RemoteProtocolError
         case _:  # a header that cannot be sent
             kind = httpx.LocalProtocolError
-    return kind(str(error))
+    # aiohttp's own text quotes the address, whose query may hold a key.
+    return kind(error.message if isinstance(error, aiohttp.ClientResponseError) else str(error))
 
 
 def _describe_failure(error: aiohttp.ClientConnectorError) -> str:

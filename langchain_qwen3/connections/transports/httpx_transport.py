@@ -9,28 +9,16 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.clock import call_later
-from langchain_qwen3.connections.process import track
+from langchain_qwen3.connections.process import close_at_exit, forget_after_fork
 
 if TYPE_CHECKING:
     import ssl
-
-__all__ = [
-    "BODY",
-    "KEEPALIVE_SECONDS",
-    "LOOK_SECONDS",
-    "AsyncConnections",
-    "Close",
-    "HttpxConnections",
-    "SocketOption",
-    "SyncTransport",
-    "build_ssl_context",
-]
 
 SocketOption = tuple[int, int, int]
 """Arguments of `socket.setsockopt`."""
@@ -65,6 +53,37 @@ class AsyncConnections(Protocol):
 
     async def aclose(self) -> None:
         """Close all connections."""
+
+
+class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A reply's body that gives its connection back when it is closed."""
+
+    def __init__(self, stream: Any, close: Callable[[], Any]) -> None:
+        self._stream = stream
+        self._close: Callable[[], Any] | None = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._stream)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._stream)
+
+    def close(self) -> None:
+        close, self._close = self._close, None
+        if close is not None:
+            close()
+
+    async def aclose(self) -> None:
+        close, self._close = self._close, None
+        if close is not None:
+            await close()
+
+
+def wrap_body(response: httpx.Response, request: httpx.Request, close: Callable[[], Any]) -> None:
+    """Name a response's request, and have its body closed by a function; the library's own body lies beside it."""
+    response.request = request
+    response.extensions[BODY] = response.stream
+    response.stream = _Body(response.stream, close)
 
 
 @functools.cache
@@ -168,7 +187,8 @@ class SyncTransport(httpx.BaseTransport):
         self.owner: object = None  # kept alive as long as a connection
         self._build = functools.partial(httpx.HTTPTransport, **_build_options(proxy, socket_options))
         self.forget()
-        track(self)
+        forget_after_fork(self)
+        close_at_exit(self)
 
     def forget(self) -> None:
         """Start without connections, in a forked child."""
@@ -181,15 +201,21 @@ class SyncTransport(httpx.BaseTransport):
         pool = idle.take() or self._build()
         try:
             response = pool.handle_request(request)
+        except BaseException as error:
+            pool.close()
+            if isinstance(error, httpx.RequestError):
+                error.request = request
+            raise
+        self._look_later()
+        wrap_body(response, request, functools.partial(self._give_back, idle, pool, response.stream))
+        return response
+
+    def _give_back(self, idle: _IdlePools[httpx.HTTPTransport], pool: httpx.HTTPTransport, body: Any) -> None:
+        try:
+            body.close()
         except BaseException:
             pool.close()
             raise
-        self._look_later()
-        response.extensions[BODY] = response.stream
-        response.stream = _SyncBody(response.stream, functools.partial(self._give_back, idle, pool))
-        return response
-
-    def _give_back(self, idle: _IdlePools[httpx.HTTPTransport], pool: httpx.HTTPTransport) -> None:
         idle.put(pool)
         if idle is self._idle:
             self._look_later()
@@ -213,37 +239,12 @@ class SyncTransport(httpx.BaseTransport):
         idle, self._idle = self._idle, _IdlePools()
         _close_all(idle)
 
-    def close_soon(self) -> None:
-        """Do the same on another thread; safe to call anywhere."""
-        idle, self._idle = self._idle, _IdlePools()
-        call_later(0, functools.partial(_close_all, idle))
-
     def close_at_exit(self) -> None:
         """Close the connections."""
         self.close()
 
     def __repr__(self) -> str:
         return f"<SyncTransport [{len(self._idle)} idle connections]>"
-
-
-class _SyncBody(httpx.SyncByteStream):
-    """A reply's body that releases its connection when it is closed."""
-
-    def __init__(self, stream: Any, give_back: Callable[[], None]) -> None:
-        self._stream = stream
-        self._give_back: Callable[[], None] | None = give_back
-
-    def __iter__(self) -> Iterator[bytes]:
-        body: Iterator[bytes] = self._stream.__iter__()
-        return body
-
-    def close(self) -> None:
-        give_back, self._give_back = self._give_back, None
-        if give_back is not None:
-            try:
-                self._stream.close()
-            finally:
-                give_back()
 
 
 def _close_all(idle: _IdlePools[httpx.HTTPTransport]) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import os
 import pickle
 import threading
+import time
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from langchain_qwen3.connections import in_flight
 from langchain_qwen3.connections.in_flight import InFlightLimit
 
 
@@ -142,6 +146,80 @@ def test_is_free_in_the_child_when_forked_while_held() -> None:
             with limit.slot():
                 os._exit(7)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Look for lost slots every moment, with the collector off."""
+    monkeypatch.setattr(in_flight, "_LOOK_SECONDS", 0.01)
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("quick_looks")
+def test_frees_the_slot_when_only_the_collector_can_close_its_stream() -> None:
+    """Protects a script from waiting for itself: an exception kept with its traceback keeps the stream."""
+    limit = InFlightLimit(1)
+
+    def stream() -> Iterator[int]:
+        with limit.slot():
+            yield 1
+
+    for _ in range(3):
+        cycle: list[object] = [started := stream()]
+        next(started)
+        cycle.append(cycle)
+        del cycle, started
+        with limit.slot():
+            assert limit.in_flight == 1
+    assert limit.in_flight == 0
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_frees_the_slot_when_only_the_collector_can_close_its_async_stream() -> None:
+    """Protects a service in the same way: the loop closes what the collector finds."""
+    limit = InFlightLimit(1)
+
+    async def stream() -> AsyncIterator[int]:
+        async with limit.aslot():
+            yield 1
+
+    cycle: list[object] = [started := stream()]
+    await anext(started)
+    cycle.append(cycle)
+    del cycle, started
+    async with asyncio.timeout(60), limit.aslot():
+        assert limit.in_flight == 1
+
+
+@pytest.mark.usefixtures("quick_looks")
+def test_collects_seldom_when_slots_are_only_held_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects services with long calls: a collection stops every thread of the process."""
+    collections: list[float] = []
+    monkeypatch.setattr(gc, "collect", lambda: collections.append(time.monotonic()))
+    limit = InFlightLimit(1)
+    with ThreadPoolExecutor(1) as threads:
+        with limit.slot():
+            waiter = threads.submit(lambda: limit.slot().__enter__())
+            for _ in range(100):
+                limit._look()
+        waiter.result(60)
+    assert 0 < len(collections) < 10
+
+
+@pytest.mark.usefixtures("quick_looks")
+def test_frees_the_slot_when_its_loop_was_closed() -> None:
+    """Protects Streamlit and old tutorials, which close a loop without an end to its streams."""
+    limit = InFlightLimit(1)
+    loop = asyncio.new_event_loop()
+    holder = limit.aslot()
+    loop.run_until_complete(holder.__aenter__())
+    threading.Timer(0.05, loop.close).start()
+    with limit.slot():
+        assert limit.in_flight == 1
+    del holder  # its end counts nothing twice
+    assert limit.in_flight == 0
 
 
 def test_never_waits_when_there_is_no_limit() -> None:

@@ -1,0 +1,122 @@
+"""Whose connections a request gets, and when they are closed; with real sockets in tests/integration/connections."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import pytest
+
+from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections.loops import LoopTransport
+
+REQUEST = httpx.Request("POST", "http://pod.test/v1")
+
+
+class Connections:
+    """The connections of one loop, as a transport of ours has them."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.is_closed = False
+
+    async def send(self, request: httpx.Request) -> tuple[httpx.Response, Any]:
+        if request.url.path == "/fail":
+            raise httpx.ReadError("broken")
+        return httpx.Response(200, stream=httpx.ByteStream(b"body")), partial(asyncio.sleep, 0)
+
+    async def close_idle(self) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+def opened() -> list[Connections]:
+    """All connections that were made."""
+    return []
+
+
+@pytest.fixture
+def transport(opened: list[Connections]) -> LoopTransport:
+    """A transport over such connections."""
+
+    def build() -> Connections:
+        opened.append(Connections())
+        return opened[-1]
+
+    return LoopTransport(build)
+
+
+async def send(transport: LoopTransport) -> None:
+    """Send a request and read its answer."""
+    response = await transport.handle_async_request(REQUEST)
+    assert await response.aread() == b"body"
+    await response.aclose()
+
+
+def test_each_loop_has_its_own_and_its_end_closes_them(transport: LoopTransport, opened: list[Connections]) -> None:
+    """Protects the second `asyncio.run`, which used to die with "Event loop is closed"."""
+    for _ in range(3):
+        asyncio.run(send(transport))
+    assert len({connections.loop for connections in opened}) == 3
+    assert all(connections.is_closed for connections in opened)
+    assert repr(transport) == "<LoopTransport [no loop]>"
+
+
+async def test_one_loop_keeps_its_own_when_requests_follow(transport: LoopTransport, opened: list[Connections]) -> None:
+    """Protects speed: a new connection for each request is a handshake for each."""
+    for _ in range(3):
+        await send(transport)
+    assert len(opened) == 1
+    assert repr(transport) == "<LoopTransport [0 requests in flight]>"
+
+
+async def test_close_waits_for_requests_and_the_next_one_opens_anew(
+    transport: LoopTransport, opened: list[Connections]
+) -> None:
+    """Protects another model's stream from the close of this one."""
+    response = await transport.handle_async_request(REQUEST)
+    await transport.aclose()
+    assert not opened[0].is_closed
+    await send(transport)
+    assert len(opened) == 2
+    await response.aclose()
+    assert [connections.is_closed for connections in opened] == [True, False]
+
+
+async def test_close_from_elsewhere_reaches_the_loop_soon(transport: LoopTransport, opened: list[Connections]) -> None:
+    """Protects sockets of a model that is closed in a thread without a loop."""
+    await send(transport)
+    await asyncio.to_thread(transport.close_soon)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert opened[0].is_closed
+
+
+async def test_request_is_counted_out_and_named_when_it_fails(transport: LoopTransport) -> None:
+    """Protects the count that says when connections may close, and errors that say which request it was."""
+    request = httpx.Request("POST", "http://pod.test/fail")
+    with pytest.raises(httpx.ReadError) as caught:
+        await transport.handle_async_request(request)
+    assert caught.value.request is request
+    assert repr(transport) == "<LoopTransport [0 requests in flight]>"
+
+
+async def test_body_may_be_closed_twice(transport: LoopTransport) -> None:
+    """Protects the count from a stream that both its reader and the collector close."""
+    response = await transport.handle_async_request(REQUEST)
+    body: Any = response.stream
+    await body.aclose()
+    await body.aclose()
+    assert repr(transport) == "<LoopTransport [0 requests in flight]>"
+
+
+async def test_nothing_is_known_after_a_fork(transport: LoopTransport, opened: list[Connections]) -> None:
+    """Protects the parent's sockets: a child that keeps its loop opens its own."""
+    await send(transport)
+    transport.forget()
+    await send(transport)
+    assert len(opened) == 2

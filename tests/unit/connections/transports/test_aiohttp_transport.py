@@ -1,0 +1,71 @@
+"""What aiohttp says differently: its errors as httpx's kinds, a proxy's password, and what a failure is called."""
+
+from __future__ import annotations
+
+import errno
+import ssl
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections.transports.aiohttp_transport import _build_proxy_options, translate_error
+
+KEY: Any = SimpleNamespace(host="pod.test", port=8000, ssl=True, is_ssl=False)
+INFO: Any = SimpleNamespace(real_url="http://pod.test/v1?key=canary")
+
+
+def refuse(number: int) -> aiohttp.ClientConnectorError:
+    """Return aiohttp's error of a connection that was not made."""
+    return aiohttp.ClientConnectorError(KEY, OSError(number, "whatever aiohttp says"))
+
+
+ERRORS = [
+    (aiohttp.ConnectionTimeoutError(), httpx.ConnectTimeout),
+    (aiohttp.SocketTimeoutError(), httpx.ReadTimeout),
+    (TimeoutError(), httpx.ReadTimeout),
+    (refuse(errno.ECONNREFUSED), httpx.ConnectError),
+    (aiohttp.ClientConnectorDNSError(KEY, OSError(-2, "Name or service not known")), httpx.ConnectError),
+    (aiohttp.ClientConnectorCertificateError(KEY, ssl.SSLCertVerificationError("expired")), httpx.ConnectError),
+    (aiohttp.ClientProxyConnectionError(KEY, OSError(errno.ECONNREFUSED, "x")), httpx.ConnectError),
+    (aiohttp.ClientHttpProxyError(INFO, (), status=407, message="no"), httpx.ProxyError),
+    (aiohttp.InvalidURL("http://["), httpx.UnsupportedProtocol),
+    (aiohttp.NonHttpUrlClientError("ftp://x"), httpx.UnsupportedProtocol),
+    (aiohttp.ClientOSError(errno.ECONNRESET, "reset"), httpx.ReadError),
+    (aiohttp.ClientPayloadError("... ConnectionResetError(104, 'reset')"), httpx.ReadError),
+    (aiohttp.ClientPayloadError("not completed"), httpx.RemoteProtocolError),
+    (aiohttp.ServerDisconnectedError(), httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError(INFO, (), status=400, message="bad"), httpx.RemoteProtocolError),
+    (ValueError("a header with a line break"), httpx.LocalProtocolError),
+]
+
+
+@pytest.mark.parametrize(("error", "kind"), ERRORS, ids=[f"{type(error).__name__}" for error, _ in ERRORS])
+def test_error_becomes_the_kind_that_httpx_raises(error: Exception, kind: type[Exception]) -> None:
+    """Protects retries and callers, who know httpx's errors alone, and keys in an address, which aiohttp quotes."""
+    translated = translate_error(error)
+    assert type(translated) is kind
+    assert "canary" not in str(translated)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (errno.ECONNREFUSED, "cannot connect to pod.test:8000: Connection refused"),
+        (errno.EHOSTUNREACH, "cannot connect to pod.test:8000: No route to host"),
+        (-2, "cannot connect to pod.test:8000: whatever aiohttp says"),
+    ],
+)
+def test_failure_is_named_without_ssl_when_there_is_none(number: int, text: str) -> None:
+    """Protects readers of an error: aiohttp's own says "ssl:default" about plain http."""
+    assert str(translate_error(refuse(number))) == text
+
+
+def test_password_of_a_proxy_goes_to_the_proxy_alone() -> None:
+    """Protects the password: it is in no address that a log or an error could show."""
+    options = _build_proxy_options(httpx.Proxy("http://bob:p%40ss@proxy.test:3128"))
+    assert options["proxy"] == "http://proxy.test:3128"
+    assert options["proxy_headers"]["Authorization"] == "Basic Ym9iOnBAc3M="
+    assert "Authorization" not in _build_proxy_options(httpx.Proxy("http://proxy.test"))["proxy_headers"]
