@@ -14,7 +14,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import AnyConfigurableField
@@ -127,7 +127,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     ) -> dict[str, Any]:
         """Return the exact JSON body a call would send, for the dialect known so far. No I/O."""
         check_call(kwargs, type(self).model_fields)
-        messages = self._convert_input(input_).to_messages()
+        messages = convert_to_messages([input_] if isinstance(input_, str) else input_)
         return self._build_call(messages, stop, kwargs, stream=bool(kwargs.get("stream"))).payload
 
     def _prepare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple, Self
 
@@ -48,10 +49,9 @@ _CONNECTION_FIELDS = {
 """Maps names in `ConnectionSettings` to the fields of the model."""
 
 
-_NOT_IN_REPR = frozenset(
-    {"model_name", "openai_api_base", "openai_api_key", "metadata", "profile"}
-    | {"client", "async_client", "root_client", "root_async_client"}
-)
+_SDK_CLIENTS = frozenset({"client", "async_client", "root_client", "root_async_client"})
+_OWN_CLIENTS = frozenset({"http_client", "http_async_client"})
+_NOT_IN_REPR = frozenset({"model_name", "openai_api_base", "openai_api_key", "metadata", "profile"}) | _SDK_CLIENTS
 """Fields shown under another name, or not set by users."""
 
 
@@ -309,6 +309,10 @@ class Qwen3Fields(ChatOpenAI):
     def _use_responses_api(self, payload: dict[str, Any]) -> bool:  # noqa: ARG002
         return False
 
+    def _ensure_sync_client_available(self) -> None:
+        if self.root_client is None:
+            raise ValueError("api_key is an async function, so calls are async: use ainvoke or astream")
+
     # -- connections and copies --------------------------------------------------------------------------------------
 
     @property
@@ -351,18 +355,27 @@ class Qwen3Fields(ChatOpenAI):
         return copied
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Pickle without connections. The key is in the pickle, as in the model."""
+        """Pickle without connections. The key is in the pickle, as in the model.
+
+        Raises:
+            TypeError: There is a client of the user's own that cannot be pickled.
+        """
+        state = self._get_bare_state()
+        for name in _OWN_CLIENTS:
+            try:
+                pickle.dumps(getattr(self, name))
+            except Exception as error:
+                raise TypeError(
+                    f"{name} cannot be pickled, and the model would call without it: set what it is for on the model "
+                    "(openai_proxy, default_headers, timeout), or build the model where it is used"
+                ) from error
+            state["__dict__"][name] = getattr(self, name)
+        return state
+
+    def _get_bare_state(self) -> dict[Any, Any]:
+        """Return the state without any client."""
         state = super().__getstate__()
-        fields = dict(state["__dict__"])
-        for name in (
-            "client",
-            "async_client",
-            "root_client",
-            "root_async_client",
-            "http_client",
-            "http_async_client",
-        ):
-            fields[name] = None
+        fields = {**state["__dict__"], **dict.fromkeys(_SDK_CLIENTS | _OWN_CLIENTS)}
         return {**state, "__dict__": fields, "__pydantic_private__": {"_url_secrets": self._url_secrets}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
@@ -373,7 +386,7 @@ class Qwen3Fields(ChatOpenAI):
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         copied = self.__class__.__new__(self.__class__)
-        state = copy.deepcopy(self.__getstate__(), memo)
+        state = copy.deepcopy(self._get_bare_state(), memo)
         # The user's own clients hold connections: a copy shares them, as models with equal settings share our clients.
         state["__dict__"].update(http_client=self.http_client, http_async_client=self.http_async_client)
         copied.__setstate__(state)
