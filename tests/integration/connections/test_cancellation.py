@@ -1,18 +1,32 @@
-"""A request that is cancelled at any of its steps leaves no connection, and nothing that the collector has to find."""
+"""A request that is cancelled at any of its steps leaves no socket, and nothing that the collector has to find."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.output_parsers import StrOutputParser
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.connections import exchange
 from tests.support.loopback import Loopback
 
 TURNS = range(61)
+"""Of the event loop, from the request's start to its cancellation. Six jobs make 366 tries on each transport."""
+
+DESCRIPTORS = Path("/proc/self/fd")
+"""This process's open files, on Linux."""
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    """A server of the test's own."""
+    with Loopback() as server:
+        yield server
 
 
 @pytest.fixture(params=["httpx", "aiohttp"])
@@ -32,13 +46,6 @@ def model(request: pytest.FixtureRequest, server: Loopback) -> ChatQwen3:
 
 
 @pytest.fixture
-def server() -> Any:
-    """A server of the test's own."""
-    with Loopback() as server:
-        yield server
-
-
-@pytest.fixture
 async def no_collector() -> AsyncIterator[None]:
     """Keep the collector from finding what was left behind."""
     gc.collect()
@@ -47,15 +54,26 @@ async def no_collector() -> AsyncIterator[None]:
     gc.enable()
 
 
+async def call(model: ChatQwen3) -> None:
+    """Make a whole call."""
+    await model.ainvoke("hi")
+
+
 async def stream(model: ChatQwen3) -> None:
     """Read a whole stream."""
     async for _ in model.astream("hi"):
         pass
 
 
-async def call(model: ChatQwen3) -> None:
-    """Make a whole call."""
-    await model.ainvoke("hi")
+async def upload(model: ChatQwen3) -> None:
+    """Make a call whose body takes many writes."""
+    await model.ainvoke("x" * 1_000_000)
+
+
+async def chain(model: ChatQwen3) -> None:
+    """Read a stream in a chain, which reads each chunk in a task of its own."""
+    async for _ in (model | StrOutputParser()).astream("hi"):
+        pass
 
 
 async def cancel(work: Coroutine[Any, Any, None], turns: int) -> None:
@@ -67,19 +85,51 @@ async def cancel(work: Coroutine[Any, Any, None], turns: int) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def settle(is_so: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(60):
+        while not is_so():  # noqa: ASYNC110  # the server lives on another loop
+            await asyncio.sleep(0.002)
+
+
+def count_descriptors() -> int:
+    """Return how many files and sockets are open; 0 where the system does not say."""
+    return len(list(DESCRIPTORS.iterdir())) if DESCRIPTORS.exists() else 0
+
+
+# What is done, whether on a connection that was used before, and whether the server redirects it.
+JOBS: dict[str, tuple[Callable[[ChatQwen3], Coroutine[Any, Any, None]], bool, bool]] = {
+    "call on a new connection": (call, False, False),
+    "call on a kept one": (call, True, False),
+    "stream on a new connection": (stream, False, False),
+    "stream in a chain, on a kept one": (chain, True, False),
+    "upload": (upload, False, False),
+    "redirect to another host": (call, False, True),
+}
+
+
 @pytest.mark.usefixtures("no_collector")
-@pytest.mark.parametrize("job", [call, stream])
-@pytest.mark.parametrize("is_first", [True, False], ids=["on a new connection", "on a kept one"])
-async def test_no_connection_is_left_when_a_request_is_cancelled_at_any_step(
-    model: ChatQwen3, server: Loopback, job: Callable[[ChatQwen3], Coroutine[Any, Any, None]], is_first: bool
+@pytest.mark.parametrize("name", JOBS)
+async def test_no_socket_is_left_when_a_request_is_cancelled_at_any_step(
+    model: ChatQwen3, server: Loopback, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Protects long-running services, where clients hang up all the time, from running out of sockets."""
+    job, is_kept, is_redirected = JOBS[name]
+    if is_redirected:  # to a name with two addresses, the first of which refuses
+        target = server.base_url.replace("127.0.0.1", "localhost")
+        monkeypatch.setattr(exchange, "PATH", f"/redirect-307?to={target}/chat/completions")
+    await job(model)
+    await model.aclose()
+    await settle(lambda: not server.open_now)
+    before = count_descriptors()
     for turns in TURNS:
-        if not is_first:
+        if is_kept:
             await call(model)
         await cancel(job(model), turns)
         await model.aclose()  # what is idle closes; what leaked does not
-        async with asyncio.timeout(60):
-            while server.open_now:  # noqa: ASYNC110  # the server lives on another loop
-                await asyncio.sleep(0.002)
+        await settle(lambda: not server.open_now)
+    await job(model)  # by now the server has seen every connection
+    await model.aclose()
+    await settle(lambda: not server.open_now)
+    await settle(lambda: count_descriptors() <= before)  # the server's own ends close a moment later
     assert "requests in flight" not in repr(model._lease)
