@@ -9,8 +9,7 @@ from typing import Any
 _RESPONSES_API = "belongs to OpenAI's Responses API, and ChatQwen3 speaks chat completions"
 _BUILT = "is built by the model"
 _CLIENT = "give http_client=, http_async_client=, default_headers= or api_key= instead"
-# Field → why it can have no effect, and what to do instead.
-_REFUSED: Mapping[str, tuple[str, str]] = {
+REFUSED: Mapping[str, tuple[str, str]] = {
     "use_responses_api": (_RESPONSES_API, "leave it out"),
     "use_previous_response_id": (
         _RESPONSES_API,
@@ -31,6 +30,7 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
     "root_client": (_BUILT, _CLIENT),
     "root_async_client": (_BUILT, _CLIENT),
 }
+"""Field → why it can have no effect, and what to do instead."""
 
 
 def check_refused(values: Mapping[str, Any]) -> None:
@@ -42,7 +42,7 @@ def check_refused(values: Mapping[str, Any]) -> None:
     Raises:
         ValueError: A field is set; the text names it and what to do instead.
     """
-    for name, (reason, advice) in _REFUSED.items():
+    for name, (reason, advice) in REFUSED.items():
         if values.get(name):
             shown = f"{name}={values[name]!r}" if not name.endswith("client") else name
             raise ValueError(f"{shown} {reason}; {advice}")
@@ -53,9 +53,9 @@ def check_refused(values: Mapping[str, Any]) -> None:
 
 def explain_refused(name: str) -> str | None:
     """Return why a call cannot take a keyword that OpenAI's Responses API has; None for any other keyword."""
-    if name not in _REFUSED and name not in _list_responses_parameters():
+    if name not in REFUSED and name not in _list_responses_parameters():
         return None
-    reason, advice = _REFUSED.get(name, (_RESPONSES_API, "leave it out"))
+    reason, advice = REFUSED.get(name, (_RESPONSES_API, "leave it out"))
     return f"{name} {reason}; {advice}"
 
 
