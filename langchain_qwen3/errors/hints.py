@@ -11,6 +11,13 @@ from __future__ import annotations
 
 import re
 
+_HUNG_UP = (
+    r"disconnected|peer closed|not enough data to satisfy|payload is not completed|reset by peer"
+    r"|ReadError|WriteError|EndOfStream|ServerDisconnectedError|ClientOSError"
+)
+# Exceptions that httpx and aiohttp raise for a reply that is not HTTP, and httpx for a lost connection, too.
+_BAD_HTTP = r"ProtocolError|ClientResponseError|PayloadError"
+
 _NETWORK = (
     (
         r"\.gpu\.csdn\.net.*(<html|HTML page|refused|status=(404|50[234]))",
@@ -28,7 +35,8 @@ _NETWORK = (
         "The server speaks plain HTTP: write http:// in place of https:// in base_url.",
     ),
     (
-        r"plain HTTP request was sent to HTTPS port",
+        # nginx's and Go's words; then h11 and aiohttp, where a TLS alert comes in place of a status line.
+        r"plain HTTP request was sent to|HTTP request to an HTTPS server|illegal request line|b'\\x1[56]\\x03",
         "The server speaks TLS: write https:// in place of http:// in base_url.",
     ),
     (
@@ -52,8 +60,15 @@ _NETWORK = (
     (r"ConnectTimeout|Connection timeout", "The host does not answer: is it up, and is no firewall between?"),
     (r"ReadTimeout|Timeout on reading", "The server works longer than the timeout: raise it, or stream."),
     (
-        r"disconnected|ProtocolError|ReadError|WriteError|reset by peer|PayloadError|EndOfStream",
+        _HUNG_UP,
         "The server or a proxy hung up: see the server's log; out of memory is the common cause.",
+    ),
+    (
+        _BAD_HTTP,
+        (
+            "The reply breaks the rules of HTTP, as the text says; a proxy in front is the usual cause. "
+            'Connect past it, or try the other transport: transport="httpx" or "aiohttp".'
+        ),
     ),
 )
 
@@ -180,6 +195,12 @@ _STATUS = (
         ),
     ),
 )
+
+
+def is_bad_http(details: str) -> bool:
+    """Return whether a chain of exceptions tells of a reply that is not HTTP, and not of a lost connection."""
+    bad, lost = (re.search(pattern, details, re.IGNORECASE) for pattern in (_BAD_HTTP, _HUNG_UP))
+    return bool(bad and not lost)
 
 
 def find_hint(text: str, **names: str) -> str | None:

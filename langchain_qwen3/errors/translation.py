@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.errors.body import ErrorFacts, find_error, read_error_body
 from langchain_qwen3.errors.causes import find_status
-from langchain_qwen3.errors.hints import find_hint
+from langchain_qwen3.errors.hints import find_hint, is_bad_http
 from langchain_qwen3.errors.kinds import (
     BadReplyError,
     Qwen3AuthenticationError,
@@ -124,22 +124,24 @@ class ErrorTranslator:
         reported = _read_reported(exc)
         if reported is not None:
             return self._place(reported)
-        kind, what = self._find_kind(exc)
+        chain = _read_chain(exc)
+        details = " ".join(f"{name}: {text}" for name, text in chain)[:_LONGEST_TEXT]
+        kind, what = self._find_kind(exc, details)
         if kind is None:
             return None
-        chain = _read_chain(exc)
         text = next((text for name, text in chain if text and name not in _WRAPPERS), chain[-1][0])
-        details = " ".join(f"{name}: {text}" for name, text in chain)
         return self._place(kind(f"{what}: {text}", request=find_request(exc)), details)
 
-    def _find_kind(self, exc: Exception) -> tuple[type[Qwen3Error] | None, str]:
+    def _find_kind(self, exc: Exception, details: str) -> tuple[type[Qwen3Error] | None, str]:
         began = self.partial is not None
         if isinstance(exc, (openai.APITimeoutError, *_loaded(_TIMEOUTS))):
             return (StreamStallError, "the stream stalled") if began else (Qwen3TimeoutError, "no reply in time")
         if isinstance(exc, _loaded(_DECODING)) or isinstance(exc.__cause__, _loaded(_DECODING)):
             return BadReplyError, "the reply cannot be decoded"
         if isinstance(exc, (openai.APIConnectionError, *_loaded(_BROKEN))):
-            return (StreamCutError, "the stream was cut") if began else (Qwen3ConnectionError, "no connection")
+            if began:
+                return StreamCutError, "the stream was cut"
+            return Qwen3ConnectionError, "the reply is not HTTP" if is_bad_http(details) else "no connection"
         return None, ""
 
     def _place(self, error: Qwen3Error, details: str = "") -> Qwen3Error:
@@ -150,13 +152,13 @@ class ErrorTranslator:
         if error.partial is None and self.partial is not None:
             error.partial = self.partial()
         url = clean_url(self.base_url).rstrip("/")
-        if isinstance(error, BadReplyError) and error.body is not None:
+        if isinstance(error, BadReplyError) and error.body:
             error.message += f": {read_error_body(error.body).message[:_LONGEST_QUOTE]}"
         if error.request is None:
             error.request = httpx.Request("POST", f"{url}/chat/completions")
         refusal = advise_refusal(getattr(error, "status_code", 0) or 0, error.body or error.message)
         hint = refusal or find_hint(
-            f"{url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details[:_LONGEST_TEXT]}",
+            f"{url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details}",
             url=url,
             host=urlsplit(url).hostname or url,
             model=self.model or "the model",
@@ -266,7 +268,9 @@ def _walk_causes(exc: BaseException, *, hidden: bool = False) -> Iterator[BaseEx
 
 def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
     """Return class names and texts of an exception and its causes."""
-    return [(type(link).__name__, str(link)[:_LONGEST_TEXT]) for link in _walk_causes(exc)]
+    texts = [(type(link).__name__, str(link)[:_LONGEST_TEXT]) for link in _walk_causes(exc)]
+    # aiohttp quotes its own parser's object where a connection ends within the headers.
+    return [(name, "" if text.startswith("<RawResponseMessage") else text) for name, text in texts]
 
 
 def _quotes_secret(exc: Exception) -> bool:

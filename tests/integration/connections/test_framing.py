@@ -1,0 +1,128 @@
+"""Replies in the framing of odd proxies: read where a transport can, else an error that names the right cause."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
+
+import pytest
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.errors import Qwen3ConnectionError, Qwen3Error, StreamCutError
+from tests.support.loopback import HELLO
+from tests.support.web import WebHandler, WebServer
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+BODY = json.dumps(HELLO).encode()
+CHUNKED, LENGTH = b"Transfer-Encoding: chunked\r\n", b"Content-Length: %d\r\n" % len(BODY)
+CHUNK = b"%x\r\n%b\r\n" % (len(BODY), BODY)
+CHUNKS = CHUNK + b"0\r\n\r\n"
+END = b"\r\n"
+
+NOT_HTTP = {
+    "a length beside chunks": HEAD + CHUNKED + LENGTH + END + CHUNKS,
+    "chunked twice": HEAD + CHUNKED + CHUNKED + END + CHUNKS,
+    "chunked and another encoding": HEAD + b"Transfer-Encoding: gzip, chunked\r\n" + END + CHUNKS,
+    "no encoding by name": HEAD + b"Transfer-Encoding: identity\r\n" + END + BODY,
+    "two lengths": HEAD + LENGTH + b"Content-Length: 3\r\n" + END + BODY,
+    "one length twice": HEAD + LENGTH + LENGTH + END + BODY,
+    "a length in words": HEAD + b"Content-Length: many\r\n" + END + BODY,
+    "a length below zero": HEAD + b"Content-Length: -5\r\n" + END + BODY,
+    "a chunk without a size": HEAD + CHUNKED + END + b"zz\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "a chunk of another size": HEAD + CHUNKED + END + b"9\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "no status line": b"HELLO\r\n\r\n",
+    "a status in words": b"HTTP/1.1 fine OK\r\n\r\n",
+    "a version of the future": HEAD.replace(b"1.1", b"3.0") + LENGTH + END + BODY,
+    "a header without a colon": HEAD + b"Broken header\r\n" + LENGTH + END + BODY,
+    "a blank in a header's name": HEAD + b"Bad Name: x\r\n" + LENGTH + END + BODY,
+    "a NUL in a header": HEAD + b"X: a\0b\r\n" + LENGTH + END + BODY,
+    "200 KB of header": HEAD + b"X: " + b"a" * 200_000 + b"\r\n" + LENGTH + END + BODY,
+    "more behind the end": HEAD + LENGTH + END + BODY + b"garbage",
+}
+HUNG_UP = {
+    "nothing": b"",
+    "half the headers": HEAD[:30],
+    "less than its length": HEAD + b"Content-Length: 999\r\n" + END + BODY,
+    "no last chunk": HEAD + CHUNKED + END + CHUNK,
+    "half a chunk": HEAD + CHUNKED + END + CHUNK[:40],
+}
+HTTPS = {
+    "a TLS alert": b"\x15\x03\x01\x00\x02\x02\x46",
+    "nginx": b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\n\r\n<html><head>"
+    b"<title>400 The plain HTTP request was sent to HTTPS port</title></head></html>",
+    "Go": b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+}
+REPLIES = {**NOT_HTTP, **HUNG_UP, **HTTPS}
+
+
+class _Handler(WebHandler, BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.wfile.write([*REPLIES.values()][int(self.path.split("/")[1])])
+        self.close_connection = True
+
+
+class Raw(WebServer):
+    """A server that answers `/N/v1` by the Nth reply."""
+
+    handler: ClassVar[type[WebHandler]] = _Handler
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Raw]:
+    """One server for all replies."""
+    with Raw() as raw:
+        yield raw
+
+
+def ask(server: Raw, name: str) -> Iterator[str | Qwen3Error]:
+    """Yield the answer, or the error, of every way to ask."""
+    url = f"{server.root}/{[*REPLIES].index(name)}/v1"
+    for transport in ("httpx", "aiohttp"):
+        llm = ChatQwen3(model="q", base_url=url, server="vllm", transport=transport, max_retries=0, timeout=10)  # type: ignore[arg-type]
+
+        async def stream(llm: ChatQwen3 = llm) -> str:
+            return "".join([chunk.text async for chunk in llm.astream("hi")])
+
+        ways: tuple[Callable[[], str], ...] = (
+            lambda llm=llm: llm.invoke("hi").text,
+            lambda llm=llm: asyncio.run(llm.ainvoke("hi")).text,
+            lambda: asyncio.run(stream()),
+        )
+        for way in ways:
+            try:
+                yield way()
+            except Qwen3Error as error:
+                yield error
+
+
+@pytest.mark.parametrize("name", NOT_HTTP)
+def test_error_names_the_framing_when_a_reply_is_not_http(name: str, server: Raw) -> None:
+    """Protects whoever looks for the fault: a proxy's framing is no server that ran out of memory."""
+    for outcome in ask(server, name):
+        if isinstance(outcome, Qwen3ConnectionError):
+            assert "breaks the rules of HTTP" in str(outcome)
+            assert "memory" not in str(outcome)
+            assert isinstance(outcome, StreamCutError) or "the reply is not HTTP" in str(outcome)
+        else:
+            assert outcome == "hello"
+
+
+@pytest.mark.parametrize("name", HUNG_UP)
+def test_error_says_who_hung_up_when_a_reply_is_cut(name: str, server: Raw) -> None:
+    """Protects the advice for lost connections from that for broken ones."""
+    for outcome in ask(server, name):
+        assert isinstance(outcome, Qwen3ConnectionError)
+        assert "hung up" in str(outcome)
+        assert "RawResponseMessage" not in str(outcome)
+
+
+@pytest.mark.parametrize("name", HTTPS)
+def test_error_says_https_when_the_server_speaks_it(name: str, server: Raw) -> None:
+    """Protects users who wrote http:// for a server with a certificate."""
+    for outcome in ask(server, name):
+        assert isinstance(outcome, Qwen3Error)
+        assert "https://" in str(outcome).partition("\n")[2]
