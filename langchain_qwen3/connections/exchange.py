@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # The SDK's client is Any here: its overloads do not accept a plain dict as payload.
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
-_DRAINED = SimpleNamespace(progress=1)  # what follows `[DONE]` has no chunks: any wait for it may be too long
+_DRAINED = SimpleNamespace(progress=1, ended=False)  # what follows `[DONE]` has no chunks: any wait for it may be too long
 _TURNED_INTO_GET = frozenset({301, 302, 303})
 
 
@@ -59,10 +59,6 @@ class Reader(Progress, Protocol):
     @property
     def done(self) -> bool:
         """Whether the stream is complete: `[DONE]` or its equivalent was read."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether the finish reason was read: a failure after that is not an error."""
 
     def begin(self, response: Any) -> None:
         """Receive the response before its body."""
@@ -202,18 +198,16 @@ def open_stream(
     with closing(response):
         reader.begin(response)
         pieces = iter(_find_body(response) or response.iter_bytes())
-        watch = SyncWatch(stall, pieces, reader, response) if stall else None
+        watch = SyncWatch(stall, pieces, reader, response)
         try:
             yield pieces
-            if watch:
-                watch.stop()
+            watch.stop()
             if reader.done:
                 _drain(pieces, response)
         except Exception as error:  # noqa: BLE001  # reraised there
             _check_broken(error, pieces, reader, watch, response)
         finally:
-            if watch:
-                watch.stop()
+            watch.stop()
     _check_stall(reader, watch)
 
 
@@ -226,7 +220,7 @@ async def aopen_stream(
     async with aclosing(response):
         reader.begin(response)
         pieces = aiter(_find_body(response) or response.aiter_bytes())
-        watch = AsyncWatch(stall, pieces, reader, response) if stall else None
+        watch = AsyncWatch(stall, pieces, reader, response)
         try:
             yield pieces
             if reader.done:
@@ -234,8 +228,7 @@ async def aopen_stream(
         except Exception as error:  # noqa: BLE001  # reraised there
             _check_broken(error, pieces, reader, watch, response)
         finally:
-            if watch:
-                watch.stop()
+            watch.stop()
     _check_stall(reader, watch)
 
 
@@ -260,7 +253,7 @@ def _check_broken(error: Exception, pieces: Any, reader: Reader, watch: Any, res
     """Reraise an error, unless the body failed after the reply's end or because the watch closed its connection."""
     # A generator that raised has no frame: then the body failed, not the caller.
     is_broken = (pieces.ag_frame if hasattr(pieces, "ag_frame") else pieces.gi_frame) is None
-    if is_broken and (reader.ended or (watch and watch.fired)):
+    if is_broken and (reader.ended or watch.fired):
         return
     if is_broken and isinstance(error, httpx.RequestError):
         error.request = response.request  # as httpx does for a body read through it
@@ -268,7 +261,7 @@ def _check_broken(error: Exception, pieces: Any, reader: Reader, watch: Any, res
 
 
 def _check_stall(reader: Reader, watch: Any) -> None:
-    if watch and watch.fired and not reader.ended:
+    if watch.fired and not reader.ended:
         raise StreamStallError(f"the stream stalled: no chunk came for {watch.limit:g} s (stream_chunk_timeout)")
 
 

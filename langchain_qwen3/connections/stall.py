@@ -2,7 +2,8 @@
 
 A watch checks periodically whether the reader still waits and no chunk has come. The time that the caller takes between
 two chunks does not count, no work is done per chunk, and no task is stored or cancelled. A stall is detected at most
-limit/8 seconds after the limit has passed.
+limit/8 seconds after the limit has passed. Once the model has said why it ended, `END_SECONDS` is the limit: servers
+that send no `[DONE]` keep the connection open.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
+from math import inf
 from socket import SHUT_RDWR
 from time import monotonic
 from typing import Any, Protocol
@@ -19,7 +21,11 @@ from langchain_qwen3.connections.clock import call_later
 ABORT = "langchain_qwen3.abort"
 """The response extension that closes the connection at once, if httpx's own `network_stream` is not there."""
 
+END_SECONDS = 2.0
+"""How long to wait for usage and `[DONE]` after a finish reason."""
+
 _LOOKS = 8  # checks per limit
+_LONGEST_PAUSE = END_SECONDS / 4  # between two checks
 
 
 class Progress(Protocol):
@@ -29,12 +35,16 @@ class Progress(Protocol):
     def progress(self) -> int:
         """The number of chunks so far; 0 before the first one, however long the server takes for the prompt."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether the finish reason was read: a failure after that is not an error."""
+
 
 class _Watch:
     """The common part of both watches.
 
     Args:
-        limit: Seconds.
+        limit: Seconds; None or 0 for no limit before the model's end.
         pieces: The generator of the reply's bytes; while it runs, a reader waits.
         reader: Reports the number of chunks.
         response: The response whose connection is closed on a stall.
@@ -43,18 +53,20 @@ class _Watch:
         fired: Whether a stall was detected.
     """
 
-    def __init__(self, limit: float, pieces: Any, reader: Progress, response: Any) -> None:
-        self.limit = limit
+    def __init__(self, limit: float | None, pieces: Any, reader: Progress, response: Any) -> None:
+        self.limit = limit or inf
         self.fired = False
+        self._pause = min(self.limit / _LOOKS, _LONGEST_PAUSE)
         self._watched: tuple[Any, Progress, Any] | None = (pieces, reader, response)
         self._progress = 0
-        self._since = 0.0
+        self._since = monotonic()
 
     def _has_stalled(self, pieces: Any, reader: Progress) -> bool:
         waits = pieces.ag_running if hasattr(pieces, "ag_running") else pieces.gi_running
         progress = reader.progress
-        if progress and waits and progress == self._progress:
-            return monotonic() - self._since >= self.limit
+        if (progress or reader.ended) and waits and progress == self._progress:
+            limit = min(self.limit, END_SECONDS) if reader.ended else self.limit
+            return monotonic() - self._since >= limit
         self._progress = progress if waits else 0
         self._since = monotonic()
         return False
@@ -63,11 +75,11 @@ class _Watch:
 class AsyncWatch(_Watch):
     """Watches a stream of the running loop."""
 
-    def __init__(self, limit: float, pieces: Any, reader: Progress, response: Any) -> None:
+    def __init__(self, limit: float | None, pieces: Any, reader: Progress, response: Any) -> None:
         super().__init__(limit, pieces, reader, response)
         self._loop = asyncio.get_running_loop()
         self._closing: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(limit / _LOOKS, self._look)
+        self._timer = self._loop.call_later(self._pause, self._look)
 
     def stop(self) -> None:
         """Stop watching."""
@@ -79,7 +91,7 @@ class AsyncWatch(_Watch):
             return
         pieces, reader, response = self._watched
         if not self._has_stalled(pieces, reader):
-            self._timer = self._loop.call_later(self.limit / _LOOKS, self._look)
+            self._timer = self._loop.call_later(self._pause, self._look)
             return
         self.fired = True
         if (abort := response.extensions.get(ABORT)) is not None:
@@ -99,11 +111,11 @@ class SyncWatch(_Watch):
     Stop it before the response is closed: from then on the connection may serve another thread's request.
     """
 
-    def __init__(self, limit: float, pieces: Any, reader: Progress, response: Any) -> None:
+    def __init__(self, limit: float | None, pieces: Any, reader: Progress, response: Any) -> None:
         super().__init__(limit, pieces, reader, response)
         # Reentrant: the garbage collector may close the stream during a check.
         self._lock = threading.RLock()
-        call_later(limit / _LOOKS, self._look)
+        call_later(self._pause, self._look)
 
     def stop(self) -> None:
         """Stop watching."""
@@ -116,7 +128,7 @@ class SyncWatch(_Watch):
                 return
             pieces, reader, response = self._watched
             if not self._has_stalled(pieces, reader):
-                call_later(self.limit / _LOOKS, self._look)
+                call_later(self._pause, self._look)
                 return
             stream = response.extensions.get("network_stream")
             sock = stream and stream.get_extra_info("socket")

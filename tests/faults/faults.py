@@ -169,6 +169,11 @@ def no_done(ask: Ask) -> list[Step]:
     return write_stream(build_events(ask), done=False)
 
 
+def silent_end(ask: Ask) -> list[Step]:
+    """A stream that is silent after its finish reason, and whose connection stays open."""
+    return [*write_stream(build_events(ask)[:-1], done=False)[:-1], Pause(None)]
+
+
 def no_finish(ask: Ask) -> list[Step]:
     """A stream that ends with `[DONE]` but no finish reason, of a server that gives one: cut."""
     return write_stream(build_events(ask)[:-2])
@@ -215,7 +220,7 @@ FAULTS.update(
     (fault.__name__, fault)
     for fault in (
         reset, fin, stall, drip, slow, close_after, garbage, wrong_length, status, redirect, page, empty,
-        no_choices, broken_json, error_200, error_event, no_done, no_finish, neither, huge, compressed,
+        no_choices, broken_json, error_200, error_event, no_done, silent_end, no_finish, neither, huge, compressed,
         bad_gzip, sse_forms,
     )
 )  # fmt: skip

@@ -15,7 +15,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_qwen3 import ChatQwen3, errors
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections import exchange
+from langchain_qwen3.connections import exchange, stall
 from langchain_qwen3.errors import (
     BadReplyError,
     Qwen3ConnectionError,
@@ -217,6 +217,17 @@ async def test_stream_stalls_with_what_arrived_when_it_goes_silent(server, way, 
     said = caught.value.partial.additional_kwargs["reasoning_content"]
     assert said
     assert reasoning_of(key).startswith(said)
+    await wait_until_left(server, key)
+
+
+@pytest.mark.parametrize("limit", [None, 60])
+@pytest.mark.parametrize(("way", "transport"), [way for way in WAYS if "stream" in way[0]])
+async def test_stream_is_whole_when_it_goes_silent_after_its_end(server, way, transport, limit, monkeypatch):
+    """Protects users of servers that send no `[DONE]` and keep the connection: no stall, no limit needed."""
+    monkeypatch.setattr(stall, "END_SECONDS", 0.2)
+    key = new_key()
+    model = build_model(server, transport, stream_chunk_timeout=limit, timeout=None)
+    assert is_right(await ask(model, way, f"{key} [[silent_end]]"), key)
     await wait_until_left(server, key)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from langchain_qwen3.connections import stall
 from langchain_qwen3.connections.stall import ABORT, AsyncWatch, SyncWatch
 
 LIMIT = 0.04
@@ -20,11 +21,11 @@ class Stream:
 
     def __init__(self) -> None:
         self.ag_running = True  # somebody waits for bytes
-        self.progress = 1
+        self.progress, self.ended = 1, False
         self.aborted = asyncio.Event()
         self.extensions = {ABORT: self.aborted.set}
 
-    def watch(self, limit: float = LIMIT) -> AsyncWatch:
+    def watch(self, limit: float | None = LIMIT) -> AsyncWatch:
         return AsyncWatch(limit, self, self, self)
 
 
@@ -72,6 +73,24 @@ async def test_nothing_is_closed_when_no_wait_is_long(move: Any) -> None:
     assert not watch.fired
 
 
+@pytest.mark.parametrize("limit", [None, 1000])
+@pytest.mark.parametrize("progress", [0, 1])
+async def test_connection_is_closed_soon_when_the_model_has_ended(
+    limit: float | None, progress: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects callers from servers that send no `[DONE]`, whatever the limit and even of an empty answer."""
+    monkeypatch.setattr(stall, "END_SECONDS", LIMIT)
+    monkeypatch.setattr(stall, "_LONGEST_PAUSE", LIMIT / 4)
+    stream = Stream()
+    stream.progress = progress
+    watch = stream.watch(limit)
+    await asyncio.sleep(3 * LIMIT)
+    assert not watch.fired
+    stream.ended = True
+    await asyncio.wait_for(stream.aborted.wait(), 30)
+    assert watch.fired
+
+
 async def test_bytes_without_chunks_are_no_progress_when_the_stream_stalls() -> None:
     """Protects the limit, which is one between chunks, from keep-alive comments."""
     stream = Stream()
@@ -106,14 +125,14 @@ def response() -> Iterator[Any]:
 
 def test_threads_wait_ends_when_nothing_comes(response: Any) -> None:
     """Protects threads, which cannot be cancelled: their socket is shut."""
-    watch = SyncWatch(LIMIT, SimpleNamespace(gi_running=True), SimpleNamespace(progress=1), response)
+    watch = SyncWatch(LIMIT, SimpleNamespace(gi_running=True), SimpleNamespace(progress=1, ended=False), response)
     assert response.socket.recv(1) == b""
     assert watch.fired
 
 
 def test_threads_socket_is_left_alone_when_its_watch_stops(response: Any) -> None:
     """Protects another thread's request, which the connection may serve from then on."""
-    watch = SyncWatch(LIMIT, SimpleNamespace(gi_running=True), SimpleNamespace(progress=1), response)
+    watch = SyncWatch(LIMIT, SimpleNamespace(gi_running=True), SimpleNamespace(progress=1, ended=False), response)
     watch.stop()
     watch._look()
     assert not watch.fired
@@ -127,6 +146,8 @@ def test_threads_watch_may_stop_when_it_looks(response: Any) -> None:
     watches: list[SyncWatch] = []
 
     class Reader:
+        ended = False
+
         @property
         def progress(self) -> int:
             watches[0].stop()
