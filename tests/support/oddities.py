@@ -225,6 +225,11 @@ def find_end(events: list[Event]) -> int:
     return next(at for at, event in enumerate(events) if event["choices"] and event["choices"][0]["finish_reason"])
 
 
+def end_choice(reason: str, *, key: str = "delta", content: str = "") -> Event:
+    """Return the last choice of a stream, or that of a whole reply."""
+    return {"index": 0, key: {"content": content}, "finish_reason": reason}
+
+
 def set_reason(choice: Event, _number: int, *, reason: str, native: str | None = None) -> None:
     """Change why the model ended."""
     if choice["finish_reason"]:
@@ -449,6 +454,58 @@ ODDITIES = (
         words="upstream overloaded",
     ),
     Oddity(
+        name="an error beside choices",
+        who="OpenRouter: its last event has both",
+        stream=lambda e: put_before_end(e, {"choices": [end_choice("error")], **OVERLOADED}),
+        whole=lambda b: write({**b, **OVERLOADED}),
+        raises="Qwen3RateLimitError",
+        words="upstream overloaded",
+    ),
+    Oddity(
+        name="an error in a choice",
+        who="OpenRouter",
+        stream=lambda e: put_before_end(e, {"choices": [{**end_choice("error"), **OVERLOADED}]}),
+        whole=lambda b: write({**b, "choices": [{**b["choices"][0], **OVERLOADED}]}),
+        raises="Qwen3RateLimitError",
+        words="upstream overloaded",
+    ),
+    Oddity(
+        name="an error in a choice of its own words",
+        who="DashScope",
+        stream=lambda e: put_before_end(e, {"choices": [end_choice("error_finish", content="upstream overloaded")]}),
+        whole=lambda b: write(
+            {**b, "choices": [end_choice("error_finish", key="message", content="upstream overloaded")]}
+        ),
+        raises="Qwen3ServerError",
+        words="overloaded",
+    ),
+    Oddity(
+        name="an error that came first",
+        who="vLLM",
+        stream=lambda _: sse([OVERLOADED]),
+        raises="Qwen3RateLimitError",
+        words="upstream overloaded",
+    ),
+    *(
+        Oddity(
+            name=f"an error as {name}",
+            who=who,
+            stream=lambda e, body=body: put_before_end(e, body),
+            whole=lambda _, body=body: write(body),
+            raises="Qwen3RateLimitError",
+            words="upstream overloaded",
+            pairs=PAIRS[:1],
+        )
+        for name, who, body in (
+            ("a text", "Ollama", {"error": "upstream overloaded: too many requests"}),
+            ("a list", "Cloudflare", {"errors": [{"message": "upstream overloaded", "code": 429}]}),
+            ("error_code", "Baidu", {"error_code": 18, "error_msg": "upstream overloaded, qps limit reached"}),
+            ("code and msg", "gateways", {"code": 429, "msg": "upstream overloaded"}),
+            ("a detail", "FastAPI", {"detail": "upstream overloaded: too many requests"}),
+            ("an error of its own type", "SGLang", {"object": "error", "message": "upstream overloaded", "code": 429}),
+        )
+    ),
+    Oddity(
         name="an error in place of a reply",
         who="gateways that answer 200",
         stream=lambda _: write(OVERLOADED),
@@ -464,6 +521,39 @@ ODDITIES = (
         whole=lambda _: b"null",
         label=JSON,
         raises="BadReplyError",
+    ),
+    *(
+        Oddity(
+            name=f"usage of {name}",
+            who="nobody friendly",
+            stream=partial(add_to_events, usage={"prompt_tokens": 1, "completion_tokens": count}),
+            whole=lambda b, count=count: write({**b, "usage": {"prompt_tokens": 1, "completion_tokens": count}}),
+            differs={"usage": None},
+            pairs=PAIRS[:1],
+        )
+        for name, count in (
+            ("400 digits", 10**400),
+            ("less than nothing", -1),
+            ("no number", float("nan")),
+            ("no end", float("inf")),
+            ("words", "many"),
+            ("lists", [[[1]]]),
+        )
+    ),
+    *(
+        Oddity(
+            name=f"{name} nested too deeply",
+            who="nobody friendly",
+            stream=lambda e, nested=nested: sse([*e[:2], b'data: {"choices": [], "x": ' + nested + b"}\n\n", *e[2:]]),
+            whole=lambda b, nested=nested: write({**b, "x": "X"}).replace(b'"X"', nested),
+            raises="BadReplyError",
+            pairs=PAIRS[:1],
+        )
+        for name, nested in (
+            ("lists", b"[" * 10_000 + b"]" * 10_000),
+            ("objects", b'{"a":' * 700 + b"1" + b"}" * 700),
+            ("brackets", b"[" * 100_000),
+        )
     ),
     Oddity(
         name="a page",
