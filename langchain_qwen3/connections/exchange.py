@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # The SDK's client is Any here: its overloads do not accept a plain dict as payload.
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
-_DRAINED = SimpleNamespace(progress=1, ended=False)  # what follows `[DONE]` has no chunks: any wait for it may be too long
+_DRAINED = SimpleNamespace(progress=1, ended=False)  # no chunks follow `[DONE]`: any wait may be too long
 _TURNED_INTO_GET = frozenset({301, 302, 303})
 
 
