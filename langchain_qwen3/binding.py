@@ -19,8 +19,8 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_qwen3.call import Method
-from langchain_qwen3.identity import show_keywords
 from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool_choice, without_empty_strict
+from langchain_qwen3.request.traces import show_keywords
 from langchain_qwen3.structured import build_structured_runnable
 
 T = TypeVar("T")

@@ -15,10 +15,9 @@ GROUND = {"call", "servers", "profiles", "errors", "_httpx", "_warnings", "_visi
 MAY_IMPORT = {
     "chat_model": {"arguments", "binding", "fields", "tokens", "request", "reply", "connections", "doctor", "notebook"}
     | GROUND,
-    "binding": {"identity", "structured", "request"} | GROUND,
+    "binding": {"structured", "request"} | GROUND,
     "structured": {"request", "reply"} | GROUND,
-    "fields": {"identity", "request", "reply", "connections"} | GROUND,
-    "identity": {"call"},
+    "fields": {"request", "reply", "connections"} | GROUND,
     "tokens": {"chat_model", "connections"} | GROUND,
     "request": GROUND,
     "reply": GROUND,

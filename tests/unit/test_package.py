@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -14,6 +15,12 @@ IMPORT = "import warnings; warnings.simplefilter('always'); from langchain_qwen3
 def test_public_name_is_there_when_it_is_asked_for(name):
     """Protects imports from a name that is listed and leads nowhere."""
     assert getattr(langchain_qwen3, name).__name__ == name
+
+
+def test_tokenizer_is_found_in_its_former_place_when_a_program_imports_it_there():
+    """Protects programs of the versions before: the module has moved, their import has not."""
+    module = import_module("langchain_qwen3.local_tokenizer")
+    assert module.LocalTokenizer is langchain_qwen3.LocalTokenizer
 
 
 def test_unknown_name_is_an_attribute_error_when_it_is_asked_for():
