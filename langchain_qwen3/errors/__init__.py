@@ -7,7 +7,7 @@ reply are named after the problem.
 
     Qwen3Error                         openai.APIError, ModelError
     ├── Qwen3ConnectionError           APIConnectionError, ModelConnectionError          retryable
-    │   └── StreamCutError             the stream lost its end: .partial
+    │   └── StreamCutError             the stream was cut before its end: .partial
     ├── Qwen3TimeoutError              APITimeoutError, ModelTimeoutError                retryable
     │   └── StreamStallError           the stream went silent: .partial
     ├── Qwen3InvalidRequestError       BadRequestError, ModelInvalidRequestError         400
@@ -22,7 +22,7 @@ reply are named after the problem.
     ├── Qwen3ServerError               InternalServerError, ModelAPIError                5xx, retryable
     ├── Qwen3StatusError               APIStatusError, ModelInvalidRequestError          any other status
     └── BadReplyError                  APIResponseValidationError, ModelAPIError         retryable
-        └── ToolChoiceError            a demanded call is missing: .reply
+        └── ToolChoiceError            a required call is missing: .reply
 
 The class of an error inside a stream, or inside a reply with status 200, depends on its code. Every error of a stream
 has `.partial`. No error contains a secret: request and response are copies without headers that could contain one, and

@@ -32,12 +32,12 @@ _NETWORK = (
     ),
     (
         r"WRONG_VERSION_NUMBER|record layer failure|packet length too long",
-        "The server speaks plain HTTP: write http:// in place of https:// in base_url.",
+        "The server uses plain HTTP: write http:// instead of https:// in base_url.",
     ),
     (
         # nginx's and Go's words; then h11 and aiohttp, where a TLS alert comes in place of a status line.
         r"plain HTTP request was sent to|HTTP request to an HTTPS server|illegal request line|b'\\x1[56]\\x03",
-        "The server speaks TLS: write https:// in place of http:// in base_url.",
+        "The server uses TLS: write https:// instead of http:// in base_url.",
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed certificate",
@@ -50,24 +50,30 @@ _NETWORK = (
         r"missing an 'http|UnsupportedProtocol|NonHttpUrl|InvalidUrl",
         "base_url must begin with http:// or https://.",
     ),
-    (r"Illegal header value", "The api_key or a header holds a line break or a character HTTP forbids."),
+    (r"Illegal header value", "The api_key or a header contains a line break or a character not allowed in HTTP."),
     (
         r"connection refused|connect call failed|connection attempts failed|cannot connect to host",
-        "Nothing listens there: is the server up (try {url}/models), and are host and port right?",
+        "Nothing is listening there: is the server up (try {url}/models), and are host and port correct?",
     ),
-    (r"ProxyError", "The proxy refused: check $HTTPS_PROXY, $HTTP_PROXY or openai_proxy, or use $NO_PROXY."),
-    (r"PoolTimeout", "Every connection was taken: set max_concurrency to what the server can hold."),
-    (r"ConnectTimeout|Connection timeout", "The host does not answer: is it up, and is no firewall between?"),
-    (r"ReadTimeout|Timeout on reading", "The server works longer than the timeout: raise it, or stream."),
+    (
+        r"ProxyError",
+        (
+            "The proxy refused the connection: check $HTTPS_PROXY, $HTTP_PROXY or openai_proxy, or bypass it with "
+            "$NO_PROXY."
+        ),
+    ),
+    (r"PoolTimeout", "All connections were in use: set max_concurrency to what the server can handle."),
+    (r"ConnectTimeout|Connection timeout", "The host does not answer: is it up, and is a firewall blocking it?"),
+    (r"ReadTimeout|Timeout on reading", "The server takes longer than the timeout: raise the timeout, or stream."),
     (
         _HUNG_UP,
-        "The server or a proxy hung up: see the server's log; out of memory is the common cause.",
+        "The server or a proxy closed the connection: check the server's log; the usual cause is out of memory.",
     ),
     (
         _BAD_HTTP,
         (
-            "The reply breaks the rules of HTTP, as the text says; a proxy in front is the usual cause. "
-            'Connect past it, or try the other transport: transport="httpx" or "aiohttp".'
+            "The reply is not valid HTTP, as the text says; the usual cause is a proxy. "
+            'Bypass it, or try the other transport: transport="httpx" or "aiohttp".'
         ),
     ),
 )
@@ -84,8 +90,9 @@ _REFUSED_FIELD = (
     r"(is unsupported|not permitted|extra_forbidden|unexpected|unrecogni[sz]ed|unknown)"
 )
 _REFUSED_FIELD_HINT = (
-    "The server refuses a field it does not know: name the server, server=... (one of DIALECTS), or send the switch as "
-    'it wants it, for example extra_body={{"chat_template_kwargs": {{"enable_thinking": False}}}}.'
+    "The server refuses a field it does not know: set server= (one of DIALECTS), or send the thinking switch in the "
+    "server's own form, for example "
+    'extra_body={{"chat_template_kwargs": {{"enable_thinking": False}}}}.'
 )
 
 _SETTINGS = (
@@ -119,7 +126,10 @@ _SETTINGS = (
     ),
     (
         r"Failed to initialize samplers: std::exception",
-        "llama.cpp holds to no format while thinking is off under --reasoning-format none: start it with auto.",
+        (
+            "llama.cpp cannot enforce a format with thinking off and --reasoning-format none: start it with "
+            "--reasoning-format auto."
+        ),
     ),
     (r"cannot be set simultaneously", "Set thinking_budget or reasoning_effort, not both."),
     (
@@ -128,8 +138,8 @@ _SETTINGS = (
     ),
     (r"must contain the word 'json'", "Write the word JSON into the prompt, or use function_calling."),
     (r"Json mode response is not supported", "JSON needs enable_thinking=False on this server."),
-    (r"System message must be at the beginning", "Put the system message first, and only one of it."),
-    (r"Failed to parse tool call arguments", "A tool call in the history has arguments that are no JSON."),
+    (r"System message must be at the beginning", "Put the system message first, and send only one."),
+    (r"Failed to parse tool call arguments", "A tool call in the history has arguments that are not JSON."),
     (r"DataInspection|data_inspection", "The provider's content filter refused the text."),
     (
         r"greater than max_model_len|max_(completion_)?tokens.{0,40} too large|Range of max_tokens",
@@ -137,27 +147,30 @@ _SETTINGS = (
     ),
     (
         r"response_format.{0,200}('text' or 'json_object'|json_schema)|json_schema.{0,80}(not|un)[ -]?supported",
-        "This server knows no JSON schemas: use method='json_mode' or 'function_calling'.",
+        "This server does not support JSON schemas: use method='json_mode' or 'function_calling'.",
     ),
     (_REFUSED_FIELD, _REFUSED_FIELD_HINT),
     (
         r"the reply is null",
-        "LiteLLM answers so where the server behind it refused the request: see its log, and name that one: server=.",
+        (
+            "LiteLLM answers like this when its backend refused the request: check its log, and set server= to the "
+            "backend."
+        ),
     ),
 )
 
 _STATUS = (
-    (r"Arrearage|insufficient.(quota|balance)|status=402", "The account has no funds or no quota left."),
+    (r"Arrearage|insufficient.(quota|balance)|status=402", "The account has no funds or quota left."),
     (
         r"status=401 .{0,200}asks=Basic",
         (
-            "A proxy in front of {host} asks for user and password: write them into base_url, "
+            "A proxy in front of {host} requires a user name and password: write them into base_url, "
             'http://user:password@..., or set default_headers={{"Authorization": "Basic ..."}}.'
         ),
     ),
     (
         r"no connected db|no_db_connection",
-        "LiteLLM knows its master key only: set api_key= to it, or connect its database.",
+        "LiteLLM accepts only its master key: set api_key= to that key, or connect LiteLLM to its database.",
     ),
     (
         r"dialect=dashscope .{0,60}status=(401|403)|InvalidApiKey",
@@ -171,27 +184,27 @@ _STATUS = (
         r"status=403",
         "Check that the key may use {model}, and that a proxy in front of {host} allows the path and this machine.",
     ),
-    (r"status=407", "A proxy on the way asks for a password: set openai_proxy=http://user:password@host:port."),
+    (r"status=407", "A proxy requires a password: set openai_proxy=http://user:password@host:port."),
     (
         r"status=413",
-        "The request is larger than a proxy takes: send less, or raise its limit (nginx: client_max_body_size).",
+        "The request is larger than a proxy allows: send less, or raise its limit (nginx: client_max_body_size).",
     ),
-    (r"status=414", "The address is too long for a proxy in front: put less into default_query or extra_query."),
-    (r"status=431", "The headers are too large for a proxy in front: put less into default_headers."),
-    (r"status=429", "Too much at once: wait, set max_concurrency lower, or max_retries higher."),
+    (r"status=414", "The URL is too long for a proxy: put less into default_query or extra_query."),
+    (r"status=431", "The headers are too large for a proxy: put less into default_headers."),
+    (r"status=429", "Too many requests or tokens at once: wait, lower max_concurrency, or raise max_retries."),
     (r"blames=model|param=model |code=model_not_(found|supported)", "Set model= to a name that {url}/models lists."),
     (
         r"status=(404|405)",
-        "There is no /chat/completions under {url}: base_url must end in the API's prefix, mostly /v1.",
+        "There is no /chat/completions under {url}: base_url must end in the API's prefix, usually /v1.",
     ),
-    (r"status=502", "A gateway answers, the server behind it does not: is it up?"),
+    (r"status=502", "A gateway answers, but the server behind it does not: is that server up?"),
     (r"status=(408|504|524)", "A proxy gave up waiting: stream, or raise the proxy's time limit."),
     (r"Loading model|status=503|overloaded", "The server is loading or full: wait, or set max_concurrency."),
     (
         r"HTML page|<html|<!doctype",
         (
-            "A web page answers in the API's place: check base_url (mostly it ends in /v1), and that the "
-            "server behind the gateway is up."
+            "A web page answers instead of the API: check base_url (it usually ends in /v1), and that the server "
+            "behind the gateway is up."
         ),
     ),
 )

@@ -38,12 +38,12 @@ class Qwen3Error(openai.APIError, ModelError):
     Attributes:
         partial: The message that had arrived before a stream failed; None if nothing had arrived.
         retry_after: Seconds that the server asked to wait; None if it did not say.
-        is_placed: Whether the message already includes the server and the advice.
+        has_context: Whether the message already includes the server and the advice.
     """
 
     partial: AIMessage | None
     retry_after: float | None
-    is_placed: bool = False
+    has_context: bool = False
     request: Any
     response: Any
     status_code: Any

@@ -78,9 +78,9 @@ _BROKEN = (
     ("anyio", "ClosedResourceError"),
 )
 _SERVER_ERROR = 500
-_LONGEST_CHAIN = 8
-_LONGEST_TEXT = 2000
-_LONGEST_QUOTE = 200
+_MAX_CHAIN = 8
+_MAX_TEXT = 2000
+_MAX_QUOTE = 200
 # openai's wrappers, whose texts carry no information.
 _WRAPPERS = frozenset({"APIConnectionError", "APITimeoutError", "OpenAIConnectionError", "OpenAITimeoutError"})
 
@@ -123,14 +123,14 @@ class ErrorTranslator:
         """Return this package's error for an exception; None if neither server nor network caused it."""
         reported = _read_reported(exc)
         if reported is not None:
-            return self._place(reported)
+            return self._add_context(reported)
         chain = _read_chain(exc)
-        details = " ".join(f"{name}: {text}" for name, text in chain)[:_LONGEST_TEXT]
+        details = " ".join(f"{name}: {text}" for name, text in chain)[:_MAX_TEXT]
         kind, what = self._find_kind(exc, details)
         if kind is None:
             return None
         text = next((text for name, text in chain if text and name not in _WRAPPERS), chain[-1][0])
-        return self._place(kind(f"{what}: {text}", request=find_request(exc)), details)
+        return self._add_context(kind(f"{what}: {text}", request=find_request(exc)), details)
 
     def _find_kind(self, exc: Exception, details: str) -> tuple[type[Qwen3Error] | None, str]:
         began = self.partial is not None
@@ -144,16 +144,16 @@ class ErrorTranslator:
             return Qwen3ConnectionError, "the reply is not HTTP" if is_bad_http(details) else "no connection"
         return None, ""
 
-    def _place(self, error: Qwen3Error, details: str = "") -> Qwen3Error:
+    def _add_context(self, error: Qwen3Error, details: str = "") -> Qwen3Error:
         """Add server, model, advice and the partial message to an error, once."""
-        if error.is_placed:
+        if error.has_context:
             return error
-        error.is_placed = True
+        error.has_context = True
         if error.partial is None and self.partial is not None:
             error.partial = self.partial()
         url = clean_url(self.base_url).rstrip("/")
         if isinstance(error, BadReplyError) and error.body:
-            error.message += f": {read_error_body(error.body).message[:_LONGEST_QUOTE]}"
+            error.message += f": {read_error_body(error.body).message[:_MAX_QUOTE]}"
         if error.request is None:
             error.request = httpx.Request("POST", f"{url}/chat/completions")
         refusal = advise_refusal(getattr(error, "status_code", 0) or 0, error.body or error.message)
@@ -231,7 +231,7 @@ def _read_status_error(exc: openai.APIStatusError) -> Qwen3Error:
 
 def _build_error(facts: ErrorFacts, status: int | None, body: object, response: Any) -> Qwen3Error:
     kind, resolved = _resolve_kind(facts, status)
-    what = "the server reports an error" if status is None else f"HTTP {status}"
+    what = "the server reported an error" if status is None else f"HTTP {status}"
     error = kind(f"{what}: {facts.message}", response=response, body=body)
     error.code, error.type, error.param = facts.code, facts.type, facts.param
     error.status_code = resolved
@@ -259,7 +259,7 @@ def _resolve_kind(facts: ErrorFacts, status: int | None) -> tuple[type[Qwen3Erro
 def _walk_causes(exc: BaseException, *, hidden: bool = False) -> Iterator[BaseException]:
     """Yield an exception and its causes; with `hidden`, also those that `raise … from None` suppresses."""
     link: BaseException | None = exc
-    for _ in range(_LONGEST_CHAIN):
+    for _ in range(_MAX_CHAIN):
         if link is None:
             return
         yield link
@@ -268,7 +268,7 @@ def _walk_causes(exc: BaseException, *, hidden: bool = False) -> Iterator[BaseEx
 
 def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
     """Return class names and texts of an exception and its causes."""
-    texts = [(type(link).__name__, str(link)[:_LONGEST_TEXT]) for link in _walk_causes(exc)]
+    texts = [(type(link).__name__, str(link)[:_MAX_TEXT]) for link in _walk_causes(exc)]
     # aiohttp quotes its own parser's object where a connection ends within the headers.
     return [(name, "" if text.startswith("<RawResponseMessage") else text) for name, text in texts]
 

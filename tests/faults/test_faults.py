@@ -195,7 +195,7 @@ async def test_answer_is_right_or_an_error_when_the_length_is_too_short(server, 
 async def test_connection_error_says_what_to_check_when_nothing_listens(way, transport):
     """Protects the first error everyone meets: the server is not running."""
     model = ChatQwen3(model=MODEL, base_url=f"http://127.0.0.1:{closed_port()}/v1", transport=transport, max_retries=0)
-    with pytest.raises(Qwen3ConnectionError, match="Nothing listens there"):
+    with pytest.raises(Qwen3ConnectionError, match="Nothing is listening there"):
         await ask(model, way, "hi")
 
 

@@ -173,7 +173,7 @@ async def test_says_what_to_do_when_nothing_listens():
     diagnosis = await look(f"http://127.0.0.1:{closed_port()}/v1")
     assert not diagnosis.reachable
     assert [row.name for row in diagnosis.findings] == ["reachable"]
-    assert "Nothing listens there" in diagnosis["reachable"].fix
+    assert "Nothing is listening there" in diagnosis["reachable"].fix
 
 
 @pytest.mark.parametrize("path", ["", "/v1/chat/completions", "/v1/models", "/api"])
@@ -199,7 +199,7 @@ async def test_knows_a_web_page_for_what_it_is():
     with Replay(page="<!doctype html><title>Sign in</title>") as server:
         diagnosis = await look(server.url)
     assert "an HTML page" in diagnosis["reachable"].detail
-    assert "A web page answers in the API's place" in diagnosis["reachable"].fix
+    assert "A web page answers instead of the API" in diagnosis["reachable"].fix
 
 
 async def test_goes_on_without_a_list_when_the_model_is_named():

@@ -133,7 +133,7 @@ async def test_dead_server_is_a_few_lines_when_asked(kernel):
     assert cell.error == "Qwen3ConnectionError"
     assert len(cell.traceback) <= 10
     assert "line 2: message = await llm.ainvoke('Hi')" in "\n".join(cell.traceback)
-    assert "Nothing listens there" in "\n".join(cell.traceback)
+    assert "Nothing is listening there" in "\n".join(cell.traceback)
 
 
 async def test_examination_shows_itself_as_it_goes_when_awaited(kernel, engine):

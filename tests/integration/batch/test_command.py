@@ -219,4 +219,4 @@ def test_says_so_when_nothing_listens():
     """Protects from waiting ten minutes for an address that is wrong."""
     result = run("-", f"http://127.0.0.1:{closed_port()}/v1", said="one\n")
     assert result.exit_code == 2
-    assert "Nothing listens there" in result.output
+    assert "Nothing is listening there" in result.output

@@ -61,7 +61,7 @@ def test_says_what_to_do_when_nothing_listens(command: str):
     result = run(command, f"http://127.0.0.1:{closed_port()}/v1", said="Hi")
     assert result.exit_code == 2
     assert "✗" in result.output
-    assert "→ Nothing listens there: is the server up" in result.output
+    assert "→ Nothing is listening there: is the server up" in result.output
     assert "Traceback" not in result.output
 
 
@@ -71,7 +71,7 @@ def test_says_what_to_do_when_nothing_listens(command: str):
     [
         ({}, "", "The API is at"),
         ({"api_key": "sk-canary-right"}, "/v1", "--api-key"),
-        ({"page": "<html>Sign in</html>"}, "/v1", "A web page answers in the API's place"),
+        ({"page": "<html>Sign in</html>"}, "/v1", "A web page answers instead of the API"),
         ({"lists_models": False}, "/v1", "There is no /chat/completions under"),
     ],
 )
