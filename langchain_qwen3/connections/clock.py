@@ -48,7 +48,7 @@ class _Clock:
                 try:
                     function()
                 except Exception:  # noqa: BLE001  # must not stop the functions of other callers
-                    _log.exception("a check of sync connections failed")
+                    _log.exception("a timer callback failed")
                 del function  # it may hold the last reference to a model
 
 

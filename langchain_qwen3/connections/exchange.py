@@ -242,8 +242,9 @@ def _refuse_redirected(response: Any) -> Any:
     for reply in (*response.history, response):  # only a user's own client follows such a redirect
         if reply.status_code in _TURNED_INTO_GET:
             target = clean_url(str(reply.request.url.join(reply.headers.get("location", ""))))
-            text = f"HTTP {reply.status_code}: the server redirects to {target}, which would make a GET of the request"
-            error = Qwen3StatusError(f"{text}: set base_url to {target.removesuffix(PATH)}", response=reply)
+            what = f"the server redirects to {target}, which would turn the request into a GET"
+            text = f"HTTP {reply.status_code}: {what}: set base_url to {target.removesuffix(PATH)}"
+            error = Qwen3StatusError(text, response=reply)
             error.status_code = reply.status_code
             raise error
     return response

@@ -27,7 +27,7 @@ from langchain_qwen3.connections.transports.httpx_transport import (
 )
 
 _FOLLOWED = frozenset({307, 308})
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 _IMPERSONAL_HEADERS = frozenset(
     {"accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "user-agent"}
 )
@@ -68,7 +68,7 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
     async def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
         """Send a request and follow 307 and 308 redirects."""
         response = await self.connections.handle_async_request(request)
-        for _ in range(_MOST_REDIRECTS):
+        for _ in range(_MAX_REDIRECTS):
             following = _build_redirected(request, response)
             if following is None:
                 break
@@ -104,7 +104,7 @@ class SharedSyncClient(openai.DefaultHttpxClient):
     def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
         """Send a request and follow 307 and 308 redirects."""
         response = self.connections.handle_request(request)
-        for _ in range(_MOST_REDIRECTS):
+        for _ in range(_MAX_REDIRECTS):
             following = _build_redirected(request, response)
             if following is None:
                 break

@@ -15,7 +15,7 @@ from langchain_qwen3.connections.process import forget_after_fork
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-_LOOK_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
 """How often to look for slots that nobody will release."""
 
 
@@ -55,7 +55,7 @@ class _Slot:
         self._gate = threading.Lock()
         self._gate.acquire()
         while not self.granted:
-            self._gate.acquire(timeout=_LOOK_SECONDS)  # without a timeout, Windows would not see Ctrl-C
+            self._gate.acquire(timeout=_CHECK_SECONDS)  # without a timeout, Windows would not see Ctrl-C
 
     async def await_(self) -> None:
         """Do what `wait` does."""
@@ -91,11 +91,11 @@ class InFlightLimit:
     def forget(self) -> None:
         """Reset in a forked child: the parent holds the slots."""
         self._lock = threading.Lock()
-        self._news: deque[_Slot | None] = deque()
+        self._changes: deque[_Slot | None] = deque()
         self._waiting: deque[_Slot] = deque()
         self._taken: set[_Slot] = set()
-        self._will_look = False
-        self._quiet_looks = 0
+        self._check_scheduled = False
+        self._quiet_checks = 0
         self._collect_at = 2
 
     @property
@@ -136,51 +136,51 @@ class InFlightLimit:
                 slot.granted = True
                 (self._taken.discard if slot.left else self._taken.add)(slot)
             return
-        self._news.append(slot)
+        self._changes.append(slot)
         # The lock's holder checks the queue again after releasing it, so that no change is missed.
-        while self._news and self._lock.acquire(blocking=False):
+        while self._changes and self._lock.acquire(blocking=False):
             try:
-                self._work_off(self.size)
+                self._process_changes(self.size)
             finally:
                 self._lock.release()
 
-    def _work_off(self, size: int) -> None:
-        while self._news:
-            slot = self._news.popleft()
+    def _process_changes(self, size: int) -> None:
+        while self._changes:
+            slot = self._changes.popleft()
             if slot is None:
                 continue
             if slot.left:
                 self._taken.discard(slot)
             else:
                 self._waiting.append(slot)
-        while self._waiting and (self._waiting[0].left or len(self._taken) < size or self._take_back()):
+        while self._waiting and (self._waiting[0].left or len(self._taken) < size or self._reclaim()):
             slot = self._waiting.popleft()
             if not slot.left:
-                self._quiet_looks = 0
+                self._quiet_checks = 0
                 self._taken.add(slot)
                 if not slot.grant():
                     self._taken.discard(slot)
-        if self._waiting and not self._will_look:
-            self._will_look = True
-            call_later(_LOOK_SECONDS, self._look)
+        if self._waiting and not self._check_scheduled:
+            self._check_scheduled = True
+            call_later(_CHECK_SECONDS, self._check)
 
-    def _take_back(self) -> bool:
+    def _reclaim(self) -> bool:
         """Free the slots of closed loops: without `shutdown_asyncgens` their streams never end."""
         lost = {slot for slot in self._taken if slot.loop is not None and slot.loop.is_closed()}
         self._taken -= lost
         return bool(lost)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         """Free what nobody will release; on the clock's thread, because all other threads may be waiting."""
-        self._will_look = False
-        self._quiet_looks += 1
+        self._check_scheduled = False
+        self._quiet_checks += 1
         self._settle(None)
-        if self._quiet_looks != self._collect_at:
+        if self._quiet_checks != self._collect_at:
             return
         # Nothing was granted for one or two looks. A stream in a reference cycle ends with the next collection, which
         # never comes if everybody waits. A collection stops the process for a moment, so the next one waits longer.
         gc.collect()
-        self._collect_at = 2 if self._quiet_looks == 0 else 2 * self._collect_at
+        self._collect_at = 2 if self._quiet_checks == 0 else 2 * self._collect_at
 
     def __deepcopy__(self, memo: dict[int, object]) -> InFlightLimit:
         return InFlightLimit(self.size)

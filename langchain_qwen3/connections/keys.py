@@ -46,7 +46,7 @@ def check_key(key: str) -> None:
         ValueError: It holds a line break or the like.
     """
     if not (key.isascii() and key.isprintable()):
-        raise ValueError("api_key holds a line break or another character that no HTTP header can carry")
+        raise ValueError("api_key contains a line break or a character not allowed in an HTTP header")
 
 
 def _is_async(key: Callable[[], Any]) -> bool:

@@ -22,8 +22,8 @@ from typing import Any
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.process import close_at_exit, forget_after_fork
 from langchain_qwen3.connections.transports.httpx_transport import (
+    CHECK_SECONDS,
     KEEPALIVE_SECONDS,
-    LOOK_SECONDS,
     AsyncConnections,
     Close,
     wrap_body,
@@ -129,7 +129,7 @@ class _LoopConnections:
         try:
             response, close = await self._inner.send(request)
         except BaseException as error:
-            await self._count_out()
+            await self._request_done()
             if isinstance(error, httpx.RequestError):
                 error.request = request
             raise
@@ -140,9 +140,9 @@ class _LoopConnections:
         try:
             await close()
         finally:
-            await self._count_out()
+            await self._request_done()
 
-    async def _count_out(self) -> None:
+    async def _request_done(self) -> None:
         self._in_flight -= 1
         if self._in_flight:
             return
@@ -150,16 +150,16 @@ class _LoopConnections:
         if self._is_retired:
             await self.aclose()
         elif self._timer is None and not self._is_closed:
-            self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
+            self._timer = self.loop.call_later(CHECK_SECONDS, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         """Close idle connections: all if no request is in flight, else those that the library finds."""
         self._timer = None
         if not self._in_flight and monotonic() - self._idle_since >= KEEPALIVE_SECONDS:
             self._task = self.loop.create_task(self.aclose())
         else:
             self._task = self.loop.create_task(self._inner.close_idle())
-            self._timer = self.loop.call_later(LOOK_SECONDS, self._look)
+            self._timer = self.loop.call_later(CHECK_SECONDS, self._check)
 
     async def retire(self) -> None:
         """Close the connections as soon as no request is in flight."""

@@ -79,7 +79,7 @@ class ConnectionSettings:
             raise ValueError(f'transport must be "auto", "httpx" or "aiohttp", not {self.transport!r}')
         if self.proxy and (self.http_client or self.http_async_client):
             raise ValueError(
-                "openai_proxy cannot be given together with http_client or http_async_client: set it there"
+                "openai_proxy cannot be combined with http_client or http_async_client: set the proxy on that client"
             )
         if isinstance(self.api_key, SecretStr):
             check_key(self.api_key.get_secret_value())
@@ -139,11 +139,15 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise ValueError("base_url is no address: a port is a number, and only IPv6 stands in brackets") from None
+        raise ValueError(
+            "base_url is not a valid URL: the port must be a number, and only IPv6 addresses use brackets"
+        ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError('base_url must begin with http:// or https:// and name a host, as "http://localhost:8000/v1"')
+        raise ValueError(
+            'base_url must begin with http:// or https:// and contain a host, such as "http://localhost:8000/v1"'
+        )
     if not url.isprintable() or " " in url:
-        raise ValueError("base_url holds a blank, a line break or another character that no address has")
+        raise ValueError("base_url contains a space, a line break or another character not allowed in a URL")
     headers = {}
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -185,7 +189,7 @@ def _check_seconds(seconds: Any, name: str) -> None:
         text = f"{name} must be seconds, (connect, read), an httpx.Timeout or None"
         raise ValueError(text if seconds is ... else f"{text}, not {seconds!r}")  # noqa: TRY004  # pydantic's
     if not seconds > 0:
-        raise ValueError(f"{name} must be above 0 s, not {seconds!r}; None is no limit")
+        raise ValueError(f"{name} must be greater than 0 s, not {seconds!r}; use None for no limit")
 
 
 def _find_proxy(base_url: str) -> str | None:

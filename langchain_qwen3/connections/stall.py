@@ -24,8 +24,8 @@ ABORT = "langchain_qwen3.abort"
 END_SECONDS = 2.0
 """How long to wait for usage and `[DONE]` after a finish reason."""
 
-_LOOKS = 8  # checks per limit
-_LONGEST_PAUSE = END_SECONDS / 4  # between two checks
+_CHECKS_PER_LIMIT = 8
+_MAX_PAUSE = END_SECONDS / 4  # between two checks
 
 
 class Progress(Protocol):
@@ -56,7 +56,7 @@ class _Watch:
     def __init__(self, limit: float | None, pieces: Any, reader: Progress, response: Any) -> None:
         self.limit = limit or inf
         self.fired = False
-        self._pause = min(self.limit / _LOOKS, _LONGEST_PAUSE)
+        self._pause = min(self.limit / _CHECKS_PER_LIMIT, _MAX_PAUSE)
         self._watched: tuple[Any, Progress, Any] | None = (pieces, reader, response)
         self._progress = 0
         self._since = monotonic()
@@ -79,19 +79,19 @@ class AsyncWatch(_Watch):
         super().__init__(limit, pieces, reader, response)
         self._loop = asyncio.get_running_loop()
         self._closing: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(self._pause, self._look)
+        self._timer = self._loop.call_later(self._pause, self._check)
 
     def stop(self) -> None:
         """Stop watching."""
         self._timer.cancel()
         self._watched = None
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._watched is None:
             return
         pieces, reader, response = self._watched
         if not self._has_stalled(pieces, reader):
-            self._timer = self._loop.call_later(self._pause, self._look)
+            self._timer = self._loop.call_later(self._pause, self._check)
             return
         self.fired = True
         if (abort := response.extensions.get(ABORT)) is not None:
@@ -115,20 +115,20 @@ class SyncWatch(_Watch):
         super().__init__(limit, pieces, reader, response)
         # Reentrant: the garbage collector may close the stream during a check.
         self._lock = threading.RLock()
-        call_later(self._pause, self._look)
+        call_later(self._pause, self._check)
 
     def stop(self) -> None:
         """Stop watching."""
         with self._lock:
             self._watched = None
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         with self._lock:
             if self._watched is None:
                 return
             pieces, reader, response = self._watched
             if not self._has_stalled(pieces, reader):
-                call_later(self._pause, self._look)
+                call_later(self._pause, self._check)
                 return
             stream = response.extensions.get("network_stream")
             sock = stream and stream.get_extra_info("socket")

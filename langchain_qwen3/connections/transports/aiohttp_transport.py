@@ -32,7 +32,7 @@ from langchain_qwen3.connections.transports.httpx_transport import (
 
 _PIECE = 2**16
 """Bytes of a body sent at once; the OS buffers this much even if the peer reads nothing."""
-_LONGEST_HEADER = 2**17  # bytes; httpx accepts 100 KB
+_MAX_HEADER = 2**17  # bytes; httpx accepts 100 KB
 
 
 _uses: ContextVar[list[Any] | None] = ContextVar("langchain_qwen3_uses", default=None)
@@ -177,8 +177,8 @@ def _open_session(socket_options: Sequence[SocketOption]) -> aiohttp.ClientSessi
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         request_class=_Request,
-        max_line_size=_LONGEST_HEADER,
-        max_field_size=_LONGEST_HEADER,
+        max_line_size=_MAX_HEADER,
+        max_field_size=_MAX_HEADER,
     )
 
 

@@ -26,7 +26,7 @@ SocketOption = tuple[int, int, int]
 KEEPALIVE_SECONDS = 4.0
 """Idle connections are closed after this: vLLM and uvicorn close theirs after 5 s, even as a request arrives."""
 
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 """Interval between checks for idle connections."""
 
 BODY = "langchain_qwen3.body"
@@ -193,7 +193,7 @@ class SyncTransport(httpx.BaseTransport):
     def forget(self) -> None:
         """Start without connections, in a forked child."""
         self._idle: _IdlePools[httpx.HTTPTransport] = _IdlePools()
-        self._will_look = False
+        self._check_scheduled = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request on an idle connection, or on a new one."""
@@ -206,7 +206,7 @@ class SyncTransport(httpx.BaseTransport):
             if isinstance(error, httpx.RequestError):
                 error.request = request
             raise
-        self._look_later()
+        self._schedule_check()
         wrap_body(response, request, functools.partial(self._give_back, idle, pool, response.stream))
         return response
 
@@ -218,21 +218,21 @@ class SyncTransport(httpx.BaseTransport):
             raise
         idle.put(pool)
         if idle is self._idle:
-            self._look_later()
+            self._schedule_check()
         else:
             _close_all(idle)
 
-    def _look_later(self) -> None:
-        if not self._will_look:
-            self._will_look = True
-            call_later(LOOK_SECONDS, self._look)
+    def _schedule_check(self) -> None:
+        if not self._check_scheduled:
+            self._check_scheduled = True
+            call_later(CHECK_SECONDS, self._check)
 
-    def _look(self) -> None:
-        self._will_look = False
+    def _check(self) -> None:
+        self._check_scheduled = False
         for pool in self._idle.take_older(KEEPALIVE_SECONDS):
             pool.close()
         if self._idle:
-            self._look_later()
+            self._schedule_check()
 
     def close(self) -> None:
         """Close the connections."""

@@ -240,7 +240,7 @@ def test_connections_of_a_dead_loop_go_when_the_next_loop_begins(lease, server):
 def short_idle(monkeypatch):
     """Make idle connections old within a moment."""
     for module in (httpx_transport, loops):
-        monkeypatch.setattr(module, "LOOK_SECONDS", 0.02)
+        monkeypatch.setattr(module, "CHECK_SECONDS", 0.02)
         monkeypatch.setattr(module, "KEEPALIVE_SECONDS", 0.1)
 
 

@@ -149,15 +149,15 @@ def test_is_free_in_the_child_when_forked_while_held() -> None:
 
 
 @pytest.fixture
-def quick_looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick_checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Look for lost slots every moment, with the collector off."""
-    monkeypatch.setattr(in_flight, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(in_flight, "_CHECK_SECONDS", 0.01)
     gc.disable()
     yield
     gc.enable()
 
 
-@pytest.mark.usefixtures("quick_looks")
+@pytest.mark.usefixtures("quick_checks")
 def test_frees_the_slot_when_only_the_collector_can_close_its_stream() -> None:
     """Protects a script from waiting for itself: an exception kept with its traceback keeps the stream."""
     limit = InFlightLimit(1)
@@ -176,7 +176,7 @@ def test_frees_the_slot_when_only_the_collector_can_close_its_stream() -> None:
     assert limit.in_flight == 0
 
 
-@pytest.mark.usefixtures("quick_looks")
+@pytest.mark.usefixtures("quick_checks")
 async def test_frees_the_slot_when_only_the_collector_can_close_its_async_stream() -> None:
     """Protects a service in the same way: the loop closes what the collector finds."""
     limit = InFlightLimit(1)
@@ -193,7 +193,7 @@ async def test_frees_the_slot_when_only_the_collector_can_close_its_async_stream
         assert limit.in_flight == 1
 
 
-@pytest.mark.usefixtures("quick_looks")
+@pytest.mark.usefixtures("quick_checks")
 def test_collects_seldom_when_slots_are_only_held_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects services with long calls: a collection stops every thread of the process."""
     collections: list[float] = []
@@ -203,12 +203,12 @@ def test_collects_seldom_when_slots_are_only_held_for_long(monkeypatch: pytest.M
         with limit.slot():
             waiter = threads.submit(lambda: limit.slot().__enter__())
             for _ in range(100):
-                limit._look()
+                limit._check()
         waiter.result(60)
     assert 0 < len(collections) < 10
 
 
-@pytest.mark.usefixtures("quick_looks")
+@pytest.mark.usefixtures("quick_checks")
 def test_frees_the_slot_when_its_loop_was_closed() -> None:
     """Protects Streamlit and old tutorials, which close a loop without an end to its streams."""
     limit = InFlightLimit(1)

@@ -67,7 +67,7 @@ async def test_nothing_is_closed_when_no_wait_is_long(move: Any) -> None:
     watch = stream.watch()
     for _ in range(100):
         move(stream)
-        watch._look()
+        watch._check()
     watch.stop()
     await asyncio.sleep(2 * LIMIT)
     assert not watch.fired
@@ -80,7 +80,7 @@ async def test_connection_is_closed_soon_when_the_model_has_ended(
 ) -> None:
     """Protects callers from servers that send no `[DONE]`, whatever the limit and even of an empty answer."""
     monkeypatch.setattr(stall, "END_SECONDS", LIMIT)
-    monkeypatch.setattr(stall, "_LONGEST_PAUSE", LIMIT / 4)
+    monkeypatch.setattr(stall, "_MAX_PAUSE", LIMIT / 4)
     stream = Stream()
     stream.progress = progress
     watch = stream.watch(limit)
@@ -109,7 +109,7 @@ async def test_stream_is_let_go_when_its_watch_stops() -> None:
     watch = Stream().watch(1000)
     watch.stop()
     assert watch._watched is None
-    watch._look()
+    watch._check()
     assert not watch.fired
 
 
@@ -134,7 +134,7 @@ def test_threads_socket_is_left_alone_when_its_watch_stops(response: Any) -> Non
     """Protects another thread's request, which the connection may serve from then on."""
     watch = SyncWatch(LIMIT, SimpleNamespace(gi_running=True), SimpleNamespace(progress=1, ended=False), response)
     watch.stop()
-    watch._look()
+    watch._check()
     assert not watch.fired
     response.socket.settimeout(3 * LIMIT)
     with pytest.raises(TimeoutError):
@@ -142,7 +142,7 @@ def test_threads_socket_is_left_alone_when_its_watch_stops(response: Any) -> Non
 
 
 def test_threads_watch_may_stop_when_it_looks(response: Any) -> None:
-    """Protects from a deadlock: the collector may close the stream in the midst of a look."""
+    """Protects from a deadlock: the collector may close the stream during a check."""
     watches: list[SyncWatch] = []
 
     class Reader:
@@ -155,5 +155,5 @@ def test_threads_watch_may_stop_when_it_looks(response: Any) -> None:
 
     watches.append(SyncWatch(0.001, SimpleNamespace(gi_running=True), Reader(), response))
     for _ in range(3):
-        watches[0]._look()
+        watches[0]._check()
     assert not watches[0].fired
