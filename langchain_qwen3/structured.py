@@ -51,11 +51,11 @@ def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's w
         ValueError: The method is unknown, or schema, `strict` or `constraint` cannot be combined with it.
     """
     if method is not None and method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown: give one of {', '.join(METHODS)} or None")
+        raise ValueError(f"method={method!r} is unknown: use one of {', '.join(METHODS)} or None")
     if method == "json_mode" and strict is not None:
-        raise ValueError("strict has no meaning with method='json_mode': leave it out or use 'json_schema'")
+        raise ValueError("strict has no effect with method='json_mode': leave it out or use 'json_schema'")
     if schema is None and method != "json_mode":
-        raise ValueError("schema is None, which only method='json_mode' takes")
+        raise ValueError("schema may be None only with method='json_mode'")
     spec = read_schema(schema, strict=strict)
     if "constraint" in kwargs:
         method = "json_schema"

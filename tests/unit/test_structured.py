@@ -383,7 +383,7 @@ def test_leaves_the_schema_out_when_a_constraint_is_given():
     [
         (Answer, {"method": "guess"}, "method='guess'"),
         (Answer, {"method": "json_mode", "strict": True}, "strict"),
-        (None, {}, "schema is None"),
+        (None, {}, "schema may be None"),
         ({**FUNCTION, "strict": False}, {"strict": True}, "strict=True contradicts"),
     ],
 )
