@@ -31,7 +31,9 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
     try:
         body = join_halves(read_json(content))
     except (ValueError, RecursionError):
-        what = "an HTML page" if content.lstrip()[:1] == b"<" else "no JSON" if content.strip() else "an empty body"
+        what = (
+            "an HTML page" if content.lstrip()[:1] == b"<" else "invalid JSON" if content.strip() else "an empty body"
+        )
         text = f"the server answered with {what} instead of a chat completion"
         raise BadReplyError(text, response=response, body=content[:2000].decode(errors="replace")) from None
     if error := error_from_event(body, response=response):
@@ -48,7 +50,7 @@ def refuse_other_shapes(response: Any, body: object = None) -> Iterator[None]:
     try:
         yield
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise BadReplyError("the reply is no chat completion", response=response, body=body) from error
+        raise BadReplyError("the reply is not a chat completion", response=response, body=body) from error
 
 
 def read_lines(lines: list[bytes], response: Any = None) -> list[Any]:

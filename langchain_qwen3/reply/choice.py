@@ -117,11 +117,11 @@ class ChoiceReader:
         content, calls = self._close_content(content, truncated)
         if content:
             content = self._trim(content)
-        said = bool(content or self._answered or self._calls.seen)
+        has_answer = bool(content or self._answered or self._calls.seen)
         if self._in_reasoning is not None:
             reasoning = self._in_reasoning.feed(reasoning)
             end = self._in_reasoning.close(truncated=False)
-            meant = not (truncated or said)
+            meant = not (truncated or has_answer)
             reasoning += end.rest if meant else end.raw
             calls += self._calls.add(end.calls if meant else (), rescued=True)
         calls += self._calls.close(truncated)
@@ -129,7 +129,7 @@ class ChoiceReader:
         if self._withheld is not None:
             reasoning = "".join([*self._withheld, reasoning])
             self._withheld = None
-            if not cut and is_stopped(finish_reason) and not (self.called or said):
+            if not cut and is_stopped(finish_reason) and not (self.called or has_answer):
                 return "", reasoning.lstrip("\n"), calls
         return self._reasoning.feed(reasoning), content, calls
 

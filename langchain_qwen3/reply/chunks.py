@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from langchain_qwen3.call import PROVIDER
 
-_LONGEST_PATIENT = 500
+_MAX_PATIENT = 500
 """Longest fragment for core's partial parser, in characters: it retries for each character that is not JSON."""
 
 _SLOTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
@@ -104,7 +104,7 @@ def _read_fragment(args: str | None) -> dict[str, Any] | None:
     if args.lstrip()[:1] != "{":
         return None
     try:
-        value = parse_partial_json(args) if len(args) <= _LONGEST_PATIENT else _read_long(args)
+        value = parse_partial_json(args) if len(args) <= _MAX_PATIENT else _read_long(args)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

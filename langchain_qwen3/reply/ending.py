@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from langchain_qwen3.reply.fields import says_something
+from langchain_qwen3.reply.fields import has_content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,7 @@ class StreamEnd:
 
     def take_late(self, delta: Mapping[str, Any] | None, usage: object) -> None:
         """Take an event after the finish reason: usage completes the stream, text means that it has not ended."""
-        if says_something(delta):
+        if has_content(delta):
             self.over = self.done = False  # some servers write `stop` on every piece of the reasoning
         elif usage:
             self.done = self.done or self.over
@@ -77,19 +77,19 @@ class StreamEnd:
         self._heartbeats += 1
         self.done = self.done or self._heartbeats >= _PATIENCE
 
-    def find_problem(self, options: ReplyOptions, *, said: bool) -> str | None:
+    def find_problem(self, options: ReplyOptions, *, has_answer: bool) -> str | None:
         """Return what is wrong with the stream's end, or None.
 
         Args:
             options: Its `finishes` and `habits` say whether this server sends finish reasons.
-            said: Whether an answer or a call came.
+            has_answer: Whether an answer or a call came.
         """
         if self.over or (self.done and self.reason is not None):
             return None
         if self.done:
             # llama-cpp-python ends a stream like this when another request interrupts it.
             gives_reasons = options.finishes or (options.habits is not None and options.habits.finishes)
-            return "the stream ended without a finish_reason: it was broken off" if gives_reasons or not said else None
+            return "the stream ended without a finish_reason: it was cut" if gives_reasons or not has_answer else None
         if self.reason is None:
             return "the stream ended without a finish_reason and without [DONE]"
-        return "the stream ended without [DONE], in the text that came after a finish_reason"
+        return "the stream ended without [DONE], while text still followed a finish_reason"

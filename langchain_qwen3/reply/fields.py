@@ -58,7 +58,7 @@ def read_details(details: Any) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def says_something(delta: Mapping[str, Any] | None) -> bool:
+def has_content(delta: Mapping[str, Any] | None) -> bool:
     """Whether a delta contains more than the role."""
     return delta is not None and any(value for key, value in delta.items() if key != "role")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _METADATA_NAMES = {"model": "model_name"}
 _CACHE_WRITTEN = ("created_cache_tokens", "cache_creation_input_tokens", "cache_write_tokens")
 """The names in vLLM, DashScope and OpenRouter."""
-_MOST_TOKENS = 1 << 53
+_MAX_TOKENS = 1 << 53
 """Above any real count; larger integers are not exact in every JSON parser."""
 _NOT_METADATA = frozenset({"choices", "usage", "object", "created", "error"})
 
@@ -68,7 +68,7 @@ def _read_count(value: object) -> int | None:
     """Return a token count, or None for any other value. Some gateways send counts as floats."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if type(value) is int and 0 <= value < _MOST_TOKENS else None
+    return value if type(value) is int and 0 <= value < _MAX_TOKENS else None
 
 
 def read_metadata(bodies: Iterable[Mapping[str, Any]], usage: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -153,7 +153,7 @@ class SseReader:
         except BadEventError as error:
             self._fail(error)
         except (ValueError, RecursionError) as error:
-            self._fail(BadEventError(f"an event is no JSON ({error})", body))
+            self._fail(BadEventError(f"an event is not valid JSON ({error})", body))
 
     def _parse(self, body: bytes) -> Iterable[Any]:
         try:

@@ -21,7 +21,7 @@ from langchain_qwen3.reply.body import read_lines, refuse_other_shapes
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
 from langchain_qwen3.reply.ending import StreamEnd
-from langchain_qwen3.reply.fields import says_something
+from langchain_qwen3.reply.fields import has_content
 from langchain_qwen3.reply.metadata import (
     build_timing,
     read_choice_metadata,
@@ -99,8 +99,8 @@ class StreamReader:
             chunks += self._feed_all(read_lines(self._events.stray, self._response))
         if self._index is None and self._end.done:
             raise BadReplyError("the stream has no choices", response=self._response)
-        said = bool(self._content or self._calls or self._choice.holds)
-        if problem := self._end.find_problem(self._options, said=said):
+        has_answer = bool(self._content or self._calls or self._choice.holds)
+        if problem := self._end.find_problem(self._options, has_answer=has_answer):
             raise StreamCutError(problem, response=self._response)
         with refuse_other_shapes(self._response):
             chunks.append(self._finish())
@@ -204,7 +204,7 @@ class StreamReader:
                 info = {key: choice[key] for key in _PER_CHUNK if choice.get(key)}
             return self._build(self._choice.feed(delta) if delta else NO_PIECE, info)
         except (AttributeError, KeyError, TypeError, RecursionError) as error:
-            raise BadReplyError("the server sent an event that is no chunk", response=self._response) from error
+            raise BadReplyError("the server sent an event that is not a chunk", response=self._response) from error
 
     def _take_end(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
         self._raise_error(event)
@@ -229,9 +229,9 @@ class StreamReader:
         """Take a choice's index: some servers number their chunks with it, so an index that only grows is ignored."""
         index = choice.get("index") or 0
         if self._index is not None and (index < self._index or self._end.over):
-            if not says_something(choice["delta"]):
+            if not has_content(choice["delta"]):
                 return
-            text = "the stream has several choices, but a LangChain stream is one message: n must be 1"
+            text = "the stream has several choices, but a LangChain stream is a single message: n must be 1"
             raise BadReplyError(text, response=self._response)
         if self._index is None:
             self._noted.append(event)

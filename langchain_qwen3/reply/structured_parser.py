@@ -89,7 +89,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
                 return self._build(found[0]["args"], json.dumps(found[0]["args"], ensure_ascii=False))
             if isinstance(message, AIMessage) and message.invalid_tool_calls:
                 written = message.invalid_tool_calls[0]["args"]
-                raise OutputParserException(f"the call of {self.name} has no valid arguments", llm_output=written)
+                raise OutputParserException(f"the call of {self.name} has invalid arguments", llm_output=written)
         if self.has_tools and calls:
             return None
         if self.method == "function_calling" or (calls and not text.strip()):
@@ -248,10 +248,10 @@ def _check_end(message: BaseMessage, text: str) -> None:
             raise _RefusalError(why, raw_message=message)
         raise OutputParserException(why, llm_output=text)
     if reason != "length" and not is_finished(reason):
-        raise OutputParserException(f"the server gave the answer up (finish_reason {reason!r})", llm_output=text)
+        raise OutputParserException(f"the server aborted the answer (finish_reason {reason!r})", llm_output=text)
     if reason == "length":
         raise OutputParserException(
-            "the answer was cut by the token limit: raise max_tokens, or bound the thinking with thinking_budget",
+            "the answer was cut by the token limit: raise max_tokens, or limit thinking with thinking_budget",
             llm_output=text,
         )
 
@@ -271,9 +271,9 @@ def _explain_empty(message: BaseMessage) -> str:
     if is_json:
         return (
             "the answer is empty: the server put the JSON into the reasoning (reasoning_content); "
-            "ask with enable_thinking=False, or start the server with the model's own reasoning parser"
+            "set enable_thinking=False, or start the server with the model's own reasoning parser"
         )
-    return "the answer is empty: the model only thought; raise max_tokens, or ask with enable_thinking=False"
+    return "the answer is empty: the model produced only reasoning; raise max_tokens, or set enable_thinking=False"
 
 
 def _find_json(text: str) -> str:

@@ -16,7 +16,7 @@ from langchain_core.runnables import Runnable
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.errors import Qwen3Error
-from langchain_qwen3.reply.tool_calls.arguments import close_wrongly
+from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments
 from tests.support.oddities import JSON, ODDITIES, PAIRS, SSE, Oddity, load_pair, sse, write
 from tests.support.web import WebHandler, WebServer
 
@@ -108,7 +108,7 @@ def said(message: AIMessage) -> dict[str, Any]:
         "content": message.content,
         "reasoning": message.additional_kwargs.get("reasoning_content"),
         "calls": [(call["name"], call["args"]) for call in message.tool_calls],
-        "invalid": [(call["name"], close_wrongly(call["args"] or "")) for call in message.invalid_tool_calls],
+        "invalid": [(call["name"], invalidate_arguments(call["args"] or "")) for call in message.invalid_tool_calls],
         "finish": message.response_metadata.get("finish_reason"),
         "usage": message.usage_metadata and message.usage_metadata["total_tokens"],
     }

@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply.stream import StreamReader
-from langchain_qwen3.reply.tool_calls.arguments import close_wrongly
+from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments
 from langchain_qwen3.reply.whole import read_response
 
 CAPTURES = Path(__file__).parents[1] / "captures"
@@ -162,7 +162,8 @@ def facts(message: AIMessage, without: Iterable[str] = ()) -> dict[str, Any]:
         "calls": [{**call, "id": None} for call in message.tool_calls],
         # A whole message has what the model wrote; chunks add a bracket, or core would complete it.
         "invalid": [
-            {**call, "id": None, "args": close_wrongly(call["args"] or "")} for call in message.invalid_tool_calls
+            {**call, "id": None, "args": invalidate_arguments(call["args"] or "")}
+            for call in message.invalid_tool_calls
         ],
         "usage": message.usage_metadata,
     }

@@ -54,7 +54,7 @@ def read_json_value(text: str) -> Any:
     return value
 
 
-def close_wrongly(text: str) -> str:
+def invalidate_arguments(text: str) -> str:
     """Return argument text with a wrong bracket, so that core does not parse it as a JSON object.
 
     LangChain's core accepts any prefix of an object as arguments (`parse_partial_json`), so a half-written
@@ -155,8 +155,8 @@ def repair_arguments(text: str) -> dict[str, Any] | None:
         import json_repair
     except ImportError as error:
         raise ImportError(
-            "repair_tool_calls=True needs the json-repair library: install the extra `repair`,"
-            ' for example `pip install "langchain-qwen3-chat[repair]"`'
+            "repair_tool_calls=True needs the json-repair library: install the extra `repair`: "
+            '`pip install "langchain-qwen3-chat[repair]"`'
         ) from error
     # The library guesses freely; its result is accepted only if it equals the complete object in the text.
     return value if json_repair.loads(text) == value else None

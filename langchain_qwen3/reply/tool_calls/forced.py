@@ -29,7 +29,7 @@ def check_forced_call(message: AIMessage, choice: ToolChoice, reason: str | None
     called = [call["name"] for call in (*message.tool_calls, *message.invalid_tool_calls)]
     if None in called or choice.name in called or (called and choice.name is None):
         return
-    wanted = f"tool_choice demands a call of {choice.name}" if choice.name else "tool_choice demands a tool call"
+    wanted = f"tool_choice requires a call of {choice.name}" if choice.name else "tool_choice requires a tool call"
     got = f"the model called {', '.join(map(str, called))}" if called else "the model answered without one"
     why = ": it ran out of max_tokens" if reason == "length" else ""
     raise ToolChoiceError(f"{wanted}, but {got}{why}", reply=message)

@@ -5,7 +5,7 @@ The contract of `ToolCallStream`, which reads a whole message as one delta:
 - One call stays one call, even if its index or id changes, it is sent twice, or a single object replaces the list.
 - The arguments of a call are parsed once, at the end and strictly. A JSON object makes a tool call; anything
   else makes an invalid tool call that keeps the text. In chunks, a wrong bracket closes the text if core would accept
-  a half-written object as a whole one (see `close_wrongly`); a whole message has exactly what the model wrote.
+  a half-written object as a whole one (see `invalidate_arguments`); a whole message has exactly what the model wrote.
 - The reason why a call is invalid is in the metadata, because the sum of chunks has no field for an error text.
 - A fragment is never repaired. A whole argument text is repaired on request, and only known damage of Qwen parsers.
 """
@@ -21,7 +21,7 @@ from uuid import uuid4
 from langchain_core.messages import InvalidToolCall, ToolCall, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
-from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, close_wrongly, read_arguments, repair_arguments
+from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, invalidate_arguments, read_arguments, repair_arguments
 
 WireCall = Mapping[str, Any]
 """A call or a call fragment, as servers send it: `{"index", "id", "function": {"name", "arguments"}}`."""
@@ -95,9 +95,9 @@ class ToolCallStream:
             if call is begun and fragment.name and fragment.place is None and not fragment.id:
                 call = None  # two named entries in one delta are two calls
             elif call is not None and fragment.name:
-                if _says_again(call, fragment):
+                if _repeats_call(call, fragment):
                     continue
-                if self._begins_anew(call, fragment):
+                if self._begins_new_call(call, fragment):
                     call = None
             if call is None:
                 if not (fragment.id or fragment.name or fragment.text):
@@ -154,14 +154,14 @@ class ToolCallStream:
             return by_id if by_id is not None and by_id.wire_index == index else by_index
         if by_id is not None:
             other_call = index is not None and by_id.wire_index is not None and name and by_id.is_closed()
-            return by_id if not other_call or _says_again(by_id, fragment) else None
+            return by_id if not other_call or _repeats_call(by_id, fragment) else None
         if not name:
             return last
         if index is None and not wire_id:
             return last
         return None
 
-    def _begins_anew(self, call: _Call, fragment: _Fragment) -> bool:
+    def _begins_new_call(self, call: _Call, fragment: _Fragment) -> bool:
         """Whether a fragment with a name begins a new call instead of continuing the one it matches."""
         if not call.name_length:
             return False
@@ -205,7 +205,7 @@ class ToolCallStream:
             read_arguments(text)
             if call.name:
                 return text
-            problem = "the call names no tool"
+            problem = "the call has no tool name"
         except ValueError as error:
             problem = "the reply ended before the arguments were complete" if truncated else str(error)
             repaired = repair_arguments(text) if self._repair and call.name and not truncated else None
@@ -214,7 +214,7 @@ class ToolCallStream:
                 return json.dumps(repaired, ensure_ascii=False)
         self._errors[call.id] = problem
         self.written[call.id] = text
-        return close_wrongly(text)
+        return invalidate_arguments(text)
 
 
 def collect_tool_calls(chunks: Iterable[ToolCallChunk], written: Mapping[str, str] = _NOTHING_WRITTEN) -> ToolCalls:
@@ -330,7 +330,7 @@ def _read_fragment(wire: WireCall) -> _Fragment:
     )
 
 
-def _says_again(call: _Call, fragment: _Fragment) -> bool:
+def _repeats_call(call: _Call, fragment: _Fragment) -> bool:
     """Whether a fragment repeats the whole call that was already read."""
     if not (fragment.text and fragment.text.lstrip().startswith("{") and call.is_named(fragment.name)):
         return False

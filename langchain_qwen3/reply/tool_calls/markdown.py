@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)")
-_LONGEST_HEAD = 200  # of a line; a fence that begins farther right does not count
+_MAX_HEAD = 200  # of a line; a fence that begins farther right does not count
 
 
 class MarkdownReader:
@@ -33,7 +33,7 @@ class MarkdownReader:
         return bool(self._fence or self._opens(_FENCE.match(self._head)) or self._ticks % 2)
 
     def _read(self, text: str) -> None:
-        space = _LONGEST_HEAD - len(self._head)
+        space = _MAX_HEAD - len(self._head)
         self._head += text[:space]
         self._is_rest_blank = self._is_rest_blank and not text[space:].strip()
         self._ticks += text.count("`")

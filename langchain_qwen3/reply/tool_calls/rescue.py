@@ -24,7 +24,7 @@ from langchain_qwen3.reply.tool_calls.markdown import MarkdownReader
 from langchain_qwen3.reply.tool_calls.tag import FUNCTION, OPENING, TagReader, count_begun
 
 _OPENER = re.compile(f"{OPENING}|{FUNCTION}")
-_MOST_READINGS = 8  # per character on average, for text that turned out not to be a call
+_MAX_READINGS = 8  # per character on average, for text that turned out not to be a call
 
 
 class Rescued(NamedTuple):
@@ -126,7 +126,7 @@ class ToolRescuer:
     def _refuse(self, tag: TagReader, text: str, begin: int, shown: list[str]) -> tuple[str, int]:
         """Show an opener that did not begin a call, and return the text to read again: a call may follow in it."""
         self._wasted += tag.length
-        self._has_given_up = self._wasted > _MOST_READINGS * (self._passed + tag.length)
+        self._has_given_up = self._wasted > _MAX_READINGS * (self._passed + tag.length)
         if self._taken:
             text, begin = "".join((*self._taken, text[begin:])), 0
         self._tag, self._taken = None, []

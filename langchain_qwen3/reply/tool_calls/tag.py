@@ -121,7 +121,7 @@ class TagReader:
             self.is_over = True  # a missing opening tag makes the closing one optional
             self.blank = "".join(self._blank)
         elif not (FUNCTION.startswith(rest) or (self.calls and CLOSING.startswith(rest))):
-            raise ValueError("neither a call nor the end of the tag follows")
+            raise ValueError("neither a call nor the closing tag follows")
         return at
 
     def _read_object(self, text: str, at: int) -> int:
@@ -139,7 +139,7 @@ class TagReader:
         end, name = self._read_name(text, at)
         if name is not None:
             if name not in self._schemas:
-                raise ValueError(f"{name} is not bound")
+                raise ValueError(f"{name} is not a bound tool")
             self._name, self._args, self._state = name, {}, _State.PARAMETERS
         return end
 
@@ -153,7 +153,7 @@ class TagReader:
                 self._begin_pieces(_State.KEY)
                 return at + len(_PARAMETER)
             case None:
-                raise ValueError("the call holds something else than parameters")
+                raise ValueError("the call contains something other than parameters")
         return at
 
     def _read_key(self, text: str, at: int) -> int:
@@ -201,7 +201,7 @@ class TagReader:
         if end is None:
             return len(text), None
         if end[0] == "\n":
-            raise ValueError("the tag does not close")
+            raise ValueError("the tag is not closed")
         return end.end(), "".join(self._pieces).strip()
 
     def _read_mark(self, text: str, at: int) -> str | None:
@@ -222,7 +222,7 @@ class TagReader:
 
     def _take(self, name: Any, args: Any) -> None:
         if not isinstance(name, str) or name not in self._schemas:
-            raise ValueError(f"{name} is not bound")
+            raise ValueError(f"{name} is not a bound tool")
         self.calls.append({"type": "function", "function": {"name": name, "arguments": args}})
         self._state, self._written, self._blank = _State.BETWEEN, [], []
 
@@ -233,10 +233,10 @@ class TagReader:
         name = header[1].strip() if header else cut.name or body.removeprefix(FUNCTION)
         is_named = bool(header) or cut.named
         if is_named and name not in self._schemas:
-            raise ValueError(f"{name} is not bound")
+            raise ValueError(f"{name} is not a bound tool")
         has_begun = cut.name or body.startswith(FUNCTION)
         if has_begun and not any(bound.startswith(name) for bound in self._schemas):
-            raise ValueError(f"no bound tool begins with {name}")
+            raise ValueError(f"no bound tool's name begins with {name}")
         function = {"name": name if is_named else None, "arguments": cut.arguments or written}
         return {"type": "function", "function": function}
 

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
-from langchain_qwen3.reply.tool_calls.arguments import close_wrongly
+from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments
 from tests.support.replies import (
     TOOL,
     add_up,
@@ -34,7 +34,7 @@ def blocks_of(message: AIMessage) -> list[dict[str, Any]]:
     blocks = [{key: value for key, value in block.items() if key != "index"} for block in message.content_blocks]
     for block in blocks:
         if block["type"] == "invalid_tool_call":
-            block["args"] = close_wrongly(block["args"] or "")  # as chunks have it, see `close_wrongly`
+            block["args"] = invalidate_arguments(block["args"] or "")  # as chunks have it, see `invalidate_arguments`
     return blocks
 
 

@@ -109,13 +109,13 @@ def test_reads_the_whole_reply_when_it_comes_in_place_of_a_stream():
     [
         (b"<!DOCTYPE html>\n<title>502 Bad Gateway</title>\n\n", "an HTML page"),
         (b"<html>", "an HTML page"),
-        (b"upstream connect error", "no JSON"),
+        (b"upstream connect error", "invalid JSON"),
         (b'{"choices": []}', "no choices"),
         (b"data: [DONE]\n\n", "no choices"),
         (write_sse([{"choices": []}]), "no choices"),
-        (write_sse([[]]), "no chunk"),
-        (write_sse(["text"]), "no chunk"),
-        (write_sse([{"choices": [{"delta": "text"}]}]), "no chunk"),
+        (write_sse([[]]), "not a chunk"),
+        (write_sse(["text"]), "not a chunk"),
+        (write_sse([{"choices": [{"delta": "text"}]}]), "not a chunk"),
     ],
 )
 def test_raises_when_a_body_is_no_stream_of_a_chat_completion(data: bytes, said: str):

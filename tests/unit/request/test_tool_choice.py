@@ -242,9 +242,9 @@ def test_accepts_the_reply_when_the_demanded_call_is_there(choice: ToolChoice, n
 @pytest.mark.parametrize(
     ("choice", "reply", "reason", "text"),
     [
-        (REQUIRED, message(), "stop", "demands a tool call, but the model answered without one"),
-        (NOW_NAMED, message(), "stop", "demands a call of now, but the model answered without one"),
-        (NOW_NAMED, message("later"), "stop", "demands a call of now, but the model called later"),
+        (REQUIRED, message(), "stop", "requires a tool call, but the model answered without one"),
+        (NOW_NAMED, message(), "stop", "requires a call of now, but the model answered without one"),
+        (NOW_NAMED, message("later"), "stop", "requires a call of now, but the model called later"),
         (REQUIRED, message(), "length", "max_tokens"),
     ],
 )

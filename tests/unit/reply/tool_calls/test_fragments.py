@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCallChunk
 
-from langchain_qwen3.reply.tool_calls.arguments import close_wrongly, read_arguments
+from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments, read_arguments
 from langchain_qwen3.reply.tool_calls.fragments import ToolCalls, ToolCallStream, collect_tool_calls, read_parameterless
 
 CAPTURES = Path(__file__).parents[3] / "captures"
@@ -309,7 +309,7 @@ def test_is_invalid_when_the_call_names_no_tool():
     chunks = stream.feed([fragment(0, "a", None, '{"x": 1}')]) + stream.close(truncated=False)
     assert add_up(chunks).invalid_tool_calls == collect_tool_calls(chunks).invalid
     assert not add_up(chunks).tool_calls
-    assert stream.metadata == {"tool_call_errors": {"a": "the call names no tool"}}
+    assert stream.metadata == {"tool_call_errors": {"a": "the call has no tool name"}}
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_agrees_with_core_when_the_text_is_arbitrary(text: str, truncated: bool)
 def test_closes_wrongly_in_linear_time_when_the_text_is_full_of_quotes():
     """Protects the last chunk of a long cut call: one pass over escaped quotes finds the open string."""
     text = '{"code": "' + 'print(\\"hi\\")\\n' * 20_000
-    assert close_wrongly(text) == text + '"]'
+    assert invalidate_arguments(text) == text + '"]'
 
 
 def test_refuses_what_is_no_json_when_python_would_take_it():
