@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from langchain_qwen3.notebook import display_stream
     from langchain_qwen3.progress import BatchProgress
     from langchain_qwen3.request.constraints import Constraint
-    from langchain_qwen3.request.media import MediaError, read_media
+    from langchain_qwen3.request.media import read_media
+    from langchain_qwen3.request.media_data import MediaError
     from langchain_qwen3.tokens import estimate_tokens
     from langchain_qwen3.tokens.local import LocalTokenizer
 
@@ -79,7 +80,7 @@ _HOME = {
     "Constraint": "request.constraints",
     "LocalServer": "local",
     "LocalTokenizer": "tokens.local",
-    "MediaError": "request.media",
+    "MediaError": "request.media_data",
     "UnsupportedSettingWarning": "_warnings",
     "display_stream": "notebook",
     "estimate_tokens": "tokens",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic_core import to_json
 
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.request.media import MediaError, describe_part, find_kind, write_media
+from langchain_qwen3.request.media import write_media
+from langchain_qwen3.request.media_data import MediaError, describe_part, find_kind, holds_data
 
 if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
@@ -31,6 +32,12 @@ _UNTYPED = {
 }
 
 
+_BARE = "_bare"
+"""Key of a part that is neither a string nor a dict: results inside a user's message are not checked by LangChain."""
+
+_MEDIA = frozenset({"image_url", "video_url", "video", "audio_url", "input_audio"})
+
+
 class WireCall(NamedTuple):
     """A tool call in wire form."""
 
@@ -44,6 +51,9 @@ def iter_blocks(content: str | Sequence[Any]) -> Iterator[dict[str, Any]]:
     for part in [content] if isinstance(content, str) else content:
         if isinstance(part, str):
             yield {"type": "text", "text": part}
+            continue
+        if not isinstance(part, Mapping):
+            yield {_BARE: part}
             continue
         block = dict(part)
         if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
@@ -135,7 +145,7 @@ def read_text(block: Mapping[str, Any]) -> str | None:
 
 
 def write_parts(
-    content: Sequence[Any], dialect: Dialect, line: ModelLine | None, *, role: str = "user"
+    content: str | Sequence[Any], dialect: Dialect, line: ModelLine | None, *, role: str = "user"
 ) -> str | list[dict[str, Any]]:
     """Return content parts in the server's form, adjacent texts joined; a plain string if all parts are text.
 
@@ -148,11 +158,14 @@ def write_parts(
         dialect: The server.
         line: The checkpoint's line, None when unknown.
         role: The message's role. In a tool's message, a part that cannot be sent becomes a line of text that describes
-            it: a tool's result cannot be changed, and an error would make the whole thread unusable.
+            it: a tool's result cannot be changed, and an error would make the whole thread unusable. Without data to
+            send, it is the tool's own JSON, such as `{"type": "file", "name": "a.txt"}` from a list of files.
 
     Raises:
         MediaError: A part of another role's message cannot be sent; the text names its position.
     """
+    if not isinstance(content, (str, list, tuple)):  # a result inside a user's message, which LangChain does not check
+        content = [content]
     written: list[dict[str, Any]] = []
     was_document = False
     for index, block in enumerate(iter_blocks(content)):
@@ -163,8 +176,12 @@ def write_parts(
             if role != "tool":
                 raise MediaError(f"content[{index}]: {error}") from None
             is_document = False
-            part = {"type": "text", "text": f"[{describe_part(block)}: not shown, this model cannot be given it]"}
-            warn_once(f"a part of a tool's result became a line of text ({describe_part(block)}): {error}")
+            if not holds_data(block):
+                part = _write_json(block)
+            else:
+                about = describe_part(block)
+                part = {"type": "text", "text": f"[{about}: not shown, this model cannot be given it]"}
+                warn_once(f"a part of a tool's result became a line of text ({about}): {error}")
         if part is None:
             continue
         if written and _is_plain_text(written[-1]) and _is_plain_text(part):
@@ -178,6 +195,27 @@ def write_parts(
     if len(written) == 1 and _is_plain_text(written[0]):
         return str(written[0]["text"])
     return written
+
+
+def check_contents(messages: Any) -> None:
+    """Raise for content in messages written as dicts or pairs that LangChain cannot make messages of.
+
+    Raises:
+        MediaError: A content is neither text nor a list, or a part is neither text nor a dict.
+    """
+    for index, message in enumerate(messages if isinstance(messages, list) else ()):
+        is_pair = isinstance(message, (tuple, list)) and len(message) == 2  # noqa: PLR2004
+        content = message.get("content") if isinstance(message, Mapping) else message[1] if is_pair else None
+        if not isinstance(content, (str, list, tuple, type(None))):
+            what = type(content).__name__
+            raise MediaError(f"messages[{index}].content is a {what}: give a string, or a list of parts")
+        for place, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
+            if not isinstance(part, (str, Mapping)):
+                raise MediaError(f"messages[{index}].content[{place}]: {_build_bare_error(part)}")
+
+
+def _build_bare_error(part: Any) -> MediaError:
+    return MediaError(f"a content part is a {type(part).__name__}: give a string, or a dict with a type")
 
 
 def warn_left_out(block: Mapping[str, Any], role: str) -> None:
@@ -194,14 +232,31 @@ def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None
         if dialect.cache_control and "cache_control" in block:
             part["cache_control"] = block["cache_control"]
         return part
+    if block.keys() == {"cachePoint"}:  # Bedrock's mark, without content
+        return None
+    if (role == "tool" and find_kind(block) is None) or block.get("type") == "search_result":  # Anthropic's
+        return _write_json(block)
+    if _BARE in block:
+        raise _build_bare_error(block[_BARE])
     if is_reasoning(block) or is_call(block):
         if read_reasoning_block(block) or is_call(block):
             warn_left_out(block, f"a {role}")
         return None
-    if role == "tool" and find_kind(block) is None:  # a tool's own JSON
-        value = block["json"] if block.keys() == {"json"} else block
-        return {"type": "text", "text": json.dumps(value, ensure_ascii=False, default=str)}
-    return write_media(block, dialect, line)
+    part = write_media(block, dialect, line)
+    # Qwen3-VL's template drops media of a system message, those of 3.5 and newer refuse it; that of Omni was not seen.
+    if role == "system" and part["type"] in _MEDIA and line is not None and "audio" not in line.inputs:
+        raise MediaError(f"{line.name} models read only text in a system message: move it to a HumanMessage")
+    return part
+
+
+def _write_json(block: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a tool's own JSON, or anything else that it returned, as text."""
+    value = next(iter(block.values())) if block.keys() <= {"json", _BARE} and block else block
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # keys that JSON lacks, a circle
+        text = str(value)
+    return {"type": "text", "text": text}
 
 
 def _has_type(block: Mapping[str, Any], types: frozenset[str]) -> bool:

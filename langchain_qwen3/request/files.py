@@ -27,6 +27,24 @@ _MARKS = (  # UTF-32 first: its little-endian byte order mark begins with that o
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# How files of media begin. MP3 without a tag has two bytes only, which are no proof.
+_SIGNATURES = tuple(
+    (re.compile(pattern, re.DOTALL), mime)
+    for pattern, mime in (
+        (rb"\x89PNG\r\n", "image/png"),
+        (rb"\xff\xd8\xff", "image/jpeg"),
+        (rb"GIF8[79]a", "image/gif"),
+        (rb"RIFF....WEBP", "image/webp"),
+        (rb"RIFF....WAVE", "audio/wav"),
+        (rb"ID3", "audio/mpeg"),
+        (rb"OggS", "audio/ogg"),
+        (rb"fLaC", "audio/flac"),
+        (rb"....ftypM4A", "audio/mp4"),
+        (rb"....ftyp", "video/mp4"),
+        (rb"\x1aE\xdf\xa3", "video/webm"),
+        (rb"%PDF-", "application/pdf"),
+    )
+)
 _GUESSED = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1251", "utf_16_le", "utf_16_be"]
 _FEWEST_BYTES = 16
 """With fewer bytes, a guess is wrong too often: five characters of GBK are detected as Korean."""
@@ -65,6 +83,15 @@ def find_type(mime: str, name: str) -> str:
     if mime in _UNKNOWN_TYPES:
         return mimetypes.guess_type(name)[0] or ""
     return mime
+
+
+def sniff_base64(data: str) -> str:
+    """Return the MIME type of base64 data by its first bytes; "" for unknown data, and for text that is no base64."""
+    try:
+        start = base64.b64decode(data[:24], validate=True)
+    except ValueError:
+        return ""
+    return next((mime for pattern, mime in _SIGNATURES if pattern.match(start)), "")
 
 
 def is_text_type(mime: str) -> bool:

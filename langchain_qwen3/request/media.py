@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.files import decode_text, find_type, is_media_type, is_text_type, read_data_uri
+from langchain_qwen3.request.media_data import (
+    ID_KEYS,
+    NAME_KEYS,
+    OTHER_SETTINGS,
+    SETTINGS,
+    MediaError,
+    build_data_uri,
+    check_url,
+    find_holders,
+    find_kind,
+    find_mime,
+    find_strings,
+    read_url,
+    refuse_local,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,39 +32,10 @@ if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect
 
-# Part type → kind; LangChain's and Qwen's own types first, then OpenAI's, vLLM's, Anthropic's, Gemini's and MCP's.
-_KINDS = {
-    "image": "image",
-    "video": "video",
-    "audio": "audio",
-    "file": "file",
-    "text-plain": "file",
-    "image_url": "image",
-    "video_url": "video",
-    "input_audio": "audio",
-    "audio_url": "audio",
-    "input_image": "image",
-    "input_video": "video",
-    "input_file": "file",
-    "document": "file",
-    "media": "file",
-    "resource": "file",
-    "resource_link": "file",
-}
-# Qwen's and DashScope's settings of a part, stored beside its data.
-_SETTINGS = ("fps", "min_pixels", "max_pixels", "total_pixels")
 _AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}
-_SCHEMES = ("http://", "https://", "data:", "oss://", "s3://", "gs://")
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-# Keys of the different forms of a part: LangChain v1 and v0, JavaScript, OpenAI, Anthropic, Bedrock, Gemini, MCP.
-_URL_KEYS = ("url", "uri", "file_uri", "fileUri")
-_DATA_KEYS = ("base64", "data", "blob", "bytes", "file_data")
-_MIME_KEYS = ("mime_type", "media_type", "mimeType", "mediaType")
-_NAME_KEYS = ("filename", "title", "name")
-
-
-class MediaError(ValueError):
-    """A part cannot be sent as it is; the text says which part, why, and what to change."""
+# Parts of vLLM that only it reads, with tensors in place of media.
+_EMBEDDINGS = ("image_embeds", "audio_embeds")
+_OPTIONS = frozenset({"detail", "extras", "metadata", "video_metadata", *SETTINGS, *OTHER_SETTINGS})
 
 
 def read_media(path: str | Path) -> dict[str, Any]:
@@ -97,51 +83,31 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
     """
     kind = find_kind(part)
     if kind is None:
-        if "type" not in part:
-            raise MediaError(f"a content part has no type, only {_list_keys(part)}: add one")
-        return dict(part)
+        return _write_unknown(part)
     if "path" in part:
-        _refuse_local(kind)
+        refuse_local(kind)
     if kind == "file":
         return _write_file(part, dialect, line)
     _check_kind(kind, dialect, line)
     if kind == "audio":
         return _write_audio(part, dialect)
-    settings = {name: value for name in _SETTINGS if (value := _find_option(part, name)) is not None}
-    if isinstance(frames := part.get("video"), list):
+    holders = (*find_holders(part, kind), part.get("video_metadata"))  # Gemini's
+    values = {name: _find_option(holders, name) for name in (*SETTINGS, *OTHER_SETTINGS)}
+    settings = {name: value for name, value in values.items() if value is not None}
+    if kind == "video" and (frames := _find_frames(part)) is not None:
         return _write_frames(frames, dialect, settings)
     key = f"{kind}_url"
-    url = _read_url(part, kind)
+    url = read_url(part, kind)
     if dialect.base64_media_only and not url.startswith("data:"):
         raise MediaError(
             f"{dialect.title} takes media as base64 data only, and the {kind} part is a URL: download it and "
             f'send {{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of the file'
         )
-    if part.get("type") == key and isinstance(part.get(key), dict):
-        return {**part, key: {**part[key], "url": url}, **settings}
-    detail = _find_option(part, "detail")
+    if part.get("type") == key and isinstance(own := part.get(key), dict):
+        inner = {name: value for name, value in own.items() if name not in settings}
+        return {**part, key: {**inner, "url": url}, **settings}
+    detail = _find_option(holders, "detail")
     return {"type": key, key: {"url": url} if detail is None else {"url": url, "detail": detail}, **settings}
-
-
-def find_kind(part: Mapping[str, Any]) -> str | None:
-    """Return the kind of a part by its type, or by its only key if it has none (Bedrock, Gemini); None if not media."""
-    if "type" in part:
-        return _KINDS.get(str(part["type"]))
-    for key, kind in (("image", "image"), ("video", "video"), ("audio", "audio"), ("document", "file")):
-        if isinstance(part.get(key), Mapping):
-            return kind
-    return "file" if part.keys() & {"inline_data", "inlineData", "file_data", "fileData"} else None
-
-
-def describe_part(part: Mapping[str, Any]) -> str:
-    """Describe a part briefly, with its name, URL and type, for a model that cannot take it."""
-    kind = find_kind(part) or str(part.get("type") or "part")
-    holders = [own for own in _iter_holders(part, kind) if isinstance(own, Mapping)]
-    urls = [own for own in _iter_holders(part, kind) if isinstance(own, str)] + _find_strings(holders, _URL_KEYS)
-    words = [*_find_strings(holders, _NAME_KEYS)[:1], *(url for url in urls if not url.startswith("data:"))][:2]
-    mimes = _find_strings(holders, _MIME_KEYS) or [url[5:].partition(";")[0] for url in urls if url.startswith("data:")]
-    about = f" ({mimes[0]})" if mimes else ""
-    return f"{kind}{''.join(f' {word}' for word in dict.fromkeys(words))}{about}"
 
 
 def lift_media_settings(wire: Iterable[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
@@ -157,23 +123,25 @@ def lift_media_settings(wire: Iterable[dict[str, Any]], dialect: Dialect) -> dic
     if dialect.media_settings == "part":
         return {}
     lifted: dict[str, Any] = {}
+    for part, name in _iter_settings(wire):
+        if dialect.media_settings == "unknown":
+            warn_once(f"whether this server reads {name} of a media part is unknown; it was sent in the part")
+            continue
+        value = part.pop(name)
+        if dialect.media_settings is None or name in OTHER_SETTINGS:
+            warn_once(f"{name} of a media part has no effect on {dialect.title}, it was not sent")
+        elif lifted.setdefault(name, value) != value:
+            warn_once(f"{dialect.title} reads {name} once for all parts: the first part's {lifted[name]} counts")
+    return {dialect.media_settings: lifted} if lifted and dialect.media_settings else {}
+
+
+def _iter_settings(wire: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:
     for message in wire:
         parts = message.get("content")
         for part in parts if isinstance(parts, list) else ():
-            for name in _SETTINGS:
-                if name not in part:
-                    continue
-                if dialect.media_settings == "unknown":
-                    warn_once(f"whether this server reads {name} of a media part is unknown; it was sent in the part")
-                    continue
-                value = part.pop(name)
-                if dialect.media_settings is None:
-                    warn_once(f"{name} of a media part has no effect on {dialect.title}, it was not sent")
-                elif lifted.setdefault(name, value) != value:
-                    warn_once(
-                        f"{dialect.title} reads {name} once for all parts: the first part's {lifted[name]} counts"
-                    )
-    return {dialect.media_settings: lifted} if lifted and dialect.media_settings else {}
+            for name in (*SETTINGS, *OTHER_SETTINGS):
+                if name in part:
+                    yield part, name
 
 
 def _check_kind(kind: str, dialect: Dialect, line: ModelLine | None) -> None:
@@ -187,121 +155,35 @@ def _check_kind(kind: str, dialect: Dialect, line: ModelLine | None) -> None:
         )
 
 
-def _find_option(part: Mapping[str, Any], name: str) -> Any:
-    """Return a setting of a part, which LangChain stores in `extras` (v1) or `metadata` (v0)."""
-    for holder in (part, part.get("extras"), part.get("metadata")):
-        if isinstance(holder, dict) and name in holder:
-            return holder[name]
-    return None
+def _find_option(holders: Iterable[Any], name: str) -> Any:
+    """Return a setting of a part, which LangChain stores in `extras` (v1) or `metadata` (v0), others beside the URL."""
+    return next((own[name] for own in holders if isinstance(own, Mapping) and own.get(name) is not None), None)
 
 
-def _list_keys(part: Mapping[str, Any]) -> str:
-    return ", ".join(sorted(map(str, part)))
-
-
-def _refuse_local(kind: str) -> NoReturn:
+def _write_unknown(part: Mapping[str, Any]) -> dict[str, Any]:
+    if "type" not in part:
+        keys = ", ".join(sorted(map(str, part))) or "no keys at all"
+        raise MediaError(f'a content part has no type, only {keys}: give {{"type": "text", "text": "…"}} or the like')
+    if part["type"] in _EMBEDDINGS:
+        return dict(part)
     raise MediaError(
-        f"the {kind} part names a local file, which is not read from a message: "
-        "pass langchain_qwen3.read_media(path) instead"
+        f"a content part is of type {part['type']!r}, which is unknown: give text, image, video, audio or file, "
+        'or wrap it as {"type": "non_standard", "value": …}, which is sent as it is'
     )
-
-
-# -- where the data is ------------------------------------------------------------------------------------------------
-
-
-def _iter_holders(part: Mapping[str, Any], kind: str) -> Iterable[Any]:
-    """Yield the objects that may contain a part's data, innermost first: an inner object or URL, then the part."""
-    for key in (f"{kind}_url", kind, "source", "input_audio", "resource", "inline_data", "inlineData"):
-        if part.get(key):
-            inner = part[key]
-            if isinstance(inner, Mapping) and isinstance(inner.get("source"), Mapping):  # Bedrock: `format` beside it
-                yield {**inner, **inner["source"]}
-            yield inner
-    for key in ("file_data", "fileData", "document"):
-        if isinstance(part.get(key), Mapping):
-            yield {**part[key], **(part[key].get("source") or {})}
-    yield part
-    for key in ("extras", "metadata"):
-        if isinstance(part.get(key), Mapping):
-            yield part[key]
-
-
-def _find_strings(holders: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> list[str]:
-    return [own[key] for own in holders for key in keys if isinstance(own.get(key), str) and own[key]]
-
-
-def _read_url(part: Mapping[str, Any], kind: str) -> str:
-    """Return the URL of a part of any known form, or its data as a data URI."""
-    own = next(iter(_iter_holders(part, kind)))
-    if not isinstance(own, (str, Mapping)):
-        raise MediaError(
-            f"the {kind} part holds a {type(own).__name__}, which cannot be sent: give its bytes as "
-            f'{{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of a file'
-        )
-    if isinstance(own, str):
-        return _check_url(own, kind)
-    # Data first: a URI beside it may be only a name. An empty file is valid, an empty image is not.
-    data = next((own[key] for key in _DATA_KEYS if own.get(key) or (kind == "file" and own.get(key) == "")), None)
-    if data is None:
-        url = next((own[key] for key in _URL_KEYS if own.get(key)), None)
-        if url is None:
-            raise MediaError(
-                f"the {kind} part has neither url nor base64 data, only {_list_keys(part)}: add one of them"
-            )
-        return _check_url(url, kind)
-    if isinstance(data, str) and (data.startswith("data:") or "://" in data[:12]):
-        return _check_url(data, kind)
-    holders = [own, part]
-    mime = next(iter(_find_strings(holders, _MIME_KEYS)), "")
-    if not mime and isinstance(own.get("format"), str):
-        mime = f"{kind if kind != 'file' else 'application'}/{own['format']}"
-    if not mime and kind != "file":
-        raise MediaError(f'the {kind} part has base64 data but no mime_type: add "mime_type": "{kind}/…"')
-    return f"data:{mime};base64,{_read_base64(data, kind)}"
-
-
-def _check_url(url: Any, kind: str) -> str:
-    """Return a URL that a server can read, its base64 data without line breaks."""
-    if not isinstance(url, str):
-        raise MediaError(f"the {kind} part's URL is a {type(url).__name__}: give a string")
-    scheme, colon, rest = url.partition(":")
-    if scheme.lower() == "data":
-        head, base64_mark, data = rest.partition("base64,")
-        return f"data:{head}{base64_mark}{_read_base64(data, kind)}" if base64_mark else url
-    if not f"{scheme.lower()}{colon}{rest[:2]}".startswith(_SCHEMES):
-        if scheme.lower() == "file" or not (colon and rest.startswith("//")):
-            _refuse_local(kind)
-        raise MediaError(
-            f"the {kind} part's URL begins with {scheme}://, which no server reads: give http(s), or the data as base64"
-        )
-    return url
-
-
-def _read_base64(data: Any, kind: str) -> str:
-    """Return data as base64 without line breaks; bytes may already be base64, or the raw file."""
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        raw = bytes(data)
-        if raw.translate(None, _BASE64 + b"\r\n"):
-            return base64.b64encode(raw).decode("ascii")
-        data = raw.decode("ascii")
-    if not isinstance(data, str):
-        raise MediaError(f"the {kind} part's data is a {type(data).__name__}: give base64 as a string")
-    if data.isascii():
-        left = data.encode("ascii").translate(None, _BASE64)
-        if not left:
-            return data
-        if not left.strip():
-            return "".join(data.split())
-    raise MediaError(f"the {kind} part's data is no base64: give base64.b64encode(bytes).decode()")
 
 
 # -- special kinds ----------------------------------------------------------------------------------------------------
 
 
+def _find_frames(part: Mapping[str, Any]) -> list[Any] | None:
+    own = part.get("video_url")
+    places = (part.get("video"), own, own.get("url") if isinstance(own, Mapping) else None, part.get("frames"))
+    return next((place for place in places if isinstance(place, list)), None)
+
+
 def _write_frames(frames: list[Any], dialect: Dialect, settings: dict[str, Any]) -> dict[str, Any]:
     """Convert a video that is a list of frames."""
-    urls = [frame if isinstance(frame, str) else _read_frame(frame) for frame in frames]
-    urls = [_check_url(url, "video") for url in urls]
+    urls = [check_url(frame, "video") if isinstance(frame, str) else _read_frame(frame) for frame in frames]
     if dialect.video_frames == "list":
         return {"type": "video", "video": urls, **settings}
     if dialect.video_frames == "jpeg" and urls and all(url.startswith("data:image/") for url in urls):
@@ -314,21 +196,22 @@ def _write_frames(frames: list[Any], dialect: Dialect, settings: dict[str, Any])
 def _read_frame(frame: Any) -> str:
     if not isinstance(frame, Mapping):
         raise MediaError(f"a frame of the video part is a {type(frame).__name__}: give URLs or data URIs")
-    return _read_url(frame, "image")
+    return read_url(frame, "image")
 
 
 def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     own = part.get("input_audio")
     if isinstance(own, Mapping):
         data, format_ = own.get("data"), own.get("format")
-        if isinstance(data, str) and data.startswith(("data:", "http:", "https:")):
-            url = _check_url(data, "audio")
-        elif data:
-            url = f"data:audio/{format_ or ''};base64,{_read_base64(data, 'audio')}"
-        else:
+        if not data:
             raise MediaError("the audio part has no data: give input_audio.data as base64")
+        if isinstance(data, str) and data.startswith(("data:", "http:", "https:")):
+            url = check_url(data, "audio")
+        else:
+            url = build_data_uri(format_ if isinstance(format_, str) else "", data, "audio")
+        format_ = format_ if isinstance(format_, str) else _read_audio_format(url)
     else:
-        url = _read_url(part, "audio")
+        url = read_url(part, "audio")
         format_ = _read_audio_format(url)
     if dialect.audio == "audio_url":
         return {"type": "audio_url", "audio_url": {"url": url}}
@@ -353,24 +236,20 @@ def _read_audio_format(url: str) -> str:
 
 def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | None) -> dict[str, Any]:
     """Convert a file to a media or text part; other files go only to the few servers that take files."""
-    holders = [own for own in _iter_holders(part, "file") if isinstance(own, Mapping)]
-    names = _find_strings(holders, _NAME_KEYS)
-    name = names[0] if names else ""
-    text = next((own["text"] for own in holders if isinstance(own.get("text"), str)), None)
-    if text is None and any("text" in (own.get("type"), own.get("source_type")) for own in holders):
-        text = next(iter(_find_strings(holders, ("data", "url"))), None)  # Anthropic's document, LangChain v0
-    if text is not None:
+    holders = find_holders(part, "file")
+    name = next(iter(find_strings(holders, NAME_KEYS)), "")
+    if (text := _find_text(holders)) is not None:
         return _write_text(text, name)
-    own = part.get("file")
-    if isinstance(own, Mapping) and "file_data" not in own and "file_id" in own and not dialect.files:
-        raise MediaError(f"{dialect.title} keeps no files that a part could name: send the file's text")
-    if isinstance(own, Mapping) and "file_id" in own:
-        return {"type": "file", "file": dict(own)}
-    url = _read_url(part, "file")
+    if ids := find_strings(holders, ID_KEYS):
+        if not dialect.files:
+            raise MediaError(f"{dialect.title} keeps no files that a part could name: send the file's text")
+        return {"type": "file", "file": part["file"] if isinstance(part.get("file"), dict) else {"file_id": ids[0]}}
+    url = read_url(part, "file")
     inner = url[5:].partition(",")[0].partition(";")[0] if url.startswith("data:") else ""
-    mime = find_type(inner or next(iter(_find_strings(holders, _MIME_KEYS)), ""), name)
+    mime = find_type(inner or find_mime(holders), name)
     if is_media_type(mime):
-        return write_media({"type": mime.partition("/")[0], "url": _retype(url, mime)}, dialect, line)
+        options = {name: value for name, value in part.items() if name in _OPTIONS}
+        return write_media({**options, "type": mime.partition("/")[0], "url": _retype(url, mime)}, dialect, line)
     if url.startswith("data:") and (is_text_type(mime) or not mime):
         try:
             return _write_text(_decode_file(url, holders, guess=bool(mime)), name)
@@ -381,10 +260,34 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
                     ', or name its encoding, as in "mime_type": "text/plain; charset=gb18030"'
                 ) from None
     if not dialect.files:
-        raise MediaError(
-            f"{dialect.title} takes no files ({name or mime or url[:80]}): send the text, or pages as images"
-        )
+        if not url.startswith("data:"):
+            raise MediaError(
+                f"{dialect.title} takes no files, and none from a URL ({url[:80]}): download it, and send "
+                "read_media(path) of a text, or its pages as images"
+            )
+        what = name or mime or "data of unknown type"
+        raise MediaError(f"{dialect.title} takes no files ({what}): send the text, or pages as images")
     return {"type": "file", "file": {"filename": name or "file", "file_data": url}}
+
+
+def _find_text(holders: list[Mapping[str, Any]]) -> str | None:
+    """Return the text of a document that holds it as text, not as a file."""
+    for own in holders:
+        if isinstance(own.get("text"), str):
+            return str(own["text"])
+        is_text = "text" in (own.get("type"), own.get("source_type"))  # Anthropic's document, LangChain v0
+        if is_text and (texts := find_strings([own], ("data", "url"))):
+            return texts[0]
+        content = own.get("content")  # a document in pieces: Anthropic, Bedrock
+        if isinstance(content, str) and own.get("type") == "content":
+            return content
+        if (
+            isinstance(content, list)
+            and content
+            and all(isinstance(piece, Mapping) and isinstance(piece.get("text"), str) for piece in content)
+        ):
+            return "\n".join(piece["text"] for piece in content)
+    return None
 
 
 def _retype(url: str, mime: str) -> str:
@@ -394,7 +297,7 @@ def _retype(url: str, mime: str) -> str:
 
 def _decode_file(url: str, holders: list[Mapping[str, Any]], *, guess: bool) -> str:
     uri = read_data_uri(url)
-    said = next((text for text in _find_strings(holders, _MIME_KEYS) if "charset=" in text.lower()), "")
+    said = find_mime(own for own in holders if "charset=" in find_mime([own]).lower())
     charset = uri.charset or said.lower().partition("charset=")[2].partition(";")[0].strip('" ') or None
     return decode_text(uri.data, charset, guess=guess)
 

@@ -23,7 +23,7 @@ from langchain_qwen3.request.blocks import (
     write_arguments,
     write_parts,
 )
-from langchain_qwen3.request.media import MediaError
+from langchain_qwen3.request.media_data import MediaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,7 +135,10 @@ def _write_other(message: BaseMessage, role: str, dialect: Dialect, line: ModelL
     elif role == "user" and any(isinstance(part, dict) and _is_result(part) for part in content):
         return _write_user_with_results(content, dialect, line)
     else:
-        entry = {"role": role, "content": write_parts(content, dialect, line, role=role)}
+        entry = {
+            "role": role,
+            "content": write_parts(content, dialect, line, role="system" if role == "developer" else role),
+        }
     if role == "tool":
         # OpenAI's function calls of 2023 had a name instead of an id.
         entry["tool_call_id"] = getattr(message, "tool_call_id", None) or _name_legacy_call(message.name)
@@ -152,7 +155,9 @@ def _write_user_with_results(content: Sequence[Any], dialect: Dialect, line: Mod
     entries: list[dict[str, Any]] = []
     for block in results:
         inner = block.get("content", block.get("output", ""))
-        text = inner if isinstance(inner, str) else write_parts(inner or [], dialect, line, role="tool")
+        text = (
+            inner if isinstance(inner, str) else write_parts([] if inner is None else inner, dialect, line, role="tool")
+        )
         entries.append({"role": "tool", "content": text, "tool_call_id": read_result_id(block)})
     if rest:
         entries.append({"role": "user", "content": write_parts(rest, dialect, line)})

@@ -11,7 +11,7 @@ from langchain_core.messages import HumanMessage
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.profiles import MODEL_LINES, build_profile, find_line, resolve_line
-from langchain_qwen3.request.media import MediaError
+from langchain_qwen3.request.media_data import MediaError
 
 PICTURE = [HumanMessage([{"type": "image", "url": "https://example.com/a.png"}])]
 SOUND = [HumanMessage([{"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}])]

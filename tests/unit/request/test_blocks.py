@@ -142,6 +142,39 @@ def test_makes_a_result_a_message_when_it_stands_in_the_users(block: dict[str, A
 
 
 @pytest.mark.parametrize(
+    ("inner", "text"),
+    [
+        (7, "7"),
+        (None, ""),
+        ({"a": 1}, '{"a": 1}'),
+        ([None, 7, ["x"]], 'null\n7\n["x"]'),
+        (["a", "b"], "a\nb"),
+        ([{"json": {"a": 1}}], '{"a": 1}'),
+    ],
+)
+def test_writes_any_value_when_it_is_a_result_in_the_users_message(inner: Any, text: str):
+    """Protects histories of Anthropic and Bedrock: LangChain checks a message's parts, not what is inside of them."""
+    made = AIMessage("", tool_calls=[{"id": "c1", "name": "f", "args": {}}])
+    for block in (
+        {"type": "tool_result", "tool_use_id": "c1", "content": inner},
+        {"toolResult": {"toolUseId": "c1", "content": inner}},
+    ):
+        assert write(HumanMessage("q"), made, HumanMessage([block]))[2]["content"] == text
+
+
+def test_sends_a_search_result_as_text_when_a_user_brings_it():
+    """Protects programs written for Anthropic's search results: nothing of one is lost."""
+    block = {
+        "type": "search_result",
+        "source": "https://example.com",
+        "title": "t",
+        "content": [{"type": "text", "text": "x"}],
+    }
+    (wire,) = write(HumanMessage([block]))
+    assert json.loads(wire["content"]) == block
+
+
+@pytest.mark.parametrize(
     ("message", "kind"),
     [
         (AIMessage([{"type": "text", "text": "a"}, {"type": "web_search_call", "id": "x"}]), "web_search_call"),
@@ -168,6 +201,10 @@ def test_keeps_the_items_of_a_tools_list_apart(dialect: Dialect):
         assert wire["content"] == "\n".join(ITEMS)
 
 
+CIRCLE: dict[str, Any] = {}
+CIRCLE["self"] = CIRCLE
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [
@@ -175,6 +212,14 @@ def test_keeps_the_items_of_a_tools_list_apart(dialect: Dialect):
         ([{"json": {"a": "é"}}], '{"a": "é"}'),
         ([{"text": "x"}, {"text": "y"}], "x\ny"),
         ([{"type": "search_result", "title": "t"}], '{"type": "search_result", "title": "t"}'),
+        # A tool's own words for its own things: a list of files, a log of what an agent did.
+        ([{"type": "file", "name": "a.txt", "size": 3}], '{"type": "file", "name": "a.txt", "size": 3}'),
+        ([{"type": "text", "title": "x"}], '{"type": "text", "title": "x"}'),
+        ([{"type": "tool_call", "id": "x"}], '{"type": "tool_call", "id": "x"}'),
+        ([{"type": "reasoning", "reasoning": "x"}], '{"type": "reasoning", "reasoning": "x"}'),
+        ([{"cachePoint": {"type": "default"}}, "x"], "x"),
+        ([{(1, 2): 3}], "{(1, 2): 3}"),
+        ([CIRCLE], "{'self': {'self': {...}}}"),
     ],
 )
 def test_sends_a_tools_own_json_as_text(content: list[Any], text: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import warnings
 from contextlib import nullcontext, suppress
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, strategies as st
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
-from langchain_qwen3.profiles import ModelLine, find_line
+from langchain_qwen3.profiles import ModelLine, find_line, resolve_line
 from langchain_qwen3.request.media import MediaError, lift_media_settings, read_media, write_media
+from langchain_qwen3.request.media_data import OTHER_SETTINGS, find_kind, holds_data
 from langchain_qwen3.request.messages import write_messages
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, VLLM
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
 URL = "https://example.com/a.png"
 IMAGE = {"type": "image_url", "image_url": {"url": URL}}
 DATA = "data:image/png;base64,AAAA"
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+IMAGE_PNG = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
 DATA_JPEG = "data:image/jpeg;base64,AAAA"
 IMAGE_DATA = {"type": "image_url", "image_url": {"url": DATA}}
-IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iQAB"}}
 IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iQAB"}}
 
 
@@ -77,6 +81,61 @@ IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,
             {"type": "video", "video": [DATA_JPEG, {"type": "image", "base64": "BBBB", "mime_type": "image/jpeg"}]},
             {"type": "video_url", "video_url": {"url": "data:video/jpeg;base64,AAAA,BBBB"}},
         ),
+        *(
+            (
+                {**part, "fps": 2},
+                {"type": "video_url", "video_url": {"url": "data:video/jpeg;base64,AAAA,AAAA"}, "fps": 2},
+            )
+            for part in (
+                {"video": [DATA_JPEG, DATA_JPEG]},  # DashScope's own API
+                {"type": "video", "frames": [DATA_JPEG, DATA_JPEG]},
+                {"type": "video_url", "video_url": [DATA_JPEG, DATA_JPEG]},
+                {"type": "video_url", "video_url": {"url": [DATA_JPEG, DATA_JPEG]}},
+                {"type": "video_url", "video_url": {"url": "data:video/jpeg;base64,AAAA,AAAA"}},  # vLLM's
+            )
+        ),
+        ({"image": URL}, IMAGE),  # DashScope's own API
+        ({"image": URL, "max_pixels": 9}, {**IMAGE, "max_pixels": 9}),
+        ({"type": "image", "image": PNG}, IMAGE_PNG),  # the bytes say what it is
+        ({"type": "image", "image": PNG, "mediaType": "image/png"}, IMAGE_PNG),
+        ({"type": "image_url", "image_url": {"url": PNG}}, IMAGE_PNG),
+        ({"type": "image", "image": base64.b64decode(PNG)}, IMAGE_PNG),
+        ({"type": "image", "base64": PNG}, IMAGE_PNG),
+        ({"type": "image", "base64": PNG, "mime_type": "application/octet-stream"}, IMAGE_PNG),
+        ({"type": "image_url", "image_url": {"url": f"data:;base64,{PNG}"}}, IMAGE_PNG),
+        ({"type": "image", "base64": "AAAA", "mime_type": "png"}, IMAGE_DATA),
+        ({"type": "image", "url": f" {URL}\n"}, IMAGE),
+        ({"type": "computer_screenshot", "image_url": DATA}, IMAGE_DATA),  # OpenAI's computer use
+        (
+            {"type": "media", "mime_type": "video/mp4", "data": "AAAA", "video_metadata": {"fps": 2}},
+            {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}, "fps": 2},
+        ),
+        (
+            {"type": "video_url", "video_url": {"url": URL, "fps": 2}},
+            {"type": "video_url", "video_url": {"url": URL}, "fps": 2},
+        ),
+        # Documents that are text: Anthropic's and Bedrock's.
+        (
+            {
+                "type": "document",
+                "title": "T",
+                "source": {"type": "content", "content": [{"type": "text", "text": "Hi"}]},
+            },
+            {"type": "text", "text": "T:\nHi"},
+        ),
+        (
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Hi"}},
+            {"type": "text", "text": "Hi"},
+        ),
+        *(
+            (
+                {"document": {"format": format_, "name": "T", "source": source}},
+                {"type": "text", "text": "T:\nHi you"},
+            )
+            for format_ in ("txt", "md", "csv", "html")
+            for source in ({"bytes": b"Hi you"}, {"content": [{"text": "Hi you"}]}, {"text": "Hi you"})
+        ),
+        ({"document": {"format": "txt", "source": {"bytes": b"word"}}}, {"type": "text", "text": "word"}),
     ],
 )
 def test_writes_openais_part_when_it_came_in_any_form(part: dict[str, Any], wire: dict[str, Any]):
@@ -87,6 +146,7 @@ def test_writes_openais_part_when_it_came_in_any_form(part: dict[str, Any], wire
 
 
 AUDIO_URL = "https://example.com/a.mp3?x=1"
+WAV = base64.b64encode(b"RIFF....WAVE").decode()
 AUDIO = {"type": "audio", "base64": "AAAA", "mime_type": "audio/mpeg"}
 OPENAI_AUDIO = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
 
@@ -108,6 +168,8 @@ def build_input(data: str, format_: str) -> dict[str, Any]:
         (DASHSCOPE, {"type": "audio", "url": AUDIO_URL}, build_input(AUDIO_URL, "mp3")),
         (DASHSCOPE, OPENAI_AUDIO, build_input("data:audio/wav;base64,AAAA", "wav")),
         (DASHSCOPE, build_input(AUDIO_URL, "mp3"), build_input(AUDIO_URL, "mp3")),
+        (LLAMA_CPP, {"type": "input_audio", "input_audio": {"data": WAV}}, build_input(WAV, "wav")),
+        (LLAMA_CPP, {"type": "audio", "audio": WAV}, build_input(WAV, "wav")),
     ],
 )
 def test_writes_audio_as_the_server_takes_it_when_it_came_in_any_form(
@@ -123,6 +185,8 @@ def test_sends_a_pdf_when_the_service_takes_files():
     file = {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}
     assert write_media(pdf, OPENROUTER) == {"type": "file", "file": file}
     assert write_media({"type": "file", "file": file}, OPENROUTER) == {"type": "file", "file": file}
+    for part in ({"type": "file", "file_id": "x"}, {"type": "file", "file": {"file_id": "x"}}):
+        assert write_media(part, OPENROUTER) == {"type": "file", "file": {"file_id": "x"}}
 
 
 @pytest.mark.parametrize(
@@ -134,6 +198,8 @@ def test_sends_a_pdf_when_the_service_takes_files():
         (VLLM, {"text": "x"}, "has no type"),
         (VLLM, {"type": "file", "base64": "AAAA", "mime_type": "application/pdf"}, "takes no files"),
         (VLLM, {"type": "file", "file": {"file_id": "x"}}, "keeps no files"),
+        (VLLM, {"type": "input_file", "file_id": "x"}, "keeps no files"),
+        (VLLM, {"type": "file", "url": "https://example.com/a.txt"}, r"none from a URL .*read_media\(path\)"),
         (OLLAMA, {"type": "image", "url": URL}, "base64 data only"),
         (OLLAMA, {"type": "image_url", "image_url": {"url": URL}}, "base64 data only"),
         (OLLAMA, {"type": "video", "url": URL}, "Ollama takes no video parts"),
@@ -209,6 +275,29 @@ BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "text"}, "no text"),
     ({"type": "text", "text": 7}, "a int for its text"),
     ({"a": 1}, "has no type"),
+    ({}, "has no type"),
+    ({"json": {"a": 1}}, "has no type"),
+    *(({"type": kind, "url": URL}, "which is unknown") for kind in ("imageurl", "IMAGE", "", None, 7, ["image"])),
+    ({"type": "non_standard"}, "which is unknown"),
+    ({"type": "non_standard", "value": "x"}, "which is unknown"),
+    ({"type": "image", "base64": "", "mime_type": "image/png"}, "neither url nor base64"),
+    ({"type": "image", "url": "data:image/png;base64,"}, "is empty"),
+    ({"type": "image", "url": "data:image/png"}, "data URI has no data"),
+    ({"type": "image", "base64": "AAA", "mime_type": "image/png"}, "no base64"),
+    ({"type": "image", "base64": "AA==AAAA", "mime_type": "image/png"}, "no base64"),
+    ({"type": "image", "base64": "AA-_", "mime_type": "image/png"}, "no base64"),
+    ({"type": "image", "base64": "AAAA", "mime_type": "text/plain"}, "mime_type 'text/plain'"),
+    ({"type": "image", "base64": "JVBERi0xLjQK", "mime_type": ""}, "no mime_type"),
+    ({"type": "image", "url": "ftp://example.com/a.png"}, "ftp://, which no server reads"),
+    ({"type": "image", "url": "blob:https://example.com/1"}, "no whole URL"),
+    ({"type": "image", "url": "www.example.com/a.png"}, "no whole URL"),
+    ({"type": "image", "data": {"0": 137}, "mimeType": "image/png"}, "data is a dict"),
+    ({"type": "input_audio", "input_audio": {"data": "AAAA"}}, "no mime_type"),
+    ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": 7}}, "no mime_type"),
+    ({"type": "video", "frames": [None]}, "frame of the video part is a NoneType"),
+    ({"type": "file"}, "neither url nor base64"),
+    ({"type": "file", "source_type": "text", "text": 5}, "neither url nor base64"),
+    ({"type": "document", "document": {"source": "x"}}, "neither url nor base64"),
 ]
 
 
@@ -220,12 +309,47 @@ def test_names_the_position_and_the_fix_when_a_users_part_is_bad(part: dict[str,
         write_messages(messages, VLLM, replay="all")
 
 
-@pytest.mark.parametrize("part", [part for part, _ in BAD_PARTS if "a" not in part])
+@pytest.mark.parametrize("part", [part for part, _ in BAD_PARTS])
 @pytest.mark.filterwarnings("ignore:a part of a tool's result")
 def test_says_what_a_tools_part_was_when_it_is_bad(part: dict[str, Any]):
-    """Protects the thread: nobody can change what a tool answered."""
+    """Protects the thread: nobody can change what a tool answered. What holds no media is the tool's own JSON."""
     (wire,) = write_messages([ToolMessage(["look", part], tool_call_id="1")], VLLM, replay="all")
-    assert re.fullmatch(r"look\n\[.+: not shown, this model cannot be given it\]", wire["content"])
+    about, text = wire["content"].partition("\n")[::2]
+    assert about == "look"
+    if find_kind(part) and holds_data(part):
+        assert re.fullmatch(r"\[.+: not shown, this model cannot be given it\]", text)
+    else:
+        assert json.loads(text) == part.get("json", part)
+
+
+@pytest.mark.parametrize("content", [7, {"type": "text"}, ["look", None], ["look", 7], ["look", ["deep"]]])
+def test_names_the_position_when_langchain_cannot_read_the_content(content: Any):
+    """Protects from pydantic's error: messages written as dicts or pairs are checked by LangChain, not by us."""
+    model = ChatQwen3(model="m", base_url="http://localhost:1/v1", server="vllm")
+    for message in ({"role": "user", "content": content}, ("user", content)):
+        with pytest.raises(MediaError, match=r"^messages\[1\]\.content(\[1\])?:? .*give a string, or a"):
+            model._get_request_payload(["hello", message])
+
+
+def test_a_long_word_is_no_name_when_a_part_is_described():
+    """Protects the context from data in the place of a URL: a picture's base64 is a million tokens."""
+    part = {"type": "image", "image": "A" * 10_000, "name": "cat"}
+    with pytest.warns(UnsupportedSettingWarning):
+        (wire,) = write_messages([ToolMessage([part], tool_call_id="1")], VLLM, replay="all")
+    assert wire["content"] == "[image cat: not shown, this model cannot be given it]"
+
+
+@pytest.mark.parametrize("part", [{"type": "image", "url": URL}, {"type": "file", "url": DATA}, {"image": URL}])
+def test_refuses_media_in_a_system_message_when_the_template_drops_it(part: dict[str, Any]):
+    """Protects from a picture that Qwen3-VL's template drops in silence, and from a 400 of 3.5 and newer."""
+    for model in ("Qwen/Qwen3-VL-8B-Instruct", "Qwen/Qwen3.5-9B"):
+        with pytest.raises(MediaError, match=r"messages\[0\]\.content\[0\]: .*HumanMessage"):
+            write_messages([SystemMessage([part])], VLLM, replay="all", line=resolve_line(model))
+    for line in (None, resolve_line("qwen3-vl-eyes"), find_line(OMNI)):  # nobody knows: the server decides
+        assert write_messages([SystemMessage([part])], VLLM, replay="all", line=line)[0]["content"][0] in (
+            IMAGE,
+            IMAGE_DATA,
+        )
 
 
 DATA_VALUES = [b"AAAA", b"\x89\0", "", "AAAA", "!", URL, DATA, "/a", "a://b"]
@@ -354,3 +478,14 @@ def test_warns_when_parts_of_one_request_want_different_settings():
     wire = write_messages([HumanMessage(parts)], VLLM, replay="all")
     with pytest.warns(UnsupportedSettingWarning, match="once for all parts"):
         assert lift_media_settings(wire, VLLM) == {"mm_processor_kwargs": {"max_pixels": 16}}
+
+
+@pytest.mark.parametrize("name", OTHER_SETTINGS)
+def test_warns_of_a_setting_of_qwens_library_when_no_server_reads_it(name: str):
+    """Protects frames and sizes from silence: written for qwen-vl-utils, they do nothing on a server."""
+    forget_warnings()
+    part = {"type": "video", "video": "https://example.com/a.mp4", name: 4}
+    wire = write_messages([HumanMessage([part])], VLLM, replay="all")
+    with pytest.warns(UnsupportedSettingWarning, match=name):
+        assert lift_media_settings(wire, VLLM) == {}
+    assert name not in wire[0]["content"][0]

@@ -1,0 +1,238 @@
+"""Finds what a media part is and where its data is, in any of the forms that clients write. Pure."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+from langchain_qwen3.request.files import is_media_type, sniff_base64
+
+# Part type → kind; LangChain's and Qwen's own types first, then OpenAI's, vLLM's, Anthropic's, Gemini's and MCP's.
+_KINDS = {
+    "image": "image",
+    "video": "video",
+    "audio": "audio",
+    "file": "file",
+    "text-plain": "file",
+    "image_url": "image",
+    "video_url": "video",
+    "input_audio": "audio",
+    "audio_url": "audio",
+    "input_image": "image",
+    "computer_screenshot": "image",
+    "input_video": "video",
+    "input_file": "file",
+    "document": "file",
+    "media": "file",
+    "resource": "file",
+    "resource_link": "file",
+}
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_SCHEMES = ("http://", "https://", "data:", "oss://", "s3://", "gs://")
+SETTINGS = ("fps", "min_pixels", "max_pixels", "total_pixels")
+"""Qwen's settings of a part that some servers read; they are stored beside its data."""
+
+OTHER_SETTINGS = ("nframes", "min_frames", "max_frames", "resized_height", "resized_width", "video_start", "video_end")
+"""Those of Qwen's own Python library (qwen-vl-utils), which no server is known to read."""
+
+_LONGEST_WORD = 500
+"""Characters of a name or URL in the description of a part; a longer one is data in the wrong place."""
+
+# Keys of the different forms of a part: LangChain v1 and v0, JavaScript, OpenAI, Anthropic, Bedrock, Gemini, MCP.
+_URL_KEYS = ("url", "uri", "file_uri", "fileUri")
+_DATA_KEYS = ("base64", "data", "blob", "bytes", "file_data")
+MIME_KEYS = ("mime_type", "media_type", "mimeType", "mediaType")
+NAME_KEYS = ("filename", "title", "name")
+ID_KEYS = ("file_id", "fileId")
+
+
+class MediaError(ValueError):
+    """A part cannot be sent as it is; the text says which part, why, and what to change."""
+
+
+def find_kind(part: Mapping[str, Any]) -> str | None:
+    """Return the kind of a part by its type, or by its keys if it has none; None if it is not media.
+
+    Bedrock and Gemini name the kind by a key, and so does DashScope's own API: `{"image": url}`, with settings beside.
+    """
+    if "type" in part:
+        return _KINDS.get(part["type"]) if isinstance(part["type"], str) else None
+    for key, kind in (("image", "image"), ("video", "video"), ("audio", "audio"), ("document", "file")):
+        own = part.get(key)
+        if isinstance(own, Mapping) or (isinstance(own, (str, list)) and part.keys() <= {key, *SETTINGS}):
+            return kind
+    return "file" if part.keys() & {"inline_data", "inlineData", "file_data", "fileData"} else None
+
+
+def describe_part(part: Mapping[str, Any]) -> str:
+    """Describe a part briefly, with its name, URL and type, for a model that cannot take it."""
+    kind = find_kind(part) or str(part.get("type") or "part")
+    holders = find_holders(part, kind)
+    urls = [own for own in _iter_holders(part, kind) if isinstance(own, str)] + find_strings(holders, _URL_KEYS)
+    names = [*find_strings(holders, NAME_KEYS)[:1], *(url for url in urls if not url.startswith("data:"))]
+    words = [word for word in dict.fromkeys(names) if len(word) <= _LONGEST_WORD][:2]
+    mimes = find_strings(holders, MIME_KEYS) or [url[5:].partition(";")[0] for url in urls if url.startswith("data:")]
+    about = f" ({mimes[0]})" if mimes else ""
+    return f"{kind}{''.join(f' {word}' for word in words)}{about}"
+
+
+def holds_data(part: Mapping[str, Any]) -> bool:
+    """Return whether a part has a URL or data; without, it is not media, whatever its type says."""
+    for own in _iter_holders(part, find_kind(part) or ""):
+        if isinstance(own, Mapping):
+            if any(own.get(key) for key in (*_URL_KEYS, *_DATA_KEYS)):
+                return True
+        elif own:
+            return True
+    return False
+
+
+def _iter_holders(part: Mapping[str, Any], kind: str) -> Iterable[Any]:
+    """Yield the objects that may contain a part's data, innermost first: an inner object or URL, then the part."""
+    for key in (f"{kind}_url", kind, "source", "input_audio", "resource", "inline_data", "inlineData"):
+        if part.get(key):
+            inner = part[key]
+            if isinstance(inner, Mapping) and isinstance(inner.get("source"), Mapping):  # Bedrock: `format` beside it
+                yield {**inner, **inner["source"]}
+            yield inner
+    for key in ("file_data", "fileData", "document"):
+        if isinstance(inner := part.get(key), Mapping):
+            yield {**inner, **inner["source"]} if isinstance(inner.get("source"), Mapping) else inner
+    yield part
+    for key in ("extras", "metadata"):
+        if isinstance(part.get(key), Mapping):
+            yield part[key]
+
+
+def find_holders(part: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
+    """Return the objects that may contain a part's data, without plain URLs."""
+    return [own for own in _iter_holders(part, kind) if isinstance(own, Mapping)]
+
+
+def find_strings(holders: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> list[str]:
+    """Return the strings under any of the keys."""
+    return [own[key] for own in holders for key in keys if isinstance(own.get(key), str) and own[key]]
+
+
+def find_mime(holders: Iterable[Mapping[str, Any]]) -> str:
+    """Return the declared MIME type, "" if there is none."""
+    return next(iter(find_strings(holders, MIME_KEYS)), "")
+
+
+def read_url(part: Mapping[str, Any], kind: str) -> str:
+    """Return the URL of a part of any known form, or its data as a data URI.
+
+    Raises:
+        MediaError: The part has neither, or what it has cannot be sent.
+    """
+    own = next(iter(_iter_holders(part, kind)))
+    if isinstance(own, (bytes, bytearray, memoryview)):
+        own = {"bytes": own}
+    if not isinstance(own, (str, Mapping)):
+        raise MediaError(
+            f"the {kind} part holds a {type(own).__name__}, which cannot be sent: give its bytes as "
+            f'{{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of a file'
+        )
+    if isinstance(own, str):
+        return check_url(own, kind)
+    # Data first: a URI beside it may be only a name. An empty file is valid, an empty image is not.
+    key = next((key for key in _DATA_KEYS if own.get(key) or (kind == "file" and own.get(key) == "")), None)
+    if key is None:
+        url = next((own[key] for key in _URL_KEYS if own.get(key)), None)
+        if url is None:
+            keys = ", ".join(sorted(map(str, part)))
+            raise MediaError(f"the {kind} part has neither url nor base64 data, only {keys}: add one of them")
+        return check_url(url, kind)
+    data = own[key]
+    if isinstance(data, str) and (data.startswith("data:") or "://" in data[:12]):
+        return check_url(data, kind)
+    mime = find_mime([own, part])
+    if not mime and isinstance(format_ := own.get("format"), str):
+        mime = (kind == "file" and mimetypes.guess_type(f"a.{format_}")[0]) or f"{kind}/{format_}"
+    return build_data_uri(mime, data, kind, raw=key == "bytes")
+
+
+def build_data_uri(mime: str, data: Any, kind: str, *, raw: bool = False) -> str:
+    """Return a data URI.
+
+    Args:
+        mime: The MIME type, or its last word alone; "" if unknown, then the data's first bytes decide.
+        data: Base64, or bytes.
+        kind: The part's kind.
+        raw: Whether bytes are certainly not base64 (Bedrock).
+
+    Raises:
+        MediaError: The data is empty or not base64, or its type is unknown.
+    """
+    if mime and "/" not in mime:
+        mime = f"{kind}/{mime}"
+    if mime == "video/jpeg" and isinstance(data, str):  # vLLM's video of frames
+        return f"data:{mime};base64,{','.join(_read_base64(frame, kind) for frame in data.split(','))}"
+    data = _read_base64(data, kind, raw=raw)
+    if kind != "file" and not is_media_type(mime.partition(";")[0]):
+        given, mime = mime, sniff_base64(data)
+        if not is_media_type(mime):
+            what = f"mime_type {given!r}" if given else "no mime_type"
+            raise MediaError(f'the {kind} part has base64 data but {what}: add "mime_type": "{kind}/…"')
+    return f"data:{mime};base64,{data}"
+
+
+def check_url(url: Any, kind: str) -> str:
+    """Return a URL that a server can read, its base64 data without line breaks.
+
+    Raises:
+        MediaError: It is no URL, or one that no server reads.
+    """
+    if not isinstance(url, str):
+        raise MediaError(
+            f"the {kind} part's URL is a {type(url).__name__}: give a string, or read_media(path) of a file"
+        )
+    text = url.strip()
+    scheme, colon, rest = text.partition(":")
+    if scheme.lower() == "data":
+        head, base64_mark, data = rest.partition("base64,")
+        if base64_mark:
+            return build_data_uri(head.rstrip(";"), data, kind)
+        if not rest.partition(",")[2] and kind != "file":
+            raise MediaError(f"the {kind} part's data URI has no data: give data:{kind}/…;base64,…")
+        return text
+    if not f"{scheme.lower()}{colon}{rest[:2]}".startswith(_SCHEMES):
+        if mime := sniff_base64(text):
+            return build_data_uri(mime, text, kind)
+        if scheme.lower() == "file" or not (colon and rest.startswith("//")):
+            refuse_local(kind)
+        raise MediaError(
+            f"the {kind} part's URL begins with {scheme}://, which no server reads: give http(s), or the data as base64"
+        )
+    return text
+
+
+def refuse_local(kind: str) -> NoReturn:
+    """Raise for a part that names a local file."""
+    raise MediaError(
+        f"the {kind} part names a local file, or has no whole URL: nothing is read from the disk for a message, "
+        "give https://…, or langchain_qwen3.read_media(path)"
+    )
+
+
+def _read_base64(data: Any, kind: str, *, raw: bool = False) -> str:
+    """Return data as base64 without line breaks; bytes may already be base64, or the raw file."""
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        raw_bytes = bytes(data)
+        if raw or len(raw_bytes) % 4 or raw_bytes.translate(None, _BASE64 + b"\r\n"):
+            return base64.b64encode(raw_bytes).decode("ascii")
+        data = raw_bytes.decode("ascii")
+    if not isinstance(data, str):
+        raise MediaError(f"the {kind} part's data is a {type(data).__name__}: give base64 as a string")
+    text: str = data
+    if text.isascii():
+        left = text.encode("ascii").translate(None, _BASE64)
+        if left and not left.strip():
+            text, left = "".join(text.split()), b""
+        if not text and kind != "file":
+            raise MediaError(f"the {kind} part has no data, its base64 is empty: leave it out")
+        if not left and len(text) % 4 == 0 and "=" not in text[:-2]:
+            return text
+    raise MediaError(f"the {kind} part's data is no base64: give base64.b64encode(bytes).decode()")
