@@ -7,12 +7,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import re
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,14 +20,17 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-
-from langchain_qwen3 import ChatQwen3
-from langchain_qwen3._httpx import httpx
-from langchain_qwen3.doctor import Diagnosis
-from langchain_qwen3.local import LocalServer
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from langchain_qwen3._httpx import httpx  # noqa: E402  # the path comes first
+from langchain_qwen3.local import LocalServer  # noqa: E402
+from tests.support.nginx import FRONTS, NGINX, Front, write_config  # noqa: E402
+
 TINY = ROOT / "tests" / "tiny_qwen3"
 MODEL = "Qwen/Qwen3-0.6B"
 PAGE = ROOT / "docs" / "servers.md"
@@ -64,6 +65,9 @@ class Server:
     behind: str | None = None
     """The server it stands in front of."""
 
+    url: str = "http://127.0.0.1:{port}/v1"
+    """Its base URL."""
+
     model: str = MODEL
     """Name of the served model."""
 
@@ -86,19 +90,22 @@ def _write_litellm(bin_: Path, port: int, folder: Path, behind: str) -> list[str
     return [str(bin_ / "litellm"), "--config", str(folder / "litellm.yaml"), "--host", "127.0.0.1", "--port", str(port)]
 
 
-def _write_nginx(_bin: Path, port: int, folder: Path, behind: str) -> list[str]:
-    config = f"""
-        daemon off; error_log stderr; pid {folder}/nginx.pid; events {{}}
-        http {{
-            access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-            fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-            server {{
-                listen 127.0.0.1:{port};
-                location /v1/ {{ proxy_pass {behind}/; proxy_http_version 1.1; proxy_buffering off; }}
-            }}
-        }}"""
-    (folder / "nginx.conf").write_text(config)
-    return ["nginx", "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+def _write_nginx(front: Front, _bin: Path, port: int, folder: Path, behind: str) -> list[str]:
+    return write_config(folder, front.write(port, behind, folder))
+
+
+def _write_name(front: str) -> str:
+    return f"nginx-{front.removeprefix('a ').replace(' ', '-').lower()}"
+
+
+def _build_nginx(name: str, front: Front) -> Server:
+    return Server(
+        title=f"nginx with {name}, in front of llama.cpp",
+        package=None,
+        command=partial(_write_nginx, front),
+        behind="llama.cpp",
+        url=front.build_url("{port}"),
+    )
 
 
 def _launch_xinference(url: str, weights: Path) -> None:
@@ -145,7 +152,7 @@ SERVERS = {
         behind="transformers",
         api_key=LITELLM_KEY,
     ),
-    "nginx": Server(title="nginx, in front of llama.cpp", package=None, command=_write_nginx, behind="llama.cpp"),
+    **{_write_name(name): _build_nginx(name, front) for name, front in FRONTS.items()},
     "ms-swift": Server(
         title="ms-swift",
         package="ms-swift",
@@ -177,7 +184,8 @@ SERVERS = {
         ],
     ),
 }
-QUICK = ("transformers", "litellm", "litellm-transformers", "nginx")
+NGINX_NAMES = tuple(name for name in SERVERS if name.startswith("nginx-"))
+QUICK = ("transformers", "litellm", "litellm-transformers", *NGINX_NAMES)
 """Installed in a few minutes; the others are run by name: ms-swift, Xinference (13 min), llama-cpp-python (26 min)."""
 
 
@@ -246,7 +254,7 @@ def _run(server: Server, bin_: Path, folder: Path, behind: str) -> Iterator[str]
     if any("torch" in step for steps in server.install for step in steps):
         write_weights(folder, bin_ / "python")
     port = free_port()
-    url = f"http://127.0.0.1:{port}/v1"
+    url = server.url.replace("{port}", str(port))
     path = folder / f"{server.title.partition(' ')[0]}.log"
     log = path.open("ab")
     environment = {**os.environ, **server.environment}
@@ -269,12 +277,12 @@ def _run(server: Server, bin_: Path, folder: Path, behind: str) -> Iterator[str]
 
 def _wait(url: str, server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + START_SECONDS
-    headers = {"Authorization": f"Bearer {server.api_key}"}
+    headers = {} if "@" in url else {"Authorization": f"Bearer {server.api_key}"}
     while time.monotonic() < until:
         if process.poll() is not None:
             raise SystemExit(f"{server.title} ended with {process.returncode}:\n{_read_end(log)}")
         try:
-            if httpx.get(f"{url}/models", headers=headers, timeout=5).is_success:
+            if httpx.get(f"{url}/models", headers=headers, timeout=5, verify=False, follow_redirects=True).is_success:
                 return
         except httpx.HTTPError:
             pass
@@ -286,16 +294,10 @@ def _read_end(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-20:])
 
 
-def run_suite(url: str, server: Server, cls: str, folder: Path) -> tuple[tuple[int, int, int], list[str]]:
+def run_suite(cls: str, folder: Path, environment: dict[str, str]) -> tuple[tuple[int, int, int], list[str]]:
     """Return how many tests passed, failed and were skipped, and the names of those that failed."""
     report = folder / "report.xml"
-    environment = {
-        **os.environ,
-        "LIVE_BASE_URL": url,
-        "LIVE_MODEL": server.model,
-        "LIVE_API_KEY": server.api_key,
-        "LIVE_CLASS": cls,
-    }
+    environment = {**environment, "LIVE_CLASS": cls}
     command = [sys.executable, "-m", "pytest", "-q", "-W", "default", f"--junitxml={report}", SUITE]
     subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=False)
     cases = list(ET.parse(report).iter("testcase"))  # noqa: S314  # pytest wrote it just now
@@ -304,33 +306,43 @@ def run_suite(url: str, server: Server, cls: str, folder: Path) -> tuple[tuple[i
     return (len(cases) - len(failed) - skipped, len(failed), skipped), failed
 
 
-async def run_doctor(url: str, server: Server) -> Diagnosis:
+def run_doctor(url: str, server: Server, environment: dict[str, str]) -> dict[str, Any]:
     """Return what the doctor finds."""
-    async with ChatQwen3(model=server.model, base_url=url, api_key=server.api_key, timeout=120) as model:
-        return await model.adoctor()
+    command = [str(Path(sys.executable).with_name("langchain-qwen3")), "doctor", url, "--model", server.model]
+    options = ["--api-key", server.api_key, "--timeout", "120", "--json"]
+    result = subprocess.run([*command, *options], env=environment, capture_output=True, text=True, check=False)
+    diagnosis: dict[str, Any] = json.loads(result.stdout)
+    return diagnosis
+
+
+def build_environment(url: str, server: Server, folder: Path) -> dict[str, str]:
+    """Return the variables that the suite and the doctor find the server by."""
+    live = {"LIVE_BASE_URL": url, "LIVE_MODEL": server.model, "LIVE_API_KEY": server.api_key}
+    trusted = {"SSL_CERT_FILE": str(folder / "ca.pem")} if url.startswith("https:") else {}
+    return {**os.environ, **live, **trusted}
 
 
 def measure(name: str, envs: Path) -> Result:
     """Bring a server up and try everything on it."""
     server = SERVERS[name]
     with tempfile.TemporaryDirectory() as scratch, start(name, envs, Path(scratch)) as url:
-        runs = {cls: run_suite(url, server, cls, Path(scratch)) for cls in ("ChatQwen3", "ChatOpenAI")}
-        diagnosis = asyncio.run(run_doctor(url, server))
+        environment = build_environment(url, server, Path(scratch))
+        runs = {cls: run_suite(cls, Path(scratch), environment) for cls in ("ChatQwen3", "ChatOpenAI")}
+        diagnosis = run_doctor(url, server, environment)
     return Result(
         title=server.title,
         version=read_version(name, server, envs),
-        dialect=diagnosis.server,
+        dialect=diagnosis["server"],
         counts={cls: counts for cls, (counts, _) in runs.items()},
         failures={cls: failed for cls, (_, failed) in runs.items()},
-        crosses=[finding.title for finding in diagnosis.findings if finding.status == "failed"],
+        crosses=[finding["title"] for finding in diagnosis["findings"] if finding["status"] == "failed"],
     )
 
 
 def read_version(name: str, server: Server, envs: Path) -> str:
     """Return the version that is installed."""
     if server.package is None:
-        nginx = shutil.which("nginx") or "nginx"
-        text = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=False).stderr
+        text = subprocess.run([str(NGINX), "-v"], capture_output=True, text=True, check=False).stderr
         return text.rpartition("/")[2].split()[0]
     python = envs / name.partition("-transformers")[0] / "bin" / "python"
     code = f"import importlib.metadata as m; print(m.version({server.package!r}))"

@@ -66,7 +66,7 @@ def test_live_table_has_known_servers_when_read(live: dict[str, Any]) -> None:
     assert all(row.startswith(names) for row in rows)
 
 
-@pytest.mark.parametrize("name", ["litellm", "nginx"])
+@pytest.mark.parametrize("name", ["litellm", "nginx-no-buffering"])
 def test_start_line_is_a_command_when_a_live_server_is_started(live: dict[str, Any], name: str, tmp_path: Path) -> None:
     """Protects the start lines of gateways, whose configuration is written on the way."""
     command = live["SERVERS"][name].command(Path("/env/bin"), 1234, tmp_path, "http://127.0.0.1:9/v1")
@@ -74,3 +74,4 @@ def test_start_line_is_a_command_when_a_live_server_is_started(live: dict[str, A
     (config,) = tmp_path.iterdir()
     assert "http://127.0.0.1:9/v1" in config.read_text()
     assert str(config) in command
+    assert live["SERVERS"][name].url.startswith("http://127.0.0.1:{port}")

@@ -235,7 +235,7 @@ async def test_certificate_is_explained_when_nobody_trusts_it(tmp_path: Path):
                 await build(url, transport=transport).ainvoke("a")
 
 
-@pytest.mark.parametrize(("name", "words"), [("gzip", "all at once"), ("buffered", "in bunches")])
+@pytest.mark.parametrize(("name", "words"), [("gzip", "all at once"), ("buffering", "in bunches")])
 async def test_doctor_finds_the_buffer_when_nginx_holds_a_stream_back(name: str, words: str, tmp_path: Path):
     """Protects from nginx's default and from gzip for event streams: chunks come together, and the fix is named."""
     probe = Probe(kind="stream", prompt=QUESTION)

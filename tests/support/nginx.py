@@ -59,20 +59,20 @@ class Front:
         location = f"location {self.path}/ {{ proxy_pass {upstream}/; {self.directives} }}"
         return f"server {{ listen {listen}; {files} {moved} {location} }}\n"
 
-    def build_url(self, port: int) -> str:
-        """Return the base URL that a user writes."""
+    def build_url(self, port: int | str) -> str:
+        """Return the base URL that a user writes; the port may be a placeholder."""
         path = "/v1" if self.moved else self.path
         return f"{'https' if self.tls else 'http'}://{self.userinfo}127.0.0.1:{port}{path}"
 
 
 FRONTS = {
-    "unbuffered": Front(directives="proxy_http_version 1.1; proxy_buffering off;"),
-    "buffered": Front(),
+    "no buffering": Front(directives="proxy_http_version 1.1; proxy_buffering off;"),
+    "buffering": Front(),
     "gzip": Front(
         directives="gzip on; gzip_proxied any; gzip_min_length 1; gzip_http_version 1.0; "
         "gzip_types application/json text/event-stream;"
     ),
-    "sub-path": Front(path="/qwen/v1"),
+    "a sub-path": Front(path="/qwen/v1"),
     "basic auth": Front(userinfo=f"{USER}:{PASSWORD}@"),
     "TLS": Front(tls=True),
     "a redirect": Front(path="/qwen/v1", moved=True),
