@@ -20,9 +20,9 @@ TOOL_CHOICE = {
     "honoured": "✓",
     "by_strict": "✓, arguments held to their schema",
     "by_format": "✓, held to a JSON schema",
-    "named_ignored": "✓, a named one as the only tool",
-    "ignored": "asked for, checked in the reply",
-    "refused": "asked for, checked in the reply",
+    "named_ignored": "✓, a named tool is sent alone",
+    "ignored": "requested, and the reply is checked",
+    "refused": "requested, and the reply is checked",
     "refused_thinking": "✓, with thinking off",
 }
 METHODS = {"json_schema": "JSON schema", "function_calling": "tool call", "json_mode": "JSON mode"}
@@ -51,8 +51,8 @@ CHINESE = {
     "Evidence": "依据",
     "✓, arguments held to their schema": "✓，参数受模式约束",
     "✓, held to a JSON schema": "✓，受 JSON 模式约束",
-    "✓, a named one as the only tool": "✓，指定的作为唯一工具",
-    "asked for, checked in the reply": "提出要求，并检查回复",
+    "✓, a named tool is sent alone": "✓，指定的作为唯一工具",
+    "requested, and the reply is checked": "提出要求，并检查回复",
     "✓, with thinking off": "✓，关闭思考",
     "JSON schema": "JSON 模式",
     "tool call": "工具调用",
