@@ -232,18 +232,18 @@ class _Examiner:
     async def _ask_and_read(self, check: Check, facts: Facts) -> Outcome:
         evidence: list[Any] = []
         for name in check.probes:
-            found = await self._ask(name, facts)
-            if _is_gone(found):
+            reply = await self._ask(name, facts)
+            if _is_gone(reply):
                 return Outcome(status="failed", detail="the server no longer answers", fix="See the server's log.")
-            if isinstance(found, Exception):
-                return readers.read_error(found, _resolve_flag(check, facts), facts)
-            evidence.append(found)
+            if isinstance(reply, Exception):
+                return readers.read_error(reply, _resolve_flag(check, facts), facts)
+            evidence.append(reply)
         return check.read(*evidence, facts)
 
     async def _ask(self, name: str, facts: Facts) -> Evidence | Exception:
         """Send a request unless it was sent before, or the server is gone."""
         if name not in self._evidence:
-            gone = next((found for found in self._evidence.values() if _is_gone(found)), None)
+            gone = next((reply for reply in self._evidence.values() if _is_gone(reply)), None)
             self._evidence[name] = gone if gone is not None else await self._try(name, facts)
         return self._evidence[name]
 
@@ -297,5 +297,5 @@ def _resolve_flag(check: Check, facts: Facts) -> str:
     return "reasoning" if forced_by_format else check.flag
 
 
-def _is_gone(found: Evidence | Exception) -> bool:
-    return isinstance(found, Qwen3ConnectionError) and not isinstance(found, StreamCutError)
+def _is_gone(reply: Evidence | Exception) -> bool:
+    return isinstance(reply, Qwen3ConnectionError) and not isinstance(reply, StreamCutError)

@@ -123,7 +123,7 @@ def build_html_table(findings: Iterable[Finding]) -> str:
     """Return findings as an HTML table for a notebook; a server's text is escaped, while Markdown would render it."""
     rows = []
     for finding in findings:
-        found = finding.detail + (f"\n→ {finding.fix}" if finding.fix else "")
-        cells = (html.escape(make_visible(text)).replace("\n", "<br>") for text in (finding.title, found))
+        text = finding.detail + (f"\n→ {finding.fix}" if finding.fix else "")
+        cells = (html.escape(make_visible(cell)).replace("\n", "<br>") for cell in (finding.title, text))
         rows.append(f"<tr><td>{MARKS[finding.status]}</td><td>{'</td><td>'.join(cells)}</td></tr>")
     return f'<table style="text-align: left">{"".join(rows)}</table>'

@@ -77,8 +77,8 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
         rows = answer.body.get("data") if isinstance(answer.body, dict) else None
         if not isinstance(rows, list):
             raise BadReplyError("the reply is no list of models", response=answer.response, body=answer.body)
-    _, known = read_models(answer)
-    contexts = {name: model.context for name, model in known.items() if model.context}
+    _, served = read_models(answer)
+    contexts = {name: model.context for name, model in served.items() if model.context}
     names = tuple(str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row)
     return Listing(names, contexts, "")
 
@@ -162,8 +162,8 @@ async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: boo
             reason = refused
         else:
             return Reached(outcome=Outcome(status="ok", detail=f"{url}, {_describe_missing_list(error)}"))
-    if found := await _find_api(model):
-        return _at(found, error)
+    if place := await _find_api(model):
+        return _at(place, error)
     if isinstance(error, BadReplyError):
         reason = error  # a web page explains more than a refused chat
     return Reached(outcome=read_error(reason, "", None))
@@ -184,11 +184,11 @@ def _at(url: str, error: Qwen3Error) -> Reached:
 
 async def _find_api(model: ChatQwen3) -> str | None:
     """Return the actual URL of the API, None if it is not at a similar URL."""
-    given = str(model.openai_api_base)
-    stem = given.removesuffix("/completions").removesuffix("/chat").removesuffix("/models")
-    parts = urlsplit(given)
+    address = str(model.openai_api_base)
+    stem = address.removesuffix("/completions").removesuffix("/chat").removesuffix("/models")
+    parts = urlsplit(address)
     places = (stem, f"{stem}/v1", f"{parts.scheme}://{parts.netloc}/v1")
-    for place in dict.fromkeys(place for place in places if place != given):
+    for place in dict.fromkeys(place for place in places if place != address):
         try:
             await list_models(model, f"{place}/models")
         except Qwen3Error:

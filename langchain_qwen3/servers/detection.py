@@ -62,10 +62,10 @@ class _Memory:
         names = self.refused.get(url)
         if not names:
             return facts
-        known = self.amended.get(url)
-        if known is None or known[0] is not facts:
-            known = self.amended[url] = (facts, facts.without(names))
-        return known[1]
+        cached = self.amended.get(url)
+        if cached is None or cached[0] is not facts:
+            cached = self.amended[url] = (facts, facts.without(names))
+        return cached[1]
 
     def learn(self, url: str, names: frozenset[str]) -> None:
         """Remember fields that a server refuses."""
@@ -85,15 +85,15 @@ class _Memory:
             self.looking[url] = running = _LookUp()
             return running, True
 
-    def settle(self, url: str, mine: _LookUp, facts: ServerFacts | None) -> None:
+    def settle(self, url: str, claimed: _LookUp, facts: ServerFacts | None) -> None:
         """Keep the result of a look-up and wake its waiters."""
         with self.lock:
-            if self.looking.get(url) is mine:
+            if self.looking.get(url) is claimed:
                 del self.looking[url]
             # A late failure does not replace the answer of a newer look-up.
             if facts is not None and (facts.expires_at is None or self.recall(url) is None):
                 self.facts[url] = facts
-        mine.future.set_result(facts)
+        claimed.future.set_result(facts)
 
 
 _memory = _Memory()
@@ -139,12 +139,12 @@ def look_up(get: Get, url: str) -> ServerFacts:
     memory = _memory
     until = monotonic() + LOOK_UP_SECONDS
     while True:
-        running, ours = memory.claim(url)
+        running, is_claimed = memory.claim(url)
         if isinstance(running, ServerFacts):
             return running
         # If this thread runs the event loop of that look-up, waiting would block the look-up itself.
-        if ours or running.thread == threading.get_ident():
-            return _do(get, url, memory, running if ours else _LookUp())
+        if is_claimed or running.thread == threading.get_ident():
+            return _do(get, url, memory, running if is_claimed else _LookUp())
         try:
             facts = running.future.result(max(0.0, until - monotonic()))
         except TimeoutError:
@@ -158,10 +158,10 @@ async def alook_up(get: AsyncGet, url: str) -> ServerFacts:
     memory = _memory
     until = monotonic() + LOOK_UP_SECONDS
     while True:
-        running, ours = memory.claim(url)
+        running, is_claimed = memory.claim(url)
         if isinstance(running, ServerFacts):
             return running
-        if ours:
+        if is_claimed:
             return await _ado(get, url, memory, running)
         try:
             facts = await asyncio.wait_for(asyncio.wrap_future(running.future), max(0.0, until - monotonic()))
@@ -171,18 +171,18 @@ async def alook_up(get: AsyncGet, url: str) -> ServerFacts:
             return facts
 
 
-def _do(get: Get, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
+def _do(get: Get, url: str, memory: _Memory, claimed: _LookUp) -> ServerFacts:
     facts = None  # stays None if we are interrupted: the next waiter does the look-up
     try:
-        facts = _look(get, url, mine.until)
+        facts = _look(get, url, claimed.until)
     except Exception:  # noqa: BLE001  # the call itself will say what is wrong
         facts = _build_failure()
     finally:
-        memory.settle(url, mine, facts)
+        memory.settle(url, claimed, facts)
     return facts
 
 
-async def _ado(get: AsyncGet, url: str, memory: _Memory, mine: _LookUp) -> ServerFacts:
+async def _ado(get: AsyncGet, url: str, memory: _Memory, claimed: _LookUp) -> ServerFacts:
     facts = None  # stays None if we are cancelled: the next waiter does the look-up
     try:
         async with asyncio.timeout(LOOK_UP_SECONDS):
@@ -190,7 +190,7 @@ async def _ado(get: AsyncGet, url: str, memory: _Memory, mine: _LookUp) -> Serve
     except Exception:  # noqa: BLE001  # the call itself will say what is wrong
         facts = _build_failure()
     finally:
-        memory.settle(url, mine, facts)
+        memory.settle(url, claimed, facts)
     return facts
 
 

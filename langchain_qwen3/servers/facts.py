@@ -81,8 +81,8 @@ class ServerFacts:
 
     def find_dialect(self, model: str) -> Dialect:
         """Return the row for a model: a gateway may have several servers behind it."""
-        known = self.models.get(model)
-        row = known.dialect if known and known.dialect else self.dialect
+        reported = self.models.get(model)
+        row = reported.dialect if reported and reported.dialect else self.dialect
         provider = row.providers.get(model.rpartition(":")[2])
         return DIALECTS[provider] if provider else row
 
@@ -112,8 +112,8 @@ def resolve_served_line(
     Raises:
         ValueError: `model_line` is no name of a line or model that is known.
     """
-    known = models.get(model) or ModelFacts()
-    line = resolve_line(model, dialect.name, model_line=model_line, weights=known.weights, inputs=known.inputs)
+    reported = models.get(model) or ModelFacts()
+    line = resolve_line(model, dialect.name, model_line=model_line, weights=reported.weights, inputs=reported.inputs)
     return dialect.adapt_line(line)
 
 

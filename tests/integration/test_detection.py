@@ -45,8 +45,8 @@ class Pod:
         status: Of all replies.
         server: The header of that name.
         gate: Replies wait for it.
-        paths: What was asked, in order.
-        asked: Set once something was asked.
+        paths: Paths of the requests, in order.
+        requested: Set with the first request.
     """
 
     bodies: dict[str, Any]
@@ -54,7 +54,7 @@ class Pod:
     server: str = "uvicorn"
     gate: threading.Event = field(default_factory=threading.Event)
     paths: list[str] = field(default_factory=list)
-    asked: threading.Event = field(default_factory=threading.Event)
+    requested: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
         pod = self
@@ -62,7 +62,7 @@ class Pod:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 pod.paths.append(self.path)
-                pod.asked.set()
+                pod.requested.set()
                 pod.gate.wait(20)
                 body = pod.bodies.get(self.path)
                 data = body if isinstance(body, bytes) else json.dumps(body or {"detail": "Not Found"}).encode()
@@ -209,7 +209,7 @@ async def test_gives_up_when_the_server_is_too_slow(is_async: bool, pod: Pod, mo
 
 async def settle(pod: Pod) -> None:
     """Wait until the first look-up has reached the server, then until all others must be waiting for it."""
-    await asyncio.to_thread(pod.asked.wait)
+    await asyncio.to_thread(pod.requested.wait)
     await asyncio.sleep(0.2)
 
 
@@ -226,7 +226,7 @@ async def test_looks_once_when_many_first_calls_come_together(pod: Pod):
         await settle(pod)
         pod.gate.set()
         facts = [*await asyncio.gather(*others), *await asyncio.gather(*tasks)]
-    assert {found.dialect.name for found in facts} == {"vllm"}
+    assert {answer.dialect.name for answer in facts} == {"vllm"}
     assert pod.paths == ["/v1/models"]
 
 
@@ -242,7 +242,7 @@ async def test_next_in_line_looks_when_the_first_is_cancelled(pod: Pod):
     await asyncio.sleep(0.1)
     pod.gate.set()
     facts = await asyncio.gather(*others, thread)
-    assert {found.dialect.name for found in facts} == {"vllm"}
+    assert {answer.dialect.name for answer in facts} == {"vllm"}
     with pytest.raises(asyncio.CancelledError):
         await first
     assert len(pod.paths) == 2
@@ -294,7 +294,7 @@ def test_another_looks_when_the_lookers_loop_was_stopped(pod: Pod, monkeypatch: 
     pod.gate.clear()
     loop = asyncio.new_event_loop()
     task = loop.create_task(aask(pod.url))
-    loop.run_until_complete(asyncio.to_thread(pod.asked.wait))
+    loop.run_until_complete(asyncio.to_thread(pod.requested.wait))
     time.sleep(0.5)
     monkeypatch.setattr(detection, "LOOK_UP_SECONDS", 30.0)
     pod.gate.set()

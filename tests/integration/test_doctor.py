@@ -135,7 +135,7 @@ async def test_names_the_reasoning_format_when_the_engine_leaves_reasoning_inlin
     """Protects llama-server started with `--reasoning-format none`."""
     for _ in range(6):
         diagnosis = await look(inline_engine.base_url, max_retries=2)
-        if diagnosis["structured"].status != "unsure":  # else the tiny model's JSON found no end, and nothing is told
+        if diagnosis["structured"].status != "unsure":  # else the tiny model's JSON found no end, which shows nothing
             break
     assert not_ok(diagnosis) == dict.fromkeys(
         ("reasoning_field", "tools_forced", "structured"), "--reasoning-format auto"
@@ -341,12 +341,12 @@ async def test_stops_asking_when_the_server_goes_away():
 
 async def test_tells_each_finding_as_it_is_made():
     """Protects a display that follows: every check is announced, then found."""
-    told: list[str] = []
+    names: list[str] = []
     with Replay() as server:
         llm = ChatQwen3(base_url=server.url, model="Qwen/Qwen3-0.6B", max_retries=0)
-        diagnosis = await examine(llm, on_start=told.append, on_finding=lambda finding: told.append(finding.name))
+        diagnosis = await examine(llm, on_start=names.append, on_finding=lambda finding: names.append(finding.name))
         await llm.aclose()
-    assert told == [word for row in diagnosis.findings for word in (row.title, row.name)]
+    assert names == [word for row in diagnosis.findings for word in (row.title, row.name)]
 
 
 @pytest.mark.parametrize(

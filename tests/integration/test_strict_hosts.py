@@ -186,7 +186,7 @@ def test_three_turns_go_through_when_the_strict_server_is_unknown(row: Dialect, 
     assert any(faults)
     assert not any(first and second for first, second in pairwise(faults))
     assert faults[-1] == []
-    names = {name for found in faults for name in found}
+    names = {name for refused in faults for name in refused}
     texts = [str(warning.message) for warning in caught if "refuses" in str(warning.message)]
     assert all(sum(name in re.findall(r"\w+", text) for text in texts) == 1 for name in names)
 

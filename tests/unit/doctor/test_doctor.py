@@ -32,8 +32,8 @@ MOMENTS = tuple(0.1 + 0.01 * number for number in range(50))
 
 def know(server: str = "vllm", model: str = QWEN3, **facts: Any) -> Facts:
     """Return what is known of a server."""
-    given = {"models": (QWEN3,), "contexts": {QWEN3: 4096}, "version": "0.32.0", **facts}
-    return Facts(dialect=DIALECTS[server], line=find_line(model, server), model=model, **given)
+    known = {"models": (QWEN3,), "contexts": {QWEN3: 4096}, "version": "0.32.0", **facts}
+    return Facts(dialect=DIALECTS[server], line=find_line(model, server), model=model, **known)
 
 
 def think(reasoning: str = "", content: str = "", tokens: int | None = None, **fields: Any) -> AIMessage:
@@ -114,18 +114,18 @@ def test_counts_reasoning_when_it_came_back():
 
 
 @pytest.mark.parametrize(
-    ("server", "model", "said"),
+    ("server", "model", "words"),
     [
         ("vllm", QWEN3, "chat template"),
         ("generic", QWEN3, "--server"),
         ("vllm", "my-finetune", "Its name does not say"),
     ],
 )
-def test_fails_with_the_likely_cause_when_nothing_was_thought(server: str, model: str, said: str):
+def test_fails_with_the_likely_cause_when_nothing_was_thought(server: str, model: str, words: str):
     """Protects from a bare "no": the cause differs with what is known."""
     outcome = readers.read_thinking_on(stream(think(content="42")), know(server, model))
     assert outcome.status == "failed"
-    assert said in outcome.fix
+    assert words in outcome.fix
 
 
 def test_fails_when_thinking_goes_on_although_it_is_off():
@@ -336,7 +336,7 @@ def test_compares_serial_with_together():
 
 
 @pytest.mark.parametrize(
-    ("error", "flag", "said"),
+    ("error", "flag", "words"),
     [
         (Qwen3InvalidRequestError("no", response=refuse(400)), "--reasoning-parser qwen3", "Start vLLM with"),
         (Qwen3ServerError("no", response=refuse(500)), "--reasoning-parser qwen3", "Start vLLM with"),
@@ -347,11 +347,11 @@ def test_compares_serial_with_together():
         (KeyError("choices"), "", ""),
     ],
 )
-def test_blames_the_flag_only_when_the_server_refused(error: Exception, flag: str, said: str):
+def test_blames_the_flag_only_when_the_server_refused(error: Exception, flag: str, words: str):
     """Protects from advice that does not help: a missing flag neither times out nor limits a rate."""
     outcome = readers.read_error(error, "reasoning", know())
     assert (outcome.status, outcome.flag) == ("failed", flag)
-    assert said in outcome.fix
+    assert words in outcome.fix
 
 
 def test_leaves_out_of_a_cause_what_the_diagnosis_says_already():

@@ -22,9 +22,9 @@ def describe(model: str, served_context: int | None = None) -> ModelProfile | No
 @pytest.mark.parametrize(("line", "model"), [(line, name) for line, names in NAMES.items() for name in names])
 def test_find_line_knows_model_when_spelled_by_any_server(line: str, model: str) -> None:
     """Protects recognition: Hugging Face, Ollama, GGUF, paths, OpenRouter, DashScope, Bedrock, a LoRA's name."""
-    found = find_line(model)
-    assert found is not None
-    assert found.name == line
+    row = find_line(model)
+    assert row is not None
+    assert row.name == line
 
 
 @pytest.mark.parametrize("model", [*FOREIGN, "", "/", "snapshots/9c925d64"])

@@ -67,10 +67,12 @@ def test_refuses_a_picture_when_the_name_is_the_vendors_own(name: str):
 
 
 @pytest.mark.parametrize("name", ["Qwen/Qwen3-8B", "qwen3", "my-alias"])
-@pytest.mark.parametrize("said", ["Qwen3-VL", "Qwen/Qwen3-VL-8B-Instruct", "Qwen3-VL Instruct", "qwen3-vl instruct"])
-def test_is_what_is_said_outright_when_the_name_says_otherwise(name: str, said: str):
+@pytest.mark.parametrize(
+    "model_line", ["Qwen3-VL", "Qwen/Qwen3-VL-8B-Instruct", "Qwen3-VL Instruct", "qwen3-vl instruct"]
+)
+def test_is_what_is_said_outright_when_the_name_says_otherwise(name: str, model_line: str):
     """Protects the field: pictures go out, sound is refused, and the profile follows."""
-    model = build(name, model_line=said)
+    model = build(name, model_line=model_line)
     model._get_request_payload(PICTURE)
     with pytest.raises(MediaError, match="Qwen3-VL"):
         model._get_request_payload(SOUND)
@@ -122,9 +124,9 @@ def test_believes_the_server_before_the_name(model: str, known: dict[str, Any], 
     assert (line.name, line.inputs) == (name, inputs)
     profile = build_profile(line) or {}
     assert (profile["name"], profile["image_inputs"]) == (name, "image" in inputs)
-    said = resolve_line(model, model_line="Qwen3-Omni", **known)
-    assert said is not None
-    assert said.inputs == ALL
+    named = resolve_line(model, model_line="Qwen3-Omni", **known)
+    assert named is not None
+    assert named.inputs == ALL
 
 
 def test_public_names_take_no_input_away_that_their_line_has():

@@ -55,7 +55,7 @@ def test_knows_the_server_when_its_list_has_a_sign(reply: Any, name: str | None)
 
 
 @pytest.mark.parametrize(
-    "told",
+    "fields",
     [
         {"max_model_len": 4096},
         {"meta": {"n_ctx": 4096, "n_ctx_train": 40960}},
@@ -69,19 +69,19 @@ def test_knows_the_server_when_its_list_has_a_sign(reply: Any, name: str | None)
     ],
     ids=str,
 )
-def test_reads_the_context_when_a_server_tells_it_in_its_own_way(told: dict[str, Any]):
+def test_reads_the_context_when_a_server_tells_it_in_its_own_way(fields: dict[str, Any]):
     """Protects profiles and trimming: what is served counts, whatever it is called; of providers the smallest."""
-    assert read_model({**ROW, **told}).context == 4096
+    assert read_model({**ROW, **fields}).context == 4096
 
 
-@pytest.mark.parametrize("told", [{}, {"context_length": "long"}, {"max_model_len": 0}, {"meta": None}, {"meta": []}])
-def test_reads_no_context_when_none_is_told(told: dict[str, Any]):
+@pytest.mark.parametrize("fields", [{}, {"context_length": "long"}, {"max_model_len": 0}, {"meta": None}, {"meta": []}])
+def test_reads_no_context_when_none_is_told(fields: dict[str, Any]):
     """Protects profiles from numbers that are none."""
-    assert read_model({**ROW, **told}).context is None
+    assert read_model({**ROW, **fields}).context is None
 
 
 @pytest.mark.parametrize(
-    ("told", "inputs"),
+    ("fields", "inputs"),
     [
         ({"architecture": {"input_modalities": ["text", "image"]}}, {"text", "image"}),
         ({"architecture": {"input_modalities": ["text"]}}, {"text"}),
@@ -94,9 +94,9 @@ def test_reads_no_context_when_none_is_told(told: dict[str, Any]):
     ],
     ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
-def test_reads_kinds_of_input_when_a_server_tells_them(told: dict[str, Any], inputs: set[str] | None):
+def test_reads_kinds_of_input_when_a_server_tells_them(fields: dict[str, Any], inputs: set[str] | None):
     """Protects pictures: what the server says of itself is surer than what a name suggests."""
-    assert read_model({**ROW, **told}).inputs == inputs
+    assert read_model({**ROW, **fields}).inputs == inputs
 
 
 def test_reads_the_names_of_the_weights_when_the_served_name_is_an_alias():

@@ -8,7 +8,7 @@ from langchain_qwen3.servers.habits import ReplyHabits, forget_habits, recall_ha
 
 
 @pytest.mark.parametrize(
-    ("likely", "told", "expected"),
+    ("likely", "replies", "expected"),
     [
         (None, [True], True),
         (None, [False], False),
@@ -20,10 +20,10 @@ from langchain_qwen3.servers.habits import ReplyHabits, forget_habits, recall_ha
         (False, [True, True], True),
     ],
 )
-def test_belief_follows_what_replies_tell(likely: bool | None, told: list[bool | None], expected: bool | None):
+def test_belief_follows_what_replies_tell(likely: bool | None, replies: list[bool | None], expected: bool | None):
     """Protects streams of a server that was started anew with other flags: one odd reply turns nothing round."""
     habits = ReplyHabits(likely)
-    for opened in told:
+    for opened in replies:
         habits.note(opened=opened, finishes=False)
     assert habits.opened is expected
 

@@ -27,11 +27,11 @@ class Counter(BaseHTTPRequestHandler):
     """Counts as vLLM does, or answers with something else."""
 
     reply: ClassVar[Any] = {"count": 3, "max_model_len": 4096, "tokens": [7, 8, 9], "token_strs": None}
-    asked: list[tuple[str, dict[str, Any]]]
+    requests: list[tuple[str, dict[str, Any]]]
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.asked.append((self.path, body))
+        self.requests.append((self.path, body))
         data = json.dumps(self.reply).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
@@ -45,7 +45,7 @@ class Counter(BaseHTTPRequestHandler):
 @pytest.fixture
 def counter() -> Iterator[tuple[type[Counter], str]]:
     """A counting server: its handler, and its base URL."""
-    handler = type("BoundCounter", (Counter,), {"asked": []})
+    handler = type("BoundCounter", (Counter,), {"requests": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
@@ -71,13 +71,13 @@ def build(base_url: str = NOBODY, server: str = "vllm", **settings: Any) -> Chat
 
 
 def test_takes_the_servers_word_when_it_counts(counter: tuple[type[Counter], str]):
-    """Protects exact counts: texts, ids and chats are asked of the server, the chat with its tools and switches."""
+    """Protects exact counts: texts, ids and chats are requests of the server, the chat with its tools and switches."""
     handler, url = counter
     model = build(url, enable_thinking=False)
     assert model.get_token_ids("abc") == [7, 8, 9]
     assert model.get_num_tokens("abc") == 3
     assert model.get_num_tokens_from_messages(QUESTION, tools=[TOOL]) == 3
-    path, body = handler.asked[-1]
+    path, body = handler.requests[-1]
     assert path == "/tokenize"
     assert body["tools"] == [TOOL]
     assert body["chat_template_kwargs"] == {"enable_thinking": False}
