@@ -60,7 +60,8 @@ CHINESE = {
     "JSON mode": "JSON mode",
     "tool call; JSON with thinking off": "工具调用；关闭思考时可用 JSON",
     "sent": "会发送",
-    "Told as": "辨认为",
+    "Detected as": "辨认为",
+    "ChatQwen3 fails": "ChatQwen3 失败的测试",
     "The doctor's crosses": "doctor 的叉号",
     "none": "无",
 }

@@ -38,8 +38,8 @@ MARKERS = ("<!-- table of live servers: made by tools/live_servers.py -->", "<!-
 START_SECONDS = 600
 SUITE = "tests/live/suite.py"
 HEAD = (
-    "| Server | Told as | ChatQwen3 | ChatOpenAI | The doctor's crosses |",
-    "| --- | --- | --- | --- | --- |",
+    "| Server | Detected as | ChatQwen3 | ChatOpenAI | ChatQwen3 fails | The doctor's crosses |",
+    "| --- | --- | --- | --- | --- | --- |",
 )
 
 
@@ -365,8 +365,19 @@ def write_row(result: Result) -> str:
     """Return a row of the table."""
     counts = ["{} / {} / {}".format(*result.counts[cls]) for cls in ("ChatQwen3", "ChatOpenAI")]
     name, comma, behind = result.title.partition(",")
-    cells = (f"{name} {result.version}{comma}{behind}", result.dialect, *counts, ", ".join(result.crosses) or "none")
+    crosses = ", ".join(result.crosses) or "none"
+    cells = (f"{name} {result.version}{comma}{behind}", result.dialect, *counts, list_failures(result), crosses)
     return f"| {' | '.join(cells)} |"
+
+
+def list_failures(result: Result) -> str:
+    """Return the tests that fail with ChatQwen3, each once, and say so where they pass with ChatOpenAI."""
+    passed = set(result.failures["ChatQwen3"]) - set(result.failures["ChatOpenAI"])
+    names = dict.fromkeys(
+        f"`{name.partition('[')[0]}`" + (" (passes with ChatOpenAI)" if name in passed else "")
+        for name in sorted(result.failures["ChatQwen3"])
+    )
+    return ", ".join(names) or "none"
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """`docs/servers.md` says what the rows of `langchain_qwen3.servers.dialects` say, and what live servers showed."""
 
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,12 @@ def test_live_table_keeps_other_rows_when_a_server_is_run_again(live: dict[str, 
     begin, end = live["MARKERS"]
     page = f"before\n{begin}\n\n{end}\nafter"
     counts = {"ChatQwen3": (35, 5, 10), "ChatOpenAI": (26, 13, 11)}
+    failures = {"ChatQwen3": ["test_a[x]", "test_a[y]", "test_b"], "ChatOpenAI": ["test_a[x]", "test_a[y]"]}
     for title, version in (("Xinference", "4.1.0"), ("LiteLLM, in front", "1.0"), ("Xinference", "4.2.0")):
-        page = live["write_table"](page, live["Result"](title, version, "xinference", counts, {}, ["tools"]))
-    assert page.count("| Server |") == page.count("| --- | --- | --- | --- | --- |") == 1
-    assert "| Xinference 4.2.0 | xinference | 35 / 5 / 10 | 26 / 13 / 11 | tools |" in page
+        page = live["write_table"](page, live["Result"](title, version, "xinference", counts, failures, ["tools"]))
+    assert page.count("| Server |") == page.count("| --- | --- | --- | --- | --- | --- |") == 1
+    fails = "`test_a`, `test_b` (passes with ChatOpenAI)"
+    assert f"| Xinference 4.2.0 | xinference | 35 / 5 / 10 | 26 / 13 / 11 | {fails} | tools |" in page
     assert "4.1.0" not in page
     assert "| LiteLLM 1.0, in front |" in page
     assert page.startswith("before\n")
@@ -64,6 +67,16 @@ def test_live_table_has_known_servers_when_read(live: dict[str, Any]) -> None:
     rows = page.partition(begin)[2].partition(end)[0].strip().splitlines()[2:]
     names = tuple(f"| {server.title.partition(',')[0]} " for server in live["SERVERS"].values())
     assert all(row.startswith(names) for row in rows)
+
+
+def test_every_failure_has_its_reason_when_it_is_on_the_page() -> None:
+    """Protects readers from a bare count: what fails on a live server is explained below the table."""
+    page = (DOCS / "servers.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- table of live servers")[2].partition("<!-- end of live table -->")
+    reasons = table[2].partition("\n## ")[0]
+    names = set(re.findall(r"`(test_\w+)`", table[0]))
+    assert names == set(re.findall(r"^\| `(test_\w+)` \|", reasons, re.MULTILINE))
+    assert "passes with ChatOpenAI" not in table[0]
 
 
 @pytest.mark.parametrize("name", ["litellm", "nginx-no-buffering"])

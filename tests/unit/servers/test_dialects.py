@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from langchain_qwen3.servers.dialects import (
     find_by_owner,
     list_names,
 )
+
+CAPTURES = Path(__file__).parents[2] / "captures"
 
 
 @pytest.mark.parametrize(
@@ -116,6 +119,17 @@ def test_says_how_it_is_known_when_it_is_a_row(row: dialects.Dialect):
     assert any(word in row.evidence for word in ("measured", "source", "documented", "reported"))
     with pytest.raises(dataclasses.FrozenInstanceError):
         row.name = "x"  # type: ignore[misc]
+
+
+def test_has_recordings_when_it_is_called_measured():
+    """Protects the grade: a measured row has whole replies and streams of its server in this repository."""
+    folders = {"vllm": "vllm-parsers", "llama.cpp": "llama-server", "transformers": "transformers-serve"}
+    measured = [row.name for row in DIALECTS.values() if row.evidence.startswith("measured on")]
+    assert len(measured) >= 7
+    for name in measured:
+        folder = CAPTURES / folders.get(name, name)
+        assert len([*folder.glob("*.json")]) > 30
+        assert len([*folder.glob("*.sse")]) > 5
 
 
 @pytest.mark.parametrize("row", DIALECTS.values(), ids=lambda row: row.name)
