@@ -20,7 +20,7 @@ from langchain_qwen3.batch.requester import BatchOptions, BatchStoppedError, Req
 from langchain_qwen3.batch.results import read_result
 from langchain_qwen3.batch.rows import Row
 from langchain_qwen3.batch.runner import OnResult, choose_max_in_flight, open_output
-from langchain_qwen3.batch.sources import read_rows
+from langchain_qwen3.batch.sources import check_source, read_rows
 
 if TYPE_CHECKING:
     from langchain_qwen3.batch.results import Form
@@ -75,6 +75,7 @@ def run_on_ray(  # noqa: PLR0913  # all options of a batch
         BatchStoppedError: See `arun_batch`.
         OutputError: See `arun_batch`.
     """
+    check_source(source, input_format)
     args = (llm, options or BatchOptions(), choose_max_in_flight())
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
         started_at = perf_counter()

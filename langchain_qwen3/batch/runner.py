@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from langchain_qwen3.batch.outputs import Journal, Output, OutputError, Pipe
 from langchain_qwen3.batch.pace import MAX_IN_FLIGHT
 from langchain_qwen3.batch.requester import BatchOptions, BatchStoppedError, Requester
-from langchain_qwen3.batch.sources import find_format, is_pipe, read_rows
+from langchain_qwen3.batch.sources import check_source, find_format, import_parquet, is_pipe, read_rows
 
 if TYPE_CHECKING:
     from langchain_qwen3.batch.results import Form, Result
@@ -47,10 +47,13 @@ def open_output(
 
     Raises:
         OutputError: The output cannot be continued, or the options exclude each other.
+        ImportError: Parquet needs pyarrow.
     """
     path = Path(output) if isinstance(output, str | Path) and output != "-" else None
     chosen = file_format or (find_format(path) if path else None) or "jsonl"
     chosen = "jsonl" if chosen == "text" else chosen
+    if chosen == "parquet":
+        import_parquet()
     if form == "openai" and chosen != "jsonl":
         raise OutputError(f"OpenAI's results are lines of JSON, not {chosen}: name the output .jsonl")
     if path is not None and (path.is_file() or not path.exists()):
@@ -105,6 +108,7 @@ async def arun_batch(  # noqa: PLR0913  # all options of a batch
         BatchStoppedError: The server stayed down, or refused every row. The output is whole; a new run continues it.
         OSError: A file cannot be read or written.
     """
+    check_source(source, input_format)
     rows = read_rows(source, input_format, column)
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
         requester = Requester(llm, options or BatchOptions(), choose_max_in_flight())

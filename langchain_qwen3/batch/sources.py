@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -39,6 +41,34 @@ def find_format(path: Path) -> Format | None:
 def is_pipe(source: Source) -> bool:
     """Tell whether reading the source may wait for another program."""
     return hasattr(source, "read") or source == "-" or (isinstance(source, str | Path) and not Path(source).is_file())
+
+
+def check_source(source: Source, file_format: Format | None = None) -> None:
+    """Check that a source can be read, before an output is made for it.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError: Parquet needs pyarrow.
+    """
+    if not isinstance(source, str | Path):
+        return
+    if source != "-" and not Path(source).exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(source))
+    if (file_format or find_format(Path(source))) == "parquet":
+        import_parquet()
+
+
+def import_parquet() -> Any:
+    """Return the module `pyarrow.parquet`.
+
+    Raises:
+        ImportError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise ImportError('Parquet needs the extra "batch": pip install "langchain-qwen3-chat[batch]"') from error
+    return pq
 
 
 def read_rows(source: Source, file_format: Format | None = None, column: str | None = None) -> Iterator[Row]:
@@ -151,8 +181,7 @@ def _read_cells(header: list[str], cells: list[str], raw: bytes) -> Any:
 
 
 def _read_parquet(stream: IO[bytes], column: str | None) -> Iterator[Row]:
-    import pyarrow.parquet as pq
-
+    pq = import_parquet()
     if not stream.seekable():  # the index is at the end
         stream = io.BytesIO(stream.read())
     number = 0
@@ -178,9 +207,7 @@ def count_rows(source: Source, file_format: Format | None = None) -> int | None:
         return None
     path = Path(source)
     if (file_format or find_format(path)) == "parquet":
-        import pyarrow.parquet as pq
-
-        return int(pq.ParquetFile(path).metadata.num_rows)
+        return int(import_parquet().ParquetFile(path).metadata.num_rows)
     with path.open("rb") as stream:
         lines = sum(1 for line in stream if not line.isspace())
     return lines - 1 if (file_format or find_format(path)) == "csv" else lines

@@ -118,6 +118,7 @@ def batch(  # noqa: PLR0913  # the options of a command
 
     Exit status: 0, 1 when rows failed, 2 when the batch could not run or was stopped.
     """
+    from langchain_qwen3.batch.sources import check_source
     from langchain_qwen3.cli.connect import shown_errors
     from langchain_qwen3.cli.console import Console, write_json
 
@@ -132,6 +133,7 @@ def batch(  # noqa: PLR0913  # the options of a command
             "ordered": ordered,
             "retry_failed": retry_failed,
         }
+        check_source(source, input_format)
         fields = {"enable_thinking": think, "thinking_budget": budget, "sampling": sampling}
         llm = build_llm(Target(url, model, api_key, server, timeout), fields, settings or [], console)
         with shown_progress(console, source, input_format) as kwargs["on_result"]:
@@ -298,5 +300,6 @@ def build_table(summary: Summary) -> Table:
     table.add_row("slowest", Text(slowest or "–"))
     speed = f"{summary.tokens_per_second:,.0f} tokens/s"
     in_flight = f", {summary.concurrency} in flight" if summary.concurrency else ""
-    table.add_row("this run", f"{summary.new_rows:,} rows in {summary.seconds:,.1f} s, {speed}{in_flight}")
+    rows = "1 row" if summary.new_rows == 1 else f"{summary.new_rows:,} rows"
+    table.add_row("this run", f"{rows} in {summary.seconds:,.1f} s, {speed}{in_flight}")
     return table

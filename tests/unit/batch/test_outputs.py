@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from langchain_qwen3.batch.outputs import JOURNAL, OutputError
 from langchain_qwen3.batch.results import Form, Result, read_result
 from langchain_qwen3.batch.rows import build_row
 from langchain_qwen3.batch.runner import open_output
+from langchain_qwen3.batch.sources import check_source
 
 USAGE = {"input_tokens": 5, "output_tokens": 7, "reasoning_tokens": 3}
 ERROR = {"class": "Qwen3ServerError", "message": "HTTP 500: no", "advice": "Wait.", "status": 500}
@@ -160,6 +162,24 @@ def test_is_a_table_in_order_when_the_name_says_so(tmp_path: Path, name: str):
     assert [int(rows[0][name]) for name in USAGE] == list(USAGE.values())
     assert (rows[0]["finish_reason"], rows[0]["error_class"]) == ("length", "" if name == "a.csv" else None)
     assert [rows[2][f"error_{part}"] for part in ("class", "message", "advice")] == list(ERROR.values())[:3]
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "q.parquet"])
+def test_names_the_extra_when_parquet_cannot_be_written_or_read(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Protects a night's work: that Parquet needs pyarrow is an error of the first second, and leaves no file."""
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    path = tmp_path / name
+    with pytest.raises(ImportError, match=r'extra "batch"'):
+        open_output(path) if name == "a.parquet" else check_source(write_bytes(path))
+    assert [*tmp_path.iterdir()] == ([] if name == "a.parquet" else [path])
+
+
+def write_bytes(path: Path) -> Path:
+    """Write some bytes, and return the path."""
+    path.write_bytes(b"PAR1")
+    return path
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
