@@ -6,7 +6,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 OLDEST := .venv-oldest/bin
 OLDEST_PINS := "openai==2.45.0" "langchain-core==1.7.0" "langchain-openai==1.7.0" "langchain<1.5"
-RUNTIME := ".[cli,local]"
+RUNTIME := ".[cli,download,local]"
 EXTRAS := ".[batch,cli,download,local,notebook,plot,progress,repair,tokenizer]"
 PYTEST_ARGS ?=
 # Child processes import everything anew: compiled once, they start in a third of the time, and tests are collected in half.

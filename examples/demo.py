@@ -205,16 +205,23 @@ def print_times(best: dict[str, float]) -> None:
 
 
 def print_next_steps() -> None:
-    """Print what to try after the tour."""
-    print(paint("\n── What next", BOLD))
-    for command, what in (
-        ('langchain-qwen3 ask "Who are you?" URL', "one question to a server of yours"),
-        ("langchain-qwen3 doctor URL", "what that server can do, and the flags it lacks"),
-        ("langchain-qwen3 serve Qwen/Qwen3-0.6B-GGUF", "a real model on this machine"),
-        ("python examples/fastapi_chat/app.py", "a chat page in the browser"),
+    """Print what to try after the tour, with the command as it can be typed here."""
+    command = Path(sys.executable).with_name("langchain-qwen3")
+    if shutil.which(command.name) or not command.is_file():
+        name = command.name
+    else:
+        name = str(command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command)
+    steps = (
+        (f'{name} ask "Who are you?" URL', "one question to a server of yours"),
+        (f"{name} doctor URL", "what that server can do, and the flags it lacks"),
+        (f"{name} serve Qwen/Qwen3-0.6B-GGUF", "a real model on this machine"),
         ("README.md", "the same from Python"),
-    ):
-        print(f"  {paint(f'{command:<44}', CYAN)} {paint(what, DIM)}")
+        ("docs/web.md", "a chat page in the browser"),
+    )
+    width = max(len(step) for step, _ in steps)
+    print(paint("\n── What next", BOLD))
+    for step, what in steps:
+        print(f"  {paint(f'{step:<{width}}', CYAN)}  {paint(what, DIM)}")
 
 
 def paint(text: str, colour: str) -> str:

@@ -110,33 +110,39 @@ def fetch_model(name: str | os.PathLike[str]) -> Path:
     if isinstance(model, Path):
         return model
     list_files, download = (_open_modelscope if model.hub == "modelscope" else _open_hugging_face)(model.repo)
+    offline = not _is_reachable(model.hub)
     if model.file.endswith(".gguf"):
         files = _add_parts(model.file)  # no list is needed, so a cached file works offline
     else:
-        with _explained(model):
-            _check_network(model.hub)
+        if offline:
+            raise DownloadError(_describe_outage(model))
+        with _explained(model, offline=False):
             listed = list_files()
         try:
             files = choose_files(listed, model.file)
         except ValueError as error:
             raise DownloadError(f"{model.repo}: {error}") from None
-    with _explained(model):
-        paths = [download(file) for file in files]
+    with _explained(model, offline=offline):
+        paths = [download(file, offline) for file in files]
     return paths[0]
 
 
+def _describe_outage(model: HubModel) -> str:
+    return (
+        f"{model.repo} is not on this machine, and {_TITLES[model.hub]} cannot be reached\n"
+        f"Check the network, name a mirror in {_MIRRORS[model.hub]}, or take the path of a GGUF file."
+    )
+
+
 @contextmanager
-def _explained(model: HubModel) -> Iterator[None]:
+def _explained(model: HubModel, *, offline: bool) -> Iterator[None]:
     """Turn every error of a hub's library into a `DownloadError` with advice."""
     title, mirror = _TITLES[model.hub], _MIRRORS[model.hub]
     try:
         yield
     except Exception as error:
-        if any(type(link).__name__ in _NETWORK_ERRORS for link in _walk_causes(error)):
-            raise DownloadError(
-                f"{model.repo} is not on this machine, and {title} cannot be reached\n"
-                f"Check the network, name a mirror in {mirror}, or take the path of a GGUF file."
-            ) from error
+        if offline or any(type(link).__name__ in _NETWORK_ERRORS for link in _walk_causes(error)):
+            raise DownloadError(_describe_outage(model)) from error
         other = "modelscope:" if model.hub == "huggingface" else "hf:"
         raise DownloadError(
             f"{model.repo} cannot be downloaded from {title}: {_first_line(error)}\n"
@@ -152,18 +158,20 @@ def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _check_network(hub: Hub) -> None:
-    """Check at once that the hub can be reached; its library would retry for half a minute.
+def _is_reachable(hub: Hub) -> bool:
+    """Return at once whether the hub can be reached; its library would retry for half a minute, with a line for each.
 
     With a proxy there is no check: only the proxy knows.
-
-    Raises:
-        OSError: The hub cannot be reached.
     """
     address = urlsplit(os.environ.get(_MIRRORS[hub].removeprefix("$")) or _HUBS[hub])
-    if address.hostname is not None and not getproxies():
-        port = address.port or (80 if address.scheme == "http" else 443)
+    if address.hostname is None or getproxies():
+        return True
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
         socket.create_connection((address.hostname, port), timeout=_CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 _HUBS: dict[Hub, str] = {"huggingface": "https://huggingface.co", "modelscope": "https://www.modelscope.cn"}
@@ -177,7 +185,8 @@ _CONNECT_SECONDS = 10.0
 _TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
 _MIRRORS: dict[Hub, str] = {"huggingface": "$HF_ENDPOINT", "modelscope": "$MODELSCOPE_ENDPOINT"}
 
-_OpenRepo = tuple[Callable[[], list[str]], Callable[[str], Path]]
+_OpenRepo = tuple[Callable[[], list[str]], Callable[[str, bool], Path]]
+"""Lists the files of a repository; downloads one of them, or takes it from the cache alone."""
 
 
 def _open_hugging_face(repo: str) -> _OpenRepo:
@@ -185,7 +194,10 @@ def _open_hugging_face(repo: str) -> _OpenRepo:
         from huggingface_hub import HfApi, hf_hub_download
     except ImportError as error:
         raise ImportError(_MISSING) from error
-    return lambda: list(HfApi().list_repo_files(repo)), lambda file: Path(hf_hub_download(repo, file))
+    return (
+        lambda: list(HfApi().list_repo_files(repo)),
+        lambda file, offline: Path(hf_hub_download(repo, file, local_files_only=offline)),
+    )
 
 
 def _open_modelscope(repo: str) -> _OpenRepo:
@@ -196,7 +208,7 @@ def _open_modelscope(repo: str) -> _OpenRepo:
     api = HubApi()
     return (
         lambda: [file.path for file in api.list_repo_files(repo, "model")],
-        lambda file: Path(api.download_file(repo, "model", file)),
+        lambda file, offline: Path(api.download_file(repo, "model", file, local_files_only=offline)),
     )
 
 

@@ -90,12 +90,16 @@ def test_raises_with_the_files_when_none_can_be_chosen(files: list[str], wanted:
         choose_files(files, wanted)
 
 
+@pytest.mark.parametrize("file", ["", ":model-Q8_0.gguf"])
 @pytest.mark.parametrize(("hub", "mirror"), [("hf", "HF_ENDPOINT"), ("modelscope", "MODELSCOPE_ENDPOINT")])
-def test_says_in_one_line_what_to_do_when_there_is_no_network(hub: str, mirror: str, monkeypatch: pytest.MonkeyPatch):
+def test_says_in_one_line_what_to_do_when_there_is_no_network(
+    hub: str, mirror: str, file: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
     """Protects `serve` on a machine off the net: at once, without the hub's own words, and with a way out."""
     monkeypatch.setenv(mirror, f"http://127.0.0.1:{closed_port()}")
     with pytest.raises(DownloadError) as raised:
-        fetch_model(f"{hub}:{REPO}")
+        fetch_model(f"{hub}:{REPO}{file}")
+    assert capfd.readouterr() == ("", "")
     what, fix = str(raised.value).split("\n")
     assert what.startswith(f"{REPO} is not on this machine, and ")
     assert fix == f"Check the network, name a mirror in ${mirror}, or take the path of a GGUF file."
