@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-import threading
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import rich.console
 from markdown_it import MarkdownIt
+from rich.console import Group
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.segment import Segment
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.cli.conversation import Piece
 
 THINKING = "dim italic"
-_FRAMES_PER_SECOND = 10
+_FRAME_SECONDS = 0.1
 _SPARE_LINES = 2
 """Lines of the terminal that the growing part leaves free."""
 _LONGEST_DRAWN = 4000
@@ -45,6 +46,9 @@ class Screen(Protocol):
     def write_answer(self, text: str) -> None:
         """Add a piece of the answer."""
 
+    def draw(self) -> None:
+        """Draw what changes by itself, ten times a second: the spinner, the seconds, the growing part."""
+
     def end(self) -> None:
         """Show the rest, and leave the cursor at the beginning of a line."""
 
@@ -56,14 +60,26 @@ def build_screen(console: Console, *, folded: bool = False) -> Screen:
 
 async def show_reply(pieces: AsyncGenerator[Piece], screen: Screen | None) -> None:
     """Write the pieces of a reply as they arrive, and always close the stream."""
+    if screen is None:
+        async with aclosing(pieces) as opened:
+            async for _ in opened:
+                pass
+        return
+    # Drawn in this thread: rich's own would draw while a block is printed, and leave a second copy of it.
+    drawing = asyncio.create_task(_draw_frames(screen))
     try:
         async with aclosing(pieces) as opened:
             async for piece in opened:
-                if screen is not None:
-                    (screen.write_answer if piece.kind == "answer" else screen.write_reasoning)(piece.text)
+                (screen.write_answer if piece.kind == "answer" else screen.write_reasoning)(piece.text)
     finally:
-        if screen is not None:
-            screen.end()
+        drawing.cancel()
+        screen.end()
+
+
+async def _draw_frames(screen: Screen) -> None:
+    while True:
+        await asyncio.sleep(_FRAME_SECONDS)
+        screen.draw()
 
 
 class PipeScreen:
@@ -71,25 +87,28 @@ class PipeScreen:
 
     def __init__(self) -> None:
         self._ended_line = True
-        text = f"{describe_silence(SILENT_SECONDS)}\n"
-        self._note = threading.Timer(SILENT_SECONDS, sys.stderr.write, [text])
-        self._note.daemon = True
-        self._note.start()
+        self._is_silent = True
+        self._since = time.monotonic()
 
     def write_reasoning(self, text: str) -> None:  # noqa: ARG002  # a pipe gets the answer alone
         """Leave the thinking out."""
-        self._note.cancel()
+        self._is_silent = False
 
     def write_answer(self, text: str) -> None:
         """Write a piece at once."""
-        self._note.cancel()
+        self._is_silent = False
         sys.stdout.write(make_visible(text))
         sys.stdout.flush()
         self._ended_line = text.endswith("\n")
 
+    def draw(self) -> None:
+        """Say once that the server is silent."""
+        if self._is_silent and time.monotonic() - self._since >= SILENT_SECONDS:
+            self._is_silent = False
+            sys.stderr.write(f"{describe_silence(SILENT_SECONDS)}\n")
+
     def end(self) -> None:
         """End the last line."""
-        self._note.cancel()
         if not self._ended_line:
             sys.stdout.write("\n")
             sys.stdout.flush()
@@ -107,9 +126,7 @@ class TerminalScreen:
         self._answer = _Growing()
         self._split_at = 0
         self._waiting = Waiting("waiting for the first token")
-        self._live = Live(
-            get_renderable=self._render, console=console, transient=True, refresh_per_second=_FRAMES_PER_SECOND
-        )
+        self._live = Live(get_renderable=self._render, console=console, transient=True, auto_refresh=False)
         self._live.start()
 
     def write_reasoning(self, text: str) -> None:
@@ -118,8 +135,8 @@ class TerminalScreen:
         self._reasoning.add(text)
         if "\n" in text and not self._folded:
             done, _, rest = self._reasoning.take().rpartition("\n")
-            self._console.print(Text(done, style=THINKING))
             self._reasoning.add(rest)
+            self._print(Text(done, style=THINKING))
 
     def write_answer(self, text: str) -> None:
         """Add a piece of the answer; complete blocks are printed."""
@@ -130,11 +147,14 @@ class TerminalScreen:
         # A block is parsed again when it has grown by a quarter, so that the cost stays linear in its length.
         if "\n" in text and self._answer.length >= self._split_at:
             blocks, rest = split_blocks(self._answer.take())
-            for block in blocks:
-                self._console.print(build_markdown(block))
-                self._console.print()
             self._answer.add(rest)
             self._split_at = len(rest) * 5 // 4
+            if blocks:
+                self._print(*(part for block in blocks for part in (build_markdown(block), "")))
+
+    def draw(self) -> None:
+        """Draw the growing part anew."""
+        self._live.refresh()
 
     def end(self) -> None:
         """Print the rest."""
@@ -144,16 +164,20 @@ class TerminalScreen:
         if rest := self._answer.take().strip():
             self._console.print(build_markdown(rest))
 
+    def _print(self, *parts: RenderableType) -> None:
+        """Print above the growing part, which is drawn first, without what is printed now."""
+        self._live.refresh()
+        self._console.print(Group(*parts))
+
     def _end_thinking(self) -> None:
         if not self._thinks:
             return
         rest = self._reasoning.take().rstrip()
         if self._folded:
             seconds = time.monotonic() - self._since
-            self._console.print(Text(f"▸ thought for {seconds:.1f} s (/fold shows it)", style="dim"))
-        elif rest:
-            self._console.print(Text(rest, style=THINKING))
-        self._console.print()
+            self._print(Text(f"▸ thought for {seconds:.1f} s (/fold shows it)", style="dim"), "")
+        else:
+            self._print(*([Text(rest, style=THINKING)] if rest else []), "")
 
     def _render(self) -> RenderableType:
         if self._answers:

@@ -80,6 +80,9 @@ class _NoLive:
     def start(self) -> None:
         pass
 
+    def refresh(self) -> None:
+        pass
+
     def stop(self) -> None:
         pass
 
