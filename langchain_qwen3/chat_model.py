@@ -377,7 +377,6 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         counter = self._build_counter()
         if tools:
             kwargs["tools"] = [convert_to_openai_tool(tool) for tool in tools]
-        check_call(kwargs, type(self).model_fields)
         payload = self._build_call(list(messages), None, kwargs, stream=False, piece=True).payload
         return counter.count_messages(payload)
 

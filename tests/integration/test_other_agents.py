@@ -125,6 +125,30 @@ async def test_a_deep_agent_plans_and_asks_a_sub_agent():
         check_pairs(server)
 
 
+async def test_a_deep_agent_summarises_when_its_context_is_nearly_full():
+    """Protects deepagents' summaries: the profile's length starts one, and the thread goes on from it."""
+    deepagents = pytest.importorskip("deepagents", reason="needs deepagents (group agents)")
+
+    def answer(body: Body) -> dict[str, Any]:
+        if "tools" not in body:
+            return {"content": "They counted words."}
+        return {"reasoning": "Long.", "content": "word " * 4000}
+
+    with Scripted(answer) as server:
+        model = build(server).model_copy(update={"profile": {"max_input_tokens": 16_000, "tool_calling": True}})
+        agent = deepagents.create_deep_agent(model=model, checkpointer=InMemorySaver())
+        for number in range(8):
+            state = await agent.ainvoke({"messages": [("user", f"Question {number}")]}, CONFIG)
+            assert state["messages"][-1].content.startswith("word")
+        summaries = [body for body in server.requests if "tools" not in body]
+        assert summaries
+        last = str(server.requests[-1]["messages"])
+        assert "They counted words." in last
+        assert "Question 7" in last
+        assert "Question 0" not in last
+        check_pairs(server)
+
+
 @pytest.mark.parametrize(
     ("decision", "result"),
     [

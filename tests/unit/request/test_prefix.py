@@ -107,3 +107,27 @@ def test_a_late_system_message_changes_the_beginning_only_where_it_must_move(lin
     assert [message["content"] for message in after if message["role"] == "system"] == (
         ["Be brief.", "Hurry."] if line.late_system else ["Be brief.\n\nHurry."]
     )
+
+
+NOW = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
+CHOICES = ["required", {"type": "function", "function": {"name": WEATHER["function"]["name"]}}]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of hosts that refuse a forced choice beside thinking
+@pytest.mark.parametrize("strict", [None, True, False])
+@pytest.mark.parametrize("choice", CHOICES, ids=["required", "named"])
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
+def test_forced_call_writes_the_tools_of_a_free_one(dialect: Dialect, choice: Any, strict: bool | None):
+    """Protects the beginning of the prompt, where tools stand; docs/tools.md names the exceptions."""
+    weather = WEATHER if strict is None else {**WEATHER, "function": {**WEATHER["function"], "strict": strict}}
+    tools = [weather, NOW]
+    messages = [HumanMessage("Rome?")]
+    free = write(messages, dialect, model="m", tools=tools)["tools"]
+    forced = write(messages, dialect, model="m", tools=tools, tool_choice=choice)["tools"]
+    assert free == tools
+    if isinstance(choice, dict) and dialect.tool_choice in ("named_ignored", "ignored", "refused"):
+        assert forced == [weather]
+    elif dialect.tool_choice == "by_strict" and strict is None:
+        assert forced == [{**WEATHER, "function": {**WEATHER["function"], "strict": True}}, NOW]
+    else:
+        assert forced == tools
