@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -148,10 +148,21 @@ class HttpxConnections:
     async def send(self, request: httpx.Request) -> tuple[httpx.Response, Close]:
         """Send a request on an idle connection, or on a new one."""
         pool = self._idle.take() or self._build()
+        opened: list[Any] = []
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith("connect_tcp.complete"):
+                opened.append(info["return_value"])
+
+        if request.url.scheme == "https":
+            request.extensions = {**request.extensions, "trace": trace}
         try:
             response = await pool.handle_async_request(request)
         except BaseException:
             await pool.aclose()
+            # httpcore forgets a socket whose handshake is cancelled (https://github.com/encode/httpcore/pull/443).
+            for stream in opened:
+                await stream.aclose()
             raise
         return response, functools.partial(self._give_back, pool, response.stream)
 

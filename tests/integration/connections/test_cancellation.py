@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from langchain_core.output_parsers import StrOutputParser
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.connections import exchange
+from langchain_qwen3.connections.transports.httpx_transport import build_ssl_context
 from tests.support.loopback import Loopback
 
+Job = Callable[[ChatQwen3], Coroutine[Any, Any, None]]
+
 TURNS = range(61)
-"""Of the event loop, from the request's start to its cancellation. Six jobs make 366 tries on each transport."""
+"""Of the event loop, from the request's start to its cancellation. Seven jobs make 427 tries on each transport."""
 
 DESCRIPTORS = Path("/proc/self/fd")
 """This process's open files, on Linux."""
@@ -29,18 +35,33 @@ def server() -> Iterator[Loopback]:
         yield server
 
 
-@pytest.fixture(params=["httpx", "aiohttp"])
-def model(request: pytest.FixtureRequest, server: Loopback) -> ChatQwen3:
-    """A model on each transport, over connections of its own."""
-    transport: Any = request.param
-    options = [(1, 9, 1), (1, 9, 1)]  # no other test's
+@pytest.fixture
+def tls_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Loopback]:
+    """A server that speaks TLS, with a certificate that is trusted for the length of the test."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    build_ssl_context.cache_clear()
+    with Loopback(tls=context) as server:
+        yield server
+    build_ssl_context.cache_clear()
+
+
+TRANSPORTS = pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+_numbers = itertools.count(1000)
+
+
+def build_model(server: Loopback, transport: Any) -> ChatQwen3:
+    """Return a model over connections of its own."""
     return ChatQwen3(
         model="q",
         base_url=server.base_url,
         server="vllm",
         transport=transport,
         max_retries=0,
-        http_socket_options=options,
+        http_socket_options=[(1, 9, next(_numbers))],
         timeout=60,
     )
 
@@ -98,7 +119,7 @@ def count_descriptors() -> int:
 
 
 # What is done, whether on a connection that was used before, and whether the server redirects it.
-JOBS: dict[str, tuple[Callable[[ChatQwen3], Coroutine[Any, Any, None]], bool, bool]] = {
+JOBS: dict[str, tuple[Job, bool, bool]] = {
     "call on a new connection": (call, False, False),
     "call on a kept one": (call, True, False),
     "stream on a new connection": (stream, False, False),
@@ -108,16 +129,8 @@ JOBS: dict[str, tuple[Callable[[ChatQwen3], Coroutine[Any, Any, None]], bool, bo
 }
 
 
-@pytest.mark.usefixtures("no_collector")
-@pytest.mark.parametrize("name", JOBS)
-async def test_no_socket_is_left_when_a_request_is_cancelled_at_any_step(
-    model: ChatQwen3, server: Loopback, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """Protects long-running services, where clients hang up all the time, from running out of sockets."""
-    job, is_kept, is_redirected = JOBS[name]
-    if is_redirected:  # to a name with two addresses, the first of which refuses
-        target = server.base_url.replace("127.0.0.1", "localhost")
-        monkeypatch.setattr(exchange, "PATH", f"/redirect-307?to={target}/chat/completions")
+async def try_every_turn(model: ChatQwen3, server: Loopback, job: Job, *, is_kept: bool) -> None:
+    """Cancel a job after each number of turns, and wait until both ends of each connection are gone."""
     await job(model)
     await model.aclose()
     await settle(lambda: not server.open_now)
@@ -133,3 +146,26 @@ async def test_no_socket_is_left_when_a_request_is_cancelled_at_any_step(
     await settle(lambda: not server.open_now)
     await settle(lambda: count_descriptors() <= before)  # the server's own ends close a moment later
     assert "requests in flight" not in repr(model._lease)
+
+
+@pytest.mark.usefixtures("no_collector")
+@TRANSPORTS
+@pytest.mark.parametrize("name", JOBS)
+async def test_no_socket_is_left_when_a_request_is_cancelled_at_any_step(
+    server: Loopback, monkeypatch: pytest.MonkeyPatch, transport: str, name: str
+) -> None:
+    """Protects long-running services, where clients hang up all the time, from running out of sockets."""
+    job, is_kept, is_redirected = JOBS[name]
+    if is_redirected:  # to a name with two addresses, the first of which refuses
+        target = server.base_url.replace("127.0.0.1", "localhost")
+        monkeypatch.setattr(exchange, "PATH", f"/redirect-307?to={target}/chat/completions")
+    await try_every_turn(build_model(server, transport), server, job, is_kept=is_kept)
+
+
+@pytest.mark.usefixtures("no_collector")
+@TRANSPORTS
+async def test_no_socket_is_left_when_a_handshake_is_cancelled_at_any_step(
+    tls_server: Loopback, transport: str
+) -> None:
+    """Protects users of hosts, who all speak TLS: httpcore by itself forgets the socket of such a handshake."""
+    await try_every_turn(build_model(tls_server, transport), tls_server, call, is_kept=False)
