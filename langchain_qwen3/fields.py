@@ -18,13 +18,14 @@ from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.connections.in_flight import InFlightLimit
 from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.sdk import AsyncSdkClient, Completions, SdkClient, build_clients
-from langchain_qwen3.connections.settings import ConnectionSettings, resolve_api_key, split_url
+from langchain_qwen3.connections.settings import ConnectionSettings
 from langchain_qwen3.errors.secrets import clean_url
 from langchain_qwen3.profiles import build_profile, resolve_line
 from langchain_qwen3.request.keywords import check_values, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
 from langchain_qwen3.request.refused import check_refused
 from langchain_qwen3.request.traces import build_cache_key, build_ls_params, list_secrets, show_keywords
+from langchain_qwen3.servers.address import resolve_api_key, split_url
 from langchain_qwen3.servers.detection import recall_answer
 from langchain_qwen3.servers.dialects import find_by_name, list_names
 from langchain_qwen3.servers.facts import list_served

@@ -64,42 +64,40 @@ class Reader(Progress, Protocol):
         """Receive the response before its body."""
 
 
-def get_json(client: Any, path: str, *, seconds: float | None = None) -> Answer:
+def get_json(client: Any, path: str, *, seconds: Any = openai.NOT_GIVEN) -> Answer:
     """Get a path once, without retries, and return the answer, whatever its status.
 
     Args:
         client: The SDK's client.
         path: A path below the base URL, or a full URL.
-        seconds: Time limit of each step; None for the client's own.
+        seconds: Time limit of each step, None for no limit; by default the client's own.
 
     Raises:
         openai.APIConnectionError: No answer came; includes its subclass `openai.APITimeoutError`.
     """
     try:
-        return _read_answer(client.get(path, cast_to=httpx.Response, options=_build_lookup_options(seconds)))
+        return _read_answer(client.get(path, cast_to=httpx.Response, options={"max_retries": 0, "timeout": seconds}))
     except openai.APIStatusError as error:
         return _read_answer(error.response, error)
 
 
-async def aget_json(client: Any, path: str, *, seconds: float | None = None) -> Answer:
+async def aget_json(client: Any, path: str, *, seconds: Any = openai.NOT_GIVEN) -> Answer:
     """Do what `get_json` does."""
     try:
-        return _read_answer(await client.get(path, cast_to=httpx.Response, options=_build_lookup_options(seconds)))
+        return _read_answer(
+            await client.get(path, cast_to=httpx.Response, options={"max_retries": 0, "timeout": seconds})
+        )
     except openai.APIStatusError as error:
         return _read_answer(error.response, error)
 
 
-def post_json(client: Any, path: str, body: Mapping[str, Any], *, seconds: float | None = None) -> Answer:
+def post_json(client: Any, path: str, body: Mapping[str, Any], *, seconds: Any = openai.NOT_GIVEN) -> Answer:
     """Post a JSON body once; otherwise like `get_json`."""
-    options = _build_lookup_options(seconds)
+    options = {"max_retries": 0, "timeout": seconds}
     try:
         return _read_answer(client.post(path, cast_to=httpx.Response, body=body, options=options))
     except openai.APIStatusError as error:
         return _read_answer(error.response, error)
-
-
-def _build_lookup_options(seconds: float | None) -> dict[str, Any]:
-    return {"max_retries": 0} if seconds is None else {"max_retries": 0, "timeout": seconds}
 
 
 def _read_answer(response: Any, error: openai.APIStatusError | None = None) -> Answer:

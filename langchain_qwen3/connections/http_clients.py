@@ -89,9 +89,6 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    def __repr__(self) -> str:
-        return repr(self.connections)
-
 
 class SharedSyncClient(openai.DefaultHttpxClient):
     """The sync client of one `PoolSettings`."""
@@ -124,9 +121,6 @@ class SharedSyncClient(openai.DefaultHttpxClient):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return repr(self.connections)
 
 
 def _find_kind(settings: PoolSettings) -> Callable[[str | None, Sequence[SocketOption]], AsyncConnections]:

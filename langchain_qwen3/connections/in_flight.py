@@ -182,8 +182,5 @@ class InFlightLimit:
         gc.collect()
         self._collect_at = 2 if self._quiet_checks == 0 else 2 * self._collect_at
 
-    def __deepcopy__(self, memo: dict[int, object]) -> InFlightLimit:
-        return InFlightLimit(self.size)
-
     def __reduce__(self) -> tuple[type[InFlightLimit], tuple[int | None]]:
         return InFlightLimit, (self.size,)

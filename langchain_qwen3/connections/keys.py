@@ -11,8 +11,6 @@ from pydantic import SecretStr
 
 Key = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None
 
-__all__ = ["Key", "check_key", "split_key"]
-
 
 def split_key(key: Key) -> tuple[str | Callable[[], str] | None, str | Callable[[], Awaitable[str]]]:
     """Return the key for the sync client, and for the async one; None for sync calls that an async key cannot serve."""

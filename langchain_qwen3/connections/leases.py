@@ -56,7 +56,8 @@ class _SharedClients:
         self.close()
 
     def __repr__(self) -> str:
-        return f"{self._async or 'no async client'}, {self._sync or 'no sync client'}"
+        clients = [("async", self._async), ("sync", self._sync)]
+        return ", ".join(repr(client.connections) if client else f"no {name} client" for name, client in clients)
 
 
 class _Registry:

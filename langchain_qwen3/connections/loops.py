@@ -58,7 +58,7 @@ class LoopTransport(httpx.AsyncBaseTransport):
         mine = self._loops.get(loop)
         if mine is None:
             mine = self._loops[loop] = _LoopConnections(self._build(), loop, self._drop)
-            await mine.start_guard()
+            await anext(mine.guard)  # from here on the loop closes it when it ends
             self._drop_dead()
         return await mine.send(request)
 
@@ -111,11 +111,7 @@ class _LoopConnections:
         self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._guard = self._close_with_loop()
-
-    async def start_guard(self) -> None:
-        """Register the guard with the running loop, which closes it at shutdown."""
-        await anext(self._guard)
+        self.guard = self._close_with_loop()
 
     async def _close_with_loop(self) -> AsyncGenerator[None]:
         # asyncio.run, pytest-asyncio, uvicorn and uvloop call `shutdown_asyncgens`, which runs `finally`
@@ -173,7 +169,7 @@ class _LoopConnections:
     async def aclose(self) -> None:
         if not self._is_closed:
             await self._close()
-            await self._guard.aclose()
+            await self.guard.aclose()
 
     async def _close(self) -> None:
         if self._is_closed:

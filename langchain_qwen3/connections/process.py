@@ -6,30 +6,22 @@ import atexit
 import contextlib
 import os
 import weakref
-from typing import Protocol
+from typing import Any
 
-
-class _Forgetful(Protocol):
-    def forget(self) -> None:
-        """Reset in a forked child: the parent owns the sockets, and threads that hold locks do not exist here."""
-
-
-class _Closable(Protocol):
-    def close_at_exit(self) -> None:
-        """Close everything that is still open."""
-
-
-_forgetful: weakref.WeakSet[_Forgetful] = weakref.WeakSet()
-_closable: weakref.WeakSet[_Closable] = weakref.WeakSet()
+_forgetful: weakref.WeakSet[Any] = weakref.WeakSet()
+_closable: weakref.WeakSet[Any] = weakref.WeakSet()
 _inherited: list[object] = []
 
 
-def forget_after_fork(thing: _Forgetful) -> None:
-    """Call an object's `forget` in every forked child, as long as the object lives."""
+def forget_after_fork(thing: Any) -> None:
+    """Call an object's `forget` in every forked child, as long as the object lives.
+
+    It must become as new: sockets are the parent's, and locks may be held by threads that the child does not have.
+    """
     _forgetful.add(thing)
 
 
-def close_at_exit(thing: _Closable) -> None:
+def close_at_exit(thing: Any) -> None:
     """Call an object's `close_at_exit` when the process ends, as long as the object lives."""
     _closable.add(thing)
 

@@ -7,11 +7,10 @@ import os
 import socket
 import sys
 import urllib.request
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import openai
 from pydantic import SecretStr
@@ -19,7 +18,6 @@ from pydantic import SecretStr
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.keys import Key, check_key
 from langchain_qwen3.connections.transports.httpx_transport import SocketOption
-from langchain_qwen3.servers.dialects import find_by_host
 
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -115,45 +113,6 @@ class ConnectionSettings:
         if self.max_retries is not None:
             options["max_retries"] = self.max_retries
         return options
-
-
-def resolve_api_key(base_url: str) -> str:
-    """Return the key for a server: `$QWEN_API_KEY`, the variable in the host's dialect row, or `EMPTY`."""
-    key = os.getenv("QWEN_API_KEY")
-    if not key and (row := find_by_host(urlsplit(base_url.strip()).hostname or "")) and row.api_key_variable:
-        key = os.getenv(row.api_key_variable)
-    return key or "EMPTY"
-
-
-def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
-    """Split the parts that may be secret off a URL; return the URL without them, headers and the query.
-
-    User and password become an `Authorization` header, because no two HTTP libraries treat them alike. The SDK would
-    put a query before the path.
-
-    Raises:
-        ValueError: Requests cannot be sent to this URL.
-    """
-    url = url.strip()
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError(
-            "base_url is not a valid URL: the port must be a number, and only IPv6 addresses use brackets"
-        ) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(
-            'base_url must begin with http:// or https:// and contain a host, such as "http://localhost:8000/v1"'
-        )
-    if not url.isprintable() or " " in url:
-        raise ValueError("base_url contains a space, a line break or another character not allowed in a URL")
-    headers = {}
-    if parts.username is not None:
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
-    clean = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-    return clean, headers, dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
 def read_timeout(value: Any, name: str = "timeout") -> Any:

@@ -96,4 +96,4 @@ def test_lease_may_be_closed_twice_when_nothing_was_opened() -> None:
     asyncio.run(lease.aclose())
     asyncio.run(lease.aclose())
     lease.close()
-    assert "no loop" in repr(lease.async_client)
+    assert "no loop" in repr(lease)

@@ -1,0 +1,48 @@
+"""The address of a server, and the key that belongs to it."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from langchain_qwen3.servers.dialects import find_by_host
+
+
+def resolve_api_key(base_url: str) -> str:
+    """Return the key for a server: `$QWEN_API_KEY`, the variable in the host's dialect row, or `EMPTY`."""
+    key = os.getenv("QWEN_API_KEY")
+    if not key and (row := find_by_host(urlsplit(base_url.strip()).hostname or "")) and row.api_key_variable:
+        key = os.getenv(row.api_key_variable)
+    return key or "EMPTY"
+
+
+def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Split the parts that may be secret off a URL; return the URL without them, headers and the query.
+
+    User and password become an `Authorization` header, because no two HTTP libraries treat them alike. The SDK would
+    put a query before the path.
+
+    Raises:
+        ValueError: Requests cannot be sent to this URL.
+    """
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(
+            "base_url is not a valid URL: the port must be a number, and only IPv6 addresses use brackets"
+        ) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(
+            'base_url must begin with http:// or https:// and contain a host, such as "http://localhost:8000/v1"'
+        )
+    if not url.isprintable() or " " in url:
+        raise ValueError("base_url contains a space, a line break or another character not allowed in a URL")
+    headers = {}
+    if parts.username is not None:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+    clean = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    return clean, headers, dict(parse_qsl(parts.query, keep_blank_values=True))

@@ -1,0 +1,46 @@
+"""The address of a server: what requests go to, and what of it is sent otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from langchain_qwen3.servers.address import split_url
+
+URL = "http://pod.test:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("url", "clean", "headers", "query"),
+    [
+        (URL, URL, {}, {}),
+        (f" {URL}/ \r\n", URL, {}, {}),
+        ("http://bob:pw@pod.test/v1", "http://pod.test/v1", {"Authorization": "Basic Ym9iOnB3"}, {}),
+        ("http://bob@pod.test/v1", "http://pod.test/v1", {"Authorization": "Basic Ym9iOg=="}, {}),
+        ("http://b%40b:p%3Aw@[::1]:80/v1", "http://[::1]:80/v1", {"Authorization": "Basic YkBiOnA6dw=="}, {}),
+        (f"{URL}/?key=abc&v=", URL, {}, {"key": "abc", "v": ""}),
+    ],
+)
+def test_address_is_split_when_it_holds_more_than_a_place(
+    url: str, clean: str, headers: dict[str, str], query: dict[str, str]
+) -> None:
+    """Protects passwords and keys in an address: they are sent alike everywhere, and no text shows them."""
+    assert split_url(url) == (clean, headers, query)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:8000/v1",
+        "ftp://pod.test/v1",
+        "http:///v1",
+        "http://pod.test:port/v1",
+        "http://[::1/v1",
+        "http://pod.test/v 1",
+        "http://pod.test/v1\n/x",
+    ],
+)
+def test_address_is_refused_when_no_request_can_go_there(url: str) -> None:
+    """Protects users from an error of an HTTP library that does not name the field."""
+    with pytest.raises(ValueError, match="base_url"):
+        split_url(url)
