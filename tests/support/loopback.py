@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from dataclasses import dataclass, field
@@ -50,20 +51,22 @@ class Loopback:
     """The server: `with Loopback() as server:` starts and stops it.
 
     Attributes:
-        delay: seconds before a reply begins.
+        crowd: replies wait until so many requests have arrived.
         hold: streams stop after their first event until this is False again.
         idle_close: seconds after which an idle connection is closed, None: never.
         connections: connections accepted so far.
         open_now: connections open now.
         requests: the requests that arrived, in order.
+        tls: certificate of a server that speaks TLS.
     """
 
-    delay: float = 0.0
+    crowd: int = 0
     hold: bool = False
     idle_close: float | None = None
     connections: int = 0
     open_now: int = 0
     requests: list[Request] = field(default_factory=list)
+    tls: ssl.SSLContext | None = None
     _ready: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
@@ -79,7 +82,7 @@ class Loopback:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def base_url(self) -> str:
@@ -91,7 +94,7 @@ class Loopback:
         self._stop = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         # 1,000 connections may come at once: the kernel drops what the queue cannot hold
-        server = await asyncio.start_server(self._answer, "127.0.0.1", 0, backlog=2048)
+        server = await asyncio.start_server(self._answer, "127.0.0.1", 0, backlog=2048, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
@@ -108,7 +111,8 @@ class Loopback:
         try:
             while request := await asyncio.wait_for(self._read(reader), self.idle_close):
                 self.requests.append(request)
-                await asyncio.sleep(self.delay)
+                while len(self.requests) < self.crowd:  # noqa: ASYNC110 - set by another thread
+                    await asyncio.sleep(0.005)
                 if not await self._reply(request, reader, writer):
                     break
         except (TimeoutError, ConnectionError, asyncio.IncompleteReadError):

@@ -11,10 +11,9 @@ import pytest
 import uvloop
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections import leases, loops
+from langchain_qwen3.connections import leases
 from langchain_qwen3.connections.leases import lease_clients
 from langchain_qwen3.connections.settings import PoolSettings
-from langchain_qwen3.connections.transports import httpx_transport
 from tests.support.loopback import CHUNKS, Loopback
 
 
@@ -65,7 +64,7 @@ async def stream(client):
 
 async def settled(server, count):
     """Wait until the server has seen connections come or go."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while server.open_now != count:  # noqa: ASYNC110 - the server lives on another loop
             await asyncio.sleep(0.01)
 
@@ -123,8 +122,8 @@ async def test_two_models_share_a_connection(lease, server):
 async def test_connections_are_reused_when_a_burst_comes_twice(lease, server):
     """Small keep-alive limits would open every connection of the second burst again."""
     client = sdk_client(server, lease)
-    server.delay = 0.3  # all are in flight at once
-    for _ in range(2):
+    for count in (100, 200):
+        server.crowd = count  # all hundred are in flight at once
         await asyncio.gather(*(call(client) for _ in range(100)))
     assert server.connections == 100
     assert "0 requests in flight" in repr(lease)
@@ -133,7 +132,7 @@ async def test_connections_are_reused_when_a_burst_comes_twice(lease, server):
 async def test_more_than_a_hundred_requests_are_in_flight_when_asked_for(lease, server):
     """100 is the default limit of both libraries."""
     client = sdk_client(server, lease)
-    server.delay = 0.5
+    server.crowd = 150
     await asyncio.gather(*(call(client) for _ in range(150)))
     assert server.connections == 150
 
@@ -233,15 +232,7 @@ def test_connections_of_a_dead_loop_go_when_the_next_loop_begins(lease, server):
     asyncio.run(call(client))
     gc.collect()
     asyncio.run(settled(server, 0))
-    assert repr(lease.async_client).count("requests in flight") <= 1
-
-
-@pytest.fixture
-def short_idle(monkeypatch):
-    """Make idle connections old within a moment."""
-    for module in (httpx_transport, loops):
-        monkeypatch.setattr(module, "CHECK_SECONDS", 0.02)
-        monkeypatch.setattr(module, "KEEPALIVE_SECONDS", 0.1)
+    assert repr(lease).count("requests in flight") <= 1
 
 
 @pytest.mark.usefixtures("short_idle")
@@ -250,9 +241,10 @@ async def test_connections_close_when_they_are_idle(server):
     for transport in ("httpx", "aiohttp"):
         lease = lease_clients(PoolSettings(transport=transport, socket_options=((1, 9, 1),)))
         client = sdk_client(server, lease)
-        server.delay = 0.05
+        server.crowd = len(server.requests) + 5
+        opened = server.connections
         await asyncio.gather(*(call(client) for _ in range(5)))
-        assert server.open_now == 5
+        assert server.connections == opened + 5
         await settled(server, 0)
         await call(client)
         await settled(server, 0)
@@ -262,7 +254,7 @@ async def test_connections_close_when_they_are_idle(server):
 async def test_idle_connections_close_when_another_is_in_use(server):
     """After a burst most connections get no request for long, while one streams for minutes."""
     client = sdk_client(server, lease_clients(PoolSettings(transport="httpx", socket_options=((1, 9, 1),))))
-    server.delay = 0.05
+    server.crowd = 5
     await asyncio.gather(*(call(client) for _ in range(5)))
     server.hold = True
     response = await open_stream(client)
@@ -276,9 +268,9 @@ def test_sync_connections_close_when_they_are_idle(server):
     """No event loop runs that could do it."""
     lease = lease_clients(PoolSettings(socket_options=((1, 9, 1),)))
     client = openai.OpenAI(api_key="k", base_url=server.base_url, http_client=lease.sync_client)
-    for _ in range(2):
+    for opened in (1, 2):
         client.post("/chat/completions", body={}, cast_to=httpx.Response)
-        assert server.open_now == 1
+        assert server.connections == opened
         asyncio.run(settled(server, 0))
 
 
@@ -303,7 +295,7 @@ async def test_nothing_is_left_when_the_last_model_is_dropped(server):
         client = openai.OpenAI(api_key="k", base_url=server.base_url, http_client=model.sync_client)
         await asyncio.to_thread(client.post, "/chat/completions", body={}, cast_to=httpx.Response)
         del model, client
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while settings in leases._registry.clients:
                 await asyncio.sleep(0.02)
                 gc.collect()
@@ -316,6 +308,7 @@ async def test_request_succeeds_when_the_server_closed_the_idle_connection(lease
     server.idle_close = 0.05
     await call(client)
     await settled(server, 0)
+    server.idle_close = None  # or a busy machine's server would close the next one under its request
     await call(client)
     assert server.connections == 2
 

@@ -21,6 +21,11 @@ from langchain_qwen3.connections import leases
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.leases import lease_clients
 from langchain_qwen3.connections.settings import PoolSettings
+from langchain_qwen3.connections import loops
+from langchain_qwen3.connections.transports import aiohttp_transport, httpx_transport
+
+for module in (httpx_transport, aiohttp_transport, loops):
+    module.KEEPALIVE_SECONDS = 600.0  # a busy machine may take seconds between two calls
 
 lease = lease_clients(PoolSettings(transport=sys.argv[1]))
 settings = dict(api_key="k", base_url=sys.argv[2], max_retries=0, timeout=20)
