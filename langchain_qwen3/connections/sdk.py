@@ -31,7 +31,6 @@ class _OwnClient:
     _template: tuple[Any, Any] = (None, None)
     """What a request was made of, and the request, as all of the client's are but for the body."""
     _options: Any = None
-    _is_shared = False
 
     def __init__(self: Any, **options: Any) -> None:
         super().__init__(**options)

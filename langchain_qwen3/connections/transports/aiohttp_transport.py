@@ -34,7 +34,6 @@ _PIECE = 2**16
 """Bytes of a body sent at once; the OS buffers this much even if the peer reads nothing."""
 _MAX_HEADER = 2**17  # bytes; httpx accepts 100 KB
 
-
 _uses: ContextVar[list[Any] | None] = ContextVar("langchain_qwen3_uses", default=None)
 """Where a request with a large body records the transport it uses."""
 

@@ -250,9 +250,7 @@ class SyncTransport(httpx.BaseTransport):
         idle, self._idle = self._idle, _IdlePools()
         _close_all(idle)
 
-    def close_at_exit(self) -> None:
-        """Close the connections."""
-        self.close()
+    close_at_exit = close
 
     def __repr__(self) -> str:
         return f"<SyncTransport [{len(self._idle)} idle connections]>"
