@@ -20,7 +20,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import AnyConfigurableField
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict
 
 from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQwen3
 from langchain_qwen3.call import Call
@@ -31,7 +31,7 @@ from langchain_qwen3.profiles import ModelLine, build_profile
 from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.whole import read_response
-from langchain_qwen3.request.blocks import check_contents
+from langchain_qwen3.request.blocks import explain_contents
 from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call, explain_missing_model
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_facts
@@ -125,18 +125,16 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         return params
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
-        try:
+        with explain_contents(model_input):
             return super()._convert_input(model_input)
-        except ValidationError:  # core's, which names neither message nor part
-            check_contents(model_input)
-            raise
 
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """Return the exact JSON body a call would send, for the dialect known so far. No I/O."""
         check_call(kwargs, type(self).model_fields)
-        messages = convert_to_messages([input_] if isinstance(input_, str) else input_)
+        with explain_contents(input_):
+            messages = convert_to_messages([input_] if isinstance(input_, str) else input_)
         return self._build_call(messages, stop, kwargs, stream=bool(kwargs.get("stream"))).payload
 
     def _prepare(

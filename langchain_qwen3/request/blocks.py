@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import ValidationError
 from pydantic_core import to_json
 
 from langchain_qwen3._warnings import warn_once
@@ -197,21 +199,26 @@ def write_parts(
     return written
 
 
-def check_contents(messages: Any) -> None:
-    """Raise for content in messages written as dicts or pairs that LangChain cannot make messages of.
+@contextmanager
+def explain_contents(messages: Any) -> Iterator[None]:
+    """Replace LangChain's error for content it cannot make a message of by one that names message and part.
 
     Raises:
         MediaError: A content is neither text nor a list, or a part is neither text nor a dict.
     """
-    for index, message in enumerate(messages if isinstance(messages, list) else ()):
-        is_pair = isinstance(message, (tuple, list)) and len(message) == 2  # noqa: PLR2004
-        content = message.get("content") if isinstance(message, Mapping) else message[1] if is_pair else None
-        if not isinstance(content, (str, list, tuple, type(None))):
-            what = type(content).__name__
-            raise MediaError(f"messages[{index}].content is a {what}: give a string, or a list of parts")
-        for place, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
-            if not isinstance(part, (str, Mapping)):
-                raise MediaError(f"messages[{index}].content[{place}]: {_build_bare_error(part)}")
+    try:
+        yield
+    except ValidationError:
+        for index, message in enumerate(messages if isinstance(messages, list) else ()):
+            is_pair = isinstance(message, (tuple, list)) and len(message) == 2  # noqa: PLR2004
+            content = message.get("content") if isinstance(message, Mapping) else message[1] if is_pair else None
+            if not isinstance(content, (str, list, tuple, type(None))):
+                what = f".content is a {type(content).__name__}: give a string, or a list of parts"
+                raise MediaError(f"messages[{index}]{what}") from None
+            for place, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
+                if not isinstance(part, (str, Mapping)):
+                    raise MediaError(f"messages[{index}].content[{place}]: {_build_bare_error(part)}") from None
+        raise
 
 
 def _build_bare_error(part: Any) -> MediaError:

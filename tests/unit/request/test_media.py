@@ -327,8 +327,9 @@ def test_names_the_position_when_langchain_cannot_read_the_content(content: Any)
     """Protects from pydantic's error: messages written as dicts or pairs are checked by LangChain, not by us."""
     model = ChatQwen3(model="m", base_url="http://localhost:1/v1", server="vllm")
     for message in ({"role": "user", "content": content}, ("user", content)):
-        with pytest.raises(MediaError, match=r"^messages\[1\]\.content(\[1\])?:? .*give a string, or a"):
-            model._get_request_payload(["hello", message])
+        for send in (model._get_request_payload, model.invoke, model.stream):
+            with pytest.raises(MediaError, match=r"^messages\[1\]\.content(\[1\])?:? .*give a string, or a"):
+                list(send(["hello", message]))  # type: ignore[operator]
 
 
 def test_a_long_word_is_no_name_when_a_part_is_described():
