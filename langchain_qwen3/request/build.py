@@ -77,7 +77,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     settings = resolve_settings(kwargs, fields, dialect)
     line = resolve_served_line(settings.model, dialect, models, settings.model_line)
     thinking = resolve_thinking(settings.thinking, dialect, line, settings.model)
-    plan = plan_output(settings.params, thinking, dialect, line)
+    plan = plan_output(settings.params, thinking, dialect, line, settings.extra_body)
     wire = _write_history(messages, settings, plan.thinking, dialect, line, piece=piece)
     payload = _write_payload(wire, settings, plan, dialect, line, stream=stream)
     several = (payload.get("n") or 1) > 1

@@ -168,7 +168,8 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
             raise ValueError(f"model_kwargs has {name}, which is a field: give it as ChatQwen3({name}=...)")
     for name in (*extra, *(name for name in values if name not in fields)):
         if name not in parameters:
-            raise TypeError(f"ChatQwen3 takes no keyword {name!r}{_suggest(name, known) or '.'} {_WAY_OUT}")
+            unknown = f"ChatQwen3 takes no keyword {name!r}{_suggest(name, known) or '.'} {_WAY_OUT}"
+            raise TypeError(explain_refused(name) or unknown)
         if name in values and name in extra:
             raise ValueError(f"{name} is given twice, once in model_kwargs")
     own = {name: value for name, value in values.items() if name in fields}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
@@ -46,7 +47,13 @@ class OutputPlan:
     rescue: bool
 
 
-def plan_output(params: Mapping[str, Any], thinking: Thinking, dialect: Dialect, line: ModelLine | None) -> OutputPlan:
+def plan_output(
+    params: Mapping[str, Any],
+    thinking: Thinking,
+    dialect: Dialect,
+    line: ModelLine | None,
+    body: Mapping[str, Any] = MappingProxyType({}),
+) -> OutputPlan:
     """Return the parameters that give the answer the bound form.
 
     Args:
@@ -54,6 +61,8 @@ def plan_output(params: Mapping[str, Any], thinking: Thinking, dialect: Dialect,
         thinking: The resolved thinking settings.
         dialect: The server.
         line: The checkpoint's line, None when unknown.
+
+        body: What is sent unchanged; a form of the answer in it stays.
 
     Raises:
         ValueError: The tool choice or the constraint cannot be sent to this server.
@@ -64,7 +73,10 @@ def plan_output(params: Mapping[str, Any], thinking: Thinking, dialect: Dialect,
     if dialect.json_refused_thinking and _is_json(wanted) and is_thinking_on(thinking, line) and not always:
         warn_once(f"{dialect.title} refuses a JSON response_format while thinking: thinking is off for calls with one")
         thinking = without_thinking(thinking)
-    plan = plan_tool_choice(output, dialect.tool_choice, thinking=is_thinking_on(thinking, line), thinking_only=always)
+    forms = {name: value for name, value in body.items() if name in CONSTRAINT_FIELDS}
+    plan = plan_tool_choice(
+        {**forms, **output}, dialect.tool_choice, thinking=is_thinking_on(thinking, line), thinking_only=always
+    )
     if plan.notice:
         warn_once(plan.notice)
     payload = {name: value for name, value in output.items() if name in list_constraint_fields(dialect)} | plan.payload

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import openai
 
 from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values
 from langchain_qwen3.request.thinking import Thinking
 from langchain_qwen3.servers.dialects import KWARGS, Dialect
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from langchain_qwen3.servers.dialects import Path
 
 # For these, None is a value: the server's default, or no limit.
-_NULLABLE = frozenset({"enable_thinking", "thinking_budget", "preserve_thinking", "reasoning_effort"})
+_NULLABLE = frozenset(
+    {"enable_thinking", "thinking_budget", "preserve_thinking", "reasoning_effort", "sampling", "model_line"}
+)
 _THINKING_NAMES = {
     "enable_thinking": "enabled",
     "thinking_budget": "budget",
@@ -34,6 +37,8 @@ _OPTION_NAMES = {"extra_headers": "headers", "extra_query": "params", "timeout":
 _ABSENT: Any = object()
 # Objects with several settings: after known settings are taken out, the rest is merged key by key from all places.
 _MERGED = (KWARGS, "reasoning")
+# The form of the answer, which a place sets as a whole.
+_FORMS = CONSTRAINT_FIELDS | {"constraint", "structured_output"}
 # Written by this package, even if they come from an `extra_body`.
 _WRITTEN = frozenset({"model", "stream_options"})
 # `stream` depends on the called method; the others are internal to LangChain.
@@ -102,7 +107,12 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
         (kwargs.get("extra_body"), True),
         (kwargs, False),
     ):
-        for name, value in _read_layer(layer or {}, dialect, is_body=is_body).items():
+        settings = _read_layer(layer or {}, dialect, is_body=is_body)
+        if not _FORMS.isdisjoint(settings):  # an answer has one form
+            for name in _FORMS:
+                params.pop(name, None)
+                body.pop(name, None)
+        for name, value in settings.items():
             if name in own or name in _NULLABLE:
                 if value is not None or name in _NULLABLE:
                     own[name] = value

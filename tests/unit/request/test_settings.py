@@ -6,11 +6,11 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.call import Call
-from langchain_qwen3.request.keywords import OWN_SETTINGS
+from langchain_qwen3.request.keywords import OWN_SETTINGS, openai_fields
 from langchain_qwen3.request.settings import resolve_settings
 from langchain_qwen3.servers.engines import LLAMA_CPP, VLLM
 from langchain_qwen3.servers.hosts import DASHSCOPE
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 PLACES = ("model's extra_body", "model's field", "call's extra_body", "call's keyword")
 """From far to near."""
 PAIRS = list(itertools.combinations(PLACES, 2))
+
+
+TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+}
 
 
 def sent(name: str) -> Callable[[Call], Any]:
@@ -39,8 +45,8 @@ SETTINGS: dict[str, tuple[Any, Any, Callable[[Call], Any]]] = {
     "thinking_budget": (100, 200, sent("thinking_token_budget")),
     "preserve_thinking": (True, False, sent_switch("preserve_thinking")),
     "return_reasoning": (True, False, lambda call: call.reply.return_reasoning),
-    "reasoning_history": ("all", "none", lambda call: "reasoning" in call.payload["messages"][1]),
-    "normalize_messages": (True, False, lambda call: call.payload["messages"][-1]["role"]),
+    "reasoning_history": ("all", "none", lambda call: "reasoning" in call.payload["messages"][2]),
+    "normalize_messages": (True, False, lambda call: call.payload["messages"][0]["role"]),
     "rescue_tool_calls": (True, False, lambda call: call.reply.rescue_tool_calls),
     "repair_tool_calls": (True, False, lambda call: call.reply.repair_tool_calls),
     "reasoning_effort": ("low", "medium", sent("reasoning_effort")),
@@ -61,44 +67,70 @@ SETTINGS: dict[str, tuple[Any, Any, Callable[[Call], Any]]] = {
     "service_tier": ("auto", "flex", sent("service_tier")),
     "store": (True, False, sent("store")),
     # 3.8 keeps the reasoning of all turns, 3.6 that of the last.
-    "model_line": ("Qwen3.6", "Qwen3.8", lambda call: "reasoning" in call.payload["messages"][1]),
+    "model_line": ("Qwen3.6", "Qwen3.8", lambda call: "reasoning" in call.payload["messages"][2]),
+}
+# Parameters of OpenAI and of vLLM that are only passed on: any two values will do.
+APART = {
+    "messages",  # no setting
+    "metadata",  # as a model's field LangChain's own
+    "stream",  # the method that is called
+    "max_completion_tokens",  # another name of max_tokens, see below
+    "chat_template_kwargs",  # an object of settings, merged key by key
+    "thinking_token_budget",  # vLLM's name of thinking_budget
+}
+SETTINGS |= {
+    name: ("one", "two", sent(name)) for name in sorted((openai_fields() | VLLM.own_fields) - SETTINGS.keys() - APART)
+}
+SETTINGS |= {
+    "model": ("Qwen/Qwen3-8B", "Qwen/Qwen3-4B", sent("model")),
+    "tools": ([TOOL], [{**TOOL, "function": {**TOOL["function"], "name": "g"}}], sent("tools")),
+    "tool_choice": ("none", "auto", sent("tool_choice")),
+    "parallel_tool_calls": (True, False, sent("parallel_tool_calls")),
+    "response_format": ({"type": "text"}, {"type": "text", "strict": True}, sent("response_format")),
+    "prompt_cache_options": ({"mode": "one"}, {"mode": "two"}, sent("prompt_cache_options")),
+    "stream_options": ({"include_usage": True}, {"include_usage": False}, sent("stream_options")),
+    "sampling": ("recommended", None, sent("top_k")),
+    "structured_outputs": ({"choice": ["one"]}, {"choice": ["two"]}, sent("structured_outputs")),
 }
 MESSAGES = [
+    SystemMessage("s", additional_kwargs={"__openai_role__": "developer"}),
     HumanMessage("a"),
     AIMessage("b", additional_kwargs={"reasoning_content": "r"}),
     HumanMessage("c"),
 ]
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 
 
 def build(near: dict[str, Any], far: dict[str, Any], places: tuple[str, str]) -> Call:
     """The call of a model that has one setting in the far place and one in the near place."""
-    fields: dict[str, Any] = {}
-    kwargs: dict[str, Any] = {"tools": [TOOL]}
+    fields: dict[str, Any] = {} if "model" in near or "model" in far else {"model": "Qwen/Qwen3.8-27B"}
+    kwargs: dict[str, Any] = {} if "tools" in near or "tools" in far else {"tools": [TOOL]}
     for settings, place in ((far, places[0]), (near, places[1])):
         target = fields if place.startswith("model") else kwargs
         if place.endswith("extra_body"):
             target["extra_body"] = settings
         else:
             target.update(settings)
-    model = ChatQwen3(model="Qwen/Qwen3.8-27B", server="vllm", api_key="x", **fields)
-    return model._build_call(MESSAGES, None, kwargs, stream=False)
+    model = ChatQwen3(server="vllm", api_key="x", **fields)
+    return model._build_call(MESSAGES, None, kwargs, stream="stream_options" in near or "stream_options" in far)
 
 
-@pytest.mark.parametrize("places", PAIRS, ids=" < ".join)
 @pytest.mark.parametrize("name", SETTINGS)
-def test_nearest_place_wins_when_a_setting_stands_in_two(name: str, places: tuple[str, str]) -> None:
+def test_nearest_place_wins_when_a_setting_stands_in_two(name: str) -> None:
     """Protects the documented order for every setting: keyword, call's body, field, model's body."""
     first, second, read = SETTINGS[name]
-    for near, far in ((first, second), (second, first)):
-        both = build({name: near}, {name: far}, places)
-        assert read(both) == read(build({name: near}, {}, places))
-    assert read(build({name: first}, {}, places)) == read(build({}, {name: first}, places))
+    for places in PAIRS:
+        for near, far in ((first, second), (second, first)):
+            both = build({name: near}, {name: far}, places)
+            assert read(both) == read(build({name: near}, {}, places)), places
+        assert read(build({name: first}, {}, places)) == read(build({}, {name: first}, places)), places
+        assert read(build({name: first}, {}, places)) != read(build({name: second}, {}, places)), places
 
 
-def test_every_setting_of_ours_is_in_the_table() -> None:
-    """Protects the table above from a new setting that nobody put in; sampling has a test of its own."""
-    assert OWN_SETTINGS.keys() - {"sampling"} <= SETTINGS.keys()
+def test_every_setting_is_in_the_table() -> None:
+    """Protects the table above from a setting that nobody put in: ours, a model's field, a parameter of a request."""
+    of_requests = openai_fields() | {"top_k", "min_p", "repetition_penalty"}
+    fields = {name for name in ChatQwen3.model_fields if name in of_requests}
+    assert OWN_SETTINGS.keys() | fields | of_requests <= SETTINGS.keys() | APART
 
 
 @pytest.mark.parametrize("places", PAIRS, ids=" < ".join)
@@ -180,3 +212,35 @@ def test_bodies_are_merged_key_by_key_and_forms_are_not_mixed() -> None:
     assert settings.extra_body == {"provider": {"order": ["a"], "only": ["b"]}}
     assert settings.params["response_format"] == {"type": "text"}
     assert fields["extra_body"] == {"provider": {"order": ["a"]}, "response_format": {"type": "json_object"}}
+
+
+FORMS: dict[str, tuple[dict[str, Any], str]] = {
+    # what a near place sets, and the field of the body that has to be the only form then
+    "a body": ({"extra_body": {"response_format": {"type": "json_object"}}}, "response_format"),
+    "another field of a body": ({"extra_body": {"structured_outputs": {"choice": ["a"]}}}, "structured_outputs"),
+    "a keyword": ({"response_format": {"type": "json_object"}}, "response_format"),
+    "a constraint": ({"constraint": {"choice": ["a", "b"]}}, "structured_outputs"),
+    "a schema": ({"structured_output": {"name": "A", "schema": {"type": "object"}}}, "response_format"),
+}
+
+
+@pytest.mark.parametrize("near", FORMS)
+@pytest.mark.parametrize("place", ["extra_body", "field"])
+def test_form_of_the_nearest_place_is_the_only_one(near: str, place: str) -> None:
+    """Protects an answer from two schemas mixed into one, and from two forms at once, of which a server takes one."""
+    schema = {"type": "object", "properties": {"far": {"type": "string"}}}
+    far = {"response_format": {"type": "json_schema", "json_schema": {"name": "Far", "schema": schema}}}
+    model = ChatQwen3(model="q", server="vllm", **({"extra_body": far} if place == "extra_body" else far))
+    kwargs, name = FORMS[near]
+    payload = model._get_request_payload("hi", **kwargs)
+    assert payload == ChatQwen3(model="q", server="vllm")._get_request_payload("hi", **kwargs)
+    assert payload.keys() - {"model", "messages"} == {name}
+
+
+def test_form_in_a_body_stays_when_a_call_is_forced() -> None:
+    """Protects it on llama.cpp, where a forced call is a form itself; the reply is checked instead."""
+    body = {"response_format": {"type": "json_object"}}
+    model = ChatQwen3(model="q", server="llama.cpp", extra_body=body)
+    payload = model._get_request_payload("hi", tools=[TOOL], tool_choice="required")
+    assert payload["response_format"] == body["response_format"]
+    assert payload["tool_choice"] == "required"
