@@ -64,7 +64,7 @@ class Qwen3Error(openai.APIError, ModelError):
         openai.APIError.__init__(self, mask_text(message, secrets), strip_request(request), body=body)
         self.partial = partial
         self.response = strip_response(response)
-        headers = {} if response is None else response.headers
+        headers = {} if response is None else self.response.headers
         self.retry_after = read_retry_after(headers)
         self.request_id = headers.get("x-request-id")
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import html
+import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -27,7 +29,12 @@ _MASK = "***"
 _PLAIN_HEADERS = frozenset({"accept", "content-type", "date", "retry-after", "server", "user-agent", "x-request-id"})
 _SECRET_REPLY_HEADERS = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authorization"})
 _FRAMING_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|session|pass|credential|signature", re.IGNORECASE)
+# Headers that HTTP libraries and the SDK set, and what else is sent in headers and query without being a secret.
+_KNOWN_NAME = re.compile(
+    r"accept.*|connection|content-.*|date|expect|host|http-referer|referer|te|transfer-encoding|user-agent|x-stainless-.*"
+    r"|x-title|x-request-id|traceparent|tracestate|api-version|version|model|deployment",
+    re.IGNORECASE,
+)
 _SECRETS = re.compile(
     r"(?i:\bbearer\s{1,8})\S+"
     r"|\b(?:sk|hf|gsk|lsv2)[-_][A-Za-z0-9*][A-Za-z0-9_.*-]{5,}"
@@ -73,16 +80,20 @@ def clean_url(url: str) -> str:
 
 
 def read_secrets(request: Any) -> list[str]:
-    """Return the secret values in a request, in every form in which a server may echo them."""
+    """Return the values in a request that may be secrets, in every form in which a server may echo them.
+
+    Any header or query parameter may hold one, except those that are known to hold none.
+    """
     if request is None:
         return []
     pairs = [*request.headers.items(), *request.url.params.items()]
-    values = {value for name, value in pairs if _SECRET_NAME.search(name)}
+    values = {value for name, value in pairs if not _KNOWN_NAME.fullmatch(name)}
     values |= {request.url.password or "", request.url.username or ""}
     for value in [*values]:
         scheme, _, word = value.rpartition(" ")
         values |= {word, *(_read_basic(word) if scheme.lower() == "basic" else ())}
     values |= {form for value in values for form in (quote(value), quote(value, safe=""), unquote(value))}
+    values |= {form for value in values for form in (json.dumps(value)[1:-1], html.escape(value))}
     # The longest first: replacing a shorter one inside it would leave the rest visible.
     return sorted((value for value in values - _NO_SECRETS if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
 
@@ -122,8 +133,12 @@ def strip_response(response: Any) -> Any:
 
 
 def strip_exception(exc: BaseException) -> None:
-    """Remove the secrets from another library's exception: from its request, response and body."""
+    """Remove the secrets from another library's exception: from its texts, request, response and body."""
     secrets = read_secrets(find_request(exc))
+    exc.args = tuple(mask_text(part, secrets) if isinstance(part, str) else part for part in exc.args)
+    for name, value in vars(exc).items():
+        if isinstance(value, str):
+            setattr(exc, name, mask_text(value, secrets))
     for name, strip in (("request", strip_request), ("response", strip_response)):
         with suppress(AttributeError, RuntimeError):  # httpx's property raises if it is not set
             setattr(exc, name, strip(getattr(exc, name)))

@@ -35,7 +35,7 @@ from langchain_qwen3.errors.kinds import (
     StreamCutError,
     StreamStallError,
 )
-from langchain_qwen3.errors.secrets import clean_url, find_request, read_secrets, strip_exception
+from langchain_qwen3.errors.secrets import clean_url, find_request, mask_text, read_secrets, strip_exception
 from langchain_qwen3.servers.refusals import advise_refusal
 
 _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
@@ -233,7 +233,9 @@ def _build_error(facts: ErrorFacts, status: int | None, body: object, response: 
     kind, resolved = _resolve_kind(facts, status)
     what = "the server reported an error" if status is None else f"HTTP {status}"
     error = kind(f"{what}: {facts.message}", response=response, body=body)
-    error.code, error.type, error.param = facts.code, facts.type, facts.param
+    secrets = read_secrets(find_request(response))
+    words = (facts.code, facts.type, facts.param)
+    error.code, error.type, error.param = (word and mask_text(word, secrets) for word in words)
     error.status_code = resolved
     if isinstance(error, Qwen3ContextOverflowError):
         error.limit, error.prompt_tokens = facts.limit, facts.prompt_tokens

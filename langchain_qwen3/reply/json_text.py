@@ -50,12 +50,21 @@ def read_loose_json(data: bytes) -> tuple[list[Any], bool]:
         done = done or bool(frame and _DONE in frame[0])
         if start == len(text):
             return values, done
-        try:
-            value, start = _DECODER.raw_decode(text, start)
-        except RecursionError:
-            raise ValueError("the JSON is nested too deeply") from None
-        refuse_deep(value)
+        value, start = _read_value(text, start)
         values.append(value)
+
+
+def _read_value(text: str, start: int) -> tuple[Any, int]:
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except RecursionError:
+        problem = "the JSON is nested too deeply"
+    except ValueError as error:
+        problem = str(error)
+    else:
+        refuse_deep(value)
+        return value, end
+    raise ValueError(problem)  # out here, or the decoder's error would keep the whole text as its context
 
 
 def refuse_deep(value: Any) -> None:

@@ -1,0 +1,214 @@
+"""Every artifact of a call is searched for every secret that went into it; the server echoes all it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from typing import Any, ClassVar
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.load import dumpd, dumps
+from langchain_core.messages import BaseMessage
+from langchain_core.tracers.context import collect_runs
+from typer.testing import CliRunner
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.cli.main import commands
+from langchain_qwen3.errors import Qwen3Error
+from langchain_qwen3.servers.detection import forget_servers
+from tests.support.replies import write_body, write_events, write_sse
+from tests.support.web import WebHandler, WebServer
+
+CANARY = "kanarienvogel"
+CALL = {
+    "extra_headers": {"X-Api-Key": f"{CANARY}-per-call-header"},
+    "extra_query": {"token": f"{CANARY}-per-call-query"},
+}
+KEY = f"{CANARY}-key"
+WAYS = ("invoke", "stream", "ainvoke", "astream")
+
+
+class _Handler(WebHandler, BaseHTTPRequestHandler):
+    """Answers `/good/v1`, and everywhere else with an error that holds all that it was sent."""
+
+    def do_GET(self) -> None:
+        self.send_whole(json.dumps({"data": [{"id": "q", "owned_by": "vllm"}]}).encode())
+
+    def do_POST(self) -> None:
+        sent = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        echo = f"bad request of {self.path}: {dict(self.headers)}"
+        kind = self.path.split("/")[1]
+        self.owner.echoes.append(echo)
+        error = {"error": {"message": echo, "type": echo, "headers": dict(self.headers)}}
+        if kind == "good" and sent.get("stream"):
+            self.send_whole(write_sse(write_events({"content": "hi"})), "text/event-stream")
+        elif kind == "good":
+            self.send_whole(json.dumps(write_body({"content": "hi"})).encode())
+        elif kind == "event" and sent.get("stream"):
+            self.send_whole(write_sse([*write_events({"content": "hi"}, reason=None), error]), "text/event-stream")
+        elif kind == "page":
+            self.send_whole(f"<html><title>{echo}</title></html>".encode(), "text/html", headers={"X-Echo": echo})
+        else:
+            self.send_whole(json.dumps(error).encode(), status=int(kind) if kind.isdecimal() else 200)
+
+
+class Echo(WebServer):
+    """A server that tells everything it was sent."""
+
+    handler: ClassVar[type[WebHandler]] = _Handler
+
+    def __init__(self) -> None:
+        self.echoes: list[str] = []
+
+
+@pytest.fixture
+def server() -> Iterator[Echo]:
+    """A server of the test's own, known to nobody."""
+    forget_servers()
+    with Echo() as echo:
+        yield echo
+    forget_servers()
+
+
+def build(server: Echo, kind: str = "good", **fields: Any) -> ChatQwen3:
+    """Return a model with a secret in every place that can hold one."""
+    address = server.root.replace("//", f"//{CANARY}-user:{CANARY}-password@")
+    return ChatQwen3(
+        model="q",
+        base_url=f"{address}/{kind}/v1?sig={CANARY}-address-query",
+        default_headers={"X-Auth-Token": f"{CANARY}-header", "Cookie": f"session={CANARY}-cookie"},
+        default_query={"api-key": f"{CANARY}-query"},
+        max_retries=0,
+        timeout=10,
+        **{"api_key": KEY, **fields},
+    )
+
+
+def give_key() -> str:
+    """Return the key, as a function that fetches it from a vault does."""
+    return KEY
+
+
+async def agive_key() -> str:
+    """Do what `give_key` does."""
+    return KEY
+
+
+def ask(model: Any, way: str) -> BaseMessage:
+    """Ask in one way."""
+
+    async def astream() -> BaseMessage:
+        chunks = [chunk async for chunk in model.astream("hi", **CALL)]
+        return sum(chunks[1:], chunks[0])
+
+    if way == "invoke":
+        return model.invoke("hi", **CALL)
+    if way == "stream":
+        chunks = list(model.stream("hi", **CALL))
+        return sum(chunks[1:], chunks[0])
+    return asyncio.run(model.ainvoke("hi", **CALL) if way == "ainvoke" else astream())
+
+
+def show_all(thing: Any) -> str:
+    """Return everything that a thing shows."""
+    return "\n".join((repr(thing), str(thing), dumps(thing), json.dumps(dumpd(thing), default=repr)))
+
+
+def show_error(error: BaseException) -> str:
+    """Return everything that an error holds, and what caused it."""
+    shown = ["".join(traceback.format_exception(error)), repr(pickle.dumps(error)), repr(copy.copy(error).__dict__)]
+    link: BaseException | None = error
+    while link is not None:
+        shown += [str(link), repr(link), repr(link.args), repr(vars(link))]
+        for part in (getattr(link, "request", None), getattr(link, "response", None)):
+            if part is not None:
+                shown += [repr(part), repr(part.headers), str(part.url)]
+                shown += [part.text] if hasattr(part, "text") else []
+        link = link.__cause__ or link.__context__
+    return "\n".join(shown)
+
+
+@pytest.mark.parametrize("key", [KEY, give_key, agive_key], ids=["text", "function", "coroutine"])
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_no_secret_is_in_what_a_good_call_leaves(
+    key: Any, transport: str, server: Echo, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects caches, checkpoints, traces and logs: model, copies, message, runs and cache hold no secret."""
+    for name in ("DASHSCOPE_API_KEY", "OPENAI_API_KEY", "LANGSMITH_API_KEY"):
+        monkeypatch.setenv(name, f"{CANARY}-{name}")
+    caplog.set_level(logging.DEBUG)
+    cache = InMemoryCache()
+    model = build(server, transport=transport, api_key=key, cache=cache, include_response_headers=True)
+    shown = []
+    with collect_runs() as runs:
+        for way in WAYS if key is not agive_key else WAYS[2:]:
+            message = ask(model, way)
+            assert message.text == "hi"
+            shown += [show_all(message), repr(pickle.dumps(message)), repr(message.content_blocks)]
+
+        async def follow() -> list[Any]:
+            return [event async for event in model.bind(**CALL).astream_events("hi")]
+
+        shown.append(repr(asyncio.run(follow())))
+    shown += [repr(run.model_dump()) for run in runs.traced_runs]
+    assert runs.traced_runs
+    shown.append(repr(cache._cache))
+    for thing in (model, model | str, model.bind(**CALL), model.with_retry(), model.bind_tools([]), copy.copy(model)):
+        shown.append(show_all(thing))
+    shown += [show_all(model.model_copy()), show_all(copy.deepcopy(model)), repr(vars(model)["root_async_client"])]
+    assert CANARY not in "\n".join(shown)
+    assert any(f"{CANARY}-per-call-header" in echo for echo in server.echoes)
+    assert "OPENAI" not in "".join(server.echoes)
+    for record in caplog.records:
+        if record.name.partition(".")[0].rstrip("2") not in ("httpx", "openai"):  # they log whole URLs, queries too
+            assert CANARY not in record.getMessage(), record
+        for word in ("key", "header", "cookie", "password", "user"):
+            assert f"{CANARY}-{word}" not in record.getMessage(), record
+
+
+@pytest.mark.parametrize("kind", ["401", "400", "404", "429", "500", "418", "event", "page", "error"])
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_no_secret_is_in_an_error_when_the_server_echoes_it(kind: str, transport: str, server: Echo) -> None:
+    """Protects error reports: everything in an error and its causes, in every way to ask."""
+    model = build(server, kind, transport=transport)
+    for way in WAYS:
+        with collect_runs() as runs, pytest.raises(Qwen3Error) as caught:
+            ask(model, way)
+        assert CANARY not in show_error(caught.value)
+        assert CANARY not in repr([run.model_dump() for run in runs.traced_runs])
+    assert all(f"{CANARY}-header" in echo for echo in server.echoes)
+
+
+def run_batch(url: str, folder: Any) -> list[str]:
+    """Return the arguments of a batch."""
+    (folder / "in.jsonl").write_text('{"prompt": "hi"}\n')
+    return ["batch", str(folder / "in.jsonl"), url, "-o", str(folder / "out.jsonl")]
+
+
+COMMANDS: dict[str, Callable[[str, Any], list[str]]] = {
+    "ask": lambda url, _: ["ask", url, "hi"],
+    "models": lambda url, _: ["models", url],
+    "doctor": lambda url, _: ["doctor", url],
+    "bench": lambda url, _: ["bench", url, "--requests", "2"],
+    "batch": run_batch,
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("kind", ["good", "401", "page"])
+def test_no_secret_is_in_what_a_command_prints_or_writes(command: str, kind: str, server: Echo, tmp_path: Any) -> None:
+    """Protects what people paste into bug reports: the output of every command, its files included."""
+    url = server.root.replace("//", f"//{CANARY}-user:{CANARY}-password@") + f"/{kind}/v1"
+    arguments = COMMANDS[command](url, tmp_path)
+    env = {"QWEN_API_KEY": KEY, "COLUMNS": "300", "TERM": "dumb"}
+    result = CliRunner().invoke(commands, arguments, env=env)
+    assert "No such option" not in result.output
+    written = "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())
+    assert CANARY not in f"{result.output}{result.exception!r}{written}"
