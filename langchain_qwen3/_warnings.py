@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,17 +15,15 @@ class UnsupportedSettingWarning(UserWarning):
     """A setting that this server or checkpoint does not support, with a remedy."""
 
 
-_shown: set[str] = set()
 _LIBRARIES = frozenset(
     {"asyncio", "concurrent", "langchain", "langchain_core", "langchain_qwen3", "langgraph", "threading"}
 )
 
 
+@lru_cache(maxsize=1024)
 def warn_once(text: str) -> None:
-    """Warn with this text, once per process."""
-    if text not in _shown:
-        warnings.warn(text, UnsupportedSettingWarning, stacklevel=_find_caller())
-        _shown.add(text)  # not before: if warnings are errors, every call must raise
+    """Warn with this text, once per process; where warnings are errors every call raises, for errors are not cached."""
+    warnings.warn(text, UnsupportedSettingWarning, stacklevel=_find_caller())
 
 
 def _find_caller() -> int:
@@ -47,4 +46,4 @@ def warn_unsupported(setting: str, dialect: Dialect) -> None:
 
 def forget_warnings() -> None:
     """Allow every warning to be shown again, for tests and notebooks."""
-    _shown.clear()
+    warn_once.cache_clear()

@@ -15,7 +15,9 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
+
+from langchain_qwen3.servers.address import parse_url
 
 MAX_BODY_TEXT = 100_000
 """How many characters of a text in an error's body are kept."""
@@ -73,7 +75,7 @@ def mask_body(body: object, secrets: Iterable[str] = (), depth: int = _MAX_DEPTH
 def clean_url(url: str) -> str:
     """Return a URL without user, password, query and fragment, which may hold secrets."""
     try:
-        parts = urlsplit(url)
+        parts = parse_url(url)
     except ValueError:  # such as "http://[::1"
         return mask_text(url).partition("?")[0].rpartition("@")[2]
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

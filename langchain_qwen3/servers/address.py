@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from collections.abc import Callable
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from langchain_qwen3.servers.dialects import find_by_host
+
+parse_url: Callable[[str], SplitResult] = getattr(urlsplit, "__wrapped__", urlsplit)
+"""`urlsplit` without its cache, which would keep a URL and its password after the model is gone."""
 
 
 def resolve_api_key(base_url: str) -> str:
     """Return the key for a server: `$QWEN_API_KEY`, the variable in the host's dialect row, or `EMPTY`."""
     key = os.getenv("QWEN_API_KEY")
-    if not key and (row := find_by_host(urlsplit(base_url.strip()).hostname or "")) and row.api_key_variable:
+    if not key and (row := find_by_host(parse_url(base_url.strip()).hostname or "")) and row.api_key_variable:
         key = os.getenv(row.api_key_variable)
     return key or "EMPTY"
 
@@ -28,7 +32,7 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
     """
     url = url.strip()
     try:
-        parts = urlsplit(url)
+        parts = parse_url(url)
         _ = parts.port
     except ValueError:
         raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import json
 import logging
 import pickle
@@ -11,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 from langchain_core.caches import InMemoryCache
@@ -23,6 +25,7 @@ from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.cli.main import commands
 from langchain_qwen3.errors import Qwen3Error
 from langchain_qwen3.servers.detection import forget_servers
+from tests.support.loopback import Loopback
 from tests.support.replies import write_body, write_events, write_sse
 from tests.support.web import WebHandler, WebServer
 
@@ -212,3 +215,34 @@ def test_no_secret_is_in_what_a_command_prints_or_writes(command: str, kind: str
     assert "No such option" not in result.output
     written = "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())
     assert CANARY not in f"{result.output}{result.exception!r}{written}"
+
+
+def find_in_memory(word: str) -> set[str]:
+    """Return the texts with a word that any container holds which is not frozen."""
+    held = set()
+    for thing in gc.get_objects():
+        if isinstance(thing, dict | list | tuple | set | frozenset):
+            parts = [*thing.values(), *thing] if isinstance(thing, dict) else [*thing]
+            held |= {part for part in parts if isinstance(part, str) and word in part}
+    return held
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_password_of_an_address_is_forgotten_when_its_model_is_gone(transport: str) -> None:
+    """Protects from memory dumps: not even urllib's own cache of URLs keeps it."""
+    password = f"canary{uuid4().hex}"
+    gc.freeze()  # what was there before is a million objects, and knows nothing of it
+    with Loopback() as server:
+        url = server.base_url.replace("//", f"//bob:{password}@")
+        model = ChatQwen3(model="q", base_url=url, api_key=password, transport=transport)  # type: ignore[arg-type]
+        model.invoke("hi")
+        asyncio.run(model.ainvoke("hi"))
+        was_held = bool(find_in_memory(password))
+        model.close()
+        del model
+        server.requests.clear()
+    gc.collect()
+    is_held = find_in_memory(password)
+    gc.unfreeze()
+    assert was_held
+    assert is_held == set()

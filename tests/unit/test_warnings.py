@@ -11,7 +11,7 @@ import pytest
 from langchain_core.output_parsers import StrOutputParser
 
 from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
-from langchain_qwen3._warnings import forget_warnings
+from langchain_qwen3._warnings import forget_warnings, warn_once
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +59,12 @@ def test_warns_once_when_it_comes_up_again() -> None:
     with pytest.warns(UnsupportedSettingWarning, match="never thinks"):
         ask(build())
     ask(build())  # here, a warning would be an error
+
+
+def test_memory_is_bounded_when_ever_new_texts_come_up() -> None:
+    """Protects services that meet ever new models: what was said is remembered of the newest texts alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number in range(3000):
+            warn_once(f"text {number}")
+    assert warn_once.cache_info().currsize <= 1024
