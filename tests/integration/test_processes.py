@@ -145,7 +145,7 @@ def test_model_works_in_spawned_workers_when_it_was_used_before(server: Loopback
 
 
 RUN = """
-import asyncio, os, signal, sys, threading
+import asyncio, faulthandler, os, sys, threading
 from tests.integration.test_processes import ANSWERS, build_model, call_all_ways
 model = build_model(sys.argv[2], sys.argv[1])
 """
@@ -157,7 +157,7 @@ def run_script(script: str, transport: str, server: Loopback) -> None:
     flags = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
     command = [sys.executable, *flags, "-c", RUN + textwrap.dedent(script), transport, server.base_url]
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=paths)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False, env=paths)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -184,7 +184,7 @@ def test_model_works_in_a_child_when_forked_while_threads_hold_its_limit(transpo
             for _ in range(3):
                 child = os.fork()
                 if not child:
-                    signal.alarm(60)  # a hang is the failure to be found
+                    faulthandler.dump_traceback_later(120, exit=True)  # a hang is what is looked for: where is it?
                     code = 1
                     try:
                         code = 0 if call_all_ways(model) == ANSWERS else 3

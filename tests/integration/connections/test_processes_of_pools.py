@@ -15,7 +15,7 @@ PRELUDE = """
 import atexit
 at_exit = lambda: None
 atexit.register(lambda: at_exit())  # registered first, so called last
-import asyncio, gc, os, signal, sys, threading
+import asyncio, faulthandler, gc, os, sys, threading
 import openai
 from langchain_qwen3.connections import leases
 from langchain_qwen3._httpx import httpx
@@ -41,7 +41,7 @@ async def acall():
 def in_child(work):
     child = os.fork()
     if not child:
-        signal.alarm(20)  # a hang is the failure to be found
+        faulthandler.dump_traceback_later(120, exit=True)  # a hang is the failure to be found, and says where it is
         code = 1
         try:
             work()
@@ -63,7 +63,7 @@ def run_script(script, transport, server):
         [sys.executable, *flags, "-c", code, transport, server.base_url],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=400,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
