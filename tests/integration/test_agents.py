@@ -368,6 +368,26 @@ WAYS_TO_SET: dict[str, Callable[[ChatQwen3], Any]] = {
 }
 
 
+OPEN_CHOICES: dict[str, Callable[[ChatQwen3], Any]] = {
+    "a field": lambda llm: llm.configurable_fields(enable_thinking=ConfigurableField(id="choice")),
+    "whole models": lambda llm: llm.configurable_alternatives(
+        ConfigurableField(id="choice"), default_key="True", **{"False": llm.bind(enable_thinking=False)}
+    ),
+}
+
+
+@pytest.mark.parametrize("choice", OPEN_CHOICES)
+async def test_agent_leaves_the_choice_to_the_config_of_its_call(engine: LocalServer, choice: str) -> None:
+    """Protects one agent for many users: tools are bound when it is built, the config comes with each call."""
+    llm = ChatQwen3(model=engine.model, base_url=engine.base_url, temperature=0, enable_thinking=True)
+    agent: Any = create_agent(OPEN_CHOICES[choice](llm), [get_weather])
+    for thinking in (False, True):
+        word = thinking if choice == "a field" else str(thinking)
+        messages = (await agent.ainvoke(TWO_CITIES, {"configurable": {"choice": word}}))["messages"]
+        assert messages[-1].text == ANSWER
+        assert ("reasoning_content" in messages[1].additional_kwargs) is thinking
+
+
 @pytest.mark.parametrize("way", WAYS_TO_SET)
 async def test_agent_keeps_a_setting_however_the_model_was_given_it(engine: LocalServer, way: str) -> None:
     """Protects agents from thinking that somebody switched off: create_agent binds its tools to what it is given."""
