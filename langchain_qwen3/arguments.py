@@ -125,7 +125,7 @@ class Arguments(TypedDict, total=False):
     stream_usage: bool
     stream_chunk_timeout: float | None
     include_response_headers: bool
-    output_version: str | None
+    output_version: Literal["v0", "v1"] | None
     rescue_tool_calls: bool
     repair_tool_calls: bool
     # connections
@@ -150,5 +150,4 @@ class Arguments(TypedDict, total=False):
     rate_limiter: BaseRateLimiter | None
     profile: ModelProfile | None
     custom_get_token_ids: Callable[[str], list[int]] | None
-    tiktoken_model_name: str | None
     disabled_params: dict[str, Any] | None

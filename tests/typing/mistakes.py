@@ -10,3 +10,5 @@ ChatQwen3(model="q", max_tokens="many")  # WRONG
 ChatQwen3(model="q", sampling="recomended")  # WRONG
 ChatQwen3(model=3)  # WRONG
 ChatQwen3(model="q").with_structured_output(dict, method="xml")  # WRONG
+ChatQwen3(model="q", tiktoken_model_name="gpt-4o")  # WRONG
+ChatQwen3(model="q", output_version="responses/v1")  # WRONG

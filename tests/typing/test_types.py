@@ -13,21 +13,10 @@ import pytest
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.arguments import Arguments, ServerName
+from langchain_qwen3.request.refused import REFUSED
 from langchain_qwen3.servers.dialects import list_names
 
 HERE = Path(__file__).parent
-# What the constructor refuses, or fills in by itself.
-NOT_FOR_USERS = {
-    "async_client",
-    "client",
-    "context_management",
-    "include",
-    "root_async_client",
-    "root_client",
-    "truncation",
-    "use_previous_response_id",
-    "use_responses_api",
-}
 COMMANDS = {
     "mypy": ["--strict", "--no-error-summary", "--config-file="],
     "pyright": ["--pythonpath", sys.executable],
@@ -62,9 +51,9 @@ def test_checker_finds_every_mistake(checker: str) -> None:
 
 
 def test_constructors_types_name_every_field() -> None:
-    """Protects the list for checkers: a field that ChatOpenAI or we gain is in it, under its alias as well."""
+    """Protects the list for checkers: every field is in it, under its alias as well, but for those refused."""
     names = {name for field, info in ChatQwen3.model_fields.items() for name in (field, info.alias) if name}
-    assert Arguments.__annotations__.keys() == names - NOT_FOR_USERS
+    assert Arguments.__annotations__.keys() == names - REFUSED.keys()
 
 
 def test_servers_type_names_every_server() -> None:

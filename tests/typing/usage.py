@@ -7,7 +7,7 @@ from typing import Any, TypedDict, assert_type
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import ConfigurableField, Runnable
 from pydantic import BaseModel, SecretStr
 
 from langchain_qwen3 import ChatQwen3
@@ -64,6 +64,10 @@ assert_type(llm.with_structured_output(Person, include_raw=True).invoke("hi")["p
 assert_type(llm.with_structured_output(SCHEMA, include_raw=True).invoke("hi")["raw"], AIMessage)
 assert_type(llm.bind(seed=7).with_structured_output(Person).invoke("hi"), Person)
 assert_type(llm.bind_tools([read_key]), Runnable[LanguageModelInput, AIMessage])
+
+chosen = llm.configurable_fields(enable_thinking=ConfigurableField("thinking"))
+assert_type(chosen.with_structured_output(Person).invoke("hi"), Person)
+assert_type(chosen.bind(seed=7).with_structured_output(Person).invoke("hi"), Person)
 
 
 async def aask() -> None:
