@@ -57,7 +57,7 @@ _NOT_IN_REPR = frozenset({"model_name", "openai_api_base", "openai_api_key", "me
 
 
 class _Origin(NamedTuple):
-    """What a model hands to one that is built from its fields, its clients among them."""
+    """What a model passes on to a model that is built from its fields, including its clients."""
 
     limits: dict[int | None, InFlightLimit]
     url_secrets: dict[str, tuple[dict[str, str], dict[str, str]]]
@@ -175,8 +175,16 @@ class Qwen3Fields(ChatOpenAI):
         It replaces the parent's validator of this name, which reads `OPENAI_*` and `LANGSMITH_*` variables.
         """
         if isinstance(self.root_async_client, AsyncSdkClient):
-            self._adopt(self.root_async_client.origin)  # so core's configurable fields build a model
+            self._adopt(self.root_async_client.origin)  # core's configurable fields pass the clients on
             self.client = self.async_client = self.root_client = self.root_async_client = None
+        self._check_fields()
+        self.openai_api_base = self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL
+        if self.openai_api_key is None:
+            self.openai_api_key = SecretStr(resolve_api_key(self.openai_api_base))
+        self._connect()
+        return self
+
+    def _check_fields(self) -> None:
         if "output_version" not in self.model_fields_set and self.output_version == "responses/v1":
             self.output_version = None  # the environment variable is meant for OpenAI's models
         if self.server != "auto" and find_by_name(self.server) is None:
@@ -185,11 +193,6 @@ class Qwen3Fields(ChatOpenAI):
         check_refused(self.__dict__)
         if self.n is not None and self.n > 1 and self.streaming:
             raise ValueError("n must be 1 when streaming")
-        self.openai_api_base = self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL
-        if self.openai_api_key is None:
-            self.openai_api_key = SecretStr(resolve_api_key(self.openai_api_base))
-        self._connect()
-        return self
 
     def _connect(self) -> None:
         """Build the SDK's clients over the shared connections.
@@ -214,10 +217,9 @@ class Qwen3Fields(ChatOpenAI):
         self.async_client = self.root_async_client and Completions(self.root_async_client)
 
     def _adopt(self, origin: _Origin) -> None:
-        """Take over what is no field from the model whose fields this one was built from.
+        """Take over from the origin what is not a field: its limit, and the secrets of its URL.
 
-        It shares that model's limit and the secrets of its address. What nobody set there is not set here, and what
-        was found there by name or address is found anew where those have changed.
+        Fields that nobody set there count as unset here. Profile and key are resolved again if name or URL changed.
         """
         self._limits, self._url_secrets = origin.limits, dict(origin.url_secrets)
         for name in self.model_fields_set - origin.was_set:
@@ -228,7 +230,7 @@ class Qwen3Fields(ChatOpenAI):
         self._follow_address(origin.base_url)
 
     def _follow_address(self, old: str) -> None:
-        """Leave behind a key that an environment variable gave for another address: it may be meant for that alone."""
+        """Resolve the key again if it came from an environment variable, which may be meant for the old URL alone."""
         if self.openai_api_base != old and self.openai_api_key == SecretStr(resolve_api_key(old)):
             self.openai_api_key = SecretStr(resolve_api_key(self.openai_api_base or DEFAULT_BASE_URL))
 

@@ -172,8 +172,8 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
             raise TypeError(explain_refused(name) or unknown)
         if name in values and name in extra:
             raise ValueError(f"{name} is given twice, once in model_kwargs")
-    own = {name: value for name, value in values.items() if name in fields}
-    return own, {**extra, **{name: value for name, value in values.items() if name not in fields}}
+    rest = {name: value for name, value in values.items() if name not in fields}
+    return {name: value for name, value in values.items() if name in fields}, {**extra, **rest}
 
 
 _WAY_OUT = "A field that only your server knows goes into extra_body={...}"

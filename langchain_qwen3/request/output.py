@@ -61,16 +61,15 @@ def plan_output(
         thinking: The resolved thinking settings.
         dialect: The server.
         line: The checkpoint's line, None when unknown.
-
-        body: What is sent unchanged; a form of the answer in it stays.
+        body: Fields that are sent unchanged; if one of them is a form of the answer, it is kept.
 
     Raises:
         ValueError: The tool choice or the constraint cannot be sent to this server.
     """
     output = _resolve_output(params, dialect)
     always = line is not None and line.thinking == "always"
-    wanted = output.get("response_format")
-    if dialect.json_refused_thinking and _is_json(wanted) and is_thinking_on(thinking, line) and not always:
+    response_format = output.get("response_format")
+    if dialect.json_refused_thinking and _is_json(response_format) and is_thinking_on(thinking, line) and not always:
         warn_once(f"{dialect.title} refuses a JSON response_format while thinking: thinking is off for calls with one")
         thinking = without_thinking(thinking)
     forms = {name: value for name, value in body.items() if name in CONSTRAINT_FIELDS}
@@ -82,7 +81,7 @@ def plan_output(
     payload = {name: value for name, value in output.items() if name in list_constraint_fields(dialect)} | plan.payload
     if plan.forced_calls:
         payload.pop("parallel_tool_calls", None)  # the schema sets the number of calls
-    if dialect.format_silences_tools and _is_json(wanted) and plan.rescue and plan.demanded is None:
+    if dialect.format_silences_tools and _is_json(response_format) and plan.rescue and plan.demanded is None:
         warn_once(
             f"{dialect.title} holds every reply to the JSON response_format, so the tools beside it are never called: "
             "leave one of them out; agents have ToolStrategy for it"
@@ -116,21 +115,21 @@ def _resolve_output(params: Mapping[str, Any], dialect: Dialect) -> dict[str, An
     return output
 
 
-def _build_format(wanted: Any, dialect: Dialect) -> Any:
+def _build_format(response_format: Any, dialect: Dialect) -> Any:
     """Return `response_format` in the server's own form."""
-    if isinstance(wanted, type):
-        spec = read_schema(wanted)
-        wanted = {"type": "json_schema", "json_schema": {"name": spec["name"], "schema": spec["schema"]}}
-    if not isinstance(wanted, dict):
-        return wanted
-    if dialect.response_format == "object_schema" and wanted.get("type") == "json_schema":
-        return {"type": "json_object", "schema": wanted.get("json_schema", {}).get("schema")}
-    if dialect.response_format == "schema_only" and wanted.get("type") == "json_object":
+    if isinstance(response_format, type):
+        spec = read_schema(response_format)
+        response_format = {"type": "json_schema", "json_schema": {"name": spec["name"], "schema": spec["schema"]}}
+    if not isinstance(response_format, dict):
+        return response_format
+    if dialect.response_format == "object_schema" and response_format.get("type") == "json_schema":
+        return {"type": "json_object", "schema": response_format.get("json_schema", {}).get("schema")}
+    if dialect.response_format == "schema_only" and response_format.get("type") == "json_object":
         return {"type": "json_schema", "json_schema": {"name": "object", "schema": {"type": "object"}}}
-    if dialect.response_format == "value" and "value" not in wanted and wanted.get("type") != "text":
-        return {"type": wanted.get("type"), "value": wanted.get("json_schema") or {"type": "object"}}
-    return wanted
+    if dialect.response_format == "value" and "value" not in response_format and response_format.get("type") != "text":
+        return {"type": response_format.get("type"), "value": response_format.get("json_schema") or {"type": "object"}}
+    return response_format
 
 
-def _is_json(wanted: Any) -> bool:
-    return isinstance(wanted, dict) and wanted.get("type") != "text"
+def _is_json(response_format: Any) -> bool:
+    return isinstance(response_format, dict) and response_format.get("type") != "text"

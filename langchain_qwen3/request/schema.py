@@ -128,8 +128,8 @@ def write_structured(spec: StructuredOutput, method: Method, tools: Sequence[Map
     if method == "json_mode":
         return {"response_format": {"type": "json_object"}}
     if method == "json_schema":
-        wanted = {key: value for key, value in spec.items() if key != "method"}
-        return {"response_format": {"type": "json_schema", "json_schema": wanted}}
+        json_schema = {key: value for key, value in spec.items() if key != "method"}
+        return {"response_format": {"type": "json_schema", "json_schema": json_schema}}
     choice = {"type": "function", "function": {"name": spec["name"]}}
     return {
         "tools": [*tools, {"type": "function", "function": build_function(spec)}],

@@ -127,7 +127,7 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
     check_values(own)
     # SGLang answers 400 to explicit nulls; nulls in `extra_body` are the user's decision.
     params = {name: value for name, value in params.items() if not _is_missing(value)}
-    thinking = Thinking(**{ours: own.pop(name, None) for name, ours in _THINKING_NAMES.items()})
+    thinking = Thinking(**{field: own.pop(name, None) for name, field in _THINKING_NAMES.items()})
     return Settings(
         model=str(params.pop("model", "")),
         thinking=thinking,

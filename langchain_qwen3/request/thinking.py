@@ -37,11 +37,11 @@ class Thinking:
     return_reasoning: bool = True
 
 
-def resolve_thinking(wanted: Thinking, dialect: Dialect, line: ModelLine | None, model: str) -> Thinking:
+def resolve_thinking(settings: Thinking, dialect: Dialect, line: ModelLine | None, model: str) -> Thinking:
     """Return the settings that this server and checkpoint support; warn once about the others.
 
     Args:
-        wanted: The settings of model and call.
+        settings: The settings of model and call.
         dialect: The server.
         line: The checkpoint's line, None when unknown.
         model: The model's name, for the warnings.
@@ -49,9 +49,9 @@ def resolve_thinking(wanted: Thinking, dialect: Dialect, line: ModelLine | None,
     Raises:
         ValueError: A setting is outside the server's range, or two settings exclude each other; the text names them.
     """
-    if wanted.enabled is None and wanted.budget is None and wanted.effort is None and wanted.preserve is None:
-        return wanted
-    thinking = _resolve_server(wanted, dialect)
+    if settings.enabled is None and settings.budget is None and settings.effort is None and settings.preserve is None:
+        return settings
+    thinking = _resolve_server(settings, dialect)
     if line is not None:
         thinking = _resolve_line(thinking, dialect, line, model)
     if thinking.enabled is False:
@@ -115,9 +115,9 @@ def set_path(payload: MutableMapping[str, Any], path: Path, value: Any) -> None:
     payload[path[-1]] = value
 
 
-def _resolve_server(wanted: Thinking, dialect: Dialect) -> Thinking:
+def _resolve_server(settings: Thinking, dialect: Dialect) -> Thinking:
     """Drop settings for which the server has no field, and check the budget against its range."""
-    enabled, budget, effort, preserve = wanted.enabled, wanted.budget, wanted.effort, wanted.preserve
+    enabled, budget, effort, preserve = settings.enabled, settings.budget, settings.effort, settings.preserve
     if effort == "none":
         enabled, effort = (False if enabled is None else enabled), None
     if budget is not None and dialect.budget is None:
@@ -141,19 +141,19 @@ def _resolve_server(wanted: Thinking, dialect: Dialect) -> Thinking:
     if enabled is not None and not (dialect.thinking or dialect.thinking_word):
         warn_unsupported("enable_thinking", dialect)
         enabled = None
-    return replace(wanted, enabled=enabled, budget=budget, effort=effort, preserve=preserve)
+    return replace(settings, enabled=enabled, budget=budget, effort=effort, preserve=preserve)
 
 
-def _resolve_line(wanted: Thinking, dialect: Dialect, line: ModelLine, model: str) -> Thinking:
+def _resolve_line(settings: Thinking, dialect: Dialect, line: ModelLine, model: str) -> Thinking:
     """Drop settings that the checkpoint does not support, and convert the effort to a word its template knows."""
     who = f"{model} ({line.name})"
     if line.thinking == "never":
-        if wanted.enabled or wanted.budget or wanted.effort or wanted.preserve:
+        if settings.enabled or settings.budget or settings.effort or settings.preserve:
             warn_once(f"thinking settings have no effect: {who} never thinks")
         return replace(
-            wanted, enabled=False if wanted.enabled is False else None, budget=None, effort=None, preserve=None
+            settings, enabled=False if settings.enabled is False else None, budget=None, effort=None, preserve=None
         )
-    enabled, effort, preserve = wanted.enabled, wanted.effort, wanted.preserve
+    enabled, effort, preserve = settings.enabled, settings.effort, settings.preserve
     if line.thinking == "always" and enabled is False:
         warn_once(f"thinking cannot be switched off: {who} always thinks")
         enabled = None
@@ -164,9 +164,9 @@ def _resolve_line(wanted: Thinking, dialect: Dialect, line: ModelLine, model: st
     if effort and enabled is not False:
         effort = _resolve_effort(effort, dialect, line, who)
         enabled = enabled if effort else True
-    if wanted.budget and enabled is None and not effort and not line.thinking_default:
+    if settings.budget and enabled is None and not effort and not line.thinking_default:
         warn_once(f"thinking_budget only limits thinking: {who} does not think unless enable_thinking=True says so")
-    return replace(wanted, enabled=enabled, effort=effort, preserve=preserve)
+    return replace(settings, enabled=enabled, effort=effort, preserve=preserve)
 
 
 def _resolve_effort(effort: str, dialect: Dialect, line: ModelLine, who: str) -> str | None:

@@ -36,8 +36,8 @@ def build_cache_key(key: str, secrets: Iterable[Mapping[str, Any] | None]) -> st
         key: What everything else makes of the key.
         secrets: Headers and queries of model and call; None where there are none.
     """
-    found = [sorted(values.items()) if values else None for values in secrets]
-    return f"{key}---{sha256(repr(found).encode()).hexdigest()}" if any(found) else key
+    items = [sorted(values.items()) if values else None for values in secrets]
+    return f"{key}---{sha256(repr(items).encode()).hexdigest()}" if any(items) else key
 
 
 def build_ls_params(params: Mapping[str, Any], stop: list[str] | None) -> LangSmithParams:
