@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Literal, TypedDict, TypeVar, overload
 
-from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding, RunnableSerializable
@@ -19,7 +19,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_qwen3.call import Method
-from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool_choice, without_empty_strict
+from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool, read_tool_choice, without_empty_strict
 from langchain_qwen3.request.traces import show_keywords
 from langchain_qwen3.structured import build_structured_runnable
 
@@ -63,10 +63,12 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
             **kwargs: Bound to the model.
 
         Raises:
-            ValueError: `tool_choice` names no bound tool.
+            ValueError: `tool_choice` names no bound tool, or a tool has no name.
         """
         wire = [
-            dict(tool) if is_builtin_tool(tool) else without_empty_strict(convert_to_openai_tool(tool, strict=strict))
+            dict(tool)
+            if is_builtin_tool(tool)
+            else without_empty_strict(dict(read_tool(convert_to_openai_tool(tool, strict=strict))))
             for tool in tools
         ]
         if tool_choice is not None:
@@ -224,6 +226,17 @@ class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]): 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         for name, value in super().__repr_args__():
             yield name, show_keywords(self.kwargs) if name == "kwargs" else value
+
+    @property
+    def profile(self) -> ModelProfile | None:
+        """The model's profile, with what is bound: `model_line`, or another model."""
+        names = {"model": "model_name", "model_name": "model_name", "model_line": "model_line"}
+        update = {names[name]: value for name, value in self.kwargs.items() if name in names and value is not None}
+        if not update or not isinstance(self.bound, BaseChatModel):
+            return getattr(self.bound, "profile", None)
+        if "model_name" in update:
+            update.setdefault("model_line", None)  # the field describes the other model
+        return self.bound.model_copy(update=update).profile
 
     def get_num_tokens_from_messages(
         self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None, **kwargs: Any

@@ -351,6 +351,9 @@ class Qwen3Fields(ChatOpenAI):
         """Return a copy; one with another URL, key or transport opens new connections."""
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("_serialized", None)  # core's cache key of the original
+        if update and update.keys() & {"model_name", "model_line"} and "profile" not in update:
+            own = build_profile(resolve_line(self.model_name, model_line=self.model_line))
+            copied.profile = copied._resolve_model_profile() if self.profile == own else self.profile  # noqa: SLF001
         if update and not update.keys().isdisjoint(_CONNECTION_FIELDS.values()):
             if "openai_api_key" not in update:
                 copied._follow_address(self.openai_api_base or DEFAULT_BASE_URL)  # noqa: SLF001

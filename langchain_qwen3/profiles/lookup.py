@@ -33,6 +33,8 @@ _SPELLINGS = tuple(
     for pattern, replacement in (
         (r"[\s_:]+|--+", "-"),
         (r"qwen-3(?=[-./]|p\d|$)", "qwen3"),
+        # Converters of GGUF put a dot before the quantisation: Qwen3-8B.Q4_K_M.gguf, Qwen3-8B.i1-Q4_K_M.gguf.
+        (r"\.(?=(?:i1-)?(?:i?q\d|b?f(?:16|32)))", "-"),
         # Restore the dot of a version: Fireworks writes qwen3p8, Databricks qwen35, EmpirioLabs and file names qwen3-5.
         # After a hyphen, a digit is a version only if a size or a hosted name follows: qwen3-8-4bit has 8B.
         (r"qwen3p(?=\d)", "qwen3."),
@@ -118,12 +120,13 @@ def resolve_line(
             lines = ", ".join(line.name for line in MODEL_LINES)
             raise ValueError(f"{model_line=} is no line that is known: give a model's name, or one of {lines}")
         return line
-    for name in (*weights, model):
-        if (line := find_line(name, server)) is not None:
-            break
-    else:
+    found = [(name, line) for name in (*weights, model) if (line := find_line(name, server)) is not None]
+    if not found:
         return None
-    if not _is_vendors(name):
+    # A folder such as /models/qwen3 says less than the served name Qwen3-VL-8B-Instruct.
+    place = next((place for place, (name, line) in enumerate(found) if line.name != "Qwen3" or _is_vendors(name)), 0)
+    line = found[place][1]
+    if not all(_is_vendors(name) for name, _ in found[: place + 1]):
         line = replace(line, inputs=_ALL_INPUTS, inputs_known=False, late_system=False)
     if inputs is None:
         return line

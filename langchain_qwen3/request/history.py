@@ -66,15 +66,32 @@ def answer_calls(wire: Wire) -> Wire:
     """
     if not any(message["role"] == "tool" or "tool_calls" in message for message in wire):
         return wire
-    settled: Wire = []
-    start = 0
-    while start < len(wire):
-        end = start + 1
-        while end < len(wire) and wire[end]["role"] != "assistant":
-            end += 1
-        settled += _settle_step(wire[start:end])
-        start = end
-    return settled
+    steps: list[Wire] = []
+    for message in wire:
+        if steps and message["role"] != "assistant":
+            steps[-1].append(message)
+        else:
+            steps.append([message])
+    _return_results(steps)
+    return [message for step in steps for message in _settle_step(step)]
+
+
+def _return_results(steps: list[Wire]) -> None:
+    """Move results to the step that called: agents in parallel write all their calls, and then come all results."""
+    lone: list[Wire] = []
+    for step in steps:
+        is_lone = len(step) == 1
+        for message in [*step[1:]]:
+            if message["role"] == "tool" and lone and not _calls(step, message):
+                home = next((other for other in lone if _calls(other, message)), None)
+                if home is not None:
+                    step[:] = [other for other in step if other is not message]
+                    home.append(message)
+        lone = [*lone, step] if is_lone else []
+
+
+def _calls(step: Wire, result: dict[str, Any]) -> bool:
+    return any(call["id"] == result["tool_call_id"] for call in step[0].get("tool_calls", ()))
 
 
 def restore_order(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:

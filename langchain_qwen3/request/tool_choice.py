@@ -59,13 +59,31 @@ def select_tools(tools: Sequence[Mapping[str, Any]], dialect: Dialect) -> list[M
     selected = []
     for tool in tools:
         if dialect.builtin_tools or not is_builtin_tool(tool):
-            selected.append(tool)
+            selected.append(read_tool(tool))
         else:
             warn_once(
                 f"{dialect.title} has no tools of its own, so {tool['type']!r} was not sent: "
                 "bind a function that does it"
             )
     return selected
+
+
+def read_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a function tool in the form of chat completions; the Responses API has its fields beside the type.
+
+    Raises:
+        ValueError: The function has no name.
+    """
+    if tool.get("type") != "function":
+        return tool
+    if "function" not in tool:
+        tool = {"type": "function", "function": {name: value for name, value in tool.items() if name != "type"}}
+    function = tool["function"]
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise ValueError(  # noqa: TRY004 # whatever its type, it is a bad setting
+            f'a tool has no name: give {{"type": "function", "function": {{"name": …}}}}, not {tool!r}'
+        )
+    return tool
 
 
 def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:

@@ -38,6 +38,9 @@ CLEAR = (
     "Qwen/Qwen3-30B-A3B-Thinking-2507-FP8",
     "mlx-community/Qwen3-Coder-30B-A3B-Instruct-4bit",
     "qwen3-max-2026-01-23",
+    "Qwen3-4B-Instruct-2507.Q4_K_M.gguf",
+    "Qwen3-8B.i1-IQ3_XXS.gguf",
+    "Qwen3-8B.f16.gguf",
 )
 
 
@@ -81,6 +84,27 @@ def test_is_what_is_said_outright_when_the_name_says_otherwise(name: str, model_
     assert profile["max_input_tokens"] == 262_144
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.model_copy(update={"model_line": "Qwen3-VL"}),
+        lambda model: model.model_copy(update={"model_name": "Qwen/Qwen3-VL-8B-Instruct"}),
+        lambda model: model.bind(model_line="Qwen3-VL"),
+        lambda model: model.bind(model="Qwen/Qwen3-VL-8B-Instruct").with_config(tags=["x"]),
+        lambda model: model.bind_tools([]).bind(model_line="Qwen3-VL"),
+    ],
+    ids=["copy", "copy of another model", "bound", "another model bound", "bound beside tools"],
+)
+def test_the_profile_follows_when_a_copy_or_a_binding_says_it(change: Any):
+    """Protects agents that look at the profile of what they are handed; a profile of the user's own stays."""
+    profile = change(build("Qwen/Qwen3-8B")).profile
+    assert (profile["image_inputs"], profile["max_input_tokens"]) == (True, 262_144)
+    own = {"max_input_tokens": 5}
+    assert change(build("Qwen/Qwen3-8B", profile=own)).profile == own
+    of_another = build("x", model_line="Qwen3-VL").bind(model="Qwen/Qwen3-8B")
+    assert (of_another.profile or {})["image_inputs"] is False
+
+
 def test_is_what_a_call_says_when_it_says_it():
     """Protects the keyword of a call and of `.bind()`, and a call of another model, whose line the field is not."""
     model = build("Qwen/Qwen3-8B")
@@ -111,6 +135,10 @@ def test_names_the_lines_when_what_is_said_is_none():
         ("qwen3", {"weights": ("Qwen/Qwen3-VL-8B-Instruct",)}, "Qwen3-VL Instruct", {"text", "image", "video"}),
         ("Qwen/Qwen3-8B", {"weights": ("/m/Qwen3-VL-8B-Instruct",)}, "Qwen3-VL Instruct", {"text", "image", "video"}),
         ("Qwen/Qwen3-8B", {"weights": ("/models/x",)}, "Qwen3", {"text"}),
+        # A folder that says little stands back, and what it leaves open stays open.
+        ("Qwen/Qwen3-VL-8B-Thinking", {"weights": ("/models/qwen3",)}, "Qwen3-VL Thinking", ALL),
+        ("Qwen/Qwen3-8B", {"weights": ("/models/qwen3-eyes",)}, "Qwen3", ALL),
+        ("qwen3", {"weights": ("/m/qwen3", "qwen3vl")}, "Qwen3-VL, edition not named", ALL),
         ("Qwen/Qwen3-8B", {"inputs": frozenset({"text", "image"})}, "Qwen3", {"text", "image"}),
         ("Qwen/Qwen3-VL-8B", {"inputs": frozenset({"text"})}, "Qwen3-VL, edition not named", {"text"}),
         ("Qwen/Qwen3.5-9B", {"inputs": frozenset({"text", "image"})}, "Qwen3.5", {"text", "image", "video"}),
@@ -123,7 +151,7 @@ def test_believes_the_server_before_the_name(model: str, known: dict[str, Any], 
     assert line is not None
     assert (line.name, line.inputs) == (name, inputs)
     profile = build_profile(line) or {}
-    assert (profile["name"], profile["image_inputs"]) == (name, "image" in inputs)
+    assert (profile["name"], profile.get("image_inputs", inputs == ALL)) == (name, "image" in inputs)
     named = resolve_line(model, model_line="Qwen3-Omni", **known)
     assert named is not None
     assert named.inputs == ALL

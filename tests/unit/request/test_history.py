@@ -68,6 +68,14 @@ def test_moves_results_behind_their_calls_when_other_messages_stand_between():
     assert list_ids(wire) == ["user", ["a", "b"], "a", "b", "system", "user", ["a"], "a"]
 
 
+@pytest.mark.parametrize("order", list(permutations("abc")))
+def test_gives_results_to_their_calls_when_several_messages_call_before_any_comes(order: tuple[str, ...]):
+    """Protects agents that run in parallel and write into one thread: swarm, supervisor, Send."""
+    wire = write(QUESTION, call("a"), call("b"), call("c"), *(result(id_) for id_ in order), HumanMessage("and?"))
+    assert list_ids(wire) == ["user", ["a"], "a", ["b"], "b", ["c"], "c", "user"]
+    assert [message["content"] for message in wire[2:7:2]] == ["of a", "of b", "of c"]
+
+
 def test_gives_each_call_its_result_when_ids_are_equal_or_missing():
     """Protects servers that send no ids, or the same ones: results are taken in their order."""
     for id_ in ("", "call_0"):

@@ -283,6 +283,33 @@ def test_leaves_a_servers_own_tool_out_where_there_is_none(dialect: Dialect, too
     assert select_tools([tool], dialect) == []
 
 
+FLAT = {"type": "function", "name": "f", "description": "d", "parameters": CITY}
+
+
+@pytest.mark.parametrize(
+    "tools", [[FLAT], [{"type": "function", "function": {"name": "f", "description": "d", "parameters": CITY}}]]
+)
+def test_writes_a_function_of_the_responses_api_as_chat_completions_do(tools: list[dict[str, Any]]):
+    """Protects from a 400: that API has a function's fields beside its type. Bound and as a keyword."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", server="vllm")
+    bound: Any = model.bind_tools(tools, tool_choice="f")
+    for kwargs in (bound.kwargs, {"tools": tools}):
+        (tool,) = model._get_request_payload("x", **kwargs)["tools"]
+        assert (tool["function"]["name"], tool["function"]["parameters"]) == ("f", CITY)
+        assert tool.keys() == {"type", "function"}
+
+
+@pytest.mark.parametrize(
+    "tool", [{"type": "function"}, {"type": "function", "function": {}}, {"type": "function", "function": 7}]
+)
+def test_says_so_when_a_function_has_no_name(tool: dict[str, Any]):
+    """Protects from a raw KeyError."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", server="vllm")
+    for send in (lambda: model.bind_tools([tool]), lambda: model._get_request_payload("x", tools=[WEATHER, tool])):
+        with pytest.raises(ValueError, match="a tool has no name"):
+            send()
+
+
 def test_tells_a_servers_own_tool_from_the_forms_of_a_function():
     """Protects OpenAI's, Anthropic's and JSON schema's forms of a function, which are the caller's own."""
     assert all(is_builtin_tool(tool) for tool in BUILTIN_TOOLS)
