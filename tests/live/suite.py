@@ -43,3 +43,8 @@ class TestLive(ChatModelIntegrationTests):
     def supports_json_mode(self) -> bool:
         """Every Qwen3 server is asked for JSON."""
         return True
+
+    @property
+    def supports_anthropic_inputs(self) -> bool:
+        """Anthropic's content blocks are something that ChatQwen3 takes and ChatOpenAI does not."""
+        return self.chat_model_class is ChatQwen3
