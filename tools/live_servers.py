@@ -78,7 +78,7 @@ class Server:
     """What loads the model once the server answers."""
 
 
-TORCH = ("torch==2.13.0",)
+TORCH = ("torch==2.13.0", "gguf", "safetensors")  # the latter for `write_weights`
 LITELLM_KEY = f"sk-{secrets.token_hex(24)}"  # it does not start with a weak one, or none
 
 
@@ -129,7 +129,7 @@ SERVERS = {
     "transformers": Server(
         title="transformers serve",
         package="transformers",
-        install=(TORCH, ("transformers[serving]", "gguf", "safetensors")),
+        install=(TORCH, ("transformers[serving]",)),
         command=lambda bin_, port, _folder, _behind: [
             *(str(bin_ / "transformers"), "serve", MODEL, "--host", "127.0.0.1", "--port", str(port)),
             *("--device", "cpu", "--dtype", "float32"),
@@ -224,9 +224,9 @@ def prepare(name: str, server: Server, envs: Path) -> Path:
 def write_weights(folder: Path, python: Path) -> Path:
     """Lay the tiny model out as transformers wants it, under the name it is served as."""
     weights = folder / MODEL
-    if not (weights / "model.safetensors").exists():
-        script = TINY / "hf_weights.py"
-        subprocess.run([str(python), str(script)], check=True)
+    if not (TINY / "hf" / "model.safetensors").exists():
+        subprocess.run([str(python), str(TINY / "hf_weights.py")], check=True)
+    if not weights.exists():
         weights.parent.mkdir(parents=True, exist_ok=True)
         weights.symlink_to(TINY / "hf")
     return weights
@@ -236,7 +236,7 @@ def write_weights(folder: Path, python: Path) -> Path:
 def start(name: str, envs: Path, folder: Path) -> Iterator[str]:
     """Run a server, with what stands behind it, and give its base URL."""
     if name == "llama.cpp":
-        with LocalServer(TINY / "qwen3-tiny-f16.gguf", name=MODEL, n_ctx=4096) as engine:
+        with LocalServer(TINY / "qwen3-tiny-f16.gguf", name=MODEL, n_ctx=4096, n_threads=1) as engine:
             yield engine.base_url
         return
     server = SERVERS[name]
@@ -257,7 +257,8 @@ def _run(server: Server, bin_: Path, folder: Path, behind: str) -> Iterator[str]
     url = server.url.replace("{port}", str(port))
     path = folder / f"{server.title.partition(' ')[0]}.log"
     log = path.open("ab")
-    environment = {**os.environ, **server.environment}
+    # One thread: those of torch wait for each other in a loop, which takes for ever on a busy machine.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **server.environment}
     process = subprocess.Popen(
         server.command(bin_, port, folder, behind), cwd=folder, env=environment, stdout=log, stderr=log
     )
