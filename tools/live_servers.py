@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -259,20 +260,19 @@ def _run(server: Server, bin_: Path, folder: Path, behind: str) -> Iterator[str]
     log = path.open("ab")
     # One thread: those of torch wait for each other in a loop, which takes for ever on a busy machine.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **server.environment}
-    process = subprocess.Popen(
-        server.command(bin_, port, folder, behind), cwd=folder, env=environment, stdout=log, stderr=log
-    )
+    command = server.command(bin_, port, folder, behind)
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         _wait(url, server, process, path)
         if server.launch:
             server.launch(url, folder / MODEL)
         yield url
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        for number in (signal.SIGTERM, signal.SIGKILL):  # with what it has started
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
         log.close()
 
 
