@@ -130,7 +130,8 @@ class ErrorTranslator:
         if kind is None:
             return None
         text = next((text for name, text in chain if text and name not in _WRAPPERS), chain[-1][0])
-        return self._add_context(kind(f"{what}: {text}", request=find_request(exc)), details)
+        one_line = " ".join(text.split())  # aiohttp draws a bad status line over four lines
+        return self._add_context(kind(f"{what}: {one_line}", request=find_request(exc)), details)
 
     def _find_kind(self, exc: Exception, details: str) -> tuple[type[Qwen3Error] | None, str]:
         began = self.partial is not None

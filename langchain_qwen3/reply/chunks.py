@@ -79,15 +79,16 @@ def build_text_chunk(reasoning: str, content: str) -> ChatGenerationChunk:
 def build_call_chunk(reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> ChatGenerationChunk:
     """Return a chunk with tool call fragments, equal to the validated one."""
     chunk = build_text_chunk(reasoning, content)
-    message: Any = chunk.message
-    message.tool_call_chunks = _join_fragments(calls)
-    message.tool_calls, message.invalid_tool_calls = [], []
-    for call in message.tool_call_chunks:
+    fragments = [calls[0].copy()] if len(calls) == 1 else _join_fragments(calls)
+    fields: dict[str, list[Any]] = {"tool_call_chunks": fragments, "tool_calls": [], "invalid_tool_calls": []}
+    for call in fragments:
         name, args, call_id = call["name"], call["args"], call["id"]
         if (value := _read_fragment(args)) is None:
-            message.invalid_tool_calls.append(invalid_tool_call(name=name, args=args, id=call_id))
+            fields["invalid_tool_calls"].append(invalid_tool_call(name=name, args=args, id=call_id))
         else:
-            message.tool_calls.append(tool_call(name=name or "", args=value, id=call_id))
+            fields["tool_calls"].append(tool_call(name=name or "", args=value, id=call_id))
+    chunk.message.__dict__.update(fields)  # attribute by attribute, pydantic would look each one up
+    chunk.message.model_fields_set.update(fields)
     return chunk
 
 

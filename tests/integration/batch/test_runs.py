@@ -59,7 +59,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         ("status 429 string", "Qwen3RateLimitError", "it broke", 2),
         ("status 500 openai", "Qwen3ServerError", "it broke", 2),
         ("status 503 html", "Qwen3ServerError", "Pod is stopped", 2),
-        ("garbage", "Qwen3ConnectionError", "no connection", 2),
+        ("garbage", "Qwen3ConnectionError", "not HTTP", 2),
         ("reset 300", "Qwen3ConnectionError", "no connection", 2),
         ("stall 0", "Qwen3TimeoutError", "no reply in time", 2),
         ("page", "BadReplyError", "Pod is stopped", 2),
