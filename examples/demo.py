@@ -191,14 +191,17 @@ class Paragraph:
 
 
 def print_times(best: dict[str, float]) -> None:
-    """Print the best time of each way, and how much faster than one after another the others are."""
-    alone, *together = best.values()
-    if min(together) >= alone:
-        print(paint("Other programs keep this machine, or the server, busy: there is nothing to measure now.", YELLOW))
+    """Print the best time of each way, and the gain over one after another; a time that shows none is not counted."""
+    (first, alone), *together = best.items()
+    faster = [(way, seconds) for way, seconds in together if seconds < alone]
+    if faster:
+        print(f"{first:>19}  {alone:5.2f} s")
+    for way, seconds in faster:
+        print(f"{way:>19}  {seconds:5.2f} s{paint(f'   {alone / seconds:.1f} × as fast', GREEN)}")
+    if len(faster) < len(together):
+        what = "one time is not counted" if faster else "there is nothing to measure now"
+        print(paint(f"Other programs keep this machine, or the server, busy: {what}.", YELLOW))
         return
-    for way, seconds in best.items():
-        gain = f"   {alone / seconds:.1f} × as fast" if seconds < alone else ""
-        print(f"{way:>19}  {seconds:5.2f} s{paint(gain, GREEN)}")
     if "QWEN_BASE_URL" not in os.environ:
         note = "Here all answers share this machine's cores. A GPU server writes four about as fast as one."
         print(paint(note, DIM))

@@ -27,7 +27,7 @@ def test_shows_every_part_when_run_without_a_server(run_demo):
     assert shown.count("我是通义千问（Qwen），由阿里云研发的大语言模型。很高兴为你服务！") == 2
     assert shown.count("用户在问我的身份。") == 1
     assert re.search(r"thinking  好的，用户让我解释相对论。.*\n.*answer  相对论由爱因斯坦提出", shown, re.DOTALL)
-    assert len(re.findall(r"\d\.\d\d s", shown)) == 3 or "there is nothing to measure now" in shown
+    assert len(re.findall(r"\d\.\d\d s", shown)) == 3 or "keep this machine, or the server, busy" in shown
     assert "langchain-qwen3 doctor URL" in shown.partition("What next")[2]
     assert "call  get_weather(city='北京')" in shown
     assert "北京今天晴，气温25°C。" in shown
@@ -57,7 +57,7 @@ def test_is_two_lines_when_nothing_answers(run_demo, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("best", "said"),
     [
-        ({"one after another": 2.0, "asyncio.gather": 1.0, "llm.abatch": 2.5}, ["2.0 × as fast"]),
+        ({"one after another": 2.0, "asyncio.gather": 1.0, "llm.abatch": 2.5}, ["2.0 × as fast", "one time is not"]),
         ({"one after another": 2.0, "asyncio.gather": 2.1, "llm.abatch": 2.0}, ["nothing to measure"]),
     ],
 )
