@@ -80,7 +80,7 @@ class Scripted(BaseChatModel):
     reason: str = "stop"
     size: int = 9
     extra: dict[str, Any] = Field(default_factory=dict)
-    asked: dict[str, Any] = Field(default_factory=dict)
+    received: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def _llm_type(self) -> str:
@@ -89,9 +89,9 @@ class Scripted(BaseChatModel):
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
-    def _build(self, asked: dict[str, Any]) -> Iterator[AIMessageChunk]:
-        self.asked.update({key: value for key, value in asked.items() if key not in ("stop", "run_manager")})
-        name = asked.get("structured_output", {}).get("name", "Answer")
+    def _build(self, kwargs: dict[str, Any]) -> Iterator[AIMessageChunk]:
+        self.received.update({key: value for key, value in kwargs.items() if key not in ("stop", "run_manager")})
+        name = kwargs.get("structured_output", {}).get("name", "Answer")
         calls = ToolCallStream()
         kwargs = {"reasoning_content": "hm", **self.extra}
         yield AIMessageChunk(content="", additional_kwargs=kwargs)
@@ -178,10 +178,10 @@ SCHEMAS: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize(("method", "form"), WAYS)
 async def test_gives_the_object_when_the_answer_is_whole(method: Any, form: Any, schema: str):
     """Protects every way to ask x every schema x every mode: the last object is the whole answer."""
-    given, expected = SCHEMAS[schema]
+    source, expected = SCHEMAS[schema]
     model = reply(form, json.dumps(ANSWER, ensure_ascii=False))
     for mode in MODES:
-        values = await run(build_structured_runnable(model, given, method=method), mode)
+        values = await run(build_structured_runnable(model, source, method=method), mode)
         assert values[-1] == expected, mode
         assert type(values[-1]) is type(expected)
 
@@ -355,19 +355,19 @@ def test_binds_plain_data_when_a_chain_is_built():
     runnable = build_structured_runnable(model, Answer, strict=False, seed=7)
     assert model.model_dump() == before
     runnable.invoke("?")
-    spec = model.asked["structured_output"]
+    spec = model.received["structured_output"]
     assert json.loads(json.dumps(spec)) == spec
     assert (spec["name"], spec["strict"], spec["schema"]["required"]) == ("Answer", False, ["value"])
     assert "method" not in spec
-    assert model.asked["seed"] == 7
+    assert model.received["seed"] == 7
 
 
 def test_binds_tools_when_some_may_be_called_instead():
     """Protects structured output beside tools: both are bound."""
     model = Scripted(text=json.dumps(ANSWER))
     build_structured_runnable(model, Answer, tools=[FUNCTION], method="json_schema").invoke("?")
-    assert model.asked["tools"][0]["function"]["name"] == "Answer"
-    assert model.asked["structured_output"]["method"] == "json_schema"
+    assert model.received["tools"][0]["function"]["name"] == "Answer"
+    assert model.received["structured_output"]["method"] == "json_schema"
 
 
 def test_leaves_the_schema_out_when_a_constraint_is_given():
@@ -375,7 +375,7 @@ def test_leaves_the_schema_out_when_a_constraint_is_given():
     model = Scripted(text=json.dumps(ANSWER))
     runnable = build_structured_runnable(model, Answer, constraint={"grammar": "root ::= x"})
     assert runnable.invoke("?") == Answer(**ANSWER)
-    assert model.asked == {"constraint": {"grammar": "root ::= x"}}
+    assert model.received == {"constraint": {"grammar": "root ::= x"}}
 
 
 @pytest.mark.parametrize(
@@ -464,9 +464,9 @@ def test_asks_by_the_servers_method_when_the_user_named_none(own: Method | None,
 def test_lets_the_model_choose_when_tools_stand_beside_the_forced_one():
     """Protects tools beside function calling: any of them may be called, one must be."""
     search = {"type": "function", "function": {"name": "search"}}
-    asked = write_structured(read_schema(SCHEMA), "function_calling", [search])
-    assert [tool["function"]["name"] for tool in asked["tools"]] == ["search", "Answer"]
-    assert asked["tool_choice"] == "required"
+    params = write_structured(read_schema(SCHEMA), "function_calling", [search])
+    assert [tool["function"]["name"] for tool in params["tools"]] == ["search", "Answer"]
+    assert params["tool_choice"] == "required"
 
 
 @dataclass

@@ -102,11 +102,11 @@ def record(dialect: Dialect) -> dict[str, Any]:
         forget_warnings()
         if "thinking_budget" in params:  # some services want a thousand tokens or more
             params["thinking_budget"] = max(params["thinking_budget"], dialect.budget_range[0])
-        with warnings.catch_warnings(record=True) as given:
+        with warnings.catch_warnings(record=True) as record:
             warnings.simplefilter("always")
             body = build(dialect, messages, stream=stream, **params).payload
         recorded[name] = {"body": body}
-        if given:
-            recorded[name]["warns"] = [str(warning.message) for warning in given]
+        if record:
+            recorded[name]["warns"] = [str(warning.message) for warning in record]
     forget_warnings()
     return recorded

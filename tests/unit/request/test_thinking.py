@@ -1,4 +1,4 @@
-"""The thinking switch: what is asked of which checkpoint on which server, and what is warned about."""
+"""The thinking switch: which fields are sent for which checkpoint on which server, and which warnings are given."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def fresh_warnings() -> Iterator[None]:
     forget_warnings()
 
 
-def write(model: str, dialect: Dialect, **asked: Any) -> dict[str, Any]:
+def write(model: str, dialect: Dialect, **settings: Any) -> dict[str, Any]:
     """The fields that a setting becomes."""
     line = find_line(model, dialect.name)
     payload: dict[str, Any] = {}
-    write_thinking(payload, resolve_thinking(Thinking(**asked), dialect, line, model), dialect, line)
+    write_thinking(payload, resolve_thinking(Thinking(**settings), dialect, line, model), dialect, line)
     return payload
 
 
@@ -50,8 +50,8 @@ def test_sends_nothing_when_nothing_was_asked():
 def test_sends_both_common_spellings_when_the_server_is_unknown(enabled: bool):
     """Protects pods that want the top-level field, and engines that want the template's."""
     payload = write(HYBRID, GENERIC, enabled=enabled, return_reasoning=False)
-    asked = {"return_reasoning": False} if enabled else {}
-    assert payload == {"chat_template_kwargs": {"enable_thinking": enabled}, "enable_thinking": enabled, **asked}
+    settings = {"return_reasoning": False} if enabled else {}
+    assert payload == {"chat_template_kwargs": {"enable_thinking": enabled}, "enable_thinking": enabled, **settings}
 
 
 @pytest.mark.parametrize("dialect", [VLLM, DASHSCOPE, OLLAMA, GENERIC], ids=lambda row: row.name)
@@ -79,10 +79,10 @@ def test_tells_the_template_alone_when_a_checkpoint_that_never_thinks_is_switche
 
 def test_warns_once_when_a_setting_is_ignored_again_and_again():
     """Protects logs of long batches, and the first reader."""
-    with pytest.warns(UnsupportedSettingWarning, match="enable_thinking has no effect on Text Generation") as given:
+    with pytest.warns(UnsupportedSettingWarning, match="enable_thinking has no effect on Text Generation") as record:
         assert [write(HYBRID, TGI, enabled=False) for _ in range(3)] == [{}, {}, {}]
-    assert len(given) == 1
-    assert "/no_think" in str(given[0].message)
+    assert len(record) == 1
+    assert "/no_think" in str(record[0].message)
 
 
 def test_keeps_expecting_reasoning_when_the_server_cannot_switch_it_off():
@@ -170,15 +170,15 @@ def test_means_no_thinking_when_the_budget_is_zero(dialect: Dialect, sent: dict[
 
 
 @pytest.mark.parametrize(
-    ("dialect", "asked", "text"),
+    ("dialect", "settings", "text"),
     [
         (SILICONFLOW, {"budget": 100}, "128 to 32768 tokens on SiliconFlow"),
     ],
 )
-def test_names_the_field_when_a_setting_is_out_of_its_range(dialect: Dialect, asked: dict[str, Any], text: str):
+def test_names_the_field_when_a_setting_is_out_of_its_range(dialect: Dialect, settings: dict[str, Any], text: str):
     """Protects from a server's 400 to a budget that others take."""
     with pytest.raises(ValueError, match=text):
-        write(HYBRID, dialect, **asked)
+        write(HYBRID, dialect, **settings)
 
 
 def test_says_that_a_budget_is_no_switch_when_the_checkpoint_does_not_think_by_itself():

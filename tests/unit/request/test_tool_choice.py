@@ -94,8 +94,8 @@ def test_sends_what_the_server_honours_when_a_choice_is_given(
     policy: ChoicePolicy, choice: Any, tools: list[Any], wire: Any, flags: set[str]
 ):
     """Protects the demand of a call on every kind of server: what is sent, and how the reply is read."""
-    asked = {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
-    plan = plan_tool_choice(asked, policy, thinking=True)
+    params = {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
+    plan = plan_tool_choice(params, policy, thinking=True)
     assert plan.payload["tools"] == tools
     assert plan.payload.get("tool_choice") == wire
     assert plan.payload["parallel_tool_calls"] is False
@@ -103,7 +103,7 @@ def test_sends_what_the_server_honours_when_a_choice_is_given(
     assert {name for name in ("rescue", "thinking_off", "forced_calls") if getattr(plan, name)} == flags
     assert (plan.demanded is not None) is (choice in ("any", "now"))
     assert (plan.notice is not None) is plan.thinking_off
-    assert asked == {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
+    assert params == {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
 
 
 def test_leaves_thinking_alone_when_it_is_off_already():
@@ -120,16 +120,16 @@ def test_names_the_only_tool_when_dashscope_is_asked_for_any():
 
 def test_asks_for_auto_when_a_model_that_always_thinks_cannot_be_forced():
     """Protects thinking-only models on DashScope: the call is made, checked and warned about."""
-    asked = {"tools": TOOLS, "tool_choice": "now"}
-    plan = plan_tool_choice(asked, "refused_thinking", thinking=True, thinking_only=True)
+    params = {"tools": TOOLS, "tool_choice": "now"}
+    plan = plan_tool_choice(params, "refused_thinking", thinking=True, thinking_only=True)
     assert (plan.payload["tool_choice"], plan.thinking_off, plan.demanded) == ("auto", False, NOW_NAMED)
     assert plan.notice
 
 
 def test_keeps_the_users_format_when_a_choice_is_forced_beside_it():
     """Protects a response_format of the user's own: it is not replaced, the choice is checked instead."""
-    asked = {"tools": TOOLS, "tool_choice": "any", "response_format": {"type": "json_object"}}
-    plan = plan_tool_choice(asked, "by_format")
+    params = {"tools": TOOLS, "tool_choice": "any", "response_format": {"type": "json_object"}}
+    plan = plan_tool_choice(params, "by_format")
     assert plan.payload["tool_choice"] == "required"
     assert not plan.forced_calls
     assert plan.demanded == REQUIRED
@@ -173,9 +173,9 @@ def read_forced(pieces: list[str], *, truncated: bool = False) -> tuple[str, lis
     """Return text and calls of a forced content; invalid calls have text as arguments."""
     forced, stream = ForcedCallStream(), ToolCallStream()
     text, chunks = "", []
-    for found in [*map(forced.feed, pieces), forced.close(truncated)]:
-        text += found.text
-        chunks += stream.add(found.calls)
+    for piece in [*map(forced.feed, pieces), forced.close(truncated)]:
+        text += piece.text
+        chunks += stream.add(piece.calls)
     calls = collect_tool_calls(chunks + stream.close(truncated))
     return text, [(call["name"], call["args"]) for call in (*calls.calls, *calls.invalid)]
 
