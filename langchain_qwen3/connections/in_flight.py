@@ -177,7 +177,7 @@ class InFlightLimit:
         self._settle(None)
         if self._quiet_checks != self._collect_at:
             return
-        # Nothing was granted for one or two looks. A stream in a reference cycle ends with the next collection, which
+        # Nothing was granted for one or two seconds. A stream in a reference cycle ends with the next collection, which
         # never comes if everybody waits. A collection stops the process for a moment, so the next one waits longer.
         gc.collect()
         self._collect_at = 2 if self._quiet_checks == 0 else 2 * self._collect_at
