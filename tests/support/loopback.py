@@ -52,6 +52,7 @@ class Loopback:
 
     Attributes:
         crowd: replies wait until so many requests have arrived.
+        location: where `redirect-307` leads to, if the request does not say.
         hold: streams stop after their first event until this is False again.
         idle_close: seconds after which an idle connection is closed, None: never.
         connections: connections accepted so far.
@@ -61,6 +62,7 @@ class Loopback:
     """
 
     crowd: int = 0
+    location: str = ""
     hold: bool = False
     idle_close: float | None = None
     connections: int = 0
@@ -157,7 +159,7 @@ class Loopback:
         if "x-status" in request.headers:
             kind, status = "status", request.headers["x-status"]
         if kind in ("redirect", "status"):
-            targets = parse_qs(url.query).get("to", [])
+            targets = parse_qs(url.query).get("to", [self.location] if self.location else [])
             location = "".join(f"Location: {target}\r\n" for target in targets)
             writer.write(f"HTTP/1.1 {status or 307} X\r\n{location}Content-Length: 0\r\n\r\n".encode())
         elif request.body and json.loads(request.body).get("stream"):
