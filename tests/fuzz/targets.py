@@ -6,21 +6,32 @@ is cut. `fuzz.py` searches for inputs with atheris; `test_corpus.py` checks the 
 
 from __future__ import annotations
 
+import io
 import json
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
+import openai
 from jiter import from_json
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from pydantic import BaseModel
 
+from langchain_qwen3._visible import make_visible
 from langchain_qwen3.call import METHODS, ReplyOptions
-from langchain_qwen3.errors import Qwen3Error
+from langchain_qwen3.cli.console import Console
+from langchain_qwen3.cli.screen import build_markdown, split_blocks
+from langchain_qwen3.errors import ErrorTranslator, Qwen3Error, error_from_event, read_error_body
+from langchain_qwen3.errors.body import MAX_TEXT
+from langchain_qwen3.errors.secrets import mask_body
+from langchain_qwen3.notebook.html import build_answer, build_line, build_reasoning
+from langchain_qwen3.profiles.lookup import build_profile, normalise_name, resolve_line
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.sse import BadEventError, SseReader
 from langchain_qwen3.reply.stream import StreamReader
@@ -29,6 +40,8 @@ from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
 from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
 from langchain_qwen3.reply.whole import read_response
+from langchain_qwen3.servers.facts import read_model, read_models
+from langchain_qwen3.servers.refusals import read_refused
 from tests.support.replies import TOOL, respond, split_bytes
 
 NO_ARGUMENTS = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
@@ -106,7 +119,64 @@ def check_structured(data: bytes) -> None:
     parser.read_partial(text)
 
 
+def check_errors(data: bytes) -> None:
+    """Any body under any status is one of our errors, which can be shown, pickled and masked."""
+    flags, _, body = _open(data)
+    value: Any = body
+    with suppress(ValueError, RecursionError):
+        value = json.loads(body)
+    facts = read_error_body(body if flags & 1 else value)
+    assert len(facts.message) <= MAX_TEXT
+    status = (400, 401, 404, 422, 429, 500, 503, 200)[flags >> 1 & 7]
+    response = respond(body)
+    response.status_code = status
+    exc = openai.APIStatusError("Error code", response=response, body=value)
+    error = ErrorTranslator("generic", "http://pod.test/v1", "q").translate(exc)
+    for one in (error, error_from_event(value, response=response)):
+        if one is not None:
+            assert isinstance(pickle.loads(pickle.dumps(one)), Qwen3Error)  # noqa: S301
+            assert "\x1b" not in str(one)
+    read_refused(status, mask_body(value))
+
+
+def check_names(data: bytes) -> None:
+    """Any name, list of models or properties leads to a line or to none, and any profile can be built of it."""
+    flags, _, body = _open(data)
+    text = body.decode(errors="replace")
+    assert normalise_name(normalise_name(text)) is not None
+    line = resolve_line(text, "vllm" if flags & 1 else None, weights=tuple(text.split(FIELD)))
+    if line is not None:
+        assert build_profile(line, 4096)
+    value: Any = None
+    with suppress(ValueError, RecursionError):
+        value = json.loads(body)
+    _, models = read_models(SimpleNamespace(status=200, headers={}, body=value))
+    for name, known in models.items():
+        resolve_line(name, weights=known.weights, inputs=known.inputs)
+    if isinstance(value, dict):
+        read_model(value)
+
+
+def check_visible(data: bytes) -> None:
+    """A notebook and a terminal show any text of a model, and obey none of it."""
+    text = _open(data)[2].decode(errors="replace")
+    for shown in (make_visible(text), build_answer(text), build_line(text), build_reasoning("r", "t", text)):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
+    page = build_answer(text) + build_line(text)
+    assert not re.search(r"<(script|iframe|img|object|embed|style|link|svg)\b", page, re.IGNORECASE)
+    assert not re.search(r"<[^>]*\s(?:href|src)=[\"']?\s*(?:javascript|data|vbscript):", page, re.IGNORECASE)
+    blocks, rest = split_blocks(text)
+    assert "".join([*blocks, rest]).replace("\n", "") in text.replace("\n", "") or not blocks
+    console = Console()
+    console.file = io.StringIO()
+    console.print(build_markdown(text))
+    assert "\x1b" not in console.file.getvalue()
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
+    "errors": check_errors,
+    "names": check_names,
+    "visible": check_visible,
     "sse": check_sse,
     "stream": check_stream,
     "text": check_text,
