@@ -96,7 +96,10 @@ MEANINGS = {
     "http_async_client": Meaning("your own async client", "你自己的异步客户端"),
     "http_socket_options": Meaning("arguments of `setsockopt`", "`setsockopt` 的参数"),
     "normalize_messages": Meaning("mend what no template could render", "修正模板无法渲染的消息"),
-    "rescue_tool_calls": Meaning("read calls that the server left in the text", "读出服务留在文本里的工具调用"),
+    "rescue_tool_calls": Meaning(
+        "read calls that the server left in the text; None: until it has sent a parsed one",
+        "读出服务留在文本里的工具调用；None：直到它发来过自己解析的调用",
+    ),
     "repair_tool_calls": Meaning(
         "mend known damage of tool parsers (extra `repair`)", "修复工具解析器的已知损坏（附加依赖 `repair`）"
     ),

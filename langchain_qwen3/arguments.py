@@ -126,7 +126,7 @@ class Arguments(TypedDict, total=False):
     stream_chunk_timeout: float | None
     include_response_headers: bool
     output_version: Literal["v0", "v1"] | None
-    rescue_tool_calls: bool
+    rescue_tool_calls: bool | None
     repair_tool_calls: bool
     # connections
     timeout: Any

@@ -50,7 +50,8 @@ class ReplyOptions:
         finishes: Whether the server ends every complete stream with a finish reason.
         habits: Facts learned from earlier replies; this reply's facts are recorded there. None to learn nothing.
         tools: The wire tools of the request.
-        rescue_tool_calls: Whether to read calls of these tools that were left in the text.
+        rescue_tool_calls: Whether to read calls of these tools that were left in the text; None for as long as the
+            server was not seen to parse calls.
         demanded: The tool choice that the reply must satisfy; not every server enforces it.
         forced_calls: Whether the content is the JSON array of a forced choice.
         repair_tool_calls: Whether to repair the known damage of Qwen's tool parsers.
@@ -63,7 +64,7 @@ class ReplyOptions:
     finishes: bool = False
     habits: ReplyHabits | None = field(default=None, compare=False)
     tools: tuple[Mapping[str, Any], ...] = ()
-    rescue_tool_calls: bool = True
+    rescue_tool_calls: bool | None = None
     demanded: ToolChoice | None = None
     forced_calls: bool = False
     repair_tool_calls: bool = False

@@ -115,8 +115,9 @@ class Qwen3Fields(ChatOpenAI):
     """Fix messages that a Qwen3 template would refuse or silently drop: `developer` becomes `system`, several or late
     system messages become one at the front, and a conversation no template can render raises before it is sent."""
 
-    rescue_tool_calls: bool = True
-    """Read tool calls that a server without the right parser left in the text."""
+    rescue_tool_calls: bool | None = None
+    """Read tool calls that a server without the right parser left in the text: None until this server has sent a call
+    that it parsed itself, True always, False never. A text may quote a call: see the page on security."""
 
     repair_tool_calls: bool = False
     """Repair the known damage of Qwen's tool parsers (extra `repair`); the message's metadata lists the repairs."""

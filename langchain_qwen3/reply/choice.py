@@ -6,8 +6,8 @@ same spans. The text passes through these readers, each only while it is needed:
     content    think tags → forced calls → calls left in the text → newlines at its start
     reasoning  think tags →                calls left in the text → withheld → newlines at its edges
 
-A call in the content counts if the server sent no parsed call. A call in the reasoning may be only a draft, so it
-counts only if the model stopped by itself and wrote nothing else.
+A call in the content counts if the server sent no parsed call, in this reply or before. A call in the reasoning may
+be only a draft, so it counts only if, besides, the model stopped by itself and wrote nothing else.
 """
 
 from __future__ import annotations
@@ -45,9 +45,12 @@ class ChoiceReader:
 
     Args:
         options: The facts about the request that reading needs.
+        parses: The server was seen to parse calls in such replies. Text that looks like a call is then a quote, unless
+            the reply was cut inside it: parsers leave such a call in the text.
 
     Attributes:
         called: Whether a tool call was found; final after `close`.
+        parses: Whether the server has sent a parsed call, in this reply or before.
     """
 
     __slots__ = (
@@ -58,14 +61,16 @@ class ChoiceReader:
         "_in_reasoning",
         "_kept",
         "_plain",
+        "_quotes",
         "_reasoning",
         "_reasoning_key",
         "_splitter",
         "_withheld",
         "called",
+        "parses",
     )
 
-    def __init__(self, options: ReplyOptions) -> None:
+    def __init__(self, options: ReplyOptions, *, parses: bool = False) -> None:
         self._splitter = ThinkSplitter(opened=options.opened)
         self._reasoning = EdgeTrimmer(leading=True, trailing=True)
         self._content: EdgeTrimmer | None = None  # created when the content begins
@@ -78,6 +83,8 @@ class ChoiceReader:
         self._reasoning_key = ""
         self._kept = KeptFields()
         self.called = False
+        self.parses = parses
+        self._quotes = parses and options.rescue_tool_calls is None
 
     def feed(self, delta: Mapping[str, Any]) -> Piece:
         """Take the next delta and return the part that is certain."""
@@ -95,6 +102,7 @@ class ChoiceReader:
         if fragments := delta.get("tool_calls"):
             self._splitter.end_thinking()
             calls = self._calls.feed(fragments)
+            self.parses = True
         if not KEPT_FIELDS.isdisjoint(delta):
             self._kept.add(delta)
         if content and self._forced is not None:
@@ -121,7 +129,7 @@ class ChoiceReader:
         if self._in_reasoning is not None:
             reasoning = self._in_reasoning.feed(reasoning)
             end = self._in_reasoning.close(truncated=False)
-            meant = not (truncated or has_answer)
+            meant = not (truncated or has_answer or self._quotes)
             reasoning += end.rest if meant else end.raw
             calls += self._calls.add(end.calls if meant else (), rescued=True)
         calls += self._calls.close(truncated)
@@ -182,6 +190,8 @@ class ChoiceReader:
             return content, calls
         content = self._in_content.feed(content)
         end = self._in_content.close(truncated=truncated)
+        if self._quotes and not end.is_cut:
+            return content + end.raw, calls
         if not self._calls.seen:
             return content + end.rest, [*calls, *self._calls.add(end.calls, rescued=True)]
         repeated = bool(end.calls) and self._calls.holds_all(end.calls)
@@ -224,7 +234,7 @@ class ChoiceReader:
 
 def _build_text_readers(options: ReplyOptions) -> tuple[CallsInText | None, CallsInText | None]:
     """Return the readers that find calls in the content and in the reasoning, if there are tools to call."""
-    if not (options.tools and options.rescue_tool_calls):
+    if not options.tools or options.rescue_tool_calls is False:
         return None, None
     from langchain_qwen3.reply.tool_calls.in_text import CallsInText
     from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer

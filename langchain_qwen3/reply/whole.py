@@ -62,13 +62,15 @@ def _read_streamed(response: Any, options: ReplyOptions) -> ChatResult:
 
 def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mapping[str, Any] | None) -> ChatGeneration:
     # A whole text shows whether it begins inside the thinking, whatever earlier replies did.
-    reader = ChoiceReader(replace(options, opened=None) if options.opened else options)
+    parses = options.habits is not None and options.habits.parses_whole
+    reader = ChoiceReader(replace(options, opened=None) if options.opened else options, parses=parses)
     reason = read_reason(choice)
     message_read, leaked = _split_leaked(choice.get("message") or {}, options)
     reasoning, content, calls_fed = reader.feed(message_read)
     last_reasoning, last_content, calls_held = reader.close(reason)
     if options.habits is not None:
-        options.habits.note(opened=leaked or reader.opens, finishes=False)
+        options.habits.note(opened=leaked or reader.opens)
+        options.habits.parses_whole |= reader.parses
     calls = collect_tool_calls([*calls_fed, *calls_held], reader.written)
     kwargs = reader.kept
     reasoning += last_reasoning

@@ -200,8 +200,14 @@ def _build_reply_options(
         opened=None if may_be_opened else False,
         finishes=dialect.kind in ("engine", "hosted"),
         tools=tuple(tool for tool in plan.payload.get("tools", ()) if "function" in tool),
-        rescue_tool_calls=plan.rescue and settings.rescue_tool_calls,
+        rescue_tool_calls=_read_rescue(settings, dialect) if plan.rescue else False,
         demanded=plan.demanded,
         forced_calls=plan.forced_calls,
         repair_tool_calls=settings.repair_tool_calls,
     )
+
+
+def _read_rescue(settings: Settings, dialect: Dialect) -> bool | None:
+    """Return whether to rescue calls. One server of several behind an address says nothing of the others."""
+    has_several = dialect.kind == "gateway" or bool(dialect.providers)
+    return True if settings.rescue_tool_calls is None and has_several else settings.rescue_tool_calls

@@ -19,7 +19,7 @@ OWN_SETTINGS: Mapping[str, Any] = {
     "return_reasoning": True,
     "reasoning_history": "auto",
     "normalize_messages": True,
-    "rescue_tool_calls": True,
+    "rescue_tool_calls": None,
     "repair_tool_calls": False,
     "sampling": None,
     "model_line": None,

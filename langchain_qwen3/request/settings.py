@@ -58,7 +58,7 @@ class Settings:
         thinking: The thinking settings.
         reasoning_history: Which earlier reasoning is sent back.
         normalize_messages: Repair what a template would refuse.
-        rescue_tool_calls: Parse tool calls that were left in the text.
+        rescue_tool_calls: Parse tool calls that were left in the text; None where this server does not parse them.
         repair_tool_calls: Repair known damage done by tool parsers.
         sampling: `recommended` for the model card's values.
         model_line: The model's line according to the user.
@@ -73,7 +73,7 @@ class Settings:
     thinking: Thinking
     reasoning_history: ReasoningHistory
     normalize_messages: bool
-    rescue_tool_calls: bool
+    rescue_tool_calls: bool | None
     repair_tool_calls: bool
     sampling: Literal["recommended"] | None
     model_line: str | None

@@ -21,12 +21,17 @@ class ReplyHabits:
     Attributes:
         opened: Whether replies begin inside the thinking; None while unknown.
         finishes: Whether its streams end with a finish reason.
+        parses_whole: Whether a whole reply has come with a call that the server parsed.
+        parses_streams: The same of a stream. `transformers serve` parses whole replies and leaves the calls of
+            streams in the text.
     """
 
     opened: bool | None
     finishes: bool = False
+    parses_whole: bool = False
+    parses_streams: bool = False
 
-    def note(self, *, opened: bool | None, finishes: bool) -> None:
+    def note(self, *, opened: bool | None, finishes: bool = False) -> None:
         """Learn from one reply; if it contradicts `opened`, that becomes unknown until the next reply."""
         if opened is not None:
             self.opened = opened if self.opened in (None, opened) else None

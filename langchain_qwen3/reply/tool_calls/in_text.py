@@ -20,11 +20,13 @@ class TextEnd(NamedTuple):
         raw: The text as received.
         rest: The text without its calls.
         calls: The calls.
+        is_cut: The last call was being written when the text was cut: parsers leave that one in the text, too.
     """
 
     raw: str
     rest: str
     calls: list[WireCall]
+    is_cut: bool
 
 
 class CallsInText:
@@ -66,4 +68,5 @@ class CallsInText:
     def close(self, *, truncated: bool) -> TextEnd:
         """End the text; if it was truncated inside a call, that call has incomplete arguments."""
         shown, calls = self._rescuer.close(truncated)
-        return TextEnd("".join(self._raw), "".join([*self._rest, shown]), [*self._calls, *calls])
+        rest = "".join([*self._rest, shown])
+        return TextEnd("".join(self._raw), rest, [*self._calls, *calls], is_cut=truncated and bool(calls))

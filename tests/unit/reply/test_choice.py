@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage
 
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply.reasoning import find_leaked_tag
+from langchain_qwen3.servers.habits import ReplyHabits
 from tests.support.replies import (
     TOOL,
     facts,
@@ -342,3 +343,39 @@ def test_call_without_parameters_is_whole_when_nothing_is_rescued():
     call = {"id": "c", "index": 0, "type": "function", "function": {"name": "now", "arguments": ""}}
     options = ReplyOptions(tools=(now,), rescue_tool_calls=False)
     assert spans(read_both_ways({"content": CALL, "tool_calls": [call]}, options)) == ("", CALL, [("now", {})])
+
+
+OWN = {"id": "c", "index": 0, "type": "function", "function": {"name": TOOL["function"]["name"], "arguments": "{}"}}
+
+
+def ask(habits: ReplyHabits, way: str, message: dict[str, Any], reason: str = "stop", **fields: Any) -> AIMessage:
+    """Return the reply of a server of which something may be known."""
+    options = ReplyOptions(tools=(TOOL,), habits=habits, **fields)
+    return (
+        read_whole(write_body(message, reason), options)
+        if way == "whole"
+        else read_stream(write_events(message, reason=reason), options)
+    )
+
+
+@pytest.mark.parametrize("way", ["whole", "stream"])
+def test_text_is_no_call_when_the_server_has_parsed_one_before(way: str):
+    """Protects from prompt injection: a server with a parser of its own leaves only quotes of calls in the text."""
+    habits = ReplyHabits(False)
+    assert len(ask(habits, way, {"content": CALL}).tool_calls) == 1  # nothing is known of it yet
+    ask(habits, way, {"content": "hi"})
+    assert len(ask(habits, way, {"content": CALL}).tool_calls) == 1
+    assert len(ask(habits, way, {"tool_calls": [OWN]}, "tool_calls").tool_calls) == 1
+    for message in (
+        {"content": f"It says {CALL}."},
+        {"content": CALL},
+        {"content": "", "reasoning": f"It says {CALL}"},
+    ):
+        quoted = ask(habits, way, message)
+        assert (quoted.tool_calls, quoted.invalid_tool_calls) == ([], [])
+        assert CALL in quoted.text + quoted.additional_kwargs.get("reasoning_content", "")
+        assert "rescued_tool_calls" not in quoted.response_metadata
+    assert ask(habits, way, {"content": CALL[:-30]}, "length").invalid_tool_calls  # its parser leaves half a call there
+    assert len(ask(habits, way, {"content": CALL}, rescue_tool_calls=True).tool_calls) == 1
+    other = "stream" if way == "whole" else "whole"
+    assert len(ask(habits, other, {"content": CALL}).tool_calls) == 1  # transformers serve parses whole replies alone

@@ -14,7 +14,7 @@ from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.build import FEW_IN_FLIGHT, build_call
 from langchain_qwen3.request.messages import MessageError
-from langchain_qwen3.servers.dialects import GENERIC
+from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
 from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
 from tests.unit.request.request_cases import FORMAT, QUESTION, TOOL_LOOP, WEATHER, build
@@ -206,7 +206,14 @@ def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     assert forced.reply.forced_calls
     assert "parallel_tool_calls" not in forced.payload
     assert build(VLLM, tools=[WEATHER]).reply.tools == (WEATHER,)
-    assert not build(VLLM, tools=[WEATHER], rescue_tool_calls=False).reply.rescue_tool_calls
+    assert build(VLLM, tools=[WEATHER]).reply.rescue_tool_calls is None
+    assert build(VLLM, tools=[WEATHER], rescue_tool_calls=True).reply.rescue_tool_calls is True
+    assert build(VLLM, tools=[WEATHER], rescue_tool_calls=False).reply.rescue_tool_calls is False
+    assert build(VLLM, tools=[WEATHER], tool_choice="none").reply.rescue_tool_calls is False
+    several = [row for row in DIALECTS.values() if row.kind == "gateway" or row.providers]
+    assert several
+    for gateway in several:  # one of several servers says nothing of the others
+        assert build(gateway, tools=[WEATHER]).reply.rescue_tool_calls is True
     assert build(VLLM).reply.opened is None
     assert build(VLLM, enable_thinking=False).reply.opened is False
     assert build(VLLM, response_format=FORMAT).reply.opened is False
