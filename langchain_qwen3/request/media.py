@@ -260,14 +260,19 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
                     ', or name its encoding, as in "mime_type": "text/plain; charset=gb18030"'
                 ) from None
     if not dialect.files:
-        if not url.startswith("data:"):
-            raise MediaError(
-                f"{dialect.title} takes no files, and none from a URL ({url[:80]}): download it, and send "
-                "read_media(path) of a text, or its pages as images"
-            )
-        what = name or mime or "data of unknown type"
-        raise MediaError(f"{dialect.title} takes no files ({what}): send the text, or pages as images")
+        raise _build_file_error(url, name or mime, dialect)
     return {"type": "file", "file": {"filename": name or "file", "file_data": url}}
+
+
+def _build_file_error(url: str, about: str, dialect: Dialect) -> MediaError:
+    if not url.startswith("data:"):
+        return MediaError(
+            f"{dialect.title} takes no files, and none from a URL ({url[:80]}): download it, and send "
+            "read_media(path) of a text, or its pages as images"
+        )
+    if not about:
+        return MediaError('the file part does not say what it is: add "mime_type": "text/plain", or a "filename"')
+    return MediaError(f"{dialect.title} takes no files ({about}): send the text, or pages as images")
 
 
 def _find_text(holders: list[Mapping[str, Any]]) -> str | None:

@@ -296,6 +296,8 @@ BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": 7}}, "no mime_type"),
     ({"type": "video", "frames": [None]}, "frame of the video part is a NoneType"),
     ({"type": "file"}, "neither url nor base64"),
+    ({"type": "file", "base64": "AAECAw=="}, "does not say what it is"),
+    ({"type": "file", "base64": "AAECAw==", "mime_type": "application/octet-stream"}, "does not say what it is"),
     ({"type": "file", "source_type": "text", "text": 5}, "neither url nor base64"),
     ({"type": "document", "document": {"source": "x"}}, "neither url nor base64"),
 ]
