@@ -205,6 +205,9 @@ class Dialect:
     history_keys: tuple[str, ...] = BOTH_KEYS
     """Keys under which earlier reasoning is sent back; empty if the server drops or refuses it."""
 
+    own_templates: bool = False
+    """The server renders prompts with its own templates, which accept one system message, at the front."""
+
     reasoning_details: bool = False
     """Whether earlier `reasoning_details` are sent back unchanged."""
 
@@ -332,8 +335,13 @@ class Dialect:
         return replace(row, refused=self.refused | names | {name for name, is_lost in lost.items() if is_lost})
 
     def adapt_line(self, line: ModelLine | None) -> ModelLine | None:
-        """Return a model's line as this server serves it: some servers switch thinking off by default."""
-        default = self.thinking_default
-        if line is None or default is None or line.thinking != "hybrid" or line.thinking_default == default:
+        """Return a model's line as this server serves it: with its own default of thinking, and its own templates."""
+        if line is None:
+            return None
+        default = line.thinking_default
+        if self.thinking_default is not None and line.thinking == "hybrid":
+            default = self.thinking_default
+        late_system = line.late_system and not self.own_templates
+        if (default, late_system) == (line.thinking_default, line.late_system):
             return line
-        return replace(line, thinking_default=default)
+        return replace(line, thinking_default=default, late_system=late_system)

@@ -296,13 +296,14 @@ MS_SWIFT = Dialect(
     thinking_default=False,
     effort=None,
     history_keys=(),
+    own_templates=True,
     tool_choice="ignored",
     structured_method="function_calling",
 )
 """`swift deploy`. Thinking is off unless it is switched on, and comes inside the content, from which this package
 splits it off; earlier reasoning under either key is dropped. Calls come parsed, and remain in the text too. A named
 choice shows the model only that tool, `none` shows no tools, `required` forces nothing. Effort and budget are ignored.
-Its vLLM engine was not measured."""
+A second system message is a 400 (`query_role: "system"`). Its vLLM engine was not measured."""
 
 MLX_LM = Dialect(
     name="mlx-lm",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import HumanMessage, SystemMessage
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.profiles import find_line
@@ -175,11 +176,21 @@ def test_hybrid_models_do_not_think_by_default_when_the_server_switches_it_off()
     """Protects sampling and history on servers that think on request only; other models stay as they are."""
     line, instruct = find_line("Qwen/Qwen3-8B"), find_line("Qwen/Qwen3-4B-Instruct-2507")
     assert line is not None
-    served = DIALECTS["ms-swift"].adapt_line(line)
+    served = DIALECTS["qianfan"].adapt_line(line)
     assert (line.thinking_default, served and served.thinking_default) == (True, False)
-    assert DIALECTS["ms-swift"].adapt_line(instruct) is instruct
+    assert DIALECTS["qianfan"].adapt_line(instruct) is instruct
     assert DIALECTS["vllm"].adapt_line(line) is line
     assert DIALECTS["ms-swift"].adapt_line(None) is None
+
+
+@pytest.mark.parametrize(("server", "count"), [("ms-swift", 1), ("vllm", 2)])
+def test_system_messages_are_joined_when_the_server_has_templates_of_its_own(server: str, count: int):
+    """Protects ms-swift from a 400: Qwen3's template renders a late system message, its own does not."""
+    model = ChatQwen3(model="Qwen/Qwen3-0.6B", base_url="http://127.0.0.1:9/v1", server=server)
+    messages = [SystemMessage("Be brief."), HumanMessage("Hi"), SystemMessage("Be kind."), HumanMessage("Hi?")]
+    roles = [message["role"] for message in model._get_request_payload(messages)["messages"]]
+    assert roles.count("system") == count
+    assert roles[0] == "system"
 
 
 @pytest.mark.parametrize("fields", [{"name": "vllm"}, {"name": "x", "aliases": ("docker",)}, {"owned_by": ("swift",)}])
