@@ -190,9 +190,8 @@ class ChoiceReader:
             return content, calls
         content = self._in_content.feed(content)
         end = self._in_content.close(truncated=truncated)
-        if self._quotes and not end.is_cut:
-            return content + end.raw, calls
-        if not self._calls.seen:
+        is_quote = self._quotes and not end.is_cut
+        if not (self._calls.seen or is_quote):
             return content + end.rest, [*calls, *self._calls.add(end.calls, rescued=True)]
         repeated = bool(end.calls) and self._calls.holds_all(end.calls)
         return content + (end.rest if repeated or not end.calls else end.raw), calls

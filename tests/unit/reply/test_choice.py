@@ -377,5 +377,7 @@ def test_text_is_no_call_when_the_server_has_parsed_one_before(way: str):
         assert "rescued_tool_calls" not in quoted.response_metadata
     assert ask(habits, way, {"content": CALL[:-30]}, "length").invalid_tool_calls  # its parser leaves half a call there
     assert len(ask(habits, way, {"content": CALL}, rescue_tool_calls=True).tool_calls) == 1
+    twice = ask(habits, way, {"content": CALL, "tool_calls": [{**WIRE_CALL, "index": 0}]}, "tool_calls")
+    assert (len(twice.tool_calls), twice.content) == (1, "")  # ms-swift sends each call twice
     other = "stream" if way == "whole" else "whole"
     assert len(ask(habits, other, {"content": CALL}).tool_calls) == 1  # transformers serve parses whole replies alone
