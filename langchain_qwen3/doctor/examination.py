@@ -46,7 +46,7 @@ def _has_no_budget(facts: Facts) -> Outcome | None:
 
 def _has_no_whole_thinking(facts: Facts) -> Outcome | None:
     if facts.dialect.kind == "hosted":
-        return Outcome(status="skipped", detail="a hosted service, whose parsers are not yours to set")
+        return Outcome(status="skipped", detail="a hosted service: you cannot set its parsers")
     return _never_thinks(facts)
 
 
@@ -125,7 +125,7 @@ CHECKS = (
     ),
     Check(name="structured", title="schema with thinking", probes=("structured",), read=readers.read_structured),
     Check(name="stream_usage", title="usage in streams", probes=("think",), read=readers.read_usage),
-    Check(name="concurrency", title="8 calls together", probes=("together",), read=readers.read_together),
+    Check(name="concurrency", title="8 calls together", probes=("together",), read=readers.read_concurrency),
 )
 """All checks in the order they are performed and shown, after `reachable`."""
 
@@ -234,7 +234,7 @@ class _Examiner:
         for name in check.probes:
             reply = await self._ask(name, facts)
             if _is_gone(reply):
-                return Outcome(status="failed", detail="the server no longer answers", fix="See the server's log.")
+                return Outcome(status="failed", detail="the server no longer answers", fix="Check the server's log.")
             if isinstance(reply, Exception):
                 return readers.read_error(reply, _resolve_flag(check, facts), facts)
             evidence.append(reply)

@@ -70,13 +70,13 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
         if answer.error:
             raise answer.error
         if answer.body is None:
-            page = "an HTML page" if answer.response.content.lstrip()[:1] == b"<" else "no JSON"
+            page = "an HTML page" if answer.response.content.lstrip()[:1] == b"<" else "invalid JSON"
             raise BadReplyError(
                 f"the server answered with {page} instead of its list of models", response=answer.response
             )
         rows = answer.body.get("data") if isinstance(answer.body, dict) else None
         if not isinstance(rows, list):
-            raise BadReplyError("the reply is no list of models", response=answer.response, body=answer.body)
+            raise BadReplyError("the reply is not a list of models", response=answer.response, body=answer.body)
     _, served = read_models(answer)
     contexts = {name: model.context for name, model in served.items() if model.context}
     names = tuple(str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row)
@@ -103,17 +103,17 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
         listing = await _list_or_notice(model)
     except _PlainHttpError:
         fix = f"Write {url.replace('https://', 'http://', 1)} for base_url."
-        return Reached(outcome=Outcome(status="failed", detail="the server speaks plain HTTP, not https", fix=fix))
+        return Reached(outcome=Outcome(status="failed", detail="the server uses plain HTTP, not https", fix=fix))
     except Qwen3Error as error:
         if isinstance(error, BadReplyError) or getattr(error, "status_code", None):
             return await _reach_without_list(model, error, named=named)
         return Reached(outcome=read_error(error, "", None))
     if listing.moved_to:
-        detail = f"it redirects to {listing.moved_to}, which turns each chat into a GET"
+        detail = f"it redirects to {listing.moved_to}, which turns each chat's POST into a GET"
         fix = f"Use {listing.moved_to} for base_url."
         return Reached(outcome=Outcome(status="failed", detail=detail, fix=fix))
     if not listing.models and not named:
-        outcome = Outcome(status="failed", detail="it serves no model", fix="Load a model, or name one with --model.")
+        outcome = Outcome(status="failed", detail="it serves no models", fix="Load a model, or set --model.")
         return Reached(outcome=outcome)
     return Reached(outcome=Outcome(status="ok", detail=url), models=listing.models, contexts=listing.contexts)
 
@@ -174,12 +174,12 @@ def _describe_missing_list(error: Qwen3Error) -> str:
         return "which lists no models"
     if status := getattr(error, "status_code", None):
         return f"which refuses its list of models (HTTP {status})"
-    return "which has a web page for a list of models"
+    return "which answers with a web page instead of its list of models"
 
 
 def _at(url: str, error: Qwen3Error) -> Reached:
     cause = str(error).partition("\n")[0]
-    return Reached(outcome=Outcome(status="failed", detail=cause, fix=f"The API is at {url}: use that address."))
+    return Reached(outcome=Outcome(status="failed", detail=cause, fix=f"The API is at {url}: use that URL."))
 
 
 async def _find_api(model: ChatQwen3) -> str | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FASTER = 1.5
 """Required speedup of concurrent calls over sequential ones; a GPU server reaches 5 or more with 8 calls."""
 
-_LONGEST_QUOTE = 200
+_MAX_QUOTE = 200
 _INLINE = ("<think>", "</think>")
 _PLACE = re.compile(r" \(\S+, model [^()]*\)$")  # in every error, but the diagnosis already shows it
 _CHOICE = re.compile(r"(.+) (\S+) \((\S+) for .*\)")
@@ -90,12 +90,12 @@ def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
 def read_server(facts: Facts) -> Outcome:
     """Read which server it is."""
     if facts.dialect.kind == "unknown":
-        fix = "If you know what it is, say so with --server (in Python server=): then its own settings are used."
-        return Outcome(status="unsure", detail="it does not tell what it is", fix=fix)
+        fix = "If you know the server, set --server (in Python server=): then its own settings are used."
+        return Outcome(status="unsure", detail="the server could not be identified", fix=fix)
     if facts.dialect.kind == "gateway":
-        fix = "Name the server behind it with --server (in Python server=): then its own fields are sent."
-        return Outcome(status="unsure", detail=f"{facts.dialect.title}, which {facts.dialect.passes_on}", fix=fix)
-    version = f" {facts.version}" if facts.version else ", version not told"
+        fix = "Set --server (in Python server=) to the server behind it: then its own fields are sent."
+        return Outcome(status="unsure", detail=f"{facts.dialect.title}, which {facts.dialect.forwarding_note}", fix=fix)
+    version = f" {facts.version}" if facts.version else ", version not reported"
     return Outcome(status="ok", detail=f"{facts.dialect.title}{version}")
 
 
@@ -104,14 +104,16 @@ def read_models(facts: Facts) -> Outcome:
     if not facts.models:
         return Outcome(status="unsure", detail="it lists no models")
     shown = ", ".join(
-        f"{name} ({facts.contexts[name]:,} tokens)" if name in facts.contexts else f"{name} (context length not told)"
+        f"{name} ({facts.contexts[name]:,} tokens)"
+        if name in facts.contexts
+        else f"{name} (context length not reported)"
         for name in facts.models[:5]
     )
     more = f" and {len(facts.models) - 5} more" if len(facts.models) > 5 else ""  # noqa: PLR2004  # as shown above
     if facts.model in facts.models or facts.model in facts.contexts:
         return Outcome(status="ok", detail=shown + more)
     fix = f'Use --model "{facts.models[0]}" (in Python model=).'
-    return Outcome(status="failed", detail=f"{facts.model} is not served; there is {shown}{more}", fix=fix)
+    return Outcome(status="failed", detail=f"{facts.model} is not served; the server has {shown}{more}", fix=fix)
 
 
 def read_thinking_on(reply: Streamed, facts: Facts) -> Outcome:
@@ -122,19 +124,19 @@ def read_thinking_on(reply: Streamed, facts: Facts) -> Outcome:
     if facts.line is None:
         fix = f"Is {facts.model} a model that thinks? Its name does not say; Instruct models never do."
     elif facts.dialect.kind == "unknown":
-        fix = "Say what server it is with --server (in Python server=): each has its own switch."
+        fix = "Set --server (in Python server=): each server has its own thinking switch."
     else:
-        fix = "Is the model's own chat template in use? A template of the server's may lack the switch."
-    return Outcome(status="failed", detail="no reasoning came back", fix=fix)
+        fix = "Is the model's own chat template in use? A template of the server may lack the thinking switch."
+    return Outcome(status="failed", detail="the reply has no reasoning", fix=fix)
 
 
 def read_thinking_off(reply: AIMessage, facts: Facts) -> Outcome:
     """Read whether the model does not think with thinking off."""
     if not _reasoning(reply):
-        return Outcome(status="ok", detail="no reasoning, as asked")
+        return Outcome(status="ok", detail="no reasoning, as requested")
     flag = facts.dialect.flags.get("enable_thinking", "")
-    fix = flag or "Say what server it is with --server, or write /no_think at the end of the question."
-    return Outcome(status="failed", detail="it thinks all the same", fix=fix)
+    fix = flag or "Set --server (in Python server=), or write /no_think at the end of the question."
+    return Outcome(status="failed", detail="it still thinks", fix=fix)
 
 
 def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
@@ -143,7 +145,7 @@ def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
     used, unlimited = _reasoning(reply), _reasoning(free.message)
     tokens, free_tokens = _reasoning_tokens(reply), _reasoning_tokens(free.message)
     if len(unlimited) < _SHORT_REASONING or (free_tokens is not None and free_tokens <= limit + _BUDGET_SLACK):
-        return Outcome(status="unsure", detail="cannot be told: it thinks too briefly without a budget")
+        return Outcome(status="unsure", detail="inconclusive: it thinks too briefly without a budget")
     kept = tokens <= limit + _BUDGET_SLACK if tokens is not None else len(used) < len(unlimited) / 2
     if tokens is None or free_tokens is None:  # some servers count only in streams
         shown, shown_free = f"{len(used):,} characters", f"{len(unlimited):,} characters"
@@ -152,7 +154,7 @@ def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
     seen = f"{shown} with a budget of {limit} tokens, {shown_free} without"
     if kept:
         return Outcome(status="ok", detail=seen)
-    return _fail(f"ignored: {seen}", "thinking_budget", facts, "This server does not keep a thinking budget.")
+    return _fail(f"ignored: {seen}", "thinking_budget", facts, "This server ignores thinking budgets.")
 
 
 def read_reasoning_field(body: Mapping[str, Any], facts: Facts) -> Outcome:
@@ -163,19 +165,19 @@ def read_reasoning_field(body: Mapping[str, Any], facts: Facts) -> Outcome:
         return Outcome(status="ok", detail=f'in its own field, "{field}"')
     content = str(message.get("content") or "")
     if any(tag in content for tag in _INLINE) or (content and facts.line is not None and facts.line.opens_think):
-        detail = "inline, in front of the answer: ChatQwen3 takes it out, other clients show it"
+        detail = "inline, before the answer: ChatQwen3 removes it, other clients show it"
         return _fail(detail, "reasoning", facts, "Start the server with a reasoning parser for Qwen3.")
-    return Outcome(status="unsure", detail="cannot be told: no reasoning came back")
+    return Outcome(status="unsure", detail="inconclusive: the reply has no reasoning")
 
 
 def read_streaming(reply: Streamed, _facts: Facts) -> Outcome:
     """Read whether a stream arrives in pieces, and how soon it begins."""
     count = len(reply.moments)
     if not count:
-        return Outcome(status="failed", detail="the stream held no text", fix="See the server's log.")
+        return Outcome(status="failed", detail="the stream contained no text", fix="Check the server's log.")
     first, last = reply.moments[0], reply.moments[-1]
     size = len(reply.message.text) + len(_reasoning(reply.message))
-    fix = "A proxy in front holds the stream back: switch its buffering off (nginx: proxy_buffering off)."
+    fix = "A proxy buffers the stream: switch its buffering off (nginx: proxy_buffering off)."
     at_once = count == 1 and size > _SHORT_REASONING
     if at_once or (count >= _MANY_CHUNKS and last - first < min(last * _BURST, count / _FASTEST)):
         return Outcome(status="failed", detail=f"{count} chunks all at once, after {last:.2f} s", fix=fix)
@@ -198,9 +200,9 @@ def read_stream_end(reply: Streamed, _facts: Facts) -> Outcome:
     """Read whether a stream ends with a finish reason."""
     reason = reply.message.response_metadata.get("finish_reason")
     if reason:
-        return Outcome(status="ok", detail=f"with the reason {reason!r}")
-    detail = "a stream ends without a finish_reason: one that was broken off looks whole"
-    return Outcome(status="failed", detail=detail, fix="See whether a newer version of the server sends it.")
+        return Outcome(status="ok", detail=f"with finish_reason {reason!r}")
+    detail = "a stream ends without a finish_reason: a truncated one looks complete"
+    return Outcome(status="failed", detail=detail, fix="Check whether a newer version of the server sends it.")
 
 
 def read_tool_call(reply: AIMessage, facts: Facts) -> Outcome:
@@ -212,7 +214,7 @@ def read_forced_call(reply: AIMessage, facts: Facts) -> Outcome:
     """Read whether a named tool was called."""
     outcome = _read_calls(reply, facts, 1)
     if outcome.status == "ok" and facts.dialect.tool_choice == "by_format":
-        return Outcome(status="ok", detail=f"{outcome.detail}; forced by ChatQwen3, the server ignores the name")
+        return Outcome(status="ok", detail=f"{outcome.detail}; forced by ChatQwen3: the server ignores the name")
     return outcome
 
 
@@ -231,13 +233,14 @@ def read_structured(reply: Mapping[str, Any], facts: Facts) -> Outcome:
     raw, error = reply["raw"], reply.get("parsing_error")
     if error is not None:
         if raw.response_metadata.get("finish_reason") == "length":
-            return Outcome(status="unsure", detail=f"cannot be told: cut after {MAX_TOKENS:,} tokens")
-        return Outcome(status="failed", detail=_quote(str(error)), fix="See the server's log for its grammar backend.")
+            return Outcome(status="unsure", detail=f"inconclusive: cut after {MAX_TOKENS:,} tokens")
+        fix = "Check the server's log for its grammar backend."
+        return Outcome(status="failed", detail=_quote(str(error)), fix=fix)
     if _reasoning(raw) or (facts.line is not None and facts.line.thinking == "never"):
         return Outcome(status="ok", detail=_quote(str(reply["parsed"])))
     if facts.dialect.json_refused_thinking:
         return Outcome(status="unsure", detail="the server refuses both together: ChatQwen3 switches thinking off")
-    detail = "the answer fits the schema, but the grammar holds from the first token: no thinking"
+    detail = "the answer fits the schema, but the grammar applies from the first token: no thinking"
     return _fail(detail, "reasoning", facts, "Start the server with a reasoning parser for Qwen3.")
 
 
@@ -245,14 +248,17 @@ def read_usage(reply: Streamed, _facts: Facts) -> Outcome:
     """Read whether a stream contains token counts."""
     usage = reply.message.usage_metadata
     if not usage or not usage["output_tokens"]:
-        fix = "The server ignores stream_options.include_usage: get_num_tokens_from_messages counts here instead."
+        fix = (
+            "The server ignores stream_options.include_usage: get_num_tokens_from_messages counts tokens locally "
+            "instead."
+        )
         return Outcome(status="failed", detail="no token counts in a stream", fix=fix)
     reasoning = _reasoning_tokens(reply.message)
-    share = f", {reasoning:,} of them reasoning" if reasoning is not None else ", reasoning not told apart"
+    share = f", {reasoning:,} of them reasoning" if reasoning is not None else ", reasoning not reported separately"
     return Outcome(status="ok", detail=f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out{share}")
 
 
-def read_together(times: Together, facts: Facts) -> Outcome:
+def read_concurrency(times: Together, facts: Facts) -> Outcome:
     """Read whether concurrent calls are answered concurrently."""
     factor = times.serial / times.together if times.together else float("inf")
     seen = (
@@ -264,7 +270,7 @@ def read_together(times: Together, facts: Facts) -> Outcome:
     flags = facts.dialect.flags
     slots = flags.get("concurrency") or flags.get("connections")
     few = f"few at a time ({slots})" if slots else "few at a time"
-    fix = f"Either the server answers {few}, or it has no computing power to spare, as on a CPU."
+    fix = f"Either the server answers {few}, or it has no spare computing power, for example on a CPU."
     return Outcome(status="unsure", detail=seen, fix=fix)
 
 
@@ -278,16 +284,16 @@ def _read_calls(reply: AIMessage, facts: Facts, wanted: int) -> Outcome:
         detail = f"the arguments are broken: {reply.invalid_tool_calls[0].get('args')}"
         return _fail(_quote(detail), "tools", facts, "Use the tool parser of the model's line.")
     if reply.tool_calls:
-        return Outcome(status="unsure", detail=_quote(f"only {shown}"), fix="A larger model may call both at once.")
+        return Outcome(status="unsure", detail=_quote(f"only {shown}"), fix="A larger model may make both calls.")
     if any(tag in reply.text for tag in _CALL_TAGS):
-        detail = "the call stayed in the text: ChatQwen3 takes it out, other clients show it"
+        detail = "the call stayed in the text: ChatQwen3 extracts it, other clients show it"
         return _fail(detail, "tools", facts, "Start the server with a tool call parser for Qwen3.")
-    return Outcome(status="unsure", detail=_quote(f"the model answered in words: {reply.text}"))
+    return Outcome(status="unsure", detail=_quote(f"the model answered with text instead of a call: {reply.text}"))
 
 
 def _read_surplus(reply: AIMessage, shown: str) -> Outcome:
     """Read duplicate calls, or more calls than the question asks for."""
-    fix = "ChatQwen3 makes one call of the two; with other clients, switch off one of the two ways in the server."
+    fix = "ChatQwen3 merges the two into one call; for other clients, switch off one of the two in the server."
     if any(tag in reply.text for tag in _CALL_TAGS):
         return Outcome(status="unsure", detail=_quote(f"twice, parsed and left in the text: {shown}"), fix=fix)
     distinct = {_show_call(call) for call in reply.tool_calls}
@@ -344,4 +350,4 @@ def _show_seconds(seconds: float) -> str:
 
 def _quote(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
+    return line if len(line) <= _MAX_QUOTE else line[: _MAX_QUOTE - 1] + "…"

@@ -118,7 +118,7 @@ def resolve_line(
     if model_line is not None:
         if (line := find_line(model_line, server)) is None:
             lines = ", ".join(line.name for line in MODEL_LINES)
-            raise ValueError(f"{model_line=} is no line that is known: give a model's name, or one of {lines}")
+            raise ValueError(f"{model_line=} is not a known model line: pass a model name or one of {lines}")
         return line
     found = [(name, line) for name in (*weights, model) if (line := find_line(name, server)) is not None]
     if not found:

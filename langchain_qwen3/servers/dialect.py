@@ -136,7 +136,7 @@ class Dialect:
     start: str = ""
     """Command that starts the server so that everything in its row works; empty for servers that others start."""
 
-    passes_on: str = ""
+    forwarding_note: str = ""
     """What a gateway does with the thinking switch before the server behind it, and the workaround, in one line."""
 
     # -- detection ---------------------------------------------------------------------------------------------------

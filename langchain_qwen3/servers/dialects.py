@@ -55,7 +55,7 @@ def add_dialect(row: Dialect) -> None:
     """
     names = (row.name, *row.aliases)
     if taken := [name for name in names if name in _NAMES] + [owner for owner in row.owned_by if owner in _OWNERS]:
-        raise ValueError(f"{taken[0]!r} is taken: it names {(_NAMES | _OWNERS)[taken[0]].title}")
+        raise ValueError(f"{taken[0]!r} is already used by {(_NAMES | _OWNERS)[taken[0]].title}")
     _ROWS[row.name] = row
     _NAMES.update(dict.fromkeys(names, row))
     _OWNERS.update(dict.fromkeys(row.owned_by, row))

@@ -234,14 +234,14 @@ def ask(root: str) -> Generator[str, Answer, ServerFacts | None]:
         if row.probe is None:
             continue
         answer = yield root + row.probe.path
-        if _tells(row.probe, answer):
+        if _matches_probe(row.probe, answer):
             if not models and isinstance(answer.body, Mapping):
                 models = dict.fromkeys(_read_names({"id": answer.body.get("model_alias")}), read_model(answer.body))
             return ServerFacts(row, models)
     return ServerFacts(GENERIC, models)
 
 
-def _tells(probe: Probe, answer: Answer) -> bool:
+def _matches_probe(probe: Probe, answer: Answer) -> bool:
     if answer.status != probe.status:
         return False
     values = [value for path in probe.holds for value in find_values(answer.body, path)]

@@ -10,7 +10,7 @@ LITELLM = Dialect(
     evidence="measured on 1.108.7 in front of llama.cpp and transformers serve",
     kind="gateway",
     start="litellm --config litellm.yaml",
-    passes_on="passes every field on, and some providers refuse what they do not know",
+    forwarding_note="forwards every field, and some providers refuse fields they do not know",
     signs=(
         Sign(row=frozen(owned_by="openai", created=1677610602)),
         Sign(header=("x-litellm-version", "")),
@@ -32,7 +32,7 @@ NEW_API = Dialect(
     title="new-api",
     evidence="source of September 2025 and reported",
     kind="gateway",
-    passes_on="drops chat_template_kwargs and budgets; its administrator can pass bodies through",
+    forwarding_note="drops chat_template_kwargs and budgets; its administrator can let request bodies pass unchanged",
     signs=(Sign(header=("x-new-api-version", "")),),
     thinking=(("enable_thinking",),),
     preserve=None,
@@ -46,7 +46,7 @@ ONE_API = Dialect(
     title="one-api",
     evidence="source of February 2025 and reported",
     kind="gateway",
-    passes_on="drops every spelling of the switch but reasoning_effort: its administrator can override parameters",
+    forwarding_note="drops every thinking switch except reasoning_effort: its administrator can override parameters",
     signs=(Sign(header=("x-oneapi-request-id", "")),),
     thinking=(),
     preserve=None,
@@ -63,7 +63,7 @@ GPUSTACK = Dialect(
     title="GPUStack",
     evidence="source of 2.3.0 and reported",
     kind="gateway",
-    passes_on="passes every field on to the engine behind it",
+    forwarding_note="forwards every field to the engine behind it",
     owned_by=("gpustack",),
 )
 """GPUStack. Keys and parsers are those of the engine behind it, mostly vLLM."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_MOST = 1024
+_MAX_SERVERS = 1024
 
 Key = tuple[object, ...]
 
@@ -50,7 +50,7 @@ def recall_habits(key: Key, *, likely: bool | None) -> ReplyHabits:
     """
     habits = _habits.get(key)
     if habits is None:
-        if len(_habits) >= _MOST:
+        if len(_habits) >= _MAX_SERVERS:
             _habits.clear()
         habits = _habits[key] = ReplyHabits(likely)
     return habits

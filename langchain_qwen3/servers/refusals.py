@@ -18,7 +18,7 @@ from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS, Dialect
 from langchain_qwen3.servers.dialects import DIALECTS
 
 _STATUSES = frozenset({400, 422})
-_LONGEST = 8_000  # maximum number of characters of an error that are searched
+_MAX_CHARACTERS = 8_000  # maximum number of characters of an error that are searched
 # Each pattern captures the part of a text that names the refused fields, without any list of allowed fields.
 _NAMED = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -43,7 +43,7 @@ _OURS = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min
 _C = TypeVar("_C")
 
 
-def list_ours() -> frozenset[str]:
+def list_droppable_fields() -> frozenset[str]:
     """Return the fields that may be left out: those beyond OpenAI's that a row sends, and the history's reasoning keys.
 
     It never includes model, messages, tools, response_format and OpenAI's other parameters.
@@ -59,7 +59,7 @@ def _list_sent(row: Dialect) -> set[str]:
 
 
 def read_refused(status: int, body: Any) -> frozenset[str]:
-    """Return the fields of `list_ours` that an error refuses.
+    """Return the fields of `list_droppable_fields` that an error refuses.
 
     Args:
         status: HTTP status.
@@ -72,11 +72,11 @@ def read_refused(status: int, body: Any) -> frozenset[str]:
         if isinstance(text, str):
             for pattern in _NAMED:
                 names.update(
-                    word for match in pattern.finditer(text[:_LONGEST]) for word in re.findall(r"\w+", match[1])
+                    word for match in pattern.finditer(text[:_MAX_CHARACTERS]) for word in re.findall(r"\w+", match[1])
                 )
         elif _is_extra(text):
             names.update(str(place) for place in text.get("loc") or ())
-    return frozenset(names & list_ours())
+    return frozenset(names & list_droppable_fields())
 
 
 def _iter_texts(body: Any) -> Iterator[Any]:
@@ -97,7 +97,7 @@ def _is_extra(error: Mapping[str, Any]) -> bool:
 
 
 def advise_refusal(status: int, body: Any) -> str | None:
-    """Return advice for an error that refuses a field of `list_ours`, None for any other error."""
+    """Return advice for an error that refuses a field of `list_droppable_fields`, None for any other error."""
     names = read_refused(status, body)
     return f"The server refuses {_list(names)}: {_suggest(body)}, or leave the setting out." if names else None
 
@@ -133,7 +133,7 @@ class Lesson(Generic[_C]):
             return None
         row = _find_row(body)
         if row and row.strict_fields:
-            new |= (list_ours() & sent) - _list_sent(row) - row.own_fields
+            new |= (list_droppable_fields() & sent) - _list_sent(row) - row.own_fields
         is_first = not self._names
         self._names |= new
         self._body = body
@@ -153,11 +153,11 @@ def _list(names: frozenset[str]) -> str:
 
 def _suggest(body: Any) -> str:
     if row := _find_row(body):
-        return f'its answer reads like server="{row.name}": say so'
-    return "if you know what it is, name it with server=..."
+        return f'the error looks like {row.title}: set server="{row.name}"'
+    return "if you know the server, set server=..."
 
 
 def _find_row(body: Any) -> Dialect | None:
     """Return the row whose server refuses in these words."""
-    text = (body if isinstance(body, str) else json.dumps(body, default=str))[:_LONGEST]
+    text = (body if isinstance(body, str) else json.dumps(body, default=str))[:_MAX_CHARACTERS]
     return next((row for row in DIALECTS.values() if row.refusal and re.search(row.refusal, text)), None)

@@ -215,7 +215,7 @@ async def test_goes_on_without_a_list_when_the_model_is_named():
     ("status", "page", "detail"),
     [
         (403, b"<html><title>403 Forbidden</title></html>", "refuses its list of models (HTTP 403)"),
-        (200, b"<!doctype html><title>My app</title>", "has a web page for a list of models"),
+        (200, b"<!doctype html><title>My app</title>", "answers with a web page instead of its list of models"),
         (404, b"<html><title>404 Not Found</title></html>", "lists no models"),
         (500, b"no", "refuses its list of models (HTTP 500)"),
     ],

@@ -61,7 +61,7 @@ def refuse(status: int, text: str = "no") -> Any:
 def test_names_the_server_and_its_version():
     """Protects bug reports: the version is what one is asked for first."""
     assert readers.read_server(know()) == Outcome(status="ok", detail="vLLM 0.32.0")
-    assert readers.read_server(know(version="")).detail == "vLLM, version not told"
+    assert readers.read_server(know(version="")).detail == "vLLM, version not reported"
 
 
 def test_is_unsure_when_the_server_does_not_tell_what_it_is():
@@ -76,14 +76,14 @@ def test_says_what_a_gateway_does_to_the_switch(server: str):
     """Protects users of gateways: what is lost on the way is said, and how to name the server behind."""
     outcome = readers.read_server(know(server))
     assert outcome.status == "unsure"
-    assert DIALECTS[server].passes_on in outcome.detail
+    assert DIALECTS[server].forwarding_note in outcome.detail
     assert "--server" in outcome.fix
 
 
 def test_shows_the_context_length_of_the_served_model():
     """Protects from prompts that are too long."""
     assert readers.read_models(know()).detail == f"{QWEN3} (4,096 tokens)"
-    assert readers.read_models(know(contexts={})).detail == f"{QWEN3} (context length not told)"
+    assert readers.read_models(know(contexts={})).detail == f"{QWEN3} (context length not reported)"
 
 
 def test_fails_with_the_right_name_when_the_model_is_not_served():
@@ -101,7 +101,7 @@ def test_takes_an_alias_for_served():
 def test_counts_models_when_there_are_many():
     """Protects the table from the hundreds of names that a hosted service lists."""
     outcome = readers.read_models(know(model="m6", models=tuple(f"m{number}" for number in range(9)), contexts={}))
-    assert outcome.detail.endswith("m4 (context length not told) and 4 more")
+    assert outcome.detail.endswith("m4 (context length not reported) and 4 more")
 
 
 # -- thinking ---------------------------------------------------------------------------------------------------------
@@ -327,10 +327,10 @@ def test_reads_a_schema_with_thinking(raw: AIMessage, error: Exception | None, s
 
 def test_compares_serial_with_together():
     """Protects the promise of async; a server without power to spare is no failure."""
-    assert readers.read_together(Together(8, 8.0, 1.0), know()).detail == (
+    assert readers.read_concurrency(Together(8, 8.0, 1.0), know()).detail == (
         "8 calls: 8.0 s one by one, 1.0 s together, 8.0 × as fast"
     )
-    slow = readers.read_together(Together(8, 1.0, 1.0), know("llama.cpp"))
+    slow = readers.read_concurrency(Together(8, 1.0, 1.0), know("llama.cpp"))
     assert slow.status == "unsure"
     assert "--parallel 8" in slow.fix
 

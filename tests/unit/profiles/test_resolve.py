@@ -111,7 +111,7 @@ def test_is_what_a_call_says_when_it_says_it():
     model._get_request_payload(PICTURE, model_line="Qwen3-VL")
     assert "model_line" not in model._get_request_payload(PICTURE, model_line="Qwen3-VL")
     seeing = build("my-alias", model_line="Qwen3-VL")
-    with pytest.raises(MediaError, match="Qwen3 models take text"):
+    with pytest.raises(MediaError, match="Qwen3 models accept only text"):
         seeing._get_request_payload(PICTURE, model="Qwen/Qwen3-8B")
 
 

@@ -196,7 +196,7 @@ def test_system_messages_are_joined_when_the_server_has_templates_of_its_own(ser
 @pytest.mark.parametrize("fields", [{"name": "vllm"}, {"name": "x", "aliases": ("docker",)}, {"owned_by": ("swift",)}])
 def test_row_is_refused_when_its_name_is_anothers(fields: dict[str, Any]):
     """Protects rows from each other: a name that means two servers would mean neither."""
-    with pytest.raises(ValueError, match="is taken: it names"):
+    with pytest.raises(ValueError, match="is already used by"):
         add_dialect(dialects.Dialect(**{"name": "x", "title": "X", "evidence": "reported", **fields}))
     assert "x" not in DIALECTS
 

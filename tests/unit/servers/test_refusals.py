@@ -11,7 +11,7 @@ from langchain_qwen3._warnings import forget_warnings, warn_unsupported
 from langchain_qwen3.servers.detection import forget_servers, look_up, recall_facts
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, KWARGS
 from langchain_qwen3.servers.hosts import GROQ, OPENROUTER
-from langchain_qwen3.servers.refusals import Lesson, advise_refusal, list_ours, read_refused
+from langchain_qwen3.servers.refusals import Lesson, advise_refusal, list_droppable_fields, read_refused
 from tests.unit.request.request_cases import TOOL_LOOP, WEATHER, build
 
 BAD, UNPROCESSABLE = 400, 422
@@ -115,7 +115,7 @@ def test_names_nothing_when_the_status_is_no_refusal():
 
 def test_never_leaves_out_what_a_call_is_about():
     """Protects the conversation: model, messages, tools and format stay, whatever a server says."""
-    assert list_ours().isdisjoint(
+    assert list_droppable_fields().isdisjoint(
         {"model", "messages", "tools", "response_format", "tool_choice", "stream", "max_tokens"}
     )
 
