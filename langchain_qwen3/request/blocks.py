@@ -142,7 +142,7 @@ def read_text(block: Mapping[str, Any]) -> str | None:
     text = block.get("text")
     if not isinstance(text, str):
         what = "no text" if text is None else f"a {type(text).__name__} for its text"
-        raise MediaError(f'the text part has {what}: give {{"type": "text", "text": "…"}}, or leave it out')
+        raise MediaError(f'the text part has {what}: pass {{"type": "text", "text": "…"}}, or leave it out')
     return text
 
 
@@ -182,8 +182,8 @@ def write_parts(
                 part = _write_json(block)
             else:
                 about = describe_part(block)
-                part = {"type": "text", "text": f"[{about}: not shown, this model cannot be given it]"}
-                warn_once(f"a part of a tool's result became a line of text ({about}): {error}")
+                part = {"type": "text", "text": f"[{about}: omitted, this model cannot take it]"}
+                warn_once(f"a part of a tool's result was replaced by a line of text ({about}): {error}")
         if part is None:
             continue
         if written and _is_plain_text(written[-1]) and _is_plain_text(part):
@@ -213,7 +213,7 @@ def explain_contents(messages: Any) -> Iterator[None]:
             is_pair = isinstance(message, (tuple, list)) and len(message) == 2  # noqa: PLR2004
             content = message.get("content") if isinstance(message, Mapping) else message[1] if is_pair else None
             if not isinstance(content, (str, list, tuple, type(None))):
-                what = f".content is a {type(content).__name__}: give a string, or a list of parts"
+                what = f".content is a {type(content).__name__}: pass a string, or a list of parts"
                 raise MediaError(f"messages[{index}]{what}") from None
             for place, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
                 if not isinstance(part, (str, Mapping)):
@@ -222,13 +222,13 @@ def explain_contents(messages: Any) -> Iterator[None]:
 
 
 def _build_bare_error(part: Any) -> MediaError:
-    return MediaError(f"a content part is a {type(part).__name__}: give a string, or a dict with a type")
+    return MediaError(f"a content part is a {type(part).__name__}: pass a string, or a dict with a type")
 
 
 def warn_left_out(block: Mapping[str, Any], role: str) -> None:
     """Warn that a block has no wire form."""
     kind = block.get("type") or f"with {', '.join(map(str, block))}"
-    warn_once(f"a content block {kind!r} of {role} message has no place in a chat request, it was not sent")
+    warn_once(f"a content block {kind!r} of {role} message cannot be sent in a chat request and was dropped")
 
 
 def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None, role: str) -> dict[str, Any] | None:

@@ -48,7 +48,7 @@ def write_constraint(constraint: Constraint, dialect: Dialect) -> dict[str, Any]
         ValueError: Not exactly one known key, or a key for which this server has no field.
     """
     if len(constraint) != 1 or not constraint.keys() <= Constraint.__annotations__.keys():
-        raise ValueError(f"constraint={constraint!r}: give exactly one of {', '.join(Constraint.__annotations__)}")
+        raise ValueError(f"constraint={constraint!r}: pass exactly one of {', '.join(Constraint.__annotations__)}")
     ((kind, value),) = constraint.items()
     if not value:
         raise ValueError(f"constraint[{kind!r}] is empty")
@@ -61,7 +61,7 @@ def write_constraint(constraint: Constraint, dialect: Dialect) -> dict[str, Any]
         kinds = ", ".join(dialect.constraints) or "none but json"
         raise ValueError(
             f"constraint[{kind!r}] has no field on {dialect.title}, server={dialect.name!r} (it has {kinds}): "
-            "use `json` or with_structured_output; vLLM and SGLang hold to all kinds"
+            "use `json` or with_structured_output; vLLM and SGLang support more kinds"
         )
     return {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": value}}}
 

@@ -74,7 +74,7 @@ def read_data_uri(uri: str) -> DataUri:
     try:
         return DataUri(mime.lower(), charset, base64.b64decode(data, validate=True))
     except (binascii.Error, ValueError) as error:
-        raise ValueError(f"the data is no base64 ({error})") from None
+        raise ValueError(f"the data is not valid base64 ({error})") from None
 
 
 def find_type(mime: str, name: str) -> str:
@@ -128,4 +128,4 @@ def decode_text(data: bytes, charset: str | None = None, *, guess: bool = True) 
         best = from_bytes(data, cp_isolation=_GUESSED).best()
         if best is not None and "\0" not in (text := str(best)):
             return text
-    raise ValueError("its encoding cannot be told")
+    raise ValueError("its encoding cannot be detected")

@@ -144,13 +144,13 @@ def check_messages(wire: Wire, dialect: Dialect, line: ModelLine | None = None, 
         raise MessageError("messages are empty: add a HumanMessage")
     if line is not None and line.needs_user and not any(message["role"] == "user" for message in wire):
         raise MessageError(
-            f"messages hold no user message, and the template of {line.name} needs one: add a HumanMessage, "
+            f"messages contain no user message, and the template of {line.name} needs one: add a HumanMessage, "
             "or pass normalize_messages=False to send them as they are"
         )
     if continues and dialect.continues_assistant and wire[-1]["role"] == "assistant":
         raise MessageError(
-            f"the last message is the assistant's, and {dialect.title} would continue it, which a thinking model "
-            "cannot: end with a HumanMessage or ToolMessage, pass enable_thinking=False, or normalize_messages=False "
+            f"the last message is the assistant's: {dialect.title} would continue it, but a thinking model cannot: "
+            "end with a HumanMessage or ToolMessage, pass enable_thinking=False, or normalize_messages=False "
             "to send them as they are"
         )
 
@@ -167,7 +167,7 @@ def _settle_step(step: Wire) -> Wire:
     for id_, name in calls:
         answer = next((message for message in results if message["tool_call_id"] == id_), None)
         if answer is None:
-            warn_once(f"messages hold no result of the call {id_!r} ({name}): a line in its place says so")
+            warn_once(f"messages have no result for call {id_!r} ({name}): a placeholder was added")
             answer = {"role": "tool", "content": _NO_RESULT, "tool_call_id": id_}
         else:
             results.remove(answer)
@@ -179,7 +179,7 @@ def _settle_step(step: Wire) -> Wire:
             rest.append(message)
         elif any(message is foreign for foreign in results):
             id_ = message["tool_call_id"]
-            warn_once(f"messages hold a result of {id_!r}, which no call before it has: a call of its own was added")
+            warn_once(f"messages have a result for {id_!r} without a matching call: a call was added")
             function = {"name": "unknown", "arguments": "{}"}
             call = {"type": "function", "id": id_, "function": function}
             rest += [{"role": "assistant", "content": "", "tool_calls": [call]}, message]

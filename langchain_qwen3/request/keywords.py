@@ -41,7 +41,7 @@ _RANGES = {
     "temperature": _Range(0),
     "top_p": _Range(0, 1),
     "min_p": _Range(0, 1),
-    "top_k": _Range(-1, None, Integral, "; 0 or -1 for all tokens, as the server has it"),
+    "top_k": _Range(-1, None, Integral, "; 0 or -1 (depends on the server) for all tokens"),
     "repetition_penalty": _Range(0),
     "presence_penalty": _Range(-2, 2),
     "frequency_penalty": _Range(-2, 2),
@@ -51,7 +51,7 @@ _RANGES = {
     "top_logprobs": _Range(-1, None, Integral),
     "thinking_budget": _Range(0, None, Integral, " tokens, or None for no limit"),
 }
-_MOST_NAMES = 10  # of models in an error
+_MAX_NAMES = 10  # of models in an error
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "reasoning_history": ("auto", "all", "none"),
     "sampling": ("recommended",),
@@ -132,19 +132,19 @@ def _explain_unknown(name: str, known: Collection[str], fields: Mapping[str, Any
     hint = f". Did you mean {alias}?" if alias in known else _suggest(name, known)
     if not hint and any(name in (field, info.alias) for field, info in fields.items()):
         return (
-            f"{name} is a setting of the model, not of a call: give it as ChatQwen3({name}=...), or change a copy by "
-            "model_copy(update={...})"
+            f"{name} is a setting of the model, not of a call: pass it to ChatQwen3({name}=...), or change a copy "
+            "with model_copy(update={...})"
         )
-    return f"a call of ChatQwen3 takes no keyword {name!r}{hint or '.'} {_WAY_OUT}"
+    return f"a call of ChatQwen3 has no keyword {name!r}{hint or '.'} {_WAY_OUT}"
 
 
 def explain_missing_model(names: Sequence[str], base_url: str) -> str:
     """Return the text of the error for a model that was left out where a server does not list exactly one."""
     if not names:
         return f'model is missing, and {base_url} lists none: pass model="Qwen/Qwen3-0.6B" or set $QWEN_MODEL'
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     return (
-        f"model is missing, and {base_url} lists {len(names)} of them: {', '.join(names[:_MOST_NAMES])}{more}. "
+        f"model is missing, and {base_url} lists {len(names)} of them: {', '.join(names[:_MAX_NAMES])}{more}. "
         f'Pass one, as model="{names[0]}", or set $QWEN_MODEL'
     )
 
@@ -165,18 +165,18 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
     known = parameters | set(fields)
     for name in extra:
         if name in fields:
-            raise ValueError(f"model_kwargs has {name}, which is a field: give it as ChatQwen3({name}=...)")
+            raise ValueError(f"model_kwargs has {name}, which is a field: pass it to ChatQwen3({name}=...)")
     for name in (*extra, *(name for name in values if name not in fields)):
         if name not in parameters:
-            unknown = f"ChatQwen3 takes no keyword {name!r}{_suggest(name, known) or '.'} {_WAY_OUT}"
+            unknown = f"ChatQwen3 has no keyword {name!r}{_suggest(name, known) or '.'} {_WAY_OUT}"
             raise TypeError(explain_refused(name) or unknown)
         if name in values and name in extra:
-            raise ValueError(f"{name} is given twice, once in model_kwargs")
+            raise ValueError(f"{name} is set twice, directly and in model_kwargs")
     rest = {name: value for name, value in values.items() if name not in fields}
     return {name: value for name, value in values.items() if name in fields}, {**extra, **rest}
 
 
-_WAY_OUT = "A field that only your server knows goes into extra_body={...}"
+_WAY_OUT = "Put a field that only your server knows into extra_body={...}"
 
 
 def _suggest(name: str, known: Collection[str]) -> str:

@@ -57,7 +57,7 @@ def read_media(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     mime, _ = mimetypes.guess_type(path.name)
     if mime is None:
-        raise MediaError(f"{path.name} has no suffix that tells what it is: rename it, or build the block by hand")
+        raise MediaError(f"{path.name} has no known file extension: rename it, or build the block by hand")
     kind = mime.partition("/")[0] if is_media_type(mime) else "file"
     block: dict[str, Any] = {"type": kind, "mime_type": mime}
     block["base64"] = base64.b64encode(path.read_bytes()).decode("ascii")
@@ -100,7 +100,7 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
     url = read_url(part, kind)
     if dialect.base64_media_only and not url.startswith("data:"):
         raise MediaError(
-            f"{dialect.title} takes media as base64 data only, and the {kind} part is a URL: download it and "
+            f"{dialect.title} accepts media only as base64 data, but the {kind} part is a URL: download it and "
             f'send {{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of the file'
         )
     if part.get("type") == key and isinstance(own := part.get(key), dict):
@@ -125,13 +125,13 @@ def lift_media_settings(wire: Iterable[dict[str, Any]], dialect: Dialect) -> dic
     lifted: dict[str, Any] = {}
     for part, name in _iter_settings(wire):
         if dialect.media_settings == "unknown":
-            warn_once(f"whether this server reads {name} of a media part is unknown; it was sent in the part")
+            warn_once(f"whether this server reads {name} of a media part is not known; it was sent anyway")
             continue
         value = part.pop(name)
         if dialect.media_settings is None or name in OTHER_SETTINGS:
-            warn_once(f"{name} of a media part has no effect on {dialect.title}, it was not sent")
+            warn_once(f"{name} of a media part has no effect on {dialect.title} and was not sent")
         elif lifted.setdefault(name, value) != value:
-            warn_once(f"{dialect.title} reads {name} once for all parts: the first part's {lifted[name]} counts")
+            warn_once(f"{dialect.title} takes one {name} per request: the first part's {lifted[name]!r} is used")
     return {dialect.media_settings: lifted} if lifted and dialect.media_settings else {}
 
 
@@ -146,12 +146,12 @@ def _iter_settings(wire: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, A
 
 def _check_kind(kind: str, dialect: Dialect, line: ModelLine | None) -> None:
     if kind not in dialect.media_kinds:
-        raise MediaError(f"{dialect.title} takes no {kind} parts: leave it out, or describe it in words")
+        raise MediaError(f"{dialect.title} does not accept {kind} parts: leave it out, or describe it in words")
     if line is not None and kind not in line.inputs:
         takes = " and ".join(sorted(line.inputs))
         raise MediaError(
-            f"{line.name} models take {takes} only, and a message holds a part of type {kind}: "
-            'leave it out, or say what the model is by model_line= ("Qwen3-VL")'
+            f"{line.name} models accept only {takes}, but a message contains a part of type {kind}: leave it out, or "
+            'set model_line= (such as "Qwen3-VL")'
         )
 
 
@@ -163,12 +163,12 @@ def _find_option(holders: Iterable[Any], name: str) -> Any:
 def _write_unknown(part: Mapping[str, Any]) -> dict[str, Any]:
     if "type" not in part:
         keys = ", ".join(sorted(map(str, part))) or "no keys at all"
-        raise MediaError(f'a content part has no type, only {keys}: give {{"type": "text", "text": "…"}} or the like')
+        raise MediaError(f'a content part has no type, only {keys}: pass {{"type": "text", "text": "…"}} or similar')
     if part["type"] in _EMBEDDINGS:
         return dict(part)
     raise MediaError(
-        f"a content part is of type {part['type']!r}, which is unknown: give text, image, video, audio or file, "
-        'or wrap it as {"type": "non_standard", "value": …}, which is sent as it is'
+        f"a content part has the unknown type {part['type']!r}: pass text, image, video, audio or file, "
+        'or wrap it as {"type": "non_standard", "value": …}, which is sent unchanged'
     )
 
 
@@ -190,12 +190,12 @@ def _write_frames(frames: list[Any], dialect: Dialect, settings: dict[str, Any])
         joined = ",".join(url.partition("base64,")[2] for url in urls)
         return {"type": "video_url", "video_url": {"url": f"data:video/jpeg;base64,{joined}"}, **settings}
     how = "frames as base64 data (data:image/jpeg;base64,…)" if dialect.video_frames else "the video, or image parts"
-    raise MediaError(f"{dialect.title} takes no video as a list of frames' URLs: send {how}")
+    raise MediaError(f"{dialect.title} does not accept a video as a list of frame URLs: send {how}")
 
 
 def _read_frame(frame: Any) -> str:
     if not isinstance(frame, Mapping):
-        raise MediaError(f"a frame of the video part is a {type(frame).__name__}: give URLs or data URIs")
+        raise MediaError(f"a frame of the video part is a {type(frame).__name__}: pass URLs or data URIs")
     return read_url(frame, "image")
 
 
@@ -204,7 +204,7 @@ def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     if isinstance(own, Mapping):
         data, format_ = own.get("data"), own.get("format")
         if not data:
-            raise MediaError("the audio part has no data: give input_audio.data as base64")
+            raise MediaError("the audio part has no data: pass input_audio.data as base64")
         if isinstance(data, str) and data.startswith(("data:", "http:", "https:")):
             url = check_url(data, "audio")
         else:
@@ -218,7 +218,7 @@ def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     if dialect.audio == "base64":
         if not url.startswith("data:"):
             raise MediaError(
-                f"{dialect.title} takes audio as base64 data only: download it and send "
+                f"{dialect.title} accepts audio only as base64 data: download it and send "
                 '{"type": "audio", "base64": …, "mime_type": …}, or read_media(path) of the file'
             )
         url = url.partition("base64,")[2]
@@ -242,7 +242,7 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         return _write_text(text, name)
     if ids := find_strings(holders, ID_KEYS):
         if not dialect.files:
-            raise MediaError(f"{dialect.title} keeps no files that a part could name: send the file's text")
+            raise MediaError(f"{dialect.title} does not support file ids: send the file's text")
         return {"type": "file", "file": part["file"] if isinstance(part.get("file"), dict) else {"file_id": ids[0]}}
     url = read_url(part, "file")
     inner = url[5:].partition(",")[0].partition(";")[0] if url.startswith("data:") else ""
@@ -256,8 +256,8 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         except ValueError as error:
             if mime:
                 raise MediaError(
-                    f'the file part {name or mime} is not read as text, for {error}: send {{"type": "text", "text": …}}'
-                    ', or name its encoding, as in "mime_type": "text/plain; charset=gb18030"'
+                    f'the file part {name or mime} cannot be read as text: {error}: send {{"type": "text", "text": …}}'
+                    ', or set its encoding, as in "mime_type": "text/plain; charset=gb18030"'
                 ) from None
     if not dialect.files:
         raise _build_file_error(url, name or mime, dialect)

@@ -132,7 +132,7 @@ def read_url(part: Mapping[str, Any], kind: str) -> str:
         own = {"bytes": own}
     if not isinstance(own, (str, Mapping)):
         raise MediaError(
-            f"the {kind} part holds a {type(own).__name__}, which cannot be sent: give its bytes as "
+            f"the {kind} part holds a {type(own).__name__}, which cannot be sent: pass its bytes as "
             f'{{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of a file'
         )
     if isinstance(own, str):
@@ -187,7 +187,7 @@ def check_url(url: Any, kind: str) -> str:
     """
     if not isinstance(url, str):
         raise MediaError(
-            f"the {kind} part's URL is a {type(url).__name__}: give a string, or read_media(path) of a file"
+            f"the {kind} part's URL is a {type(url).__name__}: pass a string, or read_media(path) of a file"
         )
     text = url.strip()
     scheme, colon, rest = text.partition(":")
@@ -196,7 +196,7 @@ def check_url(url: Any, kind: str) -> str:
         if base64_mark:
             return build_data_uri(head.rstrip(";"), data, kind)
         if not rest.partition(",")[2] and kind != "file":
-            raise MediaError(f"the {kind} part's data URI has no data: give data:{kind}/…;base64,…")
+            raise MediaError(f"the {kind} part's data URI has no data: pass data:{kind}/…;base64,…")
         return text
     if not f"{scheme.lower()}{colon}{rest[:2]}".startswith(_SCHEMES):
         if mime := sniff_base64(text):
@@ -204,7 +204,8 @@ def check_url(url: Any, kind: str) -> str:
         if scheme.lower() == "file" or not (colon and rest.startswith("//")):
             refuse_local(kind)
         raise MediaError(
-            f"the {kind} part's URL begins with {scheme}://, which no server reads: give http(s), or the data as base64"
+            f"the {kind} part's URL begins with {scheme}://, which no server reads: use http(s), or pass the data as "
+            "base64"
         )
     return text
 
@@ -212,8 +213,8 @@ def check_url(url: Any, kind: str) -> str:
 def refuse_local(kind: str) -> NoReturn:
     """Raise for a part that names a local file."""
     raise MediaError(
-        f"the {kind} part names a local file, or has no whole URL: nothing is read from the disk for a message, "
-        "give https://…, or langchain_qwen3.read_media(path)"
+        f"the {kind} part names a local file, or has an incomplete URL: files are not read from disk for a message, "
+        "pass https://…, or langchain_qwen3.read_media(path)"
     )
 
 
@@ -225,14 +226,14 @@ def _read_base64(data: Any, kind: str, *, raw: bool = False) -> str:
             return base64.b64encode(raw_bytes).decode("ascii")
         data = raw_bytes.decode("ascii")
     if not isinstance(data, str):
-        raise MediaError(f"the {kind} part's data is a {type(data).__name__}: give base64 as a string")
+        raise MediaError(f"the {kind} part's data is a {type(data).__name__}: pass base64 as a string")
     text: str = data
     if text.isascii():
         left = text.encode("ascii").translate(None, _BASE64)
         if left and not left.strip():
             text, left = "".join(text.split()), b""
         if not text and kind != "file":
-            raise MediaError(f"the {kind} part has no data, its base64 is empty: leave it out")
+            raise MediaError(f"the {kind} part has no data (its base64 is empty): leave it out")
         if not left and len(text) % 4 == 0 and "=" not in text[:-2]:
             return text
-    raise MediaError(f"the {kind} part's data is no base64: give base64.b64encode(bytes).decode()")
+    raise MediaError(f"the {kind} part's data is not valid base64: pass base64.b64encode(bytes).decode()")

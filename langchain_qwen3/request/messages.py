@@ -258,7 +258,7 @@ def _read_role(message: BaseMessage) -> str:
     if message.type in ("chat", "ChatMessageChunk"):
         role = str(getattr(message, "role", ""))
         return _ROLES.get(role, role)
-    raise MessageError(f"messages hold a {type(message).__name__}, which has no role on the wire")
+    raise MessageError(f"messages contain a {type(message).__name__}, which has no role in a chat request")
 
 
 def _merge_system(wire: list[dict[str, Any]]) -> list[dict[str, Any]]:

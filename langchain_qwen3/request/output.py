@@ -70,7 +70,7 @@ def plan_output(
     always = line is not None and line.thinking == "always"
     response_format = output.get("response_format")
     if dialect.json_refused_thinking and _is_json(response_format) and is_thinking_on(thinking, line) and not always:
-        warn_once(f"{dialect.title} refuses a JSON response_format while thinking: thinking is off for calls with one")
+        warn_once(f"{dialect.title} refuses a JSON response_format while thinking: thinking is off for such calls")
         thinking = without_thinking(thinking)
     forms = {name: value for name, value in body.items() if name in CONSTRAINT_FIELDS}
     plan = plan_tool_choice(
@@ -83,8 +83,8 @@ def plan_output(
         payload.pop("parallel_tool_calls", None)  # the schema sets the number of calls
     if dialect.format_silences_tools and _is_json(response_format) and plan.rescue and plan.demanded is None:
         warn_once(
-            f"{dialect.title} holds every reply to the JSON response_format, so the tools beside it are never called: "
-            "leave one of them out; agents have ToolStrategy for it"
+            f"{dialect.title} applies the JSON response_format to every reply, so tools are never called: leave one "
+            "of them out; for agents, use ToolStrategy"
         )
     return OutputPlan(
         payload=payload,

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-_RESPONSES_API = "belongs to OpenAI's Responses API, and ChatQwen3 speaks chat completions"
+_RESPONSES_API = "belongs to OpenAI's Responses API, but ChatQwen3 only uses chat completions"
 _BUILT = "is built by the model"
-_CLIENT = "give http_client=, http_async_client=, default_headers= or api_key= instead"
+_CLIENT = "pass http_client=, http_async_client=, default_headers= or api_key= instead"
 REFUSED: Mapping[str, tuple[str, str]] = {
     "use_responses_api": (_RESPONSES_API, "leave it out"),
     "use_previous_response_id": (
         _RESPONSES_API,
-        "send the whole conversation, whose beginning the server keeps in its prefix cache",
+        "send the whole conversation: the server keeps its beginning in the prefix cache",
     ),
     "include": (
         _RESPONSES_API,
@@ -22,8 +22,8 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "truncation": (_RESPONSES_API, "shorten the conversation with trim_messages(token_counter=llm, ...)"),
     "context_management": (_RESPONSES_API, "use trim_messages, or LangChain's SummarizationMiddleware in agents"),
     "tiktoken_model_name": (
-        "names a vocabulary of OpenAI's, and tokens are counted by the server or with Qwen's own (extra `tokenizer`)",
-        "leave it out, or count in your own way with custom_get_token_ids=",
+        "names an OpenAI vocabulary, but tokens are counted by the server or with Qwen's own (extra `tokenizer`)",
+        "leave it out, or pass your own counter as custom_get_token_ids=",
     ),
     "client": (_BUILT, _CLIENT),
     "async_client": (_BUILT, _CLIENT),

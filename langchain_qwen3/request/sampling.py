@@ -24,7 +24,7 @@ def recommend_sampling(settled: Container[str], thinking: Thinking, line: ModelL
         line: The checkpoint's line, None when unknown.
     """
     if line is None:
-        warn_once('sampling="recommended" has no effect: the model\'s name tells no line of Qwen3 models')
+        warn_once('sampling="recommended" has no effect: the model name is not a known Qwen3 line')
         return {}
     card = line.sampling_thinking if is_thinking_on(thinking, line) else line.sampling_plain
     if card is None:
@@ -38,6 +38,6 @@ def warn_if_greedy(payload: Mapping[str, Any], thinking: Thinking, line: ModelLi
     greedy = payload.get("temperature") == 0 or payload.get("top_k") == 1
     if greedy and line is not None and line.sampling_thinking and is_thinking_on(thinking, line):
         warn_once(
-            f"greedy decoding while thinking makes {line.name} repeat itself without end, its card says: "
+            f"its model card says that greedy decoding while thinking makes {line.name} repeat itself endlessly: "
             'leave temperature out, or pass sampling="recommended"'
         )

@@ -54,7 +54,7 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
         function = convert_to_openai_function(schema, strict=strict)
     else:
         raise ValueError(
-            f"schema={schema!r} is of no form that is taken: give a pydantic class (BaseModel), a dataclass, a "
+            f"schema={schema!r} has an unsupported form: pass a pydantic class (BaseModel), a dataclass, a "
             "TypedDict, a JSON schema, or a tool form of OpenAI or Anthropic. Put an Enum, a list, a Union or a plain "
             "type into a field of such a class"
         )
@@ -108,11 +108,11 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
         schema = {"name": str(name), "description": schema.pop("description", None), "parameters": schema}
     else:
         raise ValueError(
-            f"schema has the keys {', '.join(map(str, schema)) or '(none)'}, so it is no JSON schema and no tool: "
-            'give {"type": "object", "properties": {...}}'
+            f"schema has the keys {', '.join(map(str, schema)) or '(none)'}, so it is neither a JSON schema nor a "
+            'tool: pass {"type": "object", "properties": {...}}'
         )
     if None not in (strict, schema.get("strict")) and strict != schema["strict"]:
-        raise ValueError(f"strict={strict} contradicts the schema, which says strict={schema['strict']}")
+        raise ValueError(f"strict={strict} contradicts the schema's strict={schema['strict']}")
     return schema
 
 

@@ -165,7 +165,7 @@ def _resolve_line(settings: Thinking, dialect: Dialect, line: ModelLine, model: 
         effort = _resolve_effort(effort, dialect, line, who)
         enabled = enabled if effort else True
     if settings.budget and enabled is None and not effort and not line.thinking_default:
-        warn_once(f"thinking_budget only limits thinking: {who} does not think unless enable_thinking=True says so")
+        warn_once(f"thinking_budget only limits thinking: {who} does not think without enable_thinking=True")
     return replace(settings, enabled=enabled, effort=effort, preserve=preserve)
 
 
@@ -179,5 +179,5 @@ def _resolve_effort(effort: str, dialect: Dialect, line: ModelLine, who: str) ->
         return word
     if dialect.effort_for_all:
         return effort
-    warn_once(f"reasoning_effort only switches thinking on: {who} knows no degrees; thinking_budget limits it")
+    warn_once(f"reasoning_effort only switches thinking on: {who} has no effort levels; thinking_budget limits it")
     return None

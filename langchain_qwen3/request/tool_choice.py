@@ -62,8 +62,7 @@ def select_tools(tools: Sequence[Mapping[str, Any]], dialect: Dialect) -> list[M
             selected.append(read_tool(tool))
         else:
             warn_once(
-                f"{dialect.title} has no tools of its own, so {tool['type']!r} was not sent: "
-                "bind a function that does it"
+                f"{dialect.title} has no built-in tools, so {tool['type']!r} was not sent: bind a function that does it"
             )
     return selected
 
@@ -115,7 +114,7 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
         name = None
     if not isinstance(name, str):
         raise ValueError(  # noqa: TRY004 # whatever its type, it is a bad setting
-            f"tool_choice={choice!r} is of no known form: give 'auto', 'none', 'required', a tool's name or"
+            f"tool_choice={choice!r} has an unknown form: pass 'auto', 'none', 'required', a tool's name or"
             ' {"type": "function", "function": {"name": ...}}'
         )
     if name not in names:
@@ -141,7 +140,7 @@ def plan_tool_choice(
     names = [tool["function"]["name"] for tool in tools if "function" in tool]
     choice = read_tool_choice(params.get("tool_choice"), names)
     if not tools and choice and choice.forced:
-        raise ValueError(f"tool_choice={choice.mode!r} demands a call, but no tools are bound")
+        raise ValueError(f"tool_choice={choice.mode!r} requires a call, but no tools are bound")
     # vLLM answers 400 to a choice without tools; a server that ignores the choice would call any tool it receives.
     if not tools or (policy == "ignored" and choice and choice.mode == "none"):
         return ToolPlan()
@@ -189,7 +188,7 @@ def _plan_without_thinking(
         payload["tool_choice"] = "auto"
         notice = "this model always thinks and the server refuses a forced tool_choice while it does: auto is sent"
         return ToolPlan(payload=payload, demanded=choice, rescue=True, notice=notice)
-    notice = "the server refuses a forced tool_choice while thinking: thinking is off for calls that force one"
+    notice = "the server refuses a forced tool_choice while thinking: thinking is off for such calls"
     return ToolPlan(payload=payload, demanded=choice, rescue=True, thinking_off=True, notice=notice)
 
 

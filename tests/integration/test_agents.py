@@ -281,7 +281,7 @@ async def test_agent_takes_three_steps_when_a_tool_fails_in_between(mode: str):
         ]
 
 
-@pytest.mark.filterwarnings("ignore:llama.cpp holds every reply to the JSON response_format")
+@pytest.mark.filterwarnings("ignore:llama.cpp applies the JSON response_format to every reply")
 @pytest.mark.parametrize("sync", [True, False], ids=["sync", "async"])
 @pytest.mark.parametrize("tools", [[], [get_weather]], ids=["alone", "beside a tool"])
 async def test_agent_answers_in_a_schema_when_the_provider_holds_it(model: ChatQwen3, tools: list[Any], *, sync: bool):
@@ -296,7 +296,7 @@ async def test_agent_is_warned_when_the_schema_silences_its_tools(model: ChatQwe
     """Protects from an agent that makes its answer up: beside a schema the engine never calls the tool it needs."""
     forget_warnings()
     agent: Any = create_agent(model, [get_weather], response_format=ProviderStrategy(Report))
-    with pytest.warns(UnsupportedSettingWarning, match="the tools beside it are never called"):
+    with pytest.warns(UnsupportedSettingWarning, match="so tools are never called"):
         state = await agent.ainvoke({"messages": [("user", "What's the weather in Beijing?")]})
     assert [type(message) for message in state["messages"]] == [HumanMessage, AIMessage]
 

@@ -91,7 +91,7 @@ def failing() -> str:
     raise ValueError("no such city")
 
 
-NOT_SHOWN = "not shown, this model cannot be given it]"
+NOT_SHOWN = "omitted, this model cannot take it]"
 RESULTS: dict[str, Any] = {
     "items": "a.txt\nb.txt",
     "picture": f"look\n[image (image/png): {NOT_SHOWN}",

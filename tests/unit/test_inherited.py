@@ -255,7 +255,7 @@ def test_field_is_refused_with_a_way_out_when_it_could_have_no_effect(name: str,
 @pytest.mark.parametrize("name", ["previous_response_id", "instructions", "text", "background", "max_tool_calls"])
 def test_keyword_of_the_responses_api_is_named_as_such(name: str, server: Loopback) -> None:
     """Protects from the advice to put it into `extra_body`, where it would have no effect either."""
-    with pytest.raises(TypeError, match=f"{name} belongs to OpenAI's Responses API, and ChatQwen3"):
+    with pytest.raises(TypeError, match=f"{name} belongs to OpenAI's Responses API, but ChatQwen3"):
         Try(server).payload(**{name: 1})
 
 

@@ -187,7 +187,7 @@ def test_asks_for_a_stream_inside_when_dashscope_thinks(model: str, params: dict
 
 def test_turns_thinking_off_for_the_call_when_the_service_refuses_json_or_a_forced_choice():
     """Protects DashScope's structured output: one warning, this call only, and no budget is left behind."""
-    with pytest.warns(UnsupportedSettingWarning, match="thinking is off for calls with one"):
+    with pytest.warns(UnsupportedSettingWarning, match="thinking is off for such calls"):
         call = build(DASHSCOPE, response_format=FORMAT, enable_thinking=True, thinking_budget=9)
     assert call.payload["enable_thinking"] is False
     assert "thinking_budget" not in call.payload

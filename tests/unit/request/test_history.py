@@ -122,7 +122,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@pytest.mark.filterwarnings("ignore:messages hold")
+@pytest.mark.filterwarnings("ignore:messages have")
 def test_every_call_has_one_result_behind_it_when_a_history_is_any(steps: list[tuple[list[str], list[str]]]):
     """Protects the promise itself: calls and results pair up in order, and no result's text is lost."""
     messages: list[BaseMessage] = [QUESTION]

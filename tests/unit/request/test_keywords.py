@@ -89,7 +89,7 @@ def test_says_where_a_setting_goes_when_a_call_has_one_of_the_constructor(name: 
     """Protects per-call `server=` and the like from landing in the body."""
     with pytest.raises(TypeError, match=name):
         build()._get_request_payload("hi", **{name: "auto"})
-    with pytest.raises(TypeError, match=r"give it as ChatQwen3\(server="):
+    with pytest.raises(TypeError, match=r"pass it to ChatQwen3\(server="):
         build()._get_request_payload("hi", server="vllm")
 
 
@@ -118,7 +118,7 @@ def test_constructor_raises_when_a_parameter_is_misspelt_or_given_twice() -> Non
         build(model_kwargs={"min_token": 2})
     with pytest.raises(ValueError, match="model_kwargs has temperature, which is a field"):
         build(model_kwargs={"temperature": 1})
-    with pytest.raises(ValueError, match="priority is given twice"):
+    with pytest.raises(ValueError, match="priority is set twice"):
         build(priority=1, model_kwargs={"priority": 2})
 
 

@@ -196,14 +196,14 @@ def test_sends_a_pdf_when_the_service_takes_files():
         (VLLM, {"type": "image"}, "neither url nor base64"),
         (VLLM, {"type": "image", "base64": "AAAA"}, "no mime_type"),
         (VLLM, {"text": "x"}, "has no type"),
-        (VLLM, {"type": "file", "base64": "AAAA", "mime_type": "application/pdf"}, "takes no files"),
-        (VLLM, {"type": "file", "file": {"file_id": "x"}}, "keeps no files"),
-        (VLLM, {"type": "input_file", "file_id": "x"}, "keeps no files"),
-        (VLLM, {"type": "file", "url": "https://example.com/a.txt"}, r"none from a URL .*read_media\(path\)"),
-        (OLLAMA, {"type": "image", "url": URL}, "base64 data only"),
-        (OLLAMA, {"type": "image_url", "image_url": {"url": URL}}, "base64 data only"),
-        (OLLAMA, {"type": "video", "url": URL}, "Ollama takes no video parts"),
-        (LLAMA_CPP, {"type": "audio", "url": AUDIO_URL}, "audio as base64 data only"),
+        (VLLM, {"type": "file", "base64": "AAAA", "mime_type": "application/pdf"}, "does not accept files"),
+        (VLLM, {"type": "file", "file": {"file_id": "x"}}, "does not support file ids"),
+        (VLLM, {"type": "input_file", "file_id": "x"}, "does not support file ids"),
+        (VLLM, {"type": "file", "url": "https://example.com/a.txt"}, r"files or their URLs .*read_media\(path\)"),
+        (OLLAMA, {"type": "image", "url": URL}, "only as base64 data"),
+        (OLLAMA, {"type": "image_url", "image_url": {"url": URL}}, "only as base64 data"),
+        (OLLAMA, {"type": "video", "url": URL}, "Ollama does not accept video parts"),
+        (LLAMA_CPP, {"type": "audio", "url": AUDIO_URL}, "accepts audio only as base64 data"),
     ],
 )
 def test_says_what_to_change_when_a_part_cannot_be_sent(dialect: Dialect, part: dict[str, Any], text: str):
@@ -218,7 +218,7 @@ def test_says_what_to_change_when_a_part_cannot_be_sent(dialect: Dialect, part: 
 )
 def test_names_the_checkpoint_when_it_cannot_see_or_hear(model: str, part: dict[str, Any]):
     """Protects from a 500 (llama.cpp) or a part that a template drops in silence."""
-    with pytest.raises(MediaError, match=r"Qwen3.* take"):
+    with pytest.raises(MediaError, match=r"Qwen3.* accept only"):
         write_media(part, VLLM, find_line(model))
     assert write_media(part, VLLM, find_line("my-alias"))
 
@@ -247,15 +247,15 @@ def test_reads_a_file_when_it_is_told_to(tmp_path: Path):
     assert block["filename"] == "a.pdf"
     assert write_media(read_media(tmp_path / "a.png"), OLLAMA)["image_url"]["url"].startswith("data:image/png;base64,")
     (tmp_path / "a").write_bytes(b"data")
-    with pytest.raises(MediaError, match="suffix"):
+    with pytest.raises(MediaError, match="file extension"):
         read_media(tmp_path / "a")
 
 
 BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "file", "url": "resource://docs/1", "mime_type": "text/html"}, "resource://, which no server reads"),
-    ({"type": "file", "base64": "!!!x", "mime_type": "text/plain"}, "no base64"),
-    ({"type": "file", "base64": "AAA", "mime_type": "text/plain"}, "no base64"),
-    ({"type": "image", "base64": "ß", "mime_type": "image/png"}, "no base64"),
+    ({"type": "file", "base64": "!!!x", "mime_type": "text/plain"}, "not valid base64"),
+    ({"type": "file", "base64": "AAA", "mime_type": "text/plain"}, "not valid base64"),
+    ({"type": "image", "base64": "ß", "mime_type": "image/png"}, "not valid base64"),
     ({"type": "image", "base64": 7, "mime_type": "image/png"}, "data is a int"),
     ({"type": "image", "image": object()}, "holds a object"),
     ({"type": "image", "image": [URL]}, "holds a list"),
@@ -277,20 +277,20 @@ BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"a": 1}, "has no type"),
     ({}, "has no type"),
     ({"json": {"a": 1}}, "has no type"),
-    *(({"type": kind, "url": URL}, "which is unknown") for kind in ("imageurl", "IMAGE", "", None, 7, ["image"])),
-    ({"type": "non_standard"}, "which is unknown"),
-    ({"type": "non_standard", "value": "x"}, "which is unknown"),
+    *(({"type": kind, "url": URL}, "the unknown type") for kind in ("imageurl", "IMAGE", "", None, 7, ["image"])),
+    ({"type": "non_standard"}, "the unknown type"),
+    ({"type": "non_standard", "value": "x"}, "the unknown type"),
     ({"type": "image", "base64": "", "mime_type": "image/png"}, "neither url nor base64"),
     ({"type": "image", "url": "data:image/png;base64,"}, "is empty"),
     ({"type": "image", "url": "data:image/png"}, "data URI has no data"),
-    ({"type": "image", "base64": "AAA", "mime_type": "image/png"}, "no base64"),
-    ({"type": "image", "base64": "AA==AAAA", "mime_type": "image/png"}, "no base64"),
-    ({"type": "image", "base64": "AA-_", "mime_type": "image/png"}, "no base64"),
+    ({"type": "image", "base64": "AAA", "mime_type": "image/png"}, "not valid base64"),
+    ({"type": "image", "base64": "AA==AAAA", "mime_type": "image/png"}, "not valid base64"),
+    ({"type": "image", "base64": "AA-_", "mime_type": "image/png"}, "not valid base64"),
     ({"type": "image", "base64": "AAAA", "mime_type": "text/plain"}, "mime_type 'text/plain'"),
     ({"type": "image", "base64": "JVBERi0xLjQK", "mime_type": ""}, "no mime_type"),
     ({"type": "image", "url": "ftp://example.com/a.png"}, "ftp://, which no server reads"),
-    ({"type": "image", "url": "blob:https://example.com/1"}, "no whole URL"),
-    ({"type": "image", "url": "www.example.com/a.png"}, "no whole URL"),
+    ({"type": "image", "url": "blob:https://example.com/1"}, "an incomplete URL"),
+    ({"type": "image", "url": "www.example.com/a.png"}, "an incomplete URL"),
     ({"type": "image", "data": {"0": 137}, "mimeType": "image/png"}, "data is a dict"),
     ({"type": "input_audio", "input_audio": {"data": "AAAA"}}, "no mime_type"),
     ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": 7}}, "no mime_type"),
@@ -319,7 +319,7 @@ def test_says_what_a_tools_part_was_when_it_is_bad(part: dict[str, Any]):
     about, text = wire["content"].partition("\n")[::2]
     assert about == "look"
     if find_kind(part) and holds_data(part):
-        assert re.fullmatch(r"\[.+: not shown, this model cannot be given it\]", text)
+        assert re.fullmatch(r"\[.+: omitted, this model cannot take it\]", text)
     else:
         assert json.loads(text) == part.get("json", part)
 
@@ -330,7 +330,7 @@ def test_names_the_position_when_langchain_cannot_read_the_content(content: Any)
     model = ChatQwen3(model="m", base_url="http://localhost:1/v1", server="vllm")
     for message in ({"role": "user", "content": content}, ("user", content)):
         for send in (model._get_request_payload, model.invoke, model.stream):
-            with pytest.raises(MediaError, match=r"^messages\[1\]\.content(\[1\])?:? .*give a string, or a"):
+            with pytest.raises(MediaError, match=r"^messages\[1\]\.content(\[1\])?:? .*pass a string, or a"):
                 list(send(["hello", message]))  # type: ignore[operator]
 
 
@@ -339,7 +339,7 @@ def test_a_long_word_is_no_name_when_a_part_is_described():
     part = {"type": "image", "image": "A" * 10_000, "name": "cat"}
     with pytest.warns(UnsupportedSettingWarning):
         (wire,) = write_messages([ToolMessage([part], tool_call_id="1")], VLLM, replay="all")
-    assert wire["content"] == "[image cat: not shown, this model cannot be given it]"
+    assert wire["content"] == "[image cat: omitted, this model cannot take it]"
 
 
 @pytest.mark.parametrize("part", [{"type": "image", "url": URL}, {"type": "file", "url": DATA}, {"image": URL}])
@@ -448,7 +448,7 @@ def test_sends_a_part_or_says_why_not_for_every_server_and_role(dialect: Dialect
     for times in range(2):
         with pytest.warns(UnsupportedSettingWarning, match="tool's result") if not times else nullcontext():
             (wire,) = write_messages([result], dialect, replay="all", line=line)
-        assert "not shown" in wire["content"]
+        assert "omitted" in wire["content"]
         assert str(MEDIA[name].get("url", "")) in wire["content"]
         assert "AAAA" not in wire["content"]
 
@@ -479,7 +479,7 @@ def test_warns_when_parts_of_one_request_want_different_settings():
     """Protects from one picture's pixels that are taken for another's: vLLM reads them once."""
     parts: list[Any] = [{**MEDIA["image by data"], "max_pixels": size} for size in (16, 16, 32)]
     wire = write_messages([HumanMessage(parts)], VLLM, replay="all")
-    with pytest.warns(UnsupportedSettingWarning, match="once for all parts"):
+    with pytest.warns(UnsupportedSettingWarning, match="per request"):
         assert lift_media_settings(wire, VLLM) == {"mm_processor_kwargs": {"max_pixels": 16}}
 
 

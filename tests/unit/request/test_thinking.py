@@ -183,7 +183,7 @@ def test_names_the_field_when_a_setting_is_out_of_its_range(dialect: Dialect, se
 
 def test_says_that_a_budget_is_no_switch_when_the_checkpoint_does_not_think_by_itself():
     """Protects from the belief that a budget makes a model think that is off by default; it is sent all the same."""
-    with pytest.warns(UnsupportedSettingWarning, match="does not think unless enable_thinking=True"):
+    with pytest.warns(UnsupportedSettingWarning, match="does not think without enable_thinking=True"):
         assert write("Qwen/Qwen3.5-0.8B", VLLM, budget=64) == {"thinking_token_budget": 64}
     assert write("Qwen/Qwen3.5-0.8B", VLLM, budget=64, enabled=True)["thinking_token_budget"] == 64
     assert write(HYBRID, VLLM, budget=64) == {"thinking_token_budget": 64}
