@@ -81,7 +81,7 @@ class BatchProgress(BaseCallbackHandler):
         self.close()
         # Replace only Python's own hook: IPython and debuggers have theirs.
         if kind in {KeyboardInterrupt, asyncio.CancelledError} and sys.excepthook is sys.__excepthook__:
-            sys.excepthook = _tell_stop
+            sys.excepthook = _report_stop
 
     # LangChain calls a different method for each kind of run; here all kinds are treated the same.
 
@@ -131,7 +131,7 @@ class BatchProgress(BaseCallbackHandler):
         self._bar.update()
 
 
-def _tell_stop(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _report_stop(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """End a program with one word instead of a traceback, if Ctrl-C stopped it during a batch."""
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("stopped\n")

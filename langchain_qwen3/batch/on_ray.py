@@ -109,7 +109,7 @@ def _running(address: str, workers: int) -> Iterator[Any]:
             logging_level=logging.ERROR,
         )
     except Exception as error:  # Ray raises just that
-        raise RuntimeError(f"Ray does not start, or cannot be reached at {address}: {error}") from error
+        raise RuntimeError(f"Ray cannot be started, or cannot be reached at {address}: {error}") from error
     try:
         yield ray
     except ray.exceptions.RayTaskError as error:

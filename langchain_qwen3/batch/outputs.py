@@ -66,7 +66,7 @@ class Journal:
         self._ordered = ordered
         self._journal = path if file_format == "jsonl" else path.with_name(path.name + JOURNAL)
         if self._journal != path and path.exists() and not self._journal.exists():
-            raise OutputError(f"{path} exists, but not its journal {self._journal.name}: choose another output")
+            raise OutputError(f"{path} exists, but its journal {self._journal.name} does not: choose another output")
         self._checks = array("I")  # checksums by line; 0 for a line without a result
         self._stream = self._lock(self._journal.open("ab"))
         try:
@@ -95,8 +95,8 @@ class Journal:
         check = self._get_check(row.line)
         if check and check != row.check:
             raise OutputError(
-                f"line {row.line} (id {row.id}) of the input has changed since {self._path} got its result. "
-                "Choose another output; --retry-failed processes a failed row again after a change."
+                f"line {row.line} (id {row.id}) of the input does not match its result in {self._path}. Choose "
+                "another output; with --retry-failed, a corrected row is sent again."
             )
         return not check
 
@@ -121,7 +121,7 @@ class Journal:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 stream.close()
-                raise OutputError(f"another run writes to {self._path}") from None
+                raise OutputError(f"another run is writing to {self._path}") from None
         return stream
 
     def _read(self, *, retry_failed: bool) -> None:
@@ -139,7 +139,7 @@ class Journal:
             is_ours |= result is not None
             dropped |= not self._add(result, retry_failed=retry_failed)
         if not is_ours and (dropped or not torn.startswith(_FIRST_BYTES[: len(torn)])):
-            raise OutputError(f"{self._journal} is not the output of a batch: choose another output")
+            raise OutputError(f"{self._journal} does not contain batch results: choose another output")
         if torn:
             self._stream.truncate(end)
         if dropped:

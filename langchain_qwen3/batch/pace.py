@@ -56,7 +56,7 @@ class RateFinder:
         self._work = 0.0
         self._was_full = False
 
-    def note_full(self) -> None:
+    def mark_limit_reached(self) -> None:
         """Note that the limit is reached: otherwise a measurement says nothing about it."""
         self._was_full = True
 
@@ -178,7 +178,7 @@ class Pace:
     def _take_place(self) -> None:
         self.in_flight += 1
         if self._finder and self.in_flight >= self._finder.limit:
-            self._finder.note_full()
+            self._finder.mark_limit_reached()
 
     def add_reply(self, tokens: int) -> None:
         """Count a reply, before its place is given back."""

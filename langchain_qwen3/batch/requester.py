@@ -201,8 +201,8 @@ class Requester:
             while self._last_answer_at < failed_at and not await self._probe():
                 if monotonic() + pause > failed_at + self._options.patience:
                     raise BatchStoppedError(
-                        f"the server has been down for {self._options.patience:g} s, so the run stops: {error}\n"
-                        "Run the same command again when it is back: it goes on with the rows that have no result."
+                        f"the server has been unreachable for {self._options.patience:g} s, so the run stops: {error}\n"
+                        "Run the same command again to resume when it is back: only rows without a result are sent."
                     ) from error
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MAX_PROBE_PAUSE)

@@ -180,13 +180,13 @@ def read_result(line: bytes) -> Result:
     try:
         return _read_openai(row) if "custom_id" in row else Result(**row)
     except (TypeError, KeyError, IndexError) as error:
-        raise ValueError("not a result of a batch") from error
+        raise ValueError("not a batch result") from error
 
 
 def _read_openai(row: Mapping[str, Any]) -> Result:
     place = _REQUEST_ID.fullmatch(str(row.get("id")))
     if place is None:
-        raise ValueError("not a result of this command: its id names no line")
+        raise ValueError("not written by this command: its id has no line number")
     result = Result(id=row["custom_id"], line=int(place[1]), check=int(place[2]))
     result.seconds, result.tries = row.get("seconds", 0.0), row.get("tries", 0)
     if error := row["error"]:

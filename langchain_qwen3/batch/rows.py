@@ -94,7 +94,7 @@ def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, An
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return _check_messages(value), {}
     if not isinstance(value, Mapping):
-        raise RowError(f"a {type(value).__name__} is no row: write {_FORMS}")
+        raise RowError(f"a {type(value).__name__} is not a row: write {_FORMS}")
     if "body" in value:
         return _read_openai_line(value)
     settings = _read_settings(value.get("settings"))
@@ -117,35 +117,36 @@ def _build_question(content: Any, name: str) -> dict[str, Any]:
     if isinstance(content, list) and content:  # OpenAI's parts
         return {"role": "user", "content": content}
     if not isinstance(content, str) or not content.strip():
-        raise RowError(f"{name} is {'empty' if not content else 'no text'}")
+        problem = "not text" if content and not isinstance(content, str) else "empty"
+        raise RowError(f"{name} is {problem}")
     return {"role": "user", "content": content}
 
 
 def _check_messages(messages: Any) -> list[Any]:
     if not isinstance(messages, Sequence) or isinstance(messages, str) or not messages:
-        raise RowError("messages is no list of messages, or an empty one")
+        raise RowError("messages must be a list of messages, and not empty")
     for at, message in enumerate(messages):
         if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-            raise RowError(f'messages[{at}] is no message: write {{"role": "user", "content": "…"}}')
+            raise RowError(f'messages[{at}] is not a message: write {{"role": "user", "content": "…"}}')
     return [dict(message) for message in messages]
 
 
 def _read_settings(settings: Any) -> dict[str, Any]:
     if settings is not None and not isinstance(settings, Mapping):
-        raise RowError('settings is no object such as {"enable_thinking": false}')
+        raise RowError('settings is not an object such as {"enable_thinking": false}')
     return _without_reserved(settings or {})
 
 
 def _read_openai_line(value: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     body = value["body"]
     if not isinstance(body, Mapping):
-        raise RowError("body is no object")
+        raise RowError("body is not an object")
     if (method := value.get("method") or "POST") != "POST":
         raise RowError(f"method is {method!r}: only POST is supported")
     if (url := value.get("url") or _PATHS[0]) not in _PATHS:
         raise RowError(f"url is {url!r}: only {_PATHS[0]} is supported")
     if (body.get("n") or 1) != 1:
-        raise RowError(f"n is {body['n']!r}: a row has one answer; write one row for each")
+        raise RowError(f"n is {body['n']!r}: a row has one answer; write one row per answer")
     settings = _without_reserved({name: setting for name, setting in body.items() if setting is not None})
     # Fields beyond OpenAI's go into the body as they are.
     if own := {name: settings.pop(name) for name in [*settings] if name not in openai_fields()}:

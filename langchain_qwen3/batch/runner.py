@@ -59,7 +59,7 @@ def open_output(
     if path is not None and (path.is_file() or not path.exists()):
         return Journal(path, chosen, form, ordered=ordered, retry_failed=retry_failed)
     if retry_failed:
-        raise OutputError("a pipe holds no failed rows to retry: name a file as the output")
+        raise OutputError("--retry-failed needs a file, not a pipe, as the output")
     if path is not None:
         return Pipe(path.open("wb"), chosen, form, ordered=ordered)
     stream = None if isinstance(output, str | Path) else output

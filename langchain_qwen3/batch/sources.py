@@ -104,7 +104,7 @@ def _guess_format(first: bytes) -> Format:
         ValueError: It is a single JSON document over many lines.
     """
     if first in {b"[", b"{"}:
-        raise ValueError("the input is one JSON document, not a line of JSON per row: jq -c '.[]' makes lines of it")
+        raise ValueError("the input is one JSON document, not a line of JSON per row: jq -c '.[]' splits it into lines")
     return "jsonl" if first.startswith((b"{", b"[{")) else "text"
 
 
@@ -165,7 +165,7 @@ def _read_csv(stream: Iterable[bytes], column: str | None) -> Iterator[Row]:
 
 def _read_cells(header: list[str], cells: list[str], raw: bytes) -> Any:
     if len(cells) != len(header):
-        return RowError(f"{len(cells)} cells under {len(header)} columns")
+        return RowError(f"{len(cells)} cells for {len(header)} columns")
     try:
         raw.decode()
     except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from rich.text import Text
 
-from langchain_qwen3.cli.connect import connect, shown_errors
+from langchain_qwen3.cli.connect import connect, showing_errors
 from langchain_qwen3.cli.console import Console, write_json
 from langchain_qwen3.cli.conversation import Conversation
 from langchain_qwen3.cli.options import FAILED, Target
@@ -21,7 +21,7 @@ def run(  # noqa: PLR0913  # the options of the command
 ) -> None:
     """Ask the question, and write the answer."""
     errors = Console(stderr=True)
-    with shown_errors():
+    with showing_errors():
         text, target = read_question(question, target, "" if sys.stdin.isatty() else sys.stdin.read())
         conversation = Conversation(connect(target, errors, **fields).llm, system=system, thinking=thinking)
         asyncio.run(_ask(conversation, text, as_json=as_json))

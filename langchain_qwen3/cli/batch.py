@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
     from langchain_qwen3.cli.console import Console
 
-Source = Annotated[str, typer.Argument(help="Rows: .txt, .jsonl, .csv or .parquet; - is the standard input.")]
+Source = Annotated[str, typer.Argument(help="Rows: .txt, .jsonl, .csv or .parquet; - is standard input.")]
 Url = Annotated[str | None, typer.Argument(help="Base URL. Default: $QWEN_BASE_URL, else http://localhost:8000/v1.")]
-Output = Annotated[str, typer.Option("--output", "-o", help="Results: .jsonl, .csv or .parquet; - is a pipe.")]
+Output = Annotated[str, typer.Option("--output", "-o", help="Results: .jsonl, .csv or .parquet; - is standard output.")]
 Think = Annotated[bool | None, typer.Option("--think/--no-think", help="Thinking on or off. Default: the server's.")]
-Budget = Annotated[int | None, typer.Option(min=0, help="Tokens of thinking, at most.")]
-System = Annotated[str | None, typer.Option(help="System message of rows without one of their own.")]
-Schema = Annotated[Path | None, typer.Option(help="File with the JSON schema of the answers.")]
-Sampling = Annotated[Literal["recommended"] | None, typer.Option(help="Sample as the model card says.")]
+Budget = Annotated[int | None, typer.Option(min=0, help="Maximum number of thinking tokens.")]
+System = Annotated[str | None, typer.Option(help="System message for rows without one.")]
+Schema = Annotated[Path | None, typer.Option(help="File with the JSON schema for the answers.")]
+Sampling = Annotated[Literal["recommended"] | None, typer.Option(help="Use the sampling settings of the model card.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Any field of ChatQwen3, such as max_tokens=500. Repeatable.")
 ]
 Concurrency = Annotated[
     str, typer.Option("--concurrency", "-c", help='Requests in flight; "auto" finds the best number.')
 ]
-Retries = Annotated[int, typer.Option(min=0, help="Further tries of a row after an error that may pass.")]
-Patience = Annotated[float, typer.Option(min=0, help="Seconds to wait for a server that is down.")]
+Retries = Annotated[int, typer.Option(min=0, help="Retries of a row after a temporary error.")]
+Patience = Annotated[float, typer.Option(min=0, help="Seconds to wait for a server that is unreachable.")]
 Ordered = Annotated[bool, typer.Option("--ordered", help="Keep the order of the rows.")]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Process rows again that failed in earlier runs.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Send rows again that failed in earlier runs.")]
 Column = Annotated[str | None, typer.Option(help="Field or column of the question. Default: question, prompt, …")]
 InputFormat = Annotated[
     Literal["text", "jsonl", "csv", "parquet"] | None,
@@ -51,7 +51,7 @@ OutputFormat = Annotated[
 ]
 Form = Annotated[Literal["rows", "openai"], typer.Option(help='"openai" writes lines of OpenAI\'s batch results.')]
 Ray = Annotated[
-    str | None, typer.Option(metavar="[ADDRESS]", help="Run on Ray: here, or on the cluster at the address.")
+    str | None, typer.Option(metavar="[ADDRESS]", help="Run on Ray: on this machine, or on the cluster at the address.")
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Actors on Ray.")]
 
@@ -119,11 +119,11 @@ def batch(  # noqa: PLR0913  # the options of a command
     Exit status: 0, 1 when rows failed, 2 when the batch could not run or was stopped.
     """
     from langchain_qwen3.batch.sources import check_source
-    from langchain_qwen3.cli.connect import shown_errors
+    from langchain_qwen3.cli.connect import showing_errors
     from langchain_qwen3.cli.console import Console, write_json
 
     console = Console(stderr=True)
-    with shown_errors(console=console):
+    with showing_errors(console=console):
         kwargs: dict[str, Any] = {
             "options": build_options(concurrency, retries, patience, system, schema, use_row_model=not model),
             "input_format": input_format,
@@ -170,7 +170,7 @@ def read_concurrency(text: str) -> int | None:
     if text == "auto":
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f'--concurrency: {text!r} is neither "auto" nor a number from 1 on')
+        raise ValueError(f'--concurrency: {text!r} is neither "auto" nor a number ≥ 1')
     return int(text)
 
 
@@ -190,7 +190,8 @@ def read_schema(path: Path | None) -> dict[str, Any] | None:
     except ValueError as error:
         raise ValueError(f"--schema: {path} is not valid JSON: {error}") from error
     if not isinstance(schema, dict):
-        raise ValueError(f'--schema: {path} holds no object such as {{"type": "object", "properties": …}}')  # noqa: TRY004
+        text = f'--schema: {path} is not an object such as {{"type": "object", "properties": …}}'
+        raise ValueError(text)  # noqa: TRY004
     return schema
 
 
@@ -208,7 +209,7 @@ def read_settings(words: list[str]) -> dict[str, Any]:
         if not equals:
             raise ValueError(f"--set: {word!r} is not name=value, such as max_tokens=500")
         if name in _OPTIONS:
-            raise ValueError(f"--set: {name} has an option of its own: {_OPTIONS[name]}")
+            raise ValueError(f"--set: {name} has its own option: {_OPTIONS[name]}")
         try:
             fields[name] = json.loads(text)
         except ValueError:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from langchain_qwen3._visible import make_visible
-from langchain_qwen3.cli.connect import connect, show_error, shown_errors
+from langchain_qwen3.cli.connect import connect, show_error, showing_errors
 from langchain_qwen3.cli.console import Console, write_json
 from langchain_qwen3.cli.load import Level, Spread, compare, measure, time_reply
 from langchain_qwen3.cli.options import FAILED, Target
@@ -34,7 +34,7 @@ def run(  # noqa: PLR0913  # the options of the command
 ) -> None:
     """Measure every level, and write the table, the comparison and the plot."""
     console = Console(stderr=as_json)
-    with shown_errors():
+    with showing_errors():
         numbers = read_streams(streams)
         if plot:
             check_plot(plot)
@@ -50,7 +50,7 @@ def run(  # noqa: PLR0913  # the options of the command
         if comparison := compare(levels):
             console.print(Text(f"\n{comparison}", style="bold green"))
     if plot:
-        console.print(f"drawn to {plot}", style="dim")
+        console.print(f"plot saved to {plot}", style="dim")
     if errors := [error for level in levels for error in level.errors]:
         show_error(Console(stderr=True), errors[0])
         raise typer.Exit(FAILED)
@@ -67,7 +67,7 @@ def read_streams(text: str) -> list[int]:
     except ValueError:
         numbers = []
     if not numbers or numbers[0] < 1:
-        raise ValueError(f"--streams: {text!r} is not a list of numbers from 1 on, such as 1,2,4,8")
+        raise ValueError(f"--streams: {text!r} is not a list of numbers ≥ 1, such as 1,2,4,8")
     return numbers
 
 

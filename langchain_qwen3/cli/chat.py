@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
-from langchain_qwen3.cli.connect import connect, show_error, shown_errors
+from langchain_qwen3.cli.connect import connect, show_error, showing_errors
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.conversation import Conversation, Turn
 from langchain_qwen3.cli.options import FAILED, Target
@@ -33,7 +33,7 @@ def run(target: Target, *, system: str, thinking: bool | None, temperature: floa
     """Chat until the end of the input, or `/quit`."""
     console = Console()
     errors = Console(stderr=True)
-    with shown_errors():
+    with showing_errors():
         llm, models = connect(target, errors, temperature=temperature)
         conversation = Conversation(llm, system=system, thinking=thinking, models=models)
         if not (sys.stdin.isatty() and console.is_terminal):

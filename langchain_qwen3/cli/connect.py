@@ -75,7 +75,7 @@ class UnreachableError(Exception):
 
 
 @contextmanager
-def shown_errors(*, console: Console | None = None) -> Iterator[None]:
+def showing_errors(*, console: Console | None = None) -> Iterator[None]:
     """Show an error as one message, without a traceback, and exit with status 2. A warning is one line."""
     console = console or Console(stderr=True)
     with warnings.catch_warnings():

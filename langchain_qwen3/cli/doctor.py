@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from langchain_qwen3.cli.connect import UNNAMED, build_model, shown_errors
+from langchain_qwen3.cli.connect import UNNAMED, build_model, showing_errors
 from langchain_qwen3.cli.console import Console, Waiting, write_json
 from langchain_qwen3.cli.options import FAILED, UNUSABLE, Target
 from langchain_qwen3.doctor import Diagnosis, Finding, Status, examine
@@ -28,7 +28,7 @@ _STYLES: dict[Status, str] = {"ok": "green", "failed": "bold red", "unsure": "ye
 
 def run(target: Target, *, as_json: bool) -> None:
     """Examine the server, show the findings as they arrive, and write the diagnosis."""
-    with shown_errors():
+    with showing_errors():
         llm = build_model(target)
         progress = _Progress(Console(stderr=as_json), str(llm.openai_api_base))
         with progress.shown():

@@ -26,7 +26,7 @@ from langchain_qwen3.cli.options import (
 
 commands = typer.Typer(
     name="langchain-qwen3",
-    help="Ask, examine and measure a server of Qwen3, process files with it, or run one.",
+    help="Chat with, examine and benchmark a Qwen3 server, process files with it, or run one.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -53,7 +53,7 @@ def _options(
 
 @commands.command()
 def ask(  # noqa: PLR0913  # the options of a command
-    question: Annotated[str | None, typer.Argument(help="The question. What is piped in follows it.")] = None,
+    question: Annotated[str | None, typer.Argument(help="The question. Piped input is appended to it.")] = None,
     url: Url = None,
     *,
     model: Model = None,
@@ -63,7 +63,7 @@ def ask(  # noqa: PLR0913  # the options of a command
     system: System = "",
     thinking: Thinking = None,
     temperature: Temperature = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Length of the reply in tokens, at most.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Maximum length of the reply in tokens.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask one question. In a pipe, only the answer is written.
@@ -142,15 +142,15 @@ def bench(  # noqa: PLR0913  # the options of a command
     api_key: ApiKey = None,
     server: Server = "auto",
     timeout: Timeout = 600.0,
-    streams: Annotated[str, typer.Option(help="Streams at once, one level after another.")] = "1,2,4,8",
+    streams: Annotated[str, typer.Option(help="Concurrent streams, one level after another.")] = "1,2,4,8",
     requests: Annotated[
-        int | None, typer.Option(min=1, help="Requests at every level, the same for all. Default: the most streams.")
+        int | None, typer.Option(min=1, help="Requests per level. Default: the highest number of streams.")
     ] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Length of a reply in tokens, at most.")] = 128,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Maximum length of a reply in tokens.")] = 128,
     prompt: Annotated[str, typer.Option(help="The question.")] = "Count from 1 to 50.",
     thinking: Thinking = None,
     as_json: AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw a picture, too: out.png, .svg or .pdf (extra plot).")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Also save a plot: out.png, .svg or .pdf (extra plot).")] = None,
 ) -> None:
     """Measure throughput, time to first token and time between tokens with 1, 2, 4 … concurrent streams.
 
@@ -171,25 +171,28 @@ def serve(  # noqa: PLR0913  # the options of a command
         str,
         typer.Argument(
             help="A GGUF file, or a repository: Qwen/Qwen3-0.6B-GGUF, Qwen/Qwen3-0.6B-GGUF:Q8_0 or a file's name "
-            "there; modelscope: before it asks ModelScope instead of Hugging Face (extra download)."
+            "there; the prefix modelscope: selects ModelScope instead of Hugging Face (extra download)."
         ),
     ],
     *,
     name: Annotated[
-        str | None, typer.Option(help="Name to serve it under. Default: the file's, without its ending.")
+        str | None, typer.Option(help="Name of the served model. Default: the file's name without its extension.")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on. The default is for this machine alone; 0.0.0.0 is for all.")
+        str,
+        typer.Option(
+            help="Address to listen on. By default only this machine can connect; 0.0.0.0 allows every machine."
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8000,
-    api_key: Annotated[str | None, typer.Option(help="Key that requests must carry.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 selects a free one.")] = 8000,
+    api_key: Annotated[str | None, typer.Option(help="API key that requests must send.")] = None,
     n_ctx: Annotated[int, typer.Option("--n-ctx", min=1, help="Context window of one request, in tokens.")] = 8192,
     n_parallel: Annotated[int, typer.Option("--n-parallel", min=1, help="Requests answered at the same time.")] = 4,
     n_threads: Annotated[
         int | None, typer.Option("--n-threads", min=1, help="CPU threads. Default: the physical cores.")
     ] = None,
     reasoning_format: Annotated[
-        str, typer.Option(help="How reasoning comes back: deepseek, deepseek-legacy or none.")
+        str, typer.Option(help="Form of the reasoning in the reply: deepseek, deepseek-legacy or none.")
     ] = "deepseek",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show llama.cpp's log.")] = False,
 ) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from langchain_qwen3._visible import make_visible
-from langchain_qwen3.cli.connect import UnreachableError, build_model, shown_errors
+from langchain_qwen3.cli.connect import UnreachableError, build_model, showing_errors
 from langchain_qwen3.cli.console import Console, show_waiting, write_json
 from langchain_qwen3.cli.options import Target
 from langchain_qwen3.doctor.reach import Reached, reach
@@ -18,7 +18,7 @@ from langchain_qwen3.doctor.reach import Reached, reach
 def run(target: Target, *, as_json: bool) -> None:
     """Write the names, one per line; in a terminal with their context windows."""
     console = Console()
-    with shown_errors():
+    with showing_errors():
         llm = build_model(target)
         with show_waiting(Console(stderr=True), f"asking {llm.openai_api_base}"):
             reached = asyncio.run(reach(llm, named=False))

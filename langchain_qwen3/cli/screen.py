@@ -33,7 +33,7 @@ THINKING = "dim italic"
 _FRAME_SECONDS = 0.1
 _SPARE_LINES = 2
 """Lines of the terminal that the growing part leaves free."""
-_LONGEST_DRAWN = 4000
+_MAX_DRAWN = 4000
 """Characters of a growing text that are drawn: more than a screen holds."""
 
 
@@ -211,7 +211,7 @@ class _Growing:
 
     def tail(self) -> str:
         """Return its end, as long as it can be drawn ten times a second."""
-        return "".join(self._pieces)[-_LONGEST_DRAWN:]
+        return "".join(self._pieces)[-_MAX_DRAWN:]
 
 
 @dataclass(frozen=True, slots=True)

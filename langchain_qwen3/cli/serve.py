@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
 
-from langchain_qwen3.cli.connect import shown_errors
+from langchain_qwen3.cli.connect import showing_errors
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.local import LocalServer
 from langchain_qwen3.local.downloads import fetch_model
@@ -32,7 +32,7 @@ def run(model: str, settings: dict[str, Any]) -> None:
     """Serve until Ctrl-C or `kill`."""
     console = Console()
     signal.signal(signal.SIGTERM, _interrupt)  # `kill` and container runtimes end it like Ctrl-C
-    with shown_errors():
+    with showing_errors():
         path = fetch_model(model)
         server = LocalServer(path, **settings)
         with console.status(Text(f"loading {path.name}")):
@@ -66,7 +66,7 @@ def _wait(base_url: str) -> None:
                 connection.request("GET", "/health", headers={"Connection": "close"})
                 connection.getresponse().read()
             except ConnectionRefusedError:
-                raise RuntimeError("the engine has ended unexpectedly: --verbose shows its log") from None
+                raise RuntimeError("the engine exited unexpectedly: --verbose shows its log") from None
             except (OSError, http.client.HTTPException):
                 continue  # busy
             finally:
@@ -99,8 +99,8 @@ def is_loopback(host: str) -> bool:
 
 def render_exposure(host: str, *, has_key: bool) -> RenderableType:
     """Return the warning that others can reach the server."""
-    who = "Whoever has the key" if has_key else "Whoever can reach this machine"
+    who = "Anyone who has the key" if has_key else "Anyone who can reach this machine"
     text = Text.assemble(("! ", "bold yellow"), f"It listens on {host}, beyond this machine. {who} can use the model.")
     if not has_key:
-        text.append("\n→ ", style="yellow").append("Ask for a key with --api-key, or leave --host out.", style="yellow")
+        text.append("\n→ ", style="yellow").append("Require a key with --api-key, or leave --host out.", style="yellow")
     return text

@@ -14,10 +14,10 @@ HELP = """\
 /think          think before answering
 /no_think       answer at once
 /fold           show or hide the thinking
-/system TEXT    set the system prompt; without TEXT show it, /system - takes it away
-/model NAME     go on with another model; without NAME list them
+/system TEXT    set the system prompt; without TEXT show it, /system - removes it
+/model NAME     use another model; without NAME list them
 /retry          ask the last question again
-/clear          forget the conversation
+/clear          clear the conversation
 /save FILE      write the conversation, as Markdown or .json
 /quit           leave, as Ctrl-D does
 Alt-Enter, or \\ at the end of a line, begins a new line; Ctrl-C stops the answer"""
@@ -57,7 +57,7 @@ def _set_model(conversation: Conversation, name: str) -> str:
         return "\n".join(f"{'›' if one == current else ' '} {one}" for one in conversation.models or (current,))
     conversation.llm = conversation.llm.model_copy(update={"model_name": name})
     listed = not conversation.models or name in conversation.models
-    return f"from here on {name} answers" + ("" if listed else ", which the server does not list")
+    return f"now using {name}" + ("" if listed else ", which the server does not list")
 
 
 def _retry(conversation: Conversation, _: str) -> str:
@@ -73,7 +73,7 @@ def _retry(conversation: Conversation, _: str) -> str:
 def _clear(conversation: Conversation, _: str) -> str:
     conversation.messages.clear()
     conversation.last = Turn()
-    return "the conversation is cleared"
+    return "conversation cleared"
 
 
 def _save(conversation: Conversation, name: str) -> str:

@@ -89,7 +89,7 @@ def choose_files(files: Sequence[str], choice: str) -> list[str]:
         return _add_parts(models[0])
     shown = ", ".join(models[:_SHOWN_FILES]) + (", …" if len(models) > _SHOWN_FILES else "")
     if not models:
-        raise ValueError("it holds no GGUF file: take a repository whose name ends in -GGUF")
+        raise ValueError("it has no GGUF file: use a repository whose name ends in -GGUF")
     raise ValueError(f"which file? {f'There is no {choice!r}. ' if choice else ''}There are {shown}")
 
 
@@ -130,7 +130,7 @@ def fetch_model(name: str | os.PathLike[str]) -> Path:
 def _describe_outage(model: HubModel) -> str:
     return (
         f"{model.repo} is not on this machine, and {_TITLES[model.hub]} cannot be reached\n"
-        f"Check the network, name a mirror in {_MIRRORS[model.hub]}, or take the path of a GGUF file."
+        f"Check the network, set a mirror in {_MIRRORS[model.hub]}, or pass the path of a GGUF file."
     )
 
 
@@ -146,12 +146,12 @@ def _explained(model: HubModel, *, offline: bool) -> Iterator[None]:
         other = "modelscope:" if model.hub == "huggingface" else "hf:"
         raise DownloadError(
             f"{model.repo} cannot be downloaded from {title}: {_first_line(error)}\n"
-            f"Check the name; {other}{model.repo} asks the other hub, {mirror} names a mirror."
+            f"Check the name; {other}{model.repo} uses the other hub, {mirror} sets a mirror."
         ) from error
 
 
 def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:
-    for _ in range(_LONGEST_CHAIN):
+    for _ in range(_MAX_CHAIN):
         if error is None:
             return
         yield error
@@ -180,7 +180,7 @@ _NETWORK_ERRORS = frozenset(
     | {"LocalEntryNotFoundError", "NetworkError", "OfflineModeIsEnabled", "TimeoutError", "gaierror"}
 )
 """Names of errors that mean: the hub cannot be reached. The hubs' libraries and Python raise them."""
-_LONGEST_CHAIN = 10
+_MAX_CHAIN = 10
 _CONNECT_SECONDS = 10.0
 _TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
 _MIRRORS: dict[Hub, str] = {"huggingface": "$HF_ENDPOINT", "modelscope": "$MODELSCOPE_ENDPOINT"}

@@ -146,7 +146,7 @@ class LocalServer:
         """
         with self._lock:
             if self._base_url is not None:
-                raise RuntimeError(f"{self!r} is running already")
+                raise RuntimeError(f"{self!r} is already running")
             if importlib.util.find_spec("xllamacpp") is None:
                 raise ImportError('LocalServer needs the extra "local": pip install "langchain-qwen3-chat[local]"')
             _check_model(self.path)
@@ -213,7 +213,7 @@ def _explain_import(error: str) -> str:
     if missing is None:
         return f'llama.cpp cannot be loaded: {error}\nReinstall it: pip install --force-reinstall "xllamacpp"'
     packages = _PACKAGES.get(missing[1].partition(".so")[0], f"the package that has {missing[1]}")
-    return f"llama.cpp needs {missing[1]}, which this system lacks.\nInstall {packages}"
+    return f"llama.cpp needs {missing[1]}, which is missing on this system.\nInstall {packages}"
 
 
 class _Deadline(threading.Timer):
@@ -245,7 +245,7 @@ def _check_port(host: str, port: int) -> None:
         socket.create_server((host, port), family=family).close()
     except OSError as exc:
         if exc.errno == errno.EADDRINUSE:
-            raise OSError(exc.errno, f"port: {host}:{port} is taken; port=0 takes a free one") from exc
+            raise OSError(exc.errno, f"port: {host}:{port} is in use; port=0 selects a free one") from exc
         raise OSError(exc.errno, f"host, port: cannot listen on {host}:{port}: {exc.strerror}") from exc
 
 

@@ -65,7 +65,7 @@ def describe_end(message: AIMessage) -> list[str]:
         lines.append(f"→ {call['name']}({arguments})")
     lines += [f"✗ {call['name']}: {call['error']}" for call in message.invalid_tool_calls]
     if message.response_metadata.get("finish_reason") == "length":
-        lines.append("✗ cut: the limit on tokens was reached")
+        lines.append("✗ truncated: the token limit was reached")
     return lines
 
 

@@ -52,7 +52,7 @@ async def display_stream(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMess
         ValueError: The stream is empty, for example because it was already read.
     """
     if not isinstance(stream, AsyncIterator | Iterator):
-        raise TypeError(f"stream: give it llm.astream(…) or llm.stream(…), not a {type(stream).__name__}")
+        raise TypeError(f"stream: pass llm.astream(…) or llm.stream(…), not a {type(stream).__name__}")
     async with aclosing(_read(stream)) as chunks:
         screen = _Screen()
         with _watch_stop(screen) as is_stopped:
@@ -71,7 +71,7 @@ async def display_stream(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMess
                 clock.cancel()
                 screen.end()
     if screen.message is None:
-        raise ValueError("stream: it is empty; a stream can be read only once, make a new one with llm.astream(…)")
+        raise ValueError("stream: it is empty; a stream can be read only once: make a new one with llm.astream(…)")
     return screen.message
 
 

@@ -37,7 +37,7 @@ SETTINGS = ("fps", "min_pixels", "max_pixels", "total_pixels")
 OTHER_SETTINGS = ("nframes", "min_frames", "max_frames", "resized_height", "resized_width", "video_start", "video_end")
 """Those of Qwen's own Python library (qwen-vl-utils), which no server is known to read."""
 
-_LONGEST_WORD = 500
+_MAX_WORD = 500
 """Characters of a name or URL in the description of a part; a longer one is data in the wrong place."""
 
 # Keys of the different forms of a part: LangChain v1 and v0, JavaScript, OpenAI, Anthropic, Bedrock, Gemini, MCP.
@@ -72,7 +72,7 @@ def describe_part(part: Mapping[str, Any]) -> str:
     holders = find_holders(part, kind)
     urls = [own for own in _iter_holders(part, kind) if isinstance(own, str)] + find_strings(holders, _URL_KEYS)
     names = [*find_strings(holders, NAME_KEYS)[:1], *(url for url in urls if not url.startswith("data:"))]
-    words = [word for word in dict.fromkeys(names) if len(word) <= _LONGEST_WORD][:2]
+    words = [word for word in dict.fromkeys(names) if len(word) <= _MAX_WORD][:2]
     mimes = find_strings(holders, MIME_KEYS) or [url[5:].partition(";")[0] for url in urls if url.startswith("data:")]
     about = f" ({mimes[0]})" if mimes else ""
     return f"{kind}{''.join(f' {word}' for word in words)}{about}"

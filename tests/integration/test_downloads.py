@@ -54,7 +54,7 @@ def test_says_what_to_do_when_there_is_no_such_model(tmp_path: Path):
     with FakeHub(FILES) as hub:
         said = fetch(f"{REPO}x", hub.root, tmp_path)
         assert "cannot be downloaded from Hugging Face" in said
-        assert f"modelscope:{REPO}x asks the other hub, $HF_ENDPOINT names a mirror" in said
+        assert f"modelscope:{REPO}x uses the other hub, $HF_ENDPOINT sets a mirror" in said
         assert fetch(f"{REPO}:Q6_K", hub.root, tmp_path) == (
             f"{REPO}: which file? There is no 'Q6_K'. There are Qwen3-0.6B-Q2_K.gguf, Qwen3-0.6B-Q8_0.gguf"
         )

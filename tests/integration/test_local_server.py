@@ -143,7 +143,7 @@ def test_starts_again_on_the_same_port_after_a_stop():
 
 def test_raises_when_started_twice(engine):
     """A second start does not orphan the first engine."""
-    with pytest.raises(RuntimeError, match="is running already"):
+    with pytest.raises(RuntimeError, match="is already running"):
         engine.start()
 
 

@@ -194,15 +194,15 @@ def test_writes_openais_lines_when_that_form_is_wanted(tmp_path: Path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--set", "temprature=1"], "--set: ChatQwen3 takes no keyword 'temprature'. Did you mean temperature?"),
+        (["--set", "temprature=1"], "--set: ChatQwen3 has no keyword 'temprature'. Did you mean temperature?"),
         (["--set", "temperature"], "'temperature' is not name=value"),
-        (["--set", "timeout=3"], "timeout has an option of its own: --timeout"),
+        (["--set", "timeout=3"], "timeout has its own option: --timeout"),
         (["--set", "temperature=warm"], "temperature"),
-        (["--concurrency", "none"], 'neither "auto" nor a number from 1 on'),
-        (["--concurrency", "0"], 'neither "auto" nor a number from 1 on'),
+        (["--concurrency", "none"], 'neither "auto" nor a number ≥ 1'),
+        (["--concurrency", "0"], 'neither "auto" nor a number ≥ 1'),
         (["--schema", "missing.json"], "No such file or directory: missing.json"),
         (["--set", "temperature=-1"], "temperature"),
-        (["--retry-failed"], "a pipe holds no failed rows"),
+        (["--retry-failed"], "--retry-failed needs a file, not a pipe"),
         (["--form", "openai", "--output-format", "csv"], "lines of JSON, not csv"),
     ],
 )

@@ -278,9 +278,10 @@ def test_warns_when_others_can_reach_the_server():
     with console.capture() as shown:
         console.print(render_exposure("0.0.0.0", has_key=False))
         console.print(render_exposure("0.0.0.0", has_key=True))
-    assert "Whoever can reach this machine can use the model" in shown.get().replace("\n", " ")
-    assert "--api-key" in shown.get()
-    assert "Whoever has the key" in shown.get()
+    text = " ".join(shown.get().split())  # wherever the console wraps
+    assert "Anyone who can reach this machine can use the model" in text
+    assert "--api-key" in text
+    assert "Anyone who has the key" in text
 
 
 def test_serve_says_so_when_the_port_is_taken(engine: LocalServer):
@@ -288,7 +289,7 @@ def test_serve_says_so_when_the_port_is_taken(engine: LocalServer):
     port = engine.base_url.rpartition(":")[2].removesuffix("/v1")
     result = run("serve", str(TINY_QWEN3), "--port", port)
     assert result.exit_code == 2
-    assert "is taken; --port 0 takes a free one" in result.output.replace("\n", " ")
+    assert "is in use; --port 0 selects a free one" in result.output.replace("\n", " ")
     assert "Errno" not in result.output
 
 

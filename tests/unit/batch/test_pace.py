@@ -44,7 +44,7 @@ class Engine:
                 else:
                     queue += 1
                 if finder and in_flight >= finder.limit:
-                    finder.note_full()
+                    finder.mark_limit_reached()
             while queue and working < self.slots:
                 queue, working = queue - 1, working + 1
                 length = max(0.05, rng.gauss(1.0, self.noise)) * (1 + self.drag * working)

@@ -9,8 +9,8 @@ from langchain_qwen3.cli.connect import name_options
     ("text", "said"),
     [
         (
-            "port: 127.0.0.1:80 is taken; port=0 takes a free one",
-            "--port: 127.0.0.1:80 is taken; --port 0 takes a free one",
+            "port: 127.0.0.1:80 is in use; port=0 selects a free one",
+            "--port: 127.0.0.1:80 is in use; --port 0 selects a free one",
         ),
         ("n_ctx: 0 is less than 1", "--n-ctx: 0 is less than 1"),
         ("reasoning_format: 'x' is not one of", "--reasoning-format: 'x' is not one of"),

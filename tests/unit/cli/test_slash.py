@@ -61,7 +61,7 @@ def test_goes_on_with_another_model():
     """Protects /model: the list, the switch, and a name that is not in the list."""
     talk = build(models=("q", "Qwen/Qwen3-8B"))
     assert run_command(talk, "/model") == "› q\n  Qwen/Qwen3-8B"
-    assert run_command(talk, "/model Qwen/Qwen3-8B") == "from here on Qwen/Qwen3-8B answers"
+    assert run_command(talk, "/model Qwen/Qwen3-8B") == "now using Qwen/Qwen3-8B"
     assert talk.llm.model_name == "Qwen/Qwen3-8B"
     assert run_command(talk, "/model q2").endswith("which the server does not list")
 

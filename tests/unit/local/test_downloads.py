@@ -80,7 +80,7 @@ def test_takes_every_part_when_the_file_is_split(wanted: str):
     [
         (FILES, "Q6_K", "no 'Q6_K'. There are Qwen3-0.6B-IQ4_XS.gguf, Qwen3-0.6B-Q4_K_M.gguf, Qwen3-0.6B-Q8_0.gguf"),
         (["a-F16.gguf", "a-F32.gguf"], "", "There are a-F16.gguf, a-F32.gguf"),
-        (["model.safetensors"], "", "no GGUF file: take a repository whose name ends in -GGUF"),
+        (["model.safetensors"], "", "no GGUF file: use a repository whose name ends in -GGUF"),
         (FILES, "XS", "There is no 'XS'"),
     ],
 )
@@ -102,7 +102,7 @@ def test_says_in_one_line_what_to_do_when_there_is_no_network(
     assert capfd.readouterr() == ("", "")
     what, fix = str(raised.value).split("\n")
     assert what.startswith(f"{REPO} is not on this machine, and ")
-    assert fix == f"Check the network, name a mirror in ${mirror}, or take the path of a GGUF file."
+    assert fix == f"Check the network, set a mirror in ${mirror}, or pass the path of a GGUF file."
 
 
 @pytest.mark.parametrize("file", ["../x.gguf", "a/../../x.gguf", "/etc/x.gguf", "..", "a/.."])

@@ -41,7 +41,7 @@ def test_raises_naming_the_port_when_it_is_taken(gguf):
     """A taken port is told apart from a model that cannot be loaded."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match=rf"port: 127\.0\.0\.1:{port} is taken; port=0 takes a free one"):
+        with pytest.raises(OSError, match=rf"port: 127\.0\.0\.1:{port} is in use; port=0 selects a free one"):
             LocalServer(gguf, port=port).start()
 
 
@@ -64,7 +64,7 @@ def test_raises_naming_the_extra_when_xllamacpp_is_missing(gguf, monkeypatch):
     [
         (
             "libgomp.so.1: cannot open shared object file: No such file or directory",
-            r"llama\.cpp needs libgomp\.so\.1, which this system lacks\.\nInstall it: apt-get install libgomp1",
+            r"llama\.cpp needs libgomp\.so\.1, which is missing on this system\.\nInstall it: apt-get install libgomp1",
         ),
         (
             "libcuda.so.1: cannot open shared object file: No such file or directory",

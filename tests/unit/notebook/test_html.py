@@ -55,7 +55,7 @@ def test_calls_and_cuts_are_told_when_the_reply_ends():
         invalid_tool_calls=[invalid_tool_call(name="g", args='{"a', id="2", error="cut")],
         response_metadata={"finish_reason": "length"},
     )
-    assert describe_end(message) == ["→ f(a=1, b='<b>')", "✗ g: cut", "✗ cut: the limit on tokens was reached"]
+    assert describe_end(message) == ["→ f(a=1, b='<b>')", "✗ g: cut", "✗ truncated: the token limit was reached"]
 
 
 def test_code_is_coloured_when_its_language_is_known():
