@@ -20,6 +20,7 @@ import socket, sys, warnings
 
 warnings.simplefilter("error")
 warnings.filterwarnings("ignore", module="ipykernel")  # it warns of itself
+warnings.filterwarnings("ignore", message="'asyncio.iscoroutinefunction' is deprecated")  # langsmith's, on 3.14
 
 def _guard(event, args):
     if event == "socket.connect" and isinstance(args[1], tuple) and not args[1][0].startswith(("127.", "::1")):

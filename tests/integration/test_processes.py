@@ -155,6 +155,7 @@ def run_script(script: str, transport: str, server: Loopback) -> None:
     """Run a script with warnings as errors; it must leave nothing on stderr."""
     # forking a process with threads is what is tested; Python 3.12 advises against it
     flags = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
+    flags += ["-W", "ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning"]  # langsmith's, on 3.14
     command = [sys.executable, *flags, "-c", RUN + textwrap.dedent(script), transport, server.base_url]
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False, env=paths)
