@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,14 @@ async def read_by_wait_for(model: Any) -> AsyncIterator[Any]:
 
 async def read_in_another_task(model: Any) -> AsyncIterator[Any]:
     """Begin a stream here, and let another task read the rest."""
-    stream = model.astream("hi")
-    yield await anext(stream)
+    async with aclosing(model.astream("hi")) as stream:  # a cancelled task's error would keep it, and it the connection
+        yield await anext(stream)
 
-    async def read_rest() -> list[Any]:
-        return [chunk async for chunk in stream]
+        async def read_rest() -> list[Any]:
+            return [chunk async for chunk in stream]
 
-    for chunk in await asyncio.create_task(read_rest()):
-        yield chunk
+        for chunk in await asyncio.create_task(read_rest()):
+            yield chunk
 
 
 READERS: dict[str, Callable[[Any], AsyncIterator[Any]]] = {
