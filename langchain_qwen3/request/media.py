@@ -267,12 +267,12 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
 def _build_file_error(url: str, about: str, dialect: Dialect) -> MediaError:
     if not url.startswith("data:"):
         return MediaError(
-            f"{dialect.title} takes no files, and none from a URL ({url[:80]}): download it, and send "
-            "read_media(path) of a text, or its pages as images"
+            f"{dialect.title} does not accept files or their URLs ({url[:80]}): download the file, and send "
+            "read_media(path) of a text, or the pages as images"
         )
     if not about:
         return MediaError('the file part does not say what it is: add "mime_type": "text/plain", or a "filename"')
-    return MediaError(f"{dialect.title} takes no files ({about}): send the text, or pages as images")
+    return MediaError(f"{dialect.title} does not accept files ({about}): send the text, or pages as images")
 
 
 def _find_text(holders: list[Mapping[str, Any]]) -> str | None:

@@ -104,8 +104,9 @@ def test_looks_at_the_bytes_when_nobody_says_what_a_file_is(mime: str):
     """Protects uploads of unknown type: by the name, else text if it is UTF-8, else no text."""
     assert write_media(build(b"a,b", mime), VLLM)["text"] == "a,b"
     assert write_media(build(b"{}", mime, filename="x.json"), VLLM)["text"] == "x.json:\n{}"
-    for part in (build(b"%PDF-1.4\n\xe2\xe3\xcf\xd3\0", mime), build(b"%PDF", mime, filename="x.pdf")):
-        with pytest.raises(MediaError, match="does not accept files"):
+    unnamed, named = build(b"%PDF-1.4\n\xe2\xe3\xcf\xd3\0", mime), build(b"%PDF", mime, filename="x.pdf")
+    for part, text in ((unnamed, "does not say what it is"), (named, "does not accept files")):
+        with pytest.raises(MediaError, match=text):
             write_media(part, VLLM)
 
 
