@@ -103,7 +103,7 @@ def post_json(client: Any, path: str, body: Mapping[str, Any], *, seconds: Any =
 def _read_answer(response: Any, error: openai.APIStatusError | None = None) -> Answer:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     return Answer(response.status_code, response.headers, body, response, error)
 

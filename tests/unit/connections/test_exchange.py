@@ -63,6 +63,14 @@ def test_post_returns_the_parsed_answer_and_is_not_retried(server: Loopback) -> 
     model.close()
 
 
+def test_look_up_has_no_body_when_the_reply_is_nested_too_deeply() -> None:
+    """Protects detection and counting: JSON that no parser can take is as none, and no RecursionError."""
+    with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, text="[" * 100_000))) as http:
+        model = ChatQwen3(model="q", base_url="http://deep/v1", server="vllm", http_client=http)
+        assert get_json(model.root_client, "/tokenize").body is None
+        assert post_json(model.root_client, "/tokenize", {}).body is None
+
+
 @MODES
 def test_look_up_returns_what_came_when_the_status_is_an_error(mode: str, server: Loopback) -> None:
     """Protects detection: a 404 tells something, and is asked for once."""
