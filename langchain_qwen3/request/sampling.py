@@ -38,6 +38,6 @@ def warn_if_greedy(payload: Mapping[str, Any], thinking: Thinking, line: ModelLi
     greedy = payload.get("temperature") == 0 or payload.get("top_k") == 1
     if greedy and line is not None and line.sampling_thinking and is_thinking_on(thinking, line):
         warn_once(
-            f"its model card says that greedy decoding while thinking makes {line.name} repeat itself endlessly: "
+            f"greedy decoding while thinking makes {line.name} repeat itself endlessly, says its model card: "
             'leave temperature out, or pass sampling="recommended"'
         )

@@ -98,12 +98,12 @@ async def test_every_way_to_call_works_when_nginx_is_in_front(
 
 REFUSALS: dict[str, tuple[Front, str, type[Qwen3Error], str]] = {
     "body too large": (Front(directives="client_max_body_size 1k;"), "", Qwen3StatusError, "client_max_body_size"),
-    "no password": (Front(userinfo="x:x@"), "", Qwen3AuthenticationError, "asks for user and password"),
+    "no password": (Front(userinfo="x:x@"), "", Qwen3AuthenticationError, "requires a user name and password"),
     "too many, 429": (
         Front(directives="limit_req zone=few; limit_req_status 429;"),
         "limit_req_zone $server_port zone=few:1m rate=1r/m;\n",
         Qwen3RateLimitError,
-        "max_concurrency lower",
+        "lower max_concurrency",
     ),
     "too many, 503": (
         Front(directives="limit_req zone=few;"),
@@ -222,7 +222,7 @@ def test_error_names_https_when_http_is_spoken_to_a_tls_port(tmp_path: Path):
     write_certificate(tmp_path)
     with (
         stand(Front(tls=True), "http://127.0.0.1:9/v1", tmp_path) as url,
-        pytest.raises(Qwen3InvalidRequestError, match="https:// in place of http://"),
+        pytest.raises(Qwen3InvalidRequestError, match="https:// instead of http://"),
     ):
         build(url.replace("https:", "http:")).invoke("a")
 

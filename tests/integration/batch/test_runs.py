@@ -124,7 +124,7 @@ def test_stops_when_the_server_stays_away(tmp_path: Path):
     path = tmp_path / "a.jsonl"
     port = closed_port()
     model = build_model(f"http://127.0.0.1:{port}/v1")
-    with pytest.raises(BatchStoppedError, match=r"(?s)down for 0.2 s.*same command again"):
+    with pytest.raises(BatchStoppedError, match=r"(?s)unreachable for 0.2 s.*same command again"):
         run_batch(model, ["a", "b"], path, options=BatchOptions(patience=0.2))
     assert read(path) == []
     with FaultServer(port=port):

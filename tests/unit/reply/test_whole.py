@@ -242,7 +242,7 @@ def test_reads_an_event_stream_when_a_whole_reply_was_asked_for():
 def test_remedy_is_named_when_litellm_hides_a_refusal():
     """Protects users behind LiteLLM: it answers `null` with status 200 where the server behind it sent a 422."""
     with (
-        pytest.raises(BadReplyError, match=r"the reply is null .*\n.*name that one: server="),
+        pytest.raises(BadReplyError, match=r"the reply is null .*\n.*set server="),
         translate_errors("litellm", "http://pod.test/v1", "m"),
     ):
         read_response(respond(b"null"), ReplyOptions(), 0.0)
