@@ -41,7 +41,9 @@ class Console(rich.console.Console):
         """The terminal's real size: rich prefers `$COLUMNS`, which is stale once the window has changed."""
         if self.is_terminal and not self.is_dumb_terminal:
             with suppress(OSError, ValueError):  # a terminal of tests has no descriptor
-                return ConsoleDimensions(*os.get_terminal_size(self.file.fileno()))
+                columns, lines = os.get_terminal_size(self.file.fileno())
+                if columns and lines:  # a new pseudo terminal has no size, until somebody sets one
+                    return ConsoleDimensions(columns, lines)
         return super().size
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:

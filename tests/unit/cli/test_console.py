@@ -1,6 +1,10 @@
 """Where the commands write: whatever rich makes of a foreign text, the terminal gets text."""
 
+import fcntl
 import io
+import os
+import struct
+import termios
 from typing import Any
 
 import pytest
@@ -68,3 +72,15 @@ def test_takes_no_markup_from_a_text(console: Console):
     """Protects from names in brackets that would be styles or links."""
     console.print("[link=http://x]llama[/link] :smile: [bold]")
     assert console.file.getvalue() == "[link=http://x]llama[/link] :smile: [bold]\n"  # type: ignore[attr-defined]
+
+
+def test_console_has_a_width_when_its_terminal_has_no_size(monkeypatch):
+    """Protects answers from being drawn at no width: a new pseudo terminal says 0 × 0 until somebody sets its size."""
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = os.openpty()
+    with open(theirs, "w", encoding="utf-8") as terminal, open(ours, "rb"):  # noqa: PTH123  # descriptors
+        console = Console()
+        console.file, console._force_terminal = terminal, True
+        assert console.size.width > 0
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 77, 0, 0))
+        assert tuple(console.size) == (77, 30)
