@@ -313,10 +313,6 @@ class Qwen3Fields(ChatOpenAI):
     def _use_responses_api(self, payload: dict[str, Any]) -> bool:  # noqa: ARG002
         return False
 
-    def _ensure_sync_client_available(self) -> None:
-        if self.root_client is None:
-            raise ValueError("api_key is an async function, so calls are async: use ainvoke or astream")
-
     # -- connections and copies --------------------------------------------------------------------------------------
 
     @property
@@ -353,8 +349,8 @@ class Qwen3Fields(ChatOpenAI):
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("_serialized", None)  # core's cache key of the original
         if update and update.keys() & {"model_name", "model_line"} and "profile" not in update:
-            own = build_profile(resolve_line(self.model_name, model_line=self.model_line))
-            copied.profile = copied._resolve_model_profile() if self.profile == own else self.profile  # noqa: SLF001
+            is_resolved = self.profile == self._resolve_model_profile()
+            copied.profile = copied._resolve_model_profile() if is_resolved else self.profile  # noqa: SLF001
         if update and not update.keys().isdisjoint(_CONNECTION_FIELDS.values()):
             if "openai_api_key" not in update:
                 copied._follow_address(self.openai_api_base or DEFAULT_BASE_URL)  # noqa: SLF001

@@ -29,7 +29,7 @@ DOCUMENTED = {
 """Names that begin with an underscore and are documented."""
 
 PARENTS = {
-    "_agenerate_with_cache", "_convert_input", "_default_params", "_ensure_sync_client_available",
+    "_agenerate_with_cache", "_convert_input", "_default_params",
     "_generate_with_cache", "_get_invocation_params", "_get_llm_string", "_get_ls_params", "_get_request_payload",
     "_infer_use_responses_api",
     "_resolve_model_profile", "_streaming_disabled", "_use_responses_api", "_transform", "_atransform",
