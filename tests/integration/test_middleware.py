@@ -11,12 +11,12 @@ from langchain.chat_models import init_chat_model
 from langchain_core.callbacks import AsyncCallbackHandler, get_usage_metadata_callback
 from langchain_core.exceptions import ModelAPIError, ModelRateLimitError
 from langchain_core.messages import AIMessage, HumanMessage, trim_messages
-from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.errors import Qwen3InvalidRequestError, Qwen3RateLimitError
+from tests.support.limiter import CountingLimiter
 from tests.support.scripted import Answer, Scripted
 
 if TYPE_CHECKING:
@@ -41,31 +41,16 @@ def llm(engine: LocalServer) -> ChatQwen3:
     return ChatQwen3(model=engine.model, base_url=engine.base_url, temperature=0, max_tokens=256, enable_thinking=False)
 
 
-class Tickets(BaseRateLimiter):
-    """A rate limiter that counts."""
-
-    taken = 0
-
-    def acquire(self, *, blocking: bool = True) -> bool:
-        """Count a call."""
-        self.taken += 1
-        return blocking
-
-    async def aacquire(self, *, blocking: bool = True) -> bool:
-        """Count a call."""
-        return self.acquire(blocking=blocking)
-
-
 async def test_takes_one_ticket_when_called_any_way(llm: ChatQwen3) -> None:
     """Protects `rate_limiter`: each call asks it once, also where a whole reply is streamed inside."""
-    tickets = Tickets()
-    limited = llm.model_copy(update={"rate_limiter": tickets})
+    limiter = CountingLimiter()
+    limited = llm.model_copy(update={"rate_limiter": limiter})
     limited.invoke("Hello")
     await limited.ainvoke("Hello")
     assert [*limited.stream("Hello")]
     assert [chunk async for chunk in limited.astream("Hello")]
     await limited.abatch(["Hello", "Hi"])
-    assert tickets.taken == 6
+    assert limiter.count == 6
 
 
 def fail_first(times: int, status: int) -> Callable[[dict[str, Any]], Answer | dict[str, Any]]:

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.connections.transports.httpx_transport import build_ssl_context
 from langchain_qwen3.doctor import examine
 from langchain_qwen3.doctor.probes import Probe, Streamed, ask
 from langchain_qwen3.doctor.readers import Facts, read_streaming
@@ -36,6 +35,7 @@ from tests.faults.server import closed_port
 from tests.support.nginx import FRONTS, NGINX, Front, run_nginx, write_certificate
 from tests.support.replay import Handler, Replay
 from tests.support.scripted import Answer, Scripted
+from tests.support.tls import trust
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed on this machine")
 MODEL = "Qwen/Qwen3-0.6B"
@@ -58,11 +58,8 @@ def urls(engine: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("nginx")
     ports = {name: closed_port() for name in FRONTS}
     http = "".join(front.write(ports[name], engine.base_url, folder) for name, front in FRONTS.items())
-    with run_nginx(folder, http), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
-        build_ssl_context.cache_clear()
+    with run_nginx(folder, http), trust(folder / "ca.pem"):
         yield {name: front.build_url(ports[name]) for name, front in FRONTS.items()}
-        build_ssl_context.cache_clear()
 
 
 def build(url: str, **settings: Any) -> ChatQwen3:

@@ -14,13 +14,13 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import HumanMessage
-from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import ConfigurableField
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, ValidationError
 
 from langchain_qwen3 import ChatQwen3, StreamStallError
 from langchain_qwen3._httpx import httpx
+from tests.support.limiter import CountingLimiter
 from tests.support.loopback import HELLO, Loopback
 
 SCHEMA = {"title": "A", "type": "object", "properties": {}}
@@ -42,19 +42,6 @@ class Seen(BaseCallbackHandler):
 
     def on_chat_model_start(self, _serialized: Any, _messages: Any, **kwargs: Any) -> None:
         self.runs.append(kwargs)
-
-
-class Limiter(BaseRateLimiter):
-    """Counts the requests that it lets through."""
-
-    count = 0
-
-    def acquire(self, *, blocking: bool = True) -> bool:
-        self.count += 1
-        return blocking
-
-    async def aacquire(self, *, blocking: bool = True) -> bool:
-        return self.acquire(blocking=blocking)
 
 
 class Try:
@@ -205,7 +192,7 @@ WORKING: dict[str, tuple[Any, Callable[[Try], bool]]] = {
     "callbacks": ([seen := Seen()], lambda trial: trial.request() is not None and len(seen.runs) == 1),
     "tags": (["t"], lambda trial: "t" in trial.run()["tags"]),
     "metadata": ({"a": "b"}, lambda trial: trial.run()["metadata"]["a"] == "b"),
-    "rate_limiter": (limiter := Limiter(), lambda trial: trial.request() is not None and limiter.count == 1),
+    "rate_limiter": (limiter := CountingLimiter(), lambda trial: trial.request() is not None and limiter.count == 1),
 }
 WITH_PROXY = "openai_proxy"  # the server is the proxy, see below
 REFUSED: dict[str, tuple[Any, str]] = {

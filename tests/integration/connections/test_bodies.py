@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import trustme
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.leases import lease_clients
 from langchain_qwen3.connections.settings import PoolSettings
-from langchain_qwen3.connections.transports.httpx_transport import BODY, build_ssl_context
+from langchain_qwen3.connections.transports.httpx_transport import BODY
+from tests.support.tls import trusted_tls
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 # Settings that no other test uses: these leases are never given back, so no other one would be the last.
@@ -181,16 +181,10 @@ async def test_a_connection_that_ends_before_its_body_is_read_is_an_error(transp
             await read_body(transport, server.url, pause=0.05)
 
 
-async def test_streams_over_tls_in_any_packets(transport: str, monkeypatch: Any, tmp_path: Any) -> None:
+async def test_streams_over_tls_in_any_packets(transport: str, tmp_path: Any) -> None:
     """DashScope and every GPU pod speak TLS, whose records are no packets."""
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    build_ssl_context.cache_clear()
     data = CHUNKED + b"".join(map(frame, [*EVENTS, END])) + b"0\r\n\r\n"
-    try:
+    with trusted_tls(tmp_path) as context:
         for packets in ([CHUNKED, *map(frame, EVENTS), frame(END), b"0\r\n\r\n"], split(data, random.Random(1), 30)):
             async with serving(packets, tls=context) as server:
                 model = ChatQwen3(
@@ -200,5 +194,3 @@ async def test_streams_over_tls_in_any_packets(transport: str, monkeypatch: Any,
                     text = "".join([chunk.content async for chunk in model.astream("?")])
                     assert text == "".join(f"{n} {'月' * n}" for n in range(12))
                 assert server.connections == 1
-    finally:
-        build_ssl_context.cache_clear()

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
-import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from langchain_core.output_parsers import StrOutputParser
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.connections import exchange
-from langchain_qwen3.connections.transports.httpx_transport import build_ssl_context
 from tests.support.loopback import Loopback
+from tests.support.tls import trusted_tls
 
 Job = Callable[[ChatQwen3], Coroutine[Any, Any, None]]
 
@@ -36,17 +34,10 @@ def server() -> Iterator[Loopback]:
 
 
 @pytest.fixture
-def tls_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Loopback]:
+def tls_server(tmp_path: Path) -> Iterator[Loopback]:
     """A server that speaks TLS, with a certificate that is trusted for the length of the test."""
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    build_ssl_context.cache_clear()
-    with Loopback(tls=context) as server:
+    with trusted_tls(tmp_path) as context, Loopback(tls=context) as server:
         yield server
-    build_ssl_context.cache_clear()
 
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
