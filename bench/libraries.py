@@ -305,8 +305,8 @@ BASELINE = "ChatOpenAI"
 LIBRARIES = {
     library.name: library
     for library in (
-        Library("ChatQwen3 (httpx)", _open_qwen3("httpx"), "langchain_qwen3"),
-        Library("ChatQwen3 (aiohttp)", _open_qwen3("aiohttp"), "langchain_qwen3"),
+        Library("ChatQwen3 (httpx)", _open_qwen3("httpx"), "langchain_qwen3.chat_model"),
+        Library("ChatQwen3 (aiohttp)", _open_qwen3("aiohttp"), "langchain_qwen3.chat_model"),
         Library("ChatOpenAI", _open_openai, "langchain_openai"),
         Library("ChatQwen", _open_qwq, "langchain_qwq"),
         Library("ChatDeepSeek", _open_deepseek, "langchain_deepseek"),
