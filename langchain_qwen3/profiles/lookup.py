@@ -5,6 +5,7 @@ name gives None: then nothing is assumed and the server decides. The facts are i
 """
 
 import re
+import unicodedata
 from dataclasses import replace
 from functools import lru_cache
 
@@ -31,7 +32,7 @@ _NOT_CHAT_QWEN = re.compile(r"deepseek|embedding|rerank|guard|-asr|-tts|livetran
 _SPELLINGS = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"[\s_:]+|--+", "-"),
+        (r"[\s_:‐-―−]+|--+", "-"),  # and the hyphens and dashes of word processors
         (r"qwen-3(?=[-./]|p\d|$)", "qwen3"),
         # Converters of GGUF put a dot before the quantisation: Qwen3-8B.Q4_K_M.gguf, Qwen3-8B.i1-Q4_K_M.gguf.
         (r"\.(?=(?:i1-)?(?:i?q\d|b?f(?:16|32)))", "-"),
@@ -57,7 +58,7 @@ def normalise_name(model: str) -> str:
     "Qwen_Qwen3-8B-Q4_K_M.gguf" becomes "qwen-qwen3-8b-q4-k-m.gguf", "Qwen3VL-8B" becomes "qwen3-vl-8b", "qwen3p6-35b"
     becomes "qwen3.6-35b". Slashes are kept.
     """
-    name = model.strip().lower().replace("\\", "/")
+    name = unicodedata.normalize("NFKC", model).strip().lower().replace("\\", "/")
     for pattern, replacement in _SPELLINGS:
         name = pattern.sub(replacement, name)
     return name

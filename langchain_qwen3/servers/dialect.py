@@ -306,10 +306,14 @@ class Dialect:
     """Setting or feature → the server's start flag for it, or a workaround."""
 
     def without(self, names: frozenset[str]) -> Dialect:
-        """Return a copy for a server that refuses some fields: they are not sent, and not warned about again."""
+        """Return a copy for a server that refuses some fields: they are not sent, and not warned about again.
+
+        Args:
+            names: Fields, keys of messages, and paths such as `chat_template_kwargs.enable_thinking`.
+        """
 
         def keep(path: Path | None) -> Path | None:
-            return None if path and path[0] in names else path
+            return None if path and not names.isdisjoint((path[0], ".".join(path))) else path
 
         word = self.thinking_word
         row = replace(

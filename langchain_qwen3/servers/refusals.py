@@ -1,4 +1,4 @@
-"""Fields that a server refuses by name: how to read them from its error, and what to do about it. No I/O.
+"""What to do about fields that a server refuses by name. No I/O.
 
 A strict server answers 400 or 422 to a field that is not OpenAI's, and names it. If the user did not set `server=`,
 the call is repeated once without the field, which is left out from then on; if the user did, the error suggests a fix.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,35 +16,15 @@ from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.servers.detection import learn_refusal
 from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS, Dialect
 from langchain_qwen3.servers.dialects import DIALECTS
+from langchain_qwen3.servers.refusal_texts import MAX_CHARACTERS, find_refused
 
 _STATUSES = frozenset({400, 422})
-_MAX_CHARACTERS = 8_000  # maximum number of characters of an error that are searched
-# Each pattern captures the part of a text that names the refused fields, without any list of allowed fields.
-_NAMED = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"unknown (?:variant|field|name|parameter|argument)s?:? ?\(?([\"'`][^\"'`]{1,80})",
-        r"unexpected (?:keyword argument|field|parameter|key|name)s?[^{\[\"'`]{0,30}([{\[\"'`][^}\]\n]{1,300})",
-        r"unrecognized (?:request argument|field|key|parameter)[^:\"'`]{0,30}(?:: ?|[\"'`])([^\n]{1,200})",
-        r"unsupported (?:parameter|field|key)[^:]{0,10}: ?([^\n]{1,200})",
-        r"does not support parameters: ?(\[[^\]]{1,300})",
-        r"additional properties are not allowed \(([^)]{1,200})",
-        r"extra inputs are not permitted, field: ?([\"'`][^\"'`]{1,80})",
-        r"([^\n]{1,80})\n\s*extra inputs are not permitted",
-        # FastAPI's own errors as text, as TensorRT-LLM sends them.
-        r"[\"']loc[\"']: [\[(]([^\])]{1,200})[\])], [\"']msg[\"']: [\"']extra (?:inputs|fields) (?:are )?not permitted",
-        # `property 'x' is unsupported`, `x is not supported with this model`, `x: not allowed`
-        r"([\w.\[\]]{1,80})\\?[\"'`]?:? (?:is |are )?(?:unsupported|unexpected|not (?:supported|permitted|allowed))\b",
-        r"(?:不支持|未知|无效)的?(?:参数|字段)[:：]?\s{0,3}([^\n,，。]{1,100})",
-        r"(?:参数|字段)\s{0,3}([\w.`'\"]{1,60})\s{0,3}(?:不支持|不被支持|未知)",
-    )
-)
 _OURS = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
 _C = TypeVar("_C")
 
 
 def list_droppable_fields() -> frozenset[str]:
-    """Return the fields that may be left out: those beyond OpenAI's that a row sends, and the history's reasoning keys.
+    """Return what may be left out: the fields beyond OpenAI's that a row sends, and the history's reasoning keys.
 
     It never includes model, messages, tools, response_format and OpenAI's other parameters.
     """
@@ -52,10 +32,10 @@ def list_droppable_fields() -> frozenset[str]:
 
 
 def _list_sent(row: Dialect) -> set[str]:
-    """Return the fields and the keys of messages that a row sends beside OpenAI's."""
+    """Return the fields, the paths in fields and the keys of messages that a row sends beside OpenAI's."""
     word = row.thinking_word[:1] if row.thinking_word else ()
     paths = (*row.thinking, *word, row.budget, row.effort, row.preserve, row.return_reasoning)
-    return {*row.history_keys, *(path[0] for path in paths if path)}
+    return {*row.history_keys, *(path[0] for path in paths if path), *(".".join(path) for path in paths if path)}
 
 
 def read_refused(status: int, body: Any) -> frozenset[str]:
@@ -67,33 +47,7 @@ def read_refused(status: int, body: Any) -> frozenset[str]:
     """
     if status not in _STATUSES:
         return frozenset()
-    names: set[str] = set()
-    for text in _iter_texts(body):
-        if isinstance(text, str):
-            for pattern in _NAMED:
-                names.update(
-                    word for match in pattern.finditer(text[:_MAX_CHARACTERS]) for word in re.findall(r"\w+", match[1])
-                )
-        elif _is_extra(text):
-            names.update(str(place) for place in text.get("loc") or ())
-    return frozenset(names & list_droppable_fields())
-
-
-def _iter_texts(body: Any) -> Iterator[Any]:
-    """Yield every text of a body, and every mapping: pydantic puts the field's name outside the text."""
-    if isinstance(body, str):
-        yield body
-    elif isinstance(body, Mapping):
-        yield body
-        for value in body.values():
-            yield from _iter_texts(value)
-    elif isinstance(body, list):
-        for value in body:
-            yield from _iter_texts(value)
-
-
-def _is_extra(error: Mapping[str, Any]) -> bool:
-    return bool(re.search(r"extra (?:inputs|fields) (?:are )?not permitted", str(error.get("msg")), re.IGNORECASE))
+    return frozenset(find_refused(body, list_droppable_fields()))
 
 
 def advise_refusal(status: int, body: Any) -> str | None:
@@ -127,13 +81,14 @@ class Lesson(Generic[_C]):
             body: Its body, parsed or as text.
             payload: The body that was refused.
         """
-        sent = {*payload, *(key for message in payload["messages"] for key in message)}
+        sent = _list_keys(payload)
         new = (read_refused(status, body) & {*sent, "cache_control"}) - self._names  # which stands inside of contents
         if not new:
             return None
         row = _find_row(body)
         if row and row.strict_fields:
             new |= (list_droppable_fields() & sent) - _list_sent(row) - row.own_fields
+        new = frozenset(name for name in new if "." not in name or name.partition(".")[0] not in new)
         is_first = not self._names
         self._names |= new
         self._body = body
@@ -145,6 +100,12 @@ class Lesson(Generic[_C]):
         if self._names:
             host = urlsplit(self._url).netloc.rpartition("@")[2]
             warn_once(f"{host} refuses {_list(self._names)}: left out from now on; {_suggest(self._body)}")
+
+
+def _list_keys(payload: Mapping[str, Any]) -> set[str]:
+    """Return what can be left out of a request: its fields, the paths in them, and the keys of its messages."""
+    paths = {f"{name}.{key}" for name, value in payload.items() if isinstance(value, Mapping) for key in value}
+    return {*payload, *paths, *(key for message in payload["messages"] for key in message)}
 
 
 def _list(names: frozenset[str]) -> str:
@@ -159,5 +120,5 @@ def _suggest(body: Any) -> str:
 
 def _find_row(body: Any) -> Dialect | None:
     """Return the row whose server refuses in these words."""
-    text = (body if isinstance(body, str) else json.dumps(body, default=str))[:_MAX_CHARACTERS]
+    text = (body if isinstance(body, str) else json.dumps(body, default=str))[:MAX_CHARACTERS]
     return next((row for row in DIALECTS.values() if row.refusal and re.search(row.refusal, text)), None)

@@ -13,99 +13,9 @@ from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, KWARGS
 from langchain_qwen3.servers.hosts import GROQ, OPENROUTER
 from langchain_qwen3.servers.refusals import Lesson, advise_refusal, list_droppable_fields, read_refused
 from tests.unit.request.request_cases import TOOL_LOOP, WEATHER, build
+from tests.unit.servers.refusal_cases import OTHERS, TEXTS
 
 BAD, UNPROCESSABLE = 400, 422
-# Where they are from: `evidence` of the row; the others are what web frameworks say by default.
-TEXTS: list[tuple[Any, set[str]]] = [
-    ({"error": {"message": "property 'chat_template_kwargs' is unsupported"}}, {"chat_template_kwargs"}),
-    (
-        {
-            "error": {
-                "message": "'messages.2' : for 'role:assistant' the following must be satisfied[('messages.2' : "
-                "property 'reasoning_content' is unsupported)]"
-            }
-        },
-        {"reasoning_content"},
-    ),
-    (
-        {
-            "message": "messages.2.assistant.reasoning_content: property 'messages.2.assistant.reasoning_content' is "
-            "unsupported",
-            "code": "wrong_api_format",
-        },
-        {"reasoning_content"},
-    ),
-    ({"error": {"message": "`messages[3].reasoning`: reasoning is not supported with this model"}}, {"reasoning"}),
-    ({"error": {"message": "Extra inputs are not permitted, field: 'messages[2].reasoning'"}}, {"reasoning"}),
-    (
-        {"error": {"message": "Extra inputs are not permitted, field: 'enable_thinking', value: True"}},
-        {"enable_thinking"},
-    ),
-    ({"message": "Validation: Unsupported parameter(s): `enable_thinking`, `top_k`"}, {"enable_thinking", "top_k"}),
-    ({"detail": "body -> min_p\n  Extra inputs are not permitted (type=extra_forbidden)"}, {"min_p"}),
-    (
-        {"detail": [{"type": "extra_forbidden", "loc": ["body", "top_k"], "msg": "Extra inputs are not permitted"}]},
-        {"top_k"},
-    ),
-    ({"detail": [{"loc": ["body", "min_p"], "msg": "extra fields not permitted"}]}, {"min_p"}),
-    (
-        {"detail": "Unexpected fields in the request: {'enable_thinking', 'return_reasoning'}"},
-        {"enable_thinking", "return_reasoning"},
-    ),
-    (
-        {
-            "message": "Failed to deserialize the JSON body into the target type: unknown variant `enable_thinking`, "
-            "expected one of `audio`, `reasoning_effort`, `top_k`"
-        },
-        {"enable_thinking"},
-    ),
-    ({"error": {"message": "Unrecognized request argument supplied: enable_thinking"}}, {"enable_thinking"}),
-    ({"error": {"message": "Unknown parameter: 'chat_template_kwargs'."}}, {"chat_template_kwargs"}),
-    (
-        {"error": {"message": "litellm.UnsupportedParamsError: x does not support parameters: ['reasoning_effort']"}},
-        {"reasoning_effort"},
-    ),
-    ({"error": {"message": 'json: unknown field "enable_thinking"'}}, {"enable_thinking"}),
-    ({"error": {"message": 'Invalid JSON payload received. Unknown name "top_k": Cannot find field.'}}, {"top_k"}),
-    ({"error": 'Unrecognized field "enable_thinking" (class ChatRequest)'}, {"enable_thinking"}),
-    ({"message": "Unrecognized key(s) in object: 'thinking_budget'"}, {"thinking_budget"}),
-    ({"error": "Additional properties are not allowed ('enable_thinking' was unexpected)"}, {"enable_thinking"}),
-    ("create() got an unexpected keyword argument 'enable_thinking'", {"enable_thinking"}),
-    ({"error": {"message": "不支持的参数：enable_thinking"}}, {"enable_thinking"}),
-    (
-        {
-            "error": "2 validation errors:\n"
-            "  {'loc': ('body', 'enable_thinking'), 'msg': 'Extra inputs are not permitted'}\n"
-            "  {'loc': ('body', 'messages', 1, 'assistant', 'reasoning'), 'msg': 'Extra inputs are not permitted'}\n"
-        },
-        {"enable_thinking", "reasoning"},
-    ),
-]
-OTHERS: list[Any] = [
-    {"error": {"message": "enable_thinking must be set to false for non-streaming calls"}},
-    {"error": {"message": "The value of the enable_thinking parameter is restricted to True."}},
-    {"error": {"message": "`reasoning_effort` must be one of `none` or `default`"}},
-    {"error": {"message": "property 'messages' is unsupported"}},
-    {"error": {"message": "Unsupported parameter(s): `response_format`, `tools`, `model`"}},
-    {"error": {"message": "This model's maximum context length is 4096 tokens"}},
-    {"detail": [{"type": "missing", "loc": ["body", "enable_thinking"], "msg": "Field required"}]},
-    None,
-    [1, None, {"x": 2}],
-    "x" * 100_000,
-]
-
-
-@pytest.mark.parametrize(("body", "names"), TEXTS, ids=lambda value: "" if isinstance(value, set) else str(value)[:60])
-@pytest.mark.parametrize("status", [BAD, UNPROCESSABLE])
-def test_names_the_field_when_a_server_refuses_it(status: int, body: Any, names: set[str]):
-    """Protects calls to hosts nobody knows: what they refuse is known by how services and frameworks say it."""
-    assert read_refused(status, body) == names
-
-
-@pytest.mark.parametrize("body", OTHERS, ids=lambda body: str(body)[:60])
-def test_names_nothing_when_an_error_is_about_something_else(body: Any):
-    """Protects from leaving out what is wanted: a bad value, a missing field, a field that is never left out."""
-    assert read_refused(BAD, body) == frozenset()
 
 
 def test_names_nothing_when_the_status_is_no_refusal():
@@ -160,6 +70,18 @@ def test_row_sends_nothing_of_it_when_names_are_refused():
         row = row.without(frozenset({"enable_thinking", "return_reasoning", "thinking_budget", "top_k"}))
         payload = build(row, enable_thinking=True, thinking_budget=9, top_k=3).payload
     assert payload.keys() == {"model", "messages"}
+
+
+def test_row_sends_the_other_switches_when_one_in_the_kwargs_is_refused():
+    """Protects the thinking switch of servers that refuse a switch which the template does not use."""
+    row = GENERIC.without(frozenset({"chat_template_kwargs.preserve_thinking"}))
+    payload = build(row, enable_thinking=True, preserve_thinking=True).payload
+    assert payload["chat_template_kwargs"] == {"enable_thinking": True}
+    lesson = Lesson(URL, lambda: "again")
+    body = {"detail": [{"type": "extra_forbidden", "loc": ["body", KWARGS, "preserve_thinking"], "msg": "no"}]}
+    assert lesson.amend(BAD, body, {**PAYLOAD, KWARGS: {"enable_thinking": True}}) is None
+    assert lesson.amend(BAD, body, {**PAYLOAD, KWARGS: {"preserve_thinking": True}}) == "again"
+    forget_servers()
 
 
 def test_row_keeps_the_rest_when_other_fields_are_refused():

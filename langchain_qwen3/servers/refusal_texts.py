@@ -1,0 +1,175 @@
+"""Reads from an error which fields a server refuses. No I/O.
+
+Every name in the error is looked at by itself, with the words before and behind it, because an error may also list the
+allowed fields, quote the request, or complain about a value. An error in several parts, such as pydantic's list, is
+read as text, too: "where: what".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Container, Iterator, Mapping
+from typing import Any
+
+MAX_CHARACTERS = 8_000
+"""Maximum number of characters of an error that are searched."""
+
+_MAX_TOGETHER = 64_000  # the same of all its texts together
+_MAX_MENTIONS = 100  # how many of our names are looked at
+_MAX_DEPTH = 32  # levels of nesting
+_REACH = 200  # characters before a name in which the refusal may be
+# Keys of an error's part: where the field is, and what repeats the request.
+_PLACES = ("loc", "path", "param", "field", "property", "additionalProperty", "pointer")
+_ECHOES = frozenset({"input", "value", "ctx", "url", "body"})
+
+_PATH = re.compile(r"[\w$]++(?:[.\[\]/-]{1,2}[\w$]++)*+", re.ASCII)
+_NOUN = (
+    r"(?:(?:request |body |input |keyword |chat |message )?"
+    r"(?:parameter|param|field|argument|property|propertie|key|name|variant|input|attribute|option)(?:\(?s\)?)?)"
+)
+_NOUN_ZH = r"(?:参数|字段|属性|键)(?!值)"
+# Every repetition has a limit: a text of one repeated character must not take long.
+_OPEN, _CLOSE = r"[\s\\\"'`‘“「\[({]{0,8}", r"[\\\"'`’”」\])}]{0,8}"
+_INSIDE = re.compile(rf"{_CLOSE} (?:in|of|inside|under) (?:the )?{_OPEN}(chat_template_\w{{1,20}}|messages|tools)\b")
+_NEXT = r"(?:,|;|、|，|和|或| and | or | & )"  # between the names of a list
+_ITEM = r"[A-Za-z0-9_.\[\]-]{1,60}"
+_BEFORE = re.compile(
+    r"(?:(?:unknown|unexpected|unrecogni[sz]ed|unsupported|disallowed|forbidden|undefined|could not find|no such)"
+    rf"[ _]{_NOUN}"
+    r"|invalid (?:request )?(?:field|property|key)s?"
+    r"|extra (?:inputs?|fields?)(?: are)? not (?:permitted|allowed)(?:, fields?)?"
+    r"|additional propert(?:y|ies)(?: are| is)?(?: not allowed)?"
+    rf"|(?:should|must|may) not (?:contain|have|include)(?: the)?(?: {_NOUN})?"
+    rf"|does not (?:support|accept|allow|recogni[sz]e|know)(?: the)? {_NOUN}"
+    rf"|(?:不支持|不允许|未知|未定义|无法识别|多余|不存在)的?(?:请求)?{_NOUN_ZH}名?|(?:无效|非法)的?字段)"
+    r"(?: (?:supplied|provided|received|passed|found|present|(?:in|for|of) [\w ]{1,30}))?"
+    rf"\s?[:：]?{_OPEN}(?:{_ITEM}{_CLOSE}\s?{_NEXT}{_OPEN}){{0,9}}$",
+    re.IGNORECASE,
+)
+# Words that refuse the field only if nothing follows it: "does not support top_k above 40" is about a value.
+_BEFORE_END = re.compile(
+    rf"(?:(?:does not|doesn't) (?:support|accept|allow|recogni[sz]e)(?: the)?|不支持){_OPEN}$", re.IGNORECASE
+)
+_END = re.compile(
+    rf"{_CLOSE}\s?(?:{_NOUN}|{_NOUN_ZH})?\s?"
+    r"(?:[.,;。；，)\]}]|$|(?:for|on|with|in) (?:this|the) (?:model|server|endpoint))",
+    re.IGNORECASE,
+)
+_BEHIND = re.compile(
+    rf"{_CLOSE}(?:\s?{_NEXT}{_OPEN}{_ITEM}{_CLOSE}){{0,9}}\s?:?\s?(?:{_NOUN}\s?:?\s?|{_NOUN_ZH})?"
+    r"(?:(?:(?:is|are|was|were)\s+)?(?:currently\s+)?"
+    r"(?:unsupported|unexpected|unknown|unrecogni[sz]ed|forbidden|disallowed|undefined"
+    r"|not (?:yet |currently )?(?:supported|permitted|allowed|accepted|recogni[sz]ed|known|expected|defined))"
+    rf"|(?:is|are) not (?:an? |one of the )(?:valid|known|recogni[sz]ed|supported|allowed|accepted|permitted) {_NOUN}"
+    r"|should not exist|must not be (?:present|set|sent)|extra (?:inputs?|fields?)(?: are)? not (?:permitted|allowed)"
+    r"|extra_forbidden|(?:must not have )?additional ?propert(?:y|ies)"
+    r"|(?:目前|暂)?不(?:被)?(?:支持|允许|识别)|未知|未定义|无法识别)"
+    r"(?![\s_]+(?:to|when|while|if|unless|together|because|values?|types?|formats?|combinations?)\b|的?值"
+    r"|\s+(?:for|in|with)\s+(?:non-?\s?)?stream)",
+    re.IGNORECASE,
+)
+_ABOUT_A_VALUE = re.compile(
+    rf"\b(?:values? (?:of|for)(?: the)?(?: {_NOUN})?|with|when|while|if|using|combining [\w ]{{1,40}} and){_OPEN}$",
+    re.IGNORECASE,
+)
+
+
+def find_refused(body: Any, ours: Container[str]) -> set[str]:
+    """Return the names of fields that an error refuses.
+
+    Args:
+        body: The error's body, parsed or as text.
+        ours: The names to look for: fields, keys of messages, and paths such as `chat_template_kwargs.enable_thinking`.
+    """
+    names: set[str] = set()
+    mentions = 0
+    for text in _limit(_iter_texts(body)):
+        for match in _PATH.finditer(text):
+            inside = _INSIDE.match(text, match.end())
+            name = _resolve(f"{inside[1]}.{match[0]}" if inside else match[0], ours)
+            if name is None or name in names:
+                continue
+            mentions += 1
+            if mentions > _MAX_MENTIONS:
+                return names
+            if _is_refused(text, match.start(), match.end()):
+                names.add(name)
+    return names
+
+
+def _limit(texts: Iterator[str]) -> Iterator[str]:
+    """Yield texts of a certain size together, with single spaces."""
+    left = _MAX_TOGETHER
+    for text in texts:
+        left -= len(text)
+        if left < 0:
+            return
+        yield re.sub(r"\s+", " ", text)
+
+
+def _resolve(path: str, ours: Container[str]) -> str | None:
+    """Return the field of a path such as `body.messages[3].reasoning`; a path into another field's value has none."""
+    words = re.split(r"[.\[\]/]+", path.strip("$./[]"))
+    if words[0] in ("body", "request", "root") and len(words) > 1:
+        words = words[1:]
+    if words[0] in ("messages", "message"):
+        return next((word for word in words if word in ours), None)
+    return next((name for name in (".".join(words[:2]), words[0]) if name in ours), None)
+
+
+def _is_refused(text: str, start: int, end: int) -> bool:
+    before = text[max(0, start - _REACH) : start]
+    if _BEFORE.search(before) or (_BEFORE_END.search(before) and _END.match(text, end)):
+        return True
+    return bool(_BEHIND.match(text, end)) and not _ABOUT_A_VALUE.search(before)
+
+
+def _iter_texts(body: Any, key: str = "", depth: int = 0) -> Iterator[str]:
+    """Yield every text of a body, with the place that stands beside it: in a key, in `loc`, in `param`."""
+    if depth > _MAX_DEPTH:
+        return
+    if isinstance(body, str):
+        yield from _iter_parts(body[:MAX_CHARACTERS], key, depth)
+    elif isinstance(body, Mapping):
+        places = list(_iter_places(body))
+        for name, value in body.items():
+            if name in _ECHOES or name in _PLACES:
+                continue
+            yield from _iter_texts(value, str(name), depth + 1)
+            if isinstance(value, str):
+                yield from (f"{place}: {value[:_REACH]}" for place in places)
+    elif isinstance(body, list):
+        for value in body:
+            yield from _iter_texts(value, key, depth + 1)
+
+
+def _iter_parts(text: str, key: str, depth: int) -> Iterator[str]:
+    """Yield a text, and the texts of the JSON in it: gateways quote the error of the server behind them."""
+    quoted = re.search(r"\{\s*\"|\[\s*[{\"]", text)
+    if quoted:
+        try:
+            body, end = json.JSONDecoder().raw_decode(text, quoted.start())
+        except (ValueError, RecursionError):
+            body, end = None, 0
+        if isinstance(body, Mapping) or (isinstance(body, list) and isinstance(body[0], Mapping)):
+            yield from _iter_texts(body, depth=depth + 1)
+            text = f"{text[: quoted.start()]} {text[end:]}"
+    text = text.replace(" -> ", ".")
+    # pydantic's errors as Python writes them.
+    for place, message in re.findall(
+        r"['\"]loc['\"]: [(\[]([^)\]]{1,200})[)\]], ['\"]msg['\"]: ['\"]([^'\"]{1,200})", text
+    ):
+        yield f"{'.'.join(re.findall(r'[^ ,]+', place.replace(chr(39), '')))}: {message}"
+    yield f"{key}: {text}" if key else text
+
+
+def _iter_places(part: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the places that a part of an error names: `["body", "top_k"]`, or `path` and `keys` in two lists."""
+    nested = [part[name] for name in ("params", "source") if isinstance(part.get(name), Mapping)]
+    found = [inner[name] for inner in (part, *nested) for name in _PLACES if isinstance(inner.get(name), (str, list))]
+    stems = [place if isinstance(place, str) else ".".join(map(str, place)) for place in found]
+    keys = part.get("keys")
+    yield from (
+        [f"{stem}.{key}".strip(".") for stem in stems or [""] for key in keys] if isinstance(keys, list) else stems
+    )
