@@ -130,7 +130,7 @@ def _list_unsupported(row: Dialect) -> list[str]:
     """Return what people miss: a server that knows few fields is summed up by them."""
     preserve = {"preserve_thinking"} if row.preserve is None else set()
     known = {"min_p", "n", "parallel_tool_calls", "presence_penalty", "repetition_penalty", "response_format", "top_k"}
-    strict = {"top_k", "min_p", "repetition_penalty"} if row.strict_fields else set()
+    strict = {"top_k", "min_p", "repetition_penalty"} - row.own_fields if row.strict_fields else set()
     return sorted((row.unsupported & known) | preserve | strict)
 
 

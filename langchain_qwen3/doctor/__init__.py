@@ -3,6 +3,7 @@
     examination    the checks as rows, and the runner
     probes         the requests as rows, and how each is sent
     readers        a reply → an outcome; pure
+    advice         how to fix what was found, with the server's own options
     findings       outcome, finding and diagnosis, as data and as text
     reach          whether there is an API at all, and which models it lists
 

@@ -8,10 +8,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3.doctor import readers
-from langchain_qwen3.doctor.findings import Diagnosis, Finding, Outcome, Status
+from langchain_qwen3.doctor.advice import Facts, advise_log, advise_option
+from langchain_qwen3.doctor.findings import Diagnosis, Finding, Outcome
 from langchain_qwen3.doctor.probes import BUDGET, PROBES, Evidence, Probe, ask
 from langchain_qwen3.doctor.reach import Reached, ask_version, reach
-from langchain_qwen3.doctor.readers import Facts
 from langchain_qwen3.errors import Qwen3ConnectionError, StreamCutError, translate_errors
 from langchain_qwen3.servers.facts import resolve_served_line
 
@@ -31,16 +31,17 @@ def _cannot_switch_off(facts: Facts) -> Outcome | None:
     if facts.line is not None and facts.line.thinking != "hybrid":
         return Outcome(status="skipped", detail=f"{facts.line.name} {facts.line.thinking} thinks")
     if not (facts.dialect.thinking or facts.dialect.thinking_word):
-        fix = facts.dialect.flags.get("enable_thinking", "")
+        fix = advise_option("enable_thinking", facts)
         return Outcome(status="failed", detail=f"{facts.dialect.title} has no switch", fix=fix)
     return None
 
 
 def _has_no_budget(facts: Facts) -> Outcome | None:
     if facts.dialect.budget is None:
-        fix = facts.dialect.flags.get("thinking_budget", "")
-        status: Status = "failed" if fix else "skipped"
-        return Outcome(status=status, detail=f"{facts.dialect.title} has no field for it", fix=fix)
+        detail = f"{facts.dialect.title} has no field for it"
+        if "thinking_budget" in facts.dialect.flags:
+            return Outcome(status="failed", detail=detail, fix=advise_option("thinking_budget", facts))
+        return Outcome(status="skipped", detail=detail)
     return _never_thinks(facts)
 
 
@@ -234,7 +235,7 @@ class _Examiner:
         for name in check.probes:
             reply = await self._ask(name, facts)
             if _is_gone(reply):
-                return Outcome(status="failed", detail="the server no longer answers", fix="Check the server's log.")
+                return Outcome(status="failed", detail="the server no longer answers", fix=advise_log(facts))
             if isinstance(reply, Exception):
                 return readers.read_error(reply, _resolve_flag(check, facts), facts)
             evidence.append(reply)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from langchain_qwen3.doctor.advice import (
+    NAME_SERVER,
+    Facts,
+    advise_log,
+    advise_option,
+    advise_thinking_off,
+    advise_thinking_on,
+    advise_update,
+    find_option,
+)
 from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.probes import BUDGET, MAX_TOKENS
 from langchain_qwen3.errors import (
@@ -22,8 +31,6 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
     from langchain_qwen3.doctor.probes import Streamed, Together
-    from langchain_qwen3.profiles import ModelLine
-    from langchain_qwen3.servers.dialects import Dialect
 
 FASTER = 1.5
 """Required speedup of concurrent calls over sequential ones; a GPU server reaches 5 or more with 8 calls."""
@@ -31,7 +38,6 @@ FASTER = 1.5
 _MAX_QUOTE = 200
 _INLINE = ("<think>", "</think>")
 _PLACE = re.compile(r" \(\S+, model [^()]*\)$")  # in every error, but the diagnosis already shows it
-_CHOICE = re.compile(r"(.+) (\S+) \((\S+) for .*\)")
 _CALL_TAGS = ("<tool_call>", "<function=")
 _BUDGET_SLACK = 16  # servers append a closing sentence to the thinking
 _BURST = 0.05  # share of the total time
@@ -41,27 +47,6 @@ _BUNCH = 8  # a buffer of some kB holds more chunks than this; engines send a fe
 _BUNCHED = 0.95  # share of the time between first and last chunk that passes between bunches
 _LONG_STREAM = 1.0  # seconds: in a shorter stream a busy machine causes bunches, too
 _SHORT_REASONING = 60  # characters, so short that a budget of 10 tokens may not cut them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """Facts about the server, known before its replies are read.
-
-    Attributes:
-        dialect: The server's row.
-        line: The model's line, None when unknown.
-        model: The examined model.
-        models: The models that the server lists.
-        contexts: Served model name → context length in tokens, if reported.
-        version: The version that the server reports.
-    """
-
-    dialect: Dialect
-    line: ModelLine | None
-    model: str
-    models: tuple[str, ...]
-    contexts: Mapping[str, int]
-    version: str
 
 
 def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
@@ -82,18 +67,18 @@ def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
         hint = f"{hint} --timeout raises it.".strip()
     # If the server refuses the request or fails on it, the feature is missing; not if it is unreachable or overloaded.
     missing = isinstance(error, (Qwen3InvalidRequestError, Qwen3ServerError)) and facts
-    if missing and (value := _find_flag(flag, missing)):
-        return Outcome(status="failed", detail=_quote(cause), fix=_start_with(missing.dialect, value), flag=value)
+    if missing and (value := find_option(flag, missing)):
+        return Outcome(status="failed", detail=_quote(cause), fix=advise_option(flag, missing), flag=value)
     return Outcome(status="failed", detail=_quote(cause), fix=hint)
 
 
 def read_server(facts: Facts) -> Outcome:
     """Read which server it is."""
     if facts.dialect.kind == "unknown":
-        fix = "If you know the server, set --server (in Python server=): then its own settings are used."
+        fix = f"{NAME_SERVER} if you know the server: then its own settings are used."
         return Outcome(status="unsure", detail="the server could not be identified", fix=fix)
     if facts.dialect.kind == "gateway":
-        fix = "Set --server (in Python server=) to the server behind it: then its own fields are sent."
+        fix = f"{NAME_SERVER} to the server behind it: then its own fields are sent."
         return Outcome(status="unsure", detail=f"{facts.dialect.title}, which {facts.dialect.forwarding_note}", fix=fix)
     version = f" {facts.version}" if facts.version else ", version not reported"
     return Outcome(status="ok", detail=f"{facts.dialect.title}{version}")
@@ -121,22 +106,14 @@ def read_thinking_on(reply: Streamed, facts: Facts) -> Outcome:
     reasoning = _reasoning(reply.message)
     if reasoning:
         return Outcome(status="ok", detail=f"{_count_reasoning(reply.message)} of reasoning")
-    if facts.line is None:
-        fix = f"Is {facts.model} a model that thinks? Its name does not say; Instruct models never do."
-    elif facts.dialect.kind == "unknown":
-        fix = "Set --server (in Python server=): each server has its own thinking switch."
-    else:
-        fix = "Is the model's own chat template in use? A template of the server may lack the thinking switch."
-    return Outcome(status="failed", detail="the reply has no reasoning", fix=fix)
+    return Outcome(status="failed", detail="the reply has no reasoning", fix=advise_thinking_on(facts))
 
 
 def read_thinking_off(reply: AIMessage, facts: Facts) -> Outcome:
     """Read whether the model does not think with thinking off."""
     if not _reasoning(reply):
         return Outcome(status="ok", detail="no reasoning, as requested")
-    flag = facts.dialect.flags.get("enable_thinking", "")
-    fix = flag or "Set --server (in Python server=), or write /no_think at the end of the question."
-    return Outcome(status="failed", detail="it still thinks", fix=fix)
+    return Outcome(status="failed", detail="it still thinks", fix=advise_thinking_off(facts))
 
 
 def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
@@ -154,7 +131,7 @@ def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
     seen = f"{shown} with a budget of {limit} tokens, {shown_free} without"
     if kept:
         return Outcome(status="ok", detail=seen)
-    return _fail(f"ignored: {seen}", "thinking_budget", facts, "This server ignores thinking budgets.")
+    return _fail(f"ignored: {seen}", "thinking_budget", facts)
 
 
 def read_reasoning_field(body: Mapping[str, Any], facts: Facts) -> Outcome:
@@ -166,18 +143,18 @@ def read_reasoning_field(body: Mapping[str, Any], facts: Facts) -> Outcome:
     content = str(message.get("content") or "")
     if any(tag in content for tag in _INLINE) or (content and facts.line is not None and facts.line.opens_think):
         detail = "inline, before the answer: ChatQwen3 removes it, other clients show it"
-        return _fail(detail, "reasoning", facts, "Start the server with a reasoning parser for Qwen3.")
+        return _fail(detail, "reasoning", facts)
     return Outcome(status="unsure", detail="inconclusive: the reply has no reasoning")
 
 
-def read_streaming(reply: Streamed, _facts: Facts) -> Outcome:
+def read_streaming(reply: Streamed, facts: Facts) -> Outcome:
     """Read whether a stream arrives in pieces, and how soon it begins."""
     count = len(reply.moments)
     if not count:
-        return Outcome(status="failed", detail="the stream contained no text", fix="Check the server's log.")
+        return Outcome(status="failed", detail="the stream contained no text", fix=advise_log(facts))
     first, last = reply.moments[0], reply.moments[-1]
     size = len(reply.message.text) + len(_reasoning(reply.message))
-    fix = "A proxy buffers the stream: switch its buffering off (nginx: proxy_buffering off)."
+    fix = "A proxy, or the server, buffers the stream: switch its buffering off (nginx: proxy_buffering off)."
     at_once = count == 1 and size > _SHORT_REASONING
     if at_once or (count >= _MANY_CHUNKS and last - first < min(last * _BURST, count / _FASTEST)):
         return Outcome(status="failed", detail=f"{count} chunks all at once, after {last:.2f} s", fix=fix)
@@ -196,13 +173,13 @@ def _comes_in_bunches(moments: Sequence[float]) -> bool:
     return len(moments) >= _MANY_CHUNKS and seconds >= _LONG_STREAM and sum(longest) >= seconds * _BUNCHED
 
 
-def read_stream_end(reply: Streamed, _facts: Facts) -> Outcome:
+def read_stream_end(reply: Streamed, facts: Facts) -> Outcome:
     """Read whether a stream ends with a finish reason."""
     reason = reply.message.response_metadata.get("finish_reason")
     if reason:
         return Outcome(status="ok", detail=f"with finish_reason {reason!r}")
     detail = "a stream ends without a finish_reason: a truncated one looks complete"
-    return Outcome(status="failed", detail=detail, fix="Check whether a newer version of the server sends it.")
+    return Outcome(status="failed", detail=detail, fix=advise_update(facts))
 
 
 def read_tool_call(reply: AIMessage, facts: Facts) -> Outcome:
@@ -234,14 +211,13 @@ def read_structured(reply: Mapping[str, Any], facts: Facts) -> Outcome:
     if error is not None:
         if raw.response_metadata.get("finish_reason") == "length":
             return Outcome(status="unsure", detail=f"inconclusive: cut after {MAX_TOKENS:,} tokens")
-        fix = "Check the server's log for its grammar backend."
-        return Outcome(status="failed", detail=_quote(str(error)), fix=fix)
+        return Outcome(status="failed", detail=_quote(str(error)), fix=advise_log(facts))
     if _reasoning(raw) or (facts.line is not None and facts.line.thinking == "never"):
         return Outcome(status="ok", detail=_quote(str(reply["parsed"])))
     if facts.dialect.json_refused_thinking:
         return Outcome(status="unsure", detail="the server refuses both together: ChatQwen3 switches thinking off")
     detail = "the answer fits the schema, but the grammar applies from the first token: no thinking"
-    return _fail(detail, "reasoning", facts, "Start the server with a reasoning parser for Qwen3.")
+    return _fail(detail, "reasoning", facts)
 
 
 def read_usage(reply: Streamed, _facts: Facts) -> Outcome:
@@ -277,51 +253,33 @@ def read_concurrency(times: Together, facts: Facts) -> Outcome:
 def _read_calls(reply: AIMessage, facts: Facts, wanted: int) -> Outcome:
     shown = ", ".join(_show_call(call) for call in reply.tool_calls)
     if reply.tool_calls and (len(reply.tool_calls) > wanted or any(tag in reply.text for tag in _CALL_TAGS)):
-        return _read_surplus(reply, shown)
+        return _read_surplus(reply, shown, facts)
     if len(reply.tool_calls) >= wanted:
         return Outcome(status="ok", detail=_quote(shown))
     if reply.invalid_tool_calls:
         detail = f"the arguments are broken: {reply.invalid_tool_calls[0].get('args')}"
-        return _fail(_quote(detail), "tools", facts, "Use the tool parser of the model's line.")
+        return _fail(_quote(detail), "tools", facts)
     if reply.tool_calls:
         return Outcome(status="unsure", detail=_quote(f"only {shown}"), fix="A larger model may make both calls.")
     if any(tag in reply.text for tag in _CALL_TAGS):
         detail = "the call stayed in the text: ChatQwen3 extracts it, other clients show it"
-        return _fail(detail, "tools", facts, "Start the server with a tool call parser for Qwen3.")
+        return _fail(detail, "tools", facts)
     return Outcome(status="unsure", detail=_quote(f"the model answered with text instead of a call: {reply.text}"))
 
 
-def _read_surplus(reply: AIMessage, shown: str) -> Outcome:
+def _read_surplus(reply: AIMessage, shown: str, facts: Facts) -> Outcome:
     """Read duplicate calls, or more calls than the question asks for."""
-    fix = "ChatQwen3 merges the two into one call; for other clients, switch off one of the two in the server."
+    fix = "ChatQwen3 merges the two into one call; other clients may make it twice."
     if any(tag in reply.text for tag in _CALL_TAGS):
         return Outcome(status="unsure", detail=_quote(f"twice, parsed and left in the text: {shown}"), fix=fix)
     distinct = {_show_call(call) for call in reply.tool_calls}
     if len(distinct) < len(reply.tool_calls):
-        detail = _quote(f"the same call more than once: {shown}")
-        return Outcome(status="failed", detail=detail, fix="Use the tool parser of the model's line.")
+        return _fail(_quote(f"the same call more than once: {shown}"), "tools", facts)
     return Outcome(status="ok", detail=_quote(shown))
 
 
-def _fail(detail: str, flag: str, facts: Facts, otherwise: str) -> Outcome:
-    value = _find_flag(flag, facts)
-    fix = _start_with(facts.dialect, value) if value else otherwise
-    return Outcome(status="failed", detail=detail, fix=fix, flag=value)
-
-
-def _find_flag(flag: str, facts: Facts) -> str:
-    """Return a value of `Dialect.flags`; of "--parser hermes (qwen3_coder for …)", only the choice for the line."""
-    value = facts.dialect.flags.get(flag, "")
-    choice = _CHOICE.fullmatch(value)
-    if choice is None or facts.line is None:
-        return value
-    option, hermes, xml = choice.groups()
-    return f"{option} {hermes if facts.line.tool_format == 'hermes' else xml}"
-
-
-def _start_with(dialect: Dialect, flag: str) -> str:
-    """Return advice from a value of `Dialect.flags`, which is an option or a phrase."""
-    return f"Start {dialect.title} with {flag}" if flag.startswith("-") else f"On {dialect.title}: {flag}"
+def _fail(detail: str, flag: str, facts: Facts) -> Outcome:
+    return Outcome(status="failed", detail=detail, fix=advise_option(flag, facts), flag=find_option(flag, facts))
 
 
 def _show_call(call: Mapping[str, Any]) -> str:

@@ -290,7 +290,7 @@ MS_SWIFT = Dialect(
     name="ms-swift",
     title="ms-swift",
     evidence="measured on 4.6.0 with its transformers engine",
-    start="swift deploy --model Qwen/Qwen3-8B --infer_backend vllm",
+    start="swift deploy --model Qwen/Qwen3-8B --infer_backend vllm --vllm_reasoning_parser qwen3",
     aliases=("swift",),
     owned_by=("swift",),
     thinking_default=False,
@@ -299,11 +299,13 @@ MS_SWIFT = Dialect(
     own_templates=True,
     tool_choice="ignored",
     structured_method="function_calling",
+    flags=frozen(reasoning="--infer_backend vllm --vllm_reasoning_parser qwen3"),
 )
 """`swift deploy`. Thinking is off unless it is switched on, and comes inside the content, from which this package
 splits it off; earlier reasoning under either key is dropped. Calls come parsed, and remain in the text too. A named
 choice shows the model only that tool, `none` shows no tools, `required` forces nothing. Effort and budget are ignored.
-A second system message is a 400 (`query_role: "system"`). Its vLLM engine was not measured."""
+A second system message is a 400 (`query_role: "system"`). Not measured: its vLLM engine, and the reasoning parser that
+only this engine has (source)."""
 
 MLX_LM = Dialect(
     name="mlx-lm",
@@ -339,12 +341,18 @@ TABBY = Dialect(
     name="tabbyapi",
     title="tabbyAPI",
     evidence="source of August 2026",
-    start="./start.sh  # with the model in config.yml",
+    start="./start.sh  # with model_name, reasoning: true and a tool_format in config.yml",
     owned_by=("tabbyAPI",),
     budget=("reasoning_budget_tokens",),
     history_keys=("reasoning_content",),
+    flags=frozen(
+        reasoning="reasoning: true in config.yml",
+        tools="tool_format in config.yml: qwen3_coder for Coder and 3.5 or newer",
+        concurrency="max_batch_size in config.yml",
+    ),
 )
-"""tabbyAPI (ExLlama). Unknown fields are ignored."""
+"""tabbyAPI (ExLlama). Unknown fields are ignored. Its parsers are off unless `config.yml` switches them on:
+https://github.com/theroyallab/tabbyAPI/blob/main/config_sample.yml."""
 
 LLAMA_CPP_PYTHON = Dialect(
     name="llama-cpp-python",

@@ -10,9 +10,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.doctor import Diagnosis, Finding, readers
+from langchain_qwen3.doctor.advice import Facts
 from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.probes import Streamed, Together
-from langchain_qwen3.doctor.readers import Facts
 from langchain_qwen3.errors import (
     BadReplyError,
     Qwen3AuthenticationError,
