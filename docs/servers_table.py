@@ -18,7 +18,6 @@ MARKERS = ("<!-- table of servers: made by servers_table.py -->", "<!-- end of t
 
 TOOL_CHOICE = {
     "honoured": "✓",
-    "by_strict": "✓, arguments held to their schema",
     "by_format": "✓, held to a JSON schema",
     "named_ignored": "✓, a named tool is sent alone",
     "ignored": "requested, and the reply is checked",

@@ -34,10 +34,9 @@ MODEL = "Qwen/Qwen3-0.6B"
 OPTIONS = ["-m", "not vllm", "-W", "ignore:Benchmark fixture was not used at all"]
 TESTS = ["tests/integration/test_cassettes.py", "tests/integration/test_vllm.py"]
 LLAMA_CPP: dict[str, ReasoningFormat] = {"llama.cpp": "deepseek", "llama.cpp-inline": "none"}
-VLLM_DIALECTS = {
-    "vllm": ["--reasoning-parser", "qwen3", "--enable-auto-tool-choice", "--tool-call-parser", "hermes"],
-    "vllm-noparsers": [],
-}
+TOOL_FLAGS = ["--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--tool-strict-level", "parameter"]
+"""The tiny model forgets to end arguments that are not held to their schema, where it has not learned them."""
+VLLM_DIALECTS = {"vllm": ["--reasoning-parser", "qwen3", *TOOL_FLAGS], "vllm-noparsers": []}
 START_SECONDS = 600
 
 

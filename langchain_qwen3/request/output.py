@@ -104,7 +104,7 @@ def _resolve_output(params: Mapping[str, Any], dialect: Dialect) -> dict[str, An
     if spec := output.pop("structured_output", None):
         tools = output.get("tools") or ()
         best = "function_calling" if tools and dialect.format_silences_tools else dialect.structured_method
-        output |= write_structured(spec, best, tools)
+        output |= write_structured(spec, best, tools, strict=dialect.free_arguments)
         if "parallel_tool_calls" in dialect.unsupported and "parallel_tool_calls" not in params:
             output.pop("parallel_tool_calls", None)  # the user did not set it, so no warning
     if constraint := output.pop("constraint", None):

@@ -116,13 +116,17 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
     return schema
 
 
-def write_structured(spec: StructuredOutput, method: Method, tools: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+def write_structured(
+    spec: StructuredOutput, method: Method, tools: Sequence[Mapping[str, Any]] = (), *, strict: bool = False
+) -> dict[str, Any]:
     """Return the OpenAI parameters that request a structured output.
 
     Args:
         spec: The bound structured output; its own method takes precedence.
         method: The server's best method.
         tools: The wire tools that are also bound.
+        strict: Whether the function is `strict`, unless the user chose or it has no properties. It is in every such
+            call, so the prompt's beginning does not change.
     """
     method = spec.get("method", method)
     if method == "json_mode":
@@ -131,8 +135,11 @@ def write_structured(spec: StructuredOutput, method: Method, tools: Sequence[Map
         json_schema = {key: value for key, value in spec.items() if key != "method"}
         return {"response_format": {"type": "json_schema", "json_schema": json_schema}}
     choice = {"type": "function", "function": {"name": spec["name"]}}
+    function = build_function(spec)
+    if strict and spec["schema"].get("properties"):
+        function.setdefault("strict", True)
     return {
-        "tools": [*tools, {"type": "function", "function": build_function(spec)}],
+        "tools": [*tools, {"type": "function", "function": function}],
         "tool_choice": "required" if tools else choice,
         "parallel_tool_calls": False,
     }

@@ -165,12 +165,9 @@ def plan_tool_choice(
 
 def _write_forced(payload: dict[str, Any], choice: ToolChoice, policy: ChoicePolicy) -> None:
     """Write a forced choice in the closest form that the server takes."""
-    tools = payload["tools"]
-    if policy == "by_strict":
-        payload["tools"] = [_write_strict(tool) for tool in tools]
     if choice.name and policy in ("by_format", "named_ignored", "ignored", "refused"):
         # If no other tool is sent, any call is the right one.
-        payload["tools"] = [tool for tool in tools if tool.get("function", {}).get("name") == choice.name]
+        payload["tools"] = [tool for tool in payload["tools"] if tool.get("function", {}).get("name") == choice.name]
         payload["tool_choice"] = "required"
     if policy == "refused":
         payload["tool_choice"] = "auto"
@@ -221,13 +218,6 @@ def _build_call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
         "required": ["name", "arguments"],
         "additionalProperties": False,
     }
-
-
-def _write_strict(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Set `strict`, so that arguments follow the tool's schema, unless the tool sets it or has no arguments."""
-    if "function" not in tool:
-        return tool
-    return without_empty_strict({**tool, "function": {"strict": True, **tool["function"]}})
 
 
 def without_empty_strict(tool: dict[str, Any]) -> dict[str, Any]:

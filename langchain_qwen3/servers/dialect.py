@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 Path = tuple[str, ...]
 """Place of a value in a request body or a reply: `("chat_template_kwargs", "enable_thinking")`."""
 
-ChoicePolicy = Literal["honoured", "by_strict", "by_format", "named_ignored", "ignored", "refused", "refused_thinking"]
+ChoicePolicy = Literal["honoured", "by_format", "named_ignored", "ignored", "refused", "refused_thinking"]
 """How a server treats a forced tool choice.
 
-`honoured`: all forms work. `by_strict`: all forms work, but only `strict` makes the arguments follow their schema
-(vLLM 0.32, measured). `by_format`: only through a JSON format, see `request.tool_choice` (llama.cpp).
+`honoured`: all forms work. `by_format`: only through a JSON format, see `request.tool_choice` (llama.cpp).
 `named_ignored`: a named choice acts as auto. `ignored`: every choice acts as auto. `refused`: any choice except auto
 and none is an error. `refused_thinking`: a forced choice is an error while thinking.
 """
@@ -241,6 +240,9 @@ class Dialect:
 
     tool_choice: ChoicePolicy = "honoured"
     """How a forced tool choice is treated, see `ChoicePolicy`."""
+
+    free_arguments: bool = False
+    """Whether a call's arguments may differ from their schema, even of a forced call, unless the tool has `strict`."""
 
     builtin_tools: bool = True
     """Whether tools that are not functions (`{"type": "web_search"}`) may be sent; else dropped with a warning."""

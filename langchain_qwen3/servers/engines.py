@@ -23,7 +23,6 @@ VLLM = Dialect(
     version=("/version", "version"),
     budget=("thinking_token_budget",),
     own_fields=parameters.VLLM,
-    tool_choice="by_strict",
     constraints=frozen(
         choice=ConstraintForm(("structured_outputs", "choice")),
         regex=ConstraintForm(("structured_outputs", "regex")),
@@ -34,6 +33,7 @@ VLLM = Dialect(
     audio="audio_url",
     media_settings="mm_processor_kwargs",
     video_frames="jpeg",
+    free_arguments=True,
     builtin_tools=False,
     token_counting=TokenCounting(chat_path="/tokenize", history_key="reasoning", effort="switch"),
     flags=frozen(
@@ -46,7 +46,10 @@ VLLM = Dialect(
     ),
 )
 """vLLM. A top-level `enable_thinking` and `guided_*` are silently ignored. `include_reasoning: false` is never sent,
-because with a JSON format it makes the content null (all measured).
+because with a JSON format it makes the content null. A forced choice constrains the call and the tool's name; only
+`strict` constrains the arguments. `strict` is written into the prompt (https://github.com/vllm-project/vllm/issues/52741)
+and is a 400 for a schema that the grammar cannot express, such as a pattern with a back-reference, in free calls too
+(all measured).
 
 By source: with a format, tools are never called. Since 0.16 replies have only `reasoning`. History is read from
 `reasoning` (0.16 to 0.21) or from either key (0.22 and newer). The budget field came with 0.19; without a reasoning

@@ -1,7 +1,7 @@
 """LangChain's own integration suite for chat models on vLLM: from cassettes, and live with `make integration-vllm`.
 
 The live server at `$VLLM_BASE_URL` is to be started as `tools/record_cassettes.py` starts it: on the tiny Qwen3 or
-another model, with both parsers and `--enable-prompt-tokens-details`.
+another model, with both parsers, `--tool-strict-level parameter` and `--enable-prompt-tokens-details`.
 """
 
 from __future__ import annotations

@@ -276,6 +276,20 @@ def test_refuses_several_choices_when_streaming():
 SPEC = {"name": "Answer", "schema": {"type": "object", "properties": {"a": {}}}, "method": "function_calling"}
 
 
+def test_function_of_a_structured_output_is_strict_where_nothing_else_holds_its_arguments():
+    """Protects structured output by a call on vLLM; the user's choice stays, and so does a dict of any keys."""
+
+    def write(dialect: Any, **changes: Any) -> Any:
+        tools = build(dialect, structured_output={**SPEC, **changes}, tools=[WEATHER]).payload["tools"]
+        assert tools[0] == WEATHER
+        return tools[1]["function"].get("strict")
+
+    assert write(VLLM) is True
+    assert write(VLLM, strict=False) is False
+    assert write(VLLM, schema={"type": "object"}) is None
+    assert write(SGLANG) is None
+
+
 @pytest.mark.parametrize("dialect", [VLLM, LLAMA_CPP], ids=lambda dialect: dialect.name)
 def test_leaves_a_missing_call_to_the_parser_when_output_is_structured(dialect: Any):
     """Protects `include_raw` and batches: the parser reports what is missing, nothing is raised before it."""

@@ -66,7 +66,6 @@ def test_names_the_field_when_the_choice_cannot_be_read(choice: Any):
 
 
 TOOLS = [WEATHER, NOW]
-STRICT_TOOLS = [{**WEATHER, "function": {**WEATHER["function"], "strict": True}}, NOW]
 PLANS: list[tuple[ChoicePolicy, Any, list[Any], Any, set[str]]] = [
     # policy, tool_choice → tools, tool_choice, flags
     ("honoured", None, TOOLS, None, {"rescue"}),
@@ -74,9 +73,6 @@ PLANS: list[tuple[ChoicePolicy, Any, list[Any], Any, set[str]]] = [
     ("honoured", "none", TOOLS, "none", set()),
     ("honoured", "any", TOOLS, "required", {"rescue"}),
     ("honoured", "now", TOOLS, NAMED, {"rescue"}),
-    ("by_strict", "auto", TOOLS, "auto", {"rescue"}),
-    ("by_strict", "any", STRICT_TOOLS, "required", {"rescue"}),
-    ("by_strict", "now", STRICT_TOOLS, NAMED, {"rescue"}),
     ("by_format", "auto", TOOLS, "auto", {"rescue"}),
     ("by_format", "any", TOOLS, "none", {"forced_calls"}),
     ("by_format", "now", TOOLS, "none", {"forced_calls"}),
