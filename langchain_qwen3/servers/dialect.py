@@ -69,6 +69,9 @@ class Probe:
     status: int = 200
     """HTTP status of the reply. 405 means that the path exists for POST."""
 
+    describes_model: bool = False
+    """Whether the reply describes the only model of the server; then it is also requested for what the list omits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCounting:

@@ -98,7 +98,7 @@ LLAMA_CPP = Dialect(
     start="llama-server -m Qwen3-8B-Q8_0.gguf --jinja --reasoning-format auto --threads-http 128",
     owned_by=("llamacpp", "docker", "lemonade"),
     signs=(Sign(header=("server", "llama.cpp")),),
-    probe=Probe("/props", (("default_generation_settings",),)),
+    probe=Probe("/props", (("default_generation_settings",),), describes_model=True),
     version=("/props", "build_info"),
     budget=("thinking_budget_tokens",),
     effort=(KWARGS, "reasoning_effort"),

@@ -229,16 +229,38 @@ def ask(root: str) -> Generator[str, Answer, ServerFacts | None]:
         return None  # a wrong key, an overload
     dialect, models = read_models(answer)
     if dialect is not None:
+        if dialect.probe and _needs_description(dialect.probe, models):
+            answer = yield root + dialect.probe.path
+            models = _add_description(models, answer.body)
         return ServerFacts(dialect, models)
     for row in DIALECTS.values():
         if row.probe is None:
             continue
         answer = yield root + row.probe.path
         if _matches_probe(row.probe, answer):
-            if not models and isinstance(answer.body, Mapping):
-                models = dict.fromkeys(_read_names({"id": answer.body.get("model_alias")}), read_model(answer.body))
+            if _needs_description(row.probe, models):
+                models = _add_description(models, answer.body)
             return ServerFacts(row, models)
     return ServerFacts(GENERIC, models)
+
+
+def _needs_description(probe: Probe, models: Mapping[str, ModelFacts]) -> bool:
+    """Return whether a probe's reply may add to the list: it describes one model, whose inputs are not listed."""
+    is_single = len({id(known) for known in models.values()}) <= 1  # aliases share their facts
+    return probe.describes_model and is_single and all(known.inputs is None for known in models.values())
+
+
+def _add_description(models: dict[str, ModelFacts], body: Any) -> dict[str, ModelFacts]:
+    """Return the models with what llama.cpp's `/props` says of the only one."""
+    if not isinstance(body, Mapping):
+        return models
+    described = read_model(body)
+    if not models:
+        return {name: described} if isinstance(name := body.get("model_alias"), str) else {}
+    known = next(iter(models.values()))
+    weights = tuple(dict.fromkeys((*known.weights, *described.weights)))
+    context = known.context or described.context
+    return dict.fromkeys(models, replace(known, context=context, inputs=described.inputs, weights=weights))
 
 
 def _matches_probe(probe: Probe, answer: Answer) -> bool:

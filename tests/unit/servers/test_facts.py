@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -152,6 +153,60 @@ def test_asks_each_probe_once_when_nothing_tells():
     assert facts.dialect.name == "generic"
     assert paths == ["/models", *(f"http://h:1{row.probe.path}" for row in DIALECTS.values() if row.probe)]
     assert not any("openapi" in path for path in paths)
+
+
+LLAMA = {**ROW, "owned_by": "llamacpp", "meta": {"n_ctx": 2048}}
+PROPS = {
+    "default_generation_settings": {"n_ctx": 4096},
+    "model_path": "/models/Qwen3-VL-8B-Instruct-Q8_0.gguf",
+    "modalities": {"vision": True, "audio": False},
+}
+ALIASED = {**LLAMA, "aliases": ["qwen3"]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "props", "inputs", "weights"),
+    [
+        ([ALIASED], answer(PROPS), {"text", "image"}, (PROPS["model_path"],)),
+        ([ROW], answer(PROPS), {"text", "image"}, (PROPS["model_path"],)),  # found by the probe itself
+        ([LLAMA], answer({**PROPS, "modalities": {"vision": False}}), {"text"}, (PROPS["model_path"],)),
+        ([LLAMA], answer({"model_path": "/m/a.gguf"}), None, ("/m/a.gguf",)),
+        ([LLAMA], answer(None, 404), None, ()),
+        ([LLAMA], answer([], 200), None, ()),
+        ([LLAMA], answer({"error": {"message": "no key"}}, 401), None, ()),
+    ],
+)
+def test_asks_for_properties_when_the_list_names_no_inputs(
+    rows: list[Any], props: Any, inputs: set[str] | None, weights: tuple[str, ...]
+):
+    """Protects pictures for an alias on older builds of llama.cpp, whose list has no modalities."""
+    facts, paths = run(
+        lambda path: props if "/props" in path else answer(listing(*rows) if path == "/models" else None)
+    )
+    assert facts.dialect.name == "llama.cpp"
+    assert paths.count("http://h:1/props") == 1
+    names = ["m", *rows[0].get("aliases", ())]
+    context = 2048 if "meta" in rows[0] else 4096
+    expected = ModelFacts(context=context, inputs=inputs and frozenset(inputs), weights=weights)
+    assert {name: replace(known, dialect=None) for name, known in facts.models.items()} == dict.fromkeys(
+        names, expected
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{**LLAMA, "architecture": {"input_modalities": ["text"]}}],
+        [LLAMA, {**LLAMA, "id": "other"}],
+        [{**ROW, "owned_by": "vllm"}],
+    ],
+    ids=["inputs are listed", "several models", "another server"],
+)
+def test_asks_for_no_properties_when_they_add_nothing(rows: list[Any]):
+    """Protects the first call from a request for nothing, and models of a router from another one's properties."""
+    facts, paths = run(lambda _: answer(listing(*rows)))
+    assert paths == ["/models"]
+    assert len(facts.models) == len(rows)
 
 
 def test_keeps_what_props_say_when_the_list_said_nothing():
