@@ -6,7 +6,7 @@ import copy
 import os
 import pickle
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from langchain_core.language_models import LangSmithParams, ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
@@ -343,6 +343,24 @@ class Qwen3Fields(ChatOpenAI):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    if not TYPE_CHECKING:  # a checker that sees it would accept an assignment to any name
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Set an attribute. A profile that nobody set follows `model_name` and `model_line`.
+
+            Raises:
+                ValueError: `model_line` is not the name of a known line or model.
+            """
+            if name not in ("model_name", "model_line"):
+                super().__setattr__(name, value)
+                return
+            named = {"model_name": self.model_name, "model_line": self.model_line, name: value}
+            profile = build_profile(resolve_line(named["model_name"], model_line=named["model_line"]))
+            is_resolved = self.profile == self._resolve_model_profile()
+            super().__setattr__(name, value)
+            if is_resolved:
+                self.profile = profile
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy; one with another URL, key or transport opens new connections."""

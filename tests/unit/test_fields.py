@@ -67,6 +67,28 @@ def test_configured_model_has_the_profile_of_its_own_name() -> None:
     assert given.profile == {"max_input_tokens": 5}
 
 
+def test_profile_follows_the_name_and_the_line_when_they_are_assigned() -> None:
+    """Protects notebooks, which change a model in place; a profile that somebody gave stays."""
+    model = build(model="my-alias")
+    model.model_line = "Qwen3-VL"
+    assert model.profile == build(model="my-alias", model_line="Qwen3-VL").profile
+    model.model_line = None
+    assert model.profile is None
+    model.model_name = "Qwen/Qwen3-8B"
+    assert model.profile == build().profile
+    given = build(profile={"max_input_tokens": 5})
+    given.model_line = "Qwen3-VL"
+    assert given.profile == {"max_input_tokens": 5}
+
+
+def test_assigned_line_is_refused_when_it_is_unknown() -> None:
+    """Protects from a typo that only the next call would report; the model stays as it was."""
+    model = build()
+    with pytest.raises(ValueError, match="model_line='Quen-VL' is not a known model line"):
+        model.model_line = "Quen-VL"
+    assert (model.model_line, model.profile) == (None, build().profile)
+
+
 @pytest.mark.parametrize("way", ["configured", "copied"])
 def test_key_of_a_variable_stays_with_its_host_when_the_address_changes(
     way: str, monkeypatch: pytest.MonkeyPatch
