@@ -11,7 +11,7 @@ from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.messages import ASSISTANTS, MessageError, Replay, write_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from langchain_core.messages import BaseMessage
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Wire = list[dict[str, Any]]
 
-_NO_RESULT = "[no result: this call was not carried out]"
+_NO_RESULT = "[no result so far]"
 
 
 def write_history(  # noqa: PLR0913  # everything that shapes a message
@@ -60,9 +60,9 @@ def write_history(  # noqa: PLR0913  # everything that shapes a message
 def answer_calls(wire: Wire) -> Wire:
     """Return messages in which each call is followed by its result, in the order of the calls.
 
-    A missing result is replaced by a placeholder, and a result without a call gets an added call, each with a warning
-    that names the id. Hosted services answer 400 to both, and in a template without ids every later result would move
-    to the wrong call.
+    A missing result is replaced by a line that says so. A result that comes too late gets its call again, and one
+    without a call an added call. A warning names the id. Hosted services answer 400 to all of them, and in a template
+    without ids every later result would move to the wrong call.
     """
     if not any(message["role"] == "tool" or "tool_calls" in message for message in wire):
         return wire
@@ -73,7 +73,8 @@ def answer_calls(wire: Wire) -> Wire:
         else:
             steps.append([message])
     _return_results(steps)
-    return [message for step in steps for message in _settle_step(step)]
+    called: dict[str, dict[str, Any]] = {}
+    return [message for step in steps for message in _settle_step(step, called)]
 
 
 def _return_results(steps: list[Wire]) -> None:
@@ -155,19 +156,26 @@ def check_messages(wire: Wire, dialect: Dialect, line: ModelLine | None = None, 
         )
 
 
-def _settle_step(step: Wire) -> Wire:
-    """Repair the messages from one assistant message up to the next."""
-    calls = [(call["id"], call["function"]["name"]) for call in step[0].get("tool_calls", ())]
+def _settle_step(step: Wire, called: dict[str, dict[str, Any]]) -> Wire:
+    """Repair the messages from one assistant message up to the next.
+
+    Args:
+        step: The messages.
+        called: The functions of all calls so far, by id; those of this step are added.
+    """
+    calls = [(call["id"], call["function"]) for call in step[0].get("tool_calls", ())]
+    called.update(calls)
     results = [message for message in step if message["role"] == "tool"]
     if [message["tool_call_id"] for message in results] == [id_ for id_, _ in calls] and (
         step[1 : len(results) + 1] == results
     ):
         return step
     answers: Wire = []
-    for id_, name in calls:
+    for id_, function in calls:
         answer = next((message for message in results if message["tool_call_id"] == id_), None)
         if answer is None:
-            warn_once(f"messages have no result for call {id_!r} ({name}): a placeholder was added")
+            where = f"follows the call of {function['name']}"
+            warn_once(f"no ToolMessage with tool_call_id={id_!r} {where}: {_NO_RESULT!r} was sent in its place")
             answer = {"role": "tool", "content": _NO_RESULT, "tool_call_id": id_}
         else:
             results.remove(answer)
@@ -178,9 +186,18 @@ def _settle_step(step: Wire) -> Wire:
         if message["role"] != "tool":
             rest.append(message)
         elif any(message is foreign for foreign in results):
-            id_ = message["tool_call_id"]
-            warn_once(f"messages have a result for {id_!r} without a matching call: a call was added")
-            function = {"name": "unknown", "arguments": "{}"}
-            call = {"type": "function", "id": id_, "function": function}
-            rest += [{"role": "assistant", "content": "", "tool_calls": [call]}, message]
+            rest += [_call_for(message["tool_call_id"], called), message]
     return [*head, *answers, *rest]
+
+
+def _call_for(id_: str, called: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return an assistant message that calls for a result without a call before it, and warn."""
+    if (function := called.get(id_)) is not None:
+        when = "comes after a later message of the assistant, or is a second result"
+        what = f"the call of {function['name']} was sent again before it"
+    else:
+        function = {"name": "unknown", "arguments": "{}"}
+        when = "answers no call of an earlier message"
+        what = "a call of 'unknown' was added before it. If you trim the history, keep calls with their results"
+    warn_once(f"the ToolMessage with tool_call_id={id_!r} {when}: {what}")
+    return {"role": "assistant", "content": "", "tool_calls": [{"type": "function", "id": id_, "function": function}]}

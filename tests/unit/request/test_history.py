@@ -101,6 +101,35 @@ def test_gives_a_result_a_call_of_its_own_when_no_call_has_its_id():
         assert list_ids(write(result("y"), QUESTION)) == [["y"], "y", "user"]
 
 
+LATE = {
+    "after an answer": [call("a"), HumanMessage("hurry"), AIMessage("wait"), result("a")],
+    "after the next question": [
+        call("a"),
+        HumanMessage("hurry"),
+        AIMessage("wait"),
+        HumanMessage("well?"),
+        result("a"),
+    ],
+    "a second time": [call("a"), result("a", "first"), result("a")],
+    "again after an answer": [call("a"), result("a", "first"), AIMessage("k"), HumanMessage("and?"), result("a")],
+}
+
+
+@pytest.mark.filterwarnings("ignore:no ToolMessage")
+@pytest.mark.parametrize("messages", LATE.values(), ids=LATE)
+def test_repeats_the_call_when_its_result_comes_late(messages: list[BaseMessage]):
+    """Protects background tools: the model reads which call the result is of, and no earlier message is rewritten."""
+    before = write(QUESTION, *messages[:-1])
+    with pytest.warns(
+        UnsupportedSettingWarning, match=r"tool_call_id='a' comes after .* the call of fa was sent again"
+    ):
+        wire = write(QUESTION, *messages)
+    again, last = wire[-2:]
+    assert again["tool_calls"] == wire[1]["tool_calls"]
+    assert (last["tool_call_id"], last["content"]) == ("a", "of a")
+    assert wire[: len(before)] == before
+
+
 def test_sends_history_as_it_is_when_it_is_told_to():
     """Protects normalize_messages=False."""
     messages = [QUESTION, call("a", "b"), result("b"), result("x")]
@@ -122,7 +151,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@pytest.mark.filterwarnings("ignore:messages have")
+@pytest.mark.filterwarnings("ignore:(no|the) .*ToolMessage")
 def test_every_call_has_one_result_behind_it_when_a_history_is_any(steps: list[tuple[list[str], list[str]]]):
     """Protects the promise itself: calls and results pair up in order, and no result's text is lost."""
     messages: list[BaseMessage] = [QUESTION]
