@@ -45,7 +45,9 @@ _SIGNATURES = tuple(
         (rb"%PDF-", "application/pdf"),
     )
 )
-_GUESSED = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1251", "utf_16_le", "utf_16_be"]
+# Encodings of East Asian mail: ASCII with escape sequences, so that it is valid UTF-8, too.
+_ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_2"))
+_GUESSED = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1251", "koi8_r", "utf_16_le", "utf_16_be"]
 _FEWEST_BYTES = 16
 """With fewer bytes, a guess is wrong too often: five characters of GBK are detected as Korean."""
 
@@ -94,6 +96,11 @@ def sniff_base64(data: str) -> str:
     return next((mime for pattern, mime in _SIGNATURES if pattern.match(start)), "")
 
 
+def is_typescript(mime: str, data: bytes) -> bool:
+    """Return whether a file of type `video/mp2t` is TypeScript: browsers and Python know `.ts` only as a video."""
+    return mime == "video/mp2t" and _decode_strictly(data, "utf-8") is not None
+
+
 def is_text_type(mime: str) -> bool:
     """Return whether a MIME type is text; SVG counts as text, because no model reads it as an image."""
     return _TEXT_TYPE.fullmatch(mime) is not None
@@ -116,12 +123,10 @@ def decode_text(data: bytes, charset: str | None = None, *, guess: bool = True) 
         ValueError: The data is not text, or its encoding cannot be detected.
     """
     marked = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
-    for encoding in (charset, marked, "utf-8"):
-        try:
-            if encoding and "\0" not in (text := data.decode(encoding)):
-                return text
-        except (LookupError, UnicodeError):
-            continue
+    escaped = next((encoding for escape, encoding in _ESCAPES if escape in data), None)
+    for encoding in (charset, marked, escaped, "utf-8"):
+        if encoding and (text := _decode_strictly(data, encoding)) is not None:
+            return text
     if guess and len(data) >= _FEWEST_BYTES:
         from charset_normalizer import from_bytes
 
@@ -129,3 +134,11 @@ def decode_text(data: bytes, charset: str | None = None, *, guess: bool = True) 
         if best is not None and "\0" not in (text := str(best)):
             return text
     raise ValueError("its encoding cannot be detected")
+
+
+def _decode_strictly(data: bytes, encoding: str) -> str | None:
+    try:
+        text = data.decode(encoding)
+    except (LookupError, UnicodeError):
+        return None
+    return None if "\0" in text else text

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import base64
+import math
 import mimetypes
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.request.files import decode_text, find_type, is_media_type, is_text_type, read_data_uri
+from langchain_qwen3.request.files import (
+    decode_text,
+    find_type,
+    is_media_type,
+    is_text_type,
+    is_typescript,
+    read_data_uri,
+)
 from langchain_qwen3.request.media_data import (
     ID_KEYS,
     NAME_KEYS,
@@ -58,9 +66,12 @@ def read_media(path: str | Path) -> dict[str, Any]:
     mime, _ = mimetypes.guess_type(path.name)
     if mime is None:
         raise MediaError(f"{path.name} has no known file extension: rename it, or build the block by hand")
+    data = path.read_bytes()
+    if is_typescript(mime, data):
+        mime = "text/x-typescript"
     kind = mime.partition("/")[0] if is_media_type(mime) else "file"
     block: dict[str, Any] = {"type": kind, "mime_type": mime}
-    block["base64"] = base64.b64encode(path.read_bytes()).decode("ascii")
+    block["base64"] = base64.b64encode(data).decode("ascii")
     if kind == "file":
         block["filename"] = path.name
     return block
@@ -93,7 +104,7 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         return _write_audio(part, dialect)
     holders = (*find_holders(part, kind), part.get("video_metadata"))  # Gemini's
     values = {name: _find_option(holders, name) for name in (*SETTINGS, *OTHER_SETTINGS)}
-    settings = {name: value for name, value in values.items() if value is not None}
+    settings = {name: _check_setting(kind, name, value) for name, value in values.items() if value is not None}
     if kind == "video" and (frames := _find_frames(part)) is not None:
         return _write_frames(frames, dialect, settings)
     key = f"{kind}_url"
@@ -158,6 +169,12 @@ def _check_kind(kind: str, dialect: Dialect, line: ModelLine | None) -> None:
 def _find_option(holders: Iterable[Any], name: str) -> Any:
     """Return a setting of a part, which LangChain stores in `extras` (v1) or `metadata` (v0), others beside the URL."""
     return next((own[name] for own in holders if isinstance(own, Mapping) and own.get(name) is not None), None)
+
+
+def _check_setting(kind: str, name: str, value: Any) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
+        return value
+    raise MediaError(f"the {kind} part's {name} is {value!r}: pass a number that is not negative, or leave it out")
 
 
 def _write_unknown(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,14 +264,19 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
     url = read_url(part, "file")
     inner = url[5:].partition(",")[0].partition(";")[0] if url.startswith("data:") else ""
     mime = find_type(inner or find_mime(holders), name)
+    if mime == "video/mp2t" and url.startswith("data:") and is_typescript(mime, read_data_uri(url).data):
+        mime = "text/x-typescript"
     if is_media_type(mime):
         options = {name: value for name, value in part.items() if name in _OPTIONS}
         return write_media({**options, "type": mime.partition("/")[0], "url": _retype(url, mime)}, dialect, line)
-    if url.startswith("data:") and (is_text_type(mime) or not mime):
+    is_text = is_text_type(mime)
+    # Windows calls CSV an Excel file. A server that takes files may read the type; for others, the bytes decide.
+    may_be_text = not mime or not (dialect.files or mime == "application/pdf")
+    if url.startswith("data:") and (is_text or may_be_text):
         try:
-            return _write_text(_decode_file(url, holders, guess=bool(mime)), name)
+            return _write_text(_decode_file(url, holders, guess=is_text), name)
         except ValueError as error:
-            if mime:
+            if is_text:
                 raise MediaError(
                     f'the file part {name or mime} cannot be read as text: {error}: send {{"type": "text", "text": …}}'
                     ', or set its encoding, as in "mime_type": "text/plain; charset=gb18030"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import mimetypes
 from typing import Any
 
 import pytest
@@ -52,6 +53,9 @@ ENCODED = {
     "Shift JIS": ("こんにちは世界。今日はいい天気です。", "shift_jis"),
     "EUC-KR": ("안녕하세요 세계 오늘 날씨가 좋습니다", "euc_kr"),
     "Latin-1": ("naïve café déjà vu, crème brûlée", "latin-1"),
+    "ISO-2022-JP": ("これはテストのファイルです。", "iso2022_jp"),
+    "ISO-2022-KR": ("안녕하세요 세계", "iso2022_kr"),
+    "KOI8-R": ("Привет, мир. Сегодня хорошая погода.", "koi8_r"),
     "Windows-1251": ("Привет, мир. Сегодня хорошая погода.", "cp1251"),
     "nothing": ("", "utf-8"),
 }
@@ -108,6 +112,33 @@ def test_looks_at_the_bytes_when_nobody_says_what_a_file_is(mime: str):
     for part, text in ((unnamed, "does not say what it is"), (named, "does not accept files")):
         with pytest.raises(MediaError, match=text):
             write_media(part, VLLM)
+
+
+@pytest.mark.parametrize(
+    ("name", "mime"),
+    [("a.ts", "video/mp2t"), ("a.ts", ""), ("a.csv", "application/vnd.ms-excel"), ("a.kt", "application/x-kotlin")],
+)
+def test_reads_text_when_its_type_says_something_else(name: str, mime: str, tmp_path: Any):
+    """Protects TypeScript, which browsers upload as a video, and CSV, which Windows calls an Excel file."""
+    data = "const 名 = 1, 2".encode()
+    text = {"type": "text", "text": f"{name}:\nconst 名 = 1, 2"}
+    assert write_media(build(data, mime, filename=name), VLLM) == text
+    if mimetypes.guess_type(name)[0]:
+        (tmp_path / name).write_bytes(data)
+        assert write_media(read_media(tmp_path / name), VLLM) == text
+
+
+def test_leaves_binary_files_what_their_type_says():
+    """Protects videos, Excel files and PDF from being read as text; a server that takes files gets them whole."""
+    video = write_media(build(b"G@\x00\xff" * 188, "video/mp2t", filename="a.ts"), VLLM)
+    assert video["type"] == "video_url"
+    for name, mime, data in (
+        ("a.xls", "application/vnd.ms-excel", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 4),
+        ("a.pdf", "application/pdf", b"%PDF-1.4"),
+    ):
+        with pytest.raises(MediaError, match="does not accept files"):
+            write_media(build(data, mime, filename=name), VLLM)
+        assert write_media(build(data, mime, filename=name), OPENROUTER)["type"] == "file"
 
 
 @pytest.mark.parametrize("data", [b"\xee", "你好".encode("gbk"), bytes(range(256))], ids=["a byte", "short", "binary"])

@@ -295,6 +295,10 @@ BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "input_audio", "input_audio": {"data": "AAAA"}}, "no mime_type"),
     ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": 7}}, "no mime_type"),
     ({"type": "video", "frames": [None]}, "frame of the video part is a NoneType"),
+    *(
+        ({"type": "video", "url": "https://x/a.mp4", name: value}, f"the video part's {name} is {value!r}")
+        for name, value in (("fps", "2"), ("fps", float("nan")), ("max_pixels", -1), ("fps", True), ("nframes", [8]))
+    ),
     ({"type": "file"}, "neither url nor base64"),
     ({"type": "file", "base64": "AAECAw=="}, "does not say what it is"),
     ({"type": "file", "base64": "AAECAw==", "mime_type": "application/octet-stream"}, "does not say what it is"),
