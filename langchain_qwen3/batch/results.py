@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 Form = Literal["rows", "openai"]
 """The form of JSON lines: our own, or that of OpenAI's batch results."""
 
-_ADVICE = re.compile(r"(.*, model [^\n]*\))\n(.+)", re.DOTALL)
 _RETRY = "The same request may succeed later: run the batch again with --retry-failed."
 _CHANGE = "Change the row or the settings, then run the batch again with --retry-failed."
 _REQUEST_ID = re.compile(r"batch_req_(\d+)_(\d+)")
@@ -128,13 +127,15 @@ def _add_message(result: Result, message: AIMessage) -> None:
 
 def _build_error(error: Exception) -> dict[str, Any]:
     text = str(error) or type(error).__name__
-    match = _ADVICE.fullmatch(text)
     advice = _RETRY if getattr(error, "is_retryable", False) else _CHANGE
+    cause, _, last_line = text.rpartition("\n")
+    if cause.endswith(")") and ", model " in cause.rpartition("\n")[2]:  # the advice follows the place
+        text, advice = cause, last_line
     status = getattr(error, "status_code", None)
     return {
         "class": type(error).__name__,
-        "message": match[1] if match else text,
-        "advice": match[2] if match else advice,
+        "message": text,
+        "advice": advice,
         "status": status if isinstance(status, int) else None,
     }
 

@@ -211,7 +211,13 @@ class _Growing:
 
     def tail(self) -> str:
         """Return its end, as long as it can be drawn ten times a second."""
-        return "".join(self._pieces)[-_MAX_DRAWN:]
+        pieces, missing = [], _MAX_DRAWN
+        for piece in reversed(self._pieces):
+            if missing <= 0:
+                break
+            pieces.append(piece[-missing:])
+            missing -= len(piece)
+        return "".join(reversed(pieces))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,4 +253,5 @@ def split_blocks(text: str) -> tuple[list[str], str]:
     return blocks, "\n".join(lines[starts[-1] :])
 
 
-_PARSER = MarkdownIt().enable(["table", "strikethrough"])
+# Only the blocks matter here, not what stands in their lines.
+_PARSER = MarkdownIt().enable("table").disable(["inline", "text_join"])

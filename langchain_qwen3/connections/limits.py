@@ -1,4 +1,4 @@
-"""Limits on how much of a body is decompressed and kept, enforced before the data is in memory.
+"""Limits on what a server can do with a body: how much of it is decompressed and kept, and how it is decoded.
 
 httpx decompresses a body piece by piece and keeps all of it: 390 KB of gzip became 1.5 GB. Here gzip and deflate are
 decompressed a megabyte at a time. Above the limit, a whole reply raises an error, and an error's body is truncated.
@@ -31,6 +31,9 @@ def limit_body(response: httpx.Response, *, stream: bool) -> None:
         response: The response, not read yet.
         stream: Whether the body is read piece by piece, and not kept here.
     """
+    # JSON is UTF-8 (RFC 8259). Python has codecs that a server must not choose: "idna" and "zlib" raise in the SDK,
+    # and the work of "punycode" grows with the square of the length.
+    response.encoding = "utf-8"
     packed = response.headers.get("content-encoding", "").strip().lower() in _PACKED
     if packed:
         del response.headers["content-encoding"]  # so that httpx does not decompress it again

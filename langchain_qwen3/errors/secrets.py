@@ -122,9 +122,11 @@ def strip_response(response: Any) -> Any:
         for name, value in response.headers.items()
         if name.lower() not in _SECRET_REPLY_HEADERS | _FRAMING_HEADERS
     }
+    if kind := headers.get("content-type"):
+        headers["content-type"] = kind.partition(";")[0]  # the copy is UTF-8, whatever charset the server names
     try:
-        content = response.content[:MAX_BODY_TEXT].decode(response.encoding or "utf-8", "replace")
-    except (RuntimeError, LookupError):  # body never read; unknown charset
+        content = response.content[:MAX_BODY_TEXT].decode("utf-8", "replace")
+    except RuntimeError:  # the body was never read
         content = ""
     return type(response)(
         response.status_code,

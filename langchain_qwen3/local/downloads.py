@@ -26,6 +26,8 @@ _NAME = re.compile(
     r"(?::(?P<file>(?!/)(?!(?:.*/)?\.\.(?:/|$))[\w./-]+))?",  # a name must not escape the hub's folder
     re.ASCII,
 )
+# A hub's list is not trusted: modelscope-hub 0.5 writes to any path that it names, such as /etc/x.gguf or ../x.gguf.
+_SAFE_FILE = re.compile(r"(?![/ ])(?!(?:[^/]*/)*\.\.?(?:/|$))[^\x00-\x1f\x7f\\:*?\"<>|%]{1,500}")
 _PART = re.compile(r"(?P<stem>.+)-00001-of-(?P<count>\d{5})\.gguf")
 _SHOWN_FILES = 12
 
@@ -67,12 +69,13 @@ def choose_files(files: Sequence[str], choice: str) -> list[str]:
     """Return the files of a model in a repository: one, or all parts of a split one. llama.cpp opens the first.
 
     Args:
-        files: Paths in the repository.
+        files: Paths in the repository; those that could leave the hub's folder are ignored.
         choice: A path, a quantization such as `Q8_0`, or an empty text.
 
     Raises:
         ValueError: There is no such file, or the choice is not clear; the message lists the files.
     """
+    files = [file for file in files if _SAFE_FILE.fullmatch(file)]
     if choice in files:
         return _add_parts(choice)
     # The first part stands for a split file; an mmproj file is only the vision part of a model.

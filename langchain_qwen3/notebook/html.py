@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
 
 _MATH: Final = re.compile(
-    r"\\\(.{1,2000}?\\\) | \\\[.{1,2000}?\\\] | \$\$.{1,2000}?\$\$ | \$(?!\s)[^$`\n]{1,2000}?(?<!\s)\$(?!\d)",
+    r"\\\((?:(?!\\\().){1,2000}?\\\) | \\\[(?:(?!\\\[).){1,2000}?\\\] | \$\$.{1,2000}?\$\$"
+    r"| \$(?!\s)[^$`\n]{1,2000}?(?<!\s)\$(?!\d)",
     re.DOTALL | re.VERBOSE,
 )
 _REASONING_STYLE: Final = "white-space: pre-wrap; opacity: .75; border-left: 3px solid #8888; padding-left: .8em"

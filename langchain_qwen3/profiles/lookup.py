@@ -24,6 +24,8 @@ _VENDORS_WORD = re.compile(
     r"coder|vl|omni|captioner|max|plus|flash|preview|hf|gguf|awq|gptq|int\d|fp\d+|b?f16|f32|nvfp4|mxfp\d|w\d+a\d+|"
     r"\d+bit|i?q\d.*|[kmsl]|x+[sl]|nl|ud|mlx|bnb|unsloth|dynamic|imatrix|i1|exl\d|dwq|autoround|onnx"
 )
+_MAX_NAME = 300
+"""How many characters of a name are read, from its end: servers choose names, and the patterns are not linear."""
 _SIZE_OR_EDITION = re.compile(r"-(?:\d+(?:\.\d+)?[bmt]|max|plus|flash)(?:-|$)")
 
 # Same family name, but not a chat model, or another vendor's template on Qwen3 weights.
@@ -58,7 +60,7 @@ def normalise_name(model: str) -> str:
     "Qwen_Qwen3-8B-Q4_K_M.gguf" becomes "qwen-qwen3-8b-q4-k-m.gguf", "Qwen3VL-8B" becomes "qwen3-vl-8b", "qwen3p6-35b"
     becomes "qwen3.6-35b". Slashes are kept.
     """
-    name = unicodedata.normalize("NFKC", model).strip().lower().replace("\\", "/")
+    name = unicodedata.normalize("NFKC", model.strip()[-_MAX_NAME:]).strip().lower().replace("\\", "/")
     for pattern, replacement in _SPELLINGS:
         name = pattern.sub(replacement, name)
     return name

@@ -47,6 +47,9 @@ _SIGNATURES = tuple(
 )
 # Encodings of East Asian mail: ASCII with escape sequences, so that it is valid UTF-8, too.
 _ESCAPES = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_2"))
+# Python's codecs for host names and source code: no file is written in them, and the work of decoding punycode grows
+# with the square of the length.
+_NO_CHARSETS = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"})
 _GUESSED = ["gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1252", "cp1251", "koi8_r", "utf_16_le", "utf_16_be"]
 _FEWEST_BYTES = 16
 """With fewer bytes, a guess is wrong too often: five characters of GBK are detected as Korean."""
@@ -138,6 +141,8 @@ def decode_text(data: bytes, charset: str | None = None, *, guess: bool = True) 
 
 def _decode_strictly(data: bytes, encoding: str) -> str | None:
     try:
+        if codecs.lookup(encoding).name.replace("-", "_") in _NO_CHARSETS:
+            return None
         text = data.decode(encoding)
     except (LookupError, UnicodeError):
         return None

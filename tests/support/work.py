@@ -25,15 +25,19 @@ class Work:
 
     Attributes:
         done: Steps and characters so far.
+        searched: Characters among them that regular expressions could read.
     """
 
     def __init__(self) -> None:
         self.done = 0
+        self.searched = 0
 
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function, counted by what it reads unless it is one that is counted itself."""
         self.done += 1
         result = function(*args, **kwargs)
+        if isinstance(getattr(function, "__self__", None), re.Pattern) or getattr(function, "__module__", "") == "re":
+            self.searched += max(map(_length, args), default=0)
         if any(function is free for free in _FREE) or _is_ours(function):
             return result
         self.done += _measure(function, args, kwargs, result)

@@ -114,3 +114,12 @@ def test_costs_what_its_length_is_when_a_block_grows(console: Console, monkeypat
         show(TerminalScreen(console), "", "```\n" + "x = 1\n" * lines, 6)
         costs.append(sum(parsed))
     assert all(more <= 12 * less for less, more in pairwise(costs))
+
+
+@pytest.mark.parametrize("pieces", [["ab"] * 5000, ["a" * 10_000], ["x" * 3000, "y" * 3000], ["a"], []])
+def test_tail_of_a_growing_text_is_its_end_when_it_is_longer_than_a_screen(pieces: list[str]):
+    """Protects the terminal: a frame joins what it draws, and not all that was shown before."""
+    growing = module._Growing()
+    for piece in pieces:
+        growing.add(piece)
+    assert growing.tail() == "".join(pieces)[-module._MAX_DRAWN :]

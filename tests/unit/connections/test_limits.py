@@ -76,3 +76,14 @@ def test_broken_packing_is_an_error_when_it_cannot_be_unpacked() -> None:
     limit_body(response, stream=True)
     with pytest.raises(httpx.DecodingError):
         response.read()
+
+
+@pytest.mark.parametrize("charset", ["idna", "zlib", "undefined", "rot13", "hex", "punycode", "nonsense", "gbk"])
+def test_body_is_read_as_utf_8_when_the_server_names_another_codec(charset: str) -> None:
+    """Protects from Python's codecs that raise in the SDK, or whose work grows with the square of the length."""
+    text = '{"error": {"message": "坏"}}'
+    headers = {"content-type": f"application/json; charset={charset}"}
+    response = httpx.Response(400, headers=headers, stream=httpx.ByteStream(text.encode()))
+    limit_body(response, stream=False)
+    response.read()
+    assert response.text == text

@@ -109,3 +109,31 @@ def test_says_in_one_line_what_to_do_when_there_is_no_network(
 def test_name_is_no_hub_model_when_its_file_leads_out_of_the_folder(file: str) -> None:
     """Protects the machine's other files from a name that was copied from somewhere."""
     assert isinstance(read_name(f"Qwen/Qwen3-0.6B-GGUF:{file}"), Path)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "/etc/x-Q8_0.gguf",
+        "../x-Q8_0.gguf",
+        "a/../../x-Q8_0.gguf",
+        "a/./x-Q8_0.gguf",
+        "..\\x-Q8_0.gguf",
+        "C:\\x-Q8_0.gguf",
+        "C:x-Q8_0.gguf",
+        "\\\\host\\x-Q8_0.gguf",
+        "%2e%2e/x-Q8_0.gguf",
+        "x\x1b]0;y\x07-Q8_0.gguf",
+        "x\n-Q8_0.gguf",
+        "x" * 600 + "-Q8_0.gguf",
+        "Q8_0-" * 5000 + ".gguf",
+    ],
+)
+@pytest.mark.parametrize("choice", ["", "Q8_0"])
+def test_file_of_a_hub_is_ignored_when_its_name_leads_out_of_the_folder(file: str, choice: str) -> None:
+    """Protects the machine's other files from a hub or mirror: its list names the files that are written."""
+    with pytest.raises(ValueError, match="no GGUF file"):
+        choose_files([file], choice)
+    with pytest.raises(ValueError, match="no GGUF file"):
+        choose_files([file], file)
+    assert choose_files([file, "UD/a b(1)+c-Q8_0.gguf"], "Q8_0") == ["UD/a b(1)+c-Q8_0.gguf"]

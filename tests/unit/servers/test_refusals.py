@@ -181,3 +181,13 @@ def test_lesson_is_none_when_the_field_was_not_sent():
         warnings.simplefilter("error")
         lesson.report()
     forget_servers()
+
+
+def test_error_is_read_at_a_bounded_cost_when_it_is_nested_deeply_or_long() -> None:
+    """Protects from a 400 of a megabyte: neither recursion nor a text that is written anew at each level."""
+    nested: Any = {"msg": "Extra inputs are not permitted", "loc": ["body", "top_k"]}
+    for _ in range(5000):
+        nested = {"msg": nested}
+    assert read_refused(BAD, nested) == frozenset()
+    assert read_refused(BAD, [{"msg": "extra fields not permitted", "loc": 5}]) == frozenset()
+    assert read_refused(BAD, ["x" * 1000] * 1000 + ["unknown field 'top_k'"]) == frozenset()
