@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 Source = Annotated[str, typer.Argument(help="Rows: .txt, .jsonl, .csv or .parquet; - is standard input.")]
 Url = Annotated[str | None, typer.Argument(help="Base URL. Default: $QWEN_BASE_URL, else http://localhost:8000/v1.")]
 Output = Annotated[str, typer.Option("--output", "-o", help="Results: .jsonl, .csv or .parquet; - is standard output.")]
-Think = Annotated[bool | None, typer.Option("--think/--no-think", help="Thinking on or off. Default: the server's.")]
+Thinking = Annotated[
+    bool | None,
+    typer.Option(
+        "--thinking/--no-thinking", "--think/--no-think", help="Switch thinking on or off. Default: the server's."
+    ),
+]
 Budget = Annotated[int | None, typer.Option(min=0, help="Maximum number of thinking tokens.")]
-System = Annotated[str | None, typer.Option(help="System message for rows without one.")]
+System = Annotated[str | None, typer.Option("--system", "-s", help="System message for rows without one.")]
 Schema = Annotated[Path | None, typer.Option(help="File with the JSON schema for the answers.")]
 Sampling = Annotated[Literal["recommended"] | None, typer.Option(help="Use the sampling settings of the model card.")]
 Settings = Annotated[
@@ -93,7 +98,7 @@ def batch(  # noqa: PLR0913  # the options of a command
     api_key: ApiKey = None,
     server: Server = "auto",
     timeout: Timeout = 600.0,
-    think: Think = None,
+    thinking: Thinking = None,
     budget: Budget = None,
     system: System = None,
     schema: Schema = None,
@@ -134,7 +139,7 @@ def batch(  # noqa: PLR0913  # the options of a command
             "retry_failed": retry_failed,
         }
         check_source(source, input_format)
-        fields = {"enable_thinking": think, "thinking_budget": budget, "sampling": sampling}
+        fields = {"enable_thinking": thinking, "thinking_budget": budget, "sampling": sampling}
         llm = build_llm(Target(url, model, api_key, server, timeout), fields, settings or [], console)
         with shown_progress(console, source, input_format) as kwargs["on_result"]:
             summary = run(llm, source, output, ray, workers, kwargs)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +16,8 @@ from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.cli.console import Console, show_waiting
 from langchain_qwen3.cli.options import UNUSABLE, Target
-from langchain_qwen3.errors import Qwen3AuthenticationError, Qwen3Error
-
-UNNAMED = "served"
-"""Placeholder for the model's name until the server has listed its models."""
+from langchain_qwen3.cli.wording import name_options
+from langchain_qwen3.errors import Qwen3Error
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as in shells: 128 plus the signal number."""
@@ -35,15 +31,14 @@ class Connected(NamedTuple):
 
 
 def build_model(target: Target, **fields: Any) -> ChatQwen3:
-    """Return the model of the options; fields that are None are left out.
+    """Return the model of the options; fields that are None are left out. Without a name, `$QWEN_MODEL` counts.
 
     One retry is allowed, because llama.cpp sometimes closes a kept connection.
     """
     url = target.url
     if url is not None and "://" not in url:
         url = f"http://{url}"
-    model = target.model or os.environ.get("QWEN_MODEL") or UNNAMED
-    fields |= {"base_url": url, "api_key": target.api_key, "model": model, "server": target.server}
+    fields |= {"base_url": url, "api_key": target.api_key, "model": target.model, "server": target.server}
     set_fields = {name: value for name, value in fields.items() if value is not None}
     return ChatQwen3(timeout=target.timeout, max_retries=1, **set_fields)
 
@@ -60,7 +55,7 @@ def connect(target: Target, console: Console, **fields: Any) -> Connected:
     from langchain_qwen3.doctor.reach import reach
 
     llm = build_model(target, **fields)
-    named = llm.model_name != UNNAMED
+    named = bool(llm.model_name)
     with show_waiting(console, f"asking {llm.openai_api_base}"):
         reached = asyncio.run(reach(llm, named=named))
     if reached.outcome.status != "ok":
@@ -88,6 +83,8 @@ def showing_errors(*, console: Console | None = None) -> Iterator[None]:
         except (KeyboardInterrupt, asyncio.CancelledError):
             console.print(Text("stopped", style="dim"))
             raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # `| head` has read all it wants
+            raise typer.Exit(UNUSABLE) from None
         except (Qwen3Error, UnreachableError, ValueError, OSError, ImportError, RuntimeError) as error:
             show_error(console, error)
             raise typer.Exit(UNUSABLE) from None
@@ -95,29 +92,11 @@ def showing_errors(*, console: Console | None = None) -> Iterator[None]:
 
 def show_error(console: Console, error: Exception) -> None:
     """Print an error: the cause, and below it the fix."""
-    cause, _, fix = name_options(_read_text(error)).partition("\n")
-    if isinstance(error, Qwen3AuthenticationError):
-        fix = "Pass the server's key with --api-key, or set $QWEN_API_KEY."
+    cause, _, fix = name_options("\n".join((_read_text(error), *getattr(error, "__notes__", ())))).partition("\n")
     soft_wrap = not console.is_terminal  # a log keeps its lines
     console.print(Text.assemble(("✗ ", "bold red"), cause), soft_wrap=soft_wrap)
     if fix:
         console.print(Text.assemble(("→ ", "yellow"), fix), soft_wrap=soft_wrap)
-
-
-_FIELDS = "api_key|host|max_tokens|model|n_ctx|n_parallel|n_threads|port|reasoning_format|server|temperature|timeout"
-_SETTING = re.compile(rf"""(?<![(,])(?<!, )\b({_FIELDS})=("[^"\n]*"|[\w.:/-]+)""")
-_NAMED = re.compile(rf"^({_FIELDS})(?=: | must )", re.MULTILINE)
-
-
-def name_options(text: str) -> str:
-    """Return a message with options in place of Python's arguments: `--n-ctx 4096`, not `n_ctx=4096`."""
-    text = _SETTING.sub(lambda match: f"{_flag(match[1])} {match[2]}", text)
-    text = _NAMED.sub(lambda match: _flag(match[1]), text)
-    return re.sub(r"\bbase_url\b", "the URL", text)
-
-
-def _flag(field: str) -> str:
-    return f"--{field.replace('_', '-')}"
 
 
 def _read_text(error: Exception) -> str:

@@ -12,9 +12,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from langchain_qwen3.cli.connect import UNNAMED, build_model, showing_errors
+from langchain_qwen3.cli.connect import build_model, showing_errors
 from langchain_qwen3.cli.console import Console, Waiting, write_json
 from langchain_qwen3.cli.options import FAILED, UNUSABLE, Target
+from langchain_qwen3.cli.wording import name_options
 from langchain_qwen3.doctor import Diagnosis, Finding, Status, examine
 from langchain_qwen3.doctor.findings import MARKS
 
@@ -32,14 +33,7 @@ def run(target: Target, *, as_json: bool) -> None:
         llm = build_model(target)
         progress = _Progress(Console(stderr=as_json), str(llm.openai_api_base))
         with progress.shown():
-            diagnosis = asyncio.run(
-                examine(
-                    llm,
-                    take_served=llm.model_name == UNNAMED,
-                    on_start=progress.start,
-                    on_finding=progress.findings.append,
-                )
-            )
+            diagnosis = asyncio.run(examine(llm, on_start=progress.start, on_finding=progress.findings.append))
     if as_json:
         write_json(diagnosis.to_dict())
     else:
@@ -88,7 +82,7 @@ def build_table(findings: Iterable[Finding]) -> Table:
         style = _STYLES[finding.status]
         detail = Text(finding.detail, style="dim" if finding.status == "skipped" else "")
         if finding.fix:
-            detail.append("\n→ ", style="bold yellow").append(finding.fix, style="yellow")
+            detail.append("\n→ ", style="bold yellow").append(name_options(finding.fix), style="yellow")
         table.add_row(Text(MARKS[finding.status], style=style), Text(finding.title), detail)
     return table
 

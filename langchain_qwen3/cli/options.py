@@ -31,7 +31,9 @@ Server = Annotated[
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds that one request may take.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
 System = Annotated[str, typer.Option("--system", "-s", help="System prompt.")]
-Thinking = Annotated[bool | None, typer.Option(help="Switch thinking on or off. Default: the server's.")]
+Thinking = Annotated[
+    bool | None, typer.Option("--thinking/--no-thinking", help="Switch thinking on or off. Default: the server's.")
+]
 Temperature = Annotated[float | None, typer.Option(min=0.0, help="Default: the server's.")]
 
 

@@ -37,7 +37,7 @@ FASTER = 1.5
 
 _MAX_QUOTE = 200
 _INLINE = ("<think>", "</think>")
-_PLACE = re.compile(r" \(\S+, model [^()]*\)$")  # in every error, but the diagnosis already shows it
+_PLACE = re.compile(r" \(https?://[^\s,]+(?:, model [^()]*)?\)$")  # in every error, but the diagnosis already shows it
 _CALL_TAGS = ("<tool_call>", "<function=")
 _BUDGET_SLACK = 16  # servers append a closing sentence to the thinking
 _BURST = 0.05  # share of the total time

@@ -40,6 +40,11 @@ _NETWORK = (
         "The server uses TLS: write https:// instead of http:// in base_url.",
     ),
     (
+        r"certificate is not valid for",
+        "The certificate belongs to another host: write the name it was made for in base_url.",
+    ),
+    (r"certificate has expired", "The server's certificate has expired: renew it there."),
+    (
         r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed certificate",
         (
             "The server's certificate is not trusted: set $SSL_CERT_FILE to its CA, or pass http_client and "

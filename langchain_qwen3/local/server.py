@@ -34,6 +34,7 @@ ReasoningFormat = Literal["deepseek", "deepseek-legacy", "none"]
 # times as long. Sleeping threads make a small model a little slower on an idle machine.
 _THREADS_THAT_SLEEP: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 _GGUF_MAGIC: Final = b"GGUF"
+_LFS_POINTER: Final = b"version https://git-lfs"
 _LAST_PORT: Final = 65535
 _LOG_TAIL: Final = 2000
 _POLL_SECONDS: Final = 0.02
@@ -232,11 +233,17 @@ class _Deadline(threading.Timer):
 
 def _check_model(path: Path) -> None:
     if not path.is_file():
-        raise FileNotFoundError(errno.ENOENT, "model: there is no such GGUF file", str(path))
+        what = "the model is a folder, not a GGUF file" if path.is_dir() else "there is no such GGUF file"
+        error: Exception = FileNotFoundError(errno.ENOENT, what, str(path))
+        error.add_note("Give a GGUF file, or the name of a repository to download it from: Qwen/Qwen3-0.6B-GGUF.")
+        raise error
     with path.open("rb") as file:
-        magic = file.read(len(_GGUF_MAGIC))
-    if magic != _GGUF_MAGIC:
-        raise ValueError(f"model: {path} is not a GGUF file: it begins with {magic!r}, not {_GGUF_MAGIC!r}")
+        begin = file.read(len(_LFS_POINTER))
+    if not begin.startswith(_GGUF_MAGIC):
+        error = ValueError(f"the model is not a GGUF file: {path} begins with {begin[:4]!r}, not {_GGUF_MAGIC!r}")
+        pointer = "It is a pointer of Git LFS: `git lfs pull` fetches the file itself."
+        error.add_note(pointer if begin == _LFS_POINTER else "llama.cpp reads GGUF only: use a repository named -GGUF.")
+        raise error
 
 
 def _check_port(host: str, port: int) -> None:

@@ -36,7 +36,7 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
         _ = parts.port
     except ValueError:
         raise ValueError(
-            "base_url is not a valid URL: the port must be a number, and only IPv6 addresses use brackets"
+            "base_url cannot be read: its port must be a number up to 65535, and only IPv6 addresses use brackets"
         ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(

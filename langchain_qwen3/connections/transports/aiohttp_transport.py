@@ -231,8 +231,11 @@ def translate_error(error: Exception) -> httpx.TransportError:
 
 def _describe_failure(error: aiohttp.ClientConnectorError) -> str:
     """Return why the connection failed; aiohttp's own text names an SSL setting even without SSL."""
-    cause = getattr(error, "os_error", None)
-    if not isinstance(cause, OSError) or isinstance(cause, ssl.SSLError):
-        return str(error)
-    reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror
-    return f"cannot connect to {error.host}:{error.port}: {reason or cause}"
+    place = f"cannot connect to {error.host}:{error.port}"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+        return f"{place}: certificate verify failed: {getattr(cause, 'verify_message', cause)}"
+    if isinstance(error.os_error, ssl.SSLError):
+        return f"{place}: {error.os_error.strerror or error.os_error}"
+    number, text = error.os_error.errno, error.os_error.strerror
+    return f"{place}: {os.strerror(number) if number and number > 0 else text or error.os_error}"

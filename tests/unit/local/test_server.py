@@ -25,16 +25,25 @@ def test_raises_naming_the_path_when_the_file_is_missing(tmp_path):
 
 def test_raises_naming_the_path_when_the_file_is_a_directory(tmp_path):
     """A model directory of transformers is no model file for llama.cpp."""
-    with pytest.raises(FileNotFoundError, match="no such GGUF file"):
+    with pytest.raises(FileNotFoundError, match="the model is a folder"):
         LocalServer(tmp_path).start()
 
 
-def test_raises_when_the_file_is_no_gguf(tmp_path):
-    """A safetensors file or an HTML page saved as .gguf is named as such."""
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (b"<!DOCTYPE html>", "GGUF only"),
+        (b"", "GGUF only"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+    ],
+)
+def test_raises_with_advice_when_the_file_is_no_gguf(tmp_path, content, advice):
+    """A safetensors file, an HTML page or a pointer of Git LFS saved as .gguf is named as such."""
     path = tmp_path / "model.gguf"
-    path.write_bytes(b"<!DOCTYPE html>")
-    with pytest.raises(ValueError, match=r"model\.gguf is not a GGUF file: it begins with b'<!DO'"):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"not a GGUF file: .*model\.gguf begins with") as caught:
         LocalServer(path).start()
+    assert advice in caught.value.__notes__[0]
 
 
 def test_raises_naming_the_port_when_it_is_taken(gguf):

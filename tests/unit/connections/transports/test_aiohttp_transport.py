@@ -69,3 +69,11 @@ def test_password_of_a_proxy_goes_to_the_proxy_alone() -> None:
     assert options["proxy"] == "http://proxy.test:3128"
     assert options["proxy_headers"]["Authorization"] == "Basic Ym9iOnBAc3M="
     assert "Authorization" not in _build_proxy_options(httpx.Proxy("http://proxy.test"))["proxy_headers"]
+
+
+def test_reason_is_the_certificate_s_own_when_it_is_refused():
+    """Protects the reader from aiohttp's and ssl's wrapping, which hides the reason behind 200 characters."""
+    refused = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: …")
+    refused.verify_message = "Hostname mismatch, certificate is not valid for 'a'."
+    error = translate_error(aiohttp.ClientConnectorCertificateError(KEY, refused))
+    assert str(error).endswith(": certificate verify failed: Hostname mismatch, certificate is not valid for 'a'.")

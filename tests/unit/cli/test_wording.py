@@ -1,8 +1,15 @@
 """Errors of the package in the words of the command line."""
 
+import re
+
 import pytest
 
-from langchain_qwen3.cli.connect import name_options
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.cli.wording import name_options
+from langchain_qwen3.errors import hints
+
+_FIELDS = "|".join(name for name in ChatQwen3.model_fields if "_" in name)
+ONLY_PYTHON = re.compile(rf"\b({_FIELDS}|extra_body|extra_query|api_key|base_url)\b|\w=(?=[ .,]|True|False)|\w\(\)")
 
 
 @pytest.mark.parametrize(
@@ -25,3 +32,13 @@ from langchain_qwen3.cli.connect import name_options
 def test_names_options_where_the_package_names_fields(text: str, said: str):
     """Protects users of the command from advice for Python."""
     assert name_options(text) == said
+
+
+@pytest.mark.parametrize(
+    "hint", [hint for row in ("_NETWORK", "_SETTINGS", "_STATUS") for _, hint in getattr(hints, row)]
+)
+def test_no_advice_needs_python_when_it_is_given_in_a_terminal(hint: str):
+    """Protects users of the command from a field, a keyword or a method that no command has."""
+    said = name_options(f"cause\n{hint.format(url='http://a/v1', host='a', model='Qwen3')}")
+    assert not ONLY_PYTHON.findall(said), said
+    assert re.search(r"\n\S.*[.?]$", said), said
