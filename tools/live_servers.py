@@ -75,6 +75,9 @@ class Server:
     api_key: str = "EMPTY"
     """Its key."""
 
+    named: str = "auto"
+    """The value of `server=`: `auto`, or the server behind a gateway."""
+
     launch: Callable[[str, Path], None] | None = None
     """What loads the model once the server answers."""
 
@@ -147,6 +150,7 @@ SERVERS = {
     ),
     "litellm-transformers": Server(
         title="LiteLLM, in front of transformers serve",
+        named="transformers",  # LiteLLM drops the reason of a refusal, and so no field can be learned from it
         package="litellm",
         install=(("litellm[proxy]",),),
         command=_write_litellm,
@@ -310,7 +314,7 @@ def run_suite(cls: str, folder: Path, environment: dict[str, str]) -> tuple[tupl
 def run_doctor(url: str, server: Server, environment: dict[str, str]) -> dict[str, Any]:
     """Return what the doctor finds."""
     command = [str(Path(sys.executable).with_name("langchain-qwen3")), "doctor", url, "--model", server.model]
-    options = ["--api-key", server.api_key, "--timeout", "120", "--json"]
+    options = ["--api-key", server.api_key, "--server", server.named, "--timeout", "120", "--json"]
     result = subprocess.run([*command, *options], env=environment, capture_output=True, text=True, check=False)
     diagnosis: dict[str, Any] = json.loads(result.stdout)
     return diagnosis
@@ -319,6 +323,7 @@ def run_doctor(url: str, server: Server, environment: dict[str, str]) -> dict[st
 def build_environment(url: str, server: Server, folder: Path) -> dict[str, str]:
     """Return the variables that the suite and the doctor find the server by."""
     live = {"LIVE_BASE_URL": url, "LIVE_MODEL": server.model, "LIVE_API_KEY": server.api_key}
+    live["LIVE_SERVER"] = server.named
     trusted = {"SSL_CERT_FILE": str(folder / "ca.pem")} if url.startswith("https:") else {}
     return {**os.environ, **live, **trusted}
 
@@ -333,7 +338,7 @@ def measure(name: str, envs: Path) -> Result:
     return Result(
         title=server.title,
         version=read_version(name, server, envs),
-        dialect=diagnosis["server"],
+        dialect=diagnosis["server"] if server.named == "auto" else f'named, `server="{server.named}"`',
         counts={cls: counts for cls, (counts, _) in runs.items()},
         failures={cls: failed for cls, (_, failed) in runs.items()},
         crosses=[finding["title"] for finding in diagnosis["findings"] if finding["status"] == "failed"],

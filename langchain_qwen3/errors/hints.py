@@ -162,6 +162,14 @@ _SETTINGS = (
             "backend."
         ),
     ),
+    (
+        # LiteLLM 1.108.7, when the body of the refusal is not OpenAI's.
+        r"dialect=litellm .*Error code: (400|422)\s+LiteLLM:",
+        (
+            "The server behind LiteLLM refused the request, and LiteLLM leaves out why: set server= to that server, so "
+            "that only its own fields are sent."
+        ),
+    ),
 )
 
 _STATUS = (

@@ -76,6 +76,17 @@ def call_recorded(server, case, **options):
     return call(reply["status"], content, {"content-type": "application/json"}, **options)
 
 
+def test_advises_to_name_the_server_behind_when_litellm_hides_a_refusal():
+    """Protects users of LiteLLM in front of a strict server: the reason is lost on the way, the remedy is not."""
+    text = (
+        "litellm.BadRequestError: OpenAIException - Error code: 422\n\nLiteLLM: model group 'm' failed with the error "
+        "above. No fallback was attempted."
+    )
+    body = {"error": {"message": text, "type": "invalid_request_error", "param": None, "code": "422"}}
+    error = call(422, json.dumps(body).encode(), {"content-type": "application/json"}, dialect="litellm")
+    assert "set server= to that server" in str(error)
+
+
 @pytest.mark.parametrize(
     ("server", "case", "kind", "said"),
     [
