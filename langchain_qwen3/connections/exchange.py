@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import openai
 
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3._visible import join_halves
+from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.connections.settings import read_timeout
 from langchain_qwen3.connections.stall import AsyncWatch, Progress, SyncWatch
 from langchain_qwen3.connections.transports.httpx_transport import BODY
@@ -132,6 +135,8 @@ def post(client: Any, call: Call, learn: Learn | None = None, **stream: Any) -> 
                 return _refuse_redirected(client.post_payload(PATH, payload, options, **stream))
             except openai.APIStatusError as error:
                 attempts.amend(error)
+            except UnicodeEncodeError as error:
+                attempts.join_halves(error)
 
 
 async def apost(client: Any, call: Call, learn: Learn | None = None, **stream: Any) -> Any:
@@ -143,6 +148,8 @@ async def apost(client: Any, call: Call, learn: Learn | None = None, **stream: A
                 return _refuse_redirected(await client.post_payload(PATH, payload, options, **stream))
             except openai.APIStatusError as error:
                 attempts.amend(error)
+            except UnicodeEncodeError as error:
+                attempts.join_halves(error)
 
 
 class _Attempts:
@@ -169,6 +176,18 @@ class _Attempts:
         if not amended:
             raise error
         self._call = amended
+
+    def join_halves(self, error: UnicodeEncodeError) -> None:
+        """Make the payload valid UTF-8; raise the error where that changes nothing.
+
+        A tool's output may hold lone surrogates: Python reads file names so that are not UTF-8
+        (https://docs.python.org/3/library/os.html#file-names-command-line-arguments-and-environment-variables).
+        """
+        payload = join_halves(self._call.payload)
+        if payload == self._call.payload:
+            raise error
+        warn_once("a text of the request holds surrogates, which UTF-8 cannot hold: each lone one was sent as U+FFFD")
+        self._call = replace(self._call, payload=payload)
 
     def close(self) -> None:
         """Warn of what was left out."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from langchain_qwen3._visible import join_halves
 from langchain_qwen3.errors import BadReplyError, error_from_event
-from langchain_qwen3.reply.json_text import join_halves, read_json
+from langchain_qwen3.reply.json_text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

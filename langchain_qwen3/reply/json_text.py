@@ -36,7 +36,7 @@ def read_loose_json(data: bytes) -> tuple[list[Any], bool]:
     """Return the JSON values of an event that is not strict JSON, and whether `[DONE]` is glued to them.
 
     Invalid UTF-8 bytes become U+FFFD. Halves of surrogate pairs stay, because the other half may be in the next event
-    (see `join_halves`).
+    (see `HalfJoiner`).
 
     Raises:
         ValueError: The text holds something other than JSON values and event stream framing.
@@ -102,9 +102,3 @@ class HalfJoiner:
         if "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def join_halves(value: Any) -> Any:
-    """Return a JSON value with all halves of characters joined."""
-    joiner = HalfJoiner()
-    return joiner.join(value)

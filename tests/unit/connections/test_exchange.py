@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import json
 import pickle
 import socket
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from langchain_core.load import dumps
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.connections import exchange
 from langchain_qwen3.connections.exchange import Answer, aget_json, get_json, post_json
 from langchain_qwen3.errors import Qwen3Error, Qwen3StatusError, Qwen3TimeoutError
@@ -206,3 +208,26 @@ def test_pickling_keeps_or_refuses_the_users_own_client(server: Loopback) -> Non
         model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", http_client=bound)
         with pytest.raises(TypeError, match=r"http_client cannot be pickled.*openai_proxy"):
             pickle.dumps(model)
+
+
+@MODES
+@pytest.mark.parametrize("headers", [{}, {"x-a": "b"}], ids=["plain", "with headers"])
+def test_sends_valid_unicode_when_a_text_holds_surrogates(mode: str, headers: Any, server: Loopback) -> None:
+    """Protects threads: Python reads file names that are not UTF-8 so, and nobody can change a tool's answer."""
+    model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", default_headers=headers)
+    forget_warnings()
+    text = "na\udcefve \ud83d\ude00"
+    with pytest.warns(UnsupportedSettingWarning, match="surrogates"):
+        reply = asyncio.run(model.ainvoke(text)) if mode == "async" else model.invoke(text)
+    assert reply.content
+    (message,) = json.loads(server.requests[-1].body)["messages"]
+    assert message["content"] == "na\ufffdve \U0001f600"
+    model.close()
+
+
+def test_raises_the_encoders_error_when_the_payload_is_not_its_cause(server: Loopback) -> None:
+    """Protects from an endless repetition: the text is valid, and something else of the request is not."""
+    model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", default_headers={"x-a": "世界"})
+    with pytest.raises(UnicodeEncodeError):
+        model.invoke("世界")
+    model.close()

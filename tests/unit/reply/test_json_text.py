@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from langchain_qwen3._visible import join_halves
 from langchain_qwen3.errors import BadReplyError
-from langchain_qwen3.reply.json_text import HalfJoiner, join_halves, read_json, read_loose_json
+from langchain_qwen3.reply.json_text import HalfJoiner, read_json, read_loose_json
 from tests.support.replies import read_stream, read_whole, write_body, write_events, write_sse
 
 
