@@ -243,7 +243,8 @@ async def run_tool(call: ToolCall) -> ToolMessage:
     try:
         message: ToolMessage = await TOOLS[call["name"]].ainvoke(call)
     except Exception as error:  # noqa: BLE001  # whatever arguments a model comes up with
-        return ToolMessage(f"{type(error).__name__}: {error}", tool_call_id=call["id"], status="error")
+        text = error.strerror if isinstance(error, OSError) else error  # whose text names a path of this machine
+        return ToolMessage(f"{type(error).__name__}: {text}", tool_call_id=call["id"], status="error")
     return message
 
 

@@ -6,6 +6,7 @@ caches, resume an interrupted download and show a progress bar on stderr.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import socket
@@ -194,13 +195,35 @@ _OpenRepo = tuple[Callable[[], list[str]], Callable[[str, bool], Path]]
 
 def _open_hugging_face(repo: str) -> _OpenRepo:
     try:
-        from huggingface_hub import HfApi, hf_hub_download
+        from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
     except ImportError as error:
         raise ImportError(_MISSING) from error
-    return (
-        lambda: list(HfApi().list_repo_files(repo)),
-        lambda file, offline: Path(hf_hub_download(repo, file, local_files_only=offline)),
-    )
+
+    def download(file: str, offline: bool) -> Path:
+        is_new = not isinstance(try_to_load_from_cache(repo, file), str)
+        path = Path(hf_hub_download(repo, file, local_files_only=offline))
+        if is_new:
+            _check_content(path)
+        return path
+
+    return lambda: list(HfApi().list_repo_files(repo)), download
+
+
+def _check_content(path: Path) -> None:
+    """Compare a downloaded file with its SHA-256, which is its name in the cache; huggingface-hub compares sizes only.
+
+    Raises:
+        ValueError: It is another file; it is deleted.
+    """
+    blob = path.resolve()
+    if not re.fullmatch(r"[0-9a-f]{64}", blob.name):
+        return  # a small file is named by git's hash; without symbolic links the name is the file's own
+    with blob.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != blob.name:
+        blob.unlink()
+        path.unlink()
+        raise ValueError(f"{path.name} has the SHA-256 {digest[:12]}… and not {blob.name[:12]}…: it was deleted")
 
 
 def _open_modelscope(repo: str) -> _OpenRepo:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import gzip
 import json
 import logging
 import pickle
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -24,7 +27,12 @@ from typer.testing import CliRunner
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.cli.main import commands
 from langchain_qwen3.errors import Qwen3Error
+from langchain_qwen3.notebook import display_stream
+from langchain_qwen3.notebook.examination import ExaminationView
+from langchain_qwen3.notebook.output import Outputs
+from langchain_qwen3.progress import BatchProgress
 from langchain_qwen3.servers.detection import forget_servers
+from tests.faults.server import closed_port
 from tests.support.loopback import Loopback
 from tests.support.replies import write_body, write_events, write_sse
 from tests.support.web import WebHandler, WebServer
@@ -201,6 +209,7 @@ COMMANDS: dict[str, Callable[[str, Any], list[str]]] = {
     "doctor": lambda url, _: ["doctor", url],
     "bench": lambda url, _: ["bench", url, "--requests", "2"],
     "batch": run_batch,
+    "chat": lambda url, _: ["chat", url],
 }
 
 
@@ -211,10 +220,75 @@ def test_no_secret_is_in_what_a_command_prints_or_writes(command: str, kind: str
     url = server.root.replace("//", f"//{CANARY}-user:{CANARY}-password@") + f"/{kind}/v1"
     arguments = COMMANDS[command](url, tmp_path)
     env = {"QWEN_API_KEY": KEY, "COLUMNS": "300", "TERM": "dumb"}
-    result = CliRunner().invoke(commands, arguments, env=env)
+    result = CliRunner().invoke(commands, arguments, env=env, input="hi\n/model\n" if command == "chat" else None)
     assert "No such option" not in result.output
     written = "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())
     assert CANARY not in f"{result.output}{result.exception!r}{written}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_password_of_a_proxy_is_in_what_a_command_prints_or_writes(command: str, tmp_path: Any) -> None:
+    """Protects what people paste into bug reports: the proxy of the environment, which cannot be reached."""
+    proxy = f"http://{CANARY}-user:{CANARY}-password@127.0.0.1:{closed_port()}"
+    arguments = COMMANDS[command](f"http://model.test/v1?sig={CANARY}-query", tmp_path)
+    env = {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": "", "no_proxy": "", "QWEN_API_KEY": KEY}
+    result = CliRunner().invoke(commands, arguments, env={**env, "COLUMNS": "300", "TERM": "dumb"}, input="hi\n")
+    assert result.exit_code
+    written = "".join(path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file())
+    assert CANARY not in f"{result.output}{result.exception!r}{written}"
+
+
+@pytest.mark.parametrize("kind", ["good", "401", "event", "page"])
+async def test_no_secret_is_in_what_a_notebook_shows(
+    kind: str, server: Echo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects notebooks that are shared: reply, short traceback, diagnosis and progress bar, as they are saved."""
+    drawn: list[str] = []
+    monkeypatch.setattr(Outputs, "put", lambda _, place, page, plain: drawn.extend((place, page, plain)))
+    monkeypatch.setattr(Outputs, "__init__", lambda self: vars(self).update(redraws=True, _shown={}))
+    model = build(server, kind)
+    try:
+        await display_stream(model.astream("hi", **CALL))
+    except Qwen3Error as error:
+        drawn += [*error._render_traceback_(), repr(error)]
+    diagnosis = await model.adoctor()
+    drawn += [diagnosis._repr_html_(), str(diagnosis), repr(diagnosis), json.dumps(diagnosis.to_dict())]
+    view = ExaminationView()
+    view.start("title")
+    for finding in diagnosis.findings:
+        view.add(finding)
+    view.end()
+    with BatchProgress(total=2) as progress:
+        await model.abatch(["a", "b"], {"callbacks": [progress]}, return_exceptions=True, **CALL)
+    assert len(drawn) > 5
+    shown = "\n".join(drawn) + "".join(capsys.readouterr()) + repr(progress)
+    assert CANARY not in shown
+
+
+def test_no_key_is_in_a_recording() -> None:
+    """Protects the keys of whoever records: no cassette, capture or page has a header that can hold one."""
+    root = Path(__file__).parents[2]
+    made_up = rb"(?:sk-local|sk-master-key|sk-wrong|EMPTY)\b"  # keys of servers that were started to be recorded
+    secrets = re.compile(
+        rb"(?im)^\s*-?\s*[\"']?(?:authorization|x-api-key|api-key|(?:set-)?cookie)[\"']?\s*+:\s*+[\"']*+"
+        rb"(?!bearer |\w*\*\*)\S"
+        rb"|bearer (?!" + made_up + rb")[\w.-]{8,}|\bsk-(?!local|master-key)\w{16,}|\bhf_\w{16,}"
+        rb"|://[^\s/@\"']+:[^\s/@\"']+@"
+    )
+    found, count = set(), 0
+    for path in [
+        *root.glob("tests/**/cassettes/**/*"),
+        *root.glob("tests/captures/**/*"),
+        *root.glob("docs/notebooks/*"),
+    ]:
+        if path.is_file():
+            data = path.read_bytes()
+            data = gzip.decompress(data) if path.suffix == ".gz" else data
+            count += 1
+            if secrets.search(data):
+                found.add(path.relative_to(root))
+    assert count > 50
+    assert found == set()
 
 
 def find_in_memory(word: str) -> set[str]:

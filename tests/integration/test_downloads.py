@@ -58,3 +58,32 @@ def test_says_what_to_do_when_there_is_no_such_model(tmp_path: Path):
         assert fetch(f"{REPO}:Q6_K", hub.root, tmp_path) == (
             f"{REPO}: which file? There is no 'Q6_K'. There are Qwen3-0.6B-Q2_K.gguf, Qwen3-0.6B-Q8_0.gguf"
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prefix", ["", "modelscope:"])
+@pytest.mark.parametrize("fault", ["cut", "short", "long", "other"])
+def test_file_is_never_taken_for_whole_when_it_is_another(fault: str, prefix: str, tmp_path: Path):
+    """Protects from half a model, or another one: neither the first run nor the next one takes what came."""
+    name, data = "Qwen3-0.6B-Q8_0.gguf", b"GGUF" + b"x" * 50_000
+    spoil = {"cut": lambda data: data[:9000], "short": lambda data: data[:9000], "long": lambda data: data + b"x"}
+    with FakeHub({name: data}, spoil=spoil.get(fault, bytes.upper)) as hub:
+        hub.promised = len(data) if fault == "cut" else 0
+        for _ in range(2):
+            said = fetch(f"{prefix}{REPO}:{name}", hub.root, tmp_path)
+            assert said.startswith(REPO), said[:100]
+    with FakeHub({name: data}) as hub:
+        assert fetch(f"{prefix}{REPO}:{name}", hub.root, tmp_path) == data.decode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prefix", ["", "modelscope:"])
+def test_nothing_is_written_outside_when_a_hub_lists_other_paths(prefix: str, tmp_path: Path):
+    """Protects the machine's other files: a hub names the files, and its library writes where they say."""
+    home = tmp_path / "a" / "b" / "c" / "home"
+    home.mkdir(parents=True)
+    names = [f"{tmp_path}/x-Q8_0.gguf", "../../../../../x-Q8_0.gguf", "..\\..\\x-Q8_0.gguf", "C:\\x-Q8_0.gguf"]
+    with FakeHub(dict.fromkeys(names, b"GGUF")) as hub:
+        assert "it has no GGUF file" in fetch(f"{prefix}{REPO}:Q8_0", hub.root, home)
+    written = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert [path for path in written if home not in path.parents] == []

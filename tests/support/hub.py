@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
@@ -52,8 +53,12 @@ class Handler(WebHandler, BaseHTTPRequestHandler):
             self.answer({"error": "Entry not found"}, 404)
             return
         etag = f'"{sha(data)}"'
-        headers = {"ETag": etag, "X-Linked-Etag": etag, "X-Repo-Commit": COMMIT}
+        headers = {"ETag": etag, "X-Linked-Etag": etag, "X-Repo-Commit": COMMIT, "X-Linked-Size": str(len(data))}
+        if self.command != "HEAD":
+            data = self.owner.spoil(data)
+        headers["Content-Length"] = str(self.owner.promised or len(data))
         self.send_whole(data, "application/octet-stream", headers=headers)
+        self.close_connection = len(data) < self.owner.promised
 
     def answer(self, body: Any, status: int = 200) -> None:
         self.send_whole(json.dumps(body).encode(), status=status)
@@ -71,8 +76,12 @@ class FakeHub(WebServer):
     Attributes:
         files: Name → content.
         paths: What was asked, in order.
+        spoil: Changes the content of a file on its way.
+        promised: The length that the headers of every file name; 0 for the true one.
     """
 
     handler: ClassVar[type[WebHandler]] = Handler
     files: dict[str, bytes]
     paths: list[str] = field(default_factory=list)
+    spoil: Callable[[bytes], bytes] = bytes
+    promised: int = 0

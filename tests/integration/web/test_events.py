@@ -9,7 +9,8 @@ from contextlib import aclosing
 import httpx
 import pytest
 
-from examples.fastapi_chat.app import CONTENT_POLICY, ERRORS, MAX_ANSWERS, MAX_BODY, MAX_ROUNDS, PAGE
+from examples.fastapi_chat.app import CONTENT_POLICY, ERRORS, MAX_ANSWERS, MAX_BODY, MAX_ROUNDS, PAGE, run_tool
+from tests.integration.test_canaries import CANARY, KEY, Echo
 from tests.support.chat_page import ENDLESS, run_app
 from tests.support.engine_work import wait_until_idle
 from tests.support.scripted import Answer, Scripted, write_call
@@ -93,6 +94,36 @@ async def test_error_is_a_name_when_the_server_is_down(capsys):
     async with run_app("http://127.0.0.1:9/v1") as app:
         assert await app.ask("你好") == [("error", "unreachable")]
     assert "http://127.0.0.1:9/v1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "kind", ["400", "401", "403", "404", "408", "418", "429", "500", "503", "event", "page", "error"]
+)
+async def test_no_internal_url_is_in_any_web_error(kind, capsys):
+    """Protects the network behind the page: no address, path or key in any answer, whatever the server says."""
+    bodies = (b'{"messages": [{"role": "user", "text": "hi"}]}', b"{", b"[" * 9000, b'{"messages": 1}')
+    paths = ("/model", "/health", "/docs", "/openapi.json", "/page/x", "/page/../app.py")
+    with Echo() as server:
+        async with (
+            run_app(f"{server.root}/{kind}/v1", api_key=KEY, max_retries=0, server="vllm") as app,
+            httpx.AsyncClient(base_url=app.url, trust_env=False) as http,
+        ):
+            json_type = {"content-type": "application/json"}
+            replies = [await http.post("/chat", content=content, headers=json_type) for content in bodies]
+            replies += [await http.get(path) for path in paths]
+        assert "event: error" in replies[0].text
+        shown = "".join(f"{reply.text} {reply.headers}" for reply in replies)
+        assert [word for word in (server.root[7:], "/v1", CANARY, "Traceback", str(PAGE.parent)) if word in shown] == []
+        assert len(server.echoes) == 1
+    assert CANARY not in capsys.readouterr().err
+
+
+async def test_path_of_the_machine_is_not_shown_when_a_tool_cannot_open_a_file():
+    """Protects the machine behind the page: a model may ask for the time in a folder."""
+    call = {"name": "get_time", "args": {"timezone": "America"}, "id": "1", "type": "tool_call"}
+    result = await run_tool(call)
+    assert result.status == "error"
+    assert "/" not in result.text
 
 
 def test_page_has_words_for_every_error():
