@@ -7,6 +7,7 @@ import binascii
 import codecs
 import mimetypes
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -99,9 +100,16 @@ def sniff_base64(data: str) -> str:
     return next((mime for pattern, mime in _SIGNATURES if pattern.match(start)), "")
 
 
-def is_typescript(mime: str, data: bytes) -> bool:
-    """Return whether a file of type `video/mp2t` is TypeScript: browsers and Python know `.ts` only as a video."""
-    return mime == "video/mp2t" and _decode_strictly(data, "utf-8") is not None
+def correct_type(mime: str, read: Callable[[], bytes]) -> str:
+    """Return the type of a `.ts` file by its bytes, as browsers and Python know that suffix only as a video.
+
+    Args:
+        mime: The declared type; any other than that of such a video is returned as it is.
+        read: Returns the file's bytes.
+    """
+    if mime == "video/mp2t" and _decode_strictly(read(), "utf-8") is not None:
+        return "text/x-typescript"
+    return mime
 
 
 def is_text_type(mime: str) -> bool:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.files import (
+    correct_type,
     decode_text,
     find_type,
     is_media_type,
     is_text_type,
-    is_typescript,
     read_data_uri,
 )
 from langchain_qwen3.request.media_data import (
@@ -67,8 +67,7 @@ def read_media(path: str | Path) -> dict[str, Any]:
     if mime is None:
         raise MediaError(f"{path.name} has no known file extension: rename it, or build the block by hand")
     data = path.read_bytes()
-    if is_typescript(mime, data):
-        mime = "text/x-typescript"
+    mime = correct_type(mime, lambda: data)
     kind = mime.partition("/")[0] if is_media_type(mime) else "file"
     block: dict[str, Any] = {"type": kind, "mime_type": mime}
     block["base64"] = base64.b64encode(data).decode("ascii")
@@ -264,8 +263,8 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
     url = read_url(part, "file")
     inner = url[5:].partition(",")[0].partition(";")[0] if url.startswith("data:") else ""
     mime = find_type(inner or find_mime(holders), name)
-    if mime == "video/mp2t" and url.startswith("data:") and is_typescript(mime, read_data_uri(url).data):
-        mime = "text/x-typescript"
+    if url.startswith("data:"):
+        mime = correct_type(mime, lambda: read_data_uri(url).data)
     if is_media_type(mime):
         options = {name: value for name, value in part.items() if name in _OPTIONS}
         return write_media({**options, "type": mime.partition("/")[0], "url": _retype(url, mime)}, dialect, line)
