@@ -24,8 +24,8 @@ LITELLM = Dialect(
 )
 """LiteLLM. Both spellings of the switch reach the server behind it, with all five providers tried; a budget is
 honoured only if the server's own field is sent, as with `server="llama.cpp"`. Reasoning comes in `reasoning_content`,
-whatever the server's key. A 422 from the server behind it came as status 200 with the body `null`. By source: OpenAI
-fields that the provider's table lacks are a 400, unless `drop_params` is set."""
+whatever the server's key. A 422 from the server behind it came without its reason, or as status 200 with the body
+`null`. By source: OpenAI fields that the provider's table lacks are a 400, unless `drop_params` is set."""
 
 NEW_API = Dialect(
     name="new-api",
