@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from langchain_qwen3.batch.requester import BatchOptions, BatchStoppedError, Requester
 from langchain_qwen3.batch.results import read_result
@@ -34,6 +36,7 @@ BLOCK = 32
 """Rows in a block; a block is sent again when its actor dies."""
 _BLOCKS_PER_WORKER = 512
 """Blocks that Ray gets at once, for each worker: memory stays flat, and actors start anew once in many minutes."""
+_CONNECT_SECONDS = 10.0
 
 
 def run_on_ray(  # noqa: PLR0913  # all options of a batch
@@ -101,6 +104,7 @@ def _running(address: str, workers: int) -> Iterator[Any]:
         raise ImportError('a batch on Ray needs Ray Data: pip install "ray[data]"') from error
     is_local = address == LOCAL
     try:
+        _check_reachable(address)
         ray.init(
             address=None if is_local else address,
             num_cpus=workers + 1 if is_local else None,  # workers wait for the server, and need next to no CPU
@@ -108,7 +112,7 @@ def _running(address: str, workers: int) -> Iterator[Any]:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except Exception as error:  # Ray raises just that
+    except Exception as error:  # Ray raises no narrower class
         raise RuntimeError(f"Ray cannot be started, or cannot be reached at {address}: {error}") from error
     try:
         yield ray
@@ -118,6 +122,13 @@ def _running(address: str, workers: int) -> Iterator[Any]:
         raise
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Connect to a cluster's address once: Ray itself tries, and prints, for minutes."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.port is not None:
+        socket.create_connection((place.hostname or "", place.port), timeout=_CONNECT_SECONDS).close()
 
 
 def _process_all(ray: Any, rows: Iterator[Row], args: tuple[Any, ...], workers: int) -> Iterator[bytes]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import socket
 
 import pytest
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.batch import BatchOptions
-from langchain_qwen3.batch.on_ray import _Worker
+from langchain_qwen3.batch.on_ray import _check_reachable, _Worker
 from langchain_qwen3.batch.results import read_result
 from langchain_qwen3.batch.rows import build_row
 from tests.faults.plans import content_of
@@ -36,3 +37,19 @@ async def test_actor_gives_a_result_for_every_row_when_it_gets_a_block():
         "RowError",
         "Qwen3InvalidRequestError",
     ]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}"])
+def test_address_where_nobody_listens_fails_at_once_when_it_is_tried(address: str):
+    """Protects from minutes of Ray's own attempts, with a line for each, where a port is wrong."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        place = address.format(port=listener.getsockname()[1])
+        _check_reachable(place)
+    with pytest.raises(ConnectionRefusedError):
+        _check_reachable(place)
+
+
+@pytest.mark.parametrize("address", ["auto", "local"])
+def test_address_without_a_port_is_left_to_ray_when_it_is_checked(address: str):
+    """Protects Ray's own words for a cluster from being looked up as hosts."""
+    _check_reachable(address)
