@@ -96,7 +96,7 @@ class ChoiceReader:
         if not REASONING_FIELDS.isdisjoint(delta):
             reasoning = self._read_reasoning(delta) + reasoning
         if reasoning:
-            self._splitter.end_thinking(found=True)
+            self._splitter.end_thinking(in_field=True)
         inline, content = self._splitter.feed(content) if content else NOTHING
         calls: Sequence[ToolCallChunk] = ()
         if fragments := delta.get("tool_calls"):
@@ -106,8 +106,8 @@ class ChoiceReader:
         if not KEPT_FIELDS.isdisjoint(delta):
             self._kept.add(delta)
         if content and self._forced is not None:
-            content, found = self._forced.feed(content)
-            calls = [*calls, *self._calls.add(found)]
+            content, forced = self._forced.feed(content)
+            calls = [*calls, *self._calls.add(forced)]
         if content and self._in_content is not None:
             content = self._in_content.feed(content)
         return self._emit(reasoning + inline, content, calls)
@@ -182,10 +182,10 @@ class ChoiceReader:
         """Take the last content; return the text among everything held back, and the calls that count."""
         calls: list[ToolCallChunk] = []
         if self._forced is not None:
-            shown, found = self._forced.feed(content)
+            shown, forced = self._forced.feed(content)
             rest, cut = self._forced.close(truncated)
             content = shown + rest
-            calls += self._calls.add([*found, *cut])
+            calls += self._calls.add([*forced, *cut])
         if self._in_content is None:
             return content, calls
         content = self._in_content.feed(content)
@@ -219,7 +219,7 @@ class ChoiceReader:
     def _trim(self, content: str) -> str:
         if self._content is None:
             # Newlines before the answer come from the template only if thinking came first.
-            self._content = EdgeTrimmer(leading=self._splitter.found, trailing=False)
+            self._content = EdgeTrimmer(leading=self._splitter.has_thinking, trailing=False)
         return self._content.feed(content)
 
     def _withhold(self, withheld: list[str], reasoning: str, *, answered: bool) -> str:

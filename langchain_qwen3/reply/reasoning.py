@@ -50,11 +50,11 @@ class ThinkSplitter:
             a parser repeats the end of the prompt.
 
     Attributes:
-        found: Whether thinking was found, even an empty block.
+        has_thinking: Whether there was thinking, even an empty block.
         opens: The value of `opened` that the text shows; None while it is undecided.
     """
 
-    __slots__ = ("_blank", "_held", "_opened", "_pieces", "_state", "found", "opens")
+    __slots__ = ("_blank", "_held", "_opened", "_pieces", "_state", "has_thinking", "opens")
 
     def __init__(self, *, opened: bool | None = False) -> None:
         self._state = _State.START
@@ -62,7 +62,7 @@ class ThinkSplitter:
         self._blank: list[str] = []  # white space at the start
         self._held = ""  # possible beginning of a tag
         self._pieces: list[str] = []  # text assumed to be thinking, or held because it is unknown
-        self.found = False
+        self.has_thinking = False
         self.opens: bool | None = None
 
     @property
@@ -75,17 +75,17 @@ class ThinkSplitter:
         """Whether text that may be the answer is held back."""
         return self._state is _State.UNKNOWN and any(piece.strip() for piece in self._pieces)
 
-    def end_thinking(self, *, found: bool = False) -> None:
-        """Declare that no thinking follows in the content: it came in its own field (`found`), or calls came."""
-        if found:
-            self.found, self.opens = True, False
+    def end_thinking(self, *, in_field: bool = False) -> None:
+        """Declare that no thinking follows in the content: it came in its own field (`in_field`), or calls came."""
+        if in_field:
+            self.has_thinking, self.opens = True, False
             if self._state is _State.START:
                 self._opened = False  # only a closing tag may follow, left by a parser
                 return
         if self._state is _State.UNKNOWN:
             self._held = "".join([*self._pieces, self._take_held()])
             self._pieces = []
-        if found or self._state is not _State.ASSUMED:
+        if in_field or self._state is not _State.ASSUMED:
             self._state = _State.CONTENT
 
     def feed(self, text: str) -> Spans:
@@ -124,13 +124,13 @@ class ThinkSplitter:
 
     def _start(self, text: str) -> Spans:
         stripped = text.lstrip()
-        if stripped.startswith(OPEN_TAG) and not self.found:
-            self._state, self.found, self.opens, self._blank = _State.THINKING, True, False, []
+        if stripped.startswith(OPEN_TAG) and not self.has_thinking:
+            self._state, self.has_thinking, self.opens, self._blank = _State.THINKING, True, False, []
             return self._think(stripped[len(OPEN_TAG) :])
         if stripped.startswith(CLOSE_TAG):
-            self._end(closed=not self.found)
+            self._end(closed=not self.has_thinking)
             return Spans(self._take_held() + text[: len(text) - len(stripped)], stripped[len(CLOSE_TAG) :])
-        if CLOSE_TAG.startswith(stripped) or (OPEN_TAG.startswith(stripped) and not self.found):
+        if CLOSE_TAG.startswith(stripped) or (OPEN_TAG.startswith(stripped) and not self.has_thinking):
             self._blank.append(text[: len(text) - len(stripped)])  # also if only white space came
             self._held = stripped
             return NOTHING
@@ -168,7 +168,7 @@ class ThinkSplitter:
     def _end(self, *, closed: bool) -> None:
         """Begin the answer; `closed`: by a closing tag without an opening tag."""
         self.opens = True if closed else self.opens
-        self._state, self.found = _State.CONTENT, True
+        self._state, self.has_thinking = _State.CONTENT, True
         self._pieces = []
 
     def _is_quoted(self, text: str, at: int) -> bool:

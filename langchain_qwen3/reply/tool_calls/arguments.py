@@ -96,10 +96,10 @@ class CutCall(NamedTuple):
 
 def read_cut_call(text: str) -> CutCall:
     """Read the written part of `{"name": …, "arguments": …}`."""
-    found = _CUT_CALL.match(text)
-    if not found:
+    match = _CUT_CALL.match(text)
+    if not match:
         return CutCall("", False, "")
-    return CutCall(found["name"], found["named"] is not None, found["arguments"] or "")
+    return CutCall(match["name"], match["named"] is not None, match["arguments"] or "")
 
 
 class ObjectEnd:
@@ -118,16 +118,16 @@ class ObjectEnd:
                 self._escaped = False
                 start += 1
                 continue
-            found = (_IN_STRING if self._in_string else _OUTSIDE).search(text, start)
-            if not found:
+            match = (_IN_STRING if self._in_string else _OUTSIDE).search(text, start)
+            if not match:
                 break
-            start = found.end()
-            if found[0] == "\\":
+            start = match.end()
+            if match[0] == "\\":
                 self._escaped = True
-            elif found[0] == '"':
+            elif match[0] == '"':
                 self._in_string = not self._in_string
             else:
-                self._depth += 1 if found[0] in _CLOSES else -1
+                self._depth += 1 if match[0] in _CLOSES else -1
                 if self._depth <= 0:
                     return start
         return -1

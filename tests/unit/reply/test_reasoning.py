@@ -44,7 +44,7 @@ def split(pieces: list[str], *, opened: bool | None = False, finished: bool = Tr
     """Return reasoning, content, and whether thinking was found."""
     splitter = ThinkSplitter(opened=opened)
     spans = [*map(splitter.feed, pieces), splitter.close(finished=finished)]
-    return "".join(span.reasoning for span in spans), "".join(span.content for span in spans), splitter.found
+    return "".join(span.reasoning for span in spans), "".join(span.content for span in spans), splitter.has_thinking
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -148,10 +148,10 @@ def test_reads_no_tag_when_thinking_has_a_field_of_its_own(opened: bool):
     """Protects answers about tags from a server with a reasoning parser, held text included."""
     splitter = ThinkSplitter(opened=opened)
     assert splitter.feed("\n") == ("", "")
-    splitter.end_thinking(found=True)
+    splitter.end_thinking(in_field=True)
     assert splitter.feed("<think>B") == ("", "\n<think>B")
     assert splitter.close() == ("", "")
-    assert splitter.found
+    assert splitter.has_thinking
 
 
 def trim(pieces: list[str], *, leading: bool, trailing: bool) -> str:
