@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 # C0 except tab and newline, DEL, C1 (https://www.ecma-international.org/publications-and-standards/standards/ecma-48/);
-# bidirectional overrides (https://www.trojansource.codes); lone surrogates, which no file can hold.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# bidirectional overrides (https://www.trojansource.codes); lone surrogates, which no file can hold; and characters
+# without a width, which can hide a text or tell two names apart that look alike. The zero-width space stays where
+# Thai, Lao, Burmese and Khmer break a line; marks of direction and joiners stay, because scripts and emoji need them.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+    "|(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b"
+)
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -21,12 +27,12 @@ def make_visible(text: str) -> str:
 
 def _write_out(found: re.Match[str]) -> str:
     code = ord(found[0])
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004  # the last Latin-1 character
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
 
 
 def make_json_visible(document: str) -> str:
     r"""Return the same JSON document with control characters in its strings escaped, such as `\u001b`."""
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], document)
 
 
 def join_halves(value: Any) -> Any:

@@ -22,6 +22,7 @@ from langchain_core.runnables.utils import AddableDict
 from pydantic import BaseModel, TypeAdapter
 from pydantic.v1 import BaseModel as BaseModelV1
 
+from langchain_qwen3._visible import make_visible
 from langchain_qwen3.call import Method
 from langchain_qwen3.reply.ending import is_finished
 from langchain_qwen3.reply.json_text import refuse_deep
@@ -95,7 +96,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         if self.method == "function_calling" or (calls and not text.strip()):
             others = ", ".join(call["name"] for call in calls)
             called = f"the model called {others}, not {self.name}" if others else f"the model did not call {self.name}"
-            raise OutputParserException(called, llm_output=text)
+            raise OutputParserException(make_visible(called), llm_output=text)
         if not text.strip():
             raise OutputParserException(_explain_empty(message), llm_output=text)
         return self._build(_read_json(text), text)
@@ -244,6 +245,7 @@ def _check_end(message: BaseMessage, text: str) -> None:
     refusal = message.additional_kwargs.get("refusal")
     if refusal or reason == "content_filter":
         why = f"the model refused to answer: {refusal}" if refusal else "a content filter stopped the answer"
+        why = make_visible(why)
         if _RefusalError is not None:
             raise _RefusalError(why, raw_message=message)
         raise OutputParserException(why, llm_output=text)

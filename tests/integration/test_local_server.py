@@ -206,3 +206,12 @@ def test_engine_ends_with_its_process_when_never_stopped(ending):
     while is_listening(base_url):
         assert time.monotonic() < deadline, f"{base_url} still answers"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+def test_no_page_of_another_origin_can_read_an_answer(engine, content_type):
+    """Protects a conversation from any page that is open in the same browser."""
+    headers = {"Origin": "http://evil.test", "Content-Type": content_type}
+    body = {**QUESTION, "max_tokens": 1}
+    reply = httpx.post(f"{engine.base_url}/chat/completions", json=body, headers=headers, timeout=60)
+    assert reply.headers.get("access-control-allow-origin") in (None, "none")

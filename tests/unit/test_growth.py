@@ -27,8 +27,8 @@ from langchain_qwen3._httpx import httpx
 from langchain_qwen3._visible import make_json_visible, make_visible
 from langchain_qwen3.batch.results import build_failure, read_result
 from langchain_qwen3.batch.rows import Row, build_row
-from langchain_qwen3.cli.connect import name_options
 from langchain_qwen3.cli.screen import split_blocks
+from langchain_qwen3.cli.wording import name_options
 from langchain_qwen3.connections.limits import limit_body
 from langchain_qwen3.doctor.readers import read_error
 from langchain_qwen3.errors import kinds
@@ -190,7 +190,7 @@ READERS: dict[Callable[[str], None], tuple[str, ...]] = {
     read_limited: ("connections.limits",),
     read_tokens: ("tokens.estimate", "tokens.wire"),
     lambda text: read_error(ValueError(text), "", None): ("doctor.readers", "doctor.advice"),
-    name_options: ("cli.connect",),
+    name_options: ("cli.wording",),
     lambda text: make_visible(text) + make_json_visible(text): ("_visible",),
     _explain_import: ("local.server",),
 }

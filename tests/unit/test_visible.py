@@ -12,6 +12,8 @@ HOSTILE = [
     ("\x9b2J\x9d0;t\x9c\x90\x85", "\\x9b2J\\x9d0;t\\x9c\\x90\\x85"),  # the same in one character each
     ("pay\rfee\b\b\a\0\x0b\x0c\x7f", "pay\\x0dfee\\x08\\x08\\x07\\x00\\x0b\\x0c\\x7f"),  # writes over what is there
     ("\u202e\u202a\u202d\u202c\u2066\u2067\u2068\u2069", "\\u202e\\u202a\\u202d\\u202c\\u2066\\u2067\\u2068\\u2069"),
+    ("\u200b\u2060\ufeff\u2028\u2063", "\\u200b\\u2060\\ufeff\\u2028\\u2063"),  # hides in a name
+    ("\U000e0041\U000e007f", "\\U000e0041\\U000e007f"),  # hides a whole text
     ("\ud800", "\\ud800"),  # no stream can encode it
 ]
 
@@ -24,7 +26,8 @@ def test_writes_out_what_a_terminal_would_obey(text: str, shown: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "two\nlines\tand a tab", "你是谁？ 👩\u200d👩\u200d👧 é \u200fשלום\u200e 𝒳", "\\x1b"]
+    "text",
+    ["", "two\nlines\tand a tab", "你是谁？ 👩\u200d👩\u200d👧 é \u200fשלום\u200e 𝒳", "សួស្តី\u200bពិភពលោក", "\\x1b"],
 )
 def test_leaves_text_that_only_shows(text: str):
     """Protects answers in every script: letters, joined emoji, marks of direction, tabs and lines."""
