@@ -64,7 +64,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-ERRORS: tuple[tuple[type[Qwen3Error], str], ...] = (
+ERRORS: tuple[tuple[type[Exception], str], ...] = (
     (Qwen3ContextOverflowError, "tooLong"),
     (Qwen3AuthenticationError, "key"),
     (Qwen3PermissionDeniedError, "key"),
@@ -74,6 +74,7 @@ ERRORS: tuple[tuple[type[Qwen3Error], str], ...] = (
     (StreamCutError, "cut"),
     (Qwen3ConnectionError, "unreachable"),
     (Qwen3Error, "failed"),
+    (ValueError, "model"),  # none is named, and the server lists several
 )
 """What the page calls an error: it has the words for it. The error's own text names the server, so the log gets it."""
 log = logging.getLogger("uvicorn.error")
@@ -112,8 +113,7 @@ class Question(BaseModel):
 async def connect() -> AsyncIterator[ChatQwen3]:
     """Yield the model: on `$QWEN_BASE_URL`, else on an engine that ends with the app."""
     if url := os.environ.get("QWEN_BASE_URL"):
-        model = os.environ.get("QWEN_MODEL", "Qwen/Qwen3-0.6B")
-        async with ChatQwen3(model=model, base_url=url, max_tokens=MAX_TOKENS, sampling="recommended") as llm:
+        async with ChatQwen3(base_url=url, max_tokens=MAX_TOKENS, sampling="recommended") as llm:
             yield llm
         return
     async with (
@@ -233,7 +233,7 @@ async def answer(llm: ChatQwen3, question: Question) -> AsyncGenerator[tuple[str
                 yield "done", describe_end(replies)
                 return
         yield "error", "rounds"
-    except Qwen3Error as error:
+    except (Qwen3Error, ValueError) as error:
         log.warning("no answer: %r", str(error))  # %r: a log is read in a terminal
         yield "error", next(name for kind, name in ERRORS if isinstance(error, kind))
 
