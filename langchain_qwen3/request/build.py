@@ -144,7 +144,7 @@ def _write_payload(  # noqa: PLR0913  # the results of all earlier stages, and t
     if (limit := settings.params.get("max_tokens")) is not None:
         payload[dialect.max_tokens] = limit
     params = {name: value for name, value in settings.params.items() if name not in _WRITTEN_APART}
-    if settings.sampling == "recommended":
+    if settings.sampling == "recommended" and settings.model:  # a server that does not answer has named none yet
         params = {**params, **recommend_sampling({*params, *settings.extra_body}, plan.thinking, line)}
     _write_parameters(payload, {**params, **plan.payload}, dialect)
     if line is None or line.thinking != "never":
