@@ -141,7 +141,7 @@ def _iter_texts(body: Any, key: str = "", depth: int = 0) -> Iterator[str]:
     elif isinstance(body, Mapping):
         places = list(_iter_places(body))
         for name, value in body.items():
-            if name in _ECHOES or name in _PLACES:
+            if name in _ECHOES or (name in _PLACES and not isinstance(value, Mapping)):
                 continue
             yield from _iter_texts(value, str(name), depth + 1)
             if isinstance(value, str):
