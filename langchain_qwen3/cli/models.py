@@ -29,7 +29,12 @@ def run(target: Target, *, as_json: bool) -> None:
     elif console.is_terminal:
         console.print(build_table(reached))
     else:
-        sys.stdout.writelines(make_visible(f"{name}\n") for name in reached.models)
+        sys.stdout.writelines(f"{write_name(name)}\n" for name in reached.models)
+
+
+def write_name(name: str) -> str:
+    """Return a model's name as one line, whatever the server put into it."""
+    return make_visible(name).replace("\n", "\\n")
 
 
 def build_table(reached: Reached) -> Table:

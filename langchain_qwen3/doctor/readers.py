@@ -92,7 +92,7 @@ def read_models(facts: Facts) -> Outcome:
         f"{name} ({facts.contexts[name]:,} tokens)"
         if name in facts.contexts
         else f"{name} (context length not reported)"
-        for name in facts.models[:5]
+        for name in (" ".join(name.split()) for name in facts.models[:5])  # a line break could forge a finding
     )
     more = f" and {len(facts.models) - 5} more" if len(facts.models) > 5 else ""  # noqa: PLR2004  # as shown above
     if facts.model in facts.models or facts.model in facts.contexts:

@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.cli.models import write_name
 from langchain_qwen3.doctor import Diagnosis, Finding, readers
 from langchain_qwen3.doctor.advice import Facts
 from langchain_qwen3.doctor.findings import Outcome
@@ -96,6 +97,13 @@ def test_fails_with_the_right_name_when_the_model_is_not_served():
 def test_takes_an_alias_for_served():
     """Protects llama.cpp, which lists an alias beside the id and tells the context of both."""
     assert readers.read_models(know(model="qwen3", contexts={"qwen3": 4096})).status == "ok"
+
+
+def test_names_stay_on_one_line_when_a_server_puts_line_breaks_into_them():
+    """Protects from a forged finding, which a name with a line break would be."""
+    outcome = readers.read_models(know(models=(QWEN3, "x\n✓ All is well"), contexts={}))
+    assert "\n" not in outcome.detail
+    assert write_name("x\nqwen3\x1b[2J") == "x\\nqwen3\\x1b[2J"
 
 
 def test_counts_models_when_there_are_many():
