@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 import subprocess
-import sys
 import textwrap
 import time
 from http import HTTPStatus
@@ -17,6 +16,7 @@ import pytest
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.errors import Qwen3InvalidRequestError
 from langchain_qwen3.local import LocalServer
+from tests.support.python import STRICT_PYTHON
 
 TINY_QWEN3 = Path(__file__).parents[1] / "tiny_qwen3" / "qwen3-tiny-f16.gguf"
 QUESTION = {"messages": [{"role": "user", "content": "你是谁?"}], "temperature": 0}
@@ -194,7 +194,7 @@ def test_engine_ends_with_its_process_when_never_stopped(ending):
         {ending}
     """
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
+        [*STRICT_PYTHON, "-c", textwrap.dedent(script)],
         capture_output=True,
         text=True,
         timeout=60,

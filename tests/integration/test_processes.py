@@ -30,6 +30,7 @@ from pydantic import BaseModel
 from langchain_qwen3 import ChatQwen3
 from tests.faults.server import closed_port
 from tests.support.loopback import CHUNKS, Loopback
+from tests.support.python import STRICT_PYTHON
 
 TRANSPORTS = ["httpx", "aiohttp"]
 STREAMED = "a" * CHUNKS
@@ -154,9 +155,8 @@ model = build_model(sys.argv[2], sys.argv[1])
 def run_script(script: str, transport: str, server: Loopback) -> None:
     """Run a script with warnings as errors; it must leave nothing on stderr."""
     # forking a process with threads is what is tested; Python 3.12 advises against it
-    flags = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
-    flags += ["-W", "ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning"]  # langsmith's, on 3.14
-    command = [sys.executable, *flags, "-c", RUN + textwrap.dedent(script), transport, server.base_url]
+    program = [*STRICT_PYTHON, "-W", "ignore:This process:DeprecationWarning", "-c"]
+    command = [*program, RUN + textwrap.dedent(script), transport, server.base_url]
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False, env=paths)
     assert (done.returncode, done.stderr) == (0, "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,8 +14,9 @@ import pytest
 
 from tests.faults.plans import content_of, reasoning_of
 from tests.faults.soak import read_log, serve
+from tests.support.python import STRICT_PYTHON
 
-PROGRAM = [sys.executable, "-W", "error", "-c", "from langchain_qwen3.cli import app; app()", "batch"]
+PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()", "batch"]
 IN_FLIGHT = 16
 RETRIES = 2
 # Fault -> class of the failure, None where a later try is answered.

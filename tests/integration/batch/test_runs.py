@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -22,9 +21,10 @@ from langchain_qwen3.batch import BatchOptions, BatchStoppedError, OutputError, 
 from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.plans import content_of
 from tests.faults.server import FaultServer, closed_port
+from tests.support.python import STRICT_PYTHON
 from tests.support.scripted import Answer, Scripted
 
-PROGRAM = [sys.executable, "-W", "error", "-c", "from langchain_qwen3.cli import app; app()", "batch"]
+PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()", "batch"]
 
 
 @pytest.fixture(autouse=True)

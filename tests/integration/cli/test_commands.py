@@ -23,10 +23,11 @@ from langchain_qwen3.local import LocalServer
 from langchain_qwen3.servers.detection import forget_servers
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
+from tests.support.python import STRICT_PYTHON
 from tests.support.replay import Replay
 
 COMMANDS = ("doctor", "bench", "chat", "models", "ask")
-PROGRAM = [sys.executable, "-W", "error", "-c", "from langchain_qwen3.cli import app; app()"]
+PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()"]
 
 
 @pytest.fixture(autouse=True)

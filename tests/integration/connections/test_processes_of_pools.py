@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import textwrap
 
 import pytest
 
 from tests.support.loopback import Loopback
+from tests.support.python import STRICT_PYTHON
 
 PRELUDE = """
 import atexit
@@ -56,11 +56,10 @@ def in_child(work):
 def run_script(script, transport, server):
     """Run a script with warnings as errors; it must leave nothing on stderr."""
     # forking a process with threads is what is tested; Python 3.12 advises against it
-    flags = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
-    flags += ["-W", "ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning"]  # langsmith's, on 3.14
+    program = [*STRICT_PYTHON, "-W", "ignore:This process:DeprecationWarning", "-c"]
     code = PRELUDE + textwrap.dedent(script)
     done = subprocess.run(
-        [sys.executable, *flags, "-c", code, transport, server.base_url],
+        [*program, code, transport, server.base_url],
         capture_output=True,
         text=True,
         timeout=400,
