@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.tokens import estimate_tokens
     from langchain_qwen3.tokens.local import LocalTokenizer
 
+__version__ = "0.1.0"
 __all__ = [
     "BadReplyError",
     "BatchProgress",
@@ -101,6 +101,8 @@ def __getattr__(name: str) -> Any:
 
 def _warn_of_namesake() -> None:
     """Warn if the project `langchain-qwen3` is installed too: its files overwrite this package's."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
+
     with suppress(PackageNotFoundError):
         version("langchain-qwen3")
         warnings.warn(

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from langchain_qwen3 import __version__
 from langchain_qwen3.cli.batch import BatchCommand, batch
 from langchain_qwen3.cli.options import (
     ApiKey,
@@ -35,9 +36,7 @@ commands = typer.Typer(
 
 def _show_version(value: bool) -> None:
     if value:
-        from importlib.metadata import version
-
-        typer.echo(f"langchain-qwen3-chat {version('langchain-qwen3-chat')}")
+        typer.echo(f"langchain-qwen3-chat {__version__}")
         raise typer.Exit
 
 
