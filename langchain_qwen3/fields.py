@@ -23,7 +23,7 @@ from langchain_qwen3.errors.secrets import clean_url
 from langchain_qwen3.profiles import build_profile, resolve_line
 from langchain_qwen3.request.keywords import check_values, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
-from langchain_qwen3.request.refused import check_refused
+from langchain_qwen3.request.refused_settings import check_refused
 from langchain_qwen3.request.traces import build_cache_key, build_ls_params, list_secrets, show_keywords
 from langchain_qwen3.servers.address import resolve_api_key, split_url
 from langchain_qwen3.servers.detection import recall_answer

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from langchain_qwen3.profiles import resolve_line
-from langchain_qwen3.request.refused import explain_refused
+from langchain_qwen3.request.refused_settings import explain_refused
 from langchain_qwen3.servers.dialects import DIALECTS, KWARGS
 
 OWN_SETTINGS: Mapping[str, Any] = {

@@ -83,7 +83,7 @@ def is_thinking_on(thinking: Thinking, line: ModelLine | None) -> bool:
 def write_thinking(
     payload: MutableMapping[str, Any], thinking: Thinking, dialect: Dialect, line: ModelLine | None
 ) -> None:
-    """Write resolved settings into the payload, in the server's own fields."""
+    """Write resolved settings into the payload, in the server's own fields, as its row in `servers` names them."""
     if thinking.enabled is not None:
         never_thinks = line is not None and line.thinking == "never"
         for path in dialect.thinking:

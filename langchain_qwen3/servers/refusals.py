@@ -16,7 +16,7 @@ from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.servers.detection import learn_refusal
 from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS, Dialect
 from langchain_qwen3.servers.dialects import DIALECTS
-from langchain_qwen3.servers.refusal_texts import MAX_CHARACTERS, find_refused
+from langchain_qwen3.servers.refused_fields import MAX_CHARACTERS, find_refused
 
 _STATUSES = frozenset({400, 422})
 _OURS = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}

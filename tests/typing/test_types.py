@@ -13,7 +13,7 @@ import pytest
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.arguments import Arguments, ServerName
-from langchain_qwen3.request.refused import REFUSED
+from langchain_qwen3.request.refused_settings import REFUSED
 from langchain_qwen3.servers.dialects import list_names
 
 HERE = Path(__file__).parent

@@ -197,7 +197,7 @@ READERS: dict[Callable[[str], None], tuple[str, ...]] = {
 NO_READERS = {
     "request.schema": "names of the user's own schemas",
     "request.constraints": "the user's own schemas",
-    "servers.refusal_texts": "it sees 64,000 characters, counted below",
+    "servers.refused_fields": "it sees 64,000 characters, counted below",
     "cli.batch": "an option of the command line",
 }
 # Their patterns may take more than linear time, so they see the beginning or the end of a text only.
@@ -205,7 +205,7 @@ CUT: dict[str, tuple[int, Callable[[str], object]]] = {
     "errors.causes": (2000, lambda text: read_error_body({"message": text})),
     "errors.overflow": (2000, lambda text: read_error_body({"message": text})),
     "profiles.lookup": (300, lambda text: resolve_line(text, weights=(text,))),
-    "servers.refusal_texts": (64_000, lambda text: read_refused(400, {"error": [text[at::9] for at in range(9)]})),
+    "servers.refused_fields": (64_000, lambda text: read_refused(400, {"error": [text[at::9] for at in range(9)]})),
 }
 EXEMPT = {
     "servers.dialects": "the address that the user writes",
