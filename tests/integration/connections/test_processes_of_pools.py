@@ -20,6 +20,7 @@ import openai
 from langchain_qwen3.connections import leases
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.leases import lease_clients
+from langchain_qwen3.connections.sdk import AsyncSdkClient, SdkClient
 from langchain_qwen3.connections.settings import PoolSettings
 from langchain_qwen3.connections import loops
 from langchain_qwen3.connections.transports import aiohttp_transport, httpx_transport
@@ -29,8 +30,8 @@ for module in (httpx_transport, aiohttp_transport, loops):
 
 lease = lease_clients(PoolSettings(transport=sys.argv[1]))
 settings = dict(api_key="k", base_url=sys.argv[2], max_retries=0, timeout=20)
-sync_client = openai.OpenAI(http_client=lease.sync_client, **settings)
-async_client = openai.AsyncOpenAI(http_client=lease.async_client, **settings)
+sync_client = SdkClient(http_client=lease.sync_client, **settings)
+async_client = AsyncSdkClient(http_client=lease.async_client, **settings)
 
 def call():
     sync_client.post("/chat/completions", body={}, cast_to=httpx.Response)
@@ -65,7 +66,7 @@ def run_script(script, transport, server):
         timeout=400,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr  # whole: where a child hung is in it
 
 
 @pytest.fixture
