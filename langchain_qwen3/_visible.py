@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 # C0 except tab and newline, DEL, C1 (https://www.ecma-international.org/publications-and-standards/standards/ecma-48/);
@@ -35,16 +36,17 @@ def make_json_visible(document: str) -> str:
     return _UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], document)
 
 
-def join_halves(value: Any) -> Any:
-    """Return a JSON value as valid Unicode: surrogate pairs are joined, and lone surrogates become U+FFFD."""
+def join_text(text: str) -> str:
+    """Return a text as valid Unicode: surrogate pairs are joined, and lone surrogates become U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def join_halves(value: Any, join: Callable[[str], str] = join_text) -> Any:
+    """Return a JSON value whose texts that hold surrogates are joined by a function."""
     if isinstance(value, str):
-        return (
-            value
-            if _HALF.search(value) is None
-            else value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        )
+        return join(value) if _HALF.search(value) else value
     if isinstance(value, list | tuple):
-        return [join_halves(item) for item in value]
+        return [join_halves(item, join) for item in value]
     if isinstance(value, dict):
-        return {key: join_halves(item) for key, item in value.items()}
+        return {key: join_halves(item, join) for key, item in value.items()}
     return value

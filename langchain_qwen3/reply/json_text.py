@@ -8,11 +8,12 @@ from typing import Any
 
 from jiter import from_json
 
+from langchain_qwen3._visible import join_halves, join_text
+
 _DECODER = json.JSONDecoder(strict=False)
 # Between the values of a body: event stream framing that is glued to the preceding JSON.
 _FRAME = re.compile(r"(?:\s|\ufeff|data:|\[DONE\])*")
 _DONE = "[DONE]"
-_HALF = re.compile("[\ud800-\udfff]")
 MAX_DEPTH = 200
 """The limit in jiter. Deeper values cannot be copied or pickled."""
 
@@ -88,17 +89,11 @@ class HalfJoiner:
 
     def join(self, value: Any) -> Any:
         """Return a JSON value with all halves joined; a half that stays alone becomes U+FFFD."""
-        if isinstance(value, str):
-            return self._join_text(value) if _HALF.search(value) else value
-        if isinstance(value, list):
-            return [self.join(item) for item in value]
-        if isinstance(value, dict):
-            return {key: self.join(item) for key, item in value.items()}
-        return value
+        return join_halves(value, self._join_text)
 
     def _join_text(self, text: str) -> str:
         if "\udc00" <= text[0] <= "\udfff":
             text, self._half = self._half + text, ""
         if "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return join_text(text)
