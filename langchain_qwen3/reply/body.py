@@ -30,7 +30,9 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
         BadReplyError: The reply is an HTML page, empty, not JSON or without choices.
     """
     try:
-        body = join_halves(read_json(content))
+        body = read_json(content)
+        if b"\\u" in content:  # only an escape can be half a character
+            body = join_halves(body)
     except (ValueError, RecursionError):
         what = (
             "an HTML page" if content.lstrip()[:1] == b"<" else "invalid JSON" if content.strip() else "an empty body"
