@@ -7,7 +7,6 @@ import sys
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import rich.console
@@ -21,6 +20,7 @@ from rich.text import Text
 
 from langchain_qwen3._visible import make_visible
 from langchain_qwen3.cli.console import SILENT_SECONDS, Console, Waiting, describe_silence
+from langchain_qwen3.notebook.growing import GrowingText
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -122,9 +122,8 @@ class TerminalScreen:
         self._folded = folded
         self._since = time.monotonic()
         self._thinks = self._answers = False
-        self._reasoning = _Growing()
-        self._answer = _Growing()
-        self._split_at = 0
+        self._reasoning = GrowingText()
+        self._answer = GrowingText()
         self._waiting = Waiting("waiting for the first token")
         self._live = Live(get_renderable=self._render, console=console, transient=True, auto_refresh=False)
         self._live.start()
@@ -134,9 +133,7 @@ class TerminalScreen:
         self._thinks = True
         self._reasoning.add(text)
         if "\n" in text and not self._folded:
-            done, _, rest = self._reasoning.take().rpartition("\n")
-            self._reasoning.add(rest)
-            self._print(Text(done, style=THINKING))
+            self._print(Text(self._reasoning.take_lines(), style=THINKING))
 
     def write_answer(self, text: str) -> None:
         """Add a piece of the answer; complete blocks are printed."""
@@ -144,13 +141,8 @@ class TerminalScreen:
         if not self._answers and text.strip():
             self._answers = True
             self._end_thinking()
-        # A block is parsed again when it has grown by a quarter, so that the cost stays linear in its length.
-        if "\n" in text and self._answer.length >= self._split_at:
-            blocks, rest = split_blocks(self._answer.take())
-            self._answer.add(rest)
-            self._split_at = len(rest) * 5 // 4
-            if blocks:
-                self._print(*(part for block in blocks for part in (build_markdown(block), "")))
+        if "\n" in text and (blocks := self._answer.take_blocks()):
+            self._print(*(part for block in blocks for part in (build_markdown(block), "")))
 
     def draw(self) -> None:
         """Draw the growing part anew."""
@@ -181,43 +173,13 @@ class TerminalScreen:
 
     def _render(self) -> RenderableType:
         if self._answers:
-            return Tail(build_markdown(self._answer.tail()))
+            return Tail(build_markdown(self._answer.read_end(_MAX_DRAWN)))
         if not self._thinks:
             return self._waiting
         if self._folded:
             seconds = time.monotonic() - self._since
             return Spinner("dots", Text(f"thinking, {seconds:.0f} s", style="dim"), style="cyan")
-        return Tail(Text(self._reasoning.tail(), style=THINKING))
-
-
-class _Growing:
-    """A text that arrives in pieces."""
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self.length = 0
-
-    def add(self, piece: str) -> None:
-        """Add a piece."""
-        self._pieces.append(piece)
-        self.length += len(piece)
-
-    def take(self) -> str:
-        """Return the text, and start with an empty one."""
-        text = "".join(self._pieces)
-        self._pieces = []
-        self.length = 0
-        return text
-
-    def tail(self) -> str:
-        """Return its end, as long as it can be drawn ten times a second."""
-        pieces, missing = [], _MAX_DRAWN
-        for piece in reversed(self._pieces):
-            if missing <= 0:
-                break
-            pieces.append(piece[-missing:])
-            missing -= len(piece)
-        return "".join(reversed(pieces))
+        return Tail(Text(self._reasoning.read_end(_MAX_DRAWN), style=THINKING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +196,9 @@ class Tail:
 
 
 def build_markdown(text: str) -> RenderableType:
-    """Return Markdown for rich, with full link addresses and the model's own line breaks."""
-    markdown = Markdown(make_visible(text), code_theme="ansi_dark", hyperlinks=False)
+    """Return Markdown for rich, with full link addresses, the model's own line breaks, and HTML as text."""
+    markdown = Markdown("", code_theme="ansi_dark", hyperlinks=False)
+    markdown.parsed = _PARSER.parse(make_visible(text))
     for token in markdown.parsed:
         for child in token.children or ():
             if child.type == "softbreak":
@@ -243,15 +206,5 @@ def build_markdown(text: str) -> RenderableType:
     return markdown
 
 
-def split_blocks(text: str) -> tuple[list[str], str]:
-    """Return the complete blocks of a Markdown text, and its last block, which may still grow."""
-    starts = [token.map[0] for token in _PARSER.parse(text) if token.level == 0 and token.map]
-    if not starts:
-        return [], text
-    lines = text.split("\n")
-    blocks = ["\n".join(lines[start:end]) for start, end in pairwise(starts)]
-    return blocks, "\n".join(lines[starts[-1] :])
-
-
-# Only the blocks matter here, not what stands in their lines.
-_PARSER = MarkdownIt().enable("table").disable(["inline", "text_join"])
+# Rich's own parser takes `<b>` and `<div>` for HTML, which rich does not show.
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])

@@ -3,7 +3,8 @@
 * stream: `display_stream`, which redraws a growing reply
 * examination: the findings of `adoctor()` so far
 * html: a model's text as HTML that runs no code and loads nothing
-* output: outputs of a cell, each redrawn in place
+* output: outputs of a cell, each redrawn in place; a long text in several
+* growing: a text that arrives in pieces, of which complete lines and blocks are drawn once; the terminal shares it
 """
 
 from langchain_qwen3.notebook.stream import display_stream

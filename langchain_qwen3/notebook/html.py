@@ -39,13 +39,15 @@ def build_switch(name: str) -> str:
     return f'<style>{rules}</style><details id="{name}"><summary>Reasoning</summary></details>'
 
 
-def build_reasoning(name: str, title: str, reasoning: str) -> str:
-    """Return the title with the thinking time, and below it the verbatim reasoning, which `build_switch` folds."""
+def build_title(title: str) -> str:
+    """Return the line above the reasoning, which tells the thinking time."""
+    return f'<div style="opacity: .75">{html.escape(title)}</div>'
+
+
+def build_reasoning(name: str, reasoning: str) -> str:
+    """Return the verbatim reasoning, which `build_switch` folds."""
     text = html.escape(make_visible(reasoning))
-    return (
-        f'<div style="opacity: .75">{html.escape(title)}</div>'
-        f'<div class="{name}"><div style="{_REASONING_STYLE}">{text}</div></div>'
-    )
+    return f'<div class="{name}"><div style="{_REASONING_STYLE}">{text}</div></div>'
 
 
 def build_answer(text: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
+from functools import partial
 from time import perf_counter
 from types import FrameType
 from typing import Final
@@ -12,15 +13,17 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_qwen3._visible import make_visible
+from langchain_qwen3.notebook.growing import GrowingText
 from langchain_qwen3.notebook.html import (
     build_answer,
     build_line,
     build_markdown,
     build_reasoning,
     build_switch,
+    build_title,
     describe_end,
 )
-from langchain_qwen3.notebook.output import Outputs
+from langchain_qwen3.notebook.output import FULL_SIZE, Column, Outputs
 
 _SECONDS_BETWEEN_UPDATES: Final = 0.05
 # Long answers take long to draw: drawing gets at most a fifth of the time, so that reading the stream is not delayed.
@@ -126,7 +129,7 @@ class _Screen:
     """The outputs of a reply: the switch that folds the reasoning, the reasoning, the answer.
 
     Attributes:
-        message: The sum of the drawn chunks.
+        message: The sum of the chunks, once the reply has ended.
     """
 
     def __init__(self) -> None:
@@ -137,18 +140,27 @@ class _Screen:
             raise ImportError('display_stream needs the extra: pip install "langchain-qwen3-chat[notebook]"') from error
         self.redraws = self._outputs.redraws
         self.message: AIMessageChunk | None = None
+        self._chunks: list[AIMessageChunk] = []
         self._name = f"qwen3-{uuid4().hex}"
-        self._pending: list[AIMessageChunk] = []
+        self._reasoning, self._answer = GrowingText(), GrowingText()
+        self._reasoning_column = Column(self._outputs, "reasoning", partial(build_reasoning, self._name))
+        self._answer_column = Column(self._outputs, "answer", build_answer)
         self._started_at = self._next_at = perf_counter()
+        self._thinks = False
         self._thought_for: float | None = None
         self._ended = False
 
     def show(self, chunk: AIMessageChunk) -> None:
         """Add a chunk, and draw the reply so far unless it was drawn a moment ago."""
         now = perf_counter()
-        self._pending.append(chunk)
-        if self._thought_for is None and chunk.text:
-            self._thought_for = now - self._started_at
+        self._chunks.append(chunk)
+        if reasoning := _read_reasoning(chunk):
+            self._thinks = True
+            self._reasoning.add(reasoning)
+        if chunk.text:
+            self._answer.add(str(chunk.text))
+            if self._thought_for is None:
+                self._thought_for = now - self._started_at
         if self.redraws and now >= self._next_at:
             self._draw()
             if not self._outputs.is_empty:  # the first text is drawn immediately
@@ -158,7 +170,7 @@ class _Screen:
     def tick(self) -> None:
         """Redraw the seconds while the model is thinking."""
         if self.redraws and self._thought_for is None and not self._ended:
-            self._draw()
+            self._draw_reasoning()
 
     def end(self, *notes: str) -> None:
         """Draw the final reply with its calls and the notes; further calls do nothing."""
@@ -167,40 +179,32 @@ class _Screen:
         self._ended = True
         if self._thought_for is None:
             self._thought_for = perf_counter() - self._started_at
-        self._draw(notes)
+        self._draw_reasoning()
+        text, lines = "", [*notes]
+        if self._chunks:
+            self.message = self._chunks[0] + self._chunks[1:]
+            text = make_visible(str(self.message.text))
+            # Until the end, a call's arguments are only a guess from the part that has arrived.
+            lines = [*describe_end(self.message), *notes]
+        plain = make_visible("\n".join([text, *lines]))
+        self._answer_column.end(build_answer(text) + "".join(map(build_line, lines)), plain)
 
-    def _draw(self, notes: tuple[str, ...] = ()) -> None:
-        self._add_up()
-        if self.message is None:
-            if notes:
-                self._outputs.put("answer", "".join(map(build_line, notes)), "\n".join(notes))
+    def _draw(self) -> None:
+        self._draw_reasoning()
+        self._answer_column.draw(self._answer.take_blocks(), self._answer.read())
+
+    def _draw_reasoning(self) -> None:
+        if not self._thinks:
             return
-        if reasoning := _read_reasoning(self.message):
-            self._draw_reasoning(reasoning)
-        plain = str(self.message.text)
-        answer = build_answer(plain) if plain else ""
-        # Until the end, a call's arguments are only a guess from the part that has arrived.
-        lines = [*describe_end(self.message), *notes] if self._ended else []
-        if answer or lines:
-            text = make_visible("\n".join([plain, *lines]).lstrip("\n"))
-            self._outputs.put("answer", answer + "".join(map(build_line, lines)), text)
-
-    def _draw_reasoning(self, reasoning: str) -> None:
         if self._thought_for is None:
             title = f"Thinking… {perf_counter() - self._started_at:.0f} s"
         else:
             title = f"Thought for {self._thought_for:.1f} s"
         if self.redraws:
             self._outputs.put("switch", build_switch(self._name), "Reasoning")
-        text = f"{title}\n{make_visible(reasoning)}"
-        self._outputs.put("reasoning", build_reasoning(self._name, title, reasoning), text)
-
-    def _add_up(self) -> None:
-        """Add the chunks since the last drawing, all at once: one by one, each would copy the sum so far."""
-        parts = [*([] if self.message is None else [self.message]), *self._pending]
-        if parts:
-            self.message = parts[0] + parts[1:]
-        self._pending = []
+        self._reasoning_column.head = build_title(title), f"{title}\n"
+        lines = self._reasoning.take_lines() if self._reasoning.length > FULL_SIZE else ""
+        self._reasoning_column.draw([lines] if lines else [], self._reasoning.read())
 
 
 def _read_reasoning(message: AIMessage) -> str:

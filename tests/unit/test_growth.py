@@ -27,7 +27,6 @@ from langchain_qwen3._httpx import httpx
 from langchain_qwen3._visible import make_json_visible, make_visible
 from langchain_qwen3.batch.results import build_failure, read_result
 from langchain_qwen3.batch.rows import Row, build_row
-from langchain_qwen3.cli.screen import split_blocks
 from langchain_qwen3.cli.wording import name_options
 from langchain_qwen3.connections.limits import limit_body
 from langchain_qwen3.doctor.readers import read_error
@@ -37,6 +36,7 @@ from langchain_qwen3.errors.hints import find_hint
 from langchain_qwen3.errors.secrets import clean_url, mask_body
 from langchain_qwen3.local.downloads import choose_files, read_name
 from langchain_qwen3.local.server import _explain_import
+from langchain_qwen3.notebook.growing import split_blocks
 from langchain_qwen3.notebook.html import build_reasoning, describe_end
 from langchain_qwen3.profiles.lookup import find_line, normalise_name, resolve_line
 from langchain_qwen3.request.files import decode_text, find_type, is_media_type, is_text_type, read_data_uri
@@ -147,7 +147,7 @@ def read_errors(text: str) -> None:
 
 def read_answer(text: str) -> None:
     """Draw calls and reasoning, and split an answer; how markdown-it reads it is not counted."""
-    build_reasoning("n", "t", text)
+    build_reasoning("n", text)
     call = {"name": text, "args": {text: text}, "id": "c"}
     describe_end(AIMessage(text, tool_calls=[call]))
     split_blocks(text)
@@ -186,7 +186,7 @@ READERS: dict[Callable[[str], None], tuple[str, ...]] = {
     read_batch: ("batch.rows", "batch.results"),
     read_file: ("request.files",),
     read_hub: ("local.downloads",),
-    read_answer: ("notebook.html", "cli.screen"),
+    read_answer: ("notebook.html", "notebook.growing"),
     read_limited: ("connections.limits",),
     read_tokens: ("tokens.estimate", "tokens.wire"),
     lambda text: read_error(ValueError(text), "", None): ("doctor.readers", "doctor.advice"),

@@ -27,7 +27,7 @@ ATTACKS = [
 def test_nothing_runs_or_is_fetched_when_the_model_writes_html(text):
     """Protects from a model, or whoever wrote what it read, that runs scripts in the notebook or sends data out."""
     made = {"p", "div", "pre", "code", "span", "table", "thead", "tbody", "tr", "th", "td", "a"}
-    for html in (build_answer(text), build_reasoning("x", "Thinking…", text), build_line(text)):
+    for html in (build_answer(text), build_reasoning("x", text), build_line(text)):
         tags = [piece.split(">")[0] for piece in html.split("<")[1:]]
         assert {tag.split()[0].strip("/") for tag in tags} <= made
         links = [tag for tag in tags if tag.startswith("a ")]
@@ -66,7 +66,7 @@ def test_code_is_coloured_when_its_language_is_known():
     assert build_answer("```nonsense\na < b\n```") == '<pre><code class="language-nonsense">a &lt; b\n</code></pre>\n'
 
 
-@pytest.mark.parametrize("build", [build_answer, build_line, lambda text: build_reasoning("x", "title", text)])
+@pytest.mark.parametrize("build", [build_answer, build_line, lambda text: build_reasoning("x", text)])
 def test_control_characters_are_shown_when_a_model_writes_them(build):
     """Protects the reader from text that turns round what he reads."""
     assert "\\u202e" in build("a\u202eb")
@@ -76,4 +76,4 @@ def test_control_characters_are_shown_when_a_model_writes_them(build):
 def test_reasoning_is_folded_out_by_an_output_that_never_changes():
     """Protects what the reader opened: the switch knows the text by its name alone."""
     assert 'id="a"' in build_switch("a")
-    assert '<div class="a">' in build_reasoning("a", "Thinking… 1 s", "so")
+    assert '<div class="a">' in build_reasoning("a", "so")
