@@ -10,14 +10,14 @@ import ast
 import inspect
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from json import JSONDecoder
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-_FREE: tuple[Any, ...] = (len, isinstance, type, bool, getattr, iter, next, id, repr)
+_FREE: tuple[Any, ...] = (len, isinstance, type, bool, getattr, iter, next, id, repr, reversed)
 
 
 class Work:
@@ -62,6 +62,12 @@ class Work:
         """Look for something in a text or list."""
         self.done += _length(container)
         return value in container
+
+    def each(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Count the steps of a comprehension."""
+        for item in items:
+            self.done += 1
+            yield item
 
     def tick(self) -> None:
         """Count a step."""
@@ -127,6 +133,12 @@ class _Counters(ast.NodeTransformer):
 
     def visit_While(self, node: ast.While) -> ast.AST:
         return self._tick(node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        self.generic_visit(node)
+        if not node.is_async:
+            node.iter = self._count("each", node.iter, at=node.iter)
+        return node
 
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         return node  # defaults belong to the function around
