@@ -5,6 +5,10 @@ call's total cost. All our requests go to one URL with one set of headers, so th
 timeout, and the result is reused. `_build_request` and the options it takes are private to the SDK; if a version
 renames them, the SDK's own path is used. No issue asks for a faster path yet; the nearest one is about the step before
 it (https://github.com/openai/openai-python/pull/3616).
+
+`_make_status_error_from_response` is private, too: it decodes an error's body with the codec that the server names
+(https://github.com/openai/openai-python/blob/main/src/openai/_base_client.py). If a version renames it, the errors are
+the same, because `errors` reads the bytes; but with a user's own HTTP client, a slow codec costs time again.
 """
 
 from __future__ import annotations
@@ -63,6 +67,12 @@ class _OwnClient:
             return self.post(path, cast_to=httpx.Response, body=payload, options=options, **stream)
         copied = self._options.model_copy(update={"json_data": payload})
         return self.request(httpx.Response, copied, **stream)
+
+    def _make_status_error_from_response(self: Any, response: Any) -> Any:
+        """Return the SDK's error, whose body is read as UTF-8: see `limit_body`, which a user's client does not use."""
+        with suppress(ValueError):  # a hook of the user's client has decoded it
+            response.encoding = "utf-8"
+        return super()._make_status_error_from_response(response)  # type: ignore[misc]  # the SDK's
 
     def _build_request(self: Any, options: Any, *, retries_taken: int = 0) -> Any:
         plain = None if retries_taken or not self._is_shared else _read_plain(options)

@@ -68,6 +68,7 @@ _NAMES: tuple[tuple[str, int], ...] = (
 # Exceptions raised unwrapped while a body is read: module, class. openai 3 uses httpx2, openai 2 uses httpx.
 _TIMEOUTS = (("httpx2", "TimeoutException"), ("httpx", "TimeoutException"), ("aiohttp", "ServerTimeoutError"))
 _DECODING = (("httpx2", "DecodingError"), ("httpx", "DecodingError"))
+_STATUS_ERRORS = (("httpx2", "HTTPStatusError"), ("httpx", "HTTPStatusError"))
 _BROKEN = (
     ("httpx2", "RequestError"),
     ("httpx", "RequestError"),
@@ -128,6 +129,10 @@ class ErrorTranslator:
         details = " ".join(f"{name}: {text}" for name, text in chain)[:_MAX_TEXT]
         kind, what = self._find_kind(exc, details)
         if kind is None:
+            refused = exc.__context__
+            if isinstance(refused, _loaded(_STATUS_ERRORS)):
+                # The SDK decodes an error's body with the codec that the server names, and some of Python's raise.
+                return self._add_context(_read_status_error(refused.response, None))
             return None
         text = next((text for name, text in chain if text and name not in _WRAPPERS), chain[-1][0])
         one_line = " ".join(text.split())  # aiohttp draws a bad status line over four lines
@@ -216,18 +221,18 @@ def _read_reported(exc: Exception) -> Qwen3Error | None:
         case Qwen3Error():
             return exc
         case openai.APIStatusError():
-            return _read_status_error(exc)
+            return _read_status_error(exc.response, exc.body)
         case openai.APIResponseValidationError():
             return BadReplyError(exc.message, response=exc.response, body=exc.body)
     return None
 
 
-def _read_status_error(exc: openai.APIStatusError) -> Qwen3Error:
+def _read_status_error(response: Any, body: object) -> Qwen3Error:
     try:
-        raw = exc.response.content or exc.body  # the SDK keeps only `error` of the body
+        raw = response.content or body  # the SDK keeps only `error` of the body
     except RuntimeError:  # closed before it was read
-        raw = exc.body
-    return _build_error(read_error_body(raw), exc.status_code, exc.body, exc.response)
+        raw = body
+    return _build_error(read_error_body(raw), response.status_code, body, response)
 
 
 def _build_error(facts: ErrorFacts, status: int | None, body: object, response: Any) -> Qwen3Error:

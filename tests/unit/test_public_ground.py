@@ -1,4 +1,4 @@
-"""What the package uses of other libraries is public; the private names that are left may go, and only speed does."""
+"""What the package uses of other libraries is public; the private names that are left may go, and little changes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PARENTS = {
 }  # fmt: skip
 """What a subclass of `ChatOpenAI`, or of an output parser, overrides; none is called but where it is overridden."""
 
-PRIVATE = {"_build_request": "connections/sdk.py"}
+PRIVATE = {"_build_request": "connections/sdk.py", "_make_status_error_from_response": "connections/sdk.py"}
 """What is left, and the one module that knows it."""
 
 
@@ -238,6 +238,7 @@ print(json.dumps(results))
 FIELDS = ("json_data", "extra_json", "url", "method", "headers", "params", "timeout", "model_copy")
 CHANGES = [
     ("rename", "_build_request"),
+    ("rename", "_make_status_error_from_response"),
     ("hide_field", " ".join(FIELDS)),
     ("skip_override", "send"),
     ("forbid_clearing", "set_exception(None)"),

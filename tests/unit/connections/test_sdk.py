@@ -12,6 +12,8 @@ from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections import sdk
+from langchain_qwen3.errors import Qwen3Error, Qwen3InvalidRequestError
 
 PAYLOAD = {"model": "q", "messages": [{"role": "user", "content": "你好 😀"}], "temperature": 0.6, "n": 1}
 
@@ -101,3 +103,72 @@ def test_the_sdk_builds_requests_when_the_http_client_is_the_users_own(kind: str
     ours, sdks = build_both(build_client(kind, **fields))
     assert describe(ours) == describe(sdks)
     assert ours.url.params["token"] == "t"
+
+
+CHARSETS = [
+    "idna", "punycode", "rot13", "zlib", "hex", "base64", "undefined", "unicode_escape", "utf-7", "utf-16", "cp037",
+    "nonsense", "../../x", "x" * 10_000, '"', "",
+]  # fmt: skip
+REFUSAL = {"error": {"message": "Äther: 坏参数", "code": "bad"}}
+BODIES: dict[str, tuple[int, str, bytes]] = {
+    "refusal": (400, "application/json", json.dumps(REFUSAL, ensure_ascii=False).encode()),
+    "page": (502, "text/html", "<html><title>坏参数</title>".encode()),
+    "text": (429, "text/plain", "坏参数".encode()),
+}
+ANSWER = {"choices": [{"message": {"role": "assistant", "content": "你好"}, "finish_reason": "stop"}]}
+EVENTS = [{"choices": [{"delta": {"content": "你好"}, "finish_reason": "stop"}]}]
+
+
+def build_model(status: int, kind: str, body: bytes) -> ChatQwen3:
+    """Return a model with HTTP clients of the user's own, whose server answers so."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, headers={"content-type": kind}, stream=httpx.ByteStream(body))
+
+    transport = httpx.MockTransport(answer)
+    return ChatQwen3(
+        model="q",
+        base_url="http://pod.test/v1",
+        server="vllm",
+        max_retries=0,
+        http_client=httpx.Client(transport=transport),
+        http_async_client=httpx.AsyncClient(transport=transport),
+    )
+
+
+async def run(model: ChatQwen3, how: str) -> str:
+    """Return the text of an answer."""
+    if how == "invoke":
+        return model.invoke("hi").text
+    if how == "ainvoke":
+        return (await model.ainvoke("hi")).text
+    if how == "stream":
+        return "".join(chunk.text for chunk in model.stream("hi"))
+    return "".join([chunk.text async for chunk in model.astream("hi")])
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize("charset", CHARSETS, ids=lambda charset: charset[:9])
+async def test_bodies_are_utf_8_when_a_users_client_is_told_another_codec(charset: str, how: str) -> None:
+    """Protects from Python's codecs that raise in the SDK, garble an error, or take the square of its length."""
+    for status, kind, body in BODIES.values():
+        with pytest.raises(Qwen3Error, match="坏参数") as caught:
+            await run(build_model(status, f"{kind}; charset={charset}", body), how)
+        assert getattr(caught.value, "status_code", None) == status
+    kind, body = "application/json", json.dumps(ANSWER, ensure_ascii=False).encode()
+    if "stream" in how:
+        events = [json.dumps(event, ensure_ascii=False) for event in EVENTS]
+        kind, body = "text/event-stream", "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]).encode()
+    assert await run(build_model(200, f"{kind}; charset={charset}", body), how) == "你好"
+
+
+@pytest.mark.parametrize("how", ["invoke", "astream"])
+@pytest.mark.parametrize("charset", CHARSETS, ids=lambda charset: charset[:9])
+async def test_refusal_is_read_when_the_sdk_renames_its_own_reader(
+    charset: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects from a release of the SDK without the private method: the error is still a typed one with its text."""
+    monkeypatch.delattr(sdk._OwnClient, "_make_status_error_from_response")
+    status, kind, body = BODIES["refusal"]
+    with pytest.raises(Qwen3InvalidRequestError, match="坏参数"):
+        await run(build_model(status, f"{kind}; charset={charset}", body), how)
