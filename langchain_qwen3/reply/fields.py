@@ -33,14 +33,22 @@ def read_texts(content: Any) -> Texts:
     """Return the text of a content: a string, a part, or a list of parts, some of which may be reasoning."""
     if isinstance(content, str):
         return Texts("", content)
+    reasoning: list[str] = []
+    answer: list[str] = []
+    _collect_texts(content, reasoning, answer)
+    return Texts("".join(reasoning), "".join(answer))
+
+
+def _collect_texts(content: Any, reasoning: list[str], answer: list[str]) -> None:
+    """Add every text of a content; parts may lie in parts, and what lies in reasoning is reasoning."""
     if isinstance(content, list):
-        parts = [read_texts(part) for part in content]
-        return Texts("".join(part.reasoning for part in parts), "".join(part.content for part in parts))
-    if not isinstance(content, dict):
-        return Texts("", "" if content is None else str(content))
-    text = next((content[name] for name in _TEXT_NAMES if content.get(name)), "")
-    inner = "".join(read_texts(text))
-    return Texts(inner, "") if content.get("type") in _REASONING_PARTS else Texts("", inner)
+        for part in content:
+            _collect_texts(part, reasoning, answer)
+    elif isinstance(content, dict):
+        text = next((content[name] for name in _TEXT_NAMES if content.get(name)), None)
+        _collect_texts(text, reasoning, reasoning if content.get("type") in _REASONING_PARTS else answer)
+    elif content is not None:
+        answer.append(str(content))
 
 
 def read_reasoning(message: Mapping[str, Any]) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from langchain_qwen3.reply.fields import KeptFields, read_details, read_reasonin
             ("T", "A"),
         ),
         ([{"type": "reasoning", "text": "T"}], ("T", "")),
+        ([{"type": "message", "content": [{"text": "A"}, {"type": "thinking", "text": "T"}, None, "B"]}], ("T", "AB")),
         (7, ("", "7")),
     ],
 )

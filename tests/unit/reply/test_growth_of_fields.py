@@ -143,3 +143,20 @@ def test_work_does_not_multiply_when_short_calls_follow_a_long_one() -> None:
             read_stream([write_event(call(at, long if at == 0 else "{}")) for at in range(1 + 20 * count)])
             costs.append(work.done)
     assert costs[1] <= MOST * costs[0]
+
+
+@pytest.mark.parametrize("key", ["content", "reasoning"])
+@pytest.mark.parametrize("wrap", [lambda part: [part], lambda part: {"text": part}, lambda part: [{"text": part}, "a"]])
+def test_work_does_not_multiply_when_a_long_text_lies_deep(key: str, wrap: Callable[[Any], Any]) -> None:
+    """Protects from joining a text again for each part that it lies in."""
+    costs = []
+    with count_work(*list_modules()) as work:
+        for count in (1, 10):
+            part: Any = "word " * 500 * count
+            for _ in range(8 * count):
+                part = wrap(part)
+            work.done = 0
+            read_stream([write_event({key: part})])
+            read_whole({key: part})
+            costs.append(work.done)
+    assert costs[1] <= MOST * costs[0]
