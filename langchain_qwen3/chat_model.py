@@ -187,8 +187,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         )
         if not call.payload["model"] and facts:
             raise ValueError(explain_missing_model(list_served(facts.models), self._base_url))
-        key = (self._base_url, call.payload["model"], call.thinking, call.reply.opened)
-        habits = recall_habits(key, likely=call.reply.opened)
+        server, kind = (self._base_url, call.payload["model"]), (call.thinking, call.reply.opened)
+        habits = recall_habits(server, kind, likely=call.reply.opened)
         return replace(call, reply=replace(call.reply, opened=habits.opened, habits=habits))
 
     def _own_settings(self) -> dict[str, Any]:

@@ -6,14 +6,15 @@ same spans. The text passes through these readers, each only while it is needed:
     content    think tags → forced calls → calls left in the text → newlines at its start
     reasoning  think tags →                calls left in the text → withheld → newlines at its edges
 
-A call in the content counts if the server sent no parsed call, in this reply or before. A call in the reasoning may
-be only a draft, so it counts only if, besides, the model stopped by itself and wrote nothing else.
+A call in the content counts if the server sent no parsed call, in this reply or before; otherwise it is a quote, unless
+the reply was cut inside it, because parsers leave such a call in the text. A call in the reasoning may be only a draft,
+so it counts only if, besides, the model stopped by itself and wrote nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages.tool import ToolCallChunk
 
@@ -45,12 +46,10 @@ class ChoiceReader:
 
     Args:
         options: The facts about the request that reading needs.
-        parses: The server was seen to parse calls in such replies. Text that looks like a call is then a quote, unless
-            the reply was cut inside it: parsers leave such a call in the text.
+        kind: Whether the reply is whole or a stream: some servers parse the calls of one kind only.
 
     Attributes:
         called: Whether a tool call was found; final after `close`.
-        parses: Whether the server has sent a parsed call, in this reply or before.
     """
 
     __slots__ = (
@@ -60,17 +59,18 @@ class ChoiceReader:
         "_in_content",
         "_in_reasoning",
         "_kept",
+        "_kind",
+        "_parses",
         "_plain",
-        "_quotes",
         "_reasoning",
         "_reasoning_key",
+        "_rescues_by_default",
         "_splitter",
         "_withheld",
         "called",
-        "parses",
     )
 
-    def __init__(self, options: ReplyOptions, *, parses: bool = False) -> None:
+    def __init__(self, options: ReplyOptions, kind: Literal["whole", "stream"]) -> None:
         self._splitter = ThinkSplitter(opened=options.opened)
         self._reasoning = EdgeTrimmer(leading=True, trailing=True)
         self._content: EdgeTrimmer | None = None  # created when the content begins
@@ -83,8 +83,9 @@ class ChoiceReader:
         self._reasoning_key = ""
         self._kept = KeptFields()
         self.called = False
-        self.parses = parses
-        self._quotes = parses and options.rescue_tool_calls is None
+        self._kind = kind
+        self._parses = set() if options.habits is None else options.habits.parses
+        self._rescues_by_default = options.rescue_tool_calls is None
 
     def feed(self, delta: Mapping[str, Any]) -> Piece:
         """Take the next delta and return the part that is certain."""
@@ -102,7 +103,7 @@ class ChoiceReader:
         if fragments := delta.get("tool_calls"):
             self._splitter.end_thinking()
             calls = self._calls.feed(fragments)
-            self.parses = True
+            self._parses.add(self._kind)
         if not KEPT_FIELDS.isdisjoint(delta):
             self._kept.add(delta)
         if content and self._forced is not None:
@@ -211,6 +212,11 @@ class ChoiceReader:
         if content and self._splitter.idle and self._in_content is None and self._forced is None:
             self._plain = "content"
         return reasoning, content, calls
+
+    @property
+    def _quotes(self) -> bool:
+        """Whether a call in the text is a quote: the server has a parser, which takes out every other call."""
+        return self._rescues_by_default and self._kind in self._parses
 
     @property
     def _answered(self) -> bool:

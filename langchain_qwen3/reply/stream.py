@@ -53,8 +53,7 @@ class StreamReader:
         self._response: Any = None
         self._options = options
         self._started_at = perf_counter()
-        parses = options.habits is not None and options.habits.parses_streams
-        self._choice = ChoiceReader(options, parses=parses)
+        self._choice = ChoiceReader(options, "stream")
         self._closed = False  # whether the choice is closed
         self._index: int | None = None  # of the choice; None before the first one
         self._noted: list[Mapping[str, Any]] = []
@@ -107,7 +106,6 @@ class StreamReader:
             chunks.append(self._finish())
         if self._options.habits is not None:
             self._options.habits.note(opened=self._read_opening(), finishes=self.finish_reason is not None)
-            self._options.habits.parses_streams |= self._choice.parses
         if self._options.demanded is not None:
             check_forced_call(self.collect(), self._options.demanded, self.finish_reason)
         return chunks

@@ -44,12 +44,14 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         return _read_streamed(response, options)
     body = read_body(response.content, response)
     with refuse_other_shapes(response, body):
-        usage = body.get("usage")
+        choices, usage = body["choices"], body.get("usage")
         metadata = read_metadata((body,), usage)
         metadata["timing"] = build_timing(started_at, None, usage)
         if options.include_headers:
             metadata["headers"] = dict(response.headers)
-        generations = [_read_choice(choice, options, usage) for choice in body["choices"]]
+        if options.habits is not None and any((choice.get("message") or {}).get("tool_calls") for choice in choices):
+            options.habits.parses.add("whole")  # a parsed call in any choice: text in the others is a quote
+        generations = [_read_choice(choice, options, usage) for choice in choices]
     return ChatResult(generations=generations, llm_output=metadata)
 
 
@@ -62,15 +64,13 @@ def _read_streamed(response: Any, options: ReplyOptions) -> ChatResult:
 
 def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mapping[str, Any] | None) -> ChatGeneration:
     # A whole text shows whether it begins inside the thinking, whatever earlier replies did.
-    parses = options.habits is not None and options.habits.parses_whole
-    reader = ChoiceReader(replace(options, opened=None) if options.opened else options, parses=parses)
+    reader = ChoiceReader(replace(options, opened=None) if options.opened else options, "whole")
     reason = read_reason(choice)
     message_read, leaked = _split_leaked(choice.get("message") or {}, options)
     reasoning, content, calls_fed = reader.feed(message_read)
     last_reasoning, last_content, calls_held = reader.close(reason)
     if options.habits is not None:
         options.habits.note(opened=leaked or reader.opens)
-        options.habits.parses_whole |= reader.parses
     calls = collect_tool_calls([*calls_fed, *calls_held], reader.written)
     kwargs = reader.kept
     reasoning += last_reasoning

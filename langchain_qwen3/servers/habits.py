@@ -7,7 +7,7 @@ this is known, a stream can show text at once; before, it must hold text back th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _MAX_SERVERS = 1024
 
@@ -21,15 +21,14 @@ class ReplyHabits:
     Attributes:
         opened: Whether replies begin inside the thinking; None while unknown.
         finishes: Whether its streams end with a finish reason.
-        parses_whole: Whether a whole reply has come with a call that the server parsed.
-        parses_streams: The same of a stream. `transformers serve` parses whole replies and leaves the calls of
-            streams in the text.
+        parses: The kinds of reply, `whole` and `stream`, that have come with a call that the server parsed.
+            `transformers serve` parses whole replies and leaves the calls of streams in the text. All habits of a
+            server and model share them, because a parser reads calls with and without thinking.
     """
 
     opened: bool | None
     finishes: bool = False
-    parses_whole: bool = False
-    parses_streams: bool = False
+    parses: set[str] = field(default_factory=set)
 
     def note(self, *, opened: bool | None, finishes: bool = False) -> None:
         """Learn from one reply; if it contradicts `opened`, that becomes unknown until the next reply."""
@@ -39,23 +38,27 @@ class ReplyHabits:
 
 
 _habits: dict[Key, ReplyHabits] = {}
+_parses: dict[Key, set[str]] = {}
 
 
-def recall_habits(key: Key, *, likely: bool | None) -> ReplyHabits:
+def recall_habits(server: Key, kind: Key, *, likely: bool | None) -> ReplyHabits:
     """Return the habits for one kind of call.
 
     Args:
-        key: Server, model and everything else that shapes the start of a reply, such as the thinking switch.
+        server: Server and model.
+        kind: What shapes the start of a reply besides, such as the thinking switch.
         likely: Initial value of `opened` before the first reply: None if only the reply can show it.
     """
-    habits = _habits.get(key)
+    habits = _habits.get((server, kind))
     if habits is None:
         if len(_habits) >= _MAX_SERVERS:
-            _habits.clear()
-        habits = _habits[key] = ReplyHabits(likely)
+            forget_habits()
+        parses = _parses.setdefault(server, set())
+        habits = _habits[server, kind] = ReplyHabits(likely, parses=parses)
     return habits
 
 
 def forget_habits() -> None:
     """Forget all habits, for example after a server was replaced."""
     _habits.clear()
+    _parses.clear()

@@ -246,7 +246,7 @@ def _name_fields(texts: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _read_choice(deltas: list[tuple[str, str]], options: ReplyOptions, reason: str | None) -> Any:
-    reader = ChoiceReader(options)
+    reader = ChoiceReader(options, "stream")
     pieces = [reader.feed({name: text}) for name, text in deltas]
     pieces.append(reader.close(reason))
     reasoning, content, found = zip(*pieces, strict=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from langchain_qwen3.reply.tool_calls.arguments import read_arguments
+
 if TYPE_CHECKING:
     from langchain_qwen3.reply.tool_calls.fragments import WireCall
     from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
@@ -20,7 +22,8 @@ class TextEnd(NamedTuple):
         raw: The text as received.
         rest: The text without its calls.
         calls: The calls.
-        is_cut: The last call was being written when the text was cut: parsers leave that one in the text, too.
+        is_cut: The only call was being written when the text was cut: parsers leave that one in the text, too. A
+            call whose arguments are complete does not count, for it would be valid.
     """
 
     raw: str
@@ -69,4 +72,16 @@ class CallsInText:
         """End the text; if it was truncated inside a call, that call has incomplete arguments."""
         shown, calls = self._rescuer.close(truncated)
         rest = "".join([*self._rest, shown])
-        return TextEnd("".join(self._raw), rest, [*self._calls, *calls], is_cut=truncated and bool(calls))
+        is_cut = truncated and not self._calls and len(calls) == 1 and _is_open(calls[0])
+        return TextEnd("".join(self._raw), rest, [*self._calls, *calls], is_cut=is_cut)
+
+
+def _is_open(call: WireCall) -> bool:
+    """Whether the arguments of a call are incomplete."""
+    arguments = call["function"]["arguments"]
+    try:
+        if isinstance(arguments, str):
+            read_arguments(arguments)
+    except ValueError:
+        return True
+    return False

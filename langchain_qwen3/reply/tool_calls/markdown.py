@@ -1,4 +1,4 @@
-"""Detects Markdown code in a text that arrives in pieces."""
+"""Detects code and quotations in a Markdown text that arrives in pieces."""
 
 from __future__ import annotations
 
@@ -6,37 +6,50 @@ import re
 
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)")
 _MAX_HEAD = 200  # of a line; a fence that begins farther right does not count
+_BLOCK_QUOTE = re.compile(r"[ \t]*>")
+_OPENING_QUOTE = re.compile(r"(?:^|[\s:(\[{,=])'$")  # an apostrophe within a word quotes nothing
 
 
 class MarkdownReader:
-    """Tracks whether the text so far ends inside Markdown code. Every character is read once."""
+    """Tracks whether the text so far ends inside code or a quotation. Every character is read once."""
 
     def __init__(self) -> None:
-        self._pieces: list[str] = []  # read only when `is_code` is called
+        self._pieces: list[str] = []  # read only when `is_quoted` is called
         self._fence = ""
         self._head = ""  # of the current line
         self._ticks = 0  # in the current line
+        self._quotes = self._pairs = 0  # straight quotation marks, and those that open less those that close
+        self._last = ""  # two characters of the current line
         self._is_rest_blank = True
 
     def feed(self, text: str) -> None:
         """Take the next piece."""
         self._pieces.append(text)
 
-    def is_code(self) -> bool:
-        """Return whether the following text is code: in a fenced block, on a fence's line or after an open backtick."""
+    def is_quoted(self) -> bool:
+        """Return whether the following text is code or a quotation.
+
+        Code is in a fenced block, on a fence's line or after an open backtick; a quotation is in a block quote or
+        after a quotation mark that is open on this line, such as that of a JSON string.
+        """
         *lines, line = "".join(self._pieces).split("\n")
         self._pieces = []
         for complete in lines:
             self._read(complete)
             self._end_line()
         self._read(line)
-        return bool(self._fence or self._opens(_FENCE.match(self._head)) or self._ticks % 2)
+        is_code = self._fence or self._opens(_FENCE.match(self._head)) or self._ticks % 2
+        is_marked = self._quotes % 2 or self._pairs > 0 or _OPENING_QUOTE.search(self._last)
+        return bool(is_code or is_marked or _BLOCK_QUOTE.match(self._head))
 
     def _read(self, text: str) -> None:
         space = _MAX_HEAD - len(self._head)
         self._head += text[:space]
         self._is_rest_blank = self._is_rest_blank and not text[space:].strip()
         self._ticks += text.count("`")
+        self._quotes += text.count('"') - text.count('\\"')
+        self._pairs += sum(map(text.count, "“«「『")) - sum(map(text.count, "”»」』"))
+        self._last = (self._last + text[-2:])[-2:]
 
     def _end_line(self) -> None:
         fence = _FENCE.match(self._head)
@@ -44,7 +57,8 @@ class MarkdownReader:
             self._fence = fence[1] if fence and self._opens(fence) else ""
         elif fence and fence[1].startswith(self._fence) and not fence[2].strip() and self._is_rest_blank:
             self._fence = ""
-        self._head, self._ticks, self._is_rest_blank = "", 0, True
+        self._head, self._last, self._is_rest_blank = "", "", True
+        self._ticks = self._quotes = self._pairs = 0
 
     def _opens(self, fence: re.Match[str] | None) -> bool:
         """Return whether a line begins a block; more backticks after the fence mean inline code."""

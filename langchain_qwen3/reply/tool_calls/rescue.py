@@ -9,9 +9,9 @@ Two forms, as Qwen's chat templates request them:
 
 The contract of `ToolRescuer`: a call of a *bound* tool is removed from the text; all other text stays unchanged. Text
 is held back only while it can still become a call. Pieces of any size give the same result, so a whole text is read by
-one `feed` and `close`. Calls inside Markdown code are examples and stay text. White space around calls is markup and is
-removed with them. The work is linear in the text: if a text opens more and more calls without closing any, like a model
-in a loop, the search for calls stops.
+one `feed` and `close`. Calls inside code or a quotation are examples and stay text. White space around calls is markup
+and is removed with them. The work is linear in the text: if a text opens more and more calls without closing any, like
+a model in a loop, the search for calls stops.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class ToolRescuer:
         while not self._has_given_up and (opener := _OPENER.search(text, at)):
             self._show(text[at : opener.start()], shown)
             at = opener.end()
-            if not self._markdown.is_code():
+            if not self._markdown.is_quoted():
                 self._opener, self._taken = opener[0], []
                 self._tag = TagReader(self._schemas, is_tagged=opener[0] == OPENING)
                 return at

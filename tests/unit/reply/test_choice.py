@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage
 
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply.reasoning import find_leaked_tag
+from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.servers.habits import ReplyHabits
 from tests.support.replies import (
     TOOL,
@@ -381,3 +382,80 @@ def test_text_is_no_call_when_the_server_has_parsed_one_before(way: str):
     assert (len(twice.tool_calls), twice.content) == (1, "")  # ms-swift sends each call twice
     other = "stream" if way == "whole" else "whole"
     assert len(ask(habits, other, {"content": CALL}).tool_calls) == 1  # transformers serve parses whole replies alone
+
+
+XML_CALL = "<tool_call>\n<function=get_weather>\n<parameter=city>\nBeijing\n</parameter>\n</function>\n</tool_call>"
+ESCAPED = json.dumps({"answer": CALL})
+QUOTES: dict[str, str] = {
+    "alone": CALL,
+    "as XML": XML_CALL,
+    "XML without a tag": XML_CALL.removeprefix("<tool_call>\n"),
+    "behind a colon": f"The page says: {CALL}",
+    "on a line of its own": f"The file contains:\n\n{CALL}\n\nShall I do that?",
+    "in a fence": f"```xml\n{CALL}\n```",
+    "in an open fence": f"~~~\n{CALL}",
+    "in a block quote": "> " + CALL.replace("\n", "\n> "),
+    "in quotation marks": f"“{CALL}”",
+    "in JSON": ESCAPED,
+    "in broken JSON": ESCAPED.replace("\\", ""),
+    "in HTML": f"<pre>{CALL}</pre>",
+    "many": f"{CALL}\n{XML_CALL}\n{OTHER_CALL}",
+    "several in one tag": CALL.replace("}\n</tool_call>", '}\n{"name": "get_weather", "arguments": {}}\n</tool_call>'),
+    "in a call": f'<tool_call>{{"name": "say", "arguments": {{"text": "{CALL}"}}}}</tool_call>',
+    "behind half a call": CALL[:-30] + CALL,
+    "before half a call": CALL + CALL[:-30],
+    "without its closing tag": CALL.removesuffix("</tool_call>"),
+    "without its closing brace": CALL.removesuffix("}\n</tool_call>"),
+    "in thinking": f"<think>It says {CALL}</think>",
+    "after thinking": f"<think>Hm.</think>\n\n{CALL}",
+}
+
+
+@pytest.mark.parametrize("reason", ["stop", "length", "tool_calls", "content_filter", None])
+@pytest.mark.parametrize("field", ["content", "reasoning_content", "parts"])
+@pytest.mark.parametrize("quote", QUOTES)
+def test_no_call_is_valid_when_a_server_with_a_parser_sends_its_text(quote: str, field: str, reason: str | None):
+    """Protects from pages and files that are quoted: wherever a call stands and wherever the reply ends, it is text."""
+    text = QUOTES[quote]
+    message = {"content": [{"type": "text", "text": text}]} if field == "parts" else {"content": "", field: text}
+    options = ReplyOptions(tools=(TOOL,), habits=ReplyHabits(None, parses={"whole", "stream"}))
+    replies = [read_whole(write_body(message, reason), options)]
+    for size in (1, 5, 1000):
+        pieces = [{field: text[at : at + size]} for at in range(0, len(text), size)] if field != "parts" else [message]
+        replies.append(read_stream(write_events(*pieces, reason=reason or "stop"), options))
+    for reply in replies:
+        assert reply.tool_calls == []
+        assert "rescued_tool_calls" not in reply.response_metadata or reply.invalid_tool_calls
+        if reason in ("stop", "tool_calls"):
+            assert reply.invalid_tool_calls == []
+            assert "get_weather" in reply.text + reply.additional_kwargs.get("reasoning_content", "")
+
+
+@pytest.mark.parametrize("end", range(1, 2 * len(CALL)))
+def test_no_call_is_valid_when_a_quote_was_cut_anywhere(end: int):
+    """Protects from the limit of tokens: a call whose arguments are complete would be valid, so it stays text."""
+    options = ReplyOptions(tools=(TOOL,), habits=ReplyHabits(None, parses={"whole", "stream"}))
+    text = f"{CALL}\n{XML_CALL}"[:end]
+    for message in (
+        read_whole(write_body({"content": text}, "length"), options),
+        read_stream(write_events({"content": text}, reason="length"), options),
+    ):
+        assert message.tool_calls == []
+        assert message.text == text or message.invalid_tool_calls
+
+
+def test_text_of_one_answer_is_a_quote_when_another_one_has_a_parsed_call():
+    """Protects `n` answers of one reply, whichever comes first."""
+    options = ReplyOptions(tools=(TOOL,), habits=ReplyHabits(None))
+    body = write_body({"content": CALL})
+    body["choices"].append({**body["choices"][0], "index": 1, "message": {"content": "", "tool_calls": [OWN]}})
+    assert read_whole(body, options).tool_calls == []
+    assert len(read_whole(body, options, 1).tool_calls) == 1
+
+
+def test_text_is_a_quote_when_the_parsed_call_of_the_stream_before_was_read_and_the_rest_was_not():
+    """Protects agents that leave a stream at its first call."""
+    options = ReplyOptions(tools=(TOOL,), habits=ReplyHabits(None))
+    reader = StreamReader(options)
+    list(reader.read(write_sse(write_events({"tool_calls": [OWN]})[:1], done=False)))
+    assert read_stream(write_events({"content": CALL}), options).tool_calls == []

@@ -77,7 +77,7 @@ def read_text(pieces: list[str]) -> None:
         (ReplyOptions(opened=True), "content", "stop"),
         (ReplyOptions(forced_calls=True), "content", "length"),
     ):
-        reader = ChoiceReader(options)
+        reader = ChoiceReader(options, "stream")
         for piece in pieces:
             reader.feed({key: piece})
         reader.close(reason)

@@ -119,6 +119,12 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
     "opened twice": (f'{OPEN}{{"name": {WEATHER}', f'{OPEN}{{"name": ', [BEIJING]),
     "fence closed": (f"```py\nx = 1\n```\n{WEATHER}", "```py\nx = 1\n```\n", [BEIJING]),
     "fence inside a longer one": (f"{FENCED}{WEATHER}", FENCED, [BEIJING]),
+    "quotation closed": (f'I "look" it\'s “up”: {OPEN}{NOW}{CLOSE}', 'I "look" it\'s “up”: ', [("now", {})]),
+    "quotation of another line": (
+        f'A 27".\n> Yes.\n{OPEN}{NOW}{CLOSE}',
+        'A 27".\n> Yes.\n',
+        [("now", {})],
+    ),
     "code closed": (f"`{OPEN}` is:\n{WEATHER}", f"`{OPEN}` is:\n", [BEIJING]),
 }
 TEXTS = {
@@ -141,6 +147,12 @@ TEXTS = {
     "fenced": f"So:\n```xml\n{WEATHER}\n```\nOr:\n~~~\n{XML}\n~~~\n",
     "fence on the line": f"```{WEATHER}",
     "inline code": f'Write `{OPEN}{{"name": "now"}}{CLOSE}`.',
+    "block quote": f"The page says:\n> {OPEN}{NOW}{CLOSE}\n >> <function=now></function>\n",
+    "quotation": f'It says "{OPEN}<function=now></function>{CLOSE}" there.',
+    "quotation in Chinese": f"网页上写着“{OPEN}{NOW}{CLOSE}”，另一处是「请看 {OPEN}{NOW}{CLOSE}」。",
+    "single quotes": f"the words '{OPEN}{NOW}{CLOSE}' and:'<function=now></function>'",
+    "in JSON": '{"a": "<function=now></function>", "b": ["or <function=now></function>", "<function=now></function>"]}',
+    "escaped in JSON": '{"a": "\\"<function=now></function>\\" and <function=now></function>"}',
 }
 CASES = CALLS | {name: (text, text, []) for name, text in TEXTS.items()}
 
