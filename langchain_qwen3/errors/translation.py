@@ -129,11 +129,8 @@ class ErrorTranslator:
         details = " ".join(f"{name}: {text}" for name, text in chain)[:_MAX_TEXT]
         kind, what = self._find_kind(exc, details)
         if kind is None:
-            refused = exc.__context__
-            if isinstance(refused, _loaded(_STATUS_ERRORS)):
-                # The SDK decodes an error's body with the codec that the server names, and some of Python's raise.
-                return self._add_context(_read_status_error(refused.response, None))
-            return None
+            refused = self._find_refused(exc)
+            return self._add_context(_read_status_error(refused, None)) if refused is not None else None
         text = next((text for name, text in chain if text and name not in _WRAPPERS), chain[-1][0])
         one_line = " ".join(text.split())  # aiohttp draws a bad status line over four lines
         return self._add_context(kind(f"{what}: {one_line}", request=find_request(exc)), details)
@@ -149,6 +146,16 @@ class ErrorTranslator:
                 return StreamCutError, "the stream was cut"
             return Qwen3ConnectionError, "the reply is not HTTP" if is_bad_http(details) else "no connection"
         return None, ""
+
+    def _find_refused(self, exc: Any) -> Any:
+        """Return the error response that the SDK could not read: it decodes with the codec that the server names.
+
+        Some of Python's codecs raise. A caller may also be handling another server's error; that one is not returned.
+        """
+        refused = exc.__context__
+        request = find_request(refused) if isinstance(refused, _loaded(_STATUS_ERRORS)) else None
+        ours = urlsplit(self.base_url).hostname
+        return refused.response if request is not None and request.url.host == ours else None
 
     def _add_context(self, error: Qwen3Error, details: str = "") -> Qwen3Error:
         """Add server, model, advice and the partial message to an error, once."""

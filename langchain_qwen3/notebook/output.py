@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-FULL_SIZE: Final = 10_000
-"""Characters of HTML and text after which a text goes on in another output. JupyterLab shows 50 outputs of a cell
-(https://jupyterlab.readthedocs.io/en/stable/user/interface_customization.html)."""
+FULL_SIZE: Final = 20_000
+"""Characters of HTML and text after which a text goes on in another output. There must be few: JupyterLab shows 50
+(https://github.com/jupyterlab/jupyterlab/issues/13557)."""
 
 
 class Outputs:

@@ -59,9 +59,9 @@ def write_parquet(values: list[dict[str, Any]]) -> bytes:
     pyarrow = pytest.importorskip("pyarrow", reason="the extra `batch` is not installed")
     import pyarrow.parquet as pq
 
-    stream = io.BytesIO()
-    pq.write_table(pyarrow.Table.from_pylist(values), stream)
-    return stream.getvalue()
+    file = io.BytesIO()
+    pq.write_table(pyarrow.Table.from_pylist(values), file)
+    return file.getvalue()
 
 
 ROWS: dict[str, tuple[sources.Format | None, Callable[[int], bytes]]] = {

@@ -76,6 +76,22 @@ def call_recorded(server, case, **options):
     return call(reply["status"], content, {"content-type": "application/json"}, **options)
 
 
+@pytest.mark.parametrize("charset", ["idna", "rot13", "undefined", "utf-16"])
+def test_reads_an_error_when_the_sdk_cannot_decode_it(charset):
+    """Protects from a server that names one of Python's codecs that raise: the error is a typed one with its text."""
+    error = call(400, '{"error": {"message": "Äh"}}'.encode(), {"content-type": f"application/json; charset={charset}"})
+    assert type(error).__name__ == "Qwen3InvalidRequestError"
+    assert "Äh" in str(error)
+
+
+def test_leaves_an_error_alone_when_the_caller_handles_that_of_another_server():
+    """Protects callers who ask a model because another service failed: their own mistake stays what it is."""
+    request = HTTPX.Request("GET", "http://other.test/")
+    mistake = LookupError("mine")
+    mistake.__context__ = HTTPX.HTTPStatusError("", request=request, response=HTTPX.Response(404, request=request))
+    assert translate_errors("vllm", URL, "m").translate(mistake) is None
+
+
 def test_advises_to_name_the_server_behind_when_litellm_hides_a_refusal():
     """Protects users of LiteLLM in front of a strict server: the reason is lost on the way, the remedy is not."""
     text = (
