@@ -14,6 +14,7 @@ import os
 import pty
 import re
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ IMAGES = ROOT / "docs" / "images"
 COLUMNS = 100
 COLUMN_WIDTH = 12.2
 """Of rich's pictures, in their units."""
+_TEXT = re.compile(r'<text([^>]*?)x="([\d.]+)"([^>]*?)textLength="[\d.]+"([^>]*)>(.*?)</text>')
 # Readable on light pages and on dark ones; black, red, green, yellow, blue, magenta, cyan, white, and each in bright.
 COLOURS = """
 464258 f07178 8cd696 ebbe64 78a0ff be96ff 6ecdd7 dedaeb
@@ -62,13 +64,22 @@ def draw(content: RenderableType, title: str, name: str, url: str = "") -> None:
     console.print(content)
     picture = console.export_svg(title=title, theme=THEME, unique_id=Path(name).stem)
     picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)  # it would be fetched from elsewhere
-    picture = re.sub(r'textLength="[\d.]+"(.*?)>(.*?)<', _write_length, picture)
+    picture = re.sub(_TEXT, _place_letters, picture)
     (IMAGES / name).write_text(picture.replace(url, "http://localhost:8000") if url else picture, encoding="utf-8")
 
 
-def _write_length(found: re.Match[str]) -> str:
-    """Give a text as much room as its letters take: rich counts them, and a Chinese one is two columns wide."""
-    return f'textLength="{cell_len(html.unescape(found[2])) * COLUMN_WIDTH:.1f}"{found[1]}>{found[2]}<'
+def _place_letters(found: re.Match[str]) -> str:
+    """Place Chinese letters and others apart: rich takes each for one column, and a Chinese one is two columns wide."""
+    before, middle, after, text = found[1], found[3], found[4], html.unescape(found[5])
+    at = float(found[2])
+    placed = ""
+    for _, letters in groupby(text, cell_len):
+        run = "".join(letters)
+        width = cell_len(run) * COLUMN_WIDTH
+        shown = html.escape(run).replace("\N{NO-BREAK SPACE}", "&#160;")
+        placed += f'<text{before}x="{at:g}"{middle}textLength="{width:.1f}"{after}>{shown}</text>'
+        at = round(at + width, 1)
+    return placed
 
 
 def draw_terminal() -> None:
