@@ -249,9 +249,10 @@ async def run_tool(call: ToolCall) -> ToolMessage:
 
 
 def describe_end(replies: list[AIMessageChunk]) -> dict[str, Any]:
-    """Return why the last reply ended, the calls in it that were cut, and what all of them took."""
+    """Return who wrote the last reply, why it ended, the calls in it that were cut, and what all of them took."""
     used = [reply.usage_metadata["output_tokens"] for reply in replies if reply.usage_metadata]
     return {
+        "model": replies[-1].response_metadata.get("model_name", ""),
         "finish_reason": replies[-1].response_metadata.get("finish_reason"),
         "cut_calls": [call["name"] for call in replies[-1].invalid_tool_calls],
         "tokens": sum(used) if len(used) == len(replies) else None,

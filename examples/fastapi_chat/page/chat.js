@@ -198,7 +198,10 @@ async function stream(reply, messages, signal) {
     rest = events.pop();
     for (const event of events) {
       const fields = Object.fromEntries(event.split("\n").map((line) => line.split(/: (.*)/s)));
-      if (fields.data) reply.take(fields.event, JSON.parse(fields.data)); // others are pings
+      if (!fields.data) continue; // a ping
+      const data = JSON.parse(fields.data);
+      reply.take(fields.event, data);
+      if (fields.event === "done") showModel(data.model);
     }
   }
 }
@@ -213,6 +216,11 @@ window.onscroll = () => {
 
 function follow() {
   if (following) window.scrollTo(0, document.documentElement.scrollHeight);
+}
+
+// The name as it is configured, until a reply says which model wrote it.
+function showModel(name) {
+  if (name) $("model").textContent = name;
 }
 
 function showRunning() {
@@ -281,5 +289,5 @@ recallTurns();
 showLanguage();
 fetch("model")
   .then((response) => response.json())
-  .then(({ model }) => ($("model").textContent = model))
+  .then(({ model }) => showModel(model))
   .catch(() => {}); // the first question says what is wrong

@@ -131,6 +131,27 @@ async def test_error_is_in_the_reader_s_language_and_can_be_retried_when_the_mod
         assert "127.0.0.1" not in await page.locator("main").inner_text()
 
 
+LISTED = [{"id": name, "object": "model", "owned_by": "vllm"} for name in ("Qwen/Qwen3-8B", "Qwen/Qwen3-32B")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("models", "shown"), [(LISTED[:1], "q"), (LISTED, ""), (None, "")], ids=["one listed", "several", "no list"]
+)
+async def test_header_names_the_model_that_answered_when_none_is_configured(browser, models, shown):
+    """Protects readers from a header that is empty for good, or names a model that did not answer."""
+    with Scripted(lambda _: {"content": "Yes."}, models) as server:
+        async with run_app(server.url, model="") as app, open_page(browser, app.url, locale="en-GB") as page:
+            assert await page.locator("#model").inner_text() == ""
+            await ask(page, "Is it?")
+            await page.locator(".reply:not(.working)").wait_for()
+            assert await page.locator("#model").inner_text() == shown
+            errors = await page.locator(".error").all_inner_texts()
+            assert [("No model is chosen" in text, "$QWEN_MODEL" in text) for text in errors] == [(True, True)] * (
+                not shown
+            )
+
+
 RICH = r"""# Title
 
 A **bold** *word*, `code`, ~~gone~~, [a link](https://example.com/x) and ![a picture](https://evil.example/?q=secret).
