@@ -167,7 +167,9 @@ def test_sends_fewer_at_once_when_the_server_refuses(tmp_path: Path, refusal: st
         summary = run_batch(build_model(server.url), [f"q{number}" for number in range(600)], tmp_path / "a.jsonl")
     assert (summary.answered, summary.failed) == (600, 0)
     assert refused[0] < 200
-    assert max(open_at[len(open_at) // 2 :]) <= 2 * allowed
+    later = open_at[len(open_at) // 2 :]  # a step up that fails is a short burst, and rare
+    assert sum(number > allowed for number in later) <= len(later) / 10
+    assert sorted(later)[len(later) // 2] <= allowed
 
 
 def test_goes_from_pipe_to_pipe_when_it_stands_between():
