@@ -19,6 +19,7 @@ MARKERS = ("<!-- table of servers: made by servers_table.py -->", "<!-- end of t
 TOOL_CHOICE = {
     "honoured": "✓",
     "by_format": "✓, held to a JSON schema",
+    "required_by_format": "✓, one of several tools held to a JSON schema",
     "named_ignored": "✓, a named tool is sent alone",
     "ignored": "requested, and the reply is checked",
     "refused": "requested, and the reply is checked",
@@ -53,6 +54,7 @@ CHINESE = {
     "✓, a named tool is sent alone": "✓，指定的作为唯一工具",
     "requested, and the reply is checked": "提出要求，并检查回复",
     "✓, with thinking off": "✓，关闭思考",
+    "✓, one of several tools held to a JSON schema": "✓，有多个工具时由 JSON 模式约束",
     "JSON schema": "JSON 模式",
     "tool call": "工具调用",
     "tool call only": "只有工具调用",

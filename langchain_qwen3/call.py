@@ -53,6 +53,8 @@ class ReplyOptions:
         rescue_tool_calls: Whether to read calls of these tools that were left in the text; None for as long as the
             server was not seen to parse calls.
         demanded: The tool choice that the reply must satisfy; not every server enforces it.
+        forced: Whether the server was told to force a call. A grammar can do that without a parser of calls (vLLM,
+            llama-cpp-python), so such a reply does not show whether the server has one.
         forced_calls: Whether the content is the JSON array of a forced choice.
         repair_tool_calls: Whether to repair the known damage of Qwen's tool parsers.
         include_headers: Whether to put the response headers into the metadata.
@@ -66,9 +68,15 @@ class ReplyOptions:
     tools: tuple[Mapping[str, Any], ...] = ()
     rescue_tool_calls: bool | None = None
     demanded: ToolChoice | None = None
+    forced: bool = False
     forced_calls: bool = False
     repair_tool_calls: bool = False
     include_headers: bool = False
+
+    def recall_parses(self) -> set[str]:
+        """Return the kinds of reply whose calls the server is known to parse; what is added there is learned."""
+        known = self.habits.parses if self.habits is not None else set()
+        return set(known) if self.forced else known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

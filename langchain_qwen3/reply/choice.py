@@ -84,7 +84,7 @@ class ChoiceReader:
         self._kept = KeptFields()
         self.called = False
         self._kind = kind
-        self._parses = set() if options.habits is None else options.habits.parses
+        self._parses = options.recall_parses()
         self._rescues_by_default = options.rescue_tool_calls is None
 
     def feed(self, delta: Mapping[str, Any]) -> Piece:

@@ -49,8 +49,8 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         metadata["timing"] = build_timing(started_at, None, usage)
         if options.include_headers:
             metadata["headers"] = dict(response.headers)
-        if options.habits is not None and any((choice.get("message") or {}).get("tool_calls") for choice in choices):
-            options.habits.parses.add("whole")  # a parsed call in any choice: text in the others is a quote
+        if any((choice.get("message") or {}).get("tool_calls") for choice in choices):
+            options.recall_parses().add("whole")  # a parsed call in any choice: text in the others is a quote
         generations = [_read_choice(choice, options, usage) for choice in choices]
     return ChatResult(generations=generations, llm_output=metadata)
 

@@ -202,6 +202,7 @@ def _build_reply_options(
         tools=tuple(tool for tool in plan.payload.get("tools", ()) if "function" in tool),
         rescue_tool_calls=_read_rescue(settings, dialect) if plan.rescue else False,
         demanded=plan.demanded,
+        forced=payload.get("tool_choice") not in (None, "auto", "none"),
         forced_calls=plan.forced_calls,
         repair_tool_calls=settings.repair_tool_calls,
     )

@@ -81,6 +81,7 @@ def plan_output(
     payload = {name: value for name, value in output.items() if name in list_constraint_fields(dialect)} | plan.payload
     if plan.forced_calls:
         payload.pop("parallel_tool_calls", None)  # the schema sets the number of calls
+        payload["response_format"] = _build_format(payload["response_format"], dialect)
     if dialect.format_silences_tools and _is_json(response_format) and plan.rescue and plan.demanded is None:
         warn_once(
             f"{dialect.title} applies the JSON response_format to every reply, so tools are never called: leave one "

@@ -150,6 +150,11 @@ def plan_tool_choice(
         payload["parallel_tool_calls"] = parallel
     if choice is None:
         return ToolPlan(payload=payload, rescue=True)
+    if policy == "required_by_format":
+        choice = (
+            ToolChoice("named", names[0]) if choice.mode == "required" and len(tools) == len(names) == 1 else choice
+        )
+        policy = "by_format" if choice.mode == "required" else "honoured"
     payload["tool_choice"] = choice.wire
     if not choice.forced:
         return ToolPlan(payload=payload, rescue=choice.mode == "auto")

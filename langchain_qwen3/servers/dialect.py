@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 Path = tuple[str, ...]
 """Place of a value in a request body or a reply: `("chat_template_kwargs", "enable_thinking")`."""
 
-ChoicePolicy = Literal["honoured", "by_format", "named_ignored", "ignored", "refused", "refused_thinking"]
+ChoicePolicy = Literal[
+    "honoured", "by_format", "required_by_format", "named_ignored", "ignored", "refused", "refused_thinking"
+]
 """How a server treats a forced tool choice.
 
 `honoured`: all forms work. `by_format`: only through a JSON format, see `request.tool_choice` (llama.cpp).
+`required_by_format`: a named choice works, and `required` only through such a format (llama-cpp-python).
 `named_ignored`: a named choice acts as auto. `ignored`: every choice acts as auto. `refused`: any choice except auto
 and none is an error. `refused_thinking`: a forced choice is an error while thinking.
 """

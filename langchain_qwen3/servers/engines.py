@@ -368,6 +368,7 @@ LLAMA_CPP_PYTHON = Dialect(
     preserve=None,
     history_keys=(),
     unsupported=frozenset({"n", "parallel_tool_calls"}),
+    tool_choice="required_by_format",
     response_format="object_schema",
     flags=frozen(
         enable_thinking="/no_think at the end of the question (Qwen3 hybrid models)",
@@ -376,5 +377,5 @@ LLAMA_CPP_PYTHON = Dialect(
 )
 """`python -m llama_cpp.server`. It answers one request at a time, and by default a second request aborts a running
 stream. `<think>` and calls stay in the content, from which this package extracts them; earlier reasoning is dropped;
-streams have no usage. `required` forces nothing; a named call and a schema apply from the first token, so the model
-does not think. `json_schema` is a 500."""
+streams have no usage. `required` forces nothing (measured), so it is sent as a named choice, or as a schema for several
+tools. A named call and a schema apply from the first token, so the model does not think. `json_schema` is a 500."""

@@ -29,6 +29,17 @@ _CATEGORIES: dict[Any, Callable[[str], bool]] = {
 _CHARACTERS = (codes.LITERAL, codes.NOT_LITERAL, codes.ANY, codes.IN)
 
 
+def _build_branch(ways: list[_Match]) -> _Match:
+    def match(at: int, then: _Next) -> bool:
+        # Not `any`: Python 3.12 limits the depth of calls through C, whatever the recursion limit is.
+        for way in ways:  # noqa: SIM110
+            if way(at, then):
+                return True
+        return False
+
+    return match
+
+
 class _TooManyError(Exception):
     """There are more steps than anybody waits for."""
 
@@ -85,8 +96,7 @@ class Steps:
         if code in _CHARACTERS:
             return self._build_character(code, value)
         if code is codes.BRANCH:
-            ways = [self._build(nodes) for nodes in value[1]]
-            return lambda at, then: any(way(at, then) for way in ways)
+            return _build_branch([self._build(nodes) for nodes in value[1]])
         if code is codes.SUBPATTERN:
             return self._build(value[3])
         if code is codes.ATOMIC_GROUP:

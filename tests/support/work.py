@@ -17,7 +17,7 @@ from json import JSONDecoder
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-_FREE: tuple[Any, ...] = (len, isinstance, type, bool, getattr, iter, next, id, repr, reversed)
+_FREE = frozenset(map(id, (len, isinstance, type, bool, getattr, iter, next, id, repr, reversed)))
 
 
 class Work:
@@ -36,9 +36,11 @@ class Work:
         """Call a function, counted by what it reads unless it is one that is counted itself."""
         self.done += 1
         result = function(*args, **kwargs)
+        if id(function) in _FREE:
+            return result
         if isinstance(getattr(function, "__self__", None), re.Pattern) or getattr(function, "__module__", "") == "re":
             self.searched += max(map(_length, args), default=0)
-        if any(function is free for free in _FREE) or _is_ours(function):
+        if _is_ours(function):
             return result
         self.done += _measure(function, args, kwargs, result)
         return result

@@ -384,6 +384,18 @@ def test_text_is_no_call_when_the_server_has_parsed_one_before(way: str):
     assert len(ask(habits, other, {"content": CALL}).tool_calls) == 1  # transformers serve parses whole replies alone
 
 
+@pytest.mark.parametrize("way", ["whole", "stream"])
+def test_call_in_the_text_stays_one_when_only_forced_calls_were_parsed(way: str):
+    """Protects agents on servers without a parser: a forced call comes from a grammar (vLLM, llama-cpp-python)."""
+    habits = ReplyHabits(False)
+    forced = ask(habits, way, {"content": f"It says {CALL}", "tool_calls": [OWN]}, "tool_calls", forced=True)
+    assert len(forced.tool_calls) == 1
+    assert CALL in forced.text
+    assert len(ask(habits, way, {"content": CALL}).tool_calls) == 1
+    ask(habits, way, {"tool_calls": [OWN]}, "tool_calls")
+    assert ask(habits, way, {"content": CALL}, forced=True).tool_calls == []  # what is known counts here, too
+
+
 XML_CALL = "<tool_call>\n<function=get_weather>\n<parameter=city>\nBeijing\n</parameter>\n</function>\n</tool_call>"
 ESCAPED = json.dumps({"answer": CALL})
 QUOTES: dict[str, str] = {

@@ -290,6 +290,23 @@ def test_function_of_a_structured_output_is_strict_where_nothing_else_holds_its_
     assert write(SGLANG) is None
 
 
+@pytest.mark.parametrize(
+    ("params", "forced"),
+    [
+        ({}, False),
+        ({"tool_choice": "auto"}, False),
+        ({"tool_choice": "none"}, False),
+        ({"tool_choice": "any"}, True),
+        ({"tool_choice": "weather"}, True),
+        ({"extra_body": {"tool_choice": "required"}}, True),
+    ],
+)
+def test_reply_teaches_no_parser_when_the_server_is_told_to_force_a_call(params: dict[str, Any], forced: bool):
+    """Protects later calls that stand in the text: a forced one may come from a grammar."""
+    assert build(VLLM, tools=[WEATHER], **params).reply.forced is forced
+    assert build(LLAMA_CPP, tools=[WEATHER], **params).reply.forced is (forced and "extra_body" in params)
+
+
 @pytest.mark.parametrize("dialect", [VLLM, LLAMA_CPP], ids=lambda dialect: dialect.name)
 def test_leaves_a_missing_call_to_the_parser_when_output_is_structured(dialect: Any):
     """Protects `include_raw` and batches: the parser reports what is missing, nothing is raised before it."""

@@ -76,6 +76,10 @@ PLANS: list[tuple[ChoicePolicy, Any, list[Any], Any, set[str]]] = [
     ("by_format", "auto", TOOLS, "auto", {"rescue"}),
     ("by_format", "any", TOOLS, "none", {"forced_calls"}),
     ("by_format", "now", TOOLS, "none", {"forced_calls"}),
+    ("required_by_format", "auto", TOOLS, "auto", {"rescue"}),
+    ("required_by_format", "none", TOOLS, "none", set()),
+    ("required_by_format", "any", TOOLS, "none", {"forced_calls"}),
+    ("required_by_format", "now", TOOLS, NAMED, {"rescue"}),
     ("named_ignored", "any", TOOLS, "required", {"rescue"}),
     ("named_ignored", "now", [NOW], "required", {"rescue"}),
     ("ignored", "now", [NOW], "required", {"rescue"}),
@@ -108,9 +112,10 @@ def test_leaves_thinking_alone_when_it_is_off_already():
     assert (plan.payload["tool_choice"], plan.thinking_off, plan.notice) == (NAMED, False, None)
 
 
-def test_names_the_only_tool_when_dashscope_is_asked_for_any():
-    """Protects DashScope users: `required` is not guaranteed there, a named choice is."""
-    plan = plan_tool_choice({"tools": [NOW], "tool_choice": "any"}, "refused_thinking", thinking=False)
+@pytest.mark.parametrize("policy", ["refused_thinking", "required_by_format"])
+def test_names_the_only_tool_when_any_is_demanded(policy: ChoicePolicy):
+    """Protects users of servers where `required` is not guaranteed, and a named choice is."""
+    plan = plan_tool_choice({"tools": [NOW], "tool_choice": "any"}, policy, thinking=False)
     assert plan.payload["tool_choice"] == NAMED
 
 
