@@ -93,9 +93,12 @@ def build_session() -> PromptSession[str]:
     The history is kept across sessions, in a file that only the user can read.
     """
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.application import create_app_session
     from prompt_toolkit.completion import WordCompleter
     from prompt_toolkit.history import FileHistory, History, InMemoryHistory
     from prompt_toolkit.key_binding import KeyBindings
+    from prompt_toolkit.output.plain_text import PlainTextOutput
+    from prompt_toolkit.utils import is_dumb_terminal
 
     keys = KeyBindings()
 
@@ -119,14 +122,16 @@ def build_session() -> PromptSession[str]:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600))
         history = FileHistory(path)
-    return PromptSession(
-        history=history,
-        key_bindings=keys,
-        multiline=True,
-        prompt_continuation=" " * len(PROMPT),
-        completer=WordCompleter([*COMMAND_NAMES], sentence=True),
-        complete_while_typing=False,
-    )
+    # In a dumb terminal prompt_toolkit asks without escape sequences, but for those about the cursor.
+    with create_app_session(output=PlainTextOutput(sys.stdout) if is_dumb_terminal() else None):
+        return PromptSession(
+            history=history,
+            key_bindings=keys,
+            multiline=True,
+            prompt_continuation=" " * len(PROMPT),
+            completer=WordCompleter([*COMMAND_NAMES], sentence=True),
+            complete_while_typing=False,
+        )
 
 
 async def talk(conversation: Conversation, console: Console, session: PromptSession[str]) -> None:
