@@ -212,6 +212,11 @@ _STATUS = (
     ),
     (r"status=502", "A gateway answers, but the server behind it does not: is that server up?"),
     (r"status=(408|504|524)", "A proxy gave up waiting: stream, or raise the proxy's time limit."),
+    (
+        r"kind=StreamCutError",
+        "The server or a proxy ended the reply early: check the server's log and the proxy's time limit, then retry.",
+    ),
+    (r"kind=StreamStallError", "The server went silent: check its log and its load, then retry."),
     (r"Loading model|status=503|overloaded", "The server is loading or full: wait, or set max_concurrency."),
     (
         r"HTML page|<html|<!doctype",

@@ -29,7 +29,7 @@ class ExaminationView:
     def end(self) -> None:
         """Show that the examination is finished."""
         failed = sum(finding.status == "failed" for finding in self._findings)
-        self._put(f"<p>{len(self._findings)} checks, {failed} failed</p>")
+        self._put(f"<p>{failed} of {len(self._findings)} checks failed</p>")
 
     def _put(self, html_text: str) -> None:
         if self._outputs is not None:

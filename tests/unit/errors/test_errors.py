@@ -318,7 +318,9 @@ def test_own_error_is_placed_once_when_contexts_are_nested():
     with pytest.raises(StreamCutError) as caught, outer, stream_context(arrived):
         raise StreamCutError("the stream ended without finish_reason or [DONE]")
     error = caught.value
-    assert error.message == f"the stream ended without finish_reason or [DONE] ({URL}, model m)"
+    first, _, advice = error.message.partition("\n")
+    assert first == f"the stream ended without finish_reason or [DONE] ({URL}, model m)"
+    assert advice.startswith("The server or a proxy ended the reply early: check the server's log")
     assert error.partial is arrived
     assert str(error.request.url) == f"{URL}/chat/completions"
 
