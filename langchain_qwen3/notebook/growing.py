@@ -72,14 +72,19 @@ def split_blocks(text: str) -> tuple[list[str], str]:
     """Return the complete blocks of a Markdown text, with visible control characters, and its last block.
 
     The last line may still grow: `2` may become `2. two`, which belongs to the list above it. So only the lines before
-    it are parsed. Blocks and last block, joined by newlines, are the whole text.
+    it are parsed. Blocks and last block, joined, are the whole text; a block keeps its last newline, because
+    without it, unclosed code in a list looks different.
     """
     done, newline, line = text.rpartition("\n")
     done = make_visible(done + newline)
-    starts = [token.map[0] for token in _build_parser().parse(done) if token.level == 0 and token.map]
-    lines = (done + line).split("\n")
-    cuts = [0, *starts[1:]]  # what stands before the first block belongs to it, such as the address of a link
-    return ["\n".join(lines[start:end]) for start, end in pairwise(cuts)], "\n".join(lines[cuts[-1] :])
+    places = [token.map for token in _build_parser().parse(done) if token.level == 0 and token.map]
+    lines = [f"{complete}\n" for complete in done.split("\n")[:-1]] + [line]
+    cuts = [0]  # what stands before the first block belongs to it, such as the address of a link
+    for (_, end), (start, _) in pairwise(places):
+        # The line below a link's address may begin its title, which may end in a later line
+        # (https://spec.commonmark.org/0.31.2/#link-reference-definition).
+        cuts.append(end if lines[start - 1].strip() else start)
+    return ["".join(lines[start:end]) for start, end in pairwise(cuts)], "".join(lines[cuts[-1] :])
 
 
 @cache

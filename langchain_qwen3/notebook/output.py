@@ -71,7 +71,7 @@ class Column:
         """Add parts of the text, which grow no more, and draw them and the rest, which is not added."""
         for part in parts:
             self._html += self._build(part)
-            self._plain += f"{part}\n"
+            self._plain += part
             if len(self._html) + len(self._plain) > FULL_SIZE:
                 self._put(len(self._full), self._html, self._plain)
                 self._full.append((self._html, self._plain))

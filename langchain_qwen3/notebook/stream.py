@@ -204,7 +204,7 @@ class _Screen:
             self._outputs.put("switch", build_switch(self._name), "Reasoning")
         self._reasoning_column.head = build_title(title), f"{title}\n"
         lines = self._reasoning.take_lines() if self._reasoning.length > FULL_SIZE else ""
-        self._reasoning_column.draw([lines] if lines else [], self._reasoning.read())
+        self._reasoning_column.draw([f"{lines}\n"] if lines else [], self._reasoning.read())
 
 
 def _read_reasoning(message: AIMessage) -> str:

@@ -167,7 +167,7 @@ def check_visible(data: bytes) -> None:
     assert not re.search(r"<(script|iframe|img|object|embed|style|link|svg)\b", page, re.IGNORECASE)
     assert not re.search(r"<[^>]*\s(?:href|src)=[\"']?\s*(?:javascript|data|vbscript):", page, re.IGNORECASE)
     blocks, rest = split_blocks(text)
-    assert make_visible("\n".join([*blocks, rest])) == make_visible(text)
+    assert make_visible("".join([*blocks, rest])) == make_visible(text)
     console = Console()
     console.file = io.StringIO()
     console.print(build_markdown(text))

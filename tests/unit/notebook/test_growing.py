@@ -40,6 +40,9 @@ TEXTS = [
     "<div>\n\n- a\n</div>\nb\n\nc",
     "one\r\n\r\ntwo\r\n- a\r\n- b\r\n\r\nend",
     "\n\n  \na\n\n\x1b[2J\u202e\n\nb",
+    "a\n\n[c]: /u\n'title\n\nof no link'\n\n[d]: /u\n'title\nof a link'\n\nend",
+    "# a\n[c]:\n/u\n'title\nof a link'\nend\n# b\n",
+    "- ```\n  code\nend\n> ~~~\n> code\n\n> ```\n1. ````\n   ```\n\nend",
     "***\n- - -\n# h\n## i\na\n***\n",
     "",
 ]
@@ -51,7 +54,7 @@ def test_text_is_split_where_no_block_can_grow() -> None:
     assert [block.split("\n")[0] for block in blocks] == ["Three things:", "1. one", "| a | b |", "```python"]
     assert "y = 2" in blocks[3]
     assert rest == "An end\nin two lines."
-    assert "\n".join([*blocks, rest]) == ANSWER
+    assert "".join([*blocks, rest]) == ANSWER
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -63,7 +66,7 @@ def test_blocks_are_those_of_the_whole_text_when_taken_early(text: str, size: in
         growing.add(text[at : at + size])
         blocks += growing.take_blocks()
     blocks.append(growing.read())
-    assert make_visible("\n".join(blocks)) == make_visible(text)
+    assert make_visible("".join(blocks)) == make_visible(text)
     links = "[a]: http://a.b\n\n[b]: http://c.d 'title'\n\n" if text.startswith("[a]") else ""
     assert "".join(build_answer(links + block) for block in blocks) == build_answer(text)
 
