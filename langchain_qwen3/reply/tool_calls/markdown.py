@@ -7,6 +7,7 @@ import re
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)")
 _MAX_HEAD = 200  # of a line; a fence that begins farther right does not count
 _BLOCK_QUOTE = re.compile(r"[ \t]*>")
+_MARK = re.compile(r'(?<!\\)"')
 _OPENING_QUOTE = re.compile(r"(?:^|[\s:(\[{,=])'$")  # an apostrophe within a word quotes nothing
 
 
@@ -18,7 +19,8 @@ class MarkdownReader:
         self._fence = ""
         self._head = ""  # of the current line
         self._ticks = 0  # in the current line
-        self._quotes = self._pairs = 0  # straight quotation marks, and those that open less those that close
+        self._is_marked = False  # whether a straight quotation mark is open in the current line
+        self._pairs = 0  # other quotation marks: those that open less those that close
         self._last = ""  # two characters of the current line
         self._is_rest_blank = True
 
@@ -39,7 +41,7 @@ class MarkdownReader:
             self._end_line()
         self._read(line)
         is_code = self._fence or self._opens(_FENCE.match(self._head)) or self._ticks % 2
-        is_marked = self._quotes % 2 or self._pairs > 0 or _OPENING_QUOTE.search(self._last)
+        is_marked = self._is_marked or self._pairs > 0 or _OPENING_QUOTE.search(self._last)
         return bool(is_code or is_marked or _BLOCK_QUOTE.match(self._head))
 
     def _read(self, text: str) -> None:
@@ -47,7 +49,9 @@ class MarkdownReader:
         self._head += text[:space]
         self._is_rest_blank = self._is_rest_blank and not text[space:].strip()
         self._ticks += text.count("`")
-        self._quotes += text.count('"') - text.count('\\"')
+        for mark in _MARK.finditer(text):
+            is_inch = text[mark.start() - 1 : mark.start()].isdigit()  # unless it closes a quotation: `"room 27"`
+            self._is_marked = not self._is_marked and not is_inch
         self._pairs += sum(map(text.count, "“«「『")) - sum(map(text.count, "”»」』"))
         self._last = (self._last + text[-2:])[-2:]
 
@@ -58,7 +62,8 @@ class MarkdownReader:
         elif fence and fence[1].startswith(self._fence) and not fence[2].strip() and self._is_rest_blank:
             self._fence = ""
         self._head, self._last, self._is_rest_blank = "", "", True
-        self._ticks = self._quotes = self._pairs = 0
+        self._ticks = self._pairs = 0
+        self._is_marked = False
 
     def _opens(self, fence: re.Match[str] | None) -> bool:
         """Return whether a line begins a block; more backticks after the fence mean inline code."""

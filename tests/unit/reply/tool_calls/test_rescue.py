@@ -125,6 +125,11 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
         'A 27".\n> Yes.\n',
         [("now", {})],
     ),
+    "inches": (
+        f'A 27" screen, "room 5", 5\'10": {OPEN}{NOW}{CLOSE}',
+        'A 27" screen, "room 5", 5\'10": ',
+        [("now", {})],
+    ),
     "code closed": (f"`{OPEN}` is:\n{WEATHER}", f"`{OPEN}` is:\n", [BEIJING]),
 }
 TEXTS = {
@@ -149,6 +154,7 @@ TEXTS = {
     "inline code": f'Write `{OPEN}{{"name": "now"}}{CLOSE}`.',
     "block quote": f"The page says:\n> {OPEN}{NOW}{CLOSE}\n >> <function=now></function>\n",
     "quotation": f'It says "{OPEN}<function=now></function>{CLOSE}" there.',
+    "quotation with numbers": f'A 27" screen has "page 5" and "6 {OPEN}<function=now></function>{CLOSE}".',
     "quotation in Chinese": f"网页上写着“{OPEN}{NOW}{CLOSE}”，另一处是「请看 {OPEN}{NOW}{CLOSE}」。",
     "single quotes": f"the words '{OPEN}{NOW}{CLOSE}' and:'<function=now></function>'",
     "in JSON": '{"a": "<function=now></function>", "b": ["or <function=now></function>", "<function=now></function>"]}',
