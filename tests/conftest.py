@@ -7,12 +7,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from langchain_qwen3.local import LocalServer, ReasoningFormat
 
 TINY_QWEN3 = Path(__file__).parent / "tiny_qwen3" / "qwen3-tiny-f16.gguf"
 FOREIGN_PREFIXES = ("OPENAI_", "LANGSMITH_", "LANGCHAIN_", "LC_", "QWEN_", "DASHSCOPE_")
 
+
+settings.register_profile("any machine", deadline=None)  # a busy one may take long for any example
+settings.load_profile("any machine")
 
 # A shell starts what it puts into the background deaf to Ctrl-C, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

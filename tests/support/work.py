@@ -92,7 +92,7 @@ def count_work(*modules: ModuleType) -> Iterator[Work]:
     try:
         yield work
     finally:
-        for function, code in replaced:
+        for function, code in reversed(replaced):  # a function with two names was replaced twice
             function.__code__ = code
         for module in modules:
             del vars(module)["_work_"]

@@ -338,7 +338,7 @@ def test_wants_the_call_when_the_method_is_function_calling():
         parser.invoke(AIMessage('{"value": 1}'))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(max_size=9), st.text(max_size=9) | st.integers(), max_size=3), st.integers(1, 7))
 def test_ends_with_the_same_object_when_the_text_comes_in_pieces(answer: dict[str, Any], size: int):
     """Protects the equality of stream and invoke for any content and chunking."""

@@ -15,7 +15,7 @@ import httpx
 import langchain_core.exceptions as core
 import openai
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_openai.chat_models import base as langchain_openai
 
@@ -470,7 +470,6 @@ BODIES = st.recursive(
 
 
 @given(BODIES)
-@settings(deadline=None)
 def test_reading_never_fails_when_the_body_is_anything(body):
     """Protects the error path from failing itself: any JSON, bytes or text gives facts."""
     facts = read_error_body(body)

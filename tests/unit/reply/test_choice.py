@@ -139,7 +139,7 @@ def test_tells_spans_apart_when_a_choice_is_read_whole_or_streamed(case: str, si
     bound=st.booleans(),
     size=st.integers(1, 12),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_stream_says_what_the_whole_reply_says_when_text_is_random(
     *, words, reasoning, reason, thinking_off, opened, bound, size
 ):

@@ -76,7 +76,7 @@ def test_chunk_equals_the_validated_one_when_it_is_built_without_pydantic(reason
     call_id=st.none() | st.just("c"),
     content=st.sampled_from(["", "A"]),
 )
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_call_chunk_equals_the_validated_one_when_its_fragment_is_random(args, name, call_id, content):
     """Protects agents: the parse that is left out could only have failed."""
     call = tool_call_chunk(name=name, args=args, id=call_id, index=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from langchain_qwen3.reply.reasoning import EdgeTrimmer, ThinkSplitter, find_leaked_tag
 
@@ -118,7 +118,6 @@ def test_finds_the_tag_that_leaked_into_a_whole_answer(text: str):
     places=st.lists(st.integers(0, 60), max_size=6),
     opened=st.sampled_from([True, False, None]),
 )
-@settings(deadline=None)
 def test_splits_alike_and_loses_nothing_when_pieces_are_random(
     words: list[str], places: list[int], opened: bool | None
 ):
@@ -161,7 +160,6 @@ def trim(pieces: list[str], *, leading: bool, trailing: bool) -> str:
 
 
 @given(pieces=st.lists(st.text(alphabet="\n\r a", max_size=4), max_size=6))
-@settings(deadline=None)
 def test_takes_newlines_off_the_edges_when_text_streams(pieces: list[str]):
     """Protects the text between: other white space and inner newlines stay."""
     text = "".join(pieces)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from langchain_qwen3.reply.sse import BadEventError, SseReader
 from tests.support.replies import split_bytes
@@ -51,7 +51,6 @@ def test_reads_every_standard_form_when_fed_whole_or_one_byte_at_a_time(form: st
 
 
 @given(form=st.sampled_from(sorted(FORMS)), places=st.lists(st.integers(min_value=0), max_size=8))
-@settings(deadline=None)
 def test_reads_the_same_events_when_split_anywhere(form: str, places: list[int]):
     """Protects the contract that the network's packets do not matter."""
     data, expected = FORMS[form]

@@ -211,7 +211,7 @@ JSON = st.recursive(
 
 
 @given(body=JSON)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_raises_nothing_but_our_errors_when_the_wire_is_nonsense(body: Any):
     """Protects callers' except clauses: whatever JSON a server sends, the failure is a bad reply."""
     for read in (

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
@@ -213,7 +213,6 @@ def test_returns_an_invalid_call_when_the_forced_array_was_cut():
             assert (name, args) == BOTH[at] or (name in (BOTH[at][0], None) and isinstance(args, str))
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=9), st.text(max_size=9) | st.integers(), max_size=3), st.integers(1, 9))
 def test_reads_any_arguments_when_they_come_in_pieces(args: dict[str, Any], size: int):
     """Protects forced arguments of any content: quotes, brackets and escapes do not end a call early."""

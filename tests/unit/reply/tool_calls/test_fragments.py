@@ -359,7 +359,7 @@ def test_says_what_to_install_when_repair_lacks_its_library(monkeypatch: pytest.
         read([[fragment(0, "a", "f", '{"a": 1}}')]], repair=True)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(JSON_OBJECTS, st.booleans(), st.data())
 def test_reads_any_object_when_it_is_cut_or_split_anywhere(args: dict[str, Any], ascii_only: bool, data: st.DataObject):
     """Protects every argument text: split anywhere it is the same call, cut anywhere it is invalid."""
@@ -372,7 +372,6 @@ def test_reads_any_object_when_it_is_cut_or_split_anywhere(args: dict[str, Any],
     assert len(cut.invalid) == 1
 
 
-@settings(deadline=None)
 @given(st.text(alphabet='{}[]":,\\ \n1ae-.'), st.booleans())
 def test_agrees_with_core_when_the_text_is_arbitrary(text: str, truncated: bool):
     """Protects the equality of stream and whole for any garbage: no exception, no other verdict."""

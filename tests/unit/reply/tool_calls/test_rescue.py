@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
 from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
@@ -279,7 +279,6 @@ TAGS = [OPEN, CLOSE, "<function=now>", "</function>", "<parameter=a>", "</parame
 ALPHABET = [*TAGS, '{"name": "now"}', "`", "\n", " ", "x", "{", "}", '"', "\\", WEATHER, XML]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(ALPHABET), max_size=12), st.integers(1, 7), st.booleans())
 def test_gives_one_result_when_the_same_text_comes_in_other_pieces(parts: list[str], size: int, truncated: bool):
     """Protects streams of any chunking: pieces never change text or calls, whatever the text is."""
