@@ -1,4 +1,4 @@
-# noqa: INP001  # a script beside the pages that it writes
+# a script beside the pages that it writes
 """Writes the table of fields on the API page, in both languages: `python docs/fields_table.py`."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# noqa: INP001  # a script beside the page that it writes
+# a script beside the page that it writes
 """Writes the tables of `docs/servers.md` and `docs/servers.zh.md`: `python docs/servers_table.py`.
 
 The table of servers and the start lines come from the rows of `servers.dialects`; the table of live servers is copied

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -90,3 +91,10 @@ async def test_pictures_keep_a_light_ground_when_the_page_is_dark(page, site):
     await page.evaluate("document.body.setAttribute('data-md-color-scheme', 'slate')")
     ground = "image => getComputedStyle(image).backgroundColor"
     assert await page.locator(".md-typeset img").first.evaluate(ground) == "rgb(255, 255, 255)"
+
+
+async def test_chinese_sentence_has_no_space_when_its_source_has_a_line_break(page, site):
+    """Protects Chinese readers from a space within a sentence, which browsers make of a line break."""
+    await page.goto(f"{site}/zh/architecture.html")
+    texts = await page.locator(".md-typeset p, .md-typeset li").all_inner_texts()
+    assert [text for text in texts if re.search(r"[\u4e00-\u9fff\uff0c\u3001] [\u4e00-\u9fff]", text)] == []
