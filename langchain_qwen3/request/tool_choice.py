@@ -150,10 +150,10 @@ def plan_tool_choice(
         payload["parallel_tool_calls"] = parallel
     if choice is None:
         return ToolPlan(payload=payload, rescue=True)
+    is_only_tool = choice.mode == "required" and len(tools) == len(names) == 1
+    if is_only_tool and policy in ("refused_thinking", "required_by_format"):
+        choice = ToolChoice("named", names[0])  # a named choice is honoured there, and `required` is not always
     if policy == "required_by_format":
-        choice = (
-            ToolChoice("named", names[0]) if choice.mode == "required" and len(tools) == len(names) == 1 else choice
-        )
         policy = "by_format" if choice.mode == "required" else "honoured"
     payload["tool_choice"] = choice.wire
     if not choice.forced:
@@ -163,7 +163,7 @@ def plan_tool_choice(
         payload["response_format"] = build_forced_format(tools, choice.name, parallel=parallel is not False)
         return ToolPlan(payload=payload, demanded=choice, forced_calls=True)
     if policy == "refused_thinking":
-        return _plan_without_thinking(payload, choice, names, thinking, thinking_only)
+        return _plan_without_thinking(payload, choice, thinking, thinking_only)
     _write_forced(payload, choice, policy)
     return ToolPlan(payload=payload, demanded=choice, rescue=True)
 
@@ -179,11 +179,9 @@ def _write_forced(payload: dict[str, Any], choice: ToolChoice, policy: ChoicePol
 
 
 def _plan_without_thinking(
-    payload: dict[str, Any], choice: ToolChoice, names: list[str], thinking: bool, thinking_only: bool
+    payload: dict[str, Any], choice: ToolChoice, thinking: bool, thinking_only: bool
 ) -> ToolPlan:
-    """Plan for DashScope: no forced choice while thinking; otherwise a named one is safe, `required` not always."""
-    if len(names) == 1:
-        payload["tool_choice"] = ToolChoice("named", names[0]).wire
+    """Plan for DashScope: no forced choice while thinking."""
     if not thinking:
         return ToolPlan(payload=payload, demanded=choice, rescue=True)
     if thinking_only:
