@@ -28,6 +28,27 @@ TOOL = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     },
 }
+MARKDOWN = """\
+Three things:
+
+1. one
+2. two
+
+   still two
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+```python
+x = 1
+
+y = 2
+```
+
+An end
+in two lines."""
+"""An answer with every kind of block."""
 DEFAULT = ReplyOptions()
 NOT_COMPARED = frozenset({"id", "timing", "timings"})
 

@@ -7,27 +7,7 @@ import pytest
 from langchain_qwen3.cli import screen as module
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.screen import PipeScreen, Screen, TerminalScreen
-
-ANSWER = """\
-Three things:
-
-1. one
-2. two
-
-   still two
-
-| a | b |
-|---|---|
-| 1 | 2 |
-
-```python
-x = 1
-
-y = 2
-```
-
-An end
-in two lines."""
+from tests.support.replies import MARKDOWN
 
 
 @pytest.fixture
@@ -54,7 +34,7 @@ def show(screen: Screen, reasoning: str, answer: str, size: int = 3) -> None:
 def test_leaves_every_block_once_when_it_is_complete(console: Console, size: int, monkeypatch: pytest.MonkeyPatch):
     """Protects the transcript: thinking, then each block of the answer, whatever the pieces were."""
     monkeypatch.setattr(module, "Live", _NoLive)
-    show(TerminalScreen(console), "Hm.\nWell.", ANSWER, size)
+    show(TerminalScreen(console), "Hm.\nWell.", MARKDOWN, size)
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     places = [shown.index(text) for text in ("Hm.", "Well.", "Three things", "still two", "An end", "in two lines.")]
     assert places == sorted(places)

@@ -6,30 +6,11 @@ from langchain_qwen3._visible import make_visible
 from langchain_qwen3.notebook import growing as module
 from langchain_qwen3.notebook.growing import GrowingText, split_blocks
 from langchain_qwen3.notebook.html import build_answer
+from tests.support.replies import MARKDOWN
 
-ANSWER = """\
-Three things:
-
-1. one
-2. two
-
-   still two
-
-| a | b |
-|---|---|
-| 1 | 2 |
-
-```python
-x = 1
-
-y = 2
-```
-
-An end
-in two lines."""
 # Each is cut after every character; a block that is taken too early would be another one in the whole text.
 TEXTS = [
-    ANSWER,
+    MARKDOWN,
     "1. one\n\n2. two\n\n3. three\n\nend",
     "- a\n\n- b\n\n  c\nlazy\n\nd",
     "text\n| a |\n|---|\n| b |\n\nc\n",
@@ -50,11 +31,11 @@ TEXTS = [
 
 def test_text_is_split_where_no_block_can_grow() -> None:
     """Protects the Markdown: a list, a table and a block of code stay whole, and nothing is lost."""
-    blocks, rest = split_blocks(ANSWER)
+    blocks, rest = split_blocks(MARKDOWN)
     assert [block.split("\n")[0] for block in blocks] == ["Three things:", "1. one", "| a | b |", "```python"]
     assert "y = 2" in blocks[3]
     assert rest == "An end\nin two lines."
-    assert "".join([*blocks, rest]) == ANSWER
+    assert "".join([*blocks, rest]) == MARKDOWN
 
 
 @pytest.mark.parametrize("text", TEXTS)
