@@ -1,5 +1,6 @@
 """What every test shares: a clean environment, and a real engine on the tiny Qwen3."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -21,6 +22,12 @@ settings.load_profile("any machine")
 # A shell starts what it puts into the background deaf to Ctrl-C, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Take what collecting made out of the collector's way: with it, each of the tests' `gc.collect` takes a second."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

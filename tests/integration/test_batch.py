@@ -66,25 +66,26 @@ def server() -> Iterator[Scripted]:
         yield server
 
 
+WAYS = ["invoke", "stream"]
+
+
 @pytest.mark.filterwarnings("ignore::langchain_qwen3.UnsupportedSettingWarning")
-@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
-@pytest.mark.parametrize("thinking", [True, False], ids=["thinking", "plain"])
-@pytest.mark.parametrize("way", ["invoke", "stream"])
+@pytest.mark.parametrize(("thinking", "cut"), [(True, False), (True, True), (False, False)], ids=str)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("method", [None, *METHODS])
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_gives_the_object_or_an_error_when_asked_in_any_way(
+async def test_keeps_the_reply_beside_the_object_or_the_error_when_asked_in_any_way(
     server: Scripted, dialect: str, method: Any, way: str, *, thinking: bool, cut: bool
 ):
     """Protects structured output everywhere: the whole object with its reasoning in `raw`, or an error, never half."""
     model = ChatQwen3(model="Qwen/Qwen3-8B", base_url=server.url, server=dialect, enable_thinking=thinking)
     question = "Who? [cut]" if cut else "Who?"
-    both = model.with_structured_output(Person, method=method, include_raw=True)
-    alone = model.with_structured_output(Person, method=method)
+    chain = model.with_structured_output(Person, method=method, include_raw=True)
     if way == "invoke":
-        kept = await both.ainvoke(question)
+        kept = await chain.ainvoke(question)
     else:
         kept = {}
-        async for piece in both.astream(question):
+        async for piece in chain.astream(question):
             kept = {
                 **kept,
                 **piece,
@@ -92,16 +93,27 @@ async def test_gives_the_object_or_an_error_when_asked_in_any_way(
             }
     assert isinstance(kept["raw"], AIMessage)
     assert bool(kept["raw"].additional_kwargs.get("reasoning_content")) == thinks(server.requests[-1])
-    if cut:
-        assert kept["parsed"] is None
-        assert isinstance(kept["parsing_error"], OutputParserException)
-        with pytest.raises(OutputParserException):
-            await (alone.ainvoke(question) if way == "invoke" else take_last(alone, question))
-    else:
-        assert kept["parsed"] == Person(**ANSWER)
-        assert kept["parsing_error"] is None
-        assert await (alone.ainvoke(question) if way == "invoke" else take_last(alone, question)) == Person(**ANSWER)
+    assert kept["parsed"] == (None if cut else Person(**ANSWER))
+    assert isinstance(kept["parsing_error"], OutputParserException if cut else type(None))
     assert model.enable_thinking is thinking
+
+
+@pytest.mark.filterwarnings("ignore::langchain_qwen3.UnsupportedSettingWarning")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", [None, *METHODS])
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_gives_the_object_or_raises_when_asked_in_any_way(server: Scripted, dialect: str, method: Any, way: str):
+    """Protects the plain chain everywhere: the whole object, and an error for a cut one."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", base_url=server.url, server=dialect)
+    chain = model.with_structured_output(Person, method=method)
+    assert await ask(chain, way, "Who?") == Person(**ANSWER)
+    with pytest.raises(OutputParserException):
+        await ask(chain, way, "Who? [cut]")
+
+
+async def ask(chain: Any, way: str, question: str) -> Any:
+    """Return the answer, or the last object of a stream."""
+    return await (chain.ainvoke(question) if way == "invoke" else take_last(chain, question))
 
 
 async def take_last(chain: Any, question: str) -> Any:
@@ -124,17 +136,17 @@ async def test_one_fails_when_it_alone_of_a_batch_was_cut(server: Scripted, meth
 
 
 @pytest.mark.parametrize("dialect", ["vllm", "llama.cpp"])
-@pytest.mark.parametrize("way", ["invoke", "stream"])
+@pytest.mark.parametrize("way", WAYS)
 async def test_missing_call_is_the_parsers_error_when_output_is_structured(dialect: str, way: str):
     """Protects `include_raw` and batches from an error that escapes them: talk in place of the demanded call."""
     with Scripted(lambda _body: {"content": "I would rather talk."}) as talker:
         model = ChatQwen3(model="Qwen/Qwen3-8B", base_url=talker.url, server=dialect)
         chain = model.with_structured_output(Person, method="function_calling", include_raw=True)
-        kept = await chain.ainvoke("Who?") if way == "invoke" else await take_last(chain, "Who?")
+        kept = await ask(chain, way, "Who?")
         assert isinstance(kept["parsing_error"], OutputParserException)
         forced = model.bind_tools([Person], tool_choice="Person")
         with pytest.raises(ToolChoiceError):
-            await (forced.ainvoke("Who?") if way == "invoke" else take_last(forced, "Who?"))
+            await ask(forced, way, "Who?")
 
 
 class Gate:
