@@ -14,6 +14,7 @@ class WebHandler(BaseHTTPRequestHandler):
     """Answers one request for its `owner`."""
 
     owner: Any
+    disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for an acknowledgement
 
     def send_whole(
         self, data: bytes, kind: str = "application/json", status: int = 200, headers: Mapping[str, str] | None = None
