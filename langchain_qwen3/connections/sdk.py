@@ -13,6 +13,7 @@ the same, because `errors` reads the bytes; but with a user's own HTTP client, a
 
 from __future__ import annotations
 
+import functools
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,6 @@ class _OwnClient:
 
     _template: tuple[Any, Any] = (None, None)
     """What a request was made of, and the request, as all of the client's are but for the body."""
-    _options: Any = None
 
     def __init__(self: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -54,19 +54,11 @@ class _OwnClient:
         headers: dict[str, Any] = super().default_headers  # type: ignore[misc]  # the SDK's
         return {name: value for name, value in headers.items() if name not in self._foreign}
 
-    def request(self: Any, cast_to: Any, options: Any, **stream: Any) -> Any:
-        """Send a request, and keep its options as a template for the next ones."""
-        with suppress(AttributeError):
-            if self._options is None and type(options.json_data) is dict and options.method == "post":
-                self._options = options.model_copy(update={"json_data": None})
-        return super().request(cast_to, options, **stream)  # type: ignore[misc]  # the SDK's
-
     def post_payload(self: Any, path: str, payload: dict[str, Any], options: dict[str, Any], **stream: Any) -> Any:
         """Do what the SDK's `post` does, 30 µs faster if the call has no options of its own."""
-        if options or getattr(self._options, "url", None) != path:
+        if options or (plain := _find_plain_options(path)) is None:
             return self.post(path, cast_to=httpx.Response, body=payload, options=options, **stream)
-        copied = self._options.model_copy(update={"json_data": payload})
-        return self.request(httpx.Response, copied, **stream)
+        return self.request(httpx.Response, plain.model_copy(update={"json_data": payload}), **stream)
 
     def _make_status_error_from_response(self: Any, response: Any) -> Any:
         """Return the SDK's error, whose body is read as UTF-8: see `limit_body`, which a user's client does not use."""
@@ -95,6 +87,24 @@ class _OwnClient:
         request.headers["Content-Length"] = str(len(body))
         request.read()
         return request
+
+
+class _Recorder:
+    """Stands in for the SDK's client, and returns what its `post` asks of it."""
+
+    def request(self, _cast_to: Any, options: Any, **_: Any) -> Any:
+        return options
+
+
+@functools.cache
+def _find_plain_options(path: str) -> Any:
+    """Return the SDK's options of a POST to a path that has none of its own; None if they are not as expected."""
+    recorder: Any = _Recorder()
+    with suppress(AttributeError, TypeError):
+        options: Any = openai.OpenAI.post(recorder, path, cast_to=httpx.Response, body={})
+        if options.json_data == {} and options.model_copy:
+            return options
+    return None
 
 
 def _read_plain(options: Any) -> tuple[bytes, str, Any] | None:

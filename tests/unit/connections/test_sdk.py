@@ -119,10 +119,12 @@ ANSWER = {"choices": [{"message": {"role": "assistant", "content": "你好"}, "f
 EVENTS = [{"choices": [{"delta": {"content": "你好"}, "finish_reason": "stop"}]}]
 
 
-def build_model(status: int, kind: str, body: bytes) -> ChatQwen3:
-    """Return a model with HTTP clients of the user's own, whose server answers so."""
+def build_model(status: int, kind: str, body: bytes, requests: list[httpx.Request] | None = None) -> ChatQwen3:
+    """Return a model with HTTP clients of the user's own, whose server answers so and keeps its requests."""
 
-    def answer(_: httpx.Request) -> httpx.Response:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if requests is not None:
+            requests.append(request)
         return httpx.Response(status, headers={"content-type": kind}, stream=httpx.ByteStream(body))
 
     transport = httpx.MockTransport(answer)
@@ -136,15 +138,15 @@ def build_model(status: int, kind: str, body: bytes) -> ChatQwen3:
     )
 
 
-async def run(model: ChatQwen3, how: str) -> str:
+async def run(model: ChatQwen3, how: str, **options: Any) -> str:
     """Return the text of an answer."""
     if how == "invoke":
-        return model.invoke("hi").text
+        return model.invoke("hi", **options).text
     if how == "ainvoke":
-        return (await model.ainvoke("hi")).text
+        return (await model.ainvoke("hi", **options)).text
     if how == "stream":
-        return "".join(chunk.text for chunk in model.stream("hi"))
-    return "".join([chunk.text async for chunk in model.astream("hi")])
+        return "".join(chunk.text for chunk in model.stream("hi", **options))
+    return "".join([chunk.text async for chunk in model.astream("hi", **options)])
 
 
 @pytest.mark.parametrize("how", ["invoke", "ainvoke", "stream", "astream"])
@@ -172,3 +174,31 @@ async def test_refusal_is_read_when_the_sdk_renames_its_own_reader(
     status, kind, body = BODIES["refusal"]
     with pytest.raises(Qwen3InvalidRequestError, match="坏参数"):
         await run(build_model(status, f"{kind}; charset={charset}", body), how)
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": 0.5},
+        {"extra_headers": {"X-Call": "canary"}},
+        {"extra_headers": {"Authorization": "Bearer canary"}},
+        {"extra_query": {"token": "canary"}},
+        {"extra_body": {"note": "canary"}},
+    ],
+    ids=str,
+)
+async def test_call_leaves_nothing_to_the_next_one_when_it_has_options_of_its_own(
+    options: dict[str, Any], how: str
+) -> None:
+    """Protects one call's key, headers, query and time limit from being used for all calls after it."""
+    kind = "text/event-stream" if "stream" in how else "application/json"
+    body = f"data: {json.dumps(EVENTS[0])}\n\ndata: [DONE]\n\n" if "stream" in how else json.dumps(ANSWER)
+    requests: list[httpx.Request] = []
+    await run(build_model(200, kind, body.encode(), requests), how)
+    model = build_model(200, kind, body.encode(), requests)
+    await run(model, how, **options)
+    await run(model, how)
+    plain, special, after = map(describe, requests)
+    assert special != plain
+    assert after == plain
