@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +25,7 @@ from langchain_qwen3.servers import detection
 from langchain_qwen3.servers.detection import alook_up, forget_servers, look_up, recall_facts
 from langchain_qwen3.servers.dialects import DIALECTS
 from langchain_qwen3.servers.facts import ServerFacts
+from tests.support.web import WebHandler, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -36,8 +37,22 @@ LLAMA_MODELS = json.loads((CAPTURES / "llama-server" / "get_v1_models.json").rea
 UNTOLD = {"object": "list", "data": [{"id": "m", "object": "model", "owned_by": "us", "max_model_len": 4096}]}
 
 
+class PodHandler(WebHandler, BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        pod = self.owner
+        pod.paths.append(self.path)
+        pod.requested.set()
+        pod.gate.wait(20)
+        body = pod.bodies.get(self.path)
+        data = body if isinstance(body, bytes) else json.dumps(body or {"detail": "Not Found"}).encode()
+        self.send_whole(data, status=body if isinstance(body, int) else 404 if body is None else pod.status)
+
+    def version_string(self) -> str:
+        return str(self.owner.server)
+
+
 @dataclass
-class Pod:
+class Pod(WebServer):
     """A server with given replies, by path; every other path is a 404.
 
     Attributes:
@@ -49,6 +64,8 @@ class Pod:
         requested: Set with the first request.
     """
 
+    handler = PodHandler
+
     bodies: dict[str, Any]
     status: int = 200
     server: str = "uvicorn"
@@ -57,41 +74,17 @@ class Pod:
     requested: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
-        pod = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                pod.paths.append(self.path)
-                pod.requested.set()
-                pod.gate.wait(20)
-                body = pod.bodies.get(self.path)
-                data = body if isinstance(body, bytes) else json.dumps(body or {"detail": "Not Found"}).encode()
-                self.send_response(body if isinstance(body, int) else 404 if body is None else pod.status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def version_string(self) -> str:
-                return pod.server
-
-            def log_message(self, *_: object) -> None:
-                """Keep the test's output clean."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
         self.gate.set()
-        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self.gate.set()
-        self.http.shutdown()
-        self.http.server_close()
+        super().__exit__(*error)
 
     @property
     def url(self) -> str:
         """Its base URL."""
-        return f"http://127.0.0.1:{self.http.server_port}/v1"
+        return f"{self.root}/v1"
 
 
 @pytest.fixture(autouse=True)

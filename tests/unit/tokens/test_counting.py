@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
@@ -17,40 +16,40 @@ from langchain_qwen3.tokens import counting, local as local_tokenizer
 from langchain_qwen3.tokens.estimate import estimate_tokens
 from langchain_qwen3.tokens.local import LocalTokenizer
 from tests.support.replies import TOOL
+from tests.support.web import WebHandler, WebServer
 
 MODEL = "Qwen/Qwen3-0.6B"
 NOBODY = "http://127.0.0.1:9/v1"
 QUESTION = [HumanMessage("你是谁?")]
 
 
-class Counter(BaseHTTPRequestHandler):
-    """Counts as vLLM does, or answers with something else."""
-
-    reply: ClassVar[Any] = {"count": 3, "max_model_len": 4096, "tokens": [7, 8, 9], "token_strs": None}
-    requests: list[tuple[str, dict[str, Any]]]
-
+class CounterHandler(WebHandler, BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.requests.append((self.path, body))
-        data = json.dumps(self.reply).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.owner.requests.append((self.path, body))
+        self.send_whole(json.dumps(self.owner.reply).encode())
 
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
+
+class Counter(WebServer):
+    """Counts as vLLM does, or answers with something else."""
+
+    handler = CounterHandler
+
+    def __init__(self) -> None:
+        self.reply: Any = {"count": 3, "max_model_len": 4096, "tokens": [7, 8, 9], "token_strs": None}
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"{self.root}/v1"
 
 
 @pytest.fixture
-def counter() -> Iterator[tuple[type[Counter], str]]:
-    """A counting server: its handler, and its base URL."""
-    handler = type("BoundCounter", (Counter,), {"requests": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield handler, f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
+def counter() -> Iterator[Counter]:
+    """A counting server."""
+    with Counter() as server:
+        yield server
 
 
 @pytest.fixture
@@ -70,28 +69,26 @@ def build(base_url: str = NOBODY, server: str = "vllm", **settings: Any) -> Chat
     return ChatQwen3(model=MODEL, base_url=base_url, server=server, **settings)
 
 
-def test_takes_the_servers_word_when_it_counts(counter: tuple[type[Counter], str]):
+def test_takes_the_servers_word_when_it_counts(counter: Counter):
     """Protects exact counts: texts, ids and chats are requests of the server, the chat with its tools and switches."""
-    handler, url = counter
-    model = build(url, enable_thinking=False)
+    model = build(counter.url, enable_thinking=False)
     assert model.get_token_ids("abc") == [7, 8, 9]
     assert model.get_num_tokens("abc") == 3
     assert model.get_num_tokens_from_messages(QUESTION, tools=[TOOL]) == 3
-    path, body = handler.requests[-1]
+    path, body = counter.requests[-1]
     assert path == "/tokenize"
     assert body["tools"] == [TOOL]
     assert body["chat_template_kwargs"] == {"enable_thinking": False}
 
 
 @pytest.mark.parametrize("reply", [{"detail": "Not Found"}, [], "no", {"count": "many"}, {"tokens": "abc"}], ids=str)
-def test_counts_locally_when_the_servers_word_is_no_count(counter: tuple[type[Counter], str], reply: Any):
+def test_counts_locally_when_the_servers_word_is_no_count(counter: Counter, reply: Any):
     """Protects counting from gateways that answer everything: what is no count is not taken for one."""
-    handler, url = counter
-    handler.reply = reply
+    counter.reply = reply
     expected = LocalTokenizer(MODEL)
-    assert build(url).get_num_tokens("你是谁?") == len(expected.encode("你是谁?"))
+    assert build(counter.url).get_num_tokens("你是谁?") == len(expected.encode("你是谁?"))
     messages: list[Any] = [{"role": "user", "content": "你是谁?"}]
-    assert build(url).get_num_tokens_from_messages(QUESTION) == expected.count_messages(messages, None, None)
+    assert build(counter.url).get_num_tokens_from_messages(QUESTION) == expected.count_messages(messages, None, None)
 
 
 @pytest.mark.parametrize("server", ["vllm", "dashscope"])
