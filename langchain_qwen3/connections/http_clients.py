@@ -15,7 +15,7 @@ from typing import Any
 import openai
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.limits import limit_body
+from langchain_qwen3.connections.limits import ACCEPTED, limit_body
 from langchain_qwen3.connections.loops import LoopTransport
 from langchain_qwen3.connections.settings import PoolSettings
 from langchain_qwen3.connections.transports.httpx_transport import (
@@ -63,7 +63,7 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
         prepare_first_request()
         build = functools.partial(_find_kind(settings), settings.proxy, settings.socket_options)
         self.connections = LoopTransport(build)
-        super().__init__(transport=self.connections)
+        super().__init__(transport=self.connections, headers={"Accept-Encoding": ACCEPTED})
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
         """Send a request and follow 307 and 308 redirects."""
@@ -96,7 +96,7 @@ class SharedSyncClient(openai.DefaultHttpxClient):
     def __init__(self, settings: PoolSettings) -> None:
         prepare_first_request()
         self.connections = SyncTransport(settings.proxy, settings.socket_options)
-        super().__init__(transport=self.connections)
+        super().__init__(transport=self.connections, headers={"Accept-Encoding": ACCEPTED})
 
     def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
         """Send a request and follow 307 and 308 redirects."""

@@ -2,6 +2,7 @@
 
 httpx decompresses a body piece by piece and keeps all of it: 390 KB of gzip became 1.5 GB. Here gzip and deflate are
 decompressed a megabyte at a time. Above the limit, a whole reply raises an error, and an error's body is truncated.
+Nothing else is decompressed, and no server is told to use anything else: Brotli turns 800 bytes into a gigabyte.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ MAX_ERROR_BYTES = 1024 * 1024
 """How many bytes of an error's body are read."""
 
 _PIECE_BYTES = 1024 * 1024
-_HEADER_BYTES = 2  # enough to detect whether deflate has a header
+_HEADER_BYTES = 2  # enough to detect whether deflate has a header, and whether another gzip member follows
+_GZIP = b"\x1f\x8b"
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+_MAX_LAYERS = 4  # of packing; two occur where a proxy packs what the server has packed
+
+ACCEPTED = "gzip, deflate"
+"""What a server may pack a body with, as in the header `Accept-Encoding`."""
 
 
 def limit_body(response: httpx.Response, *, stream: bool) -> None:
@@ -34,14 +40,14 @@ def limit_body(response: httpx.Response, *, stream: bool) -> None:
     # JSON is UTF-8 (RFC 8259). Python has codecs that a server must not choose: "idna" and "zlib" raise in the SDK,
     # and the work of "punycode" grows with the square of the length.
     response.encoding = "utf-8"
-    packed = response.headers.get("content-encoding", "").strip().lower() in _PACKED
-    if packed:
-        del response.headers["content-encoding"]  # so that httpx does not decompress it again
-        response.headers.pop("content-length", None)
     is_error = response.status_code >= 400  # noqa: PLR2004
-    if packed or is_error or not stream:
-        body = _Body(MAX_ERROR_BYTES if is_error else None if stream else MAX_WHOLE_BYTES, packed, cut=is_error)
-        response.stream = _Limited(response.stream, body)
+    limit = MAX_ERROR_BYTES if is_error else None if stream else MAX_WHOLE_BYTES
+    names = response.headers.pop("content-encoding", "").lower().split(",")  # popped, or httpx decompresses it
+    layers = [name for name in map(str.strip, names) if name in _PACKED][:_MAX_LAYERS]
+    if layers:
+        response.headers.pop("content-length", None)
+    for packing in layers or [""] * (limit is not None):
+        response.stream = _Limited(response.stream, _Body(limit, packing, cut=is_error))
         response.extensions.pop(BODY, None)  # it would bypass the limit
 
 
@@ -49,15 +55,17 @@ class _Body:
     """Decompresses a body piece by piece and counts its bytes. Sans-IO.
 
     Attributes:
-        is_full: Whether the limit was reached; the rest is dropped.
+        is_full: Whether the limit or the packing's end was reached; the rest is dropped.
     """
 
-    def __init__(self, limit: int | None, packed: bool, *, cut: bool) -> None:
+    def __init__(self, limit: int | None, packing: str, *, cut: bool) -> None:
         self._limit = limit
         self._cut = cut
         self._size = 0
-        self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32) if packed else None
-        self._has_begun = False
+        self._packing = packing
+        self._unpacker = _build_unpacker() if packing else None
+        self._has_begun = False  # to unpack a member
+        self._has_ended = False  # with a member
         self._head = b""
         self.is_full = False
 
@@ -79,22 +87,40 @@ class _Body:
 
     def _unpack(self, piece: bytes) -> Iterator[bytes]:
         piece, self._head = self._head + piece, b""
-        if len(piece) < _HEADER_BYTES and not self._has_begun:
-            self._head = piece
-            return
         part = b""
         while self._unpacker is not None and (piece or len(part) == _PIECE_BYTES):
+            if not self._has_begun:
+                if len(piece) < _HEADER_BYTES:
+                    self._head = piece
+                    return
+                if self._has_ended and not piece.startswith(_GZIP):
+                    self.is_full = True
+                    return
+                if not (piece.startswith(_GZIP) or _has_zlib_header(piece)):
+                    if self._packing != "deflate":  # a proxy unpacked the body and kept the label
+                        self._unpacker = None
+                        yield piece
+                        return
+                    self._unpacker = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers send deflate without its header
             try:
                 part = self._unpacker.decompress(piece, _PIECE_BYTES)
             except zlib.error as error:
-                if self._has_begun:
-                    raise httpx.DecodingError(str(error)) from error
-                self._unpacker = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers send deflate without its header
-                self._has_begun = True
-                continue
+                raise httpx.DecodingError(str(error)) from error
             self._has_begun = True
             piece = self._unpacker.unconsumed_tail
             yield part
+            if self._unpacker.eof:  # another member may follow (RFC 1952, 2.2)
+                piece, part = self._unpacker.unused_data, b""
+                self._unpacker, self._has_begun, self._has_ended = _build_unpacker(), False, True
+
+
+def _build_unpacker() -> Any:
+    return zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+
+def _has_zlib_header(piece: bytes) -> bool:
+    """Tell deflate with its header from deflate without it (RFC 1950, 2.2)."""
+    return piece[0] & 15 == zlib.DEFLATED and int.from_bytes(piece[:2]) % 31 == 0
 
 
 class _Limited(httpx.SyncByteStream, httpx.AsyncByteStream):
