@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import TIMEOUT_MAX
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -120,7 +121,8 @@ def read_timeout(value: Any, name: str = "timeout") -> Any:
 
     Args:
         value: Seconds, `(connect, read)` or `(connect, read, write, pool)`, the `Timeout` of httpx or httpx2, openai's
-            NOT_GIVEN, or None for no limit. In a pair, `read` also limits each write.
+            NOT_GIVEN, or None for no limit. In a pair, `read` also limits each write. Infinity, and more than the
+            operating system can count, is no limit.
         name: The field's name for error messages.
 
     Raises:
@@ -129,26 +131,25 @@ def read_timeout(value: Any, name: str = "timeout") -> Any:
     if value is None or isinstance(value, openai.NotGiven):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        _check_seconds(value, name)
-        return value
+        return httpx.Timeout(None) if _read_seconds(value, name) is None else value
     if isinstance(value, tuple | list) and len(value) in (2, 4):
         connect, read, *others = value
         write, pool = others or (read, connect)
         limits = {"connect": connect, "read": read, "write": write, "pool": pool}
     else:
         limits = {step: getattr(value, step, ...) for step in ("connect", "read", "write", "pool")}
-    for seconds in limits.values():
-        if seconds is not None:
-            _check_seconds(seconds, name)
-    return httpx.Timeout(**limits)
+    return httpx.Timeout(**{step: _read_seconds(seconds, name) for step, seconds in limits.items()})
 
 
-def _check_seconds(seconds: Any, name: str) -> None:
+def _read_seconds(seconds: Any, name: str) -> float | None:
+    if seconds is None:
+        return None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         text = f"{name} must be seconds, (connect, read), an httpx.Timeout or None"
         raise ValueError(text if seconds is ... else f"{text}, not {seconds!r}")  # noqa: TRY004  # pydantic's
     if not seconds > 0:
         raise ValueError(f"{name} must be greater than 0 s, not {seconds!r}; use None for no limit")
+    return seconds if seconds <= TIMEOUT_MAX else None
 
 
 def _find_proxy(base_url: str) -> str | None:

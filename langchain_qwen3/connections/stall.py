@@ -44,7 +44,7 @@ class _Watch:
     """The common part of both watches.
 
     Args:
-        limit: Seconds; None or 0 for no limit before the model's end.
+        limit: Seconds; None, or what is not above 0, for no limit before the model's end.
         pieces: The generator of the reply's bytes; while it runs, a reader waits.
         reader: Reports the number of chunks.
         response: The response whose connection is closed on a stall.
@@ -54,7 +54,7 @@ class _Watch:
     """
 
     def __init__(self, limit: float | None, pieces: Any, reader: Progress, response: Any) -> None:
-        self.limit = limit or inf
+        self.limit = limit if limit and limit > 0 else inf  # an event loop given NaN stops
         self.fired = False
         self._pause = min(self.limit / _CHECKS_PER_LIMIT, _MAX_PAUSE)
         self._watched: tuple[Any, Progress, Any] | None = (pieces, reader, response)

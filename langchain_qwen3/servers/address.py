@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.servers.dialects import find_by_host
 
 parse_url: Callable[[str], SplitResult] = getattr(urlsplit, "__wrapped__", urlsplit)
@@ -44,6 +45,14 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
         )
     if not url.isprintable() or " " in url:
         raise ValueError("base_url contains a space, a line break or another character not allowed in a URL")
+    try:
+        httpx.URL(scheme=parts.scheme, host=parts.hostname)
+        parts.hostname.encode("idna")  # as Python does before it looks a host up
+    except (httpx.InvalidURL, UnicodeError):
+        raise ValueError(
+            f"base_url contains the host name {parts.hostname!r}, which cannot exist: between its dots belong 1 to 63 "
+            "letters, digits or hyphens, not full-width ones"
+        ) from None
     headers = {}
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

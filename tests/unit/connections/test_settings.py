@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from math import inf
 from typing import Any
 
 import httpx as classic
@@ -27,10 +28,15 @@ def test_timeout_is_the_sdks_own_when_either_httpx_made_it(kind: Any) -> None:
     [
         ((1, 9), {"connect": 1, "read": 9, "write": 9, "pool": 1}),
         ((1, 9, 3, None), {"connect": 1, "read": 9, "write": 3, "pool": None}),
+        ((1, inf), {"connect": 1, "read": None, "write": None, "pool": 1}),
+        (httpx.Timeout(inf, connect=5), {"connect": 5, "read": None, "write": None, "pool": None}),
+        (inf, dict.fromkeys(["connect", "read", "write", "pool"])),
+        (1e10, dict.fromkeys(["connect", "read", "write", "pool"])),
+        (10**400, dict.fromkeys(["connect", "read", "write", "pool"])),
     ],
 )
-def test_timeout_bounds_every_step_when_it_is_a_tuple(value: Any, limits: dict[str, float | None]) -> None:
-    """Protects uploads: of (connect, read), as ChatOpenAI's field has it, nothing would bound a write."""
+def test_timeout_bounds_every_step_when_it_is_a_tuple_or_endless(value: Any, limits: dict[str, float | None]) -> None:
+    """Protects uploads, which (connect, read) would not bound, and sockets, which cannot count to infinity."""
     assert read_timeout(value).as_dict() == limits
 
 

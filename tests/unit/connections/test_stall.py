@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from math import inf, nan
 from types import SimpleNamespace
 from typing import Any
 
@@ -70,6 +71,18 @@ async def test_nothing_is_closed_when_no_wait_is_long(move: Any) -> None:
         watch._check()
     watch.stop()
     await asyncio.sleep(2 * LIMIT)
+    assert not watch.fired
+
+
+@pytest.mark.parametrize("limit", [None, 0, -1, nan, inf])
+async def test_nothing_is_closed_when_the_limit_is_none(limit: float | None) -> None:
+    """Protects event loops: a timer for "not a number" stops them, one for the past takes all their time."""
+    stream = Stream()
+    watch = stream.watch(limit)
+    assert watch._timer.when() > asyncio.get_running_loop().time()
+    await asyncio.sleep(2 * LIMIT)
+    watch._check()
+    watch.stop()
     assert not watch.fired
 
 

@@ -18,6 +18,9 @@ URL = "http://pod.test:8000/v1"
         ("http://bob@pod.test/v1", "http://pod.test/v1", {"Authorization": "Basic Ym9iOg=="}, {}),
         ("http://b%40b:p%3Aw@[::1]:80/v1", "http://[::1]:80/v1", {"Authorization": "Basic YkBiOnA6dw=="}, {}),
         (f"{URL}/?key=abc&v=", URL, {}, {"key": "abc", "v": ""}),
+        ("http://my_model:80/v1", "http://my_model:80/v1", {}, {}),
+        ("http://[fe80::1%eth0]:80/v1", "http://[fe80::1%eth0]:80/v1", {}, {}),
+        ("http://模型.test./v1", "http://模型.test./v1", {}, {}),
     ],
 )
 def test_address_is_split_when_it_holds_more_than_a_place(
@@ -38,6 +41,11 @@ def test_address_is_split_when_it_holds_more_than_a_place(
         "http://[::1/v1",
         "http://pod.test/v 1",
         "http://pod.test/v1\n/x",
+        "http://pod..test/v1",
+        "http://.test/v1",
+        f"http://{'a' * 64}.test/v1",
+        "http://１２７.０.０.１:8000/v1",
+        "http://☃.test/v1",
     ],
 )
 def test_address_is_refused_when_no_request_can_go_there(url: str) -> None:
