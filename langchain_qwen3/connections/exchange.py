@@ -17,7 +17,7 @@ import openai
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.connections.settings import read_timeout
+from langchain_qwen3.connections.settings import check_headers, read_timeout
 from langchain_qwen3.connections.stall import AsyncWatch, Progress, SyncWatch
 from langchain_qwen3.connections.transports.httpx_transport import BODY
 from langchain_qwen3.errors import Qwen3StatusError, StreamStallError
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 # The SDK's client is Any here: its overloads do not accept a plain dict as payload.
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
+_MAX_TARGET = 200
 _DRAINED = SimpleNamespace(progress=1, ended=False)  # no chunks follow `[DONE]`: any wait may be too long
 _TURNED_INTO_GET = frozenset({301, 302, 303})
+_FOLLOWED = frozenset({307, 308})
 
 
 class Answer(NamedTuple):
@@ -124,7 +126,7 @@ def post(client: Any, call: Call, learn: Learn | None = None, **stream: Any) -> 
         The HTTP response, read to its end unless it is a stream.
 
     Raises:
-        ValueError: The call's timeout is invalid.
+        ValueError: The call's timeout or one of its headers is invalid.
         Qwen3StatusError: The server's redirect would turn the POST into a GET.
         openai.APIError: As raised by the SDK.
     """
@@ -165,6 +167,8 @@ class _Attempts:
         options = self._call.options
         if "timeout" in options:
             options = {**options, "timeout": read_timeout(options["timeout"])}
+        if "headers" in options:
+            check_headers(options["headers"], "extra_headers")
         return self._call.payload, options
 
     def amend(self, error: openai.APIStatusError) -> None:
@@ -255,16 +259,27 @@ def _find_body(response: Any) -> Any:
 
 
 def _refuse_redirected(response: Any) -> Any:
-    """Raise if a redirect turns the POST into a GET; else return the response."""
-    for reply in (*response.history, response):  # only a user's own client follows such a redirect
-        if reply.status_code in _TURNED_INTO_GET:
-            target = clean_url(str(reply.request.url.join(reply.headers.get("location", ""))))
-            what = f"the server redirects to {target}, which would turn the request into a GET"
-            text = f"HTTP {reply.status_code}: {what}: set base_url to {target.removesuffix(PATH)}"
-            error = Qwen3StatusError(text, response=reply)
+    """Raise if a redirect turns the POST into a GET, or was not followed; else return the response."""
+    for reply in (*response.history, response):  # only a user's own client turns it into a GET
+        if reply.status_code in _TURNED_INTO_GET or (reply is response and reply.status_code in _FOLLOWED):
+            error = Qwen3StatusError(f"HTTP {reply.status_code}: {_describe_redirect(reply)}", response=reply)
             error.status_code = reply.status_code
             raise error
     return response
+
+
+def _describe_redirect(reply: Any) -> str:
+    location = reply.headers.get("location")
+    if not location:
+        return "the server redirects, but does not say where to"
+    try:
+        target = clean_url(str(reply.request.url.join(location)))
+    except (ValueError, httpx.InvalidURL):
+        target = clean_url(location)[:_MAX_TARGET]
+    if reply.status_code in _FOLLOWED:
+        return f"the server redirects to {target}, which leads in a circle or to no HTTP server"
+    advice = f"set base_url to {target.removesuffix(PATH)}"
+    return f"the server redirects to {target}, which would turn the request into a GET: {advice}"
 
 
 def _check_broken(error: Exception, pieces: Any, reader: Reader, watch: Any, response: Any) -> None:

@@ -25,6 +25,7 @@ from langchain_qwen3.connections.transports.httpx_transport import (
     SyncTransport,
     build_ssl_context,
 )
+from langchain_qwen3.servers.address import split_url
 
 _FOLLOWED = frozenset({307, 308})
 _MAX_REDIRECTS = 5
@@ -141,11 +142,10 @@ def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx
     if response.status_code not in _FOLLOWED:
         return None
     try:
-        url = request.url.join(response.headers["location"])
+        url = request.url.join(response.headers["location"]).copy_with(userinfo=b"")  # the libraries differ on it
+        split_url(str(url))
         content = request.content
-    except (KeyError, httpx.InvalidURL, httpx.RequestNotRead):
-        return None
-    if url.scheme not in ("http", "https"):
+    except (KeyError, ValueError, httpx.InvalidURL, httpx.RequestNotRead):
         return None
     headers = {name: value for name, value in request.headers.items() if name != "host"}
     if _is_elsewhere(request.url, url):
@@ -155,7 +155,9 @@ def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx
 
 
 def _is_elsewhere(old: httpx.URL, new: httpx.URL) -> bool:
-    """Return whether a redirect leads to another server; http to https on the same host does not count."""
-    if old.host == new.host and (old.scheme, new.scheme) == ("http", "https"):
-        return False
-    return (old.scheme, old.netloc) != (new.scheme, new.netloc)
+    """Return whether a redirect leads to another server; http to https on the same host and port does not count.
+
+    The two default ports count as the same.
+    """
+    schemes = (old.scheme, new.scheme)
+    return old.netloc != new.netloc or not (old.scheme == new.scheme or schemes == ("http", "https"))

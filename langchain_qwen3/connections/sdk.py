@@ -77,7 +77,8 @@ class _OwnClient:
             template = super()._build_request(options)  # type: ignore[misc]  # the SDK's
             if "idempotency-key" in template.headers:  # unique to each request
                 return template
-            del template.headers["Content-Length"]
+            for name in ("Content-Length", "Transfer-Encoding"):
+                template.headers.pop(name, None)
             self._template = source, template
         stream = httpx.ByteStream(body)
         request = httpx.Request(

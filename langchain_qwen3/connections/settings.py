@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import socket
 import sys
 import urllib.request
@@ -20,6 +21,7 @@ from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.keys import Key, check_key
 from langchain_qwen3.connections.transports.httpx_transport import SocketOption
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 
@@ -82,6 +84,8 @@ class ConnectionSettings:
             )
         if isinstance(self.api_key, SecretStr):
             check_key(self.api_key.get_secret_value())
+        check_headers(self.default_headers or {}, "default_headers")
+        check_headers({"OpenAI-Organization": self.organization or ""}, "organization")
 
     def resolve_pool(self) -> PoolSettings:
         """Return the settings of the shared connections.
@@ -114,6 +118,25 @@ class ConnectionSettings:
         if self.max_retries is not None:
             options["max_retries"] = self.max_retries
         return options
+
+
+def check_headers(headers: Mapping[Any, Any], name: str) -> None:
+    """Raise for a header that no request can carry: HTTP libraries differ on it, and may quote a secret.
+
+    Args:
+        headers: Names and values.
+        name: The field's name for error messages.
+
+    Raises:
+        ValueError: A name is no token, or a value is not printable ASCII text.
+    """
+    for header, value in headers.items():
+        if not (isinstance(header, str) and _TOKEN.fullmatch(header)):
+            raise ValueError(f"{name}: {header!r} cannot be the name of an HTTP header")
+        if isinstance(value, bytes | openai.Omit | openai.NotGiven):  # the SDK leaves the last two out
+            continue
+        if not (isinstance(value, str) and value.isascii() and value.isprintable() and value == value.strip()):
+            raise ValueError(f"{name}: {header} must be ASCII text without line breaks or blanks around it")
 
 
 def read_timeout(value: Any, name: str = "timeout") -> Any:

@@ -124,13 +124,14 @@ def strip_response(response: Any) -> Any:
     }
     if kind := headers.get("content-type"):
         headers["content-type"] = kind.partition(";")[0]  # the copy is UTF-8, whatever charset the server names
+    raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]  # httpx encodes text as ASCII
     try:
         content = response.content[:MAX_BODY_TEXT].decode("utf-8", "replace")
     except RuntimeError:  # the body was never read
         content = ""
     return type(response)(
         response.status_code,
-        headers=headers,
+        headers=raw_headers,
         content=mask_text(content, secrets).encode(),
         request=strip_request(request),
     )

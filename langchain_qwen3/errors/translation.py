@@ -133,7 +133,19 @@ class ErrorTranslator:
             return self._add_context(_read_status_error(refused, None)) if refused is not None else None
         text = next((text for name, text in chain if text and name not in _WRAPPERS), chain[-1][0])
         one_line = " ".join(text.split())  # aiohttp draws a bad status line over four lines
-        return self._add_context(kind(f"{what}: {one_line}", request=find_request(exc)), details)
+        target = self._find_target(exc)
+        what = f"{what} after a redirect to {target}" if target else what
+        return self._add_context(kind(f"{what}: {one_line}", request=find_request(exc)), details, target)
+
+    def _find_target(self, exc: BaseException | None) -> str:
+        """Return the base URL of the other server to which a redirect led before the error; empty without one."""
+        own = httpx.URL(self.base_url)
+        while exc is not None:
+            request = find_request(exc)
+            if request is not None and (request.url.host, request.url.port) != (own.host, own.port):
+                return clean_url(str(request.url)).removesuffix("/chat/completions")
+            exc = exc.__cause__  # not its context: a caller may be handling another server's error
+        return ""
 
     def _find_kind(self, exc: Exception, details: str) -> tuple[type[Qwen3Error] | None, str]:
         began = self.partial is not None
@@ -157,7 +169,7 @@ class ErrorTranslator:
         ours = urlsplit(self.base_url).hostname
         return refused.response if request is not None and request.url.host == ours else None
 
-    def _add_context(self, error: Qwen3Error, details: str = "") -> Qwen3Error:
+    def _add_context(self, error: Qwen3Error, details: str = "", target: str = "") -> Qwen3Error:
         """Add server, model, advice and the partial message to an error, once."""
         if error.has_context:
             return error
@@ -171,9 +183,9 @@ class ErrorTranslator:
             error.request = httpx.Request("POST", f"{url}/chat/completions")
         refusal = advise_refusal(getattr(error, "status_code", 0) or 0, error.body or error.message)
         hint = refusal or find_hint(
-            f"{url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details}",
-            url=url,
-            host=urlsplit(url).hostname or url,
+            f"{target or url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details}",
+            url=target or url,
+            host=urlsplit(target or url).hostname or url,
             model=self.model or "the model",
         )
         place = f"{url}, model {self.model}" if self.model else url

@@ -20,7 +20,7 @@ from langchain_qwen3._httpx import httpx
 from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.connections import exchange
 from langchain_qwen3.connections.exchange import Answer, aget_json, get_json, post_json
-from langchain_qwen3.errors import Qwen3Error, Qwen3StatusError, Qwen3TimeoutError
+from langchain_qwen3.errors import Qwen3ConnectionError, Qwen3Error, Qwen3StatusError, Qwen3TimeoutError
 from tests.support.loopback import Loopback
 
 MODES = pytest.mark.parametrize("mode", ["sync", "async"])
@@ -129,6 +129,21 @@ def test_redirect_is_followed_or_named_when_the_server_moved(
 
 @MODES
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_redirect_is_named_when_its_target_is_down(
+    mode: str, transport: Any, server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects users of a proxy that redirects to an address of its own network: theirs is right."""
+    server.location = "http://127.0.0.1:1/v1/chat/completions"
+    monkeypatch.setattr(exchange, "PATH", "/redirect-307")
+    model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", transport=transport, max_retries=0)
+    with pytest.raises(Qwen3ConnectionError, match=r"after a redirect to http://127\.0\.0\.1:1/v1: ") as caught:
+        run_call(mode, model)
+    assert server.base_url in str(caught.value)
+    assert "http://127.0.0.1:1/v1/models" in str(caught.value)
+
+
+@MODES
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 def test_upload_times_out_when_the_server_reads_nothing(mode: str, transport: Any) -> None:
     """Protects services from a server that hangs in the midst of a large prompt."""
     with socket.socket() as listener:
@@ -227,7 +242,12 @@ def test_sends_valid_unicode_when_a_text_holds_surrogates(mode: str, headers: An
 
 def test_raises_the_encoders_error_when_the_payload_is_not_its_cause(server: Loopback) -> None:
     """Protects from an endless repetition: the text is valid, and something else of the request is not."""
-    model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", default_headers={"x-a": "世界"})
-    with pytest.raises(UnicodeEncodeError):
-        model.invoke("世界")
+
+    def sign(request: httpx.Request) -> None:
+        request.headers["x-a"] = "世界"
+
+    with httpx.Client(event_hooks={"request": [sign]}) as own:
+        model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", http_client=own, max_retries=0)
+        with pytest.raises(UnicodeEncodeError):
+            model.invoke("世界")
     model.close()

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections import exchange
 from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient
 from langchain_qwen3.connections.settings import PoolSettings
+from langchain_qwen3.errors import Qwen3StatusError
 
 PERSONAL = {"authorization": "Bearer canary", "x-tenant": "canary", "openai-organization": "canary"}
 IMPERSONAL = {"accept": "application/json", "content-type": "application/json", "x-stainless-lang": "python"}
@@ -39,7 +41,7 @@ def redirect(status: int, location: str | None) -> Callable[[httpx.Request], htt
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/new":
             return httpx.Response(200, text="here")
-        return httpx.Response(status, headers={} if location is None else {"location": location})
+        return httpx.Response(status, headers=[] if location is None else [(b"location", location.encode())])
 
     return answer
 
@@ -53,6 +55,10 @@ async def send(mode: str, transport: Transport, url: str = "http://old.test/v1")
     return answer
 
 
+NOWHERE = [
+    None, "", "ftp://new.test/", "http://[", "file:///etc/passwd", "javascript:alert(1)", "/new\x01",
+    "/" + "x" * 70_000, "http://☃.test/", "http://new..test/", f"http://{'a' * 64}.test/", "http://new.test:99999/",
+]  # fmt: skip
 MODES = pytest.mark.parametrize("mode", ["sync", "async"])
 
 
@@ -65,7 +71,10 @@ MODES = pytest.mark.parametrize("mode", ["sync", "async"])
         ("http://old.test/new", True),
         ("https://old.test/new", True),
         ("//old.test/new", True),
+        ("http://evil:canary@old.test/new", True),
         ("http://old.test:81/new", False),
+        ("https://old.test:8443/new", False),
+        ("http://evil:canary@new.test/new", False),
         ("http://new.test/new", False),
         ("https://new.test/new", False),
         ("http://old.test.evil.test/new", False),
@@ -81,16 +90,21 @@ async def test_redirect_is_followed_with_what_the_target_may_see(
     last = transport.requests[-1]
     assert (last.method, last.content) == ("POST", b'{"n": 1}')
     assert last.headers["host"] == last.url.netloc.decode()
+    assert last.url.userinfo == b""
     assert all(last.headers[name] == value for name, value in IMPERSONAL.items())
     assert [name in last.headers for name in PERSONAL] == [is_same] * len(PERSONAL)
 
 
 @MODES
-@pytest.mark.parametrize("location", [None, "", "ftp://new.test/", "http://[", "file:///etc/passwd"])
+@pytest.mark.parametrize("location", NOWHERE)
 async def test_redirect_is_the_answer_when_it_leads_to_nowhere(mode: str, location: str | None) -> None:
     """Protects callers from an error of the HTTP library about an address that they never gave."""
     transport = Transport(redirect(307, location))
-    assert (await send(mode, transport)).status_code == 307
+    response = await send(mode, transport)
+    assert response.status_code == 307
+    with pytest.raises(Qwen3StatusError, match="HTTP 307: the server redirects") as caught:
+        exchange._refuse_redirected(response)
+    assert len(str(caught.value)) < 400
 
 
 @MODES

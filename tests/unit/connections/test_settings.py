@@ -7,11 +7,27 @@ from math import inf
 from typing import Any
 
 import httpx as classic
+import openai
 import pytest
 
+from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.settings import ConnectionSettings, PoolSettings, read_timeout
+from langchain_qwen3.connections.settings import ConnectionSettings, PoolSettings, check_headers, read_timeout
 
+UNSENDABLE: list[dict[Any, Any]] = [
+    {"X-User": "张三 canary"},
+    {"X-User": "canary\n"},
+    {"X-User": "a\r\nX-Other: canary"},
+    {"X-User": " canary"},
+    {"X-User": "canary\x00"},
+    {"X-User": None},
+    {"X-User": 5},
+    {"X User": "canary"},
+    {"X-User:": "canary"},
+    {"用户": "canary"},
+    {"": "canary"},
+    {1: "canary"},
+]
 URL = "http://pod.test:8000/v1"
 
 
@@ -90,6 +106,9 @@ def test_transport_is_aiohttp_when_it_can_be() -> None:
     [
         ("transport", {"transport": "http3"}),
         ("openai_proxy", {"proxy": "ftp://user:canary@proxy"}),
+        *[("default_headers", {"default_headers": headers}) for headers in UNSENDABLE],
+        ("organization", {"organization": "canary\n"}),
+        ("organization", {"organization": "组织 canary"}),
         ("openai_proxy", {"proxy": "http://user:canary@proxy", "http_client": object()}),
     ],
 )
@@ -98,6 +117,20 @@ def test_field_is_named_when_its_value_cannot_work(field: str, values: dict[str,
     with pytest.raises(ValueError, match=field) as caught:
         ConnectionSettings(base_url=URL, **values).resolve_pool()
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("headers", UNSENDABLE)
+def test_call_is_refused_when_its_headers_cannot_be_sent(headers: dict[str, Any]) -> None:
+    """Protects users from raw errors of three libraries, none of which names the field."""
+    model = ChatQwen3(model="q", base_url=URL, server="vllm")
+    with pytest.raises(ValueError, match="extra_headers") as caught:
+        model.invoke("hi", extra_headers=headers)
+    assert "canary" not in str(caught.value)
+
+
+def test_headers_pass_when_the_sdk_or_a_library_reads_them() -> None:
+    """Protects what is sent today: empty values, bytes, and headers that a call leaves out."""
+    check_headers({"X-A": "", "X-B": b"caf\xe9", "x_c.d": "a b", "Authorization": openai.Omit()}, "extra_headers")
 
 
 def test_secrets_are_hidden_when_settings_are_shown() -> None:

@@ -80,3 +80,11 @@ def test_response_is_kept_without_body_when_it_was_not_read() -> None:
     unread = httpx.Response(200, stream=httpx.ByteStream(b"hello"), headers={"content-encoding": "gzip"})
     assert strip_response(unread).text == ""
     assert strip_response(None) is None
+
+
+@pytest.mark.parametrize("value", ["模型".encode(), b"caf\xe9", b"\xff\xfe", b""])
+def test_response_is_kept_when_a_header_is_not_ascii(value: bytes) -> None:
+    """Protects an error from being lost: gateways put its text into a header, in Chinese for one."""
+    response = httpx.Response(400, headers=[(b"x-message", value)], text="hello")
+    stripped = strip_response(response)
+    assert (stripped.headers["x-message"], stripped.text) == (response.headers["x-message"], "hello")
