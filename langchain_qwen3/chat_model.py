@@ -31,8 +31,8 @@ from langchain_qwen3.profiles import ModelLine, build_profile
 from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.whole import read_response
-from langchain_qwen3.request.blocks import explain_contents
 from langchain_qwen3.request.build import build_call
+from langchain_qwen3.request.inputs import explain_contents, protect_parts
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call, explain_missing_model
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
@@ -126,7 +126,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         with explain_contents(model_input):
-            return super()._convert_input(model_input)
+            return protect_parts(super()._convert_input(model_input))
 
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any

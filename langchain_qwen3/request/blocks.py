@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import ValidationError
 from pydantic_core import to_json
 
 from langchain_qwen3._warnings import warn_once
@@ -199,29 +197,8 @@ def write_parts(
     return written
 
 
-@contextmanager
-def explain_contents(messages: Any) -> Iterator[None]:
-    """Replace LangChain's error for content it cannot make a message of by one that names message and part.
-
-    Raises:
-        MediaError: A content is neither text nor a list, or a part is neither text nor a dict.
-    """
-    try:
-        yield
-    except ValidationError:
-        for index, message in enumerate(messages if isinstance(messages, list) else ()):
-            is_pair = isinstance(message, (tuple, list)) and len(message) == 2  # noqa: PLR2004
-            content = message.get("content") if isinstance(message, Mapping) else message[1] if is_pair else None
-            if not isinstance(content, (str, list, tuple, type(None))):
-                what = f".content is a {type(content).__name__}: pass a string, or a list of parts"
-                raise MediaError(f"messages[{index}]{what}") from None
-            for place, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
-                if not isinstance(part, (str, Mapping)):
-                    raise MediaError(f"messages[{index}].content[{place}]: {_build_bare_error(part)}") from None
-        raise
-
-
-def _build_bare_error(part: Any) -> MediaError:
+def build_bare_error(part: Any) -> MediaError:
+    """Return the error for a content part that is neither a text nor a dict."""
     return MediaError(f"a content part is a {type(part).__name__}: pass a string, or a dict with a type")
 
 
@@ -244,7 +221,7 @@ def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None
     if (role == "tool" and find_kind(block) is None) or block.get("type") == "search_result":  # Anthropic's
         return _write_json(block)
     if _BARE in block:
-        raise _build_bare_error(block[_BARE])
+        raise build_bare_error(block[_BARE])
     if is_reasoning(block) or is_call(block):
         if read_reasoning_block(block) or is_call(block):
             warn_left_out(block, f"a {role}")

@@ -26,7 +26,7 @@ from langchain_qwen3.request.blocks import (
 from langchain_qwen3.request.media_data import MediaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from langchain_core.messages import AIMessage, BaseMessage
 
@@ -177,8 +177,8 @@ def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: boo
     content, kept = message.content, message.additional_kwargs
     # "" instead of OpenAI's null: Qwen3-VL's template fails on null, Ollama refuses it.
     text = content if isinstance(content, str) else _read_answer(content)
-    if not text and isinstance(refusal := kept.get("refusal"), str):
-        text = refusal
+    if not text:
+        text = _read_kept(kept)
     inline = ""
     if split and text.startswith("<think>") and "</think>" in text:
         # Another client left the thinking in the text; 2507, VL and 3.8 templates would render it as the answer.
@@ -200,6 +200,13 @@ def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: boo
     if kept.get("partial"):
         wire["partial"] = True  # DashScope's prefix continuation
     return wire
+
+
+def _read_kept(kept: Mapping[str, Any]) -> str:
+    """Return what the model said beside an empty content: a refusal, or the transcript of its speech."""
+    audio = kept.get("audio")
+    said = kept.get("refusal") or (audio.get("transcript") if isinstance(audio, dict) else None)
+    return said if isinstance(said, str) else ""
 
 
 def _read_answer(content: Sequence[Any]) -> str:

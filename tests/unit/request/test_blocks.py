@@ -116,10 +116,13 @@ def test_reads_reasoning_when_a_client_keeps_it_beside_the_content(kept: dict[st
     assert read_reasoning(AIMessage("x", additional_kwargs=kept)) == reasoning
 
 
-def test_sends_a_refusal_as_what_was_said():
-    """Protects a thread in which a model refused: the refusal is its answer, as a block and beside the content."""
+def test_sends_what_was_said_beside_the_content():
+    """Protects a thread in which a model refused or spoke: a refusal and a transcript are its answer."""
     assert write(AIMessage([{"type": "refusal", "refusal": "No."}]))[0]["content"] == "No."
     assert write(AIMessage("", additional_kwargs={"refusal": "No."}))[0]["content"] == "No."
+    assert write(AIMessage("", additional_kwargs={"audio": {"id": "1", "transcript": "Hi."}}))[0]["content"] == "Hi."
+    for audio in ("x", {}, {"transcript": None}):
+        assert write(AIMessage("", additional_kwargs={"audio": audio}))[0]["content"] == ""
 
 
 @pytest.mark.parametrize(

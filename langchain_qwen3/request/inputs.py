@@ -1,0 +1,81 @@
+"""Checks the messages that a user passes, before LangChain's core changes them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+from langchain_core.prompt_values import ChatPromptValue, PromptValue
+from pydantic import ValidationError
+
+from langchain_qwen3.request.blocks import build_bare_error
+from langchain_qwen3.request.media_data import MediaError
+
+# `source_type` of LangChain's old blocks → the key that core reads without looking whether it is there.
+_OLD_BLOCKS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
+
+
+@contextmanager
+def explain_contents(messages: Any) -> Iterator[None]:
+    """Replace LangChain's error for content it cannot make a message of by one that names message and part.
+
+    Raises:
+        MediaError: A content is neither text nor a list, or a part is neither text nor a dict.
+    """
+    try:
+        yield
+    except ValidationError:
+        for index, message in enumerate(messages if isinstance(messages, list) else ()):
+            is_pair = isinstance(message, (tuple, list)) and len(message) == 2  # noqa: PLR2004
+            content = message.get("content") if isinstance(message, Mapping) else message[1] if is_pair else None
+            if not isinstance(content, (str, list, tuple, type(None))):
+                what = f".content is a {type(content).__name__}: pass a string, or a list of parts"
+                raise MediaError(f"messages[{index}]{what}") from None
+            for place, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
+                if not isinstance(part, (str, Mapping)):
+                    raise MediaError(f"messages[{index}].content[{place}]: {build_bare_error(part)}") from None
+        raise
+
+
+def protect_parts(prompt: PromptValue) -> PromptValue:
+    """Return a prompt whose parts core leaves as they are, so that the server decides what becomes of them.
+
+    Core converts parts for traces and for older packages. It raises for an image without a MIME type
+    (https://github.com/langchain-ai/langchain/issues/39799) and for an old block without its data, and takes every
+    file in OpenAI's form for a PDF (https://github.com/langchain-ai/langchain/issues/36939). Such a part gets
+    Anthropic's form: its data is under `source`, where core does not look.
+    """
+    if not isinstance(prompt, ChatPromptValue):
+        return prompt
+    messages = [_protect_message(message) for message in prompt.messages]
+    is_same = all(new is old for new, old in zip(messages, prompt.messages, strict=True))
+    return prompt if is_same else ChatPromptValue(messages=messages)
+
+
+def _protect_message(message: BaseMessage) -> BaseMessage:
+    parts: Any = message.content
+    if isinstance(parts, str) or not any(map(_is_changed, parts)):
+        return message
+    content = [_protect_part(part) if _is_changed(part) else part for part in parts]
+    return message.model_copy(update={"content": content})
+
+
+def _is_changed(part: Any) -> bool:
+    """Return whether core would raise for a part, or change its type."""
+    if not isinstance(part, Mapping) or part.get("type") not in ("image", "audio", "file"):
+        return False
+    if isinstance(file := part.get("file"), Mapping):
+        return part["type"] == "file" and "file_data" in file
+    needed = _OLD_BLOCKS.get(str(part.get("source_type")))
+    if needed and part.get(needed) is None:
+        return True
+    has_no_type = "mime_type" not in part and ("base64" in part or needed == "data")
+    return part["type"] == "image" and "url" not in part and (has_no_type or "text" in part)
+
+
+def _protect_part(part: Mapping[str, Any]) -> dict[str, Any]:
+    file = part.get("file")
+    own = {name: value for name, value in part.items() if name not in ("type", "file")}
+    return {"type": part["type"], "source": {**own, **(file if isinstance(file, Mapping) else {})}}

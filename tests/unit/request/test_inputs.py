@@ -1,0 +1,88 @@
+"""Messages as users pass them: no part reaches LangChain's core in a form that core would refuse or change."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages.content import create_image_block
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.request.media import MediaError
+from tests.support.scripted import Scripted
+
+PNG_BYTES = b"\x89PNG\r\n\x1a\n"
+PNG = base64.b64encode(PNG_BYTES).decode()
+IMAGE = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}]
+CSV = base64.b64encode(b"a,b\n1,2").decode()
+
+
+def converse(part: Any, role: str) -> list[BaseMessage]:
+    """Return a conversation with the part in a message of this role."""
+    if role == "user":
+        return [HumanMessage([part])]
+    call = {"name": "look", "args": {}, "id": "1"}
+    return [HumanMessage("q"), AIMessage("", tool_calls=[call]), ToolMessage([part], tool_call_id="1")]
+
+
+@pytest.mark.parametrize("role", ["user", "tool"])
+def test_sends_a_part_when_core_could_not_convert_it(role: str):
+    """Protects parts whose type is found in their bytes, also in a tool's result, where an error would end the run."""
+    parts: list[tuple[Any, Any]] = [
+        (create_image_block(base64=PNG), IMAGE),
+        ({"type": "image", "base64": PNG_BYTES}, IMAGE),
+        ({"type": "image", "base64": PNG.encode()}, IMAGE),
+        ({"type": "image", "source_type": "base64", "data": PNG}, IMAGE),
+        ({"type": "image", "source_type": "base64", "base64": PNG}, IMAGE),
+        ({"type": "image", "source_type": "url", "data": PNG}, IMAGE),
+        ({"type": "image", "base64": PNG, "max_pixels": 9}, IMAGE),
+        ({"type": "file", "source_type": "base64", "base64": CSV, "mime_type": "text/csv"}, "a,b\n1,2"),
+        ({"type": "file", "file": {"file_data": f"data:text/csv;base64,{CSV}"}}, "a,b\n1,2"),
+        ({"type": "file", "file": {"filename": "a.csv", "file_data": CSV}}, "a.csv:\na,b\n1,2"),
+        ({"type": "file", "file": {"file_data": f"data:image/png;base64,{PNG}"}}, IMAGE),
+    ]
+    with Scripted(lambda _: {"content": "ok"}) as server:
+        model = ChatQwen3(model="Qwen/Qwen3-VL-8B-Instruct", base_url=server.url, server="vllm")
+        for part, wire in parts:
+            messages = converse(part, role)
+            model.invoke(messages)
+            assert server.requests[-1]["messages"][-1]["content"] == wire
+            assert messages[-1].content == [part]  # the user's message is unchanged
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image", "base64": "AAAA"},
+        {"type": "image", "base64": 5},
+        {"type": "image", "text": "a cat"},
+        {"type": "image", "source_type": "base64", "mime_type": "image/png", "text": "a cat"},
+        *({"type": kind, "source_type": "url"} for kind in ("image", "audio", "file")),
+        *({"type": kind, "source_type": "base64", "mime_type": "image/png"} for kind in ("image", "audio", "file")),
+        *({"type": kind, "source_type": "id"} for kind in ("image", "audio", "file")),
+        {"type": "file", "source_type": "id", "id": None},
+        {"type": "file", "source_type": "text", "mime_type": "text/plain"},
+    ],
+)
+@pytest.mark.filterwarnings("ignore:a part of a tool's result")
+def test_is_a_media_error_for_a_user_and_a_line_of_text_for_a_tool_when_a_part_is_bad(part: dict[str, Any]):
+    """Protects from core's raw errors, which come before a request is built, and the thread of a tool's result."""
+    with Scripted(lambda _: {"content": "ok"}) as server:
+        model = ChatQwen3(model="Qwen/Qwen3-Omni-30B-A3B-Instruct", base_url=server.url, server="vllm")
+        for send in (model.invoke, model.stream):
+            with pytest.raises(MediaError, match=r"^messages\[0\]\.content\[0\]: "):
+                list(send(converse(part, "user")))
+            assert list(send(converse(part, "tool")))
+        assert all(isinstance(body["messages"][-1]["content"], str) for body in server.requests)
+
+
+@pytest.mark.parametrize("content", [7, {"type": "text"}, ["look", None], ["look", 7], ["look", ["deep"]]])
+def test_names_the_position_when_langchain_cannot_read_the_content(content: Any):
+    """Protects from pydantic's error: messages written as dicts or pairs are checked by LangChain, not by us."""
+    model = ChatQwen3(model="m", base_url="http://localhost:1/v1", server="vllm")
+    for message in ({"role": "user", "content": content}, ("user", content)):
+        for send in (model._get_request_payload, model.invoke, model.stream):
+            with pytest.raises(MediaError, match=r"^messages\[1\]\.content(\[1\])?:? .*pass a string, or a"):
+                list(send(["hello", message]))  # type: ignore[operator]
