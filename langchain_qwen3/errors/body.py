@@ -25,7 +25,18 @@ _MAX_SHAPES = 4  # the maximum nesting of errors inside errors
 _MAX_DETAILS = 20
 
 # Keys, ignoring case and underscores. A text under a `_TEXT_KEYS` key other than the last two is itself an error.
-_TEXT_KEYS = ("message", "msg", "errormessage", "errormsg", "errmsg", "errstr", "faultstring", "reason", "title")
+_TEXT_KEYS = (
+    "message",
+    "msg",
+    "errormessage",
+    "errormsg",
+    "errmsg",
+    "errstr",
+    "faultstring",
+    "errordescription",
+    "reason",
+    "title",
+)
 _CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status")
 _WRAPPERS = ("error", "errors", "fault", "detail", "details")
 _OVERFLOW_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
@@ -67,6 +78,7 @@ def read_error_body(body: object) -> ErrorFacts:
         body = bytes(body[:_MAX_BYTES]).decode("utf-8", "replace")
     if isinstance(body, str):
         body = _parse_text(body)
+    body = _unwrap(body)
     fields = _merge_shapes(body) if isinstance(body, Mapping) else {"message": body}
     message = mask_text(_write_text(fields.get("message"))[: 2 * MAX_TEXT])[:MAX_TEXT]
     code, kind = _read_word(fields.get("code")), _read_word(fields.get("type"))
@@ -92,15 +104,22 @@ def find_error(event: object) -> Mapping[str, Any] | None:
         None if no error is reported. These do not count as errors: an empty error object (one-api and its forks write
         one into good replies), a message next to choices, and a message next to a success code.
     """
+    event = _unwrap(event)
     if not isinstance(event, Mapping):
         return None
-    if any(not _is_empty(event.get(key)) for key in ("error", "errors", "fault")):
+    if any(not _is_empty(value) for key, value in event.items() if str(key).lower() in ("error", "errors", "fault")):
         return event
     choices = event.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         if isinstance(choice, Mapping) and (error := _find_choice_error(choice)):
             return error
     return event if not choices and _is_flat_error(event) else None
+
+
+def _unwrap(body: object) -> object:
+    """Return the only error of a list, as Google's APIs write it; FastAPI's faults have a `loc` and stay a list."""
+    first = body[0] if isinstance(body, list) and len(body) == 1 else None
+    return first if isinstance(first, Mapping) and "loc" not in first else body
 
 
 def _is_flat_error(event: Mapping[str, Any]) -> bool:
@@ -159,9 +178,7 @@ def _merge_shapes(body: Mapping[str, Any], depth: int = _MAX_SHAPES) -> dict[str
     fields = {**body, "code": next((folded[key] for key in _CODE_KEYS if _read_word(folded.get(key))), None)}
     text = next((value for key in _TEXT_KEYS if isinstance(value := folded.get(key), str) and value), None)
     for key in _WRAPPERS:
-        inner = folded.get(key)
-        if isinstance(inner, list) and len(inner) == 1 and isinstance(inner[0], Mapping) and "loc" not in inner[0]:
-            inner = inner[0]
+        inner = _unwrap(folded.get(key))
         if _is_empty(inner) or inner is True or not depth:
             continue
         if isinstance(inner, Mapping):

@@ -177,7 +177,7 @@ class ErrorTranslator:
         if error.partial is None and self.partial is not None:
             error.partial = self.partial()
         url = clean_url(self.base_url).rstrip("/")
-        if isinstance(error, BadReplyError) and error.body:
+        if isinstance(error, (BadReplyError, StreamCutError)) and error.body:
             error.message += f": {read_error_body(error.body).message[:_MAX_QUOTE]}"
         if error.request is None:
             error.request = httpx.Request("POST", f"{url}/chat/completions")

@@ -17,6 +17,7 @@ _PATIENCE = 2
 
 _STOPPED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "completed", None})
 _FINISHED = _STOPPED | {"tool_calls", "tool_use", "function_call"}
+_KNOWN = _FINISHED | {"length", "content_filter"}
 _GIVEN_UP = re.compile(r"error|abort|cancel|fail|timeout|interrupt|disconnect", re.IGNORECASE)
 
 
@@ -26,11 +27,22 @@ def read_reason(choice: Mapping[str, Any]) -> str | None:
     OpenRouter writes `stop` for any end at its provider, and reports a network failure only in
     `native_finish_reason: "network_error"`; then that is the reason returned.
     """
-    reason = choice.get("finish_reason") or None
+    reason = _read_word(choice.get("finish_reason"))
     native = choice.get("native_finish_reason")
     if reason and is_finished(reason) and isinstance(native, str) and _GIVEN_UP.search(native):
         return native
     return reason
+
+
+def _read_word(reason: Any) -> str | None:
+    """Return a reason in OpenAI's spelling: there are also `STOP`, `"null"`, and SGLang's own `{"type": "stop"}`."""
+    if isinstance(reason, dict):
+        reason = reason.get("type")
+    word = str(reason or "null")
+    known = word.lower()
+    if known == "null":
+        return None
+    return known if known in _KNOWN else word
 
 
 def is_stopped(reason: str | None) -> bool:
@@ -59,11 +71,11 @@ class StreamEnd:
         self.over = self.done = False
         self._heartbeats = 0
 
-    def take_reason(self, choice: Mapping[str, Any]) -> None:
+    def take_reason(self, reason: str) -> None:
         """Take a finish reason; one that means a cut is kept (Xinference sends `stop` after `length`)."""
         self.over = True
         if self.reason is None or is_finished(self.reason):
-            self.reason = read_reason(choice)
+            self.reason = reason
 
     def take_late(self, delta: Mapping[str, Any] | None, usage: object) -> None:
         """Take an event after the finish reason: usage completes the stream, text means that it has not ended."""
@@ -82,7 +94,7 @@ class StreamEnd:
 
         Args:
             options: Its `finishes` and `habits` say whether this server sends finish reasons.
-            has_answer: Whether an answer or a call came.
+            has_answer: Whether an answer or a call came, and no text of another kind.
         """
         if self.over or (self.done and self.reason is not None):
             return None

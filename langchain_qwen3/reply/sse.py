@@ -7,6 +7,7 @@ the stream was complete. Lines end with LF, CRLF or CR; comments and unknown fie
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ _LF, _CR = b"\n\r"  # as integers: finding bytes in bytes costs six times as muc
 _BOM = b"\xef\xbb\xbf"
 _PASSED_OVER = (b":", b"event:", b"id:", b"retry:")
 _FIELDS = (b"data:", b"error:", *_PASSED_OVER)
+_FIELD = re.compile(rb"[\w-]{1,40}(?::|$)")  # an unknown field, in the standard's form
+_MAX_UNFRAMED = 20
 _PINGS = frozenset({b"ping", b"heartbeat", b"keep-alive", b"keepalive"})
 """Heartbeats that gateways send as data instead of a comment."""
 
@@ -46,6 +49,7 @@ class SseReader:
         done: Whether `[DONE]` was read; everything after it is ignored.
         failure: Why reading stopped: an event is not JSON or above the limit. The events before it were returned.
         stray: Lines before the first event that do not belong to an event stream: an HTML page, a plain JSON reply.
+        unframed: Lines of text among the events that belong to none: an error in a gateway's own words.
     """
 
     __slots__ = (
@@ -62,12 +66,14 @@ class SseReader:
         "done",
         "failure",
         "stray",
+        "unframed",
     )
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.done = False
         self.failure: BadEventError | None = None
         self.stray: list[bytes] = []
+        self.unframed: list[bytes] = []
         self._stray_size = 0
         self._pieces: list[bytes] = []  # of the unfinished line
         self._halves = HalfJoiner()
@@ -184,11 +190,14 @@ class SseReader:
         return body
 
     def _take_odd_line(self, line: bytes) -> None:
-        if line.startswith(b"error:"):  # older llama-server sends error events in this field
+        if line[:6].lower() == b"error:":  # older llama-server sends error events in this field
             self._data.append(line[6:])
-        elif self._begun and (self._data or line.lstrip().startswith(b"{")):
+        elif self._begun and (self._data or line.lstrip().startswith((b"{", b"["))):
             self._data.append(line)  # an error that a gateway wrote into the stream without framing
-        elif not self._begun:
+        elif self._begun:
+            if len(self.unframed) < _MAX_UNFRAMED and not _FIELD.match(line):
+                self.unframed.append(line)
+        else:
             self.stray.append(line)
             self._stray_size += len(line)
             if self._stray_size > self._max:

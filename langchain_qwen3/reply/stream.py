@@ -20,7 +20,7 @@ from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_eve
 from langchain_qwen3.reply.body import read_lines, refuse_other_shapes
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
-from langchain_qwen3.reply.ending import StreamEnd
+from langchain_qwen3.reply.ending import StreamEnd, read_reason
 from langchain_qwen3.reply.fields import has_content
 from langchain_qwen3.reply.metadata import (
     build_timing,
@@ -98,10 +98,10 @@ class StreamReader:
         if self._events.stray and not self._noted:  # a whole reply instead of a stream, or an HTML page
             chunks += self._feed_all(read_lines(self._events.stray, self._response))
         if self._index is None and self._end.done:
-            raise BadReplyError("the stream has no choices", response=self._response)
-        has_answer = bool(self._content or self._calls or self._choice.holds)
+            raise BadReplyError("the stream has no choices", response=self._response, body=self._find_cause())
+        has_answer = bool(self._content or self._calls or self._choice.holds) and not self._events.unframed
         if problem := self._end.find_problem(self._options, has_answer=has_answer):
-            raise StreamCutError(problem, response=self._response)
+            raise StreamCutError(problem, response=self._response, body=self._find_cause())
         with refuse_other_shapes(self._response):
             chunks.append(self._finish())
         if self._options.habits is not None:
@@ -159,6 +159,12 @@ class StreamReader:
         """Why the model ended; None while it has not."""
         return self._end.reason
 
+    def _find_cause(self) -> object:
+        """Return what came last in place of a chunk, which may say why the stream ended: a text, or an event."""
+        if self._events.unframed:
+            return b"\n".join(self._events.unframed)
+        return self._noted[-1] if self._noted and "choices" not in self._noted[-1] else None
+
     def _read_opening(self) -> bool | None:
         """Return whether the reply began inside the thinking; a closing tag in the content also shows that."""
         if self._choice.opens is False and find_leaked_tag("".join(self._content)) >= 0:
@@ -195,8 +201,8 @@ class StreamReader:
                 self._raise_error(event)
             if usage := event.get("usage"):
                 self.usage = usage
-            if choice.get("finish_reason"):
-                self._take_end(event, choice)
+            if choice.get("finish_reason") and (reason := read_reason(choice)):
+                self._take_end(event, choice, reason)
             elif self._end.over:
                 self._end.take_late(delta, usage)
             info: dict[str, Any] | None = None
@@ -204,11 +210,12 @@ class StreamReader:
                 info = {key: choice[key] for key in _PER_CHUNK if choice.get(key)}
             return self._build(self._choice.feed(delta) if delta else NO_PIECE, info)
         except (AttributeError, KeyError, TypeError, RecursionError) as error:
-            raise BadReplyError("the server sent an event that is not a chunk", response=self._response) from error
+            text = "the server sent an event that is not a chunk"
+            raise BadReplyError(text, response=self._response, body=event) from error
 
-    def _take_end(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
+    def _take_end(self, event: Mapping[str, Any], choice: Mapping[str, Any], reason: str) -> None:
         self._raise_error(event)
-        self._end.take_reason(choice)
+        self._end.take_reason(reason)
         self._noted.append(event)
         metadata = read_choice_metadata(choice)
         self._choice_metadata = {key: value for key, value in metadata.items() if key not in _PER_CHUNK}

@@ -11,7 +11,8 @@ from langchain_qwen3.reply.json_text import MAX_DEPTH, refuse_deep
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)', re.DOTALL)
 _CUT_CALL = re.compile(
-    r'\{\s*"name"\s*:\s*"(?P<name>[^"\\]*)(?P<named>"\s*(?:,\s*"arguments"\s*:\s*(?P<arguments>.+))?)?', re.DOTALL
+    r'\{\s*"name"\s*:\s*"(?P<name>[^"\\]*)(?P<named>"\s*(?:,\s*"(?:arguments|parameters)"\s*:\s*(?P<arguments>.+))?)?',
+    re.DOTALL,
 )
 _IN_STRING = re.compile(r'["\\]')
 _OUTSIDE = re.compile(r'["\[\]{}]')

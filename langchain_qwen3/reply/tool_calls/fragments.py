@@ -316,7 +316,7 @@ class _Call:
 
 
 def _read_fragment(wire: WireCall) -> _Fragment:
-    function = wire.get("function") or {}
+    function = wire.get("function") or wire  # flat, as in the Responses API
     index, wire_id, text = wire.get("index"), wire.get("id"), function.get("arguments")
     if text is not None and not isinstance(text, str):
         text = json.dumps(text, ensure_ascii=False)

@@ -18,6 +18,9 @@ from langchain_qwen3.reply.tool_calls.xml_arguments import read_value
 OPENING, CLOSING, FUNCTION = "<tool_call>", "</tool_call>", "<function="
 _END, _PARAMETER, _VALUE_END = "</function>", "<parameter=", "</parameter>"
 
+_ARGUMENTS = ("arguments", "parameters")
+"""The key of the template, and that of the schema, which models write as well."""
+
 _BLANK = re.compile(r"\s*")
 _BETWEEN = re.compile(r"[\s,\[\]]*")  # between the calls of one tag
 _NAME_END = re.compile(r"[>\n]")
@@ -132,7 +135,9 @@ class TagReader:
         self.length += end - at
         call = read_arguments("".join(self._pieces))
         self.length -= end - at
-        self._take(call.get("name"), call.get("arguments", {}))
+        if len(call) > 1 and call.keys().isdisjoint(_ARGUMENTS):
+            raise ValueError("the call has no arguments, but something else")
+        self._take(call.get("name"), next((call[key] for key in _ARGUMENTS if key in call), {}))
         return end
 
     def _read_header(self, text: str, at: int) -> int:

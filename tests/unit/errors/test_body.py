@@ -10,7 +10,7 @@ from langchain_qwen3.errors import error_from_event, read_error_body
 from langchain_qwen3.errors.body import find_error
 
 EMPTY_ERROR = {"message": "", "type": "", "param": "", "code": None}
-DRESSES: tuple[dict[str, Any], ...] = (
+DRESSES: tuple[Any, ...] = (
     {"error": {"message": "the-cause"}},
     {"error": "the-cause"},
     {"error": ["the-cause"]},
@@ -50,11 +50,15 @@ DRESSES: tuple[dict[str, Any], ...] = (
     {"choices": [{"delta": {"content": "half"}}, {"error": "the-cause"}]},
     {"choices": [{"finish_reason": "error_finish", "delta": {"content": "the-cause"}}]},  # DashScope
     {"error": {"message": "", "metadata": {"raw": "the-cause"}}},
+    {"Error": {"Code": "x", "Message": "the-cause"}},
+    {"error": "invalid_token", "error_description": "the-cause"},  # OAuth, at a gateway
+    [{"error": {"code": 429, "message": "the-cause"}}],  # Google
+    {"errors": [{"error": {"message": "the-cause"}}]},
 )
 
 
 @pytest.mark.parametrize("event", DRESSES, ids=str)
-def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: dict[str, Any]) -> None:
+def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: Any) -> None:
     """Protects against half an answer in silence, and against an error that does not say why."""
     error = error_from_event(event)
     assert error is not None
@@ -106,6 +110,8 @@ def test_no_error_is_seen_when_none_is_reported(event: object) -> None:
         ({"status": 403, "title": "m"}, "403", None),
         ({"error": "m", "error_type": "validation"}, None, "validation"),
         ({"error": {"message": "m", "code": 10**400}}, None, None),
+        ([{"error": {"message": "m", "code": 429, "status": "EXHAUSTED"}}], "429", None),
+        (b'[{"error": {"message": "m", "code": 429}}]', "429", None),
     ],
 )
 def test_code_and_type_are_read_when_they_have_any_name(body: object, code: str | None, kind: str | None) -> None:

@@ -18,7 +18,12 @@ from tests.support.replies import load, read_chunks, read_stream, write_events, 
     ("choice", "expected"),
     [
         ({"finish_reason": "stop"}, "stop"),
-        ({"finish_reason": ""}, None),
+        *(({"finish_reason": nothing}, None) for nothing in ("", "null", "NULL", None, 0, {}, {"type": None})),
+        *(({"finish_reason": word}, word.lower()) for word in ("STOP", "Stop", "TOOL_CALLS", "LENGTH", "END_TURN")),
+        ({"finish_reason": {"type": "stop", "matched": 151645}}, "stop"),
+        ({"finish_reason": {"type": "abort", "message": "x"}}, "abort"),
+        ({"finish_reason": "Some_Word"}, "Some_Word"),
+        ({"finish_reason": ["stop"]}, "['stop']"),
         ({}, None),
         ({"finish_reason": "stop", "native_finish_reason": "completed"}, "stop"),
         ({"finish_reason": "stop", "native_finish_reason": "network_error"}, "network_error"),
@@ -39,6 +44,17 @@ def test_call_that_a_reason_cut_is_invalid(reason: str):
     message = read_stream(write_events({"tool_calls": [call]}, reason=reason))
     assert (message.tool_calls, len(message.invalid_tool_calls)) == ([], 1)
     assert message.response_metadata["finish_reason"] == reason
+
+
+@pytest.mark.parametrize("nothing", ["null", {"type": None}, ""])
+def test_a_reason_that_is_none_ends_no_stream(nothing: Any):
+    """Protects invariant 4 from DashScope's own API behind gateways: `"null"` on every event is no end."""
+    events = write_events({"content": "A"}, {"content": "B"}, reason="length")
+    for event in events[:2]:
+        event["choices"][0]["finish_reason"] = nothing
+    assert read_stream(events).response_metadata["finish_reason"] == "length"
+    with pytest.raises(StreamCutError):
+        read_chunks([write_sse(events[:2], done=False)])
 
 
 HALF = write_sse(write_events({"content": "A"}, reason=None)[:1])

@@ -121,6 +121,18 @@ def test_keeps_the_lines_of_a_body_when_it_is_no_event_stream(body: bytes):
         assert b"\n".join(reader.stray).strip() == body.strip()
 
 
+def test_keeps_a_text_among_the_events_but_no_unknown_field():
+    """Protects the words of a gateway that writes its error into a stream as it is, and memory from many of them."""
+    text = b"upstream connect error\n<p>Bad gateway</p>\n"
+    begun = b'data: {"a": 1}\n\nfoo: bar\nx-y:1\nfoo\n\n'
+    for data in (begun + text, begun + text + b"\ndata: [DONE]\n\n"):
+        for pieces in ([data], split_bytes(data, range(len(data)))):
+            events, reader = read(pieces)
+            assert (events, reader.stray) == ([{"a": 1}], [])
+            assert b"\n".join(reader.unframed) == text.strip()
+    assert len(read([begun + b"<p>endless</p>\n" * 999 + b"\n"], 100_000)[1].unframed) < 50
+
+
 def test_raises_when_a_body_that_is_no_event_stream_never_ends():
     """Protects memory against an endless page."""
     reader = SseReader(1000)

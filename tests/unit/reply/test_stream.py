@@ -9,7 +9,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 
 from langchain_qwen3.call import ReplyOptions
-from langchain_qwen3.errors import BadReplyError, Qwen3ServerError, StreamCutError
+from langchain_qwen3.errors import BadReplyError, Qwen3Error, Qwen3ServerError, StreamCutError, translate_errors
 from langchain_qwen3.reply.stream import StreamReader
 from tests.support.replies import (
     TOOL,
@@ -140,6 +140,40 @@ def test_raises_when_an_error_comes_inside_the_stream():
         partial = reader.partial()
         assert partial
         assert partial.content == "A"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b"upstream error: the-cause\n\n",
+        b"<html><title>502 the-cause</title></html>\n\n",
+        b"Error: the-cause\n\n",
+        b"[ERROR] the-cause\n\n",
+        b'[{"error": {"message": "the-cause"}}]\n\n',
+        b'[\n  {\n"error": {"message": "the-cause"}}]\n\n',
+        write_sse([[{"error": {"message": "the-cause"}}]], done=False),
+        write_sse(["the-cause"], done=False),
+        write_sse([["the-cause"]], done=False),
+        write_sse([{"base_resp": {"status_msg": "the-cause"}}], done=False),
+    ],
+)
+@pytest.mark.parametrize("end", [b"", b"data: [DONE]\n\n"])
+@pytest.mark.parametrize("half", ["half an ", ""])
+def test_error_names_its_cause_when_an_error_comes_in_an_unknown_form(odd: bytes, end: bytes, half: str):
+    """Protects from half an answer for a whole one, and from an error that drops the gateway's own words."""
+    begun = write_sse(write_events({"content": half}, reason=None)[:1], done=False)
+    options = ReplyOptions(finishes=b"base_resp" in odd)  # a text ends a stream on every server
+    with pytest.raises(Qwen3Error) as caught:
+        read_stream(begun + odd + end, options)
+    assert "the-cause" in f"{caught.value} {caught.value.body}"
+
+
+def test_error_shows_the_cause_that_came_in_place_of_a_chunk():
+    """Protects whoever reads only the error's text."""
+    begun = write_sse(write_events({"content": "half"}, reason=None)[:1], done=False)
+    for data in (begun + b"upstream error: the-cause\n\n", write_sse([{"err": "the-cause"}]), write_sse(["the-cause"])):
+        with pytest.raises(Qwen3Error, match="the-cause"), translate_errors("generic", "http://x/v1", "m"):
+            read_stream(data)
 
 
 def test_raises_when_an_event_is_no_json():

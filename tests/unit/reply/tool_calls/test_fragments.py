@@ -220,6 +220,8 @@ def test_keeps_parallel_calls_apart_when_servers_mark_them_differently(marks: st
     """Protects parallel calls: two calls stay two, whichever of index, id and name tells them apart."""
     deltas = [[fragment(*fields) for fields in delta] for delta in PARALLEL[marks]]
     assert show(read_both_ways(deltas)) == [("f", {"x": 1}), ("f", {"x": 2})]
+    flat = [[{**wire, **wire.pop("function")} for wire in delta] for delta in deltas]
+    assert show(read_both_ways(flat)) == [("f", {"x": 1}), ("f", {"x": 2})]
 
 
 def test_joins_a_name_when_it_comes_in_pieces():

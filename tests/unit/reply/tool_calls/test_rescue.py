@@ -97,6 +97,8 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
         "",
         [call_of("X")],
     ),
+    "arguments under the schema's key": (WEATHER.replace("arguments", "parameters"), "", [BEIJING]),
+    "more keys": (WEATHER.replace('"arguments"', '"id": 1, "why": "x", "arguments"'), "", [BEIJING]),
     "arguments no object": (f'{OPEN}{{"name": "now", "arguments": 36}}{CLOSE}', "", [("now", "36")]),
     "xml": (XML, "", [BEIJING]),
     "xml on one line": (XML.replace("\n", ""), "", [BEIJING]),
@@ -140,6 +142,8 @@ TEXTS = {
     "second object open at the end": f'{OPEN}{NOW}\n{{"name": "n',
     "unknown xml tool": xml("北京").replace("get_", "set_"),
     "not json": f"{OPEN}{{'name': 'now'}}{CLOSE} x",
+    "arguments under another key": f'{OPEN}{{"name": "get_weather", "args": {{"city": "X"}}}}{CLOSE}',
+    "arguments beside the name": f'{OPEN}{{"name": "get_weather", "city": "X"}}{CLOSE}',
     "no name": f'{OPEN}{{"arguments": {{}}}}{CLOSE}',
     "never opened": f"a {CLOSE} b < c <tool",
     "spoken of": f"A {OPEN} is a tag; <function=x> and <function=\n too.",
@@ -174,7 +178,14 @@ def test_rescues_bound_calls_and_keeps_the_rest_when_text_is_split_anywhere(case
 
 
 @pytest.mark.parametrize(
-    "source", [WEATHER, XML, f"Well.\n{WEATHER}\n{XML}", f"{WEATHER.removesuffix(CLOSE)},{WEATHER.removeprefix(OPEN)}"]
+    "source",
+    [
+        WEATHER,
+        WEATHER.replace("arguments", "parameters"),
+        XML,
+        f"Well.\n{WEATHER}\n{XML}",
+        f"{WEATHER.removesuffix(CLOSE)},{WEATHER.removeprefix(OPEN)}",
+    ],
 )
 def test_returns_an_invalid_call_when_the_text_was_cut(source: str):
     """Protects agents from half a call, and users from raw markup: from the tag on it is an invalid call."""
