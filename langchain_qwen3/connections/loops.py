@@ -152,6 +152,7 @@ class _LoopConnections:
         """Close idle connections: all if no request is in flight, else those that the library finds."""
         self._timer = None
         if not self._in_flight and monotonic() - self._idle_since >= KEEPALIVE_SECONDS:
+            self._drop(self)  # now: a request that starts before the task does must not come here
             self._task = self.loop.create_task(self.aclose())
         else:
             self._task = self.loop.create_task(self._inner.close_idle())

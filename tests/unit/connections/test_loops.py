@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.connections import loops
 from langchain_qwen3.connections.loops import LoopTransport
 
 REQUEST = httpx.Request("POST", "http://pod.test/v1")
@@ -94,6 +95,21 @@ async def test_close_from_elsewhere_reaches_the_loop_soon(transport: LoopTranspo
     for _ in range(3):
         await asyncio.sleep(0)
     assert opened[0].is_closed
+
+
+async def test_request_opens_anew_when_the_idle_ones_are_about_to_close(
+    transport: LoopTransport, opened: list[Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects programs that pause as long as connections may idle: the request and the check come at one time."""
+    monkeypatch.setattr(loops, "KEEPALIVE_SECONDS", 0)
+    await send(transport)
+    request = asyncio.create_task(transport.handle_async_request(REQUEST))  # its first step comes before the closing
+    transport._loops[asyncio.get_running_loop()]._check()
+    response = await request
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [connections.is_closed for connections in opened] == [True, False]
+    await response.aclose()
 
 
 async def test_request_is_counted_out_and_named_when_it_fails(transport: LoopTransport) -> None:
