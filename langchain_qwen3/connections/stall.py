@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from langchain_qwen3.connections.clock import call_later
 
 ABORT = "langchain_qwen3.abort"
-"""The response extension that closes the connection at once, if httpx's own `network_stream` is not there."""
+"""The response extension that closes the connection at once."""
 
 END_SECONDS = 2.0
 """How long to wait for usage and `[DONE]` after a finish reason."""
@@ -96,8 +96,8 @@ class AsyncWatch(_Watch):
         self.fired = True
         if (abort := response.extensions.get(ABORT)) is not None:
             abort()
-        elif (stream := response.extensions.get("network_stream")) is not None:
-            self._closing = self._loop.create_task(_close(stream))
+        else:  # the transport of a user's own client may be neither httpx's nor ours
+            self._closing = self._loop.create_task(_close(response.extensions.get("network_stream") or response))
 
 
 async def _close(stream: Any) -> None:

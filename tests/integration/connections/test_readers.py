@@ -12,11 +12,13 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 import uvloop
 from langchain_core.output_parsers import StrOutputParser
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.errors import StreamStallError
 from tests.support.loopback import CHUNKS, Loopback
 
@@ -107,6 +109,40 @@ async def test_cancellation_is_the_callers_whoever_reads(server: Loopback, trans
     async with asyncio.timeout(60):
         while server.open_now:  # noqa: ASYNC110  # the server lives on another loop
             await asyncio.sleep(0.01)
+
+
+class Bare(httpx.AsyncBaseTransport):
+    """A transport of somebody's own: its responses do not name their connection, as httpx's do."""
+
+    def __init__(self) -> None:
+        self._inner = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        response.extensions = {}
+        return response
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(httpx.AsyncClient, id="httpx"),
+        pytest.param(lambda: httpx.AsyncClient(transport=Bare()), id="own transport"),
+        pytest.param(
+            openai.DefaultAioHttpClient,
+            id="the SDK's over aiohttp",
+            marks=pytest.mark.skipif(openai.__version__ < "3", reason="openai 2 needs httpx-aiohttp for it"),
+        ),
+    ],
+)
+async def test_stall_is_an_error_when_the_http_client_is_the_users_own(server: Loopback, build: Any) -> None:
+    """Protects users of any HTTP client, the SDK's own over aiohttp for one."""
+    server.hold = True
+    async with build() as own:
+        model = build_model(server).model_copy(update={"http_async_client": own})
+        with pytest.raises(StreamStallError):
+            await asyncio.wait_for(model.ainvoke("hi", stream=True), 60)
+    server.hold = False
 
 
 @pytest.mark.parametrize("is_chain", [False, True])
