@@ -14,27 +14,36 @@ from langchain_qwen3.errors.overflow import compile_patterns
 _NO_KEY = compile_patterns(
     r"(?:api|access|secret|auth\w{0,10})[ _-]?(?:key|token)s?\b[^.\n]{0,60}?"
     r"(?:error|invalid|incorrect|wrong|missing|expired|required|not valid|not found|not provided|revoked|disabled)",
-    r"(?:invalid|incorrect|wrong|missing|bad|no|expired|unknown|provide an?) (?:api|access|secret|auth\w{0,10}|bearer)"
-    r"[ _-]?(?:key|token)",
+    r"(?:invalid|incorrect|wrong|missing|bad|no|expired|unknown|provide an?) (?:x-)?"
+    r"(?:api|access|secret|auth\w{0,10}|bearer|subscription)[ _-]?(?:key|token|header|credentials?)",
     r"no connected db",  # LiteLLM without a database, for every key except the master key
     r"unauthori[sz]ed|not authenticated|authentication (?:failed|fails|error|required)",
-    r"(?:api.?key|令牌|密钥).{0,10}(?:无效|错误|过期|不正确)|无效的?(?:令牌|密钥|api.?key)",
+    r"(?:api.?key|令牌|密钥).{0,10}(?:无效|错误|过期|不正确|不可用|不能为空)|(?:无效的?|未提供|缺少)(?:令牌|密钥|api.?key)",
+    r"(?:鉴权|认证|身份验证)(?:失败|错误)|未授权|\bauthenticationerror\b",
 )
 _NO_MODEL = compile_patterns(
-    r"(?:invalid|unsupported|unknown|no such|not found the|cannot find|can't find|could not find)(?: the)? model"
+    r"(?:invalid|unsupported|unknown|unrecogni[sz]ed|no such|not found the|cannot find|can't find|could not find)"
+    r"(?: the)? model"
     r"(?:[ _](?:name|id|identifier|specified|requested))?"
     r"(?!\w|[ _-](?:param|config|setting|option|output|response|input|type|version|field|arch|format))",
     r"\bmodels?\b(?:(?!tool|function|image|file|param|field|\. )[^\n]){0,120}?"
     r"(?:not found|does(?: not|n't) exist|not exist|not in the model|has no provider|could not be found"
-    r"|is not (?:available|loaded|registered|deployed|served|recogni[sz]ed|known|a (?:valid|supported|known) model))",
-    r"not a valid model|pinned to .{1,200}; requested|no models? (?:is |are )?loaded|no provider supported",
+    r"|(?:is not|isn't|(?<!temporarily )(?<!currently )not)"
+    r" (?:available|loaded|registered|deployed|served|recogni[sz]ed|known)"
+    r"(?! (?:in|for|with|when|while|yet|right now|at|currently|temporarily)\b)"
+    r"|not in (?:the )?(?:list of )?(?:allowed|available|supported|served) models?"
+    r"|has been (?:decommissioned|deprecated|retired|removed|shut down)|does not match the loaded)",
+    r"not an? (?:valid|supported|known|available|recogni[sz]ed) model(?! (?:for|type|param|option))",
+    r"pinned to .{1,200}; requested|no models? (?:is |are )?loaded|no provider supported|no (?:served )?models? named",
+    r"no available channels? for model|model_not_found|only model .{1,100} is served|there is no model\b",
     r"available models?(?: uids?| ids?| names?)?:",
-    r"模型.{0,80}不存在|不存在.{0,10}模型|无可用渠道",
+    r"模型.{0,80}(?:不存在|未找到|找不到|未部署|已下线|不可用(?!于))|(?:不存在|未找到|找不到|没有找到).{0,10}模型|无可用渠道",
+    r"(?:无效|未知|不支持)的?(?:该)?模型(?:名|标识|$|[:：,，。 ])",
 )
 _NO_PATH = compile_patterns(
     r"unexpected endpoint|unknown (?:request )?(?:url|endpoint|path|route)|invalid (?:url|endpoint|path)\b",
     r"no (?:such )?(?:route|endpoint|path)\b|cannot (?:post|get) /|method not allowed",
-    r"(?:url|path|route|endpoint|page)\b.{0,80}(?:not found|does(?: not|n't) exist|not exist)",
+    r"\b(?:url|path|route|endpoint|page)\b.{0,80}(?:not found|does(?: not|n't) exist|not exist)",
     r"^(?:404:? ?)?not found\.?$",
 )
 _TOO_OFTEN = compile_patterns(

@@ -21,6 +21,8 @@ def compile_patterns(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
+_TEXT_ZH = "输入|輸入|提示词?|提示詞|消息总?|訊息|对话|對話|历史|歷史|内容|內容"
+
 # One of these phrases is sufficient.
 _OVERFLOW = compile_patterns(
     r"context_?(?:length|window)_?exceeded",
@@ -30,13 +32,17 @@ _OVERFLOW = compile_patterns(
     r"\binputs?(?: is)? too long",
     r"\bprompt (?:is )?too long",
     r"current length is \d{1,15} while limit is",
-    r"reduce (?:the|your) (?:length of )?(?:the )?(?:messages|prompt|input)",
+    r"(?:reduce|shorten) (?:the|your) (?:length of )?(?:the )?(?:messages|prompt|input)",
     r"too many total text bytes",
-    r"`inputs` (?:tokens \+|must have less than)",
-    r"input tokens exceed",
+    r"`?inputs`? (?:tokens \+|must have less than)",
+    r"input tokens exceed|too many (?:input|prompt) tokens|too many tokens in (?:the |your )?(?:prompt|input|messages)",
     r"tokens in the (?:prompt|input|messages)\b[^.]{0,20}exceed",
-    r"(?:输入|提示词?|上下文|prompt).{0,20}(?:超过|超出|过长|超长)",
-    r"(?:超过|超出).{0,20}(?:上下文|最大(?:输入)?长度|输入长度)",
+    r"input_length_error",
+    r"context(?: window| size| length)? (?:is full|overflow|exceeded|limit (?:reached|exceeded))|out of context\b",
+    rf"(?:{_TEXT_ZH}|上下文|prompt)[^。，,]{{0,20}}(?:过长|過長|太长|太長|超长|超長|超限)",
+    rf"(?:{_TEXT_ZH}|\binput|(?<!_)token)[^。，,]{{0,12}}(?:长度|長度|字数|tokens?|数)[^。，,]{{0,12}}(?:超过|超過|超出)",
+    r"(?:上下文|prompt|提示词?)[^。，,]{0,20}(?:超过|超過|超出)|[输輸]入[^。，,参參图圖视視音值]{0,8}(?:超过|超過|超出)",
+    r"(?:超过|超過|超出).{0,20}(?:上下文|最大(?:输入|輸入)?(?:长度|長度)|(?:输入|輸入)(?:长度|長度))",
 )
 # Otherwise the text must say that something exceeds a limit, and the limit must be a context.
 _BEYOND = compile_patterns(
@@ -45,8 +51,9 @@ _BEYOND = compile_patterns(
     r"(?:longer|larger|greater|bigger|more) than",
     r"(?:must|should|has to|have to|can) (?:not )?be (?:\w{1,20} ){0,3}"
     r"(?:<|less|smaller|lower|at most|below|within|no more)",
-    r"\d ?>=? ?\w",
-    r"however,? (?:you|your|the)\b|but (?:you|your|the) ",
+    r"[\d)] ?>=? ?\w|>= ?max",
+    r"however,? (?:you|your|the)\b|but (?:you|your|the|max|model)\b|and you (?:sent|requested)",
+    r"(?:only|at most) (?:supports?|accepts?|allows?|takes?)|supports? (?:only|up to|at most)|maximum is \d|too small",
     r"does not fit|doesn't fit|do not fit",
 )
 _CONTEXT = compile_patterns(
@@ -57,11 +64,25 @@ _CONTEXT = compile_patterns(
     r"(?:input|prompt|model token|model length|sequence)[ _-]?(?:length |token )?limit",
     r"max(?:imum)? (?:allowed |input |prompt )?(?:length|size|number)\b[^.]{0,30}token",
     r"prompt\b[^.]{0,60}(?:max(?:imum)? (?:model )?length|limit of \d|token limit)",
-    r"request\b[^.]{0,30}token limit",
+    r"request\b[^.]{0,30}token limit|max_total_tokens|max(?:imum)? message tokens",
+    r"(?:for|into?|exceeds?) (?:the |this |your )?(?:model'?s? )?context\b|\bcontext (?:is|of)(?: only)? \d",
 )
+# Or the limit is that of the prompt's own length in tokens.
+_LENGTH = compile_patterns(
+    r"\b(?:prompts?|inputs?|messages?|history|conversation|sequence|context)(?:[ _-]\w{1,12}){0,2}?[ _-]?"
+    r"(?:tokens?\b|token[ _]|length\b|len\b|\([\d,]{1,15}(?: tokens)?\))",
+    r"\b(?:prompt|input|messages?|history|conversation|sequence)(?: (?:is|are|was|has))? (?:too long|longer than)",
+    r"\b(?:prompt|messages|input|request)(?: (?:is|has|have|of|with|contains))? (?:[\d,]{1,15}|too many) tokens",
+    r"\binput_ids size",
+    r"\d (?:input |prompt )?tokens (?:in|from|for|of) (?:the |your )?(?:prompt|input|messages)",
+    r"\blength of (?:the |your )?(?:prompt|input|messages)|\bsession_len\b",
+)
+_OTHER = compile_patterns(r"characters?\b|\bname\b|schema|description|frames|_id\b|seconds|stop\b")
 _PROMPT = compile_patterns(r"prompt|\binputs?\b|input[ _]|message|histor|conversation|\btotal|\bsum\b")
 _OUTPUT = compile_patterns(r"max_(?:completion_|new_|output_)?tokens|output tokens|completion|image|audio|video|file")
-_RATE = compile_patterns(r"per (?:second|minute|min\b|hour|day)|\b[tr]p[md]\b|rate[ _-]?limit|quota")
+_RATE = compile_patterns(
+    r"per (?:second|minute|min\b|hour|day)|\b[tr]p[md]\b|rate[ _-]?limit|quota|每分钟|每秒|每天|频率|配额"
+)
 
 _NUMBER = r"(\d[\d,]{0,14})"
 _LIMITS = (
@@ -79,7 +100,11 @@ _LIMITS = (
     rf"must be (?:<=|<|less than|at most) ?{_NUMBER}",
     rf"must have less than {_NUMBER} tokens",
     rf"cannot exceed {_NUMBER}",
-    rf"limit(?: is| of|:)? {_NUMBER}",
+    rf"limit(?: is| of|:)? {_NUMBER}|(?:window|model|length) limit \({_NUMBER}",
+    rf"{_NUMBER}[ -]tokens? context|context(?: is| of) {_NUMBER}|session_len {_NUMBER}",
+    rf"(?:up to|at most|only (?:accepts|supports)) {_NUMBER}|the {_NUMBER} (?:tokens )?allowed",
+    rf"\bmax(?!_?(?:completion_|new_|output_)?tokens)\w{{0,20}}(?: is| of|:)? ?\(?{_NUMBER}",
+    rf"(?:长度|長度|限制|上限)[^\d]{{0,4}}{_NUMBER}",
 )
 _PROMPTS = (
     (
@@ -108,9 +133,11 @@ def is_overflow(text: str) -> bool:
         return False
     if _OVERFLOW.search(text):
         return True
-    if not (_BEYOND.search(text) and _CONTEXT.search(text)):
+    if not _BEYOND.search(text):
         return False
-    return bool(_PROMPT.search(text)) or not _OUTPUT.search(text)
+    if _CONTEXT.search(text) and (_PROMPT.search(text) or not _OUTPUT.search(text)):
+        return True
+    return bool(_LENGTH.search(text)) and not (_OUTPUT.search(text) or _OTHER.search(text))
 
 
 def read_limit(text: str) -> int | None:
@@ -126,5 +153,5 @@ def read_prompt_tokens(text: str) -> int | None:
 def _read_number(patterns: tuple[str, ...], text: str) -> int | None:
     for pattern in patterns:
         if match := re.search(pattern, text, re.IGNORECASE):
-            return int(match[1].replace(",", ""))
+            return int(next(number for number in match.groups() if number).replace(",", ""))
     return None

@@ -36,6 +36,22 @@ UNKNOWN_MODELS = (
     "Invalid model: x",
     "unsupported model `x`",
     "[address=1] Model not found in the model list, uid: x.",
+    "x is not a supported model",
+    "Model x not available",
+    'model "x" isn\'t loaded',
+    "No model named x",
+    "unrecognized model x",
+    "Model 'x' is not in the list of allowed models",
+    "The model `x` has been decommissioned and is no longer supported.",  # Groq
+    "There are no available channels for model x under the current group",  # new-api
+    "x: model does not match the loaded model y",
+    "only model y is served",
+    "model_not_found",
+    "未找到模型 x",
+    "找不到模型",
+    "无效的模型名称",
+    "模型 x 未部署",
+    "不支持的模型：x",
 )
 WRONG_KEYS = (
     "API key error",
@@ -52,6 +68,14 @@ WRONG_KEYS = (
     "api_key is required",
     "Your API key has expired",
     "Invalid authorization token",
+    "No auth credentials found",
+    "Missing Authorization header",
+    "invalid x-api-key",
+    "Access denied due to invalid subscription key",
+    "该令牌状态不可用",
+    "API key 不能为空",
+    "未提供令牌",
+    "鉴权失败",
 )
 NEITHER = (
     "Invalid model parameters",
@@ -72,6 +96,13 @@ NEITHER = (
     "the key 'foo' is required",
     "tool key error",
     "bad token count",
+    "image_url not found in model input",
+    "This model is not available in streaming mode",
+    "The model is currently not available, try again later",
+    "model x is not a supported model for embeddings",
+    "不支持的模型参数",
+    "该模型不支持图片",
+    "No endpoints found that support tool use",
 )
 UNDER_200 = (
     ("Unexpected endpoint or method. (POST /chat/completions)", 404, False),  # LM Studio
