@@ -17,6 +17,7 @@ Modules:
     outputs   the journal, or a pipe
     writers   JSON lines, CSV, Parquet
     summary   the counts of all rows
+    as_json   JSON of whatever a row or a reply holds
     on_ray    the same on a cluster
 """
 

@@ -78,7 +78,7 @@ def run_on_ray(  # noqa: PLR0913  # all options of a batch
         BatchStoppedError: See `arun_batch`.
         OutputError: See `arun_batch`.
     """
-    check_source(source, input_format)
+    check_source(source, input_format, output)
     args = (llm, options or BatchOptions(), choose_max_in_flight())
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
         started_at = perf_counter()

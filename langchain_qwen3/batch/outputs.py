@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
+from langchain_qwen3.batch.as_json import load
 from langchain_qwen3.batch.results import Form, Result, read_result
 from langchain_qwen3.batch.summary import Summary
 from langchain_qwen3.batch.writers import open_writer
@@ -132,13 +133,13 @@ class Journal:
         """
         end, dropped, torn, is_ours = 0, False, b"", False
         for raw, result in self._scan():
+            is_ours |= result is not None
             if not raw.endswith(b"\n"):
                 torn = raw
                 break
             end += len(raw)
-            is_ours |= result is not None
             dropped |= not self._add(result, retry_failed=retry_failed)
-        if not is_ours and (dropped or not torn.startswith(_FIRST_BYTES[: len(torn)])):
+        if not is_ours and (dropped or not _is_torn_result(torn)):
             raise OutputError(f"{self._journal} does not contain batch results: choose another output")
         if torn:
             self._stream.truncate(end)
@@ -158,7 +159,7 @@ class Journal:
         with self._journal.open("rb") as stream:
             for raw in stream:
                 try:
-                    yield raw, read_result(raw) if raw.endswith(b"\n") else None
+                    yield raw, read_result(raw)
                 except ValueError:
                     yield raw, None
 
@@ -193,14 +194,18 @@ class Journal:
             for place in places:
                 if place:
                     source.seek(place - 1)
-                    writer.write(read_result(source.readline()))
+                    line = source.readline()
+                    if self._format == "jsonl":
+                        stream.write(line)
+                    else:
+                        writer.write(read_result(line))
 
 
 class Pipe:
     """A pipe or terminal as the output; a run into it cannot be continued.
 
     Args:
-        stream: The pipe; None for the standard output.
+        target: The pipe or its path; None for the standard output.
         file_format: The format to write.
         form: The form of JSON lines.
         ordered: Keep the order of the input; a result waits for those before it.
@@ -210,10 +215,15 @@ class Pipe:
     """
 
     def __init__(
-        self, stream: IO[bytes] | None, file_format: Format, form: Form = "rows", *, ordered: bool = False
+        self, target: Path | IO[bytes] | None, file_format: Format, form: Form = "rows", *, ordered: bool = False
     ) -> None:
         self.summary = Summary()
-        self._stream = stream or sys.stdout.buffer
+        self._target = target
+        self._stream = target.open("wb") if isinstance(target, Path) else target or sys.stdout.buffer
+        try:
+            self._stream.write(b"")
+        except (AttributeError, TypeError):
+            raise TypeError('output must be a path or a binary stream, such as open("answers.jsonl", "wb")') from None
         self._order: list[int] | None = [] if ordered else None  # lines of rows without a written result
         self._waiting: dict[int, Result] = {}
         self._context = open_writer(self._stream, file_format, form)
@@ -223,10 +233,14 @@ class Pipe:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for line in sorted(self._waiting):  # left when a run is stopped
-            self._writer.write(self._waiting[line])
-        self._context.__exit__(None, None, None)
-        self._stream.flush()
+        try:
+            for line in sorted(self._waiting):  # left when a run is stopped
+                self._writer.write(self._waiting[line])
+            self._context.__exit__(None, None, None)
+            self._stream.flush()
+        finally:
+            if isinstance(self._target, Path):
+                self._stream.close()
 
     @property
     def is_full(self) -> bool:
@@ -254,9 +268,19 @@ class Pipe:
 Output = Journal | Pipe
 
 
+def _is_torn_result(line: bytes) -> bool:
+    """Tell whether a last line without its end can be a result that a kill broke off, and no file of a user's."""
+    try:
+        load(line)
+    except ValueError:
+        return line.startswith(_FIRST_BYTES[: len(line)])
+    return False
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file that replaces another in one step when it is complete."""
+    """Write a file that replaces another in one step when it is complete; a link to it stays."""
+    path = path.resolve()
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as stream:

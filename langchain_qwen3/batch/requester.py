@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 import openai
 from langchain_core.messages import BaseMessage, SystemMessage, convert_to_messages
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass as validated
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from langchain_qwen3.batch.pace import MAX_IN_FLIGHT, Pace
@@ -55,7 +57,7 @@ class BatchStoppedError(RuntimeError):
     """The server answers no request any more. Rows without a result stay open for the next run."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@validated(frozen=True, slots=True, kw_only=True, config=ConfigDict(strict=True))
 class BatchOptions:
     """How rows are sent to the model.
 
@@ -67,14 +69,17 @@ class BatchOptions:
         schema: JSON schema of the answers.
         settings: Keyword arguments of every call; those of a row win.
         use_row_model: Whether the `model` of a row wins over that of the chat model.
+
+    Raises:
+        ValidationError: An option is of another type or out of its range; a ValueError.
     """
 
-    concurrency: int | None = None
-    retries: int = 4
-    patience: float = 600.0
+    concurrency: int | None = Field(default=None, ge=1)
+    retries: int = Field(default=4, ge=0)
+    patience: float = Field(default=600.0, ge=0)
     system: str | None = None
     schema: Mapping[str, Any] | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = Field(default_factory=dict)
     use_row_model: bool = True
 
 

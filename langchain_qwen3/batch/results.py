@@ -6,8 +6,10 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import orjson
 from langchain_core.messages import AIMessage
+from pydantic import TypeAdapter
+
+from langchain_qwen3.batch.as_json import dump, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +69,7 @@ class Result:
 
     def to_json(self, form: Form = "rows") -> bytes:
         """Return the result as one line of JSON, with its line break."""
-        return orjson.dumps(self if form == "rows" else self._to_openai(), default=str) + b"\n"
+        return dump(self if form == "rows" else self._to_openai()) + b"\n"
 
     def _to_openai(self) -> dict[str, Any]:
         """Return the result in OpenAI's form, with line and check in its id."""
@@ -168,43 +170,38 @@ def _build_body(result: Result) -> dict[str, Any]:
 
 
 def _write_arguments(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    return arguments if isinstance(arguments, str) else dump(arguments).decode()
+
+
+_RESULT = TypeAdapter(Result)
 
 
 def read_result(line: bytes) -> Result:
-    """Parse the result in a line of either form.
+    """Parse the result in a line of either form; of OpenAI's form only what is counted.
 
     Raises:
         ValueError: It is not a result of a batch.
     """
-    row = orjson.loads(line)
+    row = load(line)
     try:
-        return _read_openai(row) if "custom_id" in row else Result(**row)
-    except (TypeError, KeyError, IndexError) as error:
+        result = _RESULT.validate_python(_read_openai(row) if "custom_id" in row else row)
+    except (TypeError, KeyError, IndexError, AttributeError) as error:
         raise ValueError("not a batch result") from error
+    if result.line < 1 or result.check < 1:
+        raise ValueError("not written by this command: it has no line or no checksum")
+    return result
 
 
-def _read_openai(row: Mapping[str, Any]) -> Result:
-    place = _REQUEST_ID.fullmatch(str(row.get("id")))
+def _read_openai(row: Mapping[str, Any]) -> dict[str, Any]:
+    place = _REQUEST_ID.fullmatch(str(row["id"]))
     if place is None:
         raise ValueError("not written by this command: its id has no line number")
-    result = Result(id=row["custom_id"], line=int(place[1]), check=int(place[2]))
-    result.seconds, result.tries = row.get("seconds", 0.0), row.get("tries", 0)
+    fields = {"id": row["custom_id"], "line": int(place[1]), "check": int(place[2]), "tries": row.get("tries", 0)}
+    fields["seconds"] = row.get("seconds", 0.0)
     if error := row["error"]:
-        status = (row["response"] or {}).get("status_code")
-        result.error = {
-            "class": error["code"],
-            "message": error["message"],
-            "advice": error["advice"],
-            "status": status,
-        }
-        return result
+        return fields | {"error": {**error, "class": error["code"]}}
     body = row["response"]["body"]
-    choice = body["choices"][0]
-    result.content, result.finish_reason = choice["message"]["content"], choice["finish_reason"]
-    result.reasoning, result.model = choice["message"].get("reasoning_content"), body["model"]
     if usage := body["usage"]:
-        result.usage = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
-        if details := usage.get("completion_tokens_details"):
-            result.usage |= details
-    return result
+        counts = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
+        fields["usage"] = counts | (usage.get("completion_tokens_details") or {})
+    return fields | {"finish_reason": body["choices"][0]["finish_reason"]}

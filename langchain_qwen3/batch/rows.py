@@ -13,6 +13,7 @@ from zlib import crc32
 
 import orjson
 
+from langchain_qwen3.batch.as_json import dump, load
 from langchain_qwen3.request.keywords import openai_fields
 
 QUESTIONS = ("question", "prompt", "input", "text")
@@ -53,12 +54,12 @@ class Row:
 
     def to_bytes(self) -> bytes:
         """Return the row as JSON, for a worker on another machine."""
-        return orjson.dumps(self)
+        return dump(self)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Row:
         """Return the row from the JSON of `to_bytes`."""
-        return cls(**orjson.loads(data))
+        return cls(**load(data))
 
 
 def build_row(line: int, value: Any, *, raw: bytes | None = None, column: str | None = None) -> Row:
@@ -70,9 +71,9 @@ def build_row(line: int, value: Any, *, raw: bytes | None = None, column: str | 
         raw: The bytes in the file, for the checksum; None takes the value's JSON.
         column: The field of the question; None takes the first of `QUESTIONS`.
     """
-    check = crc32(_dump(value) if raw is None else raw) or 1
-    row_id = str(line)
+    check, row_id = 1, str(line)
     try:
+        check = crc32(_dump(value) if raw is None else raw) or 1
         if isinstance(value, Exception):
             raise value
         if isinstance(value, Mapping):
@@ -84,7 +85,10 @@ def build_row(line: int, value: Any, *, raw: bytes | None = None, column: str | 
 
 
 def _dump(value: Any) -> bytes:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+    try:
+        return dump(value, orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RowError(f"it cannot be written as JSON: {error}") from error
 
 
 def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, Any]]:
@@ -145,8 +149,6 @@ def _read_openai_line(value: Mapping[str, Any]) -> tuple[list[Any], dict[str, An
         raise RowError(f"method is {method!r}: only POST is supported")
     if (url := value.get("url") or _PATHS[0]) not in _PATHS:
         raise RowError(f"url is {url!r}: only {_PATHS[0]} is supported")
-    if (body.get("n") or 1) != 1:
-        raise RowError(f"n is {body['n']!r}: a row has one answer; write one row per answer")
     settings = _without_reserved({name: setting for name, setting in body.items() if setting is not None})
     # Fields beyond OpenAI's go into the body as they are.
     if own := {name: settings.pop(name) for name in [*settings] if name not in openai_fields()}:
@@ -155,4 +157,6 @@ def _read_openai_line(value: Mapping[str, Any]) -> tuple[list[Any], dict[str, An
 
 
 def _without_reserved(settings: Mapping[str, Any]) -> dict[str, Any]:
+    if (settings.get("n") or 1) != 1:
+        raise RowError(f"n is {settings['n']!r}: a row has one answer; write one row per answer")
     return {str(name): value for name, value in settings.items() if name not in _NOT_SETTINGS}

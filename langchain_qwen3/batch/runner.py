@@ -13,12 +13,21 @@ from typing import IO, TYPE_CHECKING, Any
 from langchain_qwen3.batch.outputs import Journal, Output, OutputError, Pipe
 from langchain_qwen3.batch.pace import MAX_IN_FLIGHT
 from langchain_qwen3.batch.requester import BatchOptions, BatchStoppedError, Requester
-from langchain_qwen3.batch.sources import check_source, find_format, import_parquet, is_pipe, read_rows
+from langchain_qwen3.batch.results import Form
+from langchain_qwen3.batch.sources import (
+    Format,
+    check_choice,
+    check_source,
+    find_format,
+    import_parquet,
+    is_pipe,
+    read_rows,
+)
 
 if TYPE_CHECKING:
-    from langchain_qwen3.batch.results import Form, Result
+    from langchain_qwen3.batch.results import Result
     from langchain_qwen3.batch.rows import Row
-    from langchain_qwen3.batch.sources import Format, Source
+    from langchain_qwen3.batch.sources import Source
     from langchain_qwen3.batch.summary import Summary
     from langchain_qwen3.chat_model import ChatQwen3
 
@@ -49,7 +58,10 @@ def open_output(
         OutputError: The output cannot be continued, or the options exclude each other.
         ImportError: Parquet needs pyarrow.
     """
-    path = Path(output) if isinstance(output, str | Path) and output != "-" else None
+    check_choice("output_format", file_format, Format)
+    check_choice("form", form, Form)
+    target = Path(output) if isinstance(output, str) and output != "-" else output
+    path = target if isinstance(target, Path) else None
     chosen = file_format or (find_format(path) if path else None) or "jsonl"
     chosen = "jsonl" if chosen == "text" else chosen
     if chosen == "parquet":
@@ -60,15 +72,20 @@ def open_output(
         return Journal(path, chosen, form, ordered=ordered, retry_failed=retry_failed)
     if retry_failed:
         raise OutputError("--retry-failed needs a file, not a pipe, as the output")
-    if path is not None:
-        return Pipe(path.open("wb"), chosen, form, ordered=ordered)
-    stream = None if isinstance(output, str | Path) else output
-    return Pipe(stream, chosen, form, ordered=ordered)
+    return Pipe(None if isinstance(target, str) else target, chosen, form, ordered=ordered)
 
 
 def run_batch(llm: ChatQwen3, source: Source, output: str | Path | IO[bytes], **kwargs: Any) -> Summary:
-    """Do what `arun_batch` does, from code without an event loop."""
-    return asyncio.run(arun_batch(llm, source, output, **kwargs))
+    """Do what `arun_batch` does, from code without an event loop.
+
+    Raises:
+        RuntimeError: An event loop runs, as in a notebook.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(arun_batch(llm, source, output, **kwargs))
+    raise RuntimeError("an event loop runs, as in a notebook: write await arun_batch(...)")
 
 
 async def arun_batch(  # noqa: PLR0913  # all options of a batch
@@ -108,7 +125,7 @@ async def arun_batch(  # noqa: PLR0913  # all options of a batch
         BatchStoppedError: The server stayed down, or refused every row. The output is whole; a new run continues it.
         OSError: A file cannot be read or written.
     """
-    check_source(source, input_format)
+    check_source(source, input_format, output)
     rows = read_rows(source, input_format, column)
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
         requester = Requester(llm, options or BatchOptions(), choose_max_in_flight())

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import errno
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, get_args
 
-import orjson
-
+from langchain_qwen3.batch.as_json import load
 from langchain_qwen3.batch.rows import QUESTIONS, Row, RowError, build_row
 
 Format = Literal["text", "jsonl", "csv", "parquet"]
@@ -27,10 +27,12 @@ _FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".csv": "csv",
+    ".tsv": "csv",  # is told to be saved with commas
     ".parquet": "parquet",
 }
 _BATCH = 1024
-_BOM = b"\xef\xbb\xbf"
+_BOM = codecs.BOM_UTF8
+_FOREIGN_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins as UTF-16-LE does
 
 
 def find_format(path: Path) -> Format | None:
@@ -43,17 +45,38 @@ def is_pipe(source: Source) -> bool:
     return hasattr(source, "read") or source == "-" or (isinstance(source, str | Path) and not Path(source).is_file())
 
 
-def check_source(source: Source, file_format: Format | None = None) -> None:
+def check_choice(name: str, value: str | None, form: Any) -> None:
+    """Check the value of an argument whose type is a `Literal`.
+
+    Raises:
+        ValueError: It is not one of them.
+    """
+    if value is not None and value not in get_args(form):
+        raise ValueError(f"{name} must be one of {', '.join(get_args(form))}, not {value!r}")
+
+
+def check_source(source: Source, file_format: Format | None = None, output: Any = None) -> None:
     """Check that a source can be read, before an output is made for it.
 
     Raises:
         FileNotFoundError: There is no such file.
         ImportError: Parquet needs pyarrow.
+        TypeError: It holds no rows.
+        ValueError: There is no such format, or the output is the source.
     """
+    check_choice("input_format", file_format, Format)
     if not isinstance(source, str | Path):
+        is_table = hasattr(source, "columns")  # of pandas, whose iterator gives the names of the columns
+        if is_table or isinstance(source, Mapping | bytes | bytearray) or not isinstance(source, Iterable):
+            raise TypeError(
+                f"source is a {type(source).__name__}: pass a path, a binary stream or a list of rows, which of a "
+                'DataFrame is df.to_dict("records")'
+            )
         return
     if source != "-" and not Path(source).exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(source))
+    if source != "-" and isinstance(output, str | Path) and Path(output).exists() and Path(source).samefile(output):
+        raise ValueError(f"the output {output} is the input: choose another output")
     if (file_format or find_format(Path(source))) == "parquet":
         import_parquet()
 
@@ -88,13 +111,27 @@ def read_rows(source: Source, file_format: Format | None = None, column: str | N
             yield build_row(number, value, column=column)
         return
     with _open(source) as stream:
-        lines: Any = stream
         chosen = file_format or (find_format(Path(source)) if isinstance(source, str | Path) else None)
-        if chosen is None:
-            first = stream.readline()
-            lines = chain([first], stream)
-            chosen = _guess_format(first.removeprefix(_BOM).strip())
-        yield from _READERS[chosen](lines, column)
+        if chosen == "parquet":
+            yield from _read_parquet(stream, column)
+            return
+        first = stream.readline()
+        _check_encoding(first)
+        chosen = chosen or _guess_format(first.removeprefix(_BOM).strip())
+        yield from _READERS[chosen](chain([first], stream) if first else [], column)
+
+
+def _check_encoding(first: bytes | str) -> None:
+    """Check the first line: in UTF-16, half of a file would look like lines of UTF-8.
+
+    Raises:
+        TypeError: The stream is one of text.
+        ValueError: The input is in UTF-16 or UTF-32.
+    """
+    if isinstance(first, str):
+        raise TypeError('source is a stream of text: open it in binary mode, such as open("questions.jsonl", "rb")')
+    if first.startswith(_FOREIGN_BOMS):
+        raise ValueError("the input is in UTF-16 or UTF-32: save it as UTF-8, or use iconv -f UTF-16 -t UTF-8")
 
 
 def _guess_format(first: bytes) -> Format:
@@ -123,11 +160,11 @@ def _read_lines(lines: Iterable[bytes], column: str | None, *, is_json: bool) ->
         if not raw:
             continue
         try:
-            value = orjson.loads(raw) if is_json else raw.decode()
-        except orjson.JSONDecodeError as error:
-            value = RowError(f"invalid JSON ({error.msg} at character {error.pos + 1})")
+            value = load(raw) if is_json else raw.decode()
         except UnicodeDecodeError as error:
             value = RowError(f"invalid UTF-8 ({error.reason} at byte {error.start})")
+        except ValueError as error:
+            value = RowError(f"invalid JSON ({error})")
         yield build_row(number, value, raw=raw, column=column)
 
 
@@ -146,9 +183,8 @@ def _read_csv(stream: Iterable[bytes], column: str | None) -> Iterator[Row]:
     # Invalid UTF-8 must fail its own row only.
     texts = (line.decode("utf-8" if at else "utf-8-sig", "surrogateescape") for at, line in enumerate(stream))
     reader = csv.reader(texts, strict=True)
-    header = next(reader, [])
-    names = set(header)
-    only = header[0] if len(header) == 1 and names.isdisjoint(QUESTIONS) else None
+    header = _read_header(reader)
+    only = header[0] if len(header) == 1 and header[0] not in QUESTIONS else None
     while True:
         line = reader.line_num + 1
         try:
@@ -163,6 +199,21 @@ def _read_csv(stream: Iterable[bytes], column: str | None) -> Iterator[Row]:
             yield build_row(line, _read_cells(header, cells, raw), raw=raw, column=column or only)
 
 
+def _read_header(reader: Iterator[list[str]]) -> list[str]:
+    """Return the names of the columns, from the first line that is not blank.
+
+    Raises:
+        ValueError: It is no line of CSV with commas.
+    """
+    try:
+        header = next(filter(None, reader), [])
+    except csv.Error as error:
+        raise ValueError(f"the header is invalid CSV ({error})") from error
+    if len(header) == 1 and (other := next((mark for mark in ";\t" if mark in header[0]), None)):
+        raise ValueError(f"the columns {header[0]!r} are separated by {other!r}: save the table with commas")
+    return header
+
+
 def _read_cells(header: list[str], cells: list[str], raw: bytes) -> Any:
     if len(cells) != len(header):
         return RowError(f"{len(cells)} cells for {len(header)} columns")
@@ -174,8 +225,8 @@ def _read_cells(header: list[str], cells: list[str], raw: bytes) -> Any:
     for name in ("messages", "body", "settings", "tools"):  # JSON in a cell
         if name in value:
             try:
-                value[name] = orjson.loads(value[name])
-            except orjson.JSONDecodeError as error:
+                value[name] = load(value[name])
+            except ValueError as error:
                 return RowError(f"{name} is not valid JSON ({error})")
     return value
 
@@ -195,7 +246,6 @@ _READERS: dict[Format, Any] = {
     "text": _read_text,
     "jsonl": _read_jsonl,
     "csv": _read_csv,
-    "parquet": _read_parquet,
 }
 
 

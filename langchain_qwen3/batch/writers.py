@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-import orjson
+from langchain_qwen3.batch.as_json import dump
 
 if TYPE_CHECKING:
     from langchain_qwen3.batch.results import Form, Result
@@ -132,4 +132,4 @@ def _flatten(result: Result) -> dict[str, Any]:
 
 
 def _write_cell(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return value if value is None or isinstance(value, str) else dump(value).decode()

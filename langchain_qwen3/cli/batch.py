@@ -138,7 +138,7 @@ def batch(  # noqa: PLR0913  # the options of a command
             "ordered": ordered,
             "retry_failed": retry_failed,
         }
-        check_source(source, input_format)
+        check_source(source, input_format, output)
         fields = {"enable_thinking": thinking, "thinking_budget": budget, "sampling": sampling}
         llm = build_llm(Target(url, model, api_key, server, timeout), fields, settings or [], console)
         with shown_progress(console, source, input_format) as kwargs["on_result"]:

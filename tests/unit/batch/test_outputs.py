@@ -114,7 +114,23 @@ def test_drops_what_is_twice_or_broken_when_it_reads(tmp_path: Path):
     assert path.read_bytes() == data
 
 
-@pytest.mark.parametrize("data", [b'{"question": "mine"}\n', b"my only novel", b"1\n2\n", b'{"id": "no line break"}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"question": "mine"}\n',
+        b"my only novel",
+        b"1\n2\n",
+        b'{"id": "no line break"}',
+        b'{"id":"1","question":"no line break"}',
+        b'{"id":"1","line":5}\n{"id":"2","line":"5"}\n',
+        b'{"id":"1","line":-5,"check":1}\n',
+        b'{"id":"1","line":"x","check":1}\n',
+        b'{"id":"1","line":1,"check":1,"error":"it broke"}\n',
+        b'{"id":"batch_req_1_5","custom_id":"x","error":"it broke","response":null}\n',
+        b'{"id":"batch_req_1_5","custom_id":"x","error":null,"response":[]}\n',
+        b'{"id":"batch_req_abc","custom_id":"x","error":null,"response":{"body":{"choices":[]}}}\n',
+    ],
+)
 def test_leaves_a_file_alone_when_it_is_no_output(tmp_path: Path, data: bytes):
     """Protects a user's own file from a wrong -o."""
     path = tmp_path / "a.jsonl"
@@ -149,6 +165,50 @@ def test_refuses_when_another_run_writes(tmp_path: Path):
             open_output(path)
         assert path.exists()
     assert find_open(path, 1) == [1]
+
+
+@pytest.mark.parametrize("form", ["rows", "openai"])
+def test_every_line_stays_as_it_is_when_lines_are_sorted(tmp_path: Path, form: Form):
+    """Protects tool calls and all the rest from the sorting at the end of a run, and a link from being replaced."""
+    path = tmp_path / "a.jsonl"
+    write(path, [3, 1, 2], failed=(2,), form=form)
+    before = sorted(path.read_bytes().splitlines())
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(path)
+    write(link, [], form=form, ordered=True)
+    assert sorted(path.read_bytes().splitlines()) == before
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
+@pytest.mark.parametrize("value", [2**70, -(2**70), "\ud83d", {"a": {1, 2}}])
+def test_takes_every_value_when_a_model_writes_it(tmp_path: Path, name: str, value: Any):
+    """Protects all other rows from a call's number beyond 64 bits, and its digits from being rounded."""
+    pytest.importorskip("pyarrow", reason="needs the extra batch")
+    path = tmp_path / name
+    calls = [{"name": "f", "args": {"n": value}, "id": "c1"}]
+    with open_output(path) as out:
+        out.write(Result(id="1", line=1, check=build_row(1, "q1").check, tool_calls=calls, parsed={"n": value}))
+    assert find_open(path, 1) == []  # the line can be read again
+    if isinstance(value, int):
+        assert str(value) in json.dumps(
+            read_table(path) if path.suffix != ".jsonl" else read_result(path.read_bytes()).parsed
+        )
+
+
+@pytest.mark.parametrize("output", [5, io.StringIO()])
+def test_says_how_to_open_it_when_an_output_takes_no_bytes(output: Any):
+    """Protects from a raw error after the first answer."""
+    with pytest.raises(TypeError, match="a path or a binary stream"):
+        open_output(output)
+
+
+def test_lists_what_there_is_when_a_format_or_form_is_unknown(tmp_path: Path):
+    """Protects from JSON lines in the place of another format."""
+    options: dict[str, Any]
+    for options, said in (({"file_format": "xml"}, "output_format must be one of"), ({"form": "x"}, "form must be")):
+        with pytest.raises(ValueError, match=said):
+            open_output(tmp_path / "a", **options)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet"])

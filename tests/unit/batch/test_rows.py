@@ -101,3 +101,20 @@ def test_checks_differ_when_rows_do():
     values = ["Hi", "Ho", {"question": "Hi"}, {"question": "Hi", "id": 1}, [HI]]
     assert len({build_row(1, value).check for value in values}) == len(values)
     assert build_row(1, {"a": 1, "b": 2}).check == build_row(2, {"b": 2, "a": 1}).check
+
+
+@pytest.mark.parametrize("value", ["a\ud83d", {"question": "a", "n": 2**70}, {"question": "a", 1: {2}}])
+def test_takes_a_row_when_it_holds_what_orjson_refuses(value: Any):
+    """Protects rows in memory from an error that ends the whole run, here and on another machine."""
+    row = build_row(1, value)
+    assert row.problem == ""
+    assert row.check == build_row(1, value).check != build_row(1, "b").check
+    assert Row.from_bytes(row.to_bytes()).line == 1
+
+
+def test_names_the_row_when_it_cannot_be_written():
+    """Protects the rows behind one that is nested without end."""
+    deep: list[Any] = []
+    deep.append(deep)
+    for value in ({"question": "a", "meta": deep}, {"question": "a", (1, 2): 3}):
+        assert build_row(7, value).problem.startswith("line 7: it cannot be written as JSON")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from langchain_qwen3.batch.sources import count_rows, is_pipe, read_rows
+from langchain_qwen3.batch.sources import check_source, count_rows, is_pipe, read_rows
 
 LONG = "字" * 200_000
 
@@ -31,6 +31,7 @@ def read(data: bytes, file_format: Any = None, **options: Any) -> list[tuple[int
         ("csv", b'id,question\n1,one\n2,"two\nlines"\n\n3,three\n', [(2, "one"), (3, "two\nlines"), (6, "three")]),
         ("csv", b"\xef\xbb\xbfquestion\r\none\r\n", [(2, "one")]),
         ("csv", b"whatever\none\n", [(2, "one")]),
+        ("csv", b"\n\nquestion\none\n", [(4, "one")]),
         ("csv", f"question\n{LONG}\n".encode(), [(2, LONG)]),
         ("csv", b"", []),
         ("text", b"", []),
@@ -70,10 +71,64 @@ def test_goes_on_when_a_line_is_broken(file_format: Any, data: bytes, line: int,
     assert rows[1][1].startswith(f"line {line}: {said}")
 
 
-def test_says_what_to_do_when_the_file_is_one_json_document():
-    """Protects from a failed row per line of a pretty-printed array."""
-    with pytest.raises(ValueError, match="jq -c"):
-        read(b'[\n  {"question": "a"}\n]\n')
+@pytest.mark.parametrize(
+    ("file_format", "data", "said"),
+    [
+        (None, b'[\n  {"question": "a"}\n]\n', "jq -c"),
+        *((kind, "question\na\n".encode(f"utf-{bits}"), "UTF-8") for kind in ("text", "csv") for bits in (16, 32)),
+        ("jsonl", '\ufeff{"question": "a"}\n'.encode("utf-16-be"), "UTF-8"),
+        ("csv", b"question\ra\rb\r", "header is invalid CSV"),
+        ("csv", b'"a"b,question\n1,2\n', "header is invalid CSV"),
+        ("csv", b"id;question\n1;a\n", "with commas"),
+        ("csv", b"id\tquestion\n1\ta\n", "with commas"),
+    ],
+)
+def test_says_what_to_do_when_no_row_can_be_read(file_format: Any, data: bytes, said: str):
+    """Protects from a failure, or a senseless question, per line of a file of another kind."""
+    with pytest.raises(ValueError, match=said):
+        read(data, file_format)
+
+
+def test_keeps_every_digit_when_a_row_has_long_numbers():
+    """Protects numbers of a row from being rounded on their way to the server."""
+    (row,) = read_rows(io.BytesIO(b'{"question": "a", "settings": {"seed": 123456789012345678901}}\n'), "jsonl")
+    assert row.settings == {"seed": 123456789012345678901}
+
+
+class DataFrame(dict[str, Any]):
+    """Iterates over the names of its columns, as those of pandas do."""
+
+    columns = ("question",)
+
+
+@pytest.mark.parametrize("source", [None, 5, b"a", {"question": "a"}, DataFrame(question=["a"])])
+def test_says_what_to_pass_when_a_source_holds_no_rows(source: Any):
+    """Protects from asking the names of a mapping's keys or of a table's columns."""
+    with pytest.raises(TypeError, match=f"source is a {type(source).__name__}: pass a path"):
+        check_source(source)
+
+
+def test_says_how_to_open_it_when_a_stream_is_one_of_text():
+    """Protects from a raw error of a method of bytes."""
+    with pytest.raises(TypeError, match="open it in binary mode"):
+        list(read_rows(io.StringIO("a\n")))  # type: ignore[arg-type]
+
+
+def test_lists_the_formats_when_there_is_no_such_one():
+    """Protects from a bare KeyError."""
+    with pytest.raises(ValueError, match="input_format must be one of text, jsonl, csv, parquet, not 'xml'"):
+        check_source([], "xml")  # type: ignore[arg-type]
+
+
+def test_refuses_when_the_output_is_the_input(tmp_path: Path):
+    """Protects the rows: a single one without a line break looks like a result that a kill broke off."""
+    path, link = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    path.write_bytes(b'{"id":"1","question":"a"}')
+    link.symlink_to(path)
+    for output in (path, str(link)):
+        with pytest.raises(ValueError, match="is the input: choose another output"):
+            check_source(str(path), None, output)
+    check_source("-", None, path)
 
 
 def test_reads_rows_when_they_are_in_memory():
