@@ -16,9 +16,9 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding, RunnableSerializable
 from langchain_core.runnables.configurable import RunnableConfigurableAlternatives, RunnableConfigurableFields
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_qwen3.call import Method
+from langchain_qwen3.request.schema import convert_tool
 from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool, read_tool_choice, without_empty_strict
 from langchain_qwen3.request.traces import show_keywords
 from langchain_qwen3.structured import build_structured_runnable
@@ -68,7 +68,7 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
         wire = [
             dict(tool)
             if is_builtin_tool(tool)
-            else without_empty_strict(dict(read_tool(convert_to_openai_tool(tool, strict=strict))))
+            else without_empty_strict(dict(read_tool(convert_tool(tool, strict=strict))))
             for tool in tools
         ]
         if tool_choice is not None:

@@ -19,7 +19,6 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import AnyConfigurableField
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 
 from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQwen3
@@ -34,6 +33,7 @@ from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.inputs import explain_contents, protect_parts
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call, explain_missing_model
+from langchain_qwen3.request.schema import convert_tool
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
 from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, list_served, resolve_served_line
@@ -374,7 +374,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         check_call(kwargs, type(self).model_fields)
         counter = self._build_counter()
         if tools:
-            kwargs["tools"] = [convert_to_openai_tool(tool) for tool in tools]
+            kwargs["tools"] = [convert_tool(tool) for tool in tools]
         payload = self._build_call(list(messages), None, kwargs, stream=False, piece=True).payload
         return counter.count_messages(payload)
 

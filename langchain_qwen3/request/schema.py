@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
@@ -10,18 +11,20 @@ from typing import Any, TypedDict
 
 import openai
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_function
-from pydantic import BaseModel, TypeAdapter
+from langchain_core.utils.function_calling import convert_to_openai_function, convert_to_openai_tool
+from pydantic import BaseModel, PydanticUserError, TypeAdapter
 from pydantic.v1 import BaseModel as BaseModelV1
 from typing_extensions import is_typeddict
 
 from langchain_qwen3.call import Method
 
 _BAD_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-# Keys of the schema in OpenAI's functions, OpenAI's response formats and Anthropic's tools.
-_SCHEMA_KEYS = ("parameters", "schema", "input_schema")
+# Keys of the schema in OpenAI's functions, OpenAI's response formats, Anthropic's, MCP's and Gemini's tools.
+_SCHEMA_KEYS = ("parameters", "schema", "input_schema", "inputSchema", "parametersJsonSchema", "parameters_json_schema")
 # A mapping with one of these keys is a JSON schema.
 _KEYWORDS = frozenset({"$defs", "$ref", "allOf", "anyOf", "const", "enum", "items", "oneOf", "properties", "type"})
+_TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
+_REFERENCE = re.compile(r'"#/\$defs/([^"]+)"')
 
 
 class StructuredOutput(TypedDict, total=False):
@@ -50,7 +53,9 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
         function = _read_mapping(dict(schema), strict)
     elif makes_instances(schema):
         function = _read_class(schema, strict)
-    elif is_typeddict(schema) or _is_tool(schema):
+    elif is_typeddict(schema):
+        function = _read_typed_dict(schema, strict)
+    elif _is_tool(schema):
         function = convert_to_openai_function(schema, strict=strict)
     else:
         raise ValueError(
@@ -69,6 +74,31 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     return spec
 
 
+def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
+    """Return a tool in OpenAI's form, as core does; core drops what it does not know of a dict, and recursive parts.
+
+    Raises:
+        ValueError: The tool has an unknown form.
+    """
+    if isinstance(tool, Mapping) and "name" in tool:
+        tool = _read_named(dict(tool))
+    elif is_typeddict(tool):
+        return {"type": "function", "function": _read_typed_dict(tool, strict)}
+    wire = convert_to_openai_tool(tool, strict=strict)
+    schema = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
+    if isinstance(schema, type) and issubclass(schema, BaseModel) and _is_recursive(schema.model_json_schema()):
+        wire["function"]["parameters"] = _read_class(schema, strict)["parameters"]
+    return wire
+
+
+def _is_recursive(schema: Mapping[str, Any]) -> bool:
+    """Return whether a part of a schema contains itself."""
+    inner = {name: set(_REFERENCE.findall(json.dumps(part))) for name, part in schema.get("$defs", {}).items()}
+    for _ in inner:
+        inner = {name: names.union(*(inner.get(other, ()) for other in names)) for name, names in inner.items()}
+    return any(name in names for name, names in inner.items())
+
+
 def makes_instances(schema: Any) -> bool:
     """Return whether answers are instances of the schema: a pydantic class or a dataclass."""
     return isinstance(schema, type) and (issubclass(schema, (BaseModel, BaseModelV1)) or is_dataclass(schema))
@@ -78,18 +108,39 @@ def _is_tool(schema: Any) -> bool:
     return isinstance(schema, BaseTool) or inspect.isroutine(schema)
 
 
+def _read_typed_dict(schema: Any, strict: bool | None) -> Mapping[str, Any]:
+    """Return an OpenAI function for a TypedDict; core's way, through pydantic 1, lacks NotRequired and its classes."""
+    try:
+        return convert_to_openai_function(schema, strict=strict)
+    except (TypeError, RuntimeError):
+        return _convert_type(schema, strict)
+
+
+def _convert_type(schema: Any, strict: bool | None) -> Mapping[str, Any]:
+    try:
+        parameters = _place_root(TypeAdapter(schema).json_schema())
+    except PydanticUserError as error:
+        raise ValueError(f"{schema.__name__} has no JSON schema: {error.message} Or pass a pydantic class.") from None
+    return convert_to_openai_function({**parameters, "title": schema.__name__}, strict=strict)
+
+
+def _place_root(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without a reference at its root, which a recursive class has: servers require an object."""
+    reference = schema.get("$ref")
+    return {"$defs": schema["$defs"], **schema["$defs"][reference.rpartition("/")[2]]} if reference else schema
+
+
 def _read_class(schema: Any, strict: bool | None) -> Mapping[str, Any]:
     """Return an OpenAI function for a class; core would inline every reference and lose recursive ones."""
     if issubclass(schema, BaseModelV1):
         return convert_to_openai_function(schema, strict=strict)
     if not issubclass(schema, BaseModel):
-        parameters = TypeAdapter(schema).json_schema()
-    elif strict:
+        return _convert_type(schema, strict)
+    if strict:
         parameters = dict(openai.pydantic_function_tool(schema)["function"].get("parameters", {}))
     else:
         parameters = schema.model_json_schema()
-    if reference := parameters.get("$ref"):  # a recursive class: servers require an object at the root
-        parameters = {"$defs": parameters["$defs"], **parameters["$defs"][reference.rpartition("/")[2]]}
+    parameters = _place_root(parameters)
     return {"name": schema.__name__, "parameters": parameters, "description": parameters.get("description")}
 
 
@@ -98,9 +149,8 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
     inner = schema.get(str(schema.get("type")))
     if isinstance(inner, Mapping):  # a response_format or a tool
         schema = dict(inner)
-    form = next((key for key in _SCHEMA_KEYS if isinstance(schema.get(key), Mapping)), None)
-    if isinstance(schema.get("name"), str) and (form or not schema.keys() & _KEYWORDS):
-        schema["parameters"] = schema.pop(form) if form else None
+    if isinstance(schema.get("name"), str) and not (strict and "properties" in schema):
+        schema = _read_named(schema)
     elif strict and "properties" in schema:
         schema = convert_to_openai_function({"title": schema.pop("name", "output"), **schema}, strict=True)
     elif schema.keys() & _KEYWORDS:
@@ -116,6 +166,24 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
     return schema
 
 
+def _read_named(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool with a name, or a JSON schema with one, with its schema under `parameters`.
+
+    Raises:
+        ValueError: The schema is under an unknown key.
+    """
+    form = next((key for key in _SCHEMA_KEYS if isinstance(schema.get(key), Mapping)), None)
+    if form:
+        return {**{key: value for key, value in schema.items() if key != form}, "parameters": schema[form]}
+    if schema.keys() & _KEYWORDS - {"type"} or schema.get("type") in _TYPES:
+        own: dict[str, Any] = {key: schema.pop(key) for key in ("name", "description") if key in schema}
+        return {**own, "parameters": schema}
+    for key, value in schema.items():
+        if isinstance(value, Mapping) and "properties" in value:
+            raise ValueError(f"{schema['name']} has its schema under {key!r}: put it under 'parameters'")
+    return schema
+
+
 def write_structured(
     spec: StructuredOutput, method: Method, tools: Sequence[Mapping[str, Any]] = (), *, strict: bool = False
 ) -> dict[str, Any]:
@@ -127,6 +195,9 @@ def write_structured(
         tools: The wire tools that are also bound.
         strict: Whether the function is `strict`, unless the user chose or it has no properties. It is in every such
             call, so the prompt's beginning does not change.
+
+    Raises:
+        ValueError: A function would have arguments that are no object.
     """
     method = spec.get("method", method)
     if method == "json_mode":
@@ -134,6 +205,10 @@ def write_structured(
     if method == "json_schema":
         json_schema = {key: value for key, value in spec.items() if key != "method"}
         return {"response_format": {"type": "json_schema", "json_schema": json_schema}}
+    if "object" not in spec["schema"].get("type", "object"):
+        raise ValueError(
+            f"{spec['name']} is no object, as a call's arguments are: use method='json_schema', or put it into a field"
+        )
     choice = {"type": "function", "function": {"name": spec["name"]}}
     function = build_function(spec)
     if strict and spec["schema"].get("properties"):

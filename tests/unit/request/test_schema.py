@@ -1,0 +1,159 @@
+"""Tools and schemas in every form that people write: what they say reaches the server, or building raises."""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing
+from dataclasses import dataclass
+from typing import Any, NotRequired, Required
+
+import pytest
+from langchain_core.tools import StructuredTool
+from pydantic import BaseModel, RootModel
+from typing_extensions import TypedDict
+
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.request.schema import convert_tool, read_schema
+from langchain_qwen3.request.tool_choice import read_tool
+from tests.support.scripted import Scripted
+
+AGE = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+NAMED = {"name": "Person", "description": "d"}
+DICTS: dict[str, dict[str, Any]] = {
+    "OpenAI's function": {**NAMED, "parameters": AGE},
+    "Responses API": {"type": "function", **NAMED, "parameters": AGE},
+    "Anthropic": {**NAMED, "input_schema": AGE},
+    "MCP": {
+        **NAMED,
+        "inputSchema": AGE,
+        "outputSchema": {"type": "object", "properties": {"x": {}}},
+        "annotations": {},
+    },
+    "Gemini": {**NAMED, "parametersJsonSchema": AGE},
+    "Gemini in Python": {**NAMED, "parameters_json_schema": AGE},
+    "JSON schema with a title": {"title": "Person", "description": "d", **AGE},
+    "JSON schema with a name": {**NAMED, **AGE},
+}
+
+
+class Leaf(BaseModel):
+    v: int
+
+
+class Tree(BaseModel):
+    """A tree."""
+
+    v: int
+    kids: list[Tree] = []
+
+
+class Holder(BaseModel):
+    tree: Tree
+    leaf: Leaf
+
+
+@dataclass
+class Point:
+    x: int
+    leaf: Leaf
+    y: int = 0
+
+
+class Optionals(TypedDict, total=False):
+    """Some."""
+
+    name: Required[str]
+    age: int
+
+
+class Sparse(TypedDict):
+    name: str
+    leaf: Leaf
+    age: NotRequired[int]
+
+
+@pytest.mark.parametrize("form", DICTS)
+@pytest.mark.parametrize("strict", [None, True])
+def test_the_schema_arrives_when_a_dict_has_any_known_form(form: str, strict: bool | None):
+    """Protects from a tool without parameters, and from an answer that may be any object."""
+    function = read_tool(convert_tool(DICTS[form], strict=strict))["function"]
+    assert (function["name"], function["description"]) == ("Person", "d")
+    assert function["parameters"]["properties"] == AGE["properties"]
+    spec = read_schema(DICTS[form], strict=strict)
+    assert (spec["name"], spec["description"], spec["schema"]["properties"]) == ("Person", "d", AGE["properties"])
+
+
+@pytest.mark.parametrize("key", ["args", "arguments", "json_schema", "params"])
+def test_raises_when_a_schema_is_under_an_unknown_key(key: str):
+    """Protects from a schema that is dropped in silence."""
+    for read in (convert_tool, read_schema):
+        with pytest.raises(ValueError, match=f"Person has its schema under '{key}': put it under 'parameters'"):
+            read({**NAMED, key: AGE})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda schema: schema,
+        lambda schema: StructuredTool.from_function(print, name="t", description="d", args_schema=schema),
+    ],
+)
+@pytest.mark.parametrize("schema", [Tree, Holder])
+def test_a_tool_keeps_its_recursive_part(make: Any, schema: type[BaseModel]):
+    """Protects trees and filters: core makes `{}` of a part that contains itself, so the model may write anything."""
+    parameters = convert_tool(make(schema))["function"]["parameters"]
+    assert parameters["$defs"]["Tree"]["properties"]["kids"]["items"] == {"$ref": "#/$defs/Tree"}
+    assert parameters["type"] == "object"
+    flat = convert_tool(make(Leaf))["function"]["parameters"]
+    assert flat == {"type": "object", "properties": {"v": {"type": "integer"}}, "required": ["v"]}
+
+
+@pytest.mark.parametrize(("schema", "required"), [(Optionals, ["name"]), (Sparse, ["name", "leaf"])])
+def test_a_typed_dict_may_have_optional_keys_and_classes(schema: Any, required: list[str]):
+    """Protects from pydantic 1's raw errors: TypeError for NotRequired, RuntimeError for a class."""
+    for function in (convert_tool(schema)["function"], read_schema(schema)):
+        parameters = function.get("parameters") or function["schema"]
+        assert parameters["required"] == required
+        assert {"name", "age"} <= parameters["properties"].keys()
+    strict = read_schema(schema, strict=True)["schema"]
+    assert strict["required"] == [*strict["properties"]]
+
+
+def test_a_chain_of_a_typed_dict_answers_or_says_which_one_to_take():
+    """Protects the chain as a whole, with the traces that core writes of it."""
+
+    class Plain(typing.TypedDict):
+        name: str
+        age: typing.NotRequired[int]
+
+    with Scripted(lambda _: {"content": '{"name": "A"}'}) as server:
+        model = ChatQwen3(model="m", base_url=server.url, server="vllm")
+        assert model.with_structured_output(Optionals).invoke("x") == {"name": "A"}
+        if sys.version_info >= (3, 12):
+            assert model.with_structured_output(Plain).invoke("x") == {"name": "A"}
+        else:
+            with pytest.raises(ValueError, match=r"use `typing_extensions.TypedDict`"):
+                model.with_structured_output(Plain)
+
+
+def test_a_dataclass_is_closed_when_it_is_strict():
+    """Protects from 400 of servers that check strict schemas: every object is closed, every property required."""
+    schema = read_schema(Point, strict=True)["schema"]
+    assert (schema["required"], schema["additionalProperties"]) == (["x", "leaf", "y"], False)
+    assert schema["$defs"]["Leaf"]["additionalProperties"] is False
+    assert read_schema(Point)["schema"]["required"] == ["x", "leaf"]
+
+
+@pytest.mark.parametrize(
+    "schema", [RootModel[list[Leaf]], {"title": "L", "type": "array", "items": {}}, {"type": "string"}]
+)
+def test_raises_when_a_call_could_not_hold_the_answer(schema: Any):
+    """Protects from a chain that fails at every answer: the arguments of a call are an object."""
+    model = ChatQwen3(model="m", base_url="http://localhost:1/v1", server="dashscope")
+    with pytest.raises(ValueError, match="method='json_schema'"):
+        model.with_structured_output(schema, method="function_calling")
+    with pytest.raises(ValueError, match="method='json_schema'"):  # the server's own method
+        model.with_structured_output(schema).invoke("x")
+    assert "array" in json.dumps(read_schema(RootModel[list[Leaf]])["schema"])
+    model.with_structured_output(schema, method="json_schema")
