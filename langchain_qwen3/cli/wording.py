@@ -13,7 +13,7 @@ _ONLY_PYTHON: tuple[str, ...] = (
     r", or set default_headers=\{.*?\}",
     r", or send the thinking switch in the server's own form.*(?=\.$)",
     r" \(one of DIALECTS\)",
-    r"(?<=HTTP_PROXY) or openai_proxy",
+    r"(?<=ALL_PROXY) or openai_proxy",
 )
 """Advice that no option can follow, or that an option's help gives. Left out."""
 

@@ -25,10 +25,12 @@ from langchain_qwen3.connections.transports.httpx_transport import (
     SyncTransport,
     build_ssl_context,
 )
+from langchain_qwen3.errors.secrets import clean_url
 from langchain_qwen3.servers.address import split_url
 
 _FOLLOWED = frozenset({307, 308})
 _MAX_REDIRECTS = 5
+_UNCONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _IMPERSONAL_HEADERS = frozenset(
     {"accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "user-agent"}
 )
@@ -62,19 +64,24 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
 
     def __init__(self, settings: PoolSettings) -> None:
         prepare_first_request()
+        self._proxy = settings.proxy
         build = functools.partial(_find_kind(settings), settings.proxy, settings.socket_options)
         self.connections = LoopTransport(build)
         super().__init__(transport=self.connections, headers={"Accept-Encoding": ACCEPTED})
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
         """Send a request and follow 307 and 308 redirects."""
-        response = await self.connections.handle_async_request(request)
-        for _ in range(_MAX_REDIRECTS):
-            following = _build_redirected(request, response)
-            if following is None:
-                break
-            await response.aclose()
-            request, response = following, await self.connections.handle_async_request(following)
+        try:
+            response = await self.connections.handle_async_request(request)
+            for _ in range(_MAX_REDIRECTS):
+                following = _build_redirected(request, response)
+                if following is None:
+                    break
+                await response.aclose()
+                request, response = following, await self.connections.handle_async_request(following)
+        except _UNCONNECTED as error:
+            _name_proxy(error, self._proxy)
+            raise
         limit_body(response, stream=stream)
         if not stream:
             try:
@@ -96,18 +103,23 @@ class SharedSyncClient(openai.DefaultHttpxClient):
 
     def __init__(self, settings: PoolSettings) -> None:
         prepare_first_request()
+        self._proxy = settings.proxy
         self.connections = SyncTransport(settings.proxy, settings.socket_options)
         super().__init__(transport=self.connections, headers={"Accept-Encoding": ACCEPTED})
 
     def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
         """Send a request and follow 307 and 308 redirects."""
-        response = self.connections.handle_request(request)
-        for _ in range(_MAX_REDIRECTS):
-            following = _build_redirected(request, response)
-            if following is None:
-                break
-            response.close()
-            request, response = following, self.connections.handle_request(following)
+        try:
+            response = self.connections.handle_request(request)
+            for _ in range(_MAX_REDIRECTS):
+                following = _build_redirected(request, response)
+                if following is None:
+                    break
+                response.close()
+                request, response = following, self.connections.handle_request(following)
+        except _UNCONNECTED as error:
+            _name_proxy(error, self._proxy)
+            raise
         limit_body(response, stream=stream)
         if not stream:
             try:
@@ -131,6 +143,12 @@ def _find_kind(settings: PoolSettings) -> Callable[[str | None, Sequence[SocketO
     from langchain_qwen3.connections.transports.aiohttp_transport import AiohttpConnections
 
     return AiohttpConnections
+
+
+def _name_proxy(error: Exception, proxy: str | None) -> None:
+    """Say in an error that it was a proxy to which, or over which, no connection came; it may be the environment's."""
+    if proxy is not None:
+        error.args = (f"over the proxy {clean_url(proxy)}: {error}",)
 
 
 def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:

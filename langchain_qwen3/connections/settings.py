@@ -93,15 +93,18 @@ class ConnectionSettings:
         Raises:
             ValueError: The proxy's address is invalid.
         """
-        proxy = self.proxy or _find_proxy(self.base_url)
+        name, proxy = "openai_proxy", self.proxy
+        if not proxy and not (self.http_client and self.http_async_client):
+            name, proxy = "$HTTP_PROXY, $HTTPS_PROXY or $ALL_PROXY", _find_proxy(self.base_url)
+        proxy = (proxy or "").strip() or None
+        transport: Literal["httpx", "aiohttp"] = "aiohttp" if self.transport == "auto" else self.transport
         if proxy is not None:
             try:
-                httpx.Proxy(proxy)
+                is_socks = httpx.Proxy(proxy).url.scheme.startswith("socks")
             except (ValueError, httpx.InvalidURL):  # its message quotes the URL, which may hold a password
-                raise ValueError("openai_proxy must be an http, https, socks5 or socks5h URL") from None
-        transport: Literal["httpx", "aiohttp"] = "aiohttp" if self.transport == "auto" else self.transport
-        if proxy is not None and proxy.startswith("socks"):
-            transport = "httpx"  # aiohttp does not support SOCKS
+                raise ValueError(f"{name} must be an http, https, socks5 or socks5h URL") from None
+            if is_socks:
+                transport = "httpx"  # aiohttp does not support SOCKS
         options = _find_socket_options() if self.socket_options is None else tuple(self.socket_options)
         return PoolSettings(transport=transport, proxy=proxy, socket_options=options)
 
@@ -182,7 +185,7 @@ def _find_proxy(base_url: str) -> str | None:
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    proxy = (proxies.get(parts.scheme) or proxies.get("all") or "").strip()
     if not proxy or urllib.request.proxy_bypass(host) or urllib.request.proxy_bypass(f"{host}:{parts.port}"):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"

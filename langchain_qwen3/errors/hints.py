@@ -27,10 +27,6 @@ _NETWORK = (
         ),
     ),
     (
-        r"name resolution|name or service not known|nodename nor servname|getaddrinfo|no address associated",
-        "The host name {host} cannot be resolved: check base_url for typing errors, then DNS or proxy.",
-    ),
-    (
         r"WRONG_VERSION_NUMBER|record layer failure|packet length too long",
         "The server uses plain HTTP: write http:// instead of https:// in base_url.",
     ),
@@ -52,6 +48,17 @@ _NETWORK = (
         ),
     ),
     (
+        r"over the proxy|ProxyError",
+        (
+            "The connection goes over a proxy: check $HTTPS_PROXY, $HTTP_PROXY, $ALL_PROXY or openai_proxy, or bypass "
+            "it with $NO_PROXY."
+        ),
+    ),
+    (
+        r"name resolution|name or service not known|nodename nor servname|getaddrinfo|no address associated",
+        "The host name {host} cannot be resolved: check base_url for typing errors, then DNS or proxy.",
+    ),
+    (
         r"missing an 'http|UnsupportedProtocol|NonHttpUrl|InvalidUrl",
         "base_url must begin with http:// or https://.",
     ),
@@ -59,13 +66,6 @@ _NETWORK = (
     (
         r"connection refused|connect call failed|connection attempts failed|cannot connect to host",
         "Nothing is listening there: is the server up (try {url}/models), and are host and port correct?",
-    ),
-    (
-        r"ProxyError",
-        (
-            "The proxy refused the connection: check $HTTPS_PROXY, $HTTP_PROXY or openai_proxy, or bypass it with "
-            "$NO_PROXY."
-        ),
     ),
     (r"PoolTimeout", "All connections were in use: set max_concurrency to what the server can handle."),
     (r"ConnectTimeout|Connection timeout", "The host does not answer: is it up, and is a firewall blocking it?"),

@@ -144,6 +144,21 @@ def test_redirect_is_named_when_its_target_is_down(
 
 @MODES
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("base_url", ["http://pod.invalid/v1", "https://pod.invalid/v1"])
+@pytest.mark.parametrize("proxy", ["http://user:canary@127.0.0.1:1", "http://user:canary@proxy.invalid:1"])
+def test_proxy_is_named_when_it_is_down(mode: str, transport: Any, base_url: str, proxy: str) -> None:
+    """Protects users who do not know that their environment has a proxy: the model's server is not at fault."""
+    model = ChatQwen3(
+        model="q", base_url=base_url, server="vllm", transport=transport, max_retries=0, openai_proxy=proxy
+    )
+    place = proxy.replace("user:canary@", "")
+    with pytest.raises(Qwen3ConnectionError, match=rf"(?s)over the proxy {place}: .*NO_PROXY") as caught:
+        run_call(mode, model)
+    assert "canary" not in str(caught.value)
+
+
+@MODES
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 def test_upload_times_out_when_the_server_reads_nothing(mode: str, transport: Any) -> None:
     """Protects services from a server that hangs in the midst of a large prompt."""
     with socket.socket() as listener:

@@ -75,6 +75,9 @@ def test_timeout_is_left_alone_when_it_is_a_number_or_none() -> None:
         ({"HTTP_PROXY": "http://p.test:1"}, "http://p.test:1"),
         ({"http_proxy": "p.test:1"}, "http://p.test:1"),
         ({"ALL_PROXY": "socks5://p.test:1"}, "socks5://p.test:1"),
+        ({"HTTP_PROXY": " http://p.test:1\n"}, "http://p.test:1"),
+        ({"HTTP_PROXY": " p.test:1"}, "http://p.test:1"),
+        ({"HTTP_PROXY": " "}, None),
         ({"HTTPS_PROXY": "http://p.test:1"}, None),
         ({"HTTP_PROXY": "http://p.test:1", "NO_PROXY": "other.test,pod.test"}, None),
         ({"HTTP_PROXY": "http://p.test:1", "NO_PROXY": ".test"}, None),
@@ -90,7 +93,7 @@ def test_proxy_is_the_environments_when_the_model_has_none(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert ConnectionSettings(base_url=URL).resolve_pool().proxy == proxy
-    mine = ConnectionSettings(base_url=URL, proxy="http://mine.test").resolve_pool()
+    mine = ConnectionSettings(base_url=URL, proxy=" http://mine.test").resolve_pool()
     assert mine.proxy == "http://mine.test"
 
 
@@ -98,7 +101,8 @@ def test_transport_is_aiohttp_when_it_can_be() -> None:
     """Protects the default, and SOCKS, which aiohttp does not speak."""
     assert ConnectionSettings(base_url=URL).resolve_pool().transport == "aiohttp"
     assert ConnectionSettings(base_url=URL, transport="httpx").resolve_pool().transport == "httpx"
-    assert ConnectionSettings(base_url=URL, proxy="socks5://p.test").resolve_pool().transport == "httpx"
+    for proxy in ("socks5://p.test", "SOCKS5h://p.test"):
+        assert ConnectionSettings(base_url=URL, proxy=proxy).resolve_pool().transport == "httpx"
 
 
 @pytest.mark.parametrize(
@@ -117,6 +121,16 @@ def test_field_is_named_when_its_value_cannot_work(field: str, values: dict[str,
     with pytest.raises(ValueError, match=field) as caught:
         ConnectionSettings(base_url=URL, **values).resolve_pool()
     assert "canary" not in str(caught.value)
+
+
+def test_environment_is_named_when_its_proxy_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects users of a desktop that sets `socks://`; it is nothing to those who bring their own clients."""
+    monkeypatch.setenv("ALL_PROXY", "socks://user:canary@p.test:1")
+    with pytest.raises(ValueError, match=r"ALL_PROXY must be an http, .* socks5") as caught:
+        ConnectionSettings(base_url=URL).resolve_pool()
+    assert "canary" not in str(caught.value)
+    own = {"http_client": object(), "http_async_client": object()}
+    assert ConnectionSettings(base_url=URL, **own).resolve_pool().proxy is None
 
 
 @pytest.mark.parametrize("headers", UNSENDABLE)
