@@ -7,7 +7,7 @@ response models are skipped: most of ChatOpenAI's time goes there. Sync and asyn
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -17,11 +17,11 @@ import openai
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.connections.redirects import refuse_redirected
 from langchain_qwen3.connections.settings import check_headers, read_timeout
 from langchain_qwen3.connections.stall import AsyncWatch, Progress, SyncWatch
 from langchain_qwen3.connections.transports.httpx_transport import BODY
-from langchain_qwen3.errors import Qwen3StatusError, StreamStallError
-from langchain_qwen3.errors.secrets import clean_url
+from langchain_qwen3.errors import StreamStallError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -34,10 +34,7 @@ if TYPE_CHECKING:
 # The SDK's client is Any here: its overloads do not accept a plain dict as payload.
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
-_MAX_TARGET = 200
 _DRAINED = SimpleNamespace(progress=1, ended=False)  # no chunks follow `[DONE]`: any wait may be too long
-_TURNED_INTO_GET = frozenset({301, 302, 303})
-_FOLLOWED = frozenset({307, 308})
 
 
 class Answer(NamedTuple):
@@ -134,7 +131,7 @@ def post(client: Any, call: Call, learn: Learn | None = None, **stream: Any) -> 
         while True:
             payload, options = attempts.build()
             try:
-                return _refuse_redirected(client.post_payload(PATH, payload, options, **stream))
+                return refuse_redirected(client.post_payload(PATH, payload, options, **stream))
             except openai.APIStatusError as error:
                 attempts.amend(error)
             except UnicodeEncodeError as error:
@@ -147,7 +144,7 @@ async def apost(client: Any, call: Call, learn: Learn | None = None, **stream: A
         while True:
             payload, options = attempts.build()
             try:
-                return _refuse_redirected(await client.post_payload(PATH, payload, options, **stream))
+                return refuse_redirected(await client.post_payload(PATH, payload, options, **stream))
             except openai.APIStatusError as error:
                 attempts.amend(error)
             except UnicodeEncodeError as error:
@@ -173,7 +170,7 @@ class _Attempts:
 
     def amend(self, error: openai.APIStatusError) -> None:
         """Leave out what the server refuses; raise the error where that is nothing of ours."""
-        _refuse_redirected(error.response)
+        refuse_redirected(error.response)
         self._lesson = self._lesson or (self._learn() if self._learn else None)
         refusal = error.response.text if error.body is None else error.body
         amended = self._lesson and self._lesson.amend(error.status_code, refusal, self._call.payload)
@@ -225,32 +222,46 @@ def open_stream(
             watch.stop()
             if reader.done:
                 _drain(pieces, response)
-        except Exception as error:  # noqa: BLE001  # reraised there
-            _check_broken(error, pieces, reader, watch, response)
+        except Exception as error:
+            if not _is_over(error, pieces, reader, watch, response):
+                raise
         finally:
             watch.stop()
     _check_stall(reader, watch)
 
 
-@asynccontextmanager
-async def aopen_stream(
-    client: Any, call: Call, reader: Reader, stall: float | None, learn: Learn | None = None
-) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Do what `open_stream` does."""
-    response: Any = await apost(client, call, learn, stream=True, stream_cls=openai.AsyncStream[Any])
-    async with aclosing(response):
-        reader.begin(response)
-        pieces = aiter(_find_body(response) or response.aiter_bytes())
-        watch = AsyncWatch(stall, pieces, reader, response)
+class aopen_stream:  # noqa: N801  # stands beside `open_stream`
+    """Do what `open_stream` does.
+
+    No generator: at the end of its event loop, a stream's generators are closed in any order.
+    """
+
+    def __init__(
+        self, client: Any, call: Call, reader: Reader, stall: float | None, learn: Learn | None = None
+    ) -> None:
+        self._sending = client, call, learn
+        self._reader = reader
+        self._stall = stall
+
+    async def __aenter__(self) -> AsyncIterator[bytes]:
+        response: Any = await apost(*self._sending, stream=True, stream_cls=openai.AsyncStream[Any])
+        self._response = response
+        self._reader.begin(response)
+        self._pieces: AsyncIterator[bytes] = aiter(_find_body(response) or response.aiter_bytes())
+        self._watch = AsyncWatch(self._stall, self._pieces, self._reader, response)
+        return self._pieces
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         try:
-            yield pieces
-            if reader.done:
-                await _adrain(pieces)
-        except Exception as error:  # noqa: BLE001  # reraised there
-            _check_broken(error, pieces, reader, watch, response)
+            is_over = _is_over(error, self._pieces, self._reader, self._watch, self._response)
+            if error is None and self._reader.done:
+                await _adrain(self._pieces)
         finally:
-            watch.stop()
-    _check_stall(reader, watch)
+            self._watch.stop()
+            await self._response.aclose()
+        if is_over:
+            _check_stall(self._reader, self._watch)
+        return is_over
 
 
 def _find_body(response: Any) -> Any:
@@ -258,39 +269,15 @@ def _find_body(response: Any) -> Any:
     return None if "content-encoding" in response.headers else response.extensions.get(BODY)
 
 
-def _refuse_redirected(response: Any) -> Any:
-    """Raise if a redirect turns the POST into a GET, or was not followed; else return the response."""
-    for reply in (*response.history, response):  # only a user's own client turns it into a GET
-        if reply.status_code in _TURNED_INTO_GET or (reply is response and reply.status_code in _FOLLOWED):
-            error = Qwen3StatusError(f"HTTP {reply.status_code}: {_describe_redirect(reply)}", response=reply)
-            error.status_code = reply.status_code
-            raise error
-    return response
-
-
-def _describe_redirect(reply: Any) -> str:
-    location = reply.headers.get("location")
-    if not location:
-        return "the server redirects, but does not say where to"
-    try:
-        target = clean_url(str(reply.request.url.join(location)))
-    except (ValueError, httpx.InvalidURL):
-        target = clean_url(location)[:_MAX_TARGET]
-    if reply.status_code in _FOLLOWED:
-        return f"the server redirects to {target}, which leads in a circle or to no HTTP server"
-    advice = f"set base_url to {target.removesuffix(PATH)}"
-    return f"the server redirects to {target}, which would turn the request into a GET: {advice}"
-
-
-def _check_broken(error: Exception, pieces: Any, reader: Reader, watch: Any, response: Any) -> None:
-    """Reraise an error, unless the body failed after the reply's end or because the watch closed its connection."""
+def _is_over(error: BaseException | None, pieces: Any, reader: Reader, watch: Any, response: Any) -> bool:
+    """Return whether the reply is over: no error, or one of its body, after its end or because the watch closed it."""
     # A generator that raised has no frame: then the body failed, not the caller.
     is_broken = (pieces.ag_frame if hasattr(pieces, "ag_frame") else pieces.gi_frame) is None
-    if is_broken and (reader.ended or watch.fired):
-        return
+    if error is None or (is_broken and isinstance(error, Exception) and (reader.ended or watch.fired)):
+        return True
     if is_broken and isinstance(error, httpx.RequestError):
         error.request = response.request  # as httpx does for a body read through it
-    raise error
+    return False
 
 
 def _check_stall(reader: Reader, watch: Any) -> None:

@@ -17,6 +17,7 @@ import openai
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.limits import ACCEPTED, limit_body
 from langchain_qwen3.connections.loops import LoopTransport
+from langchain_qwen3.connections.redirects import MAX_REDIRECTS, build_redirected
 from langchain_qwen3.connections.settings import PoolSettings
 from langchain_qwen3.connections.transports.httpx_transport import (
     AsyncConnections,
@@ -26,14 +27,8 @@ from langchain_qwen3.connections.transports.httpx_transport import (
     build_ssl_context,
 )
 from langchain_qwen3.errors.secrets import clean_url
-from langchain_qwen3.servers.address import split_url
 
-_FOLLOWED = frozenset({307, 308})
-_MAX_REDIRECTS = 5
 _UNCONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
-_IMPERSONAL_HEADERS = frozenset(
-    {"accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "user-agent"}
-)
 # Modules that core, httpcore and we import during a process's first call; those a version does not have are skipped.
 _FIRST_CALL_IMPORTS = (
     "anyio._backends._asyncio",
@@ -73,8 +68,8 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
         """Send a request and follow 307 and 308 redirects."""
         try:
             response = await self.connections.handle_async_request(request)
-            for _ in range(_MAX_REDIRECTS):
-                following = _build_redirected(request, response)
+            for _ in range(MAX_REDIRECTS):
+                following = build_redirected(request, response)
                 if following is None:
                     break
                 await response.aclose()
@@ -111,8 +106,8 @@ class SharedSyncClient(openai.DefaultHttpxClient):
         """Send a request and follow 307 and 308 redirects."""
         try:
             response = self.connections.handle_request(request)
-            for _ in range(_MAX_REDIRECTS):
-                following = _build_redirected(request, response)
+            for _ in range(MAX_REDIRECTS):
+                following = build_redirected(request, response)
                 if following is None:
                     break
                 response.close()
@@ -149,33 +144,3 @@ def _name_proxy(error: Exception, proxy: str | None) -> None:
     """Say in an error that it was a proxy to which, or over which, no connection came; it may be the environment's."""
     if proxy is not None:
         error.args = (f"over the proxy {clean_url(proxy)}: {error}",)
-
-
-def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
-    """Return the request to a redirect's target, without the model's own headers if that is another server.
-
-    Returns:
-        None if the response is no redirect, or one without a usable target.
-    """
-    if response.status_code not in _FOLLOWED:
-        return None
-    try:
-        url = request.url.join(response.headers["location"]).copy_with(userinfo=b"")  # the libraries differ on it
-        split_url(str(url))
-        content = request.content
-    except (KeyError, ValueError, httpx.InvalidURL, httpx.RequestNotRead):
-        return None
-    headers = {name: value for name, value in request.headers.items() if name != "host"}
-    if _is_elsewhere(request.url, url):
-        names = [name for name in headers if name in _IMPERSONAL_HEADERS or name.startswith("x-stainless-")]
-        headers = {name: headers[name] for name in names}
-    return httpx.Request(request.method, url, headers=headers, content=content, extensions=request.extensions)
-
-
-def _is_elsewhere(old: httpx.URL, new: httpx.URL) -> bool:
-    """Return whether a redirect leads to another server; http to https on the same host and port does not count.
-
-    The two default ports count as the same.
-    """
-    schemes = (old.scheme, new.scheme)
-    return old.netloc != new.netloc or not (old.scheme == new.scheme or schemes == ("http", "https"))

@@ -6,21 +6,23 @@ import asyncio
 import gc
 import threading
 from collections import deque
-from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from langchain_qwen3.connections.clock import call_later
 from langchain_qwen3.connections.process import forget_after_fork
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 _CHECK_SECONDS = 1.0
 """How often to look for slots that nobody will release."""
 
 
 class _Slot:
-    """One request's slot, waiting or held.
+    """One request's slot, waiting or held; the block of its `with` holds it.
+
+    No generator: at the end of its event loop, a stream's generators are closed in any order.
 
     Attributes:
         loop: The event loop of an async request, None for a sync one.
@@ -28,14 +30,41 @@ class _Slot:
         left: Whether the request is over or was given up.
     """
 
-    __slots__ = ("_future", "_gate", "granted", "left", "loop")
+    __slots__ = ("_future", "_gate", "_settle", "granted", "left", "loop")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        self.loop = loop
+    def __init__(self, settle: Callable[[_Slot], None]) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.granted = False
         self.left = False
+        self._settle = settle
         self._future: asyncio.Future[None] | None = None
         self._gate: threading.Lock | None = None
+
+    def __enter__(self) -> None:
+        try:
+            self._settle(self)
+            if not self.granted:
+                self._wait()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    async def __aenter__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        try:
+            self._settle(self)
+            if not self.granted:
+                await self._await()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.left = True
+        self._settle(self)
+
+    async def __aexit__(self, *_: object) -> None:
+        self.__exit__()
 
     def grant(self) -> bool:
         """Let the request start; return False if its loop was closed."""
@@ -49,16 +78,14 @@ class _Slot:
                 return False
         return True
 
-    def wait(self) -> None:
-        """Wait until the request may start."""
+    def _wait(self) -> None:
         # A bare lock: the garbage collector may run while `threading.Event` holds its internal lock.
         self._gate = threading.Lock()
         self._gate.acquire()
         while not self.granted:
             self._gate.acquire(timeout=_CHECK_SECONDS)  # without a timeout, Windows would not see Ctrl-C
 
-    async def await_(self) -> None:
-        """Do what `wait` does."""
+    async def _await(self) -> None:
         self._future = asyncio.get_running_loop().create_future()
         if not self.granted:
             await self._future
@@ -103,31 +130,13 @@ class InFlightLimit:
         """The number of slots held now."""
         return len(self._taken)
 
-    @contextmanager
-    def slot(self) -> Iterator[None]:
+    def slot(self) -> AbstractContextManager[None]:
         """Hold a slot during the block; blocks the thread until one is free."""
-        slot = _Slot(None)
-        try:
-            self._settle(slot)
-            if not slot.granted:
-                slot.wait()
-            yield
-        finally:
-            slot.left = True
-            self._settle(slot)
+        return _Slot(self._settle)
 
-    @asynccontextmanager
-    async def aslot(self) -> AsyncIterator[None]:
+    def aslot(self) -> AbstractAsyncContextManager[None]:
         """Hold a slot during the block; waits for one without blocking the event loop."""
-        slot = _Slot(asyncio.get_running_loop())
-        try:
-            self._settle(slot)
-            if not slot.granted:
-                await slot.await_()
-            yield
-        finally:
-            slot.left = True
-            self._settle(slot)
+        return _Slot(self._settle)
 
     def _settle(self, slot: _Slot | None) -> None:
         """Enqueue a slot that arrives or leaves, and process the queue; None only checks the other slots."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,29 @@ async def test_cancellation_is_the_callers_whoever_reads(server: Loopback, trans
     async with asyncio.timeout(60):
         while server.open_now:  # noqa: ASYNC110  # the server lives on another loop
             await asyncio.sleep(0.01)
+
+
+@TRANSPORTS
+@pytest.mark.parametrize("reader", ["task", "chain", "fallbacks"])
+@pytest.mark.parametrize("end", [None, SystemExit, KeyboardInterrupt])
+def test_no_generator_of_ours_fails_when_a_loop_ends_with_a_stream_open(
+    server: Loopback, transport: str, reader: str, end: type[BaseException] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Protects scripts that end in the midst of a stream: asyncio then closes all generators, in any order."""
+    server.hold = True
+    kept = []
+
+    async def main() -> None:
+        stream = READERS[reader](build_model(server, transport, limit=60))
+        kept.append(stream)
+        await anext(stream)
+        if end is not None:
+            raise end
+
+    with suppress(SystemExit, KeyboardInterrupt):
+        asyncio.run(main())
+    server.hold = False
+    assert "ChatQwen3" not in caplog.text  # httpx's own generators are closed so, too
 
 
 class Bare(httpx.AsyncBaseTransport):

@@ -11,9 +11,7 @@ import pytest
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections import limits
-from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient
 from langchain_qwen3.connections.limits import MAX_ERROR_BYTES, limit_body
-from langchain_qwen3.connections.settings import PoolSettings
 
 
 def respond(content: bytes, *, status: int = 200, encoding: str = "", size: int = 65536) -> httpx.Response:
@@ -88,12 +86,6 @@ def test_reply_is_what_was_sent_when_it_is_packed_in_any_way(packing: str, size:
     response = respond(content, encoding=encoding, size=size)
     limit_body(response, stream=False)
     assert response.read() == (TEXT if content else b"")
-
-
-def test_servers_are_told_of_nothing_else_when_a_library_could_unpack_it() -> None:
-    """Protects memory: of Brotli and Zstandard, httpx unpacks a piece without a limit."""
-    for client in (SharedSyncClient(PoolSettings()), SharedAsyncClient(PoolSettings())):
-        assert client.headers["accept-encoding"] == "gzip, deflate"
 
 
 def test_broken_packing_is_an_error_when_it_cannot_be_unpacked() -> None:

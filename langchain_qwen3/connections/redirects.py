@@ -1,0 +1,73 @@
+"""Where a redirect leads, and what the other server gets to see: 307 and 308 are followed, the others are errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_qwen3._httpx import httpx
+from langchain_qwen3.errors import Qwen3StatusError
+from langchain_qwen3.errors.secrets import clean_url
+from langchain_qwen3.servers.address import split_url
+
+MAX_REDIRECTS = 5
+
+_TURNED_INTO_GET = frozenset({301, 302, 303})
+_FOLLOWED = frozenset({307, 308})
+_MAX_TARGET = 200
+_IMPERSONAL_HEADERS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "user-agent"}
+)
+
+
+def build_redirected(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
+    """Return the request to a redirect's target, without the model's own headers if that is another server.
+
+    Returns:
+        None if the response is no redirect, or one without a usable target.
+    """
+    if response.status_code not in _FOLLOWED:
+        return None
+    try:
+        url = request.url.join(response.headers["location"]).copy_with(userinfo=b"")  # the libraries differ on it
+        split_url(str(url))
+        content = request.content
+    except (KeyError, ValueError, httpx.InvalidURL, httpx.RequestNotRead):
+        return None
+    headers = {name: value for name, value in request.headers.items() if name != "host"}
+    if _is_elsewhere(request.url, url):
+        names = [name for name in headers if name in _IMPERSONAL_HEADERS or name.startswith("x-stainless-")]
+        headers = {name: headers[name] for name in names}
+    return httpx.Request(request.method, url, headers=headers, content=content, extensions=request.extensions)
+
+
+def _is_elsewhere(old: httpx.URL, new: httpx.URL) -> bool:
+    """Return whether a redirect leads to another server; http to https on the same host and port does not count.
+
+    The two default ports count as the same.
+    """
+    schemes = (old.scheme, new.scheme)
+    return old.netloc != new.netloc or not (old.scheme == new.scheme or schemes == ("http", "https"))
+
+
+def refuse_redirected(response: Any) -> Any:
+    """Raise if a redirect turns the POST into a GET, or was not followed; else return the response."""
+    for reply in (*response.history, response):  # only a user's own client turns it into a GET
+        if reply.status_code in _TURNED_INTO_GET or (reply is response and reply.status_code in _FOLLOWED):
+            error = Qwen3StatusError(f"HTTP {reply.status_code}: {_describe_redirect(reply)}", response=reply)
+            error.status_code = reply.status_code
+            raise error
+    return response
+
+
+def _describe_redirect(reply: Any) -> str:
+    location = reply.headers.get("location")
+    if not location:
+        return "the server redirects, but does not say where to"
+    try:
+        target = clean_url(str(reply.request.url.join(location)))
+    except (ValueError, httpx.InvalidURL):
+        target = clean_url(location)[:_MAX_TARGET]
+    if reply.status_code in _FOLLOWED:
+        return f"the server redirects to {target}, which leads in a circle or to no HTTP server"
+    advice = f"set base_url to {target.removesuffix('/chat/completions')}"
+    return f"the server redirects to {target}, which would turn the request into a GET: {advice}"
