@@ -210,8 +210,8 @@ _STATUS = (
         r"status=(404|405)",
         "There is no /chat/completions under {url}: base_url must end in the API's prefix, usually /v1.",
     ),
-    (r"status=502", "A gateway answers, but the server behind it does not: is that server up?"),
-    (r"status=(408|504|524)", "A proxy gave up waiting: stream, or raise the proxy's time limit."),
+    (r"status=(502|52[01356]|530)", "A gateway answers, but the server behind it does not: is that server up?"),
+    (r"status=(408|504|52[24])", "A proxy gave up waiting: stream, or raise the proxy's time limit."),
     (
         r"kind=StreamCutError",
         "The server or a proxy ended the reply early: check the server's log and the proxy's time limit, then retry.",

@@ -66,6 +66,11 @@ def read_details(details: Any) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
+def read_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the message of a whole choice; some servers give the `text` of OpenAI's older completions."""
+    return choice.get("message") or {"content": choice.get("text")}
+
+
 def has_content(delta: Mapping[str, Any] | None) -> bool:
     """Whether a delta contains more than the role."""
     return delta is not None and any(value for key, value in delta.items() if key != "role")

@@ -103,7 +103,7 @@ def read_choice_metadata(choice: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in choice.items()
-        if value is not None and key not in ("index", "message", "delta", "finish_reason")
+        if value is not None and key not in ("index", "message", "delta", "text", "finish_reason")
     }
 
 

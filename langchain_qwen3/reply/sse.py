@@ -19,12 +19,14 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 _LF, _CR = b"\n\r"  # as integers: finding bytes in bytes costs six times as much
 _BOM = b"\xef\xbb\xbf"
-_PASSED_OVER = (b":", b"event:", b"id:", b"retry:")
-_FIELDS = (b"data:", b"error:", *_PASSED_OVER)
+_PASSED_OVER = (b":", b"id:", b"retry:")
+_FIELDS = (b"data:", b"error:", b"event:", *_PASSED_OVER)
 _FIELD = re.compile(rb"[\w-]{1,40}(?::|$)")  # an unknown field, in the standard's form
 _MAX_UNFRAMED = 20
-_PINGS = frozenset({b"ping", b"heartbeat", b"keep-alive", b"keepalive"})
-"""Heartbeats that gateways send as data instead of a comment."""
+_PINGS = frozenset({b"", b"ping", b"pong", b"heartbeat", b"keepalive", b"null"})
+"""The letters of heartbeats that gateways send as data, or as an event's name, instead of a comment."""
+_MAX_PING = 40
+_NO_LETTER = re.compile(rb"[^a-z\x80-\xff]")
 
 
 class BadEventError(ValueError):
@@ -178,7 +180,7 @@ class SseReader:
         """Return the body of a complete event; empty if it has no content."""
         body = (pending[0] if len(pending) == 1 else b"\n".join(pending)).strip()
         pending.clear()
-        if self.done or not body or body.startswith(b":") or body.lower() in _PINGS:
+        if self.done or body.startswith(b":") or _is_ping(body):
             return b""
         self._begun = True
         if body == b"[DONE]":
@@ -190,7 +192,10 @@ class SseReader:
         return body
 
     def _take_odd_line(self, line: bytes) -> None:
-        if line[:6].lower() == b"error:":  # older llama-server sends error events in this field
+        if line.startswith(b"event:"):
+            if _is_ping(line[6:]):
+                self._data.append(b":")  # makes a comment of the event
+        elif line[:6].lower() == b"error:":  # older llama-server sends error events in this field
             self._data.append(line[6:])
         elif self._begun and (self._data or line.lstrip().startswith((b"{", b"["))):
             self._data.append(line)  # an error that a gateway wrote into the stream without framing
@@ -221,3 +226,7 @@ class SseReader:
 
     def _build_too_large(self, raw: bytes) -> BadEventError:
         return BadEventError(f"an event is larger than {self._max} bytes", raw)
+
+
+def _is_ping(text: bytes) -> bool:
+    return len(text) <= _MAX_PING and _NO_LETTER.sub(b"", text.lower()) in _PINGS

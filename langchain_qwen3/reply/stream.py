@@ -21,7 +21,7 @@ from langchain_qwen3.reply.body import read_lines, refuse_other_shapes
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
 from langchain_qwen3.reply.ending import StreamEnd, read_reason
-from langchain_qwen3.reply.fields import has_content
+from langchain_qwen3.reply.fields import has_content, read_message
 from langchain_qwen3.reply.metadata import (
     build_timing,
     read_choice_metadata,
@@ -225,7 +225,7 @@ class StreamReader:
         self._raise_error(event)
         if event.get("choices"):
             choice = event["choices"][0]
-            return self._feed({**event, "choices": [{**choice, "delta": choice.get("message")}]})
+            return self._feed({**event, "choices": [{**choice, "delta": read_message(choice)}]})
         if usage := event.get("usage"):
             self.usage = usage
             self._end.take_late(None, usage)

@@ -13,7 +13,7 @@ from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.reply.body import is_event_stream, read_body, refuse_other_shapes
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.ending import read_reason
-from langchain_qwen3.reply.fields import REASONING_KEYS, read_reasoning
+from langchain_qwen3.reply.fields import REASONING_KEYS, read_message, read_reasoning
 from langchain_qwen3.reply.metadata import (
     build_timing,
     read_choice_metadata,
@@ -49,7 +49,7 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         metadata["timing"] = build_timing(started_at, None, usage)
         if options.include_headers:
             metadata["headers"] = dict(response.headers)
-        if any((choice.get("message") or {}).get("tool_calls") for choice in choices):
+        if any(read_message(choice).get("tool_calls") for choice in choices):
             options.recall_parses().add("whole")  # a parsed call in any choice: text in the others is a quote
         generations = [_read_choice(choice, options, usage) for choice in choices]
     return ChatResult(generations=generations, llm_output=metadata)
@@ -66,7 +66,7 @@ def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mappin
     # A whole text shows whether it begins inside the thinking, whatever earlier replies did.
     reader = ChoiceReader(replace(options, opened=None) if options.opened else options, "whole")
     reason = read_reason(choice)
-    message_read, leaked = _split_leaked(choice.get("message") or {}, options)
+    message_read, leaked = _split_leaked(read_message(choice), options)
     reasoning, content, calls_fed = reader.feed(message_read)
     last_reasoning, last_content, calls_held = reader.close(reason)
     if options.habits is not None:

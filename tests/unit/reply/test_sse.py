@@ -69,6 +69,19 @@ def test_returns_events_at_once_when_their_blank_line_arrives():
     assert not reader.done
 
 
+@pytest.mark.parametrize(
+    "word", ["ping", "PING", "[PING]", '"ping"', "# ping", "keep-alive", "null", "[]", '""', "...", "1764300000"]
+)
+@pytest.mark.parametrize("form", ["data: {}", "event: {}\ndata: tick", "event:{}\ndata: {{}}", "data: : {}"])
+def test_passes_over_a_heartbeat_in_any_form(word: str, form: str):
+    """Protects a good stream: gateways send heartbeats as data, in brackets, as JSON, or by an event's name."""
+    ping = form.format(word).encode() + b"\n\n"
+    stream = ping + b'data: {"a": 1}\n\n' + ping + b"event: " + word.encode() + b'\n\ndata: {"b": 2}\n\n' + ping
+    for pieces in ([stream], split_bytes(stream, range(len(stream)))):
+        events, reader = read(pieces)
+        assert (events, reader.stray, reader.unframed) == ([{"a": 1}, {"b": 2}], [], [])
+
+
 @pytest.mark.parametrize("end", range(1, len(b'data: {"a": 1}')))
 def test_returns_nothing_of_an_event_when_the_stream_was_cut_inside_it(end: int):
     """Protects against half an event taken for whole, and a cut taken for another kind of body."""

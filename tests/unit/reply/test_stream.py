@@ -104,6 +104,16 @@ def test_reads_the_whole_reply_when_it_comes_in_place_of_a_stream():
         assert facts(add_up(read_chunks([data[:50], data[50:60], data[60:]]))) == expected
 
 
+def test_reads_the_text_of_older_completions():
+    """Protects answers of servers that reply to a chat in the form of `/completions`."""
+    choices = [{"index": 0, "text": piece, "finish_reason": None} for piece in ("An ", "answer")]
+    choices.append({"index": 0, "text": "", "finish_reason": "stop"})
+    streamed = read_stream([{"choices": [choice]} for choice in choices])
+    whole = read_whole({"choices": [{"index": 0, "text": "An answer", "finish_reason": "stop"}]})
+    assert (streamed.content, whole.content) == ("An answer", "An answer")
+    assert "text" not in {**streamed.response_metadata, **whole.response_metadata}
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -113,7 +123,8 @@ def test_reads_the_whole_reply_when_it_comes_in_place_of_a_stream():
         (b'{"choices": []}', "no choices"),
         (b"data: [DONE]\n\n", "no choices"),
         (write_sse([{"choices": []}]), "no choices"),
-        (write_sse([[]]), "not a chunk"),
+        (write_sse([[]]), "no choices"),  # without a letter it is a heartbeat
+        (write_sse([["a"]]), "not a chunk"),
         (write_sse(["text"]), "not a chunk"),
         (write_sse([{"choices": [{"delta": "text"}]}]), "not a chunk"),
     ],
