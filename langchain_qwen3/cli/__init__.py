@@ -19,6 +19,8 @@ Each command is thin: the parts that it shows are built in functions of their ow
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 
 _NEEDED = frozenset({"typer", "rich", "prompt_toolkit"})
@@ -26,11 +28,30 @@ _NEEDED = frozenset({"typer", "rich", "prompt_toolkit"})
 
 def app() -> None:
     """Run the command."""
+    _open_streams()
     try:
         from langchain_qwen3.cli.main import commands
 
-        commands(prog_name="langchain-qwen3")
+        try:
+            commands(prog_name="langchain-qwen3")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:  # stdout is full, or nobody reads it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush at its end
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"✗ {error.strerror}\n")
+        sys.exit(2)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _NEEDED:
             raise
         sys.exit('langchain-qwen3 needs the extra "cli": pip install "langchain-qwen3-chat[cli]"')
+
+
+def _open_streams() -> None:
+    """Open streams that the caller has closed, and let no character fail that the encoding of one lacks."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  # until the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as Python's stderr has it

@@ -53,8 +53,9 @@ class Console(rich.console.Console):
 
 
 def write_json(value: Any) -> None:
-    """Write a value to stdout as JSON; control characters are escaped."""
-    sys.stdout.write(make_json_visible(json.dumps(value, ensure_ascii=False, indent=2)) + "\n")
+    """Write a value to stdout as JSON; control characters are escaped, and all that is not ASCII if it is not UTF-8."""
+    is_utf8 = sys.stdout.encoding.lower() in {"utf-8", "utf8"}
+    sys.stdout.write(make_json_visible(json.dumps(value, ensure_ascii=not is_utf8, indent=2)) + "\n")
 
 
 class Waiting:

@@ -1,0 +1,64 @@
+"""The command with streams that are closed, full, or of another encoding, as cron, services and Windows have them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.python import STRICT_PYTHON
+from tests.support.scripted import Scripted
+
+PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()"]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the shell of the test is that of Unix")
+
+
+def run(words: str, redirect: str, **env: str) -> tuple[int, str, str]:
+    """Run the command with a redirection of the shell; return its status and what it writes."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {words} {redirect}', "sh", *PROGRAM],
+        env={**os.environ, "COLUMNS": "60", **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "redirect", "status", "said"),
+    [
+        ("--version", ">&-", 0, ""),
+        ("--version", "2>&-", 0, ""),
+        ("ask", "<&-", 2, "There is no question"),
+        ("ask", "<&- >&-", 2, "There is no question"),
+        ("ask", "<&- >&- 2>&-", 2, ""),
+        pytest.param(
+            *("--version", ">/dev/full", 2, "✗ No space left on device"),
+            marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device"),
+        ),
+    ],
+)
+def test_ends_without_a_traceback_when_a_stream_is_closed_or_full(words: str, redirect: str, status: int, said: str):
+    """Protects from an AttributeError where there is no stream, and from success where nothing could be written."""
+    code, _, err = run(words, redirect)
+    assert code == status
+    assert said in err
+    assert "Traceback" not in err
+    assert "Exception ignored" not in err
+
+
+@pytest.mark.parametrize(
+    ("encoding", "plain", "as_json"),
+    [("utf-8", "é你🙂", "é你🙂"), ("ascii", r"\xe9\u4f60\U0001f642", r"\u00e9\u4f60\ud83d\ude42")],
+)
+def test_writes_every_character_when_the_encoding_lacks_some(encoding: str, plain: str, as_json: str):
+    """Protects an answer that has been paid for from a codec: what it lacks is escaped, in JSON as JSON has it."""
+    with Scripted(lambda _body: {"role": "assistant", "content": "é你🙂"}, models=[{"id": "m"}]) as server:
+        for option, said in (("", plain), ("--json", as_json)):
+            code, out, err = run(f"ask hi {server.url} {option}", "", PYTHONIOENCODING=encoding)
+            assert (code, err) == (0, "")
+            assert said in out
