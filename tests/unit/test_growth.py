@@ -195,8 +195,9 @@ READERS: dict[Callable[[str], None], tuple[str, ...]] = {
     _explain_import: ("local.server",),
 }
 NO_READERS = {
-    "request.schema": "names of the user's own schemas",
+    "request.schema": "the user's own schemas and tools",
     "request.constraints": "the user's own schemas",
+    "connections.settings": "names of the user's own headers",
     "servers.refused_fields": "it sees 64,000 characters, counted below",
     "cli.batch": "an option of the command line",
 }
