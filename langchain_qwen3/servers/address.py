@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from langchain_qwen3._httpx import httpx
@@ -20,6 +21,16 @@ def resolve_api_key(base_url: str) -> str:
     if not key and (row := find_by_host(parse_url(base_url.strip()).hostname or "")) and row.api_key_variable:
         key = os.getenv(row.api_key_variable)
     return key or "EMPTY"
+
+
+@lru_cache
+def _can_exist(host: str) -> bool:
+    try:
+        httpx.URL(scheme="http", host=host)
+        host.encode("idna")  # as Python does before it looks a host up
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+    return True
 
 
 def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
@@ -45,14 +56,11 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
         )
     if not url.isprintable() or " " in url:
         raise ValueError("base_url contains a space, a line break or another character not allowed in a URL")
-    try:
-        httpx.URL(scheme=parts.scheme, host=parts.hostname)
-        parts.hostname.encode("idna")  # as Python does before it looks a host up
-    except (httpx.InvalidURL, UnicodeError):
+    if not _can_exist(parts.hostname):
         raise ValueError(
             f"base_url contains the host name {parts.hostname!r}, which cannot exist: between its dots belong 1 to 63 "
             "letters, digits or hyphens, not full-width ones"
-        ) from None
+        )
     headers = {}
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
