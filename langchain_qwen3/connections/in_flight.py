@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
@@ -108,9 +109,14 @@ class InFlightLimit:
 
     Args:
         size: Requests in flight at once, None for no limit.
+
+    Raises:
+        ValueError: The size is no whole number above 0, with which nobody could start. Pydantic does not check a copy.
     """
 
     def __init__(self, size: int | None) -> None:
+        if size is not None and size not in range(1, sys.maxsize):
+            raise ValueError(f"max_concurrency must be a whole number of at least 1, or None, not {size!r}")
         self.size = size
         self.forget()
         forget_after_fork(self)

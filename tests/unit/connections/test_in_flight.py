@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.connections import in_flight
 from langchain_qwen3.connections.in_flight import InFlightLimit
 
@@ -233,3 +235,12 @@ def test_never_waits_when_there_is_no_limit() -> None:
 async def _hold(limit: InFlightLimit) -> None:
     async with limit.aslot():
         await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "2", float("nan")])
+def test_size_is_refused_when_nobody_could_start(size: Any) -> None:
+    """Protects from waiting for ever: pydantic does not check what a copy or an assignment sets."""
+    model = ChatQwen3(model="q", base_url="http://pod.test/v1", server="vllm")
+    copied = model.model_copy(update={"max_concurrency": size})
+    with pytest.raises(ValueError, match="max_concurrency must be"):
+        copied.invoke("hi")
