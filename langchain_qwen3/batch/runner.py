@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import aclosing
 from pathlib import Path
 from time import perf_counter
@@ -181,16 +182,19 @@ async def _read(rows: Iterator[Row], *, waits: bool) -> AsyncGenerator[Row]:
         return
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[Any](1024)
 
-    def put(item: Any) -> None:
-        asyncio.run_coroutine_threadsafe(queue.put(item), loop).result()
+    def put(item: Any) -> bool:
+        waiting = queue.put(item)
+        try:
+            asyncio.run_coroutine_threadsafe(waiting, loop).result()
+        except (CancelledError, RuntimeError):  # the run has ended, and its loop may be closed
+            waiting.close()
+            return False
+        return True
 
     def read() -> None:
         try:
-            for row in rows:
-                put(row)
-            put(None)
-        except RuntimeError:  # the loop is closed: the run has ended
-            return
+            if all(map(put, rows)):
+                put(None)
         except BaseException as error:  # noqa: BLE001  # raised again below
             put(error)
 

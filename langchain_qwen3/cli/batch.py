@@ -155,15 +155,18 @@ def build_llm(target: Target, fields: dict[str, Any], settings: list[str], conso
     """Return the model of the options, with the fields that `--set` names.
 
     Raises:
-        ValueError: There is no such field.
+        ValueError: There is no such field, or its value is invalid.
     """
-    from langchain_qwen3.cli.connect import connect
+    from langchain_qwen3.cli.connect import connect, read_text
 
-    fields |= read_settings(settings)
+    values = read_settings(settings)
     try:
-        return connect(target, console, **fields).llm
-    except TypeError as error:
-        raise ValueError(f"--set: {error}") from error
+        return connect(target, console, **fields | values).llm
+    except (TypeError, ValueError) as error:
+        text = read_text(error)
+        if isinstance(error, TypeError) or text.startswith(tuple(values)):
+            raise ValueError(f"--set: {text}") from error
+        raise
 
 
 def read_concurrency(text: str) -> int | None:
@@ -212,7 +215,7 @@ def read_settings(words: list[str]) -> dict[str, Any]:
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
-            raise ValueError(f"--set: {word!r} is not name=value, such as max_tokens=500")
+            raise ValueError(f"--set: {word!r} is not name=value, such as top_p=0.9")
         if name in _OPTIONS:
             raise ValueError(f"--set: {name} has its own option: {_OPTIONS[name]}")
         try:

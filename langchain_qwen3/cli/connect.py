@@ -92,14 +92,15 @@ def showing_errors(*, console: Console | None = None) -> Iterator[None]:
 
 def show_error(console: Console, error: Exception) -> None:
     """Print an error: the cause, and below it the fix."""
-    cause, _, fix = name_options("\n".join((_read_text(error), *getattr(error, "__notes__", ())))).partition("\n")
+    cause, _, fix = name_options("\n".join((read_text(error), *getattr(error, "__notes__", ())))).partition("\n")
     soft_wrap = not console.is_terminal  # a log keeps its lines
     console.print(Text.assemble(("✗ ", "bold red"), cause), soft_wrap=soft_wrap)
     if fix:
         console.print(Text.assemble(("→ ", "yellow"), fix), soft_wrap=soft_wrap)
 
 
-def _read_text(error: Exception) -> str:
+def read_text(error: Exception) -> str:
+    """Return what an error says, without the numbers and headings of its library."""
     if isinstance(error, ValidationError):
         return "\n".join(f"{_name(row)}{row['msg'].removeprefix('Value error, ')}" for row in error.errors())
     if isinstance(error, OSError) and error.strerror:  # str() would begin with the error number

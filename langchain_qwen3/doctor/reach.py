@@ -17,7 +17,7 @@ from langchain_qwen3.errors import (
     Qwen3ModelNotFoundError,
     translate_errors,
 )
-from langchain_qwen3.servers.facts import read_models
+from langchain_qwen3.servers.facts import read_models, read_name
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
@@ -79,8 +79,8 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
             raise BadReplyError("the reply is not a list of models", response=answer.response, body=answer.body)
     _, served = read_models(answer)
     contexts = {name: model.context for name, model in served.items() if model.context}
-    names = tuple(str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row)
-    return Listing(names, contexts, "")
+    names = (read_name(row.get("id")) for row in rows if isinstance(row, dict))
+    return Listing(tuple(filter(None, names)), contexts, "")
 
 
 def _find_moved(response: Any) -> str:

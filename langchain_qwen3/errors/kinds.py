@@ -183,4 +183,6 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _restore_error(cls: type[Qwen3Error], args: tuple[Any, ...]) -> Qwen3Error:
-    return cls.__new__(cls, *args)
+    error = cls.__new__(cls, *args)
+    error.args = args  # a TimeoutError takes them in its constructor only
+    return error

@@ -193,7 +193,13 @@ def _find_by_sign(row: Mapping[str, Any], headers: Mapping[str, str]) -> Dialect
 
 def _read_names(row: Mapping[str, Any]) -> list[str]:
     aliases = row.get("aliases")
-    return [str(row.get("id")), *(map(str, aliases) if isinstance(aliases, list) else ())]
+    names = map(read_name, (row.get("id"), *(aliases if isinstance(aliases, list) else ())))
+    return list(filter(None, names))
+
+
+def read_name(value: Any) -> str:
+    """Return the name of a model in a list; empty for a value that cannot be one, such as null or a blank."""
+    return str(value) if isinstance(value, str | int) and str(value).strip() else ""
 
 
 def _read_context(row: Mapping[str, Any]) -> int | None:

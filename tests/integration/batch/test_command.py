@@ -195,9 +195,10 @@ def test_writes_openais_lines_when_that_form_is_wanted(tmp_path: Path):
     ("options", "said"),
     [
         (["--set", "temprature=1"], "--set: ChatQwen3 has no keyword 'temprature'. Did you mean temperature?"),
-        (["--set", "temperature"], "'temperature' is not name=value"),
+        (["--set", "temperature"], "'temperature' is not name=value, such as top_p=0.9"),
         (["--set", "timeout=3"], "timeout has its own option: --timeout"),
-        (["--set", "temperature=warm"], "temperature"),
+        (["--set", "temperature=warm"], "--set: temperature"),
+        (["--set", "max_tokens=-7"], "--set: max_tokens must be"),
         (["--concurrency", "none"], 'neither "auto" nor a number ≥ 1'),
         (["--concurrency", "0"], 'neither "auto" nor a number ≥ 1'),
         (["--schema", "missing.json"], "No such file or directory: missing.json"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -186,6 +187,26 @@ def test_goes_from_pipe_to_pipe_when_it_stands_between():
             assert process.stdout.read() == b""
             assert b"2 answered" in process.stderr.read()
         assert process.returncode == 0
+
+
+def test_ends_quietly_when_nobody_reads_its_output_any_more():
+    """Protects `seq 5000 | langchain-qwen3 batch - | head -1`: no warning of Python's stands beside the result."""
+    with FaultServer() as server:
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen([*PROGRAM, "-", server.url], **pipes) as process:
+            feeder = threading.Thread(target=write_rows, args=(process.stdin, 5000))
+            feeder.start()
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        feeder.join()
+        assert process.returncode == 2
+
+
+def write_rows(stream: Any, number: int) -> None:
+    """Write rows until nobody reads them."""
+    with contextlib.suppress(BrokenPipeError):
+        stream.write(b"".join(b"%d\n" % at for at in range(number)))
 
 
 def test_ends_at_ctrl_c_when_its_input_is_silent(tmp_path: Path):

@@ -445,6 +445,14 @@ def test_error_survives_when_pickled_or_copied(clone):
     assert str(twin.request.url) == f"{URL}/chat/completions"
 
 
+@pytest.mark.parametrize("kind", [Qwen3Error, *Qwen3Error.__subclasses__(), StreamCutError, StreamStallError])
+def test_message_survives_when_an_error_is_pickled(kind: type[Qwen3Error]):
+    """Protects a worker's error on its way home, whatever Python's own class it is as well."""
+    error = kind("it broke\nRepair it.")
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):  # noqa: S301
+        assert (str(twin), twin.args) == (str(error), error.args)
+
+
 def test_tool_choice_error_keeps_its_message_when_pickled():
     """Protects the reply that came in place of the call: it is paid for and may be of use."""
     error = ToolChoiceError("get_weather was not called", reply=AIMessage("no"))

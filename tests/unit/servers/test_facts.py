@@ -108,6 +108,13 @@ def test_reads_the_names_of_the_weights_when_the_served_name_is_an_alias():
     assert read_model(ROW).weights == ()
 
 
+@pytest.mark.parametrize("value", [None, "", "  ", {"a": 1}, ["m"], 1.5])
+def test_leaves_a_model_out_when_its_name_is_none(value: Any):
+    """Protects from a model called "None", which would be sent, and from advice to pass an empty name."""
+    _, models = read_models(answer(listing({"id": value, "aliases": [value, "m"]}, {"id": 5, "owned_by": "vllm"})))
+    assert [*models] == ["m", "5"]
+
+
 def test_takes_the_row_of_the_model_when_a_list_has_several_servers():
     """Protects gateways with an engine of each kind: the model that is called decides."""
     rows = [{**ROW, "id": "a", "owned_by": "vllm"}, {**ROW, "id": "b", "owned_by": "library"}]
