@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING
@@ -115,7 +114,7 @@ class InFlightLimit:
     """
 
     def __init__(self, size: int | None) -> None:
-        if size is not None and size not in range(1, sys.maxsize):
+        if size is not None and (type(size) not in (int, bool) or size < 1):
             raise ValueError(f"max_concurrency must be a whole number of at least 1, or None, not {size!r}")
         self.size = size
         self.forget()
