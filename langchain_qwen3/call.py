@@ -1,4 +1,4 @@
-"""Types shared by request, connections and reply: a call, how to read its reply, and common constants."""
+"""What the parts share: a call, how to read its reply, common constants, and a check of arguments."""
 
 from __future__ import annotations
 
@@ -98,3 +98,13 @@ class Call:
     dialect: Dialect
     stream_inside: bool = False
     thinking: bool | None = None
+
+
+def check_type(field: str, value: Any, kinds: type | tuple[type, ...], wanted: str) -> None:
+    """Check the type of an argument that would otherwise be an error of another library.
+
+    Raises:
+        TypeError: It is of another type; the message names the argument and what to pass.
+    """
+    if not isinstance(value, kinds):
+        raise TypeError(f"{field}: pass {wanted}, not a {type(value).__name__}")

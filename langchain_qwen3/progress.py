@@ -18,6 +18,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from langchain_qwen3._visible import make_visible
+from langchain_qwen3.call import check_type
 
 
 class BatchProgress(BaseCallbackHandler):
@@ -51,6 +52,7 @@ class BatchProgress(BaseCallbackHandler):
             from tqdm.auto import tqdm
         except ImportError as error:
             raise ImportError("BatchProgress needs the extra: pip install 'langchain-qwen3-chat[progress]'") from error
+        check_type("total", total, (int, type(None)), "the number of inputs, or None")
         self.done = 0
         self.failed = 0
         self.output_tokens = 0

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
 
+from langchain_qwen3.call import check_type
 from langchain_qwen3.local import engine_script
 
 ReasoningFormat = Literal["deepseek", "deepseek-legacy", "none"]
@@ -71,6 +72,7 @@ class LocalServer:
 
     Raises:
         ValueError: A setting is out of its range.
+        TypeError: A setting is of another type.
         DownloadError: The file cannot be downloaded.
     """
 
@@ -93,8 +95,11 @@ class LocalServer:
             allowed = ", ".join(get_args(ReasoningFormat))
             raise ValueError(f"reasoning_format: {reasoning_format!r} is not one of {allowed}")
         for field, value in (("n_ctx", n_ctx), ("n_parallel", n_parallel), ("n_threads", n_threads)):
+            check_type(field, value, (int, type(None)), "a number")
             if value is not None and value < 1:
                 raise ValueError(f"{field}: {value} is less than 1")
+        check_type("model", model or None, (str, os.PathLike), "a path, or a repository and file of a hub")
+        check_type("port", port, int, "a number")
         if not 0 <= port <= _LAST_PORT:
             raise ValueError(f"port: {port} is not between 0 and {_LAST_PORT}")
         from langchain_qwen3.local.downloads import fetch_model

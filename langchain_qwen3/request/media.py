@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import math
 import mimetypes
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.call import check_type
 from langchain_qwen3.request.files import (
     correct_type,
     decode_text,
@@ -59,9 +61,13 @@ def read_media(path: str | Path) -> dict[str, Any]:
         A block with `type`, `base64` and `mime_type`; a file of another kind also has its `filename`.
 
     Raises:
-        MediaError: The suffix is unknown.
+        MediaError: The suffix is unknown, or it is a URL.
         OSError: The file cannot be read.
+        TypeError: `path` is no path.
     """
+    check_type("path", path, (str, os.PathLike), "the path of a file")
+    if isinstance(path, str) and (path.startswith("data:") or "://" in path):
+        raise MediaError(f'{path[:40]} is a URL, not a file: put it into a block: {{"type": "image", "url": …}}')
     path = Path(path)
     mime, _ = mimetypes.guess_type(path.name)
     if mime is None:

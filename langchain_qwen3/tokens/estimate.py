@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
+from langchain_qwen3.call import check_type
+
 MEDIA_TOKENS: Final = 1024
 """Tokens counted for one image, video or audio part: a 1024 x 1024 image at Qwen3-VL's 32 x 32 pixels per token.
 
@@ -32,7 +34,11 @@ def estimate_tokens(text: str) -> int:
     minified JavaScript -1 %, 26 %; numbers exact. With the vocabulary of Qwen3.5 and later (248,077 tokens) it is 8 %
     too high on Chinese, 5 % too low on Python and 15 % too low on JSON. (The usual rule, four characters per token, is
     62 % too low on Chinese.)
+
+    Raises:
+        TypeError: `text` is not a text.
     """
+    check_type("text", text, str, "a text")
     total = 0.0
     for piece in _PIECE.finditer(text):
         total += 1

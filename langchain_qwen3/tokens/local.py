@@ -15,6 +15,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
+from langchain_qwen3.call import check_type
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.profiles.lines import QWEN3, ModelLine
 from langchain_qwen3.tokens.estimate import MEDIA_TOKENS, read_parts
@@ -67,6 +68,7 @@ class LocalTokenizer:
     """
 
     def __init__(self, model: str = "Qwen/Qwen3-8B") -> None:
+        check_type("model", model, str, "a model's name")
         self.model = model
         self._line: ModelLine = find_line(model) or QWEN3
 
@@ -75,6 +77,7 @@ class LocalTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Encode a text; special tokens written out in it (`<think>`, `<|im_end|>`) become their own ids."""
+        check_type("text", text, str, "a text")
         composed = unicodedata.normalize("NFC", text)
         return _load_encoding(self._line.vocabulary).encode(composed, allowed_special="all")
 

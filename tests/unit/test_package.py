@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -38,3 +40,32 @@ def test_namesake_is_told_when_both_are_installed(tmp_path, installed):
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {IMPORT}"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ("pip uninstall langchain-qwen3" in run.stderr) is installed
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: langchain_qwen3.estimate_tokens(None), "text: pass a text, not a NoneType"),
+        (lambda: langchain_qwen3.estimate_tokens(b"x"), "text: pass a text, not a bytes"),
+        (lambda: langchain_qwen3.LocalTokenizer(5), "model: pass a model's name, not a int"),
+        (lambda: langchain_qwen3.LocalTokenizer().encode(["a"]), "text: pass a text, not a list"),
+        (lambda: langchain_qwen3.read_media(b"x"), "path: pass the path of a file, not a bytes"),
+        (lambda: langchain_qwen3.read_media(None), "path: pass the path of a file, not a NoneType"),
+        (lambda: langchain_qwen3.LocalServer(None), "model: pass a path, .* not a NoneType"),
+        (lambda: langchain_qwen3.LocalServer(""), "model: pass a path"),
+        (lambda: langchain_qwen3.LocalServer("x", port="80"), "port: pass a number, not a str"),
+        (lambda: langchain_qwen3.LocalServer("x", n_ctx="8k"), "n_ctx: pass a number, not a str"),
+        (lambda: langchain_qwen3.BatchProgress([1]), "total: pass the number of inputs, or None, not a list"),
+    ],
+)
+def test_names_the_argument_when_its_type_is_wrong(call: Callable[[], Any], said: str):
+    """Protects users from an error of a library that they have never called."""
+    with pytest.raises(TypeError, match=said):
+        call()
+
+
+@pytest.mark.parametrize("url", ["https://x.test/a.png", "data:image/png;base64,aa", "file:///tmp/a.png"])
+def test_says_where_a_url_belongs_when_it_is_to_be_read(url: str):
+    """Protects from "no such file" for a URL, which a block takes as it is."""
+    with pytest.raises(langchain_qwen3.MediaError, match="is a URL, not a file: put it into a block"):
+        langchain_qwen3.read_media(url)
