@@ -123,7 +123,7 @@ class ConnectionSettings:
         return options
 
 
-def check_headers(headers: Mapping[Any, Any], name: str) -> None:
+def check_headers(headers: Any, name: str) -> None:
     """Raise for a header that no request can carry: HTTP libraries differ on it, and may quote a secret.
 
     Args:
@@ -133,6 +133,8 @@ def check_headers(headers: Mapping[Any, Any], name: str) -> None:
     Raises:
         ValueError: A name is no token, or a value is not printable ASCII text.
     """
+    if not isinstance(headers, Mapping):
+        raise ValueError(f"{name} must be a mapping from names to values")  # noqa: TRY004  # as for a bad header
     for header, value in headers.items():
         if not (isinstance(header, str) and _TOKEN.fullmatch(header)):
             raise ValueError(f"{name}: {header!r} cannot be the name of an HTTP header")

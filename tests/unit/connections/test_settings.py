@@ -133,8 +133,8 @@ def test_environment_is_named_when_its_proxy_cannot_work(monkeypatch: pytest.Mon
     assert ConnectionSettings(base_url=URL, **own).resolve_pool().proxy is None
 
 
-@pytest.mark.parametrize("headers", UNSENDABLE)
-def test_call_is_refused_when_its_headers_cannot_be_sent(headers: dict[str, Any]) -> None:
+@pytest.mark.parametrize("headers", [*UNSENDABLE, [("X-User", "canary")], "X-User: canary"])
+def test_call_is_refused_when_its_headers_cannot_be_sent(headers: Any) -> None:
     """Protects users from raw errors of three libraries, none of which names the field."""
     model = ChatQwen3(model="q", base_url=URL, server="vllm")
     with pytest.raises(ValueError, match="extra_headers") as caught:
