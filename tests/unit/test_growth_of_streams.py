@@ -83,7 +83,7 @@ ROWS: dict[str, tuple[sources.Format | None, Callable[[int], bytes]]] = {
     "jsonl, blank lines": ("jsonl", lambda count: b" \r\n" * count + b'"a"'),
     "no format": (None, lambda count: b"why?\n" * count),
     "text, one long line": ("text", lambda count: b"why? " * count),
-    "text, no UTF-8": ("text", lambda count: b"\xff\xfe\n" * count),
+    "text, no UTF-8": ("text", lambda count: b"\xfe\xfe\n" * count),
     "csv": ("csv", lambda count: write_table(["id", "question"], ["1", "why?"], count)),
     "csv, one long cell": ("csv", lambda count: write_table(["question"], ["why?\n" * count], 1)),
     "csv, many columns": ("csv", lambda count: write_table([f"c{at}" for at in range(count)], ["x"] * count, 1)),
