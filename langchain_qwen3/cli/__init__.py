@@ -39,7 +39,7 @@ def app() -> None:
     except OSError as error:  # stdout is full, or nobody reads it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush at its end
         if not isinstance(error, BrokenPipeError):
-            sys.stderr.write(f"✗ {error.strerror}\n")
+            sys.stderr.write(f"✗ {error.strerror or error}\n")
         sys.exit(2)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _NEEDED:
