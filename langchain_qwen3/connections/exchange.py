@@ -215,7 +215,7 @@ def open_stream(
     response = post(client, call, learn, stream=True, stream_cls=openai.Stream[Any])
     with closing(response):
         reader.begin(response)
-        pieces = iter(_find_body(response) or response.iter_bytes())
+        pieces = iter(response.extensions.get(BODY) or response.iter_bytes())
         watch = SyncWatch(stall, pieces, reader, response)
         try:
             yield pieces
@@ -247,7 +247,7 @@ class aopen_stream:  # noqa: N801  # stands beside `open_stream`
         response: Any = await apost(*self._sending, stream=True, stream_cls=openai.AsyncStream[Any])
         self._response = response
         self._reader.begin(response)
-        self._pieces: AsyncIterator[bytes] = aiter(_find_body(response) or response.aiter_bytes())
+        self._pieces: AsyncIterator[bytes] = aiter(response.extensions.get(BODY) or response.aiter_bytes())
         self._watch = AsyncWatch(self._stall, self._pieces, self._reader, response)
         return self._pieces
 
@@ -262,11 +262,6 @@ class aopen_stream:  # noqa: N801  # stands beside `open_stream`
         if is_over:
             _check_stall(self._reader, self._watch)
         return is_over
-
-
-def _find_body(response: Any) -> Any:
-    """Return the body without three httpx generators around it; None if it is encoded, or the client is a user's."""
-    return None if "content-encoding" in response.headers else response.extensions.get(BODY)
 
 
 def _is_over(error: BaseException | None, pieces: Any, reader: Reader, watch: Any, response: Any) -> bool:

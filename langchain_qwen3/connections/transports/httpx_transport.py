@@ -30,7 +30,10 @@ CHECK_SECONDS = 1.0
 """Interval between checks for idle connections."""
 
 BODY = "langchain_qwen3.body"
-"""The response extension that holds the library's own body, without wrappers around it."""
+"""The response extension that holds the library's own body, without httpx's three generators around it.
+
+It is missing where a body is unpacked or limited, and with a user's own client.
+"""
 
 Close = Callable[[], Awaitable[None]]
 """Closes a reply's body and releases its connection."""
