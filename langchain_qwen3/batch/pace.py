@@ -11,15 +11,18 @@ from time import monotonic
 
 FIRST_LIMIT, MAX_IN_FLIGHT = 8, 1024
 """Requests in flight: where the search begins, and the most that it tries."""
-_GAIN = 1.03
-"""A step up must raise the throughput by this factor."""
+_GAIN, _DOUBLING_GAIN = 1.03, 1.3
+"""A step up must raise the throughput by this factor, and a doubling by the second: chance alone reaches the first."""
 _LOSS = 1.0
 """A step down must keep this share of the throughput."""
 _MIN_SECONDS = 0.25
 """Length of a measurement, at least; a shorter one measures the garbage collector."""
 _MIN_REPLIES = 16
 """Replies in a measurement, at least."""
-_REFUSED_SHARE = 0.1
+_REFUSED_SHARE, _MIN_REFUSALS = 0.1, 6
+"""The share of a measurement's replies that are refusals, and how many, at which the number goes down."""
+_LATEST = 16
+"""It also goes down when half of so many latest replies are refusals."""
 _MAX_PAUSE = 60.0
 
 
@@ -28,7 +31,8 @@ class RateFinder:
 
     First it doubles the number as long as the throughput grows. Then it tries a step up or down now and then, and
     compares it with the measurements before; steps that failed are tried ever more rarely. When a tenth of the replies
-    of a measurement are refusals (429, 503, time-outs), it goes back to the number before, or down by a third.
+    of a measurement or half of the latest 16 are refusals (429, 503, time-outs), it goes back to the number before, or
+    down by a third.
 
     Args:
         first: The number to begin with.
@@ -53,6 +57,7 @@ class RateFinder:
         self._skipped = skipped
         self._started_at: float | None = None
         self._replies = self._refusals = 0
+        self._latest: deque[bool] = deque(maxlen=_LATEST)  # whether each was a refusal
         self._work = 0.0
         self._was_full = False
 
@@ -62,6 +67,7 @@ class RateFinder:
 
     def add_reply(self, now: float, work: float, in_flight: int) -> None:
         """Count a reply and its work: tokens, or whatever is to be maximised."""
+        self._latest.append(False)
         if self._started_at is None:
             if self._skipped > 0:
                 self._skipped -= 1
@@ -82,8 +88,10 @@ class RateFinder:
     def add_refusal(self, in_flight: int) -> bool:
         """Count a refusal; return whether the limit went down."""
         self._refusals += 1
+        self._latest.append(True)
         ended = self._refusals + self._replies
-        if not self._was_full or ended < max(_MIN_REPLIES, self.limit) or self._refusals < _REFUSED_SHARE * ended:
+        is_often = self._refusals >= max(_MIN_REFUSALS, _REFUSED_SHARE * ended) and ended >= self.limit
+        if not (self._was_full and (is_often or 2 * sum(self._latest) >= _LATEST)):
             return False
         if self.limit > self._base:
             self._step_to(self._base, in_flight)
@@ -97,6 +105,7 @@ class RateFinder:
 
     def _decide(self, rate: float, in_flight: int) -> None:
         """Choose the next limit from the measured throughput."""
+        gain = _LOSS if self.limit < self._base else _DOUBLING_GAIN if self._is_doubling else _GAIN
         if self.limit == self._base:
             # The first measurement includes the warm-up; later ones are averaged, against drift.
             self._base_rate = (self._base_rate + rate) / 2 if self._base_rate and not self._is_doubling else rate
@@ -105,7 +114,7 @@ class RateFinder:
                 self._reset(0)
             else:
                 self._step_to(self._next_step(), in_flight)
-        elif rate >= self._base_rate * (_GAIN if self.limit > self._base else _LOSS):
+        elif rate >= self._base_rate * gain:
             self._base, self._base_rate = self.limit, rate
             self._is_retrying = False
             self._longest_rest = 2

@@ -7,6 +7,7 @@ import heapq
 import random
 from collections.abc import Callable
 from itertools import count
+from math import inf
 
 import pytest
 
@@ -23,11 +24,15 @@ class Engine:
         drag: How much longer a step takes with every request in it.
         noise: Spread of a request's length.
         refuses_above: Requests in flight from which on it answers 429.
+        fails: Share of the others that it answers with 503.
     """
 
-    def __init__(self, slots: int, drag: float = 0.002, noise: float = 0.3, refuses_above: int | None = None) -> None:
+    def __init__(
+        self, slots: int, drag: float = 0.002, noise: float = 0.3, refuses_above: float = inf, fails: float = 0.0
+    ) -> None:
         self.slots, self.drag, self.noise = slots, drag, noise
         self.refuses_above = refuses_above
+        self.fails = fails
         self.refused = 0
 
     def run(self, limit: Callable[[], int], replies: int, finder: RateFinder | None = None) -> RowsPerSecond:
@@ -39,7 +44,7 @@ class Engine:
         while done < replies:
             while in_flight < limit():
                 in_flight += 1
-                if self.refuses_above is not None and in_flight > self.refuses_above:
+                if in_flight > self.refuses_above or (self.fails and rng.random() < self.fails):
                     heapq.heappush(events, (now + 0.01, next(order), False))
                 else:
                     queue += 1
@@ -60,6 +65,90 @@ class Engine:
                     finder.add_refusal(in_flight)
             in_flight -= 1
         return done / now
+
+
+class BusyClient:
+    """A client with little processor time, at a server that answers six at once and refuses the others.
+
+    What it has begun is not what is open at the server: its requests and replies wait for the processor.
+
+    Args:
+        starved: How many of the rows it answers while other programs have the processor, and then the time that each
+            step of a row takes, in seconds.
+        has_pauses: Whether the time comes in pauses of up to 0.1 s, as from the system, rather than evenly.
+    """
+
+    def __init__(self, starved: tuple[int, float], has_pauses: bool, seed: int) -> None:
+        self._starved = starved
+        self._has_pauses = has_pauses
+        self._rng = random.Random(seed)
+        self.answered = 0
+
+    def run(self, finder: RateFinder, rows: int = 600) -> list[int]:
+        """Answer so many rows; return how many were open at the server as each request came."""
+        order, events, open_at = count(), list[tuple[float, int, str]](), list[int]()
+        now = free_at = 0.0
+        in_flight = open_now = 0
+        waiting = rows
+        while self.answered < rows:
+            while waiting and in_flight < finder.limit:
+                waiting, in_flight = waiting - 1, in_flight + 1
+                if in_flight >= finder.limit:
+                    finder.mark_limit_reached()
+                free_at = max(free_at, now) + self._choose_seconds()
+                heapq.heappush(events, (free_at, next(order), "sent"))
+            now, _, step = heapq.heappop(events)
+            match step:
+                case "sent":
+                    open_now += 1
+                    open_at.append(open_now)
+                    is_refused = open_now > 6
+                    after = (0.001, "refusal") if is_refused else (0.02, "answer")
+                    heapq.heappush(events, (now + after[0], next(order), after[1]))
+                case "answer" | "refusal":
+                    open_now -= 1
+                    free_at = max(free_at, now) + self._choose_seconds()
+                    heapq.heappush(events, (free_at, next(order), f"read {step}"))
+                case "read answer":
+                    finder.add_reply(now, 1.0, in_flight)
+                    self.answered, in_flight = self.answered + 1, in_flight - 1
+                case "read refusal":
+                    finder.add_refusal(in_flight)
+                    in_flight -= 1
+                    heapq.heappush(events, (now + self._rng.uniform(0, 0.5), next(order), "again"))
+                case _:
+                    waiting += 1
+        return open_at
+
+    def _choose_seconds(self) -> float:
+        rows, seconds = self._starved
+        seconds = seconds if self.answered < rows else 0.0003
+        if not self._has_pauses:
+            return seconds * self._rng.expovariate(1.0)
+        if self._rng.random() < 10 * seconds:
+            return 0.1 * self._rng.random()
+        return seconds / 2 * self._rng.expovariate(1.0)
+
+
+@pytest.mark.parametrize("has_pauses", [False, True], ids=["slow", "paused"])
+@pytest.mark.parametrize("starved", [(0, 0.0), (600, 0.004), (200, 0.005), (300, 0.008), (350, 0.005), (400, 0.012)])
+def test_stays_near_what_is_allowed_when_the_client_gets_its_processor_back(
+    starved: tuple[int, float], has_pauses: bool
+):
+    """Protects hosted services: a busy client has few open, so its search must not climb by chance, to burst later."""
+    for seed in range(20):
+        finder = RateFinder()
+        open_at = BusyClient(starved, has_pauses, seed).run(finder)
+        later = open_at[len(open_at) // 2 :]
+        assert sum(number > 6 for number in later) <= len(later) / 10
+        assert sum(number > 6 for number in open_at) < 200
+
+
+def test_keeps_most_of_the_throughput_when_a_gateway_fails_now_and_then():
+    """Protects from one request at a time where refusals have nothing to do with the number in flight."""
+    finder = RateFinder()
+    found = Engine(64, fails=0.02).run(lambda: finder.limit, 4000, finder)
+    assert found >= 0.7 * Engine(64).run(lambda: 80, 4000)
 
 
 @pytest.mark.parametrize("drag", [0.0, 0.005], ids=["free", "dragging"])
