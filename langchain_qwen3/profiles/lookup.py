@@ -13,7 +13,16 @@ from langchain_core.language_models import ModelProfile
 
 from langchain_qwen3.profiles.lines import MODEL_LINES, ModelLine, Sampling
 
-__all__ = ["MODEL_LINES", "ModelLine", "Sampling", "build_profile", "find_line", "normalise_name", "resolve_line"]
+__all__ = [
+    "MODEL_LINES",
+    "ModelLine",
+    "Sampling",
+    "build_profile",
+    "can_chat",
+    "find_line",
+    "normalise_name",
+    "resolve_line",
+]
 
 # Lines whose name cannot be a model name; other line names are found like model names.
 _BY_NAME = {line.name.lower(): line for line in MODEL_LINES if " " in line.name}
@@ -28,13 +37,21 @@ _MAX_NAME = 300
 """How many characters of a name are read, from its end: servers choose names, and the patterns are not linear."""
 _SIZE_OR_EDITION = re.compile(r"-(?:\d+(?:\.\d+)?[bmt]|max|plus|flash)(?:-|$)")
 
-# Same family name, but not a chat model, or another vendor's template on Qwen3 weights.
-_NOT_CHAT_QWEN = re.compile(r"deepseek|embedding|rerank|guard|-asr|-tts|livetranslate")
+# Names, in `normalise_name`'s form, of models that no chat is possible with. Words that fine-tunes for chat have too
+# ("voice") count only where the vendor puts them.
+_NO_CHAT = re.compile(
+    r"embed|re-?rank|forced-?align|live-?translate|reward|for(?:sequence|token)class|colqwen|"
+    r"(?<![a-z])(?:asr|tts|guard|genrm|p?rm)(?=for|[^a-z]|$)|"
+    r"qwen3(?:\.\d)?-?(?:s2s|voice|speech|image|mt)(?![a-z])|qwen3(?:\.\d)?-omni-.*realtime"
+)
+_OTHER_TEMPLATE = "deepseek"
+"""A vendor that puts its own template on weights of Qwen3."""
 
 _SPELLINGS = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"[\s_:‐-―−]+|--+", "-"),  # and the hyphens and dashes of word processors
+        (r"(?:(?:通[义義]|tongyi)-?)?(?:千[问問]|qianwen)(?:-?qwen)?", "qwen"),  # the vendor's name in Chinese
         (r"qwen-3(?=[-./]|p\d|$)", "qwen3"),
         # Converters of GGUF put a dot before the quantisation: Qwen3-8B.Q4_K_M.gguf, Qwen3-8B.i1-Q4_K_M.gguf.
         (r"\.(?=(?:i1-)?(?:i?q\d|b?f(?:16|32)))", "-"),
@@ -66,6 +83,11 @@ def normalise_name(model: str) -> str:
     return name
 
 
+def can_chat(model: str) -> bool:
+    """Return False if the name says that the model embeds, ranks, hears or speaks, and serves no chat."""
+    return _NO_CHAT.search(normalise_name(model)) is None
+
+
 @lru_cache(maxsize=1024)
 def find_line(model: str, server: str | None = None) -> ModelLine | None:
     """Find the line of a model by the model's name.
@@ -83,7 +105,7 @@ def find_line(model: str, server: str | None = None) -> ModelLine | None:
     if (line := _BY_NAME.get(model.lower())) is not None:
         return line
     for part in reversed(normalise_name(model).split("/")):
-        if _NOT_CHAT_QWEN.search(part):
+        if _OTHER_TEMPLATE in part or _NO_CHAT.search(part):
             return None
         for line in MODEL_LINES:
             if line.server in (None, server) and line.pattern.search(part):

@@ -33,6 +33,8 @@ _THINKING_NAMES = {
     "preserve_thinking": "preserve",
     "return_reasoning": "return_reasoning",
 }
+# The value of each setting that switches thinking off; any other switches it on, or limits it.
+_OFF: Mapping[str, Any] = {"enable_thinking": False, "reasoning_effort": "none", "thinking_budget": 0}
 _OPTION_NAMES = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 _ABSENT: Any = object()
 # Objects with several settings: after known settings are taken out, the rest is merged key by key from all places.
@@ -112,12 +114,13 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
             for name in _FORMS:
                 params.pop(name, None)
                 body.pop(name, None)
+        _drop_overruled(own, settings)
         for name, value in settings.items():
             if name in own or name in _NULLABLE:
                 if value is not None or name in _NULLABLE:
                     own[name] = value
-            elif name == "model" and not value:
-                continue  # left out here, perhaps named further away
+            elif (name == "model" and not value) or (name in _MERGED and _is_missing(value)):
+                continue  # left out here, perhaps set further away
             elif name in _MERGED or (is_body and name not in _WRITTEN and name not in dialect.sampling_names):
                 params.pop(name, None)
                 merge_body(body, {name: value})
@@ -138,6 +141,18 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
         extra_body=body,
         **own,
     )
+
+
+def _drop_overruled(own: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    """Take out what farther places say of whether to think, if this place says the opposite by any of the settings."""
+    enabled, effort = settings.get("enable_thinking"), settings.get("reasoning_effort")
+    if enabled is None:
+        if effort is None and settings.get("thinking_budget") != 0:
+            return  # a budget only limits thinking
+        enabled = effort is not None and effort != "none"
+    for name, off in _OFF.items():
+        if own.get(name) is not None and (own[name] == off) is enabled:
+            own[name] = None
 
 
 def _is_missing(value: Any) -> bool:

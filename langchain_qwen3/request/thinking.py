@@ -120,11 +120,11 @@ def _resolve_server(settings: Thinking, dialect: Dialect) -> Thinking:
     enabled, budget, effort, preserve = settings.enabled, settings.budget, settings.effort, settings.preserve
     if effort == "none":
         enabled, effort = (False if enabled is None else enabled), None
+    if budget == 0 and (dialect.budget is None or dialect.budget_range[0] > 0):
+        enabled, budget = False, None
     if budget is not None and dialect.budget is None:
         warn_unsupported("thinking_budget", dialect)
         budget = None
-    if budget == 0 and dialect.budget_range[0] > 0:
-        enabled, budget = False, None
     if budget is not None:
         low, high = dialect.budget_range
         if budget < low or (high is not None and budget > high):

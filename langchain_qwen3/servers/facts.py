@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from langchain_qwen3.profiles import ModelLine, resolve_line
+from langchain_qwen3.profiles import ModelLine, can_chat, resolve_line
 from langchain_qwen3.servers.dialect import Dialect, Path, Probe
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, find_by_owner
 
@@ -32,8 +32,6 @@ _CONTEXTS: tuple[Path, ...] = (
 # Lists of all kinds of input: llama.cpp and OpenRouter; others; Xinference, whose words are in _KINDS.
 _INPUTS: tuple[Path, ...] = (("architecture", "input_modalities"), ("input_modalities",), ("model_ability",))
 _KINDS = {"text": "text", "chat": "text", "image": "image", "vision": "image", "video": "video", "audio": "audio"}
-# No model to chat with: LM Studio lists one beside whatever else it has.
-_NO_CHAT = re.compile(r"embed|rerank", re.IGNORECASE)
 # The real name of the weights when the served name is an alias: vLLM and SGLang; OpenRouter; llama.cpp's /props;
 # Xinference; an architecture.
 _WEIGHTS: tuple[Path, ...] = (
@@ -158,7 +156,9 @@ def read_model(row: Mapping[str, Any], dialect: Dialect | None = None) -> ModelF
 
 
 def list_served(models: Mapping[str, ModelFacts]) -> list[str]:
-    """Return the models of a list by the name that stands first for each, without adapters and embedding models.
+    """Return each model of a list by its first name, without adapters and models that serve no chat.
+
+    LM Studio lists an embedding model beside whatever else it has.
 
     Args:
         models: What a server says of its models, by served name and alias.
@@ -167,7 +167,7 @@ def list_served(models: Mapping[str, ModelFacts]) -> list[str]:
     for name, known in models.items():
         first.setdefault(id(known), name)  # aliases share their facts
     names = list(first.values())
-    return [name for name in names if not (models[name].parent or _NO_CHAT.search(name))] or names
+    return [name for name in names if not (models[name].parent or not can_chat(name))] or names
 
 
 def find_values(body: Any, path: Path) -> Iterator[Any]:

@@ -10,8 +10,11 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.call import Call
+from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.keywords import OWN_SETTINGS, openai_fields
 from langchain_qwen3.request.settings import resolve_settings
+from langchain_qwen3.request.thinking import resolve_thinking, write_thinking
+from langchain_qwen3.servers.dialects import DIALECTS
 from langchain_qwen3.servers.engines import LLAMA_CPP, VLLM
 from langchain_qwen3.servers.hosts import DASHSCOPE
 
@@ -244,3 +247,47 @@ def test_form_in_a_body_stays_when_a_call_is_forced() -> None:
     payload = model._get_request_payload("hi", tools=[TOOL], tool_choice="required")
     assert payload["response_format"] == body["response_format"]
     assert payload["tool_choice"] == "required"
+
+
+ON = ({"enable_thinking": True}, {"reasoning_effort": "high"}, {"reasoning": {"effort": "low"}})
+OFF = (
+    {"enable_thinking": False},
+    {"reasoning_effort": "none"},
+    {"reasoning": {"effort": "none"}},
+    {"thinking_budget": 0},
+)
+OPPOSITES = [pair for on, off in itertools.product(ON, OFF) for pair in ((on, off), (off, on))]
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.filterwarnings("ignore")  # a server without the switch says so
+def test_nearest_place_wins_when_several_settings_say_whether_to_think(name: str) -> None:
+    """Protects a call's `reasoning_effort="none"` from the model's `enable_thinking=True`, on every server."""
+    dialect, line = DIALECTS[name], find_line("Qwen/Qwen3-8B")
+
+    def write(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        fields, kwargs = (
+            {**settings.get(f"{side} {kind}", {}), "extra_body": settings.get(f"{side} extra_body", {})}
+            for side, kind in (("model's", "field"), ("call's", "keyword"))
+        )
+        payload: dict[str, Any] = {}
+        thinking = resolve_settings(kwargs, {"model": "m", **fields}, dialect).thinking
+        write_thinking(payload, resolve_thinking(thinking, dialect, line, "m"), dialect, line)
+        return payload
+
+    for far, near in PAIRS:
+        for wish, opposite in OPPOSITES:
+            assert write({far: opposite, near: wish}) == write({near: wish}), (far, opposite, near, wish)
+
+
+@pytest.mark.parametrize("name", ["chat_template_kwargs", "reasoning"])
+@pytest.mark.parametrize("place", PLACES)
+def test_object_of_settings_is_left_out_when_it_is_none(name: str, place: str) -> None:
+    """Protects the switch, which may be a key of the object, from a null in the object's place."""
+    nothing: dict[str, Any] = {"extra_body": {name: None}} if place.endswith("extra_body") else {name: None}
+    for server in ("vllm", "openrouter"):
+        fields: dict[str, Any] = {"model": "q", "server": server, "api_key": "x", "enable_thinking": True}
+        fields, kwargs = ({**fields, **nothing}, {}) if place.startswith("model") else (fields, nothing)
+        expected = {VLLM.name: "chat_template_kwargs"}.get(server, "reasoning")
+        payload = ChatQwen3(**fields)._get_request_payload("hi", **kwargs)
+        assert payload.keys() == {"model", "messages", expected}

@@ -11,7 +11,7 @@ from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.thinking import Thinking, is_thinking_off, is_thinking_on, resolve_thinking, write_thinking
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
-from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, TGI, VLLM
+from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, VLLM
 from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER, SILICONFLOW
 
 if TYPE_CHECKING:
@@ -161,6 +161,8 @@ def test_names_both_fields_when_budget_and_effort_exclude_each_other(dialect: Di
         (LLAMA_CPP, {"thinking_budget_tokens": 0}),
         (DASHSCOPE, {"enable_thinking": False}),
         (SILICONFLOW, {"enable_thinking": False}),
+        (OLLAMA, {"reasoning_effort": "none"}),
+        (SGLANG, {"chat_template_kwargs": {"enable_thinking": False}}),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from langchain_qwen3.servers.dialects import DIALECTS
-from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, ask, read_model, read_models
+from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, ask, list_served, read_model, read_models
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 
@@ -221,3 +221,17 @@ def test_keeps_what_props_say_when_the_list_said_nothing():
     props = {"default_generation_settings": {"n_ctx": 4096}, "model_alias": "m", "modalities": {"vision": True}}
     facts, _ = run(lambda path: answer(props if "/props" in path else None))
     assert facts.models == {"m": ModelFacts(context=4096, inputs=frozenset({"text", "image"}))}
+
+
+@pytest.mark.parametrize(
+    ("names", "served"),
+    [
+        (["text-embedding-nomic", "qwen3-8b"], ["qwen3-8b"]),
+        (["Qwen3-ASR-1.7B", "/models/Qwen3-8B", "bge-reranker-v2", "Qwen3TTS"], ["/models/Qwen3-8B"]),
+        (["/models/embeddings/qwen3-8b/", "Qwen/Qwen3-Reranker-4B"], ["/models/embeddings/qwen3-8b/"]),
+        (["Qwen3Guard-Gen-8B"], ["Qwen3Guard-Gen-8B"]),
+    ],
+)
+def test_lists_models_that_can_chat_when_others_are_served_beside(names: list[str], served: list[str]):
+    """Protects a call without a model from an embedding model or a voice; a server's only model is still taken."""
+    assert list_served({name: ModelFacts(weights=(name,)) for name in names}) == served
