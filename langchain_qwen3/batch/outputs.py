@@ -11,7 +11,7 @@ import os
 import sys
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
@@ -69,7 +69,7 @@ class Journal:
         if self._journal != path and path.exists() and not self._journal.exists():
             raise OutputError(f"{path} exists, but its journal {self._journal.name} does not: choose another output")
         self._checks = array("I")  # checksums by line; 0 for a line without a result
-        self._stream = self._lock(self._journal.open("ab"))
+        self._stream = self._open()
         try:
             self._read(retry_failed=retry_failed)
         except BaseException:
@@ -116,14 +116,26 @@ class Journal:
             self._checks.extend(array("I", bytes(4 * max(missing, len(self._checks)))))
         self._checks[result.line] = result.check
 
-    def _lock(self, stream: IO[bytes]) -> IO[bytes]:
-        if fcntl is not None:
+    def _open(self) -> IO[bytes]:
+        """Open the journal and lock it. The system drops the lock when the process ends, however it ends.
+
+        Raises:
+            OutputError: Another run writes to it.
+        """
+        while True:
+            stream = self._journal.open("ab")
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                if fcntl is not None:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
                 stream.close()
                 raise OutputError(f"another run is writing to {self._path}") from None
-        return stream
+            except OSError:
+                return stream  # a file system without locks
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(stream.fileno()), self._journal.stat()):
+                    return stream
+            stream.close()  # since it was opened, another run has ended, and put a new file in its place
 
     def _read(self, *, retry_failed: bool) -> None:
         """Read the results of earlier runs; drop a torn line, a row's second result, and failures to retry.
@@ -171,7 +183,7 @@ class Journal:
                 if self._add(result, retry_failed=retry_failed):
                     stream.write(raw)
         self._stream.close()
-        self._stream = self._lock(self._journal.open("ab"))
+        self._stream = self._open()
 
     def _finish(self) -> None:
         """Write the results in the format of the output, sorted by line."""

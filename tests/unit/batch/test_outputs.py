@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import sys
@@ -165,6 +166,41 @@ def test_refuses_when_another_run_writes(tmp_path: Path):
             open_output(path)
         assert path.exists()
     assert find_open(path, 1) == [1]
+
+
+@pytest.mark.parametrize(
+    ("options", "of_other"), [({}, {"ordered": True}), ({}, {"retry_failed": True}), ({"retry_failed": True}, {})]
+)
+def test_keeps_every_result_when_another_run_ends_just_before_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Any, of_other: Any
+):
+    """Protects two runs that start at once: a run never writes to a file that another has replaced meanwhile."""
+    fcntl = pytest.importorskip("fcntl", reason="the system has no locks of this kind")
+    path = tmp_path / "a.jsonl"
+    write(path, [3, 1, 2], failed=(1,))
+    lock = fcntl.flock
+
+    def let_other_run_first(*args: Any) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        write(path, [4], **of_other)
+        lock(*args)
+
+    monkeypatch.setattr(fcntl, "flock", let_other_run_first)
+    write(path, [5], **options)
+    retried = {1} if options | of_other == {"retry_failed": True} else set()
+    assert set(read_lines(path)) == {1, 2, 3, 4, 5} - retried
+
+
+def test_writes_when_the_file_system_has_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Protects network drives that know no locks from "another run is writing", which no wait would end."""
+    fcntl = pytest.importorskip("fcntl", reason="the system has no locks of this kind")
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    write(tmp_path / "a.jsonl", [1, 2])
+    assert read_lines(tmp_path / "a.jsonl") == [1, 2]
 
 
 @pytest.mark.parametrize("form", ["rows", "openai"])
