@@ -80,6 +80,7 @@ def run_on_ray(  # noqa: PLR0913  # all options of a batch
     """
     check_source(source, input_format, output)
     args = (llm, options or BatchOptions(), choose_max_in_flight())
+    Requester(*args)  # refuses options here, not in every actor
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
         started_at = perf_counter()
         rows = (row for row in read_rows(source, input_format, column) if out.is_open(row))

@@ -6,17 +6,18 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import openai
 from langchain_core.messages import BaseMessage, SystemMessage, convert_to_messages
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from langchain_qwen3.batch.pace import MAX_IN_FLIGHT, Pace
 from langchain_qwen3.batch.results import Result, build_failure, build_result
 from langchain_qwen3.batch.rows import Row, RowError
+from langchain_qwen3.batch.schema import check_schema
 from langchain_qwen3.errors import (
     Qwen3AuthenticationError,
     Qwen3ConnectionError,
@@ -78,7 +79,7 @@ class BatchOptions:
     retries: int = Field(default=4, ge=0)
     patience: float = Field(default=600.0, ge=0)
     system: str | None = None
-    schema: Mapping[str, Any] | None = None
+    schema: Annotated[Mapping[str, Any], AfterValidator(check_schema)] | None = None
     settings: Mapping[str, Any] = Field(default_factory=dict)
     use_row_model: bool = True
 
@@ -90,6 +91,9 @@ class Requester:
         llm: The model. Its own retries are switched off: every try must pass the gate, and count for the pace.
         options: How rows are sent.
         max_in_flight: The most requests in flight, where the number is searched for.
+
+    Raises:
+        ValueError: No call can have these options, as far as the server is known.
     """
 
     def __init__(self, llm: ChatQwen3, options: BatchOptions, max_in_flight: int = MAX_IN_FLIGHT) -> None:
@@ -99,6 +103,8 @@ class Requester:
         self._chain: Any = self._llm
         if options.schema is not None:
             self._chain = self._llm.with_structured_output(dict(options.schema), include_raw=True)
+            # What the server's form of the request excludes would fail in every row.
+            self._llm._get_request_payload("", **self._chain.first.kwargs)  # noqa: SLF001  # LangChain's own hook, pure
         self.pace = Pace(options.concurrency, min(max_in_flight, llm.max_concurrency or max_in_flight))
         self._backoff = wait_random_exponential(multiplier=0.5, max=_MAX_BACKOFF)
         self._last_answer_at = -1.0  # a clock may begin at 0

@@ -128,8 +128,8 @@ async def arun_batch(  # noqa: PLR0913  # all options of a batch
     """
     check_source(source, input_format, output)
     rows = read_rows(source, input_format, column)
+    requester = Requester(llm, options or BatchOptions(), choose_max_in_flight())  # refuses options before any file
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
-        requester = Requester(llm, options or BatchOptions(), choose_max_in_flight())
         try:
             async with aclosing(_read(rows, waits=is_pipe(source))) as stream:
                 await _process_all(requester, stream, out, on_result)

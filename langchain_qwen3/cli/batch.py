@@ -195,7 +195,7 @@ def read_schema(path: Path | None) -> dict[str, Any] | None:
         return None
     try:
         schema = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"--schema: {path} is not valid JSON: {error}") from error
     if not isinstance(schema, dict):
         text = f'--schema: {path} is not an object such as {{"type": "object", "properties": …}}'

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_FIELDS = "api_key|host|max_tokens|model|n_ctx|n_parallel|n_threads|port|reasoning_format|server|temperature|timeout"
+_FIELDS = (
+    "api_key|host|max_tokens|model|n_ctx|n_parallel|n_threads|port|reasoning_format|schema|server|temperature|timeout"
+)
 
 _ONLY_PYTHON: tuple[str, ...] = (
     r", or pass http_client and http_async_client made with verify=\.\.(?=\.)",

@@ -64,7 +64,8 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
             "type into a field of such a class"
         )
     spec = StructuredOutput(
-        name=_BAD_NAME.sub("_", function["name"])[:64], schema=function.get("parameters") or {"type": "object"}
+        name=_BAD_NAME.sub("_", function["name"])[:64] or "output",
+        schema=function.get("parameters") or {"type": "object"},
     )
     if function.get("description"):
         spec["description"] = function["description"]
@@ -151,6 +152,8 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
         schema = dict(inner)
     if isinstance(schema.get("name"), str) and not (strict and "properties" in schema):
         schema = _read_named(schema)
+        if not isinstance(schema.get("parameters"), Mapping):
+            raise ValueError(f"schema is named {schema['name']!r}, but has no JSON schema: put it under 'parameters'")
     elif strict and "properties" in schema:
         schema = convert_to_openai_function({"title": schema.pop("name", "output"), **schema}, strict=True)
     elif schema.keys() & _KEYWORDS:

@@ -202,6 +202,7 @@ def test_writes_openais_lines_when_that_form_is_wanted(tmp_path: Path):
         (["--concurrency", "none"], 'neither "auto" nor a number ≥ 1'),
         (["--concurrency", "0"], 'neither "auto" nor a number ≥ 1'),
         (["--schema", "missing.json"], "No such file or directory: missing.json"),
+        (["--schema", "."], "Is a directory: ."),
         (["--set", "temperature=-1"], "temperature"),
         (["--retry-failed"], "--retry-failed needs a file, not a pipe"),
         (["--form", "openai", "--output-format", "csv"], "lines of JSON, not csv"),
@@ -214,6 +215,65 @@ def test_says_what_is_wrong_when_options_are(options: list[str], said: str):
         assert server.calls == []
     assert result.exit_code == 2
     assert said in result.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ("", "is not valid JSON: Expecting value"),
+        ('{"type": "object"', "is not valid JSON: Expecting ',' delimiter"),
+        ('{"a":' * 9000 + "1" + "}" * 9000, "is not valid JSON: maximum recursion depth"),
+        ("true", "is not an object such as"),
+        ("null", "is not an object such as"),
+        ('[{"type": "object"}]', "is not an object such as"),
+        ("{}", "schema has the keys (none)"),
+        ('{"colour": "red"}', "schema has the keys colour"),
+        ('{"name": "Alice", "age": 30}', "schema is named 'Alice', but has no JSON schema"),
+        ('{"name": "Person", "parameters": "age"}', "schema is named 'Person', but has no JSON schema"),
+        ('{"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}', "schema has the keys schema"),
+        ('{"type": "objet"}', "$.type in the JSON schema is invalid: 'objet'"),
+        ('{"type": "object", "properties": ["age"]}', "$.properties in the JSON schema is invalid: ['age']"),
+        ('{"type": "object", "properties": {"age": "integer"}}', "$.properties.age in the JSON schema is invalid"),
+        ('{"type": "object", "properties": {"age": {"type": "int"}}}', "$.properties.age.type in the JSON schema"),
+        ('{"type": "object", "required": "age"}', "$.required in the JSON schema is invalid: 'age'"),
+        ('{"type": "object", "description": 5}', "$.description in the JSON schema is invalid: 5"),
+        ('{"name": "P", "parameters": {"type": "object", "properties": 5}}', "$.properties in the JSON schema"),
+        ('{"type": "object", "properties": {"age": {"maximum": NaN}}}', "it is not JSON: Out of range float values"),
+        ('{"$ref": "#/$defs/Person"}', '"$ref": "#/$defs/Person" leads to nothing'),
+        ('{"type": "array", "items": {"$ref": "person.json"}}', '"$ref": "person.json" leads to nothing'),
+        ('{"type": "array", "items": {"type": "string"}}', "output is no object, as a call's arguments are"),
+    ],
+)
+def test_refuses_the_schema_before_the_first_row_when_no_server_can_take_it(tmp_path: Path, schema: str, said: str):
+    """Protects a batch from the same failure in every row: one error that names the place, no call, no output file."""
+    file, answers = tmp_path / "s.json", tmp_path / "a.jsonl"
+    file.write_text(schema, encoding="utf-8")
+    with FaultServer() as server:
+        result = run("-", server.url, "--server", "mlx-lm", "--schema", file, "-o", answers, said="one\ntwo\n")
+        assert server.calls == []
+    assert result.exit_code == 2
+    assert said in result.output
+    assert not answers.exists()
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        '{"type": "object", "properties": {"age": {"type": "integer", "colour": "red"}}}',
+        r'{"type": "object", "properties": {"name": {"type": "string", "pattern": "^\\p{L}+$"}}}',
+        '{"$ref": "#/$defs/P", "$defs": {"P": {"type": "object", "properties": {"next": {"$ref": "#/$defs/P"}}}}}',
+        '{"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"A": {}}, "$ref": "#/definitions/A"}',
+        '{"name": "Person", "parameters": {"type": "object"}}',
+        '{"type": "array", "items": {"type": "string"}}',
+    ],
+)
+def test_sends_the_schema_when_some_server_can_take_it(tmp_path: Path, schema: str):
+    """Protects schemas that are right: own keywords, patterns that are not Python's, references, drafts, tool forms."""
+    file = tmp_path / "s.json"
+    file.write_text(schema, encoding="utf-8")
+    with FaultServer() as server:
+        assert run("-", server.url, "--server", "vllm", "--schema", file, said="one\n").exit_code == 1
+        assert len(server.calls) == 1
 
 
 def test_says_so_when_nothing_listens():

@@ -1,0 +1,51 @@
+"""Checks the JSON schema of a batch's answers, because a server would refuse it in every row. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from langchain_qwen3.request.schema import read_schema
+
+
+def check_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema if a server can take it. Without the package `jsonschema`, only its outer form is checked.
+
+    Raises:
+        ValueError: It is no JSON schema, its keywords have invalid values, or a `$ref` leads nowhere.
+    """
+    try:
+        json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"it is not JSON: {error}") from None
+    spec = read_schema(schema)
+    inner = {"description": spec.get("description", ""), **spec["schema"]}
+    try:
+        from jsonschema.exceptions import SchemaError
+        from jsonschema.validators import Draft202012Validator, validator_for
+        from referencing import Registry
+        from referencing.exceptions import Unresolvable
+        from referencing.jsonschema import DRAFT202012
+    except ImportError:
+        return schema
+    try:
+        # No formats: a pattern is a regex of the server's language, not of Python's.
+        validator_for(inner, default=Draft202012Validator).check_schema(inner, format_checker=None)
+    except SchemaError as error:
+        raise ValueError(f"{error.json_path} in the JSON schema is invalid: {error.message}") from None
+    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(inner))
+    for reference in _find_references(inner):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            raise ValueError(f'"$ref": "{reference}" leads to nothing in the JSON schema: put it under $defs') from None
+    return schema
+
+
+def _find_references(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping) and isinstance(value.get("$ref"), str):
+        yield value["$ref"]
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for part in parts:
+        yield from _find_references(part)
