@@ -228,7 +228,7 @@ def test_keeps_what_props_say_when_the_list_said_nothing():
     [
         (["text-embedding-nomic", "qwen3-8b"], ["qwen3-8b"]),
         (["Qwen3-ASR-1.7B", "/models/Qwen3-8B", "bge-reranker-v2", "Qwen3TTS"], ["/models/Qwen3-8B"]),
-        (["/models/embeddings/qwen3-8b/", "Qwen/Qwen3-Reranker-4B"], ["/models/embeddings/qwen3-8b/"]),
+        (["/models/embeddings/bge-m3", "Qwen/Qwen3-8B"], ["Qwen/Qwen3-8B"]),
         (["Qwen3Guard-Gen-8B"], ["Qwen3Guard-Gen-8B"]),
     ],
 )
