@@ -2,7 +2,8 @@
 
 The contract of `ToolCallStream`, which reads a whole message as one delta:
 
-- One call stays one call, even if its index or id changes, it is sent twice, or a single object replaces the list.
+- One call stays one call, even if its index or id changes, it is sent twice, its name or all its arguments so far stand
+  in every fragment, or a single object replaces the list.
 - The arguments of a call are parsed once, at the end and strictly. A JSON object makes a tool call; anything
   else makes an invalid tool call that keeps the text. In chunks, a wrong bracket closes the text if core would accept
   a half-written object as a whole one (see `invalidate_arguments`); a whole message has exactly what the model wrote.
@@ -14,18 +15,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from langchain_core.messages import InvalidToolCall, ToolCall, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
-from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, invalidate_arguments, read_arguments, repair_arguments
-
-WireCall = Mapping[str, Any]
-"""A call or a call fragment, as servers send it: `{"index", "id", "function": {"name", "arguments"}}`."""
-
+from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments, read_arguments, repair_arguments
+from langchain_qwen3.reply.tool_calls.open_call import Fragment, OpenCall, WireCall, read_fragment
 
 _NOTHING_WRITTEN: Mapping[str, str] = {}
 
@@ -58,9 +55,9 @@ class ToolCallStream:
     def __init__(self, *, repair: bool = False, parameterless: Iterable[str] = ()) -> None:
         self._repair = repair
         self._parameterless = frozenset(parameterless)
-        self._calls: list[_Call] = []
-        self._by_index: dict[int | str, _Call] = {}
-        self._by_id: dict[str, _Call] = {}
+        self._calls: list[OpenCall] = []
+        self._by_index: dict[int | str, OpenCall] = {}
+        self._by_id: dict[str, OpenCall] = {}
         self._errors: dict[str, str] = {}
         self._repaired: dict[str, str] = {}
         self._rescued: list[str | None] = []
@@ -88,26 +85,26 @@ class ToolCallStream:
     def feed(self, fragments: Iterable[WireCall] | WireCall | None) -> list[ToolCallChunk]:
         """Read the fragments of one delta, or all calls of a whole message."""
         chunks = []
-        begun: _Call | None = None
+        begun: OpenCall | None = None
         for wire in (fragments,) if isinstance(fragments, Mapping) else fragments or ():
-            fragment = _read_fragment(wire)
+            fragment = read_fragment(wire)
             call = self._find(fragment)
-            if call is begun and fragment.name and fragment.place is None and not fragment.id:
+            if call is begun and fragment.name and fragment.place is None and not self._by_id.get(fragment.id or ""):
                 call = None  # two named entries in one delta are two calls
             elif call is not None and fragment.name:
-                if _repeats_call(call, fragment):
+                if call.is_repeated_by(fragment):
                     continue
                 if self._begins_new_call(call, fragment):
                     call = None
             if call is None:
                 if not (fragment.id or fragment.name or fragment.text):
                     continue
-                call = self._open(fragment)
-                chunks.append(self._extend(call, fragment, call.id))
-            elif chunk := self._extend(call, fragment):
-                chunks.append(chunk)
+                chunks.append(self._begin(fragment))
+                call = self._calls[-1]
+            else:
+                chunks.append(self._extend(call, fragment))
             begun = call
-        return [chunk for chunk in chunks if chunk is not None]
+        return [chunk for chunk in chunks if chunk]
 
     def add(self, calls: Iterable[WireCall], *, rescued: bool = False) -> list[ToolCallChunk]:
         """Read whole calls found in the text, each as a separate call.
@@ -119,12 +116,12 @@ class ToolCallStream:
         wires = [{**call, "index": None, "id": build_call_id()} for call in calls]
         if rescued:
             self._rescued += [wire["function"]["name"] for wire in wires]
-        return self.feed(wires)
+        return [chunk for wire in wires if (chunk := self._begin(read_fragment(wire)))]
 
     def holds_all(self, wires: Iterable[WireCall]) -> bool:
         """Return whether every given whole call equals one that was already read."""
         known = {_write_key(call.name, call.text) for call in self._calls}
-        fragments = [_read_fragment(wire) for wire in wires]
+        fragments = [read_fragment(wire) for wire in wires]
         return all(_write_key(fragment.name, fragment.text or "") in known for fragment in fragments)
 
     def close(self, truncated: bool) -> list[ToolCallChunk]:
@@ -140,11 +137,11 @@ class ToolCallStream:
         chunks = []
         for call in self._calls:
             text = self._judge(call, truncated)
-            if rest := text if self._repair else text[len(call.text) :]:
+            if rest := text[call.sent :]:
                 chunks.append(tool_call_chunk(args=rest, index=call.index))
         return chunks
 
-    def _find(self, fragment: _Fragment) -> _Call | None:
+    def _find(self, fragment: Fragment) -> OpenCall | None:
         """Return the call that a fragment may belong to: by index, by id, or the last one."""
         index, wire_id, name, _ = fragment
         last = self._calls[-1] if self._calls else None
@@ -154,48 +151,55 @@ class ToolCallStream:
             return by_id if by_id is not None and by_id.wire_index == index else by_index
         if by_id is not None:
             other_call = index is not None and by_id.wire_index is not None and name and by_id.is_closed()
-            return by_id if not other_call or _repeats_call(by_id, fragment) else None
-        if not name:
+            return by_id if not other_call or by_id.is_repeated_by(fragment) else None
+        if last is None or not name or (index is None and not wire_id):
             return last
-        if index is None and not wire_id:
-            return last
-        return None
+        is_open = index is None and (last.ids_vary or not last.is_closed())
+        return last if is_open and last.is_named(name) else None
 
-    def _begins_new_call(self, call: _Call, fragment: _Fragment) -> bool:
+    def _begins_new_call(self, call: OpenCall, fragment: Fragment) -> bool:
         """Whether a fragment with a name begins a new call instead of continuing the one it matches."""
         if not call.name_length:
             return False
         other_id = bool(fragment.id and call.wire_id and fragment.id != call.wire_id)
         if not call.is_named(fragment.name):
             # The pieces of a name come before the arguments, with the same index.
-            return other_id or fragment.place is None or call.has_text
-        if not call.has_text:
+            return other_id or fragment.place is None or call.length > 0
+        if not call.length:
             return other_id and call.name in self._parameterless
-        begins = bool(fragment.text and fragment.text.lstrip().startswith("{"))
-        return (other_id and begins) or ((other_id or begins) and call.is_closed())
+        if call.ids_vary:
+            return fragment.begins and call.is_closed()
+        is_same = not other_id and (fragment.id or fragment.place is not None)
+        if is_same and call.is_outgrown_by(fragment.text or ""):
+            return False
+        return (other_id and fragment.begins) or ((other_id or fragment.begins) and call.is_closed())
 
-    def _open(self, fragment: _Fragment) -> _Call:
-        call = _Call(len(self._calls), fragment.id or build_call_id(), fragment.place)
+    def _begin(self, fragment: Fragment) -> ToolCallChunk | None:
+        """Begin a call and return its first chunk."""
+        call = OpenCall(len(self._calls), fragment.id or build_call_id(), fragment.place)
         self._calls.append(call)
         if fragment.place is not None:
             self._by_index[fragment.place] = call
-        return call
+        return self._extend(call, fragment, call.id)
 
-    def _extend(self, call: _Call, fragment: _Fragment, chunk_id: str | None = None) -> ToolCallChunk | None:
+    def _extend(self, call: OpenCall, fragment: Fragment, chunk_id: str | None = None) -> ToolCallChunk | None:
         """Add a fragment to its call and return its chunk; None if it only repeats a name or id."""
         name = "" if call.is_named(fragment.name) else fragment.name
         call.add_name(name)
         if fragment.id:
             self._by_id.setdefault(fragment.id, call)
-            call.wire_id = call.wire_id or fragment.id
+            call.add_id(fragment.id)
+        args = ""
         if fragment.text is not None:
-            call.add_text(fragment.text)
-        args = None if self._repair else fragment.text or None
+            args = call.add_text(fragment.text, may_grow=not call.length and call.name not in self._parameterless)
+            if self._repair:
+                args = ""
+            call.sent += len(args)
         if not (name or args or chunk_id):
             return None
-        return tool_call_chunk(name=name or None, args=args, id=chunk_id, index=call.index)
+        return tool_call_chunk(name=name or None, args=args or None, id=chunk_id, index=call.index)
 
-    def _judge(self, call: _Call, truncated: bool) -> str:
+    def _judge(self, call: OpenCall, truncated: bool) -> str:
         """Return the argument text for core; record why the call is invalid, or that it was repaired."""
         text = call.text
         absent = not call.pieces or call.name in self._parameterless
@@ -254,99 +258,9 @@ def build_call_id() -> str:
     return f"call_{uuid4().hex}"
 
 
-class _Fragment(NamedTuple):
-    place: int | str | None  # the wire's index; tuples already have an `index` method
-    id: str | None
-    name: str
-    text: str | None
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call being read: its index and id in the chunks, and the wire data so far."""
-
-    index: int
-    id: str
-    wire_index: int | str | None
-    wire_id: str | None = None
-    names: list[str] = field(default_factory=list)  # the pieces of its name
-    name_length: int = 0
-    pieces: list[str] = field(default_factory=list)
-    has_text: bool = False
-    _end: ObjectEnd = field(default_factory=ObjectEnd)
-    _whole: tuple[str, dict[str, Any] | None] | None = None
-    _checked: int = 0
-    _closed: bool = False
-
-    @property
-    def text(self) -> str:
-        return "".join(self.pieces)
-
-    @property
-    def name(self) -> str:
-        return "".join(self.names)
-
-    def is_named(self, name: str) -> bool:
-        """Whether the name so far equals `name`; compares lengths first to avoid joining the pieces."""
-        return len(name) == self.name_length and name == self.name
-
-    def add_name(self, piece: str) -> None:
-        if piece:
-            self.names.append(piece)
-            self.name_length += len(piece)
-
-    def add_text(self, piece: str) -> None:
-        self.pieces.append(piece)
-        self.has_text = self.has_text or bool(piece)
-        self._whole = None
-
-    def has_arguments(self, text: str) -> bool:
-        """Whether a text is the same arguments, in any JSON spelling."""
-        if self._whole is None:
-            self._whole = self.text, _read_object(self.text)
-        written, value = self._whole
-        return text == written or (value is not None and value == _read_object(text))
-
-    def is_closed(self) -> bool:
-        """Whether the arguments are a whole object; every piece is read once."""
-        while not self._closed and self._checked < len(self.pieces):
-            self._closed = self._end.find(self.pieces[self._checked]) >= 0
-            self._checked += 1
-        return self._closed
-
-
-def _read_fragment(wire: WireCall) -> _Fragment:
-    function = wire.get("function") or wire  # flat, as in the Responses API
-    index, wire_id, text = wire.get("index"), wire.get("id"), function.get("arguments")
-    if text is not None and not isinstance(text, str):
-        text = json.dumps(text, ensure_ascii=False)
-    if isinstance(index, str) and index.isdecimal():
-        index = int(index)
-    return _Fragment(
-        index if isinstance(index, int | str) else None,
-        str(wire_id) if wire_id not in (None, "") else None,
-        str(function.get("name") or ""),
-        text,
-    )
-
-
-def _repeats_call(call: _Call, fragment: _Fragment) -> bool:
-    """Whether a fragment repeats the whole call that was already read."""
-    if not (fragment.text and fragment.text.lstrip().startswith("{") and call.is_named(fragment.name)):
-        return False
-    return call.is_closed() and call.has_arguments(fragment.text)
-
-
 def _write_key(name: str, text: str) -> tuple[str, str]:
     """Return a key that is equal for equal calls: the name, and the arguments in normalized form."""
     try:
         return name, json.dumps(read_arguments(text), sort_keys=True)
     except ValueError:
         return name, text
-
-
-def _read_object(text: str) -> dict[str, Any] | None:
-    try:
-        return read_arguments(text)
-    except ValueError:
-        return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from langchain_qwen3.reply.tool_calls.arguments import read_arguments
 
 if TYPE_CHECKING:
-    from langchain_qwen3.reply.tool_calls.fragments import WireCall
+    from langchain_qwen3.reply.tool_calls.open_call import WireCall
     from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
 
 

@@ -250,11 +250,11 @@ def test_fragments_make_one_call_when_a_delta_or_the_end_holds_several():
     """Protects against calls that fall apart: core joins the fragments of two messages, not those within one."""
     begun = {"index": 0, "id": "c1", "function": {"name": "get_weather", "arguments": '{"city"'}}
     rest = {"index": 0, "function": {"arguments": ': "Beijing"}'}}
-    other = {"index": 1, "id": "c2", "function": {"name": "get_weather", "arguments": "{}"}}
+    other = {"index": 1, "id": "c2", "function": {"name": "get_weather", "arguments": '{"city": "Rome"}'}}
     chunks = read_chunks([write_sse(write_events({"tool_calls": [begun, other, rest]}))])
     assert [len(chunk.message.tool_call_chunks) for chunk in chunks] == [2, 0]  # type: ignore[attr-defined]
     message = read_stream(write_events({"tool_calls": [begun, other, rest]}))
-    assert spans(message)[2] == [*BEIJING, ("get_weather", {})]
+    assert spans(message)[2] == [*BEIJING, ("get_weather", {"city": "Rome"})]
     cut = read_stream(write_events({"content": CALL[:-30]}, reason="length"), ReplyOptions(tools=(TOOL,)))
     assert len(cut.tool_call_chunks) == len(cut.invalid_tool_calls) == 1
 

@@ -169,6 +169,14 @@ PARALLEL = {
         [(1, "b", "f", "")],
         [(1, "", "", TWO)],
     ],
+    "an id for each piece, no index": [
+        [(None, "a", "f", "")],
+        [(None, "b", "f", '{"x"')],
+        [(None, "c", "f", ": 1}")],
+        [(None, "d", "f", "")],
+        [(None, "e", "f", '{"x"')],
+        [(None, "g", "f", ": 2}")],
+    ],
     "same id, other index": [[(0, "same", "f", ONE)], [(1, "same", "f", TWO)]],
     "index comes later": [[(None, "a", "f", '{"x":')], [(0, None, None, "1}")], [(None, "b", "f", TWO)]],
     "id comes later": [[(0, None, "f", '{"x":')], [(0, "late", None, "1}")], [(0, "b", "f", TWO)]],
@@ -178,6 +186,15 @@ PARALLEL = {
 ONE_CALL = {
     "an id that changes": [[(0, "a", "f", "")], [(0, "b", None, '{"x"')], [(0, "c", None, ": 1}")]],
     "an id and a name that come again": [[(0, "a", "f", "")], [(0, "b", "f", '{"x"')], [(0, "c", "f", ": 1}")]],
+    "an id that changes and a name that comes again, no index": [
+        [(None, "a", "f", "")],
+        [(None, "b", "f", '{"x"')],
+        [(None, "c", "f", ": 1")],
+        [(None, "d", "f", "}")],
+        [(None, "e", "f", "")],
+    ],
+    "the same, begun without text": [[(None, "a", "f")], [(None, "b", "f", '{"x"')], [(None, "c", "f", ": 1}")]],
+    "the same, with the call again": [[(None, "a", "f", '{"x"')], [(None, "b", "f", ": 1}")], [(None, "c", "f", ONE)]],
     "an index as text": [[("0", "a", "f", "")], [(0, None, None, ONE)]],
     "an index that drifts": [[(1, "a", "f", "")], [(0, None, None, ONE)]],
     "an index that drifts, with its id": [[(1, "a", "f", "")], [(0, "a", "f", ONE)]],
@@ -213,6 +230,51 @@ def test_invalid_call_has_what_the_model_wrote_in_a_whole_message():
     chunks += stream.close(True)
     assert collect_tool_calls(chunks, stream.written).invalid[0]["args"] == '{"x": "Ro'
     assert collect_tool_calls(chunks).invalid[0]["args"] == '{"x": "Ro"]'
+
+
+# Each row is the arguments of one call's fragments, and what the call then has.
+GROWING = {
+    "empty object, then pieces": (["{}", '{"x":', " 1}"], {"x": 1}),
+    "empty object, then the whole": (["{}", ONE], {"x": 1}),
+    "empty object with a space": (["{ }", "", ONE], {"x": 1}),
+    "empty object twice": (["{}", "{}", ONE], {"x": 1}),
+    "empty object as an object": ([{}, {"x": 1}], {"x": 1}),
+    "whole objects": (["{}", '{"x": 1}', '{"x": 1, "y": {}}', '{"x":1,"y":{"z":2}}'], {"x": 1, "y": {"z": 2}}),
+    "values that grow": (["{}", '{"x": "a"}', '{"x": "ab"}'], {"x": "ab"}),
+    "empty object, then texts": (["{}", '{"x":', '{"x": ', '{"x": [1', '{"x": [1]}', '{"x": [1]}'], {"x": [1]}),
+    "texts": (["{", '{"x', '{"x": "a', '{"x": "ab', '{"x": "ab"}'], {"x": "ab"}),
+    "only an empty object": (["{}"], {}),
+    "an empty object and a newline": (["{}", "\n"], {}),
+    "no growth: an object in itself": (['{"x":', '{"x":', "1}}"], {"x": {"x": 1}}),
+    "no growth: pieces alike": (['{"x": "{', "{", '{"}'], {"x": "{{{"}),
+}
+
+
+@pytest.mark.parametrize("names", [False, True], ids=["name once", "name in each"])
+@pytest.mark.parametrize("repair", [False, True], ids=["as written", "repaired"])
+@pytest.mark.parametrize("case", GROWING)
+def test_call_has_its_last_arguments_when_every_fragment_repeats_them(case: str, repair: bool, names: bool):
+    """Protects calls of servers that send the arguments so far, or an empty object before the real ones."""
+    texts, args = GROWING[case]
+    deltas = [[fragment(0, "a", "f" if names or not at else None, text)] for at, text in enumerate(texts)]
+    assert show(read_both_ways(deltas, repair=repair)) == [("f", args)]
+
+
+@pytest.mark.parametrize(
+    "texts", [["{}", "1"], ["{}", '{"x": 1}', '{"y": 1}'], ["{}", '{"x": 1}', "}"], ['{"x": 1}', '{"y": 1}']]
+)
+def test_nothing_is_lost_when_fragments_do_not_fit(texts: list[str]):
+    """Protects what arrived: pieces that make no object stay in the invalid call."""
+    deltas = [[fragment(0, "a", None if at else "f", text)] for at, text in enumerate(texts)]
+    (call,) = read_both_ways(deltas).invalid
+    assert "".join(texts[-2:]) in str(call["args"])
+
+
+def test_empty_object_is_streamed_when_the_tool_takes_no_arguments():
+    """Protects the order of the chunks: only where more may follow is `{}` held back."""
+    assert read([[fragment(0, "a", "f", "{}")]], parameterless=["f"])[0]["args"] == "{}"
+    held, rest = read([[fragment(0, "a", "f", "{}")]])
+    assert (held["args"], rest["args"]) == (None, "{}")
 
 
 @pytest.mark.parametrize("marks", PARALLEL)
