@@ -7,7 +7,7 @@ model, so earlier bindings and the choice of a config are lost
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Literal, TypedDict, TypeVar, overload
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -63,8 +63,11 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
             **kwargs: Bound to the model.
 
         Raises:
+            TypeError: `tools` is no list.
             ValueError: `tool_choice` names no bound tool, or a tool has no name.
         """
+        if isinstance(tools, (str, Mapping)) or not hasattr(tools, "__iter__") or isinstance(tools, type):
+            raise TypeError(f"tools must be a list of tools, not {tools!r}")
         wire = [
             dict(tool)
             if is_builtin_tool(tool)

@@ -218,6 +218,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
 
     def configurable_fields(self, **kwargs: AnyConfigurableField) -> ConfigurableChatQwen3:
         """Return the model with fields that a config chooses, see `Runnable.configurable_fields`."""
+        kwargs = {self._name_field(name): field for name, field in kwargs.items()}
         super().configurable_fields(**kwargs)  # raises for a name that is no field
         return ConfigurableChatQwen3(default=self, fields=kwargs)
 

@@ -178,22 +178,24 @@ class Qwen3Fields(ChatOpenAI):
         if isinstance(self.root_async_client, AsyncSdkClient):
             self._adopt(self.root_async_client.origin)  # core's configurable fields pass the clients on
             self.client = self.async_client = self.root_client = self.root_async_client = None
-        self._check_fields()
+        if "output_version" not in self.model_fields_set and self.output_version == "responses/v1":
+            self.output_version = None  # the environment variable is meant for OpenAI's models
+        self._check_values(self.__dict__)
+        if self.n is not None and self.n > 1 and self.streaming:
+            raise ValueError("n must be 1 when streaming")
         self.openai_api_base = self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL
         if self.openai_api_key is None:
             self.openai_api_key = SecretStr(resolve_api_key(self.openai_api_base))
         self._connect()
         return self
 
-    def _check_fields(self) -> None:
-        if "output_version" not in self.model_fields_set and self.output_version == "responses/v1":
-            self.output_version = None  # the environment variable is meant for OpenAI's models
-        if self.server != "auto" and find_by_name(self.server) is None:
-            raise ValueError(f'server must be "auto" or one of {", ".join(list_names())}, not {self.server!r}')
-        check_values({**self.model_kwargs, **self.__dict__})
-        check_refused(self.__dict__)
-        if self.n is not None and self.n > 1 and self.streaming:
-            raise ValueError("n must be 1 when streaming")
+    @staticmethod
+    def _check_values(fields: Mapping[str, Any]) -> None:
+        server = fields.get("server", "auto")
+        if server != "auto" and find_by_name(server) is None:
+            raise ValueError(f'server must be "auto" or one of {", ".join(list_names())}, not {server!r}')
+        check_values({**(fields.get("model_kwargs") or {}), **fields})
+        check_refused(fields)
 
     def _connect(self) -> None:
         """Build the SDK's clients over the shared connections.
@@ -363,7 +365,18 @@ class Qwen3Fields(ChatOpenAI):
                 self.profile = profile
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy; one with another URL, key or transport opens new connections."""
+        """Return a copy; one with another URL, key or transport opens new connections.
+
+        Args:
+            update: New values under the constructor's names (`model`, `base_url`) or those of the fields.
+            deep: Whether values such as `metadata` are copied too.
+
+        Raises:
+            TypeError: A name is unknown.
+            ValueError: A value is out of its range.
+        """
+        if update:
+            update = self._read_update(update)
         copied = super().model_copy(update=update, deep=deep)
         copied.__dict__.pop("_serialized", None)  # core's cache key of the original
         if update and update.keys() & {"model_name", "model_line"} and "profile" not in update:
@@ -374,6 +387,23 @@ class Qwen3Fields(ChatOpenAI):
                 copied._follow_address(self.openai_api_base or DEFAULT_BASE_URL)  # noqa: SLF001
             copied._connect()  # noqa: SLF001
         return copied
+
+    def _read_update(self, update: Mapping[str, Any]) -> dict[str, Any]:
+        """Return new values by field; parameters without a field join those of `model_kwargs`."""
+        values, parameters = split_constructor(update, get_pydantic_field_names(type(self)))
+        if parameters:
+            kept = {} if "model_kwargs" in update else self.model_kwargs
+            values["model_kwargs"] = {**kept, **parameters}
+        fields = {self._name_field(name): value for name, value in values.items()}
+        if isinstance(key := fields.get("openai_api_key"), str):
+            fields["openai_api_key"] = SecretStr(key)
+        self._check_values(fields)
+        return fields
+
+    @classmethod
+    def _name_field(cls, name: str) -> str:
+        """Return the field for a name of the constructor, such as `base_url`."""
+        return next((field for field, info in cls.model_fields.items() if info.alias == name), name)
 
     def __getstate__(self) -> dict[Any, Any]:
         """Pickle without connections. The key is in the pickle, as in the model.

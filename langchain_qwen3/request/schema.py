@@ -24,6 +24,7 @@ _SCHEMA_KEYS = ("parameters", "schema", "input_schema", "inputSchema", "paramete
 # A mapping with one of these keys is a JSON schema.
 _KEYWORDS = frozenset({"$defs", "$ref", "allOf", "anyOf", "const", "enum", "items", "oneOf", "properties", "type"})
 _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
+_TEXT_OF_DICT = inspect.getdoc(dict)
 _REFERENCE = re.compile(r'"#/\$defs/([^"]+)"')
 
 
@@ -85,6 +86,8 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
         tool = _read_named(dict(tool))
     elif is_typeddict(tool):
         return {"type": "function", "function": _read_typed_dict(tool, strict)}
+    elif callable(tool) and not isinstance(tool, BaseTool) and not hasattr(tool, "__name__"):
+        raise ValueError(f"the tool {tool!r} has no name: pass a function with type hints that calls it")
     wire = convert_to_openai_tool(tool, strict=strict)
     schema = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
     if isinstance(schema, type) and issubclass(schema, BaseModel) and _is_recursive(schema.model_json_schema()):
@@ -112,9 +115,23 @@ def _is_tool(schema: Any) -> bool:
 def _read_typed_dict(schema: Any, strict: bool | None) -> Mapping[str, Any]:
     """Return an OpenAI function for a TypedDict; core's way, through pydantic 1, lacks NotRequired and its classes."""
     try:
-        return convert_to_openai_function(schema, strict=strict)
+        function = convert_to_openai_function(schema, strict=strict)
     except (TypeError, RuntimeError):
         return _convert_type(schema, strict)
+    parameters = function["parameters"]
+    if not strict and (required := parameters.pop("required", ())):  # core ignores total=False
+        parameters["required"] = [name for name in required if name in schema.__required_keys__]
+    cleaned: Mapping[str, Any] = _without_inherited_text(function)
+    return cleaned
+
+
+def _without_inherited_text(schema: Any) -> Any:
+    """Return a schema without the text of `dict`, which core takes for that of a TypedDict without one."""
+    if isinstance(schema, list):
+        return [_without_inherited_text(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {name: _without_inherited_text(part) for name, part in schema.items() if part != _TEXT_OF_DICT}
 
 
 def _convert_type(schema: Any, strict: bool | None) -> Mapping[str, Any]:

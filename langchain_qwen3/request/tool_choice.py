@@ -90,7 +90,7 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
 
     Args:
         choice: None, "auto", "none", "any", "required", True, a tool's name, or
-            `{"type": "function", "function": {"name": …}}`.
+            `{"type": "function", "function": {"name": …}}`; also in the forms of Anthropic.
         names: The bound tools.
 
     Returns:
@@ -106,6 +106,8 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
     if isinstance(choice, Mapping):
         function = choice.get("function") or choice
         name = function.get("name") if isinstance(function, Mapping) else None
+        if name is None and choice.get("type") in _WORDS:  # Anthropic's form
+            return ToolChoice(_WORDS[choice["type"]])  # type: ignore[arg-type] # the words are its modes
     elif isinstance(choice, str):
         if choice not in names and choice in _WORDS:
             return ToolChoice(_WORDS[choice])  # type: ignore[arg-type] # the words are its modes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import pickle
 import typing
@@ -178,3 +179,69 @@ def test_config_still_chooses_when_something_is_bound_to_alternatives(
             chosen.invoke("hi", {"configurable": {"which": which}})
     assert [payload["model"] for payload in sent] == ["Qwen/Qwen3-8B", "big", "late"]
     assert all("tools" in payload for payload in sent) is (following in ("bind_tools", "all"))
+
+
+class Caller:
+    def __call__(self, place: str) -> str:
+        """Call."""
+        return place
+
+
+@pytest.mark.parametrize("tools", [None, print, Caller(), "search", {"type": "function"}, Person])
+def test_names_the_tools_when_they_are_no_list(tools: Any) -> None:
+    """Protects from Python's own words about iteration."""
+    with pytest.raises(TypeError, match="tools must be a list of tools, not "):
+        build().bind_tools(tools)
+
+
+@pytest.mark.parametrize("tool", [functools.partial(print, end=""), Caller()])
+def test_names_the_tool_when_it_has_no_name(tool: Any) -> None:
+    """Protects from Python's AttributeError, which says nothing of tools."""
+    with pytest.raises(ValueError, match=r"the tool .* has no name: pass a function"):
+        build().bind_tools([tool])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("model", "other", lambda model: model.model_name),
+        ("base_url", "http://other:1/v1", lambda model: str(model.root_client.base_url).rstrip("/")),
+        ("api_key", "sk-other", lambda model: model.root_client.api_key),
+        ("timeout", 7.0, lambda model: model.root_client.timeout),
+        ("max_completion_tokens", 7, lambda model: model.max_tokens),
+        ("stop_sequences", ["x"], lambda model: model.stop),
+        ("temperature", 0.7, lambda model: model.temperature),
+    ],
+)
+@pytest.mark.parametrize("way", ["copied", "configured"])
+def test_constructors_names_are_those_of_copies_and_configs(name: str, value: Any, read: Any, way: str) -> None:
+    """Protects a copy from calling the old model or host, because only the field's own name counted."""
+    if way == "copied":
+        changed: Any = build().model_copy(update={name: value})
+    else:
+        chosen = build().configurable_fields(**{name: ConfigurableField("it")})
+        changed, _ = chosen.prepare({"configurable": {"it": value}})
+    assert read(changed) == read(build(**{name: value})) == value
+
+
+@pytest.mark.parametrize(
+    ("update", "error", "text"),
+    [
+        ({"temprature": 1}, TypeError, "Did you mean temperature"),
+        ({"temperature": "hot"}, ValueError, "temperature must be 0 or more, not 'hot'"),
+        ({"server": "vlm"}, ValueError, "server must be"),
+        ({"enable_thinking": "false"}, ValueError, "enable_thinking must be True, False or None"),
+    ],
+)
+def test_copy_is_refused_when_the_constructor_would_refuse_it(update: Any, error: Any, text: str) -> None:
+    """Protects from a setting that is dropped without a word, and from one that only the server refuses."""
+    with pytest.raises(error, match=text):
+        build().model_copy(update=update)
+
+
+def test_copy_keeps_other_parameters_when_one_without_a_field_changes() -> None:
+    """Protects `model_kwargs` from a copy that sets one more of them; a new `model_kwargs` replaces all."""
+    model = build(user="me")
+    assert model.model_copy(update={"tool_choice": "none"}).model_kwargs == {"user": "me", "tool_choice": "none"}
+    assert model.model_copy(update={"model_kwargs": {"tool_choice": "none"}}).model_kwargs == {"tool_choice": "none"}
+    assert model.model_kwargs == {"user": "me"}

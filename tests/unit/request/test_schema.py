@@ -6,7 +6,7 @@ import json
 import sys
 import typing
 from dataclasses import dataclass
-from typing import Any, NotRequired, Required
+from typing import Annotated, Any, NotRequired, Required
 
 import pytest
 from langchain_core.tools import StructuredTool
@@ -157,3 +157,23 @@ def test_raises_when_a_call_could_not_hold_the_answer(schema: Any):
         model.with_structured_output(schema).invoke("x")
     assert "array" in json.dumps(read_schema(RootModel[list[Leaf]])["schema"])
     model.with_structured_output(schema, method="json_schema")
+
+
+class Partial(TypedDict, total=False):
+    a: int
+    b: Annotated[int, ..., "the b"]
+
+
+class Nest(Partial):
+    c: list[Partial]
+
+
+@pytest.mark.parametrize(("schema", "required"), [(Partial, []), (Nest, ["c"])])
+def test_a_typed_dict_without_text_says_nothing_of_dict(schema: Any, required: list[str]):
+    """Protects the prompt from the text of Python's own `dict`, and keys of `total=False` from being demanded."""
+    function = convert_tool(schema)["function"]
+    assert "dictionary" not in json.dumps(function)
+    assert function["parameters"]["required"] == required
+    assert function["parameters"]["properties"]["b"]["description"] == "the b"
+    spec = read_schema(schema)
+    assert ("description" in spec, spec["schema"]) == (False, function["parameters"])

@@ -58,6 +58,12 @@ def test_takes_a_tools_name_when_it_is_a_word_of_the_api():
     assert read_tool_choice("any", ["any"]) == ToolChoice("named", "any")
 
 
+@pytest.mark.parametrize(("word", "mode"), [("auto", "auto"), ("any", "required"), ("none", "none")])
+def test_reads_the_mode_when_the_choice_has_the_form_of_anthropic(word: str, mode: str):
+    """Protects code that moves from Anthropic's API, where each choice is a dict."""
+    assert read_tool_choice({"type": word}, ["now"]) == read_tool_choice(word, ["now"]) == ToolChoice(mode)  # type: ignore[arg-type] # three of its modes
+
+
 @pytest.mark.parametrize("choice", ["later", {"function": {"name": "later"}}, {"type": "x"}, 3, {"function": 1}])
 def test_names_the_field_when_the_choice_cannot_be_read(choice: Any):
     """Protects users from a choice that servers would ignore in silence: the error says tool_choice."""
