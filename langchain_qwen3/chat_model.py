@@ -23,7 +23,7 @@ from pydantic import ConfigDict
 
 from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQwen3
 from langchain_qwen3.call import Call
-from langchain_qwen3.connections.exchange import aget_json, aopen_stream, apost, get_json, open_stream, post
+from langchain_qwen3.connections.exchange import OpenStream, aget_json, apost, get_json, post
 from langchain_qwen3.errors import ErrorTranslator, translate_errors
 from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
 from langchain_qwen3.profiles import ModelLine, build_profile
@@ -251,7 +251,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=False)
         started_at = perf_counter()
-        async with self._in_flight.aslot():
+        async with self._in_flight.slot():
             with self._errors():
                 return read_response(await apost(self.root_async_client, call, learn), call.reply, started_at)
 
@@ -267,7 +267,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         reader = StreamReader(call.reply)
         with self._in_flight.slot(), self._errors() as errors:
             try:
-                with open_stream(self.root_client, call, reader, self.stream_chunk_timeout, learn) as pieces:
+                with OpenStream(self.root_client, call, reader, self.stream_chunk_timeout, learn) as pieces:
                     errors.partial = reader.partial
                     for data in pieces:
                         for chunk in reader.read(data):
@@ -295,10 +295,10 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         call = await self._aprepare(messages, stop, kwargs, stream=True)
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=True)
         reader = StreamReader(call.reply)
-        async with self._in_flight.aslot():
+        async with self._in_flight.slot():
             with self._errors() as errors:
                 try:
-                    async with aopen_stream(
+                    async with OpenStream(
                         self.root_async_client, call, reader, self.stream_chunk_timeout, learn
                     ) as pieces:
                         errors.partial = reader.partial

@@ -7,21 +7,21 @@ response models are skipped: most of ChatOpenAI's time goes there. Sync and asyn
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import openai
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.connections.redirects import refuse_redirected
 from langchain_qwen3.connections.settings import check_headers, read_timeout
-from langchain_qwen3.connections.stall import AsyncWatch, Progress, SyncWatch
+from langchain_qwen3.connections.stall import AsyncWatch, Reader, SyncWatch
 from langchain_qwen3.connections.transports.httpx_transport import BODY
 from langchain_qwen3.errors import StreamStallError
+from langchain_qwen3.errors.redirects import refuse_redirected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # The SDK's client is Any here: its overloads do not accept a plain dict as payload.
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
-_DRAINED = SimpleNamespace(progress=1, ended=False)  # no chunks follow `[DONE]`: any wait may be too long
+_DRAINED: Any = SimpleNamespace(progress=1, ended=False)  # no chunks follow `[DONE]`: any wait may be too long
 
 
 class Answer(NamedTuple):
@@ -55,17 +55,6 @@ class Answer(NamedTuple):
     error: openai.APIStatusError | None = None
 
 
-class Reader(Progress, Protocol):
-    """A stream's reader."""
-
-    @property
-    def done(self) -> bool:
-        """Whether the stream is complete: `[DONE]` or its equivalent was read."""
-
-    def begin(self, response: Any) -> None:
-        """Receive the response before its body."""
-
-
 def get_json(client: Any, path: str, *, seconds: Any = openai.NOT_GIVEN) -> Answer:
     """Get a path once, without retries, and return the answer, whatever its status.
 
@@ -78,7 +67,7 @@ def get_json(client: Any, path: str, *, seconds: Any = openai.NOT_GIVEN) -> Answ
         openai.APIConnectionError: No answer came; includes its subclass `openai.APITimeoutError`.
     """
     try:
-        return _read_answer(client.get(path, cast_to=httpx.Response, options={"max_retries": 0, "timeout": seconds}))
+        return _read_answer(client.get(path, **_send_once(seconds)))
     except openai.APIStatusError as error:
         return _read_answer(error.response, error)
 
@@ -86,20 +75,21 @@ def get_json(client: Any, path: str, *, seconds: Any = openai.NOT_GIVEN) -> Answ
 async def aget_json(client: Any, path: str, *, seconds: Any = openai.NOT_GIVEN) -> Answer:
     """Do what `get_json` does."""
     try:
-        return _read_answer(
-            await client.get(path, cast_to=httpx.Response, options={"max_retries": 0, "timeout": seconds})
-        )
+        return _read_answer(await client.get(path, **_send_once(seconds)))
     except openai.APIStatusError as error:
         return _read_answer(error.response, error)
 
 
 def post_json(client: Any, path: str, body: Mapping[str, Any], *, seconds: Any = openai.NOT_GIVEN) -> Answer:
     """Post a JSON body once; otherwise like `get_json`."""
-    options = {"max_retries": 0, "timeout": seconds}
     try:
-        return _read_answer(client.post(path, cast_to=httpx.Response, body=body, options=options))
+        return _read_answer(client.post(path, body=body, **_send_once(seconds)))
     except openai.APIStatusError as error:
         return _read_answer(error.response, error)
+
+
+def _send_once(seconds: Any) -> dict[str, Any]:
+    return {"cast_to": httpx.Response, "options": {"max_retries": 0, "timeout": seconds}}
 
 
 def _read_answer(response: Any, error: openai.APIStatusError | None = None) -> Answer:
@@ -196,11 +186,11 @@ class _Attempts:
             self._lesson.report()
 
 
-@contextmanager
-def open_stream(
-    client: Any, call: Call, reader: Reader, stall: float | None, learn: Learn | None = None
-) -> Iterator[Iterator[bytes]]:
-    """Send a call and yield its reply's bytes as they arrive; the end of the block releases the connection.
+class OpenStream:
+    """Sends a call; the block of its `with` or `async with` gets its reply's bytes as they arrive.
+
+    The end of the block releases the connection. No generator: at the end of its event loop, a stream's generators are
+    closed in any order.
 
     Args:
         client: The SDK's client.
@@ -212,29 +202,6 @@ def open_stream(
     Raises:
         StreamStallError: The stream stalled. Otherwise as `post`.
     """
-    response = post(client, call, learn, stream=True, stream_cls=openai.Stream[Any])
-    with closing(response):
-        reader.begin(response)
-        pieces = iter(response.extensions.get(BODY) or response.iter_bytes())
-        watch = SyncWatch(stall, pieces, reader, response)
-        try:
-            yield pieces
-            watch.stop()
-            if reader.done:
-                _drain(pieces, response)
-        except Exception as error:
-            if not _is_over(error, pieces, reader, watch, response):
-                raise
-        finally:
-            watch.stop()
-    _check_stall(reader, watch)
-
-
-class aopen_stream:  # noqa: N801  # stands beside `open_stream`
-    """Do what `open_stream` does.
-
-    No generator: at the end of its event loop, a stream's generators are closed in any order.
-    """
 
     def __init__(
         self, client: Any, call: Call, reader: Reader, stall: float | None, learn: Learn | None = None
@@ -243,54 +210,71 @@ class aopen_stream:  # noqa: N801  # stands beside `open_stream`
         self._reader = reader
         self._stall = stall
 
+    def __enter__(self) -> Iterator[bytes]:
+        response: Any = post(*self._sending, stream=True, stream_cls=openai.Stream[Any])
+        pieces: Iterator[bytes] = iter(response.extensions.get(BODY) or response.iter_bytes())
+        self._begin(response, pieces, SyncWatch)
+        return pieces
+
     async def __aenter__(self) -> AsyncIterator[bytes]:
         response: Any = await apost(*self._sending, stream=True, stream_cls=openai.AsyncStream[Any])
-        self._response = response
+        pieces: AsyncIterator[bytes] = aiter(response.extensions.get(BODY) or response.aiter_bytes())
+        self._begin(response, pieces, AsyncWatch)
+        return pieces
+
+    def _begin(self, response: Any, pieces: Any, watch: type[SyncWatch | AsyncWatch]) -> None:
         self._reader.begin(response)
-        self._pieces: AsyncIterator[bytes] = aiter(response.extensions.get(BODY) or response.aiter_bytes())
-        self._watch = AsyncWatch(self._stall, self._pieces, self._reader, response)
-        return self._pieces
+        self._response, self._pieces = response, pieces
+        self._watch = watch(self._stall, pieces, self._reader, response)
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        try:
+            is_over = self._is_over(error)
+            self._watch.stop()
+            if error is None and self._reader.done:
+                self._drain()
+        finally:
+            self._watch.stop()
+            self._response.close()
+        return is_over and self._check_stall()
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         try:
-            is_over = _is_over(error, self._pieces, self._reader, self._watch, self._response)
+            is_over = self._is_over(error)
             if error is None and self._reader.done:
-                await _adrain(self._pieces)
+                await self._adrain()
         finally:
             self._watch.stop()
             await self._response.aclose()
-        if is_over:
-            _check_stall(self._reader, self._watch)
-        return is_over
+        return is_over and self._check_stall()
 
+    def _is_over(self, error: BaseException | None) -> bool:
+        """Return whether the reply is over: no error, or one after its end, or because the watch closed it."""
+        # A generator that raised has no frame: then the body failed, not the caller.
+        pieces = self._pieces
+        is_broken = (pieces.ag_frame if hasattr(pieces, "ag_frame") else pieces.gi_frame) is None
+        if error is None or (is_broken and isinstance(error, Exception) and (self._reader.ended or self._watch.fired)):
+            return True
+        if is_broken and isinstance(error, httpx.RequestError):
+            error.request = self._response.request  # as httpx does for a body read through it
+        return False
 
-def _is_over(error: BaseException | None, pieces: Any, reader: Reader, watch: Any, response: Any) -> bool:
-    """Return whether the reply is over: no error, or one of its body, after its end or because the watch closed it."""
-    # A generator that raised has no frame: then the body failed, not the caller.
-    is_broken = (pieces.ag_frame if hasattr(pieces, "ag_frame") else pieces.gi_frame) is None
-    if error is None or (is_broken and isinstance(error, Exception) and (reader.ended or watch.fired)):
+    def _check_stall(self) -> bool:
+        if self._watch.fired and not self._reader.ended:
+            limit = self._watch.limit
+            raise StreamStallError(f"the stream stalled: no chunk came for {limit:g} s (stream_chunk_timeout)")
         return True
-    if is_broken and isinstance(error, httpx.RequestError):
-        error.request = response.request  # as httpx does for a body read through it
-    return False
 
-
-def _check_stall(reader: Reader, watch: Any) -> None:
-    if watch.fired and not reader.ended:
-        raise StreamStallError(f"the stream stalled: no chunk came for {watch.limit:g} s (stream_chunk_timeout)")
-
-
-def _drain(pieces: Iterator[bytes], response: Any) -> None:
-    """Read the rest after `[DONE]` so that the connection can be reused; at most for a moment."""
-    watch = SyncWatch(_DRAIN_SECONDS, pieces, _DRAINED, response)
-    with suppress(Exception):
-        for _ in pieces:
-            pass
-    watch.stop()
-
-
-async def _adrain(pieces: AsyncIterator[bytes]) -> None:
-    with suppress(Exception):
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in pieces:
+    def _drain(self) -> None:
+        """Read the rest after `[DONE]` so that the connection can be reused; at most for a moment."""
+        watch = SyncWatch(_DRAIN_SECONDS, self._pieces, _DRAINED, self._response)
+        with suppress(Exception):
+            for _ in self._pieces:
                 pass
+        watch.stop()
+
+    async def _adrain(self) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                async for _ in self._pieces:
+                    pass

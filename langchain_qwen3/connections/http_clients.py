@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import openai
@@ -17,17 +16,20 @@ import openai
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.limits import ACCEPTED, limit_body
 from langchain_qwen3.connections.loops import LoopTransport
-from langchain_qwen3.connections.redirects import MAX_REDIRECTS, build_redirected
 from langchain_qwen3.connections.settings import PoolSettings
 from langchain_qwen3.connections.transports.httpx_transport import (
-    AsyncConnections,
     HttpxConnections,
-    SocketOption,
     SyncTransport,
     build_ssl_context,
 )
+from langchain_qwen3.errors.redirects import FOLLOWED
 from langchain_qwen3.errors.secrets import clean_url
+from langchain_qwen3.servers.address import split_url
 
+_MAX_REDIRECTS = 5
+_IMPERSONAL_HEADERS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "user-agent"}
+)
 _UNCONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 # Modules that core, httpcore and we import during a process's first call; those a version does not have are skipped.
 _FIRST_CALL_IMPORTS = (
@@ -60,16 +62,20 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
     def __init__(self, settings: PoolSettings) -> None:
         prepare_first_request()
         self._proxy = settings.proxy
-        build = functools.partial(_find_kind(settings), settings.proxy, settings.socket_options)
-        self.connections = LoopTransport(build)
+        kind: Any = HttpxConnections
+        if settings.transport == "aiohttp":  # imported here: during a request, a fork could interrupt the import
+            from langchain_qwen3.connections.transports.aiohttp_transport import AiohttpConnections
+
+            kind = AiohttpConnections
+        self.connections = LoopTransport(functools.partial(kind, settings.proxy, settings.socket_options))
         super().__init__(transport=self.connections, headers={"Accept-Encoding": ACCEPTED})
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **_options: Any) -> httpx.Response:
         """Send a request and follow 307 and 308 redirects."""
         try:
             response = await self.connections.handle_async_request(request)
-            for _ in range(MAX_REDIRECTS):
-                following = build_redirected(request, response)
+            for _ in range(_MAX_REDIRECTS):
+                following = _build_redirected(request, response)
                 if following is None:
                     break
                 await response.aclose()
@@ -106,8 +112,8 @@ class SharedSyncClient(openai.DefaultHttpxClient):
         """Send a request and follow 307 and 308 redirects."""
         try:
             response = self.connections.handle_request(request)
-            for _ in range(MAX_REDIRECTS):
-                following = build_redirected(request, response)
+            for _ in range(_MAX_REDIRECTS):
+                following = _build_redirected(request, response)
                 if following is None:
                     break
                 response.close()
@@ -131,13 +137,27 @@ class SharedSyncClient(openai.DefaultHttpxClient):
         self.close()
 
 
-def _find_kind(settings: PoolSettings) -> Callable[[str | None, Sequence[SocketOption]], AsyncConnections]:
-    if settings.transport == "httpx":
-        return HttpxConnections
-    # Imported with the first client: during a request, a fork could interrupt the import.
-    from langchain_qwen3.connections.transports.aiohttp_transport import AiohttpConnections
+def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
+    """Return the request to a redirect's target, without the model's own headers if that is another server.
 
-    return AiohttpConnections
+    Returns:
+        None if the response is no redirect, or one without a usable target.
+    """
+    if response.status_code not in FOLLOWED:
+        return None
+    try:
+        url = request.url.join(response.headers["location"]).copy_with(userinfo=b"")  # the libraries differ on it
+        split_url(str(url))
+        content = request.content
+    except (KeyError, ValueError, httpx.InvalidURL, httpx.RequestNotRead):
+        return None
+    headers = {name: value for name, value in request.headers.items() if name != "host"}
+    # Another server, or no TLS any more; from http to https on the same host and port is neither, by default ports too.
+    old, new = request.url, url
+    if old.netloc != new.netloc or (old.scheme, new.scheme) not in {("http", "https"), (old.scheme, old.scheme)}:
+        names = [name for name in headers if name in _IMPERSONAL_HEADERS or name.startswith("x-stainless-")]
+        headers = {name: headers[name] for name in names}
+    return httpx.Request(request.method, url, headers=headers, content=content, extensions=request.extensions)
 
 
 def _name_proxy(error: Exception, proxy: str | None) -> None:

@@ -13,7 +13,6 @@ from langchain_qwen3.connections.process import forget_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 _CHECK_SECONDS = 1.0
 """How often to look for slots that nobody will release."""
@@ -135,12 +134,8 @@ class InFlightLimit:
         """The number of slots held now."""
         return len(self._taken)
 
-    def slot(self) -> AbstractContextManager[None]:
-        """Hold a slot during the block; blocks the thread until one is free."""
-        return _Slot(self._settle)
-
-    def aslot(self) -> AbstractAsyncContextManager[None]:
-        """Hold a slot during the block; waits for one without blocking the event loop."""
+    def slot(self) -> _Slot:
+        """Hold a slot during the block of a `with` or `async with`, which waits until one is free."""
         return _Slot(self._settle)
 
     def _settle(self, slot: _Slot | None) -> None:
@@ -161,12 +156,8 @@ class InFlightLimit:
     def _process_changes(self, size: int) -> None:
         while self._changes:
             slot = self._changes.popleft()
-            if slot is None:
-                continue
-            if slot.left:
-                self._taken.discard(slot)
-            else:
-                self._waiting.append(slot)
+            if slot is not None:
+                (self._taken.discard if slot.left else self._waiting.append)(slot)
         while self._waiting and (self._waiting[0].left or len(self._taken) < size or self._reclaim()):
             slot = self._waiting.popleft()
             if not slot.left:

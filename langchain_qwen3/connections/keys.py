@@ -33,7 +33,8 @@ def split_key(key: Key) -> tuple[str | Callable[[], str] | None, str | Callable[
         answer = key() if is_async else await asyncio.to_thread(key)  # a sync one may read a file or ask a vault
         return _read_answer(await answer if inspect.isawaitable(answer) else answer)
 
-    is_async = _is_async(key)
+    # of functions, partial ones and objects with `__call__`
+    is_async = inspect.iscoroutinefunction(key) or inspect.iscoroutinefunction(getattr(key, "__call__", None))  # noqa: B004
     return None if is_async else call, acall
 
 
@@ -45,11 +46,6 @@ def check_key(key: str) -> None:
     """
     if not (key.isascii() and key.isprintable()):
         raise ValueError("api_key contains a line break or a character not allowed in an HTTP header")
-
-
-def _is_async(key: Callable[[], Any]) -> bool:
-    """Tell whether a call returns an awaitable for certain: of functions, partial ones and objects with `__call__`."""
-    return inspect.iscoroutinefunction(key) or inspect.iscoroutinefunction(getattr(key, "__call__", None))  # noqa: B004
 
 
 def _read_answer(answer: Any) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 import weakref
 
-from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient
 from langchain_qwen3.connections.process import forget_after_fork
 from langchain_qwen3.connections.settings import PoolSettings
@@ -24,40 +23,9 @@ class _SharedClients:
 
     def __init__(self, settings: PoolSettings) -> None:
         self.leases: weakref.WeakSet[ClientLease] = weakref.WeakSet()
-        self._settings = settings
-        self._sync: SharedSyncClient | None = None
-        self._async: SharedAsyncClient | None = None
-
-    @property
-    def sync_client(self) -> SharedSyncClient:
-        with _registry.lock:
-            if self._sync is None:
-                self._sync = SharedSyncClient(self._settings)
-                self._sync.connections.owner = self
-            return self._sync
-
-    @property
-    def async_client(self) -> SharedAsyncClient:
-        with _registry.lock:
-            if self._async is None:
-                self._async = SharedAsyncClient(self._settings)
-                self._async.connections.owner = self
-            return self._async
-
-    def close(self) -> None:
-        if self._sync is not None:
-            self._sync.close()
-        if self._async is not None:
-            self._async.connections.close_soon()
-
-    async def aclose(self) -> None:
-        if self._async is not None:
-            await self._async.aclose()
-        self.close()
-
-    def __repr__(self) -> str:
-        clients = [("async", self._async), ("sync", self._sync)]
-        return ", ".join(repr(client.connections) if client else f"no {name} client" for name, client in clients)
+        self.sync_client = SharedSyncClient(settings)
+        self.async_client = SharedAsyncClient(settings)
+        self.sync_client.connections.owner = self.async_client.connections.owner = self
 
 
 class _Registry:
@@ -73,52 +41,45 @@ class _Registry:
 
     def find(self, settings: PoolSettings) -> _SharedClients:
         with self.lock:
-            shared = self.clients.get(settings)
-            if shared is None:
-                shared = self.clients[settings] = _SharedClients(settings)
-            return shared
+            return self.clients.get(settings) or self.clients.setdefault(settings, _SharedClients(settings))
 
 
 _registry = _Registry()
 
 
 class ClientLease:
-    """One model's lease on the shared clients of its settings.
+    """One model's lease on the shared clients of its settings; they are built for the first one.
 
     The lease is released by `close`, by `aclose`, or by garbage collection. The clients still work after that: a
     request opens new connections.
+
+    Attributes:
+        settings: What the clients were built with.
+        sync_client: The client for `openai.OpenAI(http_client=…)`.
+        async_client: The client for `openai.AsyncOpenAI(http_client=…)`.
     """
 
-    def __init__(self, shared: _SharedClients) -> None:
-        self._shared = shared
-        shared.leases.add(self)
-
-    @property
-    def sync_client(self) -> httpx.Client:
-        """The client for `openai.OpenAI(http_client=…)`."""
-        return self._shared.sync_client
-
-    @property
-    def async_client(self) -> httpx.AsyncClient:
-        """The client for `openai.AsyncOpenAI(http_client=…)`."""
-        return self._shared.async_client
+    def __init__(self, settings: PoolSettings) -> None:
+        self.settings = settings
+        self._shared = _registry.find(settings)
+        self._shared.leases.add(self)
+        self.sync_client = self._shared.sync_client
+        self.async_client = self._shared.async_client
 
     def close(self) -> None:
         """Release the lease; the last one closes sync connections now, and event loops' connections soon."""
         self._shared.leases.discard(self)
         if not self._shared.leases:
-            self._shared.close()
+            self.sync_client.close()
+            self.async_client.connections.close_soon()
 
     async def aclose(self) -> None:
         """Release the lease; the last one closes the connections."""
         self._shared.leases.discard(self)
         if not self._shared.leases:
-            await self._shared.aclose()
+            await self.async_client.aclose()
+            self.close()
 
     def __repr__(self) -> str:
-        return f"<ClientLease, one of {len(self._shared.leases)}: {self._shared}>"
-
-
-def lease_clients(settings: PoolSettings) -> ClientLease:
-    """Take a lease on the clients for these settings; they are built on first use."""
-    return ClientLease(_registry.find(settings))
+        connections = f"{self.async_client.connections}, {self.sync_client.connections}"
+        return f"<ClientLease, one of {len(self._shared.leases)}: {connections}>"

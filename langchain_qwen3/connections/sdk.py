@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import os
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -24,7 +25,7 @@ import orjson
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient
 from langchain_qwen3.connections.keys import split_key
-from langchain_qwen3.connections.leases import ClientLease, lease_clients
+from langchain_qwen3.connections.leases import ClientLease
 
 if TYPE_CHECKING:
     from langchain_qwen3.connections.settings import ConnectionSettings
@@ -90,17 +91,10 @@ class _OwnClient:
         return request
 
 
-class _Recorder:
-    """Stands in for the SDK's client, and returns what its `post` asks of it."""
-
-    def request(self, _cast_to: Any, options: Any, **_: Any) -> Any:
-        return options
-
-
 @functools.cache
 def _find_plain_options(path: str) -> Any:
     """Return the SDK's options of a POST to a path that has none of its own; None if they are not as expected."""
-    recorder: Any = _Recorder()
+    recorder: Any = SimpleNamespace(request=lambda _cast_to, options, **_: options)
     with suppress(AttributeError, TypeError):
         options: Any = openai.OpenAI.post(recorder, path, cast_to=httpx.Response, body={})
         if options.json_data == {} and options.model_copy:
@@ -152,18 +146,21 @@ class Completions:
         return getattr(self._client.chat.completions, name)
 
 
-def build_clients(settings: ConnectionSettings) -> tuple[ClientLease, SdkClient | None, AsyncSdkClient]:
-    """Return the lease on the shared connections and the SDK's clients; no sync client for an async key.
+def build_clients(settings: ConnectionSettings) -> tuple[ClientLease | None, SdkClient | None, AsyncSdkClient]:
+    """Return the lease on the shared connections and the SDK's clients.
+
+    There is no lease where both HTTP clients are the user's own, and no sync client for an async key.
 
     Raises:
         ValueError: A setting is invalid.
     """
-    lease = lease_clients(settings.resolve_pool())
+    pool = settings.resolve_pool()
+    lease = None if settings.http_client and settings.http_async_client else ClientLease(pool)
     sync_key, async_key = split_key(settings.api_key)
     options = settings.build_client_options()
-    async_client = settings.http_async_client or lease.async_client
+    async_client = settings.http_async_client or (lease and lease.async_client)
     root_async = AsyncSdkClient(api_key=async_key, http_client=async_client, **options)
     root = None
     if sync_key is not None:
-        root = SdkClient(api_key=sync_key, http_client=settings.http_client or lease.sync_client, **options)
+        root = SdkClient(api_key=sync_key, http_client=settings.http_client or (lease and lease.sync_client), **options)
     return lease, root, root_async

@@ -28,8 +28,8 @@ _CHECKS_PER_LIMIT = 8
 _MAX_PAUSE = END_SECONDS / 4  # between two checks
 
 
-class Progress(Protocol):
-    """Progress of a reply."""
+class Reader(Protocol):
+    """A stream's reader."""
 
     @property
     def progress(self) -> int:
@@ -38,6 +38,13 @@ class Progress(Protocol):
     @property
     def ended(self) -> bool:
         """Whether the finish reason was read: a failure after that is not an error."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the stream is complete: `[DONE]` or its equivalent was read."""
+
+    def begin(self, response: Any) -> None:
+        """Receive the response before its body."""
 
 
 class _Watch:
@@ -53,15 +60,15 @@ class _Watch:
         fired: Whether a stall was detected.
     """
 
-    def __init__(self, limit: float | None, pieces: Any, reader: Progress, response: Any) -> None:
+    def __init__(self, limit: float | None, pieces: Any, reader: Reader, response: Any) -> None:
         self.limit = limit if limit and limit > 0 else inf  # an event loop given NaN stops
         self.fired = False
         self._pause = min(self.limit / _CHECKS_PER_LIMIT, _MAX_PAUSE)
-        self._watched: tuple[Any, Progress, Any] | None = (pieces, reader, response)
+        self._watched: tuple[Any, Reader, Any] | None = (pieces, reader, response)
         self._progress = 0
         self._since = monotonic()
 
-    def _has_stalled(self, pieces: Any, reader: Progress) -> bool:
+    def _has_stalled(self, pieces: Any, reader: Reader) -> bool:
         waits = pieces.ag_running if hasattr(pieces, "ag_running") else pieces.gi_running
         progress = reader.progress
         if (progress or reader.ended) and waits and progress == self._progress:
@@ -75,7 +82,7 @@ class _Watch:
 class AsyncWatch(_Watch):
     """Watches a stream of the running loop."""
 
-    def __init__(self, limit: float | None, pieces: Any, reader: Progress, response: Any) -> None:
+    def __init__(self, limit: float | None, pieces: Any, reader: Reader, response: Any) -> None:
         super().__init__(limit, pieces, reader, response)
         self._loop = asyncio.get_running_loop()
         self._closing: asyncio.Task[None] | None = None
@@ -111,7 +118,7 @@ class SyncWatch(_Watch):
     Stop it before the response is closed: from then on the connection may serve another thread's request.
     """
 
-    def __init__(self, limit: float | None, pieces: Any, reader: Progress, response: Any) -> None:
+    def __init__(self, limit: float | None, pieces: Any, reader: Reader, response: Any) -> None:
         super().__init__(limit, pieces, reader, response)
         # Reentrant: the garbage collector may close the stream during a check.
         self._lock = threading.RLock()

@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.clock import call_later
@@ -101,38 +102,27 @@ def _build_options(proxy: str | None, socket_options: Sequence[SocketOption]) ->
     return {"verify": build_ssl_context(), "limits": limits, "proxy": proxy, "socket_options": socket_options}
 
 
-class _IdlePools(Generic[_Pool]):
-    """Pools that no request uses, the newest on top. Each step is one atomic deque operation: no lock."""
-
-    def __init__(self) -> None:
-        self._entries: deque[tuple[float, _Pool]] = deque()
+class _IdlePools(deque[tuple[float, _Pool]]):
+    """Pools that no request uses, the newest last, and since when. Each step is one atomic operation: no lock."""
 
     def put(self, pool: _Pool) -> None:
-        self._entries.append((monotonic(), pool))
+        self.append((monotonic(), pool))
 
     def take(self) -> _Pool | None:
-        try:
-            return self._entries.pop()[1]
-        except IndexError:
-            return None
+        with suppress(IndexError):
+            return self.pop()[1]
+        return None
 
-    def take_older(self, seconds: float) -> list[_Pool]:
+    def take_older(self, seconds: float) -> Iterator[_Pool]:
         """Take the pools that have been idle for at least `seconds`."""
-        expired = []
         until = monotonic() - seconds
-        while self._entries:
-            try:
-                entry = self._entries.popleft()
-            except IndexError:  # another thread was faster
-                break
-            if entry[0] > until:
-                self._entries.appendleft(entry)
-                break
-            expired.append(entry[1])
-        return expired
-
-    def __len__(self) -> int:
-        return len(self._entries)
+        with suppress(IndexError):  # another thread was faster
+            while self:
+                entry = self.popleft()
+                if entry[0] > until:
+                    self.appendleft(entry)
+                    return
+                yield entry[1]
 
 
 class HttpxConnections:

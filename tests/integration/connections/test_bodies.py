@@ -14,7 +14,7 @@ import pytest
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.leases import lease_clients
+from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.settings import PoolSettings
 from langchain_qwen3.connections.transports.httpx_transport import BODY
 from tests.support.tls import trusted_tls
@@ -23,7 +23,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 # Settings that no other test uses: these leases are never given back, so no other one would be the last.
 OPTIONS = ((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),) * 3
 LEASES = {
-    transport: lease_clients(PoolSettings(transport=transport, socket_options=OPTIONS))
+    transport: ClientLease(PoolSettings(transport=transport, socket_options=OPTIONS))
     for transport in ("httpx", "aiohttp")
 }
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -12,7 +12,7 @@ import uvloop
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections import leases
-from langchain_qwen3.connections.leases import lease_clients
+from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.settings import PoolSettings
 from tests.support.loopback import CHUNKS, Loopback
 
@@ -20,7 +20,7 @@ from tests.support.loopback import CHUNKS, Loopback
 @pytest.fixture(params=["httpx", "aiohttp"])
 def lease(request):
     """A lease on the clients of each transport."""
-    return lease_clients(PoolSettings(transport=request.param))
+    return ClientLease(PoolSettings(transport=request.param))
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ async def test_one_connection_is_used_when_streams_follow_each_other(lease, serv
 async def test_two_models_share_a_connection(lease, server):
     """Each model has its own SDK client; the connections below are the same."""
     await call(sdk_client(server, lease))
-    await call(sdk_client(server, lease_clients(lease._shared._settings)))
+    await call(sdk_client(server, ClientLease(lease.settings)))
     assert server.connections == 1
 
 
@@ -152,7 +152,7 @@ async def test_stream_goes_on_when_the_last_lease_is_closed(lease, server):
 
 async def test_connections_close_when_the_last_lease_does(lease, server):
     """`async with model:` promises that nothing stays open; the next request simply opens a connection."""
-    other = lease_clients(lease._shared._settings)
+    other = ClientLease(lease.settings)
     client = sdk_client(server, lease)
     await call(client)
     await other.aclose()
@@ -239,7 +239,7 @@ def test_connections_of_a_dead_loop_go_when_the_next_loop_begins(lease, server):
 async def test_connections_close_when_they_are_idle(server):
     """Servers close theirs after 5 s, even under a request, and each one kept may hold a thread of theirs."""
     for transport in ("httpx", "aiohttp"):
-        lease = lease_clients(PoolSettings(transport=transport, socket_options=((1, 9, 1),)))
+        lease = ClientLease(PoolSettings(transport=transport, socket_options=((1, 9, 1),)))
         client = sdk_client(server, lease)
         server.crowd = len(server.requests) + 5
         opened = server.connections
@@ -253,7 +253,7 @@ async def test_connections_close_when_they_are_idle(server):
 @pytest.mark.usefixtures("short_idle")
 async def test_idle_connections_close_when_another_is_in_use(server):
     """After a burst most connections get no request for long, while one streams for minutes."""
-    client = sdk_client(server, lease_clients(PoolSettings(transport="httpx", socket_options=((1, 9, 1),))))
+    client = sdk_client(server, ClientLease(PoolSettings(transport="httpx", socket_options=((1, 9, 1),))))
     server.crowd = 5
     await asyncio.gather(*(call(client) for _ in range(5)))
     server.hold = True
@@ -266,7 +266,7 @@ async def test_idle_connections_close_when_another_is_in_use(server):
 @pytest.mark.usefixtures("short_idle")
 def test_sync_connections_close_when_they_are_idle(server):
     """No event loop runs that could do it."""
-    lease = lease_clients(PoolSettings(socket_options=((1, 9, 1),)))
+    lease = ClientLease(PoolSettings(socket_options=((1, 9, 1),)))
     client = openai.OpenAI(api_key="k", base_url=server.base_url, http_client=lease.sync_client)
     for opened in (1, 2):
         client.post("/chat/completions", body={}, cast_to=httpx.Response)
@@ -276,9 +276,9 @@ def test_sync_connections_close_when_they_are_idle(server):
 
 async def test_connection_is_reused_when_the_next_model_comes_at_once(lease, server):
     """A service builds a model per request, and drops it without closing it."""
-    settings = lease._shared._settings
+    settings = lease.settings
     for _ in range(3):
-        model = lease_clients(settings)
+        model = ClientLease(settings)
         await call(sdk_client(server, model))
         del model
         gc.collect()
@@ -290,7 +290,7 @@ async def test_nothing_is_left_when_the_last_model_is_dropped(server):
     """Connections close, and then settings and clients go, with the passwords that a proxy's address holds."""
     for transport in ("httpx", "aiohttp"):
         settings = PoolSettings(transport=transport, socket_options=((1, 9, 1),))
-        model = lease_clients(settings)
+        model = ClientLease(settings)
         await call(sdk_client(server, model))
         client = openai.OpenAI(api_key="k", base_url=server.base_url, http_client=model.sync_client)
         await asyncio.to_thread(client.post, "/chat/completions", body={}, cast_to=httpx.Response)
@@ -315,7 +315,7 @@ async def test_request_succeeds_when_the_server_closed_the_idle_connection(lease
 
 def test_sync_client_reuses_its_connection_and_closes_it_with_the_lease(server):
     """The sync side is shared in the same way."""
-    lease = lease_clients(PoolSettings(socket_options=((1, 9, 1),)))
+    lease = ClientLease(PoolSettings(socket_options=((1, 9, 1),)))
     client = openai.OpenAI(api_key="k", base_url=server.base_url, http_client=lease.sync_client)
     for _ in range(5):
         client.post("/chat/completions", body={}, cast_to=httpx.Response)
@@ -329,7 +329,7 @@ def test_sync_client_reuses_its_connection_and_closes_it_with_the_lease(server):
 
 def test_sync_stream_goes_on_when_the_lease_is_closed(server):
     """The same promise as for async streams."""
-    lease = lease_clients(PoolSettings())
+    lease = ClientLease(PoolSettings())
     client = openai.OpenAI(api_key="k", base_url=server.base_url, http_client=lease.sync_client)
     server.hold = True
     response = client.post(

@@ -19,7 +19,7 @@ import asyncio, faulthandler, gc, os, sys, threading
 import openai
 from langchain_qwen3.connections import leases
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.leases import lease_clients
+from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.sdk import AsyncSdkClient, SdkClient
 from langchain_qwen3.connections.settings import PoolSettings
 from langchain_qwen3.connections import loops
@@ -28,7 +28,7 @@ from langchain_qwen3.connections.transports import aiohttp_transport, httpx_tran
 for module in (httpx_transport, aiohttp_transport, loops):
     module.KEEPALIVE_SECONDS = 600.0  # a busy machine may take seconds between two calls
 
-lease = lease_clients(PoolSettings(transport=sys.argv[1]))
+lease = ClientLease(PoolSettings(transport=sys.argv[1]))
 settings = dict(api_key="k", base_url=sys.argv[2], max_retries=0, timeout=20)
 sync_client = SdkClient(http_client=lease.sync_client, **settings)
 async_client = AsyncSdkClient(http_client=lease.async_client, **settings)
@@ -140,7 +140,7 @@ def test_child_works_when_every_lock_is_held_at_the_fork(transport, server):
             for lock in locks:
                 lock.acquire()
             def work():
-                thread = threading.Thread(target=lambda: (lease_clients(PoolSettings()), asyncio.run(acall())))
+                thread = threading.Thread(target=lambda: (ClientLease(PoolSettings()), asyncio.run(acall())))
                 thread.start()
                 call()
                 thread.join()

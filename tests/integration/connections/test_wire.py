@@ -10,7 +10,7 @@ import pytest
 import vcr
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.leases import lease_clients
+from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.settings import ConnectionSettings, PoolSettings
 from tests.support.loopback import FAULTS, Loopback
 
@@ -28,12 +28,12 @@ def server():
 @pytest.fixture(params=TRANSPORTS)
 def lease(request):
     """A lease on the clients of each transport."""
-    return lease_clients(PoolSettings(transport=request.param))
+    return ClientLease(PoolSettings(transport=request.param))
 
 
 async def fault_of(transport, url, **kwargs):
     """What arrived of the body, and the kind of error that ended it."""
-    client = lease_clients(PoolSettings(transport=transport)).async_client
+    client = ClientLease(PoolSettings(transport=transport)).async_client
     arrived = b""
     try:
         async with client.stream("POST", url, timeout=httpx.Timeout(0.5), json={}, **kwargs) as response:
@@ -154,7 +154,7 @@ async def test_requests_take_the_proxy_of_the_environment(transport, server, mon
     """A transport of one's own switches these variables off in httpx."""
     monkeypatch.setenv("HTTP_PROXY", server.origin)
     settings = ConnectionSettings(base_url="http://model.test/v1", transport=transport)
-    lease = lease_clients(settings.resolve_pool())
+    lease = ClientLease(settings.resolve_pool())
     await lease.async_client.post("http://model.test/v1", json={})
     lease.sync_client.post("http://model.test/v1", json={})
     lease.close()
@@ -166,7 +166,7 @@ async def test_requests_go_straight_when_no_proxy_names_the_host(transport, serv
     """Local servers stand beside company proxies."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    lease = lease_clients(ConnectionSettings(base_url=server.base_url, transport=transport).resolve_pool())
+    lease = ClientLease(ConnectionSettings(base_url=server.base_url, transport=transport).resolve_pool())
     await lease.async_client.post(server.base_url, json={})
     assert [request.target for request in server.requests] == ["/v1"]
 
@@ -176,7 +176,7 @@ async def test_requests_take_the_proxy_of_the_model(transport, server, monkeypat
     """`openai_proxy` goes before the environment, and sends its password."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     proxy = server.origin.replace("://", "://user:secret@")
-    lease = lease_clients(PoolSettings(transport=transport, proxy=proxy))
+    lease = ClientLease(PoolSettings(transport=transport, proxy=proxy))
     await lease.async_client.post("http://model.test/v1", json={})
     lease.sync_client.post("http://model.test/v1", json={})
     lease.close()
@@ -187,7 +187,7 @@ async def test_requests_take_the_proxy_of_the_model(transport, server, monkeypat
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_unreachable_proxy_is_a_connect_error(transport):
     """The proxy is one more host that may refuse."""
-    lease = lease_clients(PoolSettings(transport=transport, proxy="http://127.0.0.1:1"))
+    lease = ClientLease(PoolSettings(transport=transport, proxy="http://127.0.0.1:1"))
     with pytest.raises(httpx.ConnectError):
         await lease.async_client.post("http://model.test/v1", json={})
 
@@ -199,7 +199,7 @@ async def test_socket_options_reach_the_socket(transport, server, monkeypatch):
     real = socket.socket.setsockopt
     monkeypatch.setattr("socket.socket.setsockopt", lambda sock, *option: (seen.append(option), real(sock, *option)))
     option = (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77)
-    lease = lease_clients(PoolSettings(transport=transport, socket_options=(option,)))
+    lease = ClientLease(PoolSettings(transport=transport, socket_options=(option,)))
     await lease.async_client.post(server.base_url, json={})
     assert option in seen
 
@@ -207,7 +207,7 @@ async def test_socket_options_reach_the_socket(transport, server, monkeypatch):
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_cassette_records_and_replays(transport, tmp_path):
     """Users record their tests with vcrpy, each test on a loop of its own."""
-    client = lease_clients(PoolSettings(transport=transport)).async_client
+    client = ClientLease(PoolSettings(transport=transport)).async_client
 
     async def call(url, stream):
         return (await client.post(url, json={"stream": stream})).text

@@ -43,7 +43,7 @@ async def test_lets_in_as_many_as_its_size_when_tasks_come_together() -> None:
     limit, gauge = InFlightLimit(3), Gauge()
 
     async def work() -> None:
-        async with limit.aslot():
+        async with limit.slot():
             with gauge:
                 await asyncio.sleep(0.001)
 
@@ -56,7 +56,7 @@ def test_counts_over_loops_threads_and_sync_calls_when_they_are_mixed() -> None:
     limit, gauge = InFlightLimit(4), Gauge()
 
     async def work() -> None:
-        async with limit.aslot():
+        async with limit.slot():
             with gauge:
                 await asyncio.sleep(0.002)
 
@@ -79,7 +79,7 @@ async def test_serves_first_come_first_when_a_slot_gets_free() -> None:
     limit, order = InFlightLimit(1), []
 
     async def work(number: int) -> None:
-        async with limit.aslot():
+        async with limit.slot():
             order.append(number)
             await asyncio.sleep(0)
 
@@ -90,7 +90,7 @@ async def test_serves_first_come_first_when_a_slot_gets_free() -> None:
 async def test_leaves_no_trace_of_a_waiter_when_it_is_cancelled() -> None:
     """Protects slots from being lost to calls that were given up."""
     limit = InFlightLimit(1)
-    async with limit.aslot():
+    async with limit.slot():
         waiters = [asyncio.create_task(_hold(limit)) for _ in range(5)]
         await asyncio.sleep(0)
         for waiter in waiters[:4]:
@@ -105,7 +105,7 @@ async def test_passes_the_slot_on_when_it_was_handed_to_a_cancelled_waiter() -> 
     """Protects against the race of a hand-over with a cancellation, at every distance between the two."""
     for steps in range(6):
         limit = InFlightLimit(1)
-        holder = limit.aslot()
+        holder = limit.slot()
         await holder.__aenter__()
         first, second = (asyncio.create_task(_hold(limit)) for _ in range(2))
         await asyncio.sleep(0)
@@ -122,7 +122,7 @@ async def test_gives_the_slot_back_when_the_work_fails() -> None:
     """Protects slots from being lost to errors."""
     limit = InFlightLimit(1)
     with pytest.raises(ZeroDivisionError):
-        async with limit.aslot():
+        async with limit.slot():
             1 / 0  # noqa: B018
     with pytest.raises(ZeroDivisionError), limit.slot():
         1 / 0  # noqa: B018
@@ -184,14 +184,14 @@ async def test_frees_the_slot_when_only_the_collector_can_close_its_async_stream
     limit = InFlightLimit(1)
 
     async def stream() -> AsyncIterator[int]:
-        async with limit.aslot():
+        async with limit.slot():
             yield 1
 
     cycle: list[object] = [started := stream()]
     await anext(started)
     cycle.append(cycle)
     del cycle, started
-    async with asyncio.timeout(60), limit.aslot():
+    async with asyncio.timeout(60), limit.slot():
         assert limit.in_flight == 1
 
 
@@ -215,7 +215,7 @@ def test_frees_the_slot_when_its_loop_was_closed() -> None:
     """Protects Streamlit and old tutorials, which close a loop without an end to its streams."""
     limit = InFlightLimit(1)
     loop = asyncio.new_event_loop()
-    holder = limit.aslot()
+    holder = limit.slot()
     loop.run_until_complete(holder.__aenter__())
     threading.Timer(0.05, loop.close).start()
     with limit.slot():
@@ -233,7 +233,7 @@ def test_never_waits_when_there_is_no_limit() -> None:
 
 
 async def _hold(limit: InFlightLimit) -> None:
-    async with limit.aslot():
+    async with limit.slot():
         await asyncio.sleep(0)
 
 

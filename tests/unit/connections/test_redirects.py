@@ -10,9 +10,9 @@ import pytest
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient
-from langchain_qwen3.connections.redirects import refuse_redirected
 from langchain_qwen3.connections.settings import PoolSettings
 from langchain_qwen3.errors import Qwen3StatusError
+from langchain_qwen3.errors.redirects import refuse_redirected
 
 PERSONAL = {"authorization": "Bearer canary", "x-tenant": "canary", "openai-organization": "canary"}
 IMPERSONAL = {"accept": "application/json", "content-type": "application/json", "x-stainless-lang": "python"}

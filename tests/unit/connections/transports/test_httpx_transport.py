@@ -68,8 +68,8 @@ def test_newest_idle_pool_is_taken_first_and_old_ones_are_told_apart(monkeypatch
         pools.put(name)
         now += 1
     assert pools.take() == "c"
-    assert pools.take_older(3) == ["a"]
-    assert (pools.take_older(3), len(pools)) == ([], 1)
+    assert [*pools.take_older(3)] == ["a"]
+    assert ([*pools.take_older(3)], len(pools)) == ([], 1)
     assert (pools.take(), pools.take()) == ("b", None)
 
 
