@@ -24,6 +24,7 @@ reply are named after the problem.
     └── BadReplyError                  APIResponseValidationError, ModelAPIError         retryable
         └── ToolChoiceError            a required call is missing: .reply
 
+An account without funds is a `Qwen3PermissionDeniedError`, whatever the status: waiting does not help.
 The class of an error inside a stream, or inside a reply with status 200, depends on its code. Every error of a stream
 has `.partial`. No error contains a secret: request and response are copies without headers that could contain one, and
 keys that a server echoes are masked.

@@ -50,7 +50,16 @@ _TOO_OFTEN = compile_patterns(
     r"too many requests|throttl|(?:rate|request|qps|usage|concurrency)[ _-]?limit|limit (?:reached|exceeded)",
     r"请求.{0,10}(?:频繁|过多|限制)|限流|限速|负载已饱和",
 )
-_NO_FUNDS = compile_patterns(r"insufficient.{0,20}(?:quota|balance|credit|fund)|arrear|余额不足|欠费|额度")
+NO_FUNDS = compile_patterns(
+    r"insufficient.{0,20}(?:balance|credit|fund)|insufficient[ _]user[ _]quota|billing[ _]hard[ _]limit",
+    r"(?:balance|credits?)\b[^.\n]{0,10}(?:insufficient|too low|exhausted|depleted|used up)",
+    r"arrear|account.{0,20}overdue|bill.{0,5}overdue|overdue (?:balance|payment|bill)|account is in good standing",
+    r"\bfree (?:\w{1,15} ){0,2}(?:quota|tier|credits?)\b[^.:,\n]{0,40}(?:exhausted|exceeded|used up|expired)",
+    r"FreeTierOnly",
+    r"current quota.{0,150}platform\.openai\.com",  # DashScope says the rest of this sentence of a minute's tokens, too
+    r"欠费|欠費|预扣费.{0,4}失败|(?:余额|餘額|额度|額度|资源包|資源包|残高)[^。，,\n]{0,6}(?:不足|用[尽完盡]|耗[尽盡])",
+    r"(?:잔액|크레딧).{0,5}부족",
+)
 _FULL = compile_patterns(
     r"overload|server (?:is )?busy|at capacity|loading model|model is loading|service unavailable|繁忙"
 )
@@ -59,7 +68,22 @@ _TIMED_OUT = compile_patterns(r"timed? ?out|timeout")
 _Causes = tuple[tuple[re.Pattern[str], int], ...]
 # In this order: the first match decides. The status decides which table is used.
 _REFUSALS: _Causes = ((_NO_KEY, 401), (_NO_MODEL, 404))
-_ANYTHING: _Causes = (*_REFUSALS, (_NO_PATH, 404), (_NO_FUNDS, 402), (_TOO_OFTEN, 429), (_FULL, 503), (_TIMED_OUT, 504))
+_ANYTHING: _Causes = (*_REFUSALS, (_NO_PATH, 404), (NO_FUNDS, 402), (_TOO_OFTEN, 429), (_FULL, 503), (_TIMED_OUT, 504))
+
+
+def is_unpaid(names: str, text: str, sent: int | None) -> bool:
+    """Return whether a call fails until somebody pays, so that waiting does not help.
+
+    `insufficient_quota` with status 429 is not among them: DashScope sends it for too many tokens per minute
+    (https://help.aliyun.com/zh/model-studio/error-code).
+
+    Args:
+        names: The server's code and type.
+        text: The server's text, at most 2,000 characters.
+        sent: The status sent with it; None for an error in a reply with status 200.
+    """
+    may_pass = sent is None or sent == 429  # noqa: PLR2004
+    return ("insufficient_quota" in names and not may_pass) or NO_FUNDS.search(f"{names} {text}") is not None
 
 
 def find_status(text: str, sent: int | None) -> int | None:

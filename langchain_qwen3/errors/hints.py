@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 
+from langchain_qwen3.errors.causes import NO_FUNDS
+
 _HUNG_UP = (
     r"disconnected|peer closed|not enough data to satisfy|payload is not completed|reset by peer"
     r"|ReadError|WriteError|EndOfStream|ServerDisconnectedError|ClientOSError"
@@ -173,7 +175,11 @@ _SETTINGS = (
 )
 
 _STATUS = (
-    (r"Arrearage|insufficient.(quota|balance)|status=402", "The account has no funds or quota left."),
+    (
+        r"kind=Qwen3RateLimitError .{0,60}insufficient_quota",
+        "The quota is used up: that of a minute (wait, or lower max_concurrency), or the account's (pay for more).",
+    ),
+    (rf"{NO_FUNDS.pattern}|insufficient.quota|status=402", "The account has no funds or quota left."),
     (
         r"status=401 .{0,200}asks=Basic",
         (

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.errors.body import ErrorFacts, find_error, read_error_body
-from langchain_qwen3.errors.causes import find_status
+from langchain_qwen3.errors.causes import find_status, is_unpaid
 from langchain_qwen3.errors.hints import find_hint, is_bad_http
 from langchain_qwen3.errors.kinds import (
     BadReplyError,
@@ -52,7 +52,7 @@ _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
 # Codes and types that are more specific than the status (DashScope sends 400 for most of its errors).
 _SPECIAL_NAMES: tuple[tuple[str, int], ...] = (
     (r"Throttling|rate_limit|RateLimit|insufficient_quota|LimitRequests|limit_burst_rate", 429),
-    (r"Arrearage|AccessDenied", 403),
+    (r"AccessDenied", 403),
     (r"invalid_?api_?key", 401),
     (r"model_not_found|ModelNotFound|model_not_supported", 404),
 )
@@ -273,6 +273,8 @@ def _resolve_kind(facts: ErrorFacts, status: int | None) -> tuple[type[Qwen3Erro
     sent = status or facts.status
     if facts.overflow and sent not in {401, 403, 429}:
         return Qwen3ContextOverflowError, sent or 400
+    if is_unpaid(names, facts.message, sent):
+        return Qwen3PermissionDeniedError, sent or 402
     for pattern, special in _SPECIAL_NAMES:
         if re.search(pattern, facts.message if names.strip() in _SILENT_NAMES else names, re.IGNORECASE):
             return _STATUS_KINDS[special], sent or special

@@ -220,6 +220,61 @@ def test_error_status_is_of_its_kind_when_the_body_has_any_shape(status, body, k
     assert error.status_code == status
 
 
+# What nobody but who pays can mend: DashScope, Baidu, one-api, Zhipu, DeepSeek, OpenRouter, OpenAI.
+UNPAID = [
+    {"code": "Arrearage", "message": "Access denied, please make sure your account is in good standing."},
+    {"code": "PrepaidBillOverdue", "message": "The prepaid bill is overdue."},
+    {"code": "AllocationQuota.FreeTierOnly", "message": "no"},
+    {"type": "new_api_error", "code": "insufficient_user_quota", "message": "no"},
+    {"code": "Throttling.AllocationQuota", "message": "Free allocated quota exceeded."},
+    {"message": "The free tier of the model has been exhausted."},
+    {"code": "1113", "message": "余额不足或无可用资源包,请充值。"},
+    {"message": "该令牌额度已用尽"},
+    {"message": "您的账户已欠费"},
+    {"message": "Insufficient Balance"},
+    {"message": "Insufficient credits. Add more using https://openrouter.ai/credits"},
+    {"message": "Your credit balance is too low"},
+    {
+        "code": "insufficient_quota",
+        "message": "You exceeded your current quota, please check your plan and billing details. For more information "
+        "on this error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.",
+    },
+]
+# What passes within a minute or a day, though it speaks of quota, too.
+THROTTLED = [
+    {"code": "insufficient_quota", "message": "You exceeded your current quota, please check your plan and billing."},
+    {"code": "Throttling.AllocationQuota", "message": "Allocated quota exceeded, please increase your quota limit."},
+    {"code": 429, "message": "Rate limit exceeded: free-models-per-day. Add 10 credits for 1000 free requests per day"},
+    {"message": "每分钟请求额度已达上限"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", UNPAID, ids=str)
+@pytest.mark.parametrize("status", [400, 402, 403, 429, 500, 503, None])
+def test_call_is_not_retryable_when_only_paying_helps(error, status):
+    """Protects from waiting for nothing: some servers send 429 or 500 for an account without funds."""
+    found = call(status, json.dumps({"error": error}).encode()) if status else error_from_event({"error": error})
+    assert not found.is_retryable
+    assert type(found) is errors.Qwen3PermissionDeniedError
+    assert status is None or "no funds" in found.message
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 429, 500, None])
+def test_used_up_quota_may_pass_only_when_the_status_says_so(status):
+    """Protects both readings of `insufficient_quota`: DashScope sends it with 429 for too many tokens a minute."""
+    error = {"error": {"code": "insufficient_quota", "message": "no"}}
+    found = call(status, json.dumps(error).encode()) if status else error_from_event(error)
+    assert found.is_retryable == (status in {429, None})
+
+
+@pytest.mark.parametrize("error", THROTTLED, ids=str)
+def test_call_is_retryable_when_the_quota_is_that_of_a_minute(error):
+    """Protects batches on DashScope: a minute's quota is full in every one of them, and is soon free again."""
+    found = call(429, json.dumps({"error": error}).encode())
+    assert type(found) is Qwen3RateLimitError
+    assert found.is_retryable
+
+
 def test_stopped_pod_is_named_when_a_csdn_address_serves_a_page():
     """Protects the most common first failure of GPU pod users: the pod sleeps, its gateway answers."""
     url = "https://gpu-pod12ab-8000.web.gpu.csdn.net/v1"
