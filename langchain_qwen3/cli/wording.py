@@ -13,8 +13,6 @@ _ONLY_PYTHON: tuple[str, ...] = (
     r", or pass http_client and http_async_client made with verify=\.\.(?=\.)",
     r",? or try the other transport: transport=\S+ or \S+?(?=\.$)",
     r", or set default_headers=\{.*?\}",
-    r", or send the thinking switch in the server's own form.*(?=\.$)",
-    r" \(one of DIALECTS\)",
     r"(?<=ALL_PROXY) or openai_proxy",
 )
 """Advice that no option can follow, or that an option's help gives. Left out."""

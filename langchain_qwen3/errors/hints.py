@@ -85,23 +85,6 @@ _NETWORK = (
     ),
 )
 
-# Texts with which servers refuse unknown fields, and the fields that OpenAI's API does not have.
-_REFUSED_FIELD = (
-    r"(is unsupported|unsupported parameter|not permitted|extra_forbidden|unknown (variant|field|parameter)"
-    r"|unexpected (fields?|keyword|propert)|unrecogni[sz]ed (request )?(argument|field|key|parameter)"
-    r"|does not support parameters|additional propert).{0,400}"
-    r"(enable_thinking|return_reasoning|thinking_budget|thinking_token_budget|chat_template_kwargs|reasoning|top_k|min_p"
-    r"|repetition_penalty|thinking)"
-    r"|(enable_thinking|return_reasoning|thinking_budget|chat_template_kwargs|reasoning_content|top_k|min_p"
-    r"|repetition_penalty).{0,200}"
-    r"(is unsupported|not permitted|extra_forbidden|unexpected|unrecogni[sz]ed|unknown)"
-)
-_REFUSED_FIELD_HINT = (
-    "The server refuses a field it does not know: set server= (one of DIALECTS), or send the thinking switch in the "
-    "server's own form, for example "
-    'extra_body={{"chat_template_kwargs": {{"enable_thinking": False}}}}.'
-)
-
 _SETTINGS = (
     (
         r"requires --(enable-auto-tool-choice|tool-call-parser)|--tool-call-parser to be set",
@@ -156,7 +139,6 @@ _SETTINGS = (
         r"response_format.{0,200}('text' or 'json_object'|json_schema)|json_schema.{0,80}(not|un)[ -]?supported",
         "This server does not support JSON schemas: use method='json_mode' or 'function_calling'.",
     ),
-    (_REFUSED_FIELD, _REFUSED_FIELD_HINT),
     (
         r"the reply is null",
         (

@@ -181,7 +181,7 @@ class ErrorTranslator:
             error.message += f": {read_error_body(error.body).message[:_MAX_QUOTE]}"
         if error.request is None:
             error.request = httpx.Request("POST", f"{url}/chat/completions")
-        refusal = advise_refusal(getattr(error, "status_code", 0) or 0, error.body or error.message)
+        refusal = advise_refusal(error.body or error.message)
         hint = refusal or find_hint(
             f"{target or url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details}",
             url=target or url,

@@ -50,9 +50,9 @@ def read_refused(status: int, body: Any) -> frozenset[str]:
     return frozenset(find_refused(body, list_droppable_fields()))
 
 
-def advise_refusal(status: int, body: Any) -> str | None:
+def advise_refusal(body: Any) -> str | None:
     """Return advice for an error that refuses a field of `list_droppable_fields`, None for any other error."""
-    names = read_refused(status, body)
+    names = frozenset(find_refused(body, list_droppable_fields()))
     return f"The server refuses {_list(names)}: {_suggest(body)}, or leave the setting out." if names else None
 
 

@@ -93,7 +93,7 @@ def read_refusals(text: str) -> None:
     """Read errors that refuse fields, and one that repeats the text."""
     for body in (text, {"error": {"message": text}}, [{"msg": text, "loc": [text]}] * 3, text.split("a")):
         read_refused(400, body)
-        advise_refusal(422, body)
+        advise_refusal(body)
 
 
 def read_batch(text: str) -> None:

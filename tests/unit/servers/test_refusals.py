@@ -44,16 +44,16 @@ def test_never_leaves_out_what_a_call_is_about():
 )
 def test_advises_the_server_when_its_way_to_refuse_is_known(body: Any, name: str):
     """Protects users who named a server wrongly, or none: the error says which name fits."""
-    assert f'server="{name}"' in (advise_refusal(BAD, body) or "")
+    assert f'server="{name}"' in (advise_refusal(body) or "")
     assert DIALECTS[name].refusal
 
 
 def test_advises_to_name_the_server_when_the_refusal_is_anybodys():
     """Protects users of unknown hosts: the field and the remedy are named, and nothing else is advised on."""
-    advice = advise_refusal(BAD, {"error": "unknown field `enable_thinking`"}) or ""
+    advice = advise_refusal({"error": "unknown field `enable_thinking`"}) or ""
     assert "enable_thinking" in advice
     assert "server=..." in advice
-    assert advise_refusal(BAD, OTHERS[0]) is None
+    assert advise_refusal(OTHERS[0]) is None
 
 
 def test_row_sends_nothing_of_it_when_names_are_refused():
