@@ -77,13 +77,37 @@ _LENGTH = compile_patterns(
     r"\d (?:input |prompt )?tokens (?:in|from|for|of) (?:the |your )?(?:prompt|input|messages)",
     r"\blength of (?:the |your )?(?:prompt|input|messages)|\bsession_len\b",
 )
+# Gateways translate such texts: German, French, Spanish, Portuguese, Italian, Dutch, Polish, Russian, Turkish, Japanese
+# and Korean, each with the stems of the same few words.
+_EXCEEDS_ELSEWHERE = compile_patterns(
+    r"überschr|übersteig|dépass|exc[eè]d|sobrepas|super(?:a|ó|ato|ou)\b|rebas[aó]|ultrapass|overschr|przekr|превы|\baş(?:ıl|ıyor|tı)",
+    r"超え|超過|上回|초과|넘(?:었|어|습|는|을)",
+)
+_TOO_LONG_ELSEWHERE = compile_patterns(
+    r"\bzu (?:lang|groß|viele)|\btrop (?:long|grand|de\b)|demasiad|\bmuito (?:long|grande)|\blong[oa] demais",
+    r"\btropp[oia]\b|\bte (?:lang|groot)\b|zbyt (?:dłu|wiel|duż)|слишком (?:длин|больш)|\bçok (?:uzun|fazla|büyük)",
+    r"長すぎ|多すぎ|너무 (?:길|긴|깁|많|큽|크)",
+)
+_CONTEXT_ELSEWHERE = compile_patterns(
+    r"kontext|contexte|contexto|contesto|contextlengte|contextvenster|kontekst|контекст|bağlam|コンテキスト|文脈|컨텍스트|콘텍스트|문맥"
+)
+_PROMPT_ELSEWHERE = compile_patterns(
+    r"prompt|промпт|プロンプト|프롬프트|eingabe|entrée|entrada|\binput|invoer|wejści|входн|запрос|girdi|入力|입력|nachricht|mensaje|mensage"
+    r"|messaggi|сообщени|メッセージ|메시지|대화|会話"
+)
+_TOKENS_ELSEWHERE = compile_patterns(r"token|jetons?\b|токен|トークン|토큰")
+_MEDIA_ELSEWHERE = compile_patterns(
+    r"bild|imagen|immagin|fichier|archivo|arquivo|файл|изображ|画像|動画|音声|ファイル|이미지|파일"
+)
 _OTHER = compile_patterns(r"characters?\b|\bname\b|schema|description|frames|_id\b|seconds|stop\b")
 _PROMPT = compile_patterns(r"prompt|\binputs?\b|input[ _]|message|histor|conversation|\btotal|\bsum\b")
 _OUTPUT = compile_patterns(r"max_(?:completion_|new_|output_)?tokens|output tokens|completion|image|audio|video|file")
 _RATE = compile_patterns(
-    r"per (?:second|minute|min\b|hour|day)|\b[tr]p[md]\b|rate[ _-]?limit|quota|每分钟|每秒|每天|频率|配额"
+    r"per (?:second|minute|min\b|hour|day)|\b[tr]p[md]\b|rate[ _-]?limit|quota|每分钟|每秒|每天|频率|配额",
+    r"\b(?:pro|por|par|al|na|в) (?:minut|se[ck]|seg|stund|мин|сек|час|день)|分あたり|毎分|毎秒|1分間|분당|초당|dakika",
 )
 
+_LENGTH_ELSEWHERE = r"\d{1,3}(?:[., '\u00a0\u202f]\d{3}){1,2}|\d{3,9}"
 _NUMBER = r"(\d[\d,]{0,14})"
 _LIMITS = (
     rf"range of input length should be \[\d{{1,15}}, ?{_NUMBER}\]",
@@ -133,6 +157,8 @@ def is_overflow(text: str) -> bool:
         return False
     if _OVERFLOW.search(text):
         return True
+    if _is_overflow_elsewhere(text):
+        return True
     if not _BEYOND.search(text):
         return False
     if _CONTEXT.search(text) and (_PROMPT.search(text) or not _OUTPUT.search(text)):
@@ -140,9 +166,24 @@ def is_overflow(text: str) -> bool:
     return bool(_LENGTH.search(text)) and not (_OUTPUT.search(text) or _OTHER.search(text))
 
 
+def _is_overflow_elsewhere(text: str) -> bool:
+    """Return whether a text says it in a language other than English and Chinese."""
+    too_long = _TOO_LONG_ELSEWHERE.search(text)
+    if not (too_long or _EXCEEDS_ELSEWHERE.search(text)) or _OUTPUT.search(text) or _MEDIA_ELSEWHERE.search(text):
+        return False
+    if _CONTEXT_ELSEWHERE.search(text):
+        return True
+    return bool(_PROMPT_ELSEWHERE.search(text)) and bool(too_long or _TOKENS_ELSEWHERE.search(text))
+
+
 def read_limit(text: str) -> int | None:
     """Return the context length in tokens that the text of an overflow names."""
-    return _read_number(_LIMITS, text)
+    limit = _read_number(_LIMITS, text)
+    if limit is not None:
+        return limit
+    # In another language, the smaller one of two lengths.
+    lengths = {int(re.sub(r"\D", "", number)) for number in re.findall(rf"(?<!\d)(?:{_LENGTH_ELSEWHERE})(?!\d)", text)}
+    return min(lengths) if len(lengths) == 2 and _is_overflow_elsewhere(text) else None  # noqa: PLR2004
 
 
 def read_prompt_tokens(text: str) -> int | None:

@@ -64,3 +64,80 @@ def test_overflow_is_recognised_when_any_server_says_it(row: dict[str, Any]) -> 
 def test_overflow_is_not_seen_when_another_limit_was_passed(text: str) -> None:
     """Protects a history from being cut for a limit of the output, of requests per minute or of an image."""
     assert not is_overflow(text)
+
+
+# As a translating gateway would write them.
+ELSEWHERE = [
+    "プロンプトが長すぎます（40000 トークン、最大 32768 トークン）。",
+    "入力トークン数 40000 がモデルの最大コンテキスト長 32768 を超えています。",
+    "コンテキスト長を超過しました",
+    "入力が長すぎます。",
+    "メッセージが多すぎます: コンテキストウィンドウを超えました",
+    "컨텍스트 길이를 초과했습니다. 최대 32768 토큰입니다.",
+    "프롬프트가 너무 깁니다.",
+    "입력 토큰 수(40000)가 최대 허용치(32768)를 초과했습니다.",
+    "모델의 최대 컨텍스트 길이 32768 토큰을 넘었습니다",
+    "Der Prompt ist zu lang: 40.000 Tokens, erlaubt sind 32.768.",
+    "Die maximale Kontextlänge von 32768 Token wurde überschritten.",
+    "Die Eingabe überschreitet die maximale Anzahl von 32768 Tokens.",
+    "Das Kontextfenster ist überschritten",
+    "Le contexte dépasse la limite de 32 768 jetons.",
+    "La longueur maximale du contexte est dépassée",
+    "L'entrée est trop longue pour le modèle.",
+    "Le prompt dépasse la longueur maximale de 32768 tokens.",
+    "La longitud del contexto excede el máximo de 32768 tokens.",
+    "El prompt es demasiado largo.",
+    "La entrada supera el límite de 32.768 tokens.",
+    "O prompt é muito longo",
+    "A entrada excede o limite de tokens do modelo",
+    "O contexto máximo de 32768 tokens foi excedido.",
+    "La lunghezza del contesto supera il massimo di 32768 token.",
+    "Il prompt è troppo lungo.",
+    "Превышена максимальная длина контекста 32768 токенов",
+    "Слишком длинный запрос: 40000 токенов",
+    "De invoer overschrijdt de maximale contextlengte.",
+    "Przekroczono maksymalną długość kontekstu (32768 tokenów).",
+    "Bağlam uzunluğu aşıldı",
+]
+ELSEWHERE_OTHER = [
+    "リクエストが多すぎます。しばらくしてから再試行してください。",
+    "入力画像が大きすぎます",
+    "レート制限を超えました",
+    "max_tokens が最大値 8192 を超えています",
+    "요청이 너무 많습니다.",
+    "분당 토큰 한도를 초과했습니다",
+    "이미지 크기가 초과되었습니다",
+    "Zu viele Anfragen",
+    "Das Ratenlimit wurde überschritten",
+    "Die Datei ist zu groß",
+    "Trop de requêtes",
+    "Le nombre de requêtes dépasse la limite",
+    "Límite de velocidad excedido",
+    "Demasiadas solicitudes",
+    "Слишком много запросов",
+    "Превышен лимит запросов",
+    "Превышено число запросов в минуту",
+    "Limite de tokens por minuto excedido: 1000 tokens de entrada",
+    "Die Eingabe überschreitet das Token-Limit pro Minute",
+    "Troppe richieste",
+    "Çok fazla istek",
+    "temperature must not exceed 2",
+    "El nombre de la función es demasiado largo",
+    "Zeitlimit überschritten",
+    "Il timeout è stato superato",
+    "入力トークンの1分あたりの上限を超えました",
+    "Le solde de tokens est dépassé",
+]
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_overflow_is_recognised_when_the_gateway_translates_it(text: str) -> None:
+    """Protects agents that shorten the history: the error must be known in whatever language it comes."""
+    assert is_overflow(text)
+    assert read_limit(text) == (32768 if "40" in text and "32" in text else None)
+
+
+@pytest.mark.parametrize("text", ELSEWHERE_OTHER)
+def test_other_limit_is_no_overflow_when_the_gateway_translates_it(text: str) -> None:
+    """Protects a history from being shortened for a rate limit, an image or the output's length."""
+    assert not is_overflow(text)
