@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from langchain_qwen3.cli import app
 from tests.support.python import STRICT_PYTHON
 from tests.support.scripted import Scripted
 
@@ -33,8 +35,6 @@ def run(words: str, redirect: str, **env: str) -> tuple[int, str, str]:
     [
         ("--version", ">&-", 0, ""),
         ("--version", "2>&-", 0, ""),
-        ("ask", "<&-", 2, "There is no question"),
-        ("ask", "<&- >&-", 2, "There is no question"),
         ("ask", "<&- >&- 2>&-", 2, ""),
         pytest.param(
             *("--version", ">/dev/full", 2, "✗ No space left on device"),
@@ -51,14 +51,42 @@ def test_ends_without_a_traceback_when_a_stream_is_closed_or_full(words: str, re
     assert "Exception ignored" not in err
 
 
+@pytest.mark.parametrize("closed", [["stdin"], ["stdin", "stdout"]])
+def test_says_what_is_missing_when_a_stream_is_closed(closed: list[str], monkeypatch: pytest.MonkeyPatch):
+    """Protects from an AttributeError where a command reads or writes a stream that Python has not opened."""
+    status, _, err = call(monkeypatch, "ask", closed=closed)
+    assert status == 2
+    assert "There is no question" in err
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]])
 @pytest.mark.parametrize(
     ("encoding", "plain", "as_json"),
     [("utf-8", "é你🙂", "é你🙂"), ("ascii", r"\xe9\u4f60\U0001f642", r"\u00e9\u4f60\ud83d\ude42")],
 )
-def test_writes_every_character_when_the_encoding_lacks_some(encoding: str, plain: str, as_json: str):
+def test_writes_every_character_when_the_encoding_lacks_some(
+    encoding: str, plain: str, as_json: str, option: list[str], monkeypatch: pytest.MonkeyPatch
+):
     """Protects an answer that has been paid for from a codec: what it lacks is escaped, in JSON as JSON has it."""
     with Scripted(lambda _body: {"role": "assistant", "content": "é你🙂"}, models=[{"id": "m"}]) as server:
-        for option, said in (("", plain), ("--json", as_json)):
-            code, out, err = run(f"ask hi {server.url} {option}", "", PYTHONIOENCODING=encoding)
-            assert (code, err) == (0, "")
-            assert said in out
+        status, out, err = call(monkeypatch, "ask", "hi", server.url, *option, encoding=encoding)
+    assert (status, err) == (0, "")
+    assert (as_json if option else plain) in out
+
+
+def call(
+    monkeypatch: pytest.MonkeyPatch, *words: str, closed: list[str] | None = None, encoding: str = "utf-8"
+) -> tuple[int, str, str]:
+    """Run the command in this process, which saves its start; return its status and what it writes."""
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding) for name in ("stdin", "stdout", "stderr")}
+    with monkeypatch.context() as patch:
+        patch.setenv("COLUMNS", "60")
+        patch.setattr(sys, "argv", ["langchain-qwen3", *words])
+        for name, stream in streams.items():
+            patch.setattr(sys, name, None if name in (closed or ()) else stream)
+        with pytest.raises(SystemExit) as ended:
+            app()
+    for stream in streams.values():
+        stream.flush()
+    out, err = (streams[name].buffer.getvalue().decode(encoding) for name in ("stdout", "stderr"))  # type: ignore[attr-defined]
+    return int(ended.value.code or 0), out, err
