@@ -226,6 +226,8 @@ class _Examiner:
         self._on_start(check.title)
         started_at = perf_counter()
         outcome = check.skip(facts) if check.skip else None
+        if outcome is None and check.probes and isinstance(self._evidence.get("plain"), Exception):
+            outcome = Outcome(status="skipped", detail="not asked, because no chat is answered")
         if outcome is None:
             outcome = await self._ask_and_read(check, facts)
         self._add(check.name, outcome, started_at)
@@ -234,7 +236,7 @@ class _Examiner:
         evidence: list[Any] = []
         for name in check.probes:
             reply = await self._ask(name, facts)
-            if _is_gone(reply):
+            if _is_gone(reply) and "plain" not in self._evidence:
                 return Outcome(status="failed", detail="the server no longer answers", fix=advise_log(facts))
             if isinstance(reply, Exception):
                 return readers.read_error(reply, _resolve_flag(check, facts), facts)
@@ -242,17 +244,29 @@ class _Examiner:
         return check.read(*evidence, facts)
 
     async def _ask(self, name: str, facts: Facts) -> Evidence | Exception:
-        """Send a request unless it was sent before, or the server is gone."""
+        """Send a request unless it was sent before, or the server is gone.
+
+        If the very first one fails, a plain chat shows whether any can succeed: each of the others may wait for long.
+        """
+        if not self._evidence:
+            self._evidence[name] = await self._try(name, facts)
+            if isinstance(self._evidence[name], Exception):
+                self._evidence["plain"] = plain = await self._try("plain", facts)
+                return plain if isinstance(plain, Exception) else self._evidence[name]
         if name not in self._evidence:
-            gone = next((reply for reply in self._evidence.values() if _is_gone(reply)), None)
-            self._evidence[name] = gone if gone is not None else await self._try(name, facts)
+            last = next(reversed(self._evidence.values()))
+            self._evidence[name] = last if _is_gone(last) else await self._try(name, facts)
         return self._evidence[name]
 
     async def _try(self, name: str, facts: Facts) -> Evidence | Exception:
-        probe = _adapt(PROBES[name], facts)
+        model, probe = self._model, PROBES[name]
+        if name == "plain":
+            model = model.model_copy(update={"max_retries": 0})  # the request before it was tried often enough
+        else:
+            probe = _adapt(probe, facts)
         try:
-            with translate_errors(facts.dialect.name, str(self._model.openai_api_base), facts.model):
-                return await ask(self._model, probe)
+            with translate_errors(facts.dialect.name, str(model.openai_api_base), facts.model):
+                return await ask(model, probe)
         except Exception as error:  # noqa: BLE001  # any error becomes the finding
             return error
 

@@ -90,6 +90,7 @@ _WITH_TOOL = {"enable_thinking": False, "tools": [WEATHER_TOOL], "rescue_tool_ca
 _NAMED = {"type": "function", "function": {"name": "get_weather"}}
 
 PROBES: dict[str, Probe] = {
+    "plain": Probe(kind="whole", prompt="Hi", settings={"max_tokens": 1}),
     "think": Probe(kind="stream", prompt="请解释相对论", settings={"enable_thinking": True}),
     "wire": Probe(kind="wire", prompt="你是谁？", settings={"enable_thinking": True}),
     "think_off": Probe(kind="whole", prompt="你是谁？", settings={"enable_thinking": False}),

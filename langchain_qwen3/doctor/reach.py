@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -35,7 +35,7 @@ class Listing(NamedTuple):
     models: tuple[str, ...]
     contexts: Mapping[str, int]
     moved_to: str = ""
-    """URL of the API if a redirect leads to it that a POST cannot follow."""
+    """URL that a redirect leads to, if a POST cannot follow it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,8 @@ def _find_moved(response: Any) -> str:
     """Return the target of a redirect that turns a POST into a GET; 307 and 308 do not."""
     for hop in (*response.history, response):  # only a user's own client follows redirects
         if hop.status_code in _REDIRECTS_TO_GET and (target := hop.headers.get("location")):
-            return urljoin(str(hop.url), str(target)).removesuffix("/models")
+            parts = urlsplit(urljoin(str(hop.url), str(target)))  # whose query may have a token
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     return ""
 
 
@@ -109,8 +110,13 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
             return await _reach_without_list(model, error, named=named)
         return Reached(outcome=read_error(error, "", None))
     if listing.moved_to:
-        detail = f"it redirects to {listing.moved_to}, which turns each chat's POST into a GET"
-        fix = f"Use {listing.moved_to} for base_url."
+        place = listing.moved_to.removesuffix("/models")
+        if place in {listing.moved_to, url.rstrip("/")}:
+            detail = f"it redirects to {listing.moved_to}, which is no API"
+            fix = "Check the URL, and the proxy or log-in page in front of the server."
+        else:
+            detail = f"it redirects to {place}, which turns each chat's POST into a GET"
+            fix = f"Use {place} for base_url."
         return Reached(outcome=Outcome(status="failed", detail=detail, fix=fix))
     if not listing.models and not named:
         outcome = Outcome(status="failed", detail="it serves no models", fix="Load a model, or set --model.")
@@ -166,7 +172,11 @@ async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: boo
         return _at(place, error)
     if isinstance(error, BadReplyError):
         reason = error  # a web page explains more than a refused chat
-    return Reached(outcome=read_error(reason, "", None))
+    outcome = read_error(reason, "", None)
+    if not named and isinstance(error, Qwen3ModelNotFoundError):  # a 404
+        fix = f"{outcome.fix} If it does, the server lists no models: name one with --model (in Python model=)."
+        return Reached(outcome=replace(outcome, fix=fix))
+    return Reached(outcome=outcome)
 
 
 def _describe_missing_list(error: Qwen3Error) -> str:

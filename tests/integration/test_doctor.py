@@ -7,6 +7,7 @@ import contextlib
 import copy
 import json
 import re
+import threading
 import time
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -20,6 +21,7 @@ from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
 from tests.support.replay import Handler, Replay
 from tests.support.replies import write_body
+from tests.support.scripted import Answer, Scripted
 from tests.support.web import WebHandler, WebServer
 
 
@@ -208,7 +210,9 @@ async def test_goes_on_without_a_list_when_the_model_is_named():
         named = await look(server.url, take_served=False, model="Qwen/Qwen3-0.6B")
         assert named.reachable
         assert named["tools_auto"].status == "ok"
-        assert not (await look(server.url)).reachable
+        unnamed = await look(server.url)
+        assert not unnamed.reachable
+        assert "--model" in unnamed["reachable"].fix
 
 
 @pytest.mark.parametrize(
@@ -285,6 +289,51 @@ async def test_names_the_address_when_a_redirect_makes_a_get_of_a_chat():
         diagnosis = await look(f"{proxy.root}/v1", take_served=False, model="Qwen/Qwen3-0.6B")
     assert not diagnosis.reachable
     assert f"Use {server.url} for base_url" in diagnosis["reachable"].fix
+
+
+@pytest.mark.parametrize(
+    "location", ["https://login.example.com/sso?token=canary", "http://user:canary@localhost/app#"]
+)
+async def test_calls_it_no_api_when_a_redirect_leads_to_a_page(location: str):
+    """Protects from the advice to use a log-in page as the base URL, and what is secret in an address."""
+    with Gate(302, b"", location=location) as proxy:
+        diagnosis = await look(f"{proxy.root}/v1")
+    assert "log-in page" in diagnosis["reachable"].fix
+    assert "canary" not in str(diagnosis)
+
+
+async def test_calls_it_no_api_when_a_redirect_leads_to_itself():
+    """Protects from the advice to use the URL that is in use."""
+    with Gate(301, b"") as proxy:
+        proxy.location = f"{proxy.root}/v1"
+        diagnosis = await look(f"{proxy.root}/v1")
+    assert "which is no API" in diagnosis["reachable"].detail
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(message={"error": {"message": "bad key sk-canary"}}, status=401), "--api-key"),
+        (Answer(message={"error": {"message": "not for you"}}, status=403), "Check that the key may use"),
+        (Answer(message={"error": {"message": "slow down"}}, status=429, headers={"Retry-After": "30"}), "Too many"),
+        (Answer(message={"error": {"message": "out of memory"}}, status=500), "out of memory"),
+        (Answer(message={"error": {"message": "does not support chat"}}, status=400), "does not support chat"),
+        (Answer(message={"error": {"message": "no such model"}}, status=404), "no such model"),
+        (Answer(message={"content": "late"}, after=threading.Event()), "--timeout"),
+    ],
+)
+async def test_asks_no_further_when_no_chat_is_answered(answer: Answer, said: str):
+    """Protects from the same failure in every row, and from waiting a dozen times for a server that answers no chat."""
+    with Scripted(lambda _body: answer, models=[{"id": "Qwen/Qwen3-0.6B"}]) as server:
+        diagnosis = await look(server.url, api_key="sk-canary", timeout=2 if answer.after else 60)
+        asked = len(server.requests)
+        if answer.after:
+            answer.after.set()
+    assert asked == 2
+    assert [row.name for row in diagnosis.findings if row.status == "failed"] == ["thinking_on"]
+    assert said in diagnosis["thinking_on"].detail + diagnosis["thinking_on"].fix
+    assert diagnosis["concurrency"].detail == "not asked, because no chat is answered"
+    assert "canary" not in str(diagnosis)
 
 
 async def test_names_a_served_model_when_the_one_asked_for_is_not():
