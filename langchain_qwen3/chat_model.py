@@ -338,8 +338,9 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         # A stream is one message: if only a callback asks for a stream, several choices come whole instead.
         if not kwargs.get("stream"):
-            places = (kwargs, kwargs.get("extra_body") or {}, {"n": self.n}, self.extra_body or {})
-            if next((int(n) for place in places if (n := place.get("n"))), 1) > 1:
+            places = (kwargs, kwargs.get("extra_body"), {"n": self.n}, self.extra_body)
+            n = next((n for place in places if isinstance(place, Mapping) and (n := place.get("n"))), 1)
+            if isinstance(n, int) and n > 1:  # a value of another type is refused later
                 return True
         return super()._streaming_disabled(**kwargs)
 

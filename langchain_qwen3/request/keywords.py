@@ -60,6 +60,10 @@ _SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstan
     "enable_thinking",
     "preserve_thinking",
 }
+_OBJECTS = frozenset(
+    {KWARGS, "extra_body", "logit_bias", "metadata", "options", "reasoning", "response_format", "stream_options"}
+)
+_FORMS = _OBJECTS | {"disabled_params", "model_line", "reasoning_effort", "tools"}
 # Keywords that a call takes in addition to the body's parameters.
 _BESIDE = frozenset(
     {
@@ -200,12 +204,34 @@ def check_values(values: Mapping[str, Any]) -> None:
         elif name in _WORDS and value not in _WORDS[name]:
             words = " or ".join(f'"{word}"' for word in _WORDS[name])
             raise ValueError(f"{name} must be {words}, not {value!r}{_suggest(str(value), _WORDS[name])}")
-        elif name == "disabled_params":
-            _check_disabled(value)
-        elif name == "model_line":
-            resolve_line("", model_line=str(value))
-        elif name == "reasoning_effort" and not isinstance(value, str):
-            raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {value!r}')
+        elif name in _FORMS:
+            _check_form(name, value)
+
+
+def _check_form(name: str, value: Any) -> None:
+    """Raise for a value that is not of its setting's type."""
+    if name in _OBJECTS:
+        is_schema = name == "response_format" and isinstance(value, type)
+        if value and not (isinstance(value, Mapping) or is_schema):
+            raise ValueError(f"{name} must be a dict, not {value!r}")
+    elif name == "tools":
+        _check_tools(value)
+    elif name == "disabled_params":
+        _check_disabled(value)
+    elif name == "model_line":
+        resolve_line("", model_line=str(value))
+    elif name == "reasoning_effort" and not isinstance(value, str):
+        raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {value!r}')
+
+
+def _check_tools(tools: Any) -> None:
+    if tools and (isinstance(tools, (str, Mapping)) or not isinstance(tools, Sequence)):
+        raise ValueError(f"tools must be a list of dicts, not {tools!r}")
+    for index, tool in enumerate(tools or ()):
+        if not isinstance(tool, Mapping):
+            raise ValueError(  # noqa: TRY004 # whatever its type, it is a bad setting
+                f"tools[{index}] must be a dict, not {tool!r}: bind_tools converts functions and classes"
+            )
 
 
 def _check_disabled(disabled: Mapping[str, Any]) -> None:

@@ -100,7 +100,8 @@ def test_known_parameters_of_every_server_pass_to_calls_and_constructors() -> No
     for name in names:
         check_call({name: None}, fields)
         if name not in {*fields, "max_completion_tokens"}:
-            assert build(**{name: "x"}).model_kwargs == {name: "x"}
+            value: Any = [{"type": "x"}] if name == "tools" else {"type": "x"}
+            assert build(**{name: value}).model_kwargs == {name: value}
     model = build(server="vllm", priority=3, model_kwargs={"min_tokens": 2})
     payload = model._get_request_payload("hi", cache_salt="s", extra_body={"anything": 1})
     assert [payload[name] for name in ("priority", "min_tokens", "cache_salt", "anything")] == [3, 2, "s", 1]
@@ -137,6 +138,7 @@ OUT_OF_RANGE = [
 ]
 OF_A_WRONG_TYPE = [
     ({"thinking_budget": True}, "thinking_budget must be"),
+    ({"n": "many"}, "n must be a whole number"),
     ({"thinking_budget": "many"}, "thinking_budget must be"),
     ({"temperature": "hot"}, "temperature must be"),
     ({"enable_thinking": "false"}, "enable_thinking must be True, False or None"),
@@ -144,6 +146,14 @@ OF_A_WRONG_TYPE = [
     ({"return_reasoning": "no"}, "return_reasoning must be True"),
     ({"reasoning_effort": 3}, "reasoning_effort must be a word"),
     ({"sampling": "recomended"}, 'sampling must be "recommended", not .*Did you mean recommended'),
+    *(
+        ({name: value}, f"{name} must be a dict, not")
+        for name in ("extra_body", "chat_template_kwargs", "options", "reasoning", "response_format", "stream_options")
+        for value in ("json", ["a"], 5)
+    ),
+    ({"tools": {"type": "function"}}, "tools must be a list of dicts, not {'type'"),
+    ({"tools": "search"}, "tools must be a list of dicts, not 'search'"),
+    ({"tools": [print]}, r"tools\[0\] must be a dict, not <built-in function print>: bind_tools converts"),
     ({"reasoning_history": "last"}, 'reasoning_history must be "auto" or "all" or "none"'),
 ]
 
