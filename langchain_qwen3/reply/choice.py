@@ -139,7 +139,7 @@ class ChoiceReader:
             reasoning = "".join([*self._withheld, reasoning])
             self._withheld = None
             if not cut and is_stopped(finish_reason) and not (self.called or has_answer):
-                return "", reasoning.lstrip("\n"), calls
+                return "", reasoning.lstrip("\r\n"), calls
         return self._reasoning.feed(reasoning), content, calls
 
     @property

@@ -25,6 +25,13 @@ def read_finish_reason(reason: str | None, *, called: bool) -> str | None:
     return "tool_calls" if called and reason == "stop" else reason
 
 
+def find_usage(body: Mapping[str, Any], choice: Any = None) -> Any:
+    """Return the usage of a whole reply or an event: Moonshot puts it into the choice, Groq into `x_groq`."""
+    inner = (choice.get("delta"), choice.get("message")) if isinstance(choice, dict) else ()
+    places = (body, choice, *inner, body.get("x_groq"))
+    return next((place["usage"] for place in places if isinstance(place, dict) and place.get("usage")), None)
+
+
 def read_usage(usage: object) -> UsageMetadata | None:
     """Return usage in LangChain's form, with reasoning and cached tokens if the server reports them.
 
@@ -33,11 +40,12 @@ def read_usage(usage: object) -> UsageMetadata | None:
     """
     if not (isinstance(usage, dict) and usage):
         return None
-    prompt = _read_count(usage.get("prompt_tokens") or 0)
-    completion = _read_count(usage.get("completion_tokens") or 0)
+    prompt = _read_count(usage.get("prompt_tokens") or usage.get("input_tokens") or 0)
+    completion = _read_count(usage.get("completion_tokens") or usage.get("output_tokens") or 0)
     if prompt is None or completion is None:
         return None
-    read, written = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    read = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
+    written = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
     inputs = _read_counts(read, audio=("audio_tokens",), cache_read=("cached_tokens",), cache_creation=_CACHE_WRITTEN)
     outputs = {
         **_read_counts(usage, reasoning=("reasoning_tokens",)),
@@ -103,7 +111,7 @@ def read_choice_metadata(choice: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in choice.items()
-        if value is not None and key not in ("index", "message", "delta", "text", "finish_reason")
+        if value is not None and key not in ("index", "message", "delta", "text", "finish_reason", "usage")
     }
 
 

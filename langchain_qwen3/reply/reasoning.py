@@ -224,13 +224,13 @@ class EdgeTrimmer:
         """Take the next piece and return the text that is not at an edge."""
         if not self.text_seen:
             if self._leading:
-                text = text.lstrip("\n")
+                text = text.lstrip("\r\n")
             if not text:
                 return ""
             self.text_seen = True
-        if not self._trailing or not (self._held or text.endswith("\n")):
+        if not self._trailing or not (self._held or text.endswith(("\n", "\r"))):
             return text
-        body = text.rstrip("\n")
+        body = text.rstrip("\r\n")
         if not body:
             self._held.append(text)
             return ""

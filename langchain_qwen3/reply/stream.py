@@ -24,6 +24,7 @@ from langchain_qwen3.reply.ending import StreamEnd, read_reason
 from langchain_qwen3.reply.fields import has_content, read_message
 from langchain_qwen3.reply.metadata import (
     build_timing,
+    find_usage,
     read_choice_metadata,
     read_finish_reason,
     read_metadata,
@@ -66,6 +67,7 @@ class StreamReader:
         self.usage: Mapping[str, Any] | None = None
         self.first_token_at: float | None = None
         self._chunks = 0
+        self._wholes = 0  # chunks that have a message instead of a delta
 
     def begin(self, response: Any) -> None:
         """Receive the response before its body: for its headers, and to attach to errors."""
@@ -209,13 +211,14 @@ class StreamReader:
             if choice.get("logprobs") or choice.get("token_ids"):
                 info = {key: choice[key] for key in _PER_CHUNK if choice.get(key)}
             return self._build(self._choice.feed(delta) if delta else NO_PIECE, info)
-        except (AttributeError, KeyError, TypeError, RecursionError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             text = "the server sent an event that is not a chunk"
             raise BadReplyError(text, response=self._response, body=event) from error
 
     def _take_end(self, event: Mapping[str, Any], choice: Mapping[str, Any], reason: str) -> None:
         self._raise_error(event)
         self._end.take_reason(reason)
+        self.usage = find_usage(event, choice) or self.usage
         self._noted.append(event)
         metadata = read_choice_metadata(choice)
         self._choice_metadata = {key: value for key, value in metadata.items() if key not in _PER_CHUNK}
@@ -225,17 +228,27 @@ class StreamReader:
         self._raise_error(event)
         if event.get("choices"):
             choice = event["choices"][0]
-            return self._feed({**event, "choices": [{**choice, "delta": read_message(choice)}]})
-        if usage := event.get("usage"):
+            delta = read_message(choice)
+            if choice.get("finish_reason") and self._chunks > self._wholes:
+                delta = self._drop_repeated(delta)
+            self._wholes += 1
+            return self._feed({**event, "choices": [{**choice, "delta": delta}]})
+        if usage := find_usage(event):
             self.usage = usage
             self._end.take_late(None, usage)
         self._noted.append(event)
         return None
 
+    def _drop_repeated(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a whole message after deltas without the texts that they made up."""
+        texts = {"".join(self._content), "".join(self._reasoning)}
+        return {key: value for key, value in message.items() if not (isinstance(value, str) and value in texts)}
+
     def _take_index(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
         """Take a choice's index: some servers number their chunks with it, so an index that only grows is ignored."""
         index = choice.get("index") or 0
-        if self._index is not None and (index < self._index or self._end.over):
+        index = int(index) if isinstance(index, str) else index  # some gateways write it as text
+        if self._index is not None and index != self._index and (index < self._index or self._end.over):
             if not has_content(choice["delta"]):
                 return
             text = "the stream has several choices, but a LangChain stream is a single message: n must be 1"

@@ -16,6 +16,7 @@ from langchain_qwen3.reply.ending import read_reason
 from langchain_qwen3.reply.fields import REASONING_KEYS, read_message, read_reasoning
 from langchain_qwen3.reply.metadata import (
     build_timing,
+    find_usage,
     read_choice_metadata,
     read_finish_reason,
     read_metadata,
@@ -44,7 +45,8 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         return _read_streamed(response, options)
     body = read_body(response.content, response)
     with refuse_other_shapes(response, body):
-        choices, usage = body["choices"], body.get("usage")
+        choices = body["choices"]
+        usage = find_usage(body, choices[0])
         metadata = read_metadata((body,), usage)
         metadata["timing"] = build_timing(started_at, None, usage)
         if options.include_headers:

@@ -87,6 +87,8 @@ class ToolCallStream:
         chunks = []
         begun: OpenCall | None = None
         for wire in (fragments,) if isinstance(fragments, Mapping) else fragments or ():
+            if not wire:
+                continue
             fragment = read_fragment(wire)
             call = self._find(fragment)
             if call is begun and fragment.name and fragment.place is None and not self._by_id.get(fragment.id or ""):

@@ -40,6 +40,8 @@ def read_fragment(wire: WireCall) -> Fragment:
     """Read a fragment of the wire."""
     function = wire.get("function") or wire  # flat, as in the Responses API
     index, wire_id, text = wire.get("index"), wire.get("id"), function.get("arguments")
+    if text is None:
+        text = function.get("parameters", function.get("input"))  # the names of Llama and Anthropic
     if text is not None and not isinstance(text, str):
         text = json.dumps(text, ensure_ascii=False)
     if isinstance(index, str) and index.isdecimal():

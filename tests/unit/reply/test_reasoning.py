@@ -161,10 +161,10 @@ def trim(pieces: list[str], *, leading: bool, trailing: bool) -> str:
 
 @given(pieces=st.lists(st.text(alphabet="\n\r a", max_size=4), max_size=6))
 def test_takes_newlines_off_the_edges_when_text_streams(pieces: list[str]):
-    """Protects the text between: other white space and inner newlines stay."""
+    """Protects the text between: other white space and inner newlines stay; a Windows newline is one, too."""
     text = "".join(pieces)
-    assert trim(pieces, leading=True, trailing=True) == text.strip("\n")
-    assert trim(pieces, leading=True, trailing=False) == text.lstrip("\n")
+    assert trim(pieces, leading=True, trailing=True) == text.strip("\r\n")
+    assert trim(pieces, leading=True, trailing=False) == text.lstrip("\r\n")
     assert trim(pieces, leading=False, trailing=False) == text
 
 

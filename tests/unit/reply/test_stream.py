@@ -13,6 +13,7 @@ from langchain_qwen3.errors import BadReplyError, Qwen3Error, Qwen3ServerError, 
 from langchain_qwen3.reply.stream import StreamReader
 from tests.support.replies import (
     TOOL,
+    USAGE,
     add_up,
     facts,
     load,
@@ -260,3 +261,46 @@ def test_partial_is_none_when_nothing_arrived():
     with pytest.raises(StreamCutError):
         reader.end()
     assert reader.partial() is None
+
+
+USAGE_PLACES = {
+    "the choice": {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}]},
+    "the delta": {"choices": [{"index": 0, "delta": {"usage": USAGE}, "finish_reason": "stop"}]},
+    "x_groq": {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "x_groq": {"usage": USAGE}},
+    "other names": {
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+        "usage": {"input_tokens": 3, "output_tokens": 4},
+    },
+}
+
+
+@pytest.mark.parametrize("place", USAGE_PLACES)
+def test_usage_is_found_when_it_is_in_another_place(place: str):
+    """Protects token accounting: some gateways put usage into the choice, or name it as Anthropic does."""
+    event = USAGE_PLACES[place]
+    text = {"choices": [{"index": 0, "delta": {"content": "A"}}]}
+    message = read_stream([text, event])
+    expected = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    assert message.usage_metadata == expected
+    choice = {**event["choices"][0], "message": {"content": "A", **event["choices"][0]["delta"]}}
+    assert read_whole({**event, "choices": [choice]}).usage_metadata == expected
+
+
+@pytest.mark.parametrize("index", ["0", None])
+def test_stream_is_read_when_its_index_is_no_number(index: str | None):
+    """Protects against gateways that write every number as text."""
+    events = [{"choices": [{"index": index, "delta": {"content": text}}]} for text in "AB"]
+    events.append({"choices": [{"index": index, "delta": {}, "finish_reason": "stop"}]})
+    assert read_stream(events).content == "AB"
+
+
+def test_text_comes_once_when_the_last_event_repeats_the_whole_message():
+    """Protects from a doubled answer: some gateways end their deltas with the message that these made up."""
+    deltas = [{"reasoning_content": "R"}, {"content": "A"}, {"content": "B"}]
+    events = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    whole = {"role": "assistant", "reasoning_content": "R", "content": "AB"}
+    message = read_stream([*events, {"choices": [{"index": 0, "finish_reason": "stop", "message": whole}]}])
+    assert (message.content, message.additional_kwargs["reasoning_content"]) == ("AB", "R")
+    pieces = [{"choices": [{"index": 0, "message": {"content": "ha"}}]} for _ in range(2)]
+    pieces[1]["choices"][0]["finish_reason"] = "stop"  # messages in place of deltas: each is a piece
+    assert read_stream(pieces).content == "haha"
