@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from langchain_core.messages import AIMessage
+
 from langchain_qwen3.request.blocks import (
     WireCall,
     is_call,
@@ -28,7 +30,7 @@ from langchain_qwen3.request.media_data import MediaError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.messages import BaseMessage
 
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect
@@ -86,7 +88,7 @@ def write_messages(
     merge = False
     for index, (message, role) in enumerate(zip(messages, roles, strict=True)):
         try:
-            if message.type in ASSISTANTS:
+            if role == "assistant":
                 # The last message may be a prefill that includes think tags.
                 split = normalize and index < len(roles) - 1
                 wire.append(_write_assistant(message, dialect, replay=index >= replay_from, split=split))
@@ -141,7 +143,8 @@ def _write_other(message: BaseMessage, role: str, dialect: Dialect, line: ModelL
         }
     if role == "tool":
         # OpenAI's function calls of 2023 had a name instead of an id.
-        entry["tool_call_id"] = getattr(message, "tool_call_id", None) or _name_legacy_call(message.name)
+        id_ = getattr(message, "tool_call_id", None) or message.additional_kwargs.get("tool_call_id")
+        entry["tool_call_id"] = id_ or _name_legacy_call(message.name)
     elif (name := message.name or message.additional_kwargs.get("name")) is not None:
         entry["name"] = name
     return [entry]
@@ -174,6 +177,8 @@ def _is_result(part: dict[str, Any]) -> bool:
 
 
 def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: bool) -> dict[str, Any]:
+    if message.type not in ASSISTANTS:  # a ChatMessage, whose calls are in additional_kwargs
+        message = AIMessage(message.content, additional_kwargs=message.additional_kwargs)
     content, kept = message.content, message.additional_kwargs
     # "" instead of OpenAI's null: Qwen3-VL's template fails on null, Ollama refuses it.
     text = content if isinstance(content, str) else _read_answer(content)

@@ -241,3 +241,16 @@ def test_leaves_messages_as_they_were_when_they_are_written():
     wire = write(SystemMessage("s"), message, SystemMessage("t"))
     assert wire[1]["content"] == "ab"
     assert message.model_dump_json() == before
+
+
+def test_chat_message_is_the_message_of_its_role_when_it_has_calls_and_reasoning() -> None:
+    """Protects histories of frameworks that store a role and OpenAI's keys: no call, result or reasoning is lost."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    kept = {"reasoning_content": "r", "tool_calls": [call]}
+    for content in ("b", [{"type": "text", "text": "b"}]):
+        stored = (
+            ChatMessage(content, role="assistant", additional_kwargs=kept),
+            ChatMessage("18", role="tool", additional_kwargs={"tool_call_id": "1"}),
+        )
+        assert write(*stored) == write(AIMessage("b", additional_kwargs=kept), ToolMessage("18", tool_call_id="1"))
+    assert write(*stored)[0]["tool_calls"] == [call]
