@@ -192,6 +192,7 @@ class LocalServer:
             self._end()
             if late.has_passed:
                 raise TimeoutError(f"start_timeout: {self.path} was not loaded in {self._start_timeout:g} s")
+            _check_port(self.host, self.port)  # another process may have taken it meanwhile
             log.seek(0)
             raise RuntimeError(f"llama.cpp could not serve {self.path}:\n{log.read()[-_LOG_TAIL:].strip()}")
 

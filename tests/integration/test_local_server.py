@@ -15,7 +15,7 @@ import pytest
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.errors import Qwen3InvalidRequestError
-from langchain_qwen3.local import LocalServer
+from langchain_qwen3.local import LocalServer, server as server_module
 from tests.support.python import STRICT_PYTHON
 
 TINY_QWEN3 = Path(__file__).parents[1] / "tiny_qwen3" / "qwen3-tiny-f16.gguf"
@@ -215,3 +215,18 @@ def test_no_page_of_another_origin_can_read_an_answer(engine, content_type):
     body = {**QUESTION, "max_tokens": 1}
     reply = httpx.post(f"{engine.base_url}/chat/completions", json=body, headers=headers, timeout=60)
     assert reply.headers.get("access-control-allow-origin") in (None, "none")
+
+
+def test_names_the_port_when_another_process_takes_it_during_the_start(engine, monkeypatch):
+    """Protects two starts at once on one port: the loser says so, and shows no log of llama.cpp."""
+    port = urlsplit(engine.base_url).port
+    check, checked = server_module._check_port, []
+
+    def check_from_the_second_time_on(*args):
+        checked.append(args)
+        if len(checked) > 1:
+            check(*args)
+
+    monkeypatch.setattr(server_module, "_check_port", check_from_the_second_time_on)
+    with pytest.raises(OSError, match=f"port: 127.0.0.1:{port} is in use; port=0 selects a free one"):
+        build_server(port=port).start()

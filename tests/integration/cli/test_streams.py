@@ -88,5 +88,5 @@ def call(
             app()
     for stream in streams.values():
         stream.flush()
-    out, err = (streams[name].buffer.getvalue().decode(encoding) for name in ("stdout", "stderr"))  # type: ignore[attr-defined]
+    out, err = (streams[name].buffer.getvalue().decode(encoding) for name in ("stdout", "stderr"))
     return int(ended.value.code or 0), out, err
