@@ -246,7 +246,9 @@ class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]): 
     ) -> int:
         """Return the number of prompt tokens of a conversation, including bound tools and switches."""
         count: Callable[..., int] = self.__getattr__("get_num_tokens_from_messages")
-        return count(messages, tools, **{**self.kwargs, **kwargs})
+        bound = {**self.kwargs, **kwargs}
+        bound_tools = bound.pop("tools", None)
+        return count(messages, bound_tools if tools is None else tools, **bound)
 
 
 class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types

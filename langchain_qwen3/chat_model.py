@@ -377,7 +377,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         counter = self._build_counter()
         if tools:
             kwargs["tools"] = [convert_tool(tool) for tool in tools]
-        payload = self._build_call(list(messages), None, kwargs, stream=False, piece=True).payload
+        messages = self._convert_input(messages).to_messages()
+        payload = self._build_call(messages, None, kwargs, stream=False, piece=True).payload
         return counter.count_messages(payload)
 
     def _build_counter(self) -> Counter:

@@ -110,7 +110,7 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
         (kwargs, False),
     ):
         settings = _read_layer(layer or {}, dialect, is_body=is_body)
-        if not _FORMS.isdisjoint(settings):  # an answer has one form
+        if any(not _is_missing(settings[name]) for name in _FORMS & settings.keys()):  # an answer has one form
             for name in _FORMS:
                 params.pop(name, None)
                 body.pop(name, None)

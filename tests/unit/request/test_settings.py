@@ -291,3 +291,12 @@ def test_object_of_settings_is_left_out_when_it_is_none(name: str, place: str) -
         expected = {VLLM.name: "chat_template_kwargs"}.get(server, "reasoning")
         payload = ChatQwen3(**fields)._get_request_payload("hi", **kwargs)
         assert payload.keys() == {"model", "messages", expected}
+
+
+@pytest.mark.parametrize("name", ["constraint", "structured_output", "structured_outputs"])
+def test_form_stays_when_another_form_is_none(name: str) -> None:
+    """Protects the model's `response_format` from a call that passes `constraint=None` on; its own None resets it."""
+    form = {"type": "json_object"}
+    model = ChatQwen3(model="q", server="vllm", api_key="x", response_format=form)
+    assert model._get_request_payload("hi", **{name: None})["response_format"] == form
+    assert "response_format" not in model._get_request_payload("hi", response_format=None)

@@ -124,3 +124,12 @@ def test_counts_thinking_as_the_template_writes_it_when_the_call_switches_it():
     on = build().get_num_tokens_from_messages(QUESTION, enable_thinking=True)
     off = build().get_num_tokens_from_messages(QUESTION, enable_thinking=False)
     assert off == on + 4
+
+
+@pytest.mark.parametrize("messages", ["a b", [("user", "a b")], [{"role": "user", "content": "a b"}]])
+def test_counts_messages_of_every_form_that_a_call_takes(messages: Any) -> None:
+    """Protects from an AttributeError for what `invoke` takes, with the tools that are bound."""
+    model = build(custom_get_token_ids=lambda text: [*range(len(text))])
+    expected = model.get_num_tokens_from_messages([HumanMessage("a b")], tools=[TOOL])
+    assert model.get_num_tokens_from_messages(messages, tools=[TOOL]) == expected
+    assert model.bind_tools([TOOL]).get_num_tokens_from_messages(messages) == expected  # type: ignore[attr-defined]
