@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +14,7 @@ from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.readers import read_error
 from langchain_qwen3.errors import (
     BadReplyError,
+    Qwen3ConnectionError,
     Qwen3Error,
     Qwen3ModelNotFoundError,
     translate_errors,
@@ -108,7 +110,11 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
     except Qwen3Error as error:
         if isinstance(error, BadReplyError) or getattr(error, "status_code", None):
             return await _reach_without_list(model, error, named=named)
-        return Reached(outcome=read_error(error, "", None))
+        outcome = read_error(error, "", None)
+        if isinstance(error, Qwen3ConnectionError) and url.startswith("http://") and await _speaks_tls(url):
+            fix = f"Write {url.replace('http://', 'https://', 1)} for base_url."
+            outcome = Outcome(status="failed", detail="the server uses https, not plain HTTP", fix=fix)
+        return Reached(outcome=outcome)
     if listing.moved_to:
         place = listing.moved_to.removesuffix("/models")
         if place in {listing.moved_to, url.rstrip("/")}:
@@ -155,6 +161,20 @@ async def _speaks_plain_http(host: str, port: int) -> bool:
     except (OSError, TimeoutError):
         return False
     return head.startswith(b"HTTP/") and b"HTTPS port" not in head
+
+
+async def _speaks_tls(url: str) -> bool:
+    """Begin a TLS handshake without a request; a TLS server closes plain HTTP without a word."""
+    parts = urlsplit(url)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(_PLAIN_SECONDS):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or 80, ssl=context)
+            writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return True
 
 
 async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: bool) -> Reached:

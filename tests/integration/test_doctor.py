@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +20,11 @@ from langchain_qwen3.doctor import Diagnosis, examine, reach
 from langchain_qwen3.local import LocalServer
 from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
+from tests.support.loopback import Loopback
 from tests.support.replay import Handler, Replay
 from tests.support.replies import write_body
 from tests.support.scripted import Answer, Scripted
+from tests.support.tls import trusted_tls
 from tests.support.web import WebHandler, WebServer
 
 
@@ -251,6 +254,14 @@ async def test_says_so_when_an_http_server_is_asked_over_https(waits: bool, monk
     assert not diagnosis.reachable
     assert "http://" in diagnosis["reachable"].fix
     assert "plain HTTP" in diagnosis["reachable"].detail + diagnosis["reachable"].fix
+
+
+async def test_says_so_when_an_https_server_is_asked_over_http(tmp_path: Path):
+    """Protects from "out of memory": a TLS server closes a connection of plain HTTP without a word."""
+    with trusted_tls(tmp_path) as context, Loopback(tls=context) as server:
+        diagnosis = await look(f"http://127.0.0.1:{server.port}/v1")
+    assert diagnosis["reachable"].detail == "the server uses https, not plain HTTP"
+    assert f"https://127.0.0.1:{server.port}/v1" in diagnosis["reachable"].fix
 
 
 @pytest.mark.parametrize(
