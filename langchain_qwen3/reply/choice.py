@@ -24,6 +24,7 @@ from langchain_qwen3.reply.fields import (
     REASONING_FIELDS,
     KeptFields,
     read_details,
+    read_part_calls,
     read_reasoning,
     read_texts,
 )
@@ -91,8 +92,9 @@ class ChoiceReader:
         """Take the next delta and return the part that is certain."""
         if self._plain and len(delta) == 1 and (text := delta.get(self._plain)).__class__ is str:
             return ("", text, ()) if self._plain == "content" else (self._reasoning.feed(text), "", ())
-        reasoning, content = "", delta.get("content")
+        reasoning, content, fragments = "", delta.get("content"), delta.get("tool_calls")
         if content and content.__class__ is not str:
+            fragments = fragments or read_part_calls(content)
             reasoning, content = read_texts(content)
         if not REASONING_FIELDS.isdisjoint(delta):
             reasoning = self._read_reasoning(delta) + reasoning
@@ -100,7 +102,7 @@ class ChoiceReader:
             self._splitter.end_thinking(in_field=True)
         inline, content = self._splitter.feed(content) if content else NOTHING
         calls: Sequence[ToolCallChunk] = ()
-        if fragments := delta.get("tool_calls"):
+        if fragments:
             self._splitter.end_thinking()
             calls = self._calls.feed(fragments)
             self._parses.add(self._kind)

@@ -13,10 +13,13 @@ REASONING_KEYS = ("reasoning", "reasoning_content", "thinking", "reasoning_text"
 
 REASONING_FIELDS = frozenset({*REASONING_KEYS, "reasoning_details"})
 
-KEPT_FIELDS = frozenset({"refusal", "audio", "annotations", "reasoning_details", "function_call"})
+KEPT_FIELDS = frozenset(
+    {"refusal", "audio", "annotations", "reasoning_details", "function_call", "images", "citations"}
+)
 """Message fields that go to `additional_kwargs` unchanged."""
 
 _REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_content", "reasoning.text", "reasoning.summary"})
+_CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
 _TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value")
 _GROWING = frozenset({"text", "summary", "data", "content", "arguments", "transcript", "refusal", "name"})
 """Fields whose pieces are concatenated; every other field repeats its value in each piece."""
@@ -37,6 +40,12 @@ def read_texts(content: Any) -> Texts:
     answer: list[str] = []
     _collect_texts(content, reasoning, answer)
     return Texts("".join(reasoning), "".join(answer))
+
+
+def read_part_calls(content: Any) -> list[Mapping[str, Any]]:
+    """Return the tool calls among a content's parts, as Anthropic writes them."""
+    parts = content if isinstance(content, list) else [content]
+    return [part for part in parts if isinstance(part, dict) and part.get("type") in _CALL_PARTS]
 
 
 def _collect_texts(content: Any, reasoning: list[str], answer: list[str]) -> None:

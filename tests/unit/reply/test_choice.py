@@ -471,3 +471,20 @@ def test_text_is_a_quote_when_the_parsed_call_of_the_stream_before_was_read_and_
     reader = StreamReader(options)
     list(reader.read(write_sse(write_events({"tool_calls": [OWN]})[:1], done=False)))
     assert read_stream(write_events({"content": CALL}), options).tool_calls == []
+
+
+@pytest.mark.parametrize("key", ["input", "arguments"])
+@pytest.mark.parametrize("kind", ["tool_use", "tool_call", "function_call"])
+def test_call_is_read_when_it_is_a_part_of_the_content(kind: str, key: str):
+    """Protects calls of gateways that keep Anthropic's or the Responses API's form of a message."""
+    part = {"type": kind, "id": "c", "name": "get_weather", key: {"city": "Beijing"}}
+    message = {"content": [{"type": "text", "text": "A"}, part]}
+    assert spans(read_stream(write_events(message))) == ("", "A", BEIJING)
+    assert spans(read_whole(write_body(message))) == ("", "A", BEIJING)
+
+
+@pytest.mark.parametrize("key", ["images", "citations"])
+def test_lists_beside_the_text_are_kept(key: str):
+    """Protects what arrived: OpenRouter's images, and the sources of a search."""
+    events = write_events({"content": "A", key: [{"url": 1}]}, {key: [{"url": 2}]})
+    assert read_stream(events).additional_kwargs[key] == [{"url": 1}, {"url": 2}]
