@@ -52,7 +52,10 @@ PERSON = {
 
 
 class Streamed(NamedTuple):
-    """A streamed reply: the sum of its chunks, and their arrival times in seconds after the request."""
+    """A streamed reply: the sum of its chunks, and their arrival times in seconds after the request.
+
+    Chunks that came together have one time, however long a busy client takes to read them.
+    """
 
     message: AIMessageChunk
     moments: tuple[float, ...]
@@ -134,10 +137,19 @@ async def ask(model: ChatQwen3, probe: Probe) -> Evidence:
 async def _ask_stream(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]) -> Streamed:
     started_at = perf_counter()
     message: AIMessageChunk | None = None
-    moments = []
+    moments: list[float] = []
+    has_waited = True  # for the network: then the event loop has made a turn
+
+    def note_turn() -> None:
+        nonlocal has_waited
+        has_waited = True
+
     async for chunk in model.astream(prompt, stream=True, **settings):
         if chunk.content or chunk.additional_kwargs.get("reasoning_content") or chunk.tool_call_chunks:
-            moments.append(perf_counter() - started_at)
+            moments.append(perf_counter() - started_at if has_waited else moments[-1])
+            if has_waited:
+                has_waited = False
+                asyncio.get_running_loop().call_soon(note_turn)
         message = chunk if message is None else message + chunk
     return Streamed(message or AIMessageChunk(content=""), tuple(moments))
 

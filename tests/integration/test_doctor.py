@@ -9,11 +9,13 @@ import json
 import re
 import threading
 import time
+from collections.abc import AsyncIterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.doctor import Diagnosis, examine, reach
@@ -116,9 +118,9 @@ def fresh_memory() -> None:
     forget_servers()
 
 
-async def look(url: str, *, take_served: bool = True, **fields: Any) -> Diagnosis:
+async def look(url: str, *, take_served: bool = True, kind: type[ChatQwen3] = ChatQwen3, **fields: Any) -> Diagnosis:
     """Examine the server at a URL."""
-    async with ChatQwen3(base_url=url, **{"model": "served", "max_retries": 0, **fields}) as llm:
+    async with kind(base_url=url, **{"model": "served", "max_retries": 0, **fields}) as llm:
         return await examine(llm, take_served=take_served)
 
 
@@ -286,10 +288,20 @@ async def test_finds_that_streams_do_not_say_why_they_end(server_name: str):
     assert diagnosis["thinking_on"].status == ("ok" if server_name == "generic" else "failed")
 
 
-async def test_finds_a_proxy_that_holds_streams_back():
+class Busy(ChatQwen3):
+    """A client on a machine with no time for it."""
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        async for chunk in super()._astream(*args, **kwargs):
+            time.sleep(0.02)  # noqa: ASYNC251  # the client is busy, not waiting
+            yield chunk
+
+
+@pytest.mark.parametrize("kind", [ChatQwen3, Busy])
+async def test_finds_a_proxy_that_holds_streams_back(kind: type[ChatQwen3]):
     """Protects from nginx's default: the chunks come, but all at once."""
     with Faulty(fault_stream=hold_back) as server:
-        diagnosis = await look(server.url)
+        diagnosis = await look(server.url, kind=kind)
     assert diagnosis["streaming"].status == "failed"
     assert "proxy_buffering off" in diagnosis["streaming"].fix
 
