@@ -1,6 +1,7 @@
 """How many requests are in flight: as many as raise the throughput, and fewer when the server refuses some.
 
-`RateFinder` is the algorithm, without a clock; `Pace` is the gate that every request passes.
+`RateFinder` is the algorithm, without a clock; `Pace` is the gate that every request passes, and that closes while the
+server takes none at all: hosted services count requests and tokens per minute, and few say when the next one begins.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ _REFUSED_SHARE, _MIN_REFUSALS = 0.1, 6
 _LATEST = 16
 """It also goes down when half of so many latest replies are refusals."""
 _MAX_PAUSE = 60.0
+_MIN_CLOSING = 8
+"""Refusals in a row, at least, after which a server takes no request at all."""
+_SILENCE = 5.0
+"""Seconds without a reply, at least, where the number in flight is fixed and an older request may still be answered."""
+_FIRST_CLOSED, _MAX_CLOSED = 1.0, 15.0
+"""Seconds until the first request is tried again then, and the most."""
 
 
 class RateFinder:
@@ -103,6 +110,11 @@ class RateFinder:
         self._rest = self._longest_rest = min(2 * self._longest_rest, 64)
         return True
 
+    def restore(self, limit: int) -> None:
+        """Go back to a limit: what was refused since had nothing to do with it."""
+        self._base, self._base_rate = limit, 0.0
+        self._step_to(limit, 0)
+
     def _decide(self, rate: float, in_flight: int) -> None:
         """Choose the next limit from the measured throughput."""
         gain = _LOSS if self.limit < self._base else _DOUBLING_GAIN if self._is_doubling else _GAIN
@@ -142,59 +154,116 @@ class RateFinder:
 class Pace:
     """The gate for requests: `await enter()` before each request, `leave()` after it.
 
+    It closes when the oldest request in flight is refused, too, and no other was answered in between: then the number
+    in flight is not the reason. One request at a time is tried, with growing pauses, until one is answered. A fixed
+    number may be more than the server allows; then the gate closes while it is busy with what it has taken, too.
+
     Args:
         fixed: Requests in flight; None searches for the best number.
         maximum: The largest number to try.
+
+    Attributes:
+        closed_at: When the server began to refuse all requests, on the monotonic clock; None while it answers some.
     """
 
     def __init__(self, fixed: int | None = None, maximum: int = MAX_IN_FLIGHT) -> None:
         self._finder = None if fixed else RateFinder(maximum=maximum)
         self._fixed = fixed or 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[int]] = deque()
+        self._open: dict[int, None] = {}  # the numbers of the requests in flight, the oldest first
+        self._last = 0
         self._resumes_at = 0.0
-        self.in_flight = 0
+        self._replied_at = monotonic()
+        self._refused = 0  # in a row
+        self._first_refused = self._limit_before = 0  # at the first of them: the last request's number, and the limit
+        self._last_tried = 0  # the last request's number when the pause began
+        self._pause = 0.0
+        self.closed_at: float | None = None
 
     @property
     def limit(self) -> int:
         """Current limit of requests in flight."""
+        if self.closed_at is not None:
+            return 1
         return self._finder.limit if self._finder else self._fixed
 
-    async def enter(self) -> None:
-        """Wait for a free place, first come, first served."""
-        if (pause := self._resumes_at - monotonic()) > 0:
-            await asyncio.sleep(pause)
+    @property
+    def in_flight(self) -> int:
+        """Requests in flight now."""
+        return len(self._open)
+
+    async def enter(self) -> int:
+        """Wait for a free place, first come, first served; return the request's number."""
         if self.in_flight < self.limit and not self._waiting:
-            self._take_place()
-            return
-        place = asyncio.get_running_loop().create_future()
+            number = self._take_place()
+        else:
+            number = await self._wait()
+        try:
+            while (pause := self._resumes_at - monotonic()) > 0:  # noqa: ASYNC110  # the end may have moved
+                await asyncio.sleep(pause)
+        except BaseException:
+            self.leave(number)
+            raise
+        return number
+
+    async def _wait(self) -> int:
+        place: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:
-            await place
+            return await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
-                self.leave()
+                self.leave(place.result())
             raise
 
-    def leave(self) -> None:
-        """Release the slot."""
-        self.in_flight -= 1
+    def leave(self, number: int) -> None:
+        """Give a request's place back."""
+        del self._open[number]
         while self._waiting and self.in_flight < self.limit:
             place = self._waiting.popleft()
             if not place.done():
-                self._take_place()
-                place.set_result(None)
+                place.set_result(self._take_place())
 
-    def _take_place(self) -> None:
-        self.in_flight += 1
+    def _take_place(self) -> int:
+        self._last += 1
+        self._open[self._last] = None
         if self._finder and self.in_flight >= self._finder.limit:
             self._finder.mark_limit_reached()
+        return self._last
 
-    def add_reply(self, tokens: int) -> None:
+    def add_reply(self, number: int, tokens: int) -> None:
         """Count a reply, before its place is given back."""
+        self._replied_at = monotonic()
+        if number > self._first_refused:  # replies to earlier requests say nothing of what the server takes now
+            self._refused, self._pause, self.closed_at = 0, 0.0, None
         if self._finder:
-            self._finder.add_reply(monotonic(), tokens or 1, self.in_flight)
+            self._finder.add_reply(self._replied_at, tokens or 1, self.in_flight)
 
-    def add_refusal(self, retry_after: float | None) -> None:
-        """Count a refusal. When the limit goes down, no request is sent until `Retry-After` is over."""
-        if self._finder and self._finder.add_refusal(self.in_flight) and retry_after:
-            self._resumes_at = monotonic() + min(retry_after, _MAX_PAUSE)
+    def add_timeout(self) -> None:
+        """Count a request that the server was too busy for."""
+        if self._finder:
+            self._finder.add_refusal(self.in_flight)
+
+    def add_refusal(self, number: int, retry_after: float | None) -> bool:
+        """Count a refusal; return whether the gate is closed, so that the request is to be sent again.
+
+        When it closes, or the limit goes down, no request is sent until `Retry-After` is over.
+        """
+        now, seconds = monotonic(), min(retry_after or 0.0, _MAX_PAUSE)
+        if not self._refused:
+            self._first_refused, self._limit_before = self._last, self.limit
+        self._refused += 1
+        closes = number == next(iter(self._open)) or (self._fixed and now - self._replied_at >= _SILENCE)
+        if self.closed_at is None and not (closes and self._refused >= max(_MIN_CLOSING, self._limit_before)):
+            if self._finder and self._finder.add_refusal(self.in_flight):
+                self._resumes_at = max(self._resumes_at, now + seconds)
+            return False
+        if self.closed_at is None:
+            self.closed_at = now
+            if self._finder:
+                self._finder.restore(self._limit_before)
+        if number > self._last_tried:
+            self._last_tried = self._last
+            self._pause = min(2 * self._pause or _FIRST_CLOSED, _MAX_CLOSED)
+            self._resumes_at = max(self._resumes_at, now + self._pause, now + seconds)
+        return True

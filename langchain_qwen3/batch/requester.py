@@ -41,7 +41,7 @@ _FIRST_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.5, 15.0
 """Seconds between two probes of a server that is down."""
 _PROBE_TIMEOUT = 10.0
 _MAX_FAILURES = 50
-_OVERLOAD_ERRORS = (Qwen3RateLimitError, Qwen3RequestTimeoutError, Qwen3TimeoutError)
+_TIMEOUTS = (Qwen3RequestTimeoutError, Qwen3TimeoutError)
 # Errors of the server or the key, not of a row: when every row gets one, the run had better stop.
 _SERVER_ERRORS = (
     Qwen3AuthenticationError,
@@ -174,31 +174,57 @@ class Requester:
         return await retrying(call_again)
 
     async def _call(self, messages: list[BaseMessage], settings: Mapping[str, Any], attempt: _Attempt) -> Any:
-        """Call the model once. When the server is down, wait until it is back, then raise."""
-        try:
-            return await self._call_in_turn(messages, settings, attempt)
-        except Qwen3Error as error:
-            if _is_outage(error):
-                await self._wait_for_server(error)
-            raise
+        """Call the model once. When the server is down, wait until it is back, then raise.
+
+        While the server refuses all requests, those of every row, the call is repeated.
+
+        Raises:
+            BatchStoppedError: The server stays down, or goes on to refuse all requests.
+        """
+        while True:
+            try:
+                return await self._call_in_turn(messages, settings, attempt)
+            except Qwen3Error as error:
+                if attempt.is_untimely:
+                    self._check_patience(error)
+                    continue
+                if _is_outage(error):
+                    await self._wait_for_server(error)
+                raise
 
     async def _call_in_turn(self, messages: list[BaseMessage], settings: Mapping[str, Any], attempt: _Attempt) -> Any:
-        await self.pace.enter()
+        number = await self.pace.enter()
         attempt.number += 1
+        attempt.is_untimely = False
         started_at = perf_counter()
         try:
             reply = await self._chain.ainvoke(messages, **settings)
-            self.pace.add_reply(_count_tokens(reply))
+            self.pace.add_reply(number, _count_tokens(reply))
         except Qwen3Error as error:
-            if isinstance(error, _OVERLOAD_ERRORS) or getattr(error, "status_code", None) == _UNAVAILABLE:
-                self.pace.add_refusal(error.retry_after)
+            if isinstance(error, Qwen3RateLimitError) or getattr(error, "status_code", None) == _UNAVAILABLE:
+                attempt.is_untimely = self.pace.add_refusal(number, error.retry_after)
+            elif isinstance(error, _TIMEOUTS):
+                self.pace.add_timeout()
             raise
         else:
             self._last_answer_at = monotonic()
             return reply
         finally:
             attempt.seconds = perf_counter() - started_at
-            self.pace.leave()
+            self.pace.leave(number)
+
+    def _check_patience(self, error: Qwen3Error) -> None:
+        """Raise if the server has refused all requests for too long.
+
+        Raises:
+            BatchStoppedError: It has.
+        """
+        refused_since = self.pace.closed_at
+        if refused_since is not None and monotonic() > refused_since + self._options.patience:
+            raise BatchStoppedError(
+                f"the server has refused all requests for {self._options.patience:g} s, so the run stops: {error}\n"
+                "Run the same command again to resume when it takes some: only rows without a result are sent."
+            ) from error
 
     async def _wait_for_server(self, error: Qwen3Error) -> None:
         """Wait until the server answers; one row probes it, and the others wait for that one.
@@ -255,10 +281,11 @@ class Requester:
 
 @dataclass(slots=True)
 class _Attempt:
-    """The last try of a row: its number, from 1 on, and its seconds."""
+    """The last try of a row: its number, from 1 on, its seconds, and whether any row's request would have failed."""
 
     number: int = 0
     seconds: float = 0.0
+    is_untimely: bool = False
 
 
 def _is_retryable(error: BaseException) -> bool:

@@ -76,7 +76,8 @@ def test_failure_is_a_row_with_class_and_advice_when_a_server_fails(
     path = tmp_path / "a.jsonl"
     with FaultServer() as server:
         rows = ["before", f"bad [[{fault}]]", "after"]
-        summary = run_batch(build_model(server.url, timeout=0.5), rows, path, options=BatchOptions(retries=1))
+        model = build_model(server.url, timeout=3 if fault.startswith("stall") else 60)
+        summary = run_batch(model, rows, path, options=BatchOptions(retries=1))
         assert [call.key for call in server.calls].count("bad") == tries
     before, bad, after = read(path)
     assert (before["content"], after["content"]) == (content_of("before"), content_of("after"))
@@ -171,6 +172,40 @@ def test_sends_fewer_at_once_when_the_server_refuses(tmp_path: Path, refusal: st
     later = open_at[len(open_at) // 2 :]  # a step up that fails is a short burst, and rare
     assert sum(number > allowed for number in later) <= len(later) / 10
     assert sorted(later)[len(later) // 2] <= allowed
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_waits_for_the_next_minute_when_a_server_counts_requests_by_the_minute(tmp_path: Path, status: int):
+    """Protects hosted services, which refuse everything until the next minute: no row fails, and few are refused."""
+    begun_at, taken, refused = [time.monotonic()], [0], [0]
+    lock = threading.Lock()
+
+    def answer(body: dict[str, Any]) -> Answer:
+        with lock:
+            if time.monotonic() - begun_at[0] >= 2:  # a short minute
+                begun_at[0], taken[0] = time.monotonic(), 0
+            taken[0] += 1
+            is_refused = taken[0] > 30
+            refused[0] += is_refused
+        if is_refused:
+            return Answer(message={"error": {"message": "requests per minute"}}, status=status)
+        return Answer(message={"content": body["messages"][-1]["content"]})
+
+    with Scripted(answer) as server:
+        rows = [f"q{number}" for number in range(100)]
+        summary = run_batch(build_model(server.url), rows, tmp_path / "a.jsonl")
+    assert (summary.answered, summary.failed) == (100, 0)
+    assert refused[0] < 100
+
+
+def test_stops_when_a_server_refuses_everything_for_too_long(tmp_path: Path):
+    """Protects from a run that never ends: the rows stay open, and the message says how to go on."""
+    with Scripted(lambda _: Answer(message={"error": {"message": "come back tomorrow"}}, status=429)) as server:
+        options = BatchOptions(patience=2)
+        with pytest.raises(BatchStoppedError, match=r"refused all requests for 2 s.*come back tomorrow(.|\n)*resume"):
+            run_batch(
+                build_model(server.url), [f"q{number}" for number in range(100)], tmp_path / "a.jsonl", options=options
+            )
 
 
 def test_goes_from_pipe_to_pipe_when_it_stands_between():

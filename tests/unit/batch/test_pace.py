@@ -199,12 +199,12 @@ async def test_lets_in_as_many_as_the_limit_when_more_come():
     gate = asyncio.Event()
 
     async def pass_gate(number: int) -> None:
-        await pace.enter()
+        place = await pace.enter()
         entered.append(number)
         try:
             await gate.wait()
         finally:
-            pace.leave()
+            pace.leave(place)
 
     tasks = [asyncio.create_task(pass_gate(number)) for number in range(6)]
     await asyncio.sleep(0)
@@ -224,10 +224,88 @@ async def test_lets_in_as_many_as_the_limit_when_more_come():
 async def test_gives_the_place_to_the_next_when_one_is_cancelled_as_it_gets_it():
     """Protects from a place that is lost between its giving and its taking: the batch would hang."""
     pace = Pace(fixed=1)
-    await pace.enter()
+    place = await pace.enter()
     first, second = asyncio.create_task(pace.enter()), asyncio.create_task(pace.enter())
     await asyncio.sleep(0)
-    pace.leave()
+    pace.leave(place)
     first.cancel()
     await asyncio.wait_for(second, 5)
     assert pace.in_flight == 1
+
+
+@pytest.mark.parametrize("fixed", [None, 4, 64])
+async def test_tries_one_at_a_time_when_every_request_is_refused(fixed: int | None, monkeypatch: pytest.MonkeyPatch):
+    """Protects from the requests of a minute: what is refused then is not the number in flight, and ends by waiting."""
+    now = 100.0
+    monkeypatch.setattr("langchain_qwen3.batch.pace.monotonic", lambda: now)
+    pace = Pace(fixed)
+    limit = pace.limit
+    answered, slow = await pace.enter(), await pace.enter()
+    pace.add_reply(answered, 1)
+    pace.leave(answered)
+    refusals: list[bool] = []
+    for _ in range(2 * limit):  # the slow one may be taken: the others are refused because of their number
+        number = await pace.enter()
+        refusals.append(pace.add_refusal(number, None))
+        pace.leave(number)
+    assert (any(refusals), pace.closed_at) == (False, None)
+    pace.add_reply(slow, 1)  # began before the first was refused
+    pace.leave(slow)
+    number = await pace.enter()
+    assert pace.add_refusal(number, None)
+    assert (pace.limit, pace.closed_at) == (1, now)
+    pace.leave(number)
+    for pause in (1, 2, 4, 8, 15, 15):
+        probe = asyncio.create_task(pace.enter())
+        waiting = asyncio.create_task(pace.enter())
+        await asyncio.sleep(0)
+        assert (probe.done(), pace.in_flight) == (False, 1)
+        probe.cancel()
+        waiting.cancel()
+        await asyncio.gather(probe, waiting, return_exceptions=True)
+        now += pause
+        number = await pace.enter()
+        assert pace.add_refusal(number, None)
+        pace.leave(number)
+    now += 15
+    number = await pace.enter()
+    pace.add_reply(number, 1)
+    assert (pace.limit, pace.closed_at) == (limit, None)
+
+
+async def test_stops_asking_when_a_fixed_number_is_refused_beside_a_slow_request(monkeypatch: pytest.MonkeyPatch):
+    """Protects rows from using up their tries while one long answer is on its way."""
+    now = 100.0
+    monkeypatch.setattr("langchain_qwen3.batch.pace.monotonic", lambda: now)
+    pace = Pace(4)
+    slow = await pace.enter()
+    refusals, is_closed = 0, False
+    while not is_closed:
+        number = await pace.enter()
+        now += 0.2
+        refusals += 1
+        is_closed = pace.add_refusal(number, None)
+        pace.leave(number)
+    assert refusals == 25  # five seconds
+    pace.leave(slow)
+
+
+async def test_waits_as_long_as_the_server_says_when_it_refuses_all(monkeypatch: pytest.MonkeyPatch):
+    """Protects an account from tries that the server has said are too early, but not for longer than a minute."""
+    now = 100.0
+    monkeypatch.setattr("langchain_qwen3.batch.pace.monotonic", lambda: now)
+    for said, seconds in ((20.0, 20.0), (900.0, 60.0), (0.1, 1.0)):
+        pace = Pace(4)
+        for number in [await pace.enter() for _ in range(4)] + [0] * 4:
+            place = number or await pace.enter()
+            closed = pace.add_refusal(place, said)
+            pace.leave(place)
+        assert closed
+        entering = asyncio.create_task(pace.enter())
+        now += seconds - 0.001
+        await asyncio.sleep(0.01)
+        assert not entering.done()
+        entering.cancel()
+        await asyncio.gather(entering, return_exceptions=True)
+        now += 0.002
+        await asyncio.wait_for(pace.enter(), 30)
