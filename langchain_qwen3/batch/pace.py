@@ -103,17 +103,15 @@ class RateFinder:
         if self.limit > self._base:
             self._step_to(self._base, in_flight)
         else:
-            self._base_rate = 0.0
-            self._base = max(1, self._base * 2 // 3)
-            self._step_to(self._base, in_flight)
+            self.restore(max(1, self._base * 2 // 3), in_flight)
         self._is_doubling = False
         self._rest = self._longest_rest = min(2 * self._longest_rest, 64)
         return True
 
-    def restore(self, limit: int) -> None:
-        """Go back to a limit: what was refused since had nothing to do with it."""
+    def restore(self, limit: int, skipped: int = 0) -> None:
+        """Go back to a limit whose throughput is to be measured anew; the next `skipped` replies do not count."""
         self._base, self._base_rate = limit, 0.0
-        self._step_to(limit, 0)
+        self._step_to(limit, skipped)
 
     def _decide(self, rate: float, in_flight: int) -> None:
         """Choose the next limit from the measured throughput."""

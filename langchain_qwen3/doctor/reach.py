@@ -19,6 +19,8 @@ from langchain_qwen3.errors import (
     Qwen3ModelNotFoundError,
     translate_errors,
 )
+from langchain_qwen3.errors.redirects import TURNED_INTO_GET
+from langchain_qwen3.errors.secrets import clean_url
 from langchain_qwen3.servers.facts import read_models, read_name
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 _VERSION_SECONDS = 3.0
 _PATIENCE_SECONDS = 3.0
 _PLAIN_SECONDS = 1.5
-_REDIRECTS_TO_GET = frozenset({301, 302, 303})
 
 
 class Listing(NamedTuple):
@@ -88,9 +89,8 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
 def _find_moved(response: Any) -> str:
     """Return the target of a redirect that turns a POST into a GET; 307 and 308 do not."""
     for hop in (*response.history, response):  # only a user's own client follows redirects
-        if hop.status_code in _REDIRECTS_TO_GET and (target := hop.headers.get("location")):
-            parts = urlsplit(urljoin(str(hop.url), str(target)))  # whose query may have a token
-            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        if hop.status_code in TURNED_INTO_GET and (target := hop.headers.get("location")):
+            return clean_url(urljoin(str(hop.url), str(target)))
     return ""
 
 

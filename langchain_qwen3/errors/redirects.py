@@ -11,14 +11,16 @@ from langchain_qwen3.errors.secrets import clean_url
 FOLLOWED = frozenset({307, 308})
 """The redirects that keep the method, as HTTP statuses."""
 
-_TURNED_INTO_GET = frozenset({301, 302, 303})
+TURNED_INTO_GET = frozenset({301, 302, 303})
+"""Those that turn a POST into a GET."""
+
 _MAX_TARGET = 200
 
 
 def refuse_redirected(response: Any) -> Any:
     """Raise if a redirect turns the POST into a GET, or was not followed; else return the response."""
     for reply in (*response.history, response):  # only a user's own client turns it into a GET
-        if reply.status_code in _TURNED_INTO_GET or (reply is response and reply.status_code in FOLLOWED):
+        if reply.status_code in TURNED_INTO_GET or (reply is response and reply.status_code in FOLLOWED):
             error = Qwen3StatusError(f"HTTP {reply.status_code}: {_describe_redirect(reply)}", response=reply)
             error.status_code = reply.status_code
             raise error

@@ -11,18 +11,7 @@ from functools import lru_cache
 
 from langchain_core.language_models import ModelProfile
 
-from langchain_qwen3.profiles.lines import MODEL_LINES, ModelLine, Sampling
-
-__all__ = [
-    "MODEL_LINES",
-    "ModelLine",
-    "Sampling",
-    "build_profile",
-    "can_chat",
-    "find_line",
-    "normalise_name",
-    "resolve_line",
-]
+from langchain_qwen3.profiles.lines import MODEL_LINES, ModelLine
 
 # Lines whose name cannot be a model name; other line names are found like model names.
 _BY_NAME = {line.name.lower(): line for line in MODEL_LINES if " " in line.name}

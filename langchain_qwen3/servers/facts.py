@@ -167,7 +167,7 @@ def list_served(models: Mapping[str, ModelFacts]) -> list[str]:
     for name, known in models.items():
         first.setdefault(id(known), name)  # aliases share their facts
     names = list(first.values())
-    return [name for name in names if not (models[name].parent or not can_chat(name))] or names
+    return [name for name in names if can_chat(name) and not models[name].parent] or names
 
 
 def find_values(body: Any, path: Path) -> Iterator[Any]:
