@@ -23,7 +23,7 @@ from pydantic import ConfigDict
 
 from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQwen3
 from langchain_qwen3.call import Call
-from langchain_qwen3.connections.exchange import OpenStream, aget_json, apost, get_json, post
+from langchain_qwen3.connections.exchange import OpenStream, afetch_json, apost, fetch_json, post
 from langchain_qwen3.errors import ErrorTranslator, translate_errors
 from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
 from langchain_qwen3.profiles import ModelLine, build_profile
@@ -87,10 +87,12 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     def _detect(self, kwargs: Mapping[str, Any] = MappingProxyType({})) -> ServerFacts:
         """Detect the server, once per URL and process, and what it serves if no model is named."""
         client = self._require_sync_client()
-        return self._recall_facts(kwargs) or look_up(partial(get_json, client), self._base_url)
+        return self._recall_facts(kwargs) or look_up(partial(fetch_json, client), self._base_url)
 
     async def _adetect(self, kwargs: Mapping[str, Any] = MappingProxyType({})) -> ServerFacts:
-        return self._recall_facts(kwargs) or await alook_up(partial(aget_json, self.root_async_client), self._base_url)
+        return self._recall_facts(kwargs) or await alook_up(
+            partial(afetch_json, self.root_async_client), self._base_url
+        )
 
     def _recall_facts(self, kwargs: Mapping[str, Any]) -> ServerFacts | None:
         """Return what is known of the server, None where it has to be asked."""
@@ -101,11 +103,11 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     def served_profile(self) -> ModelProfile | None:
         """Return the profile with the context length that the server really serves, if it reports one."""
         client = self._require_sync_client()
-        return self._build_served_profile(look_up(partial(get_json, client), self._base_url))
+        return self._build_served_profile(look_up(partial(fetch_json, client), self._base_url))
 
     async def aserved_profile(self) -> ModelProfile | None:
         """Do what `served_profile` does."""
-        return self._build_served_profile(await alook_up(partial(aget_json, self.root_async_client), self._base_url))
+        return self._build_served_profile(await alook_up(partial(afetch_json, self.root_async_client), self._base_url))
 
     def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:
         known = facts.models.get(self._served_name) or ModelFacts()

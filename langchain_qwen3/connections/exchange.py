@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ from langchain_qwen3._httpx import httpx
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.connections.settings import check_headers, read_timeout
-from langchain_qwen3.connections.stall import AsyncWatch, Reader, SyncWatch
+from langchain_qwen3.connections.stall import Reader, Watch
 from langchain_qwen3.connections.transports.httpx_transport import BODY
 from langchain_qwen3.errors import StreamStallError
 from langchain_qwen3.errors.redirects import refuse_redirected
@@ -55,35 +56,29 @@ class Answer(NamedTuple):
     error: openai.APIStatusError | None = None
 
 
-def get_json(client: Any, path: str, *, seconds: Any = openai.NOT_GIVEN) -> Answer:
-    """Get a path once, without retries, and return the answer, whatever its status.
+def fetch_json(client: Any, path: str, body: Any = None, *, seconds: Any = openai.NOT_GIVEN) -> Answer:
+    """Get a path, or post to it, once and without retries; return the answer, whatever its status.
 
     Args:
         client: The SDK's client.
         path: A path below the base URL, or a full URL.
+        body: A JSON object to post; None to get the path.
         seconds: Time limit of each step, None for no limit; by default the client's own.
 
     Raises:
         openai.APIConnectionError: No answer came; includes its subclass `openai.APITimeoutError`.
     """
     try:
-        return _read_answer(client.get(path, **_send_once(seconds)))
+        send = client.get if body is None else partial(client.post, body=body)
+        return _read_answer(send(path, **_send_once(seconds)))
     except openai.APIStatusError as error:
         return _read_answer(error.response, error)
 
 
-async def aget_json(client: Any, path: str, *, seconds: Any = openai.NOT_GIVEN) -> Answer:
-    """Do what `get_json` does."""
+async def afetch_json(client: Any, path: str, *, seconds: Any = openai.NOT_GIVEN) -> Answer:
+    """Do what `fetch_json` does."""
     try:
         return _read_answer(await client.get(path, **_send_once(seconds)))
-    except openai.APIStatusError as error:
-        return _read_answer(error.response, error)
-
-
-def post_json(client: Any, path: str, body: Mapping[str, Any], *, seconds: Any = openai.NOT_GIVEN) -> Answer:
-    """Post a JSON body once; otherwise like `get_json`."""
-    try:
-        return _read_answer(client.post(path, body=body, **_send_once(seconds)))
     except openai.APIStatusError as error:
         return _read_answer(error.response, error)
 
@@ -213,19 +208,19 @@ class OpenStream:
     def __enter__(self) -> Iterator[bytes]:
         response: Any = post(*self._sending, stream=True, stream_cls=openai.Stream[Any])
         pieces: Iterator[bytes] = iter(response.extensions.get(BODY) or response.iter_bytes())
-        self._begin(response, pieces, SyncWatch)
+        self._begin(response, pieces)
         return pieces
 
     async def __aenter__(self) -> AsyncIterator[bytes]:
         response: Any = await apost(*self._sending, stream=True, stream_cls=openai.AsyncStream[Any])
         pieces: AsyncIterator[bytes] = aiter(response.extensions.get(BODY) or response.aiter_bytes())
-        self._begin(response, pieces, AsyncWatch)
+        self._begin(response, pieces)
         return pieces
 
-    def _begin(self, response: Any, pieces: Any, watch: type[SyncWatch | AsyncWatch]) -> None:
+    def _begin(self, response: Any, pieces: Any) -> None:
         self._reader.begin(response)
         self._response, self._pieces = response, pieces
-        self._watch = watch(self._stall, pieces, self._reader, response)
+        self._watch = Watch(self._stall, pieces, self._reader, response)
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         try:
@@ -267,7 +262,7 @@ class OpenStream:
 
     def _drain(self) -> None:
         """Read the rest after `[DONE]` so that the connection can be reused; at most for a moment."""
-        watch = SyncWatch(_DRAIN_SECONDS, self._pieces, _DRAINED, self._response)
+        watch = Watch(_DRAIN_SECONDS, self._pieces, _DRAINED, self._response)
         with suppress(Exception):
             for _ in self._pieces:
                 pass

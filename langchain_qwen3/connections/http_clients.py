@@ -60,7 +60,6 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
     """The async client of one `PoolSettings`."""
 
     def __init__(self, settings: PoolSettings) -> None:
-        prepare_first_request()
         self._proxy = settings.proxy
         kind: Any = HttpxConnections
         if settings.transport == "aiohttp":  # imported here: during a request, a fork could interrupt the import
@@ -85,10 +84,8 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
             raise
         limit_body(response, stream=stream)
         if not stream:
-            try:
+            async with contextlib.aclosing(response):
                 await response.aread()
-            finally:
-                await response.aclose()
         return response
 
     async def aclose(self) -> None:
@@ -103,7 +100,6 @@ class SharedSyncClient(openai.DefaultHttpxClient):
     """The sync client of one `PoolSettings`."""
 
     def __init__(self, settings: PoolSettings) -> None:
-        prepare_first_request()
         self._proxy = settings.proxy
         self.connections = SyncTransport(settings.proxy, settings.socket_options)
         super().__init__(transport=self.connections, headers={"Accept-Encoding": ACCEPTED})
@@ -123,10 +119,8 @@ class SharedSyncClient(openai.DefaultHttpxClient):
             raise
         limit_body(response, stream=stream)
         if not stream:
-            try:
+            with contextlib.closing(response):
                 response.read()
-            finally:
-                response.close()
         return response
 
     def close(self) -> None:

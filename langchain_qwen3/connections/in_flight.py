@@ -8,8 +8,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from langchain_qwen3.connections.clock import call_later
-from langchain_qwen3.connections.process import forget_after_fork
+from langchain_qwen3.connections.process import call_later, forget_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-Key = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None
+from langchain_qwen3.connections.settings import Key, check_headers
 
 
 def split_key(key: Key) -> tuple[str | Callable[[], str] | None, str | Callable[[], Awaitable[str]]]:
@@ -38,16 +38,6 @@ def split_key(key: Key) -> tuple[str | Callable[[], str] | None, str | Callable[
     return None if is_async else call, acall
 
 
-def check_key(key: str) -> None:
-    """Raise for a key that no header can carry: HTTP libraries would quote it in their own error.
-
-    Raises:
-        ValueError: It holds a line break or the like.
-    """
-    if not (key.isascii() and key.isprintable()):
-        raise ValueError("api_key contains a line break or a character not allowed in an HTTP header")
-
-
 def _read_answer(answer: Any) -> str:
     text = answer.get_secret_value() if isinstance(answer, SecretStr) else answer
     if not isinstance(text, str) or not text:
@@ -55,5 +45,5 @@ def _read_answer(answer: Any) -> str:
             f"api_key is a function that returned {'an empty text' if text == '' else type(text).__name__}: "
             "it must return the key as text"
         )
-    check_key(text)
+    check_headers({"Authorization": text.strip(" ")}, "api_key")
     return text

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import weakref
 
-from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient
+from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient, prepare_first_request
 from langchain_qwen3.connections.process import forget_after_fork
 from langchain_qwen3.connections.settings import PoolSettings
 
@@ -22,6 +22,7 @@ class _SharedClients:
     """The sync and the async client of one `PoolSettings`."""
 
     def __init__(self, settings: PoolSettings) -> None:
+        prepare_first_request()
         self.leases: weakref.WeakSet[ClientLease] = weakref.WeakSet()
         self.sync_client = SharedSyncClient(settings)
         self.async_client = SharedAsyncClient(settings)

@@ -1,13 +1,26 @@
-"""Fork and exit hooks: a forked child drops connections and locks, and connections are closed at exit."""
+"""What all models of a process share: hooks for fork and exit, and a timer thread.
+
+A forked child drops connections and locks, and connections are closed at exit. The thread does what must be done later
+without an event loop: checks for stalled sync streams, idle sync connections and lost slots.
+"""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
+import logging
 import os
+import queue
+import threading
 import weakref
+from collections.abc import Callable
+from heapq import heappop, heappush
+from time import monotonic
 from typing import Any
 
+_Entry = tuple[float, int, Callable[[], object]]
+_log = logging.getLogger(__name__)
 _forgetful: weakref.WeakSet[Any] = weakref.WeakSet()
 _closable: weakref.WeakSet[Any] = weakref.WeakSet()
 _inherited: list[object] = []
@@ -42,3 +55,42 @@ def _close() -> None:
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork
     os.register_at_fork(after_in_child=_forget)
+
+
+class _Clock:
+    """Takes no lock: the garbage collector may run anywhere, close a stream, and call back in here."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self.forget()
+        forget_after_fork(self)
+
+    def forget(self) -> None:
+        self._entries: queue.SimpleQueue[_Entry] = queue.SimpleQueue()
+        self._threads: dict[str, threading.Thread] = {}
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> None:
+        self._entries.put((monotonic() + seconds, next(self._numbers), function))
+        if not self._threads:
+            thread = threading.Thread(target=self._run, args=(self._entries,), name="qwen3-clock", daemon=True)
+            if self._threads.setdefault("clock", thread) is thread:
+                with contextlib.suppress(RuntimeError):  # at the interpreter's end, when nothing will be due
+                    thread.start()
+
+    @staticmethod
+    def _run(entries: queue.SimpleQueue[_Entry]) -> None:
+        due: list[_Entry] = []
+        while True:
+            try:
+                heappush(due, entries.get(timeout=max(0.0, due[0][0] - monotonic()) if due else None))
+            except queue.Empty:
+                function = heappop(due)[2]
+                try:
+                    function()
+                except Exception:  # noqa: BLE001  # must not stop the functions of other callers
+                    _log.exception("a timer callback failed")
+                del function  # it may hold the last reference to a model
+
+
+call_later = _Clock().call_later
+"""Call a function after some seconds on the clock's thread; it must not block."""

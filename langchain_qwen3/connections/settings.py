@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import TIMEOUT_MAX
 from typing import Any, Literal
@@ -18,9 +18,9 @@ import openai
 from pydantic import SecretStr
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.keys import Key, check_key
 from langchain_qwen3.connections.transports.httpx_transport import SocketOption
 
+Key = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -83,7 +83,7 @@ class ConnectionSettings:
                 "openai_proxy cannot be combined with http_client or http_async_client: set the proxy on that client"
             )
         if isinstance(self.api_key, SecretStr):
-            check_key(self.api_key.get_secret_value())
+            check_headers({"Authorization": self.api_key.get_secret_value().strip(" ")}, "api_key")
         check_headers(self.default_headers or {}, "default_headers")
         check_headers({"OpenAI-Organization": self.organization or ""}, "organization")
 

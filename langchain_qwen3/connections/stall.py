@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from socket import SHUT_RDWR
 from time import monotonic
 from typing import Any, Protocol
 
-from langchain_qwen3.connections.clock import call_later
+from langchain_qwen3.connections.process import call_later
 
 ABORT = "langchain_qwen3.abort"
 """The response extension that closes the connection at once."""
@@ -47,8 +48,10 @@ class Reader(Protocol):
         """Receive the response before its body."""
 
 
-class _Watch:
-    """The common part of both watches.
+class Watch:
+    """Watches one stream, of the running loop or of a thread.
+
+    Stop it before the response is closed: from then on the connection may serve another request.
 
     Args:
         limit: Seconds; None, or what is not above 0, for no limit before the model's end.
@@ -67,62 +70,10 @@ class _Watch:
         self._watched: tuple[Any, Reader, Any] | None = (pieces, reader, response)
         self._progress = 0
         self._since = monotonic()
-
-    def _has_stalled(self, pieces: Any, reader: Reader) -> bool:
-        waits = pieces.ag_running if hasattr(pieces, "ag_running") else pieces.gi_running
-        progress = reader.progress
-        if (progress or reader.ended) and waits and progress == self._progress:
-            limit = min(self.limit, END_SECONDS) if reader.ended else self.limit
-            return monotonic() - self._since >= limit
-        self._progress = progress if waits else 0
-        self._since = monotonic()
-        return False
-
-
-class AsyncWatch(_Watch):
-    """Watches a stream of the running loop."""
-
-    def __init__(self, limit: float | None, pieces: Any, reader: Reader, response: Any) -> None:
-        super().__init__(limit, pieces, reader, response)
-        self._loop = asyncio.get_running_loop()
-        self._closing: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(self._pause, self._check)
-
-    def stop(self) -> None:
-        """Stop watching."""
-        self._timer.cancel()
-        self._watched = None
-
-    def _check(self) -> None:
-        if self._watched is None:
-            return
-        pieces, reader, response = self._watched
-        if not self._has_stalled(pieces, reader):
-            self._timer = self._loop.call_later(self._pause, self._check)
-            return
-        self.fired = True
-        if (abort := response.extensions.get(ABORT)) is not None:
-            abort()
-        else:  # the transport of a user's own client may be neither httpx's nor ours
-            self._closing = self._loop.create_task(_close(response.extensions.get("network_stream") or response))
-
-
-async def _close(stream: Any) -> None:
-    with suppress(Exception):
-        await stream.aclose()
-
-
-class SyncWatch(_Watch):
-    """Watches a thread's stream.
-
-    Stop it before the response is closed: from then on the connection may serve another thread's request.
-    """
-
-    def __init__(self, limit: float | None, pieces: Any, reader: Reader, response: Any) -> None:
-        super().__init__(limit, pieces, reader, response)
-        # Reentrant: the garbage collector may close the stream during a check.
-        self._lock = threading.RLock()
-        call_later(self._pause, self._check)
+        self._lock = threading.RLock()  # reentrant: the garbage collector may close the stream during a check
+        self._is_async = hasattr(pieces, "ag_running")
+        self._later: Callable[..., object] = asyncio.get_running_loop().call_later if self._is_async else call_later
+        self._later(self._pause, self._check)
 
     def stop(self) -> None:
         """Stop watching."""
@@ -135,11 +86,39 @@ class SyncWatch(_Watch):
                 return
             pieces, reader, response = self._watched
             if not self._has_stalled(pieces, reader):
-                call_later(self._pause, self._check)
-                return
-            stream = response.extensions.get("network_stream")
-            sock = stream and stream.get_extra_info("socket")
-            self.fired = self._watched is not None
-            if self.fired and sock is not None:
-                with suppress(OSError):
-                    sock.shutdown(SHUT_RDWR)
+                self._later(self._pause, self._check)
+            elif self._watched is not None:
+                self.fired = True
+                close: Callable[[Any], object] = _abort if self._is_async else _shut_down
+                self._closing = close(response)  # a task needs a reference
+
+    def _has_stalled(self, pieces: Any, reader: Reader) -> bool:
+        waits = pieces.ag_running if self._is_async else pieces.gi_running
+        progress = reader.progress
+        if (progress or reader.ended) and waits and progress == self._progress:
+            limit = min(self.limit, END_SECONDS) if reader.ended else self.limit
+            return monotonic() - self._since >= limit
+        self._progress = progress if waits else 0
+        self._since = monotonic()
+        return False
+
+
+def _abort(response: Any) -> asyncio.Task[None] | None:
+    if (abort := response.extensions.get(ABORT)) is None:
+        # the transport of a user's own client may be neither httpx's nor ours
+        return asyncio.create_task(_close(response.extensions.get("network_stream") or response))
+    abort()
+    return None
+
+
+async def _close(stream: Any) -> None:
+    with suppress(Exception):
+        await stream.aclose()
+
+
+def _shut_down(response: Any) -> None:
+    stream = response.extensions.get("network_stream")
+    sock = stream and stream.get_extra_info("socket")
+    if sock is not None:
+        with suppress(OSError):
+            sock.shutdown(SHUT_RDWR)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from langchain_qwen3.connections.exchange import aget_json
+from langchain_qwen3.connections.exchange import afetch_json
 from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.readers import read_error
 from langchain_qwen3.errors import (
@@ -67,7 +67,7 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
         Qwen3Error: The server cannot be reached, refuses, or does not answer with a list.
     """
     with translate_errors(model.dialect.name, str(model.openai_api_base), model.model_name):
-        answer = await aget_json(model.root_async_client, url)
+        answer = await afetch_json(model.root_async_client, url)
         if moved_to := _find_moved(answer.response):
             return Listing((), {}, moved_to)
         if answer.error:
@@ -234,7 +234,7 @@ async def ask_version(model: ChatQwen3, dialect: Dialect) -> str:
     path, key = dialect.version
     root = str(model.openai_api_base).removesuffix("/v1")
     try:
-        answer = await aget_json(model.root_async_client, root + path, seconds=_VERSION_SECONDS)
+        answer = await afetch_json(model.root_async_client, root + path, seconds=_VERSION_SECONDS)
     except Exception:  # noqa: BLE001  # the version is optional
         return ""
     version = str(answer.body.get(key) or "") if isinstance(answer.body, dict) else ""

@@ -133,7 +133,7 @@ def look_up(get: Get, url: str) -> ServerFacts:
     """Detect a server in at most 3 s; an unrecognized one is `generic`, and so is a failure, for 30 s.
 
     Args:
-        get: Gets a path below the base URL, or a full URL, as `connections.exchange.get_json` does.
+        get: Gets a path below the base URL, or a full URL, as `connections.exchange.fetch_json` does.
         url: The base URL, which is the cache key of the result.
     """
     memory = _memory

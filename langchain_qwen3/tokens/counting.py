@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import openai
 
-from langchain_qwen3.connections.exchange import post_json
+from langchain_qwen3.connections.exchange import fetch_json
 from langchain_qwen3.tokens.estimate import estimate_message_tokens, estimate_tokens
 from langchain_qwen3.tokens.wire import (
     CountRequest,
@@ -101,7 +101,7 @@ class Counter(NamedTuple):
             return None
         url = request.resolve_url(self.base_url)
         try:
-            answer = post_json(self.client, url, request.body, seconds=_SECONDS)
+            answer = fetch_json(self.client, url, request.body, seconds=_SECONDS)
             return None if answer.error else read(answer.body)
         except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
             return None

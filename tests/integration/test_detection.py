@@ -20,7 +20,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from langchain_qwen3 import ChatQwen3, LocalTokenizer, MediaError
-from langchain_qwen3.connections.exchange import aget_json, get_json
+from langchain_qwen3.connections.exchange import afetch_json, fetch_json
 from langchain_qwen3.servers import detection
 from langchain_qwen3.servers.detection import alook_up, forget_servers, look_up, recall_facts
 from langchain_qwen3.servers.dialects import DIALECTS
@@ -106,14 +106,14 @@ def ask(url: str) -> ServerFacts:
     """Look with a client of its own."""
     http = openai.DefaultHttpxClient(verify=NO_TLS)
     with openai.OpenAI(base_url=url, api_key="x", http_client=http) as client:
-        return look_up(partial(get_json, client), url)
+        return look_up(partial(fetch_json, client), url)
 
 
 async def aask(url: str) -> ServerFacts:
     """Do what `ask` does."""
     http = openai.DefaultAsyncHttpxClient(verify=NO_TLS)
     async with openai.AsyncOpenAI(base_url=url, api_key="x", http_client=http) as client:
-        return await alook_up(partial(aget_json, client), url)
+        return await alook_up(partial(afetch_json, client), url)
 
 
 LM_STUDIO_MODELS = {"models": [{"key": "qwen3", "loaded_instances": []}]}

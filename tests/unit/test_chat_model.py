@@ -96,7 +96,7 @@ def test_reads_model_url_and_key_from_its_own_variables_when_not_given(monkeypat
         ({"use_responses_api": True}, "use_responses_api"),
         ({"output_version": "responses/v1"}, "output_version"),
         ({"enable_thinking": "maybe"}, "enable_thinking"),
-        ({"api_key": "sk-with-a\nline-break"}, "api_key contains a line break"),
+        ({"api_key": "sk-with-a\nline-break"}, "api_key: Authorization must be ASCII text without line breaks"),
     ],
 )
 def test_names_the_field_when_a_setting_is_wrong(kwargs: dict[str, Any], text: str) -> None:

@@ -15,8 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.clock import call_later
-from langchain_qwen3.connections.process import close_at_exit, forget_after_fork
+from langchain_qwen3.connections.process import call_later, close_at_exit, forget_after_fork
 
 if TYPE_CHECKING:
     import ssl

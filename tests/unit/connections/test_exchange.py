@@ -19,7 +19,7 @@ from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.connections import exchange
-from langchain_qwen3.connections.exchange import Answer, aget_json, get_json, post_json
+from langchain_qwen3.connections.exchange import Answer, afetch_json, fetch_json
 from langchain_qwen3.errors import Qwen3ConnectionError, Qwen3Error, Qwen3StatusError, Qwen3TimeoutError
 from tests.support.loopback import Loopback
 
@@ -37,8 +37,8 @@ def look_up(mode: str, base_url: str, path: str) -> Answer:
     """Return the answer of one path, sync or async."""
     model = ChatQwen3(model="q", base_url=base_url, server="vllm")
     if mode == "async":
-        return asyncio.run(aget_json(model.root_async_client, path, seconds=5))
-    answer = get_json(model.root_client, path, seconds=5)
+        return asyncio.run(afetch_json(model.root_async_client, path, seconds=5))
+    answer = fetch_json(model.root_client, path, seconds=5)
     model.close()
     return answer
 
@@ -56,11 +56,11 @@ def test_look_up_returns_the_parsed_answer_when_there_is_one(mode: str, server: 
 def test_post_returns_the_parsed_answer_and_is_not_retried(server: Loopback) -> None:
     """Protects counting, which posts a text and reads its tokens."""
     model = ChatQwen3(model="q", base_url=server.base_url, server="vllm")
-    answer = post_json(model.root_client, "/tokenize", {"prompt": "x"}, seconds=5)
+    answer = fetch_json(model.root_client, "/tokenize", {"prompt": "x"}, seconds=5)
     assert (answer.status, bool(answer.body["choices"])) == (200, True)
     assert server.requests[-1].body == b'{"prompt":"x"}'
     with pytest.raises(openai.APIConnectionError):
-        post_json(model.root_client, "/hangup", {})
+        fetch_json(model.root_client, "/hangup", {})
     assert len(server.requests) == 2
     model.close()
 
@@ -69,8 +69,8 @@ def test_look_up_has_no_body_when_the_reply_is_nested_too_deeply() -> None:
     """Protects detection and counting: JSON that no parser can take is as none, and no RecursionError."""
     with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, text="[" * 100_000))) as http:
         model = ChatQwen3(model="q", base_url="http://deep/v1", server="vllm", http_client=http)
-        assert get_json(model.root_client, "/tokenize").body is None
-        assert post_json(model.root_client, "/tokenize", {}).body is None
+        assert fetch_json(model.root_client, "/tokenize").body is None
+        assert fetch_json(model.root_client, "/tokenize", {}).body is None
 
 
 @MODES

@@ -94,7 +94,7 @@ BAD_KEYS = {
     "None": (lambda: None, "api_key is a function that returned NoneType"),
     "empty": (lambda: "", "returned an empty text"),
     "number": (lambda: 5, "returned int: it must return the key as text"),
-    "line break": (lambda: f"{KEY}\n", "api_key contains a line break"),
+    "line break": (lambda: f"{KEY}\n", "api_key: Authorization must be ASCII text without line breaks"),
     "error": (lambda: {}["vault"], "'vault'"),
 }
 
