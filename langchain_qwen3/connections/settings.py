@@ -184,11 +184,10 @@ def _find_proxy(base_url: str) -> str | None:
     """Return the environment's or the system's proxy for an address, or None."""
     if sys.platform not in ("darwin", "win32") and not any(map(os.environ.get, _PROXY_VARIABLES)):
         return None  # `getproxies` scans every environment variable
-    parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    proxies = urllib.request.getproxies()
-    proxy = (proxies.get(parts.scheme) or proxies.get("all") or "").strip()
-    if not proxy or urllib.request.proxy_bypass(host) or urllib.request.proxy_bypass(f"{host}:{parts.port}"):
+    from requests.utils import get_environ_proxies, select_proxy  # slow to import; reads NO_PROXY=10.0.0.0/8, too
+
+    proxy = (select_proxy(base_url, get_environ_proxies(base_url)) or "").strip()
+    if not proxy or urllib.request.proxy_bypass(urlsplit(base_url).netloc):  # an address with its port
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 

@@ -97,6 +97,38 @@ def test_proxy_is_the_environments_when_the_model_has_none(
     assert mine.proxy == "http://mine.test"
 
 
+PROXY = "http://p.test:1"
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy", "proxy"),
+    [
+        ("10.1.2.3:8000", "10.0.0.0/8", None),
+        ("10.1.2.3:8000", "localhost, 127.0.0.1, 10.0.0.0/8", None),
+        ("10.1.2.3:8000", "192.168.0.0/16", PROXY),
+        ("172.31.0.9", "172.16.0.0/12", None),
+        ("172.32.0.9", "172.16.0.0/12", PROXY),
+        ("10.1.2.3:8000", "10.1.2.3", None),
+        ("10.1.2.3:8000", "10.1.2.3:8000", None),
+        ("10.1.2.3:8000", "10.1.2.3:8001", PROXY),
+        ("10.1.2.3:8000", "0.1.2.3", PROXY),
+        ("10.1.2.3", "10.1.2.3/33", PROXY),
+        ("[::1]:8000", "::1", None),
+        ("qwen.corp.test:8000", "corp.test", None),
+        ("qwen.corp.test:8000", ".corp.test,10.0.0.0/8", None),
+        ("qwen.corp.test:8000", "10.0.0.0/8", PROXY),
+    ],
+)
+@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
+def test_no_proxy_is_read_as_in_requests(
+    variable: str, host: str, no_proxy: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects local servers from a company's proxy: people write their networks as `10.0.0.0/8`."""
+    monkeypatch.setenv("HTTP_PROXY", PROXY)
+    monkeypatch.setenv(variable, no_proxy)
+    assert ConnectionSettings(base_url=f"http://{host}/v1").resolve_pool().proxy == proxy
+
+
 def test_transport_is_aiohttp_when_it_can_be() -> None:
     """Protects the default, and SOCKS, which aiohttp does not speak."""
     assert ConnectionSettings(base_url=URL).resolve_pool().transport == "aiohttp"
