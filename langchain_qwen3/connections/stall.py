@@ -1,8 +1,9 @@
 """Detects a stalled stream and closes its connection: the reader gets an error, in any task or thread.
 
 A watch checks periodically whether the reader still waits and no chunk has come. The time that the caller takes between
-two chunks does not count, no work is done per chunk, and no task is stored or cancelled. A stall is detected at most
-limit/8 seconds after the limit has passed. Once the model has said why it ended, `END_SECONDS` is the limit: servers
+two chunks does not count, no work is done per chunk, and no task is stored or cancelled. A stall is detected about
+limit/8 seconds after the limit has passed. Checks are counted, not seconds: a loop that was blocked, or a process that
+was paused, had no time to read what came. Once the model has said why it ended, `END_SECONDS` is the limit: servers
 that send no `[DONE]` keep the connection open.
 """
 
@@ -14,7 +15,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from socket import SHUT_RDWR
-from time import monotonic
 from typing import Any, Protocol
 
 from langchain_qwen3.connections.process import call_later
@@ -69,7 +69,7 @@ class Watch:
         self._pause = min(self.limit / _CHECKS_PER_LIMIT, _MAX_PAUSE)
         self._watched: tuple[Any, Reader, Any] | None = (pieces, reader, response)
         self._progress = 0
-        self._since = monotonic()
+        self._quiet_checks = 0
         self._lock = threading.RLock()  # reentrant: the garbage collector may close the stream during a check
         self._is_async = hasattr(pieces, "ag_running")
         self._later: Callable[..., object] = asyncio.get_running_loop().call_later if self._is_async else call_later
@@ -96,10 +96,11 @@ class Watch:
         waits = pieces.ag_running if self._is_async else pieces.gi_running
         progress = reader.progress
         if (progress or reader.ended) and waits and progress == self._progress:
+            self._quiet_checks += 1
             limit = min(self.limit, END_SECONDS) if reader.ended else self.limit
-            return monotonic() - self._since >= limit
+            return self._quiet_checks * self._pause >= limit
         self._progress = progress if waits else 0
-        self._since = monotonic()
+        self._quiet_checks = 0
         return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from math import inf, nan
 from types import SimpleNamespace
@@ -71,6 +72,17 @@ async def test_nothing_is_closed_when_no_wait_is_long(move: Any) -> None:
         watch._check()
     watch.stop()
     await asyncio.sleep(2 * LIMIT)
+    assert not watch.fired
+
+
+async def test_nothing_is_closed_when_the_loop_was_blocked() -> None:
+    """Protects streams beside a sync tool, or in a debugger: their chunks lie in the socket, and are read next."""
+    stream = Stream()
+    watch = stream.watch()
+    for _ in range(3):
+        watch._check()
+        time.sleep(2 * LIMIT)  # noqa: ASYNC251  # what blocks the loop
+    watch.stop()
     assert not watch.fired
 
 
