@@ -78,10 +78,11 @@ class _Slot:
 
     def _wait(self) -> None:
         # A bare lock: the garbage collector may run while `threading.Event` holds its internal lock.
-        self._gate = threading.Lock()
-        self._gate.acquire()
+        gate = threading.Lock()
+        gate.acquire()
+        self._gate = gate  # only now: `grant` releases it
         while not self.granted:
-            self._gate.acquire(timeout=_CHECK_SECONDS)  # without a timeout, Windows would not see Ctrl-C
+            gate.acquire(timeout=_CHECK_SECONDS)  # without a timeout, Windows would not see Ctrl-C
 
     async def _await(self) -> None:
         self._future = asyncio.get_running_loop().create_future()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,6 +117,27 @@ async def test_passes_the_slot_on_when_it_was_handed_to_a_cancelled_waiter() -> 
         await asyncio.gather(first, return_exceptions=True)
         await asyncio.wait_for(second, 5)
         assert limit.in_flight == 0
+
+
+def test_slot_is_granted_when_it_gets_free_before_the_thread_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the thread that leaves, with a debugger's or without the interpreter's lock: it got an error."""
+    limit = InFlightLimit(1)
+    holder = limit.slot()
+    holder.__enter__()
+
+    class Gate:
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self.release = self._lock.release
+
+        def acquire(self, *args: Any, **kwargs: Any) -> bool:
+            holder.__exit__()  # another thread leaves at this moment
+            return self._lock.acquire(*args, **kwargs)
+
+    monkeypatch.setattr(in_flight, "threading", SimpleNamespace(Lock=Gate))
+    with limit.slot():
+        assert limit.in_flight == 1
+    assert limit.in_flight == 0
 
 
 async def test_gives_the_slot_back_when_the_work_fails() -> None:
