@@ -45,5 +45,5 @@ def _read_answer(answer: Any) -> str:
             f"api_key is a function that returned {'an empty text' if text == '' else type(text).__name__}: "
             "it must return the key as text"
         )
-    check_headers({"Authorization": text.strip(" ")}, "api_key")
+    check_headers({"Authorization": text}, "api_key")
     return text

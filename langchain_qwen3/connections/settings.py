@@ -83,7 +83,7 @@ class ConnectionSettings:
                 "openai_proxy cannot be combined with http_client or http_async_client: set the proxy on that client"
             )
         if isinstance(self.api_key, SecretStr):
-            check_headers({"Authorization": self.api_key.get_secret_value().strip(" ")}, "api_key")
+            check_headers({"Authorization": self.api_key.get_secret_value()}, "api_key")
         check_headers(self.default_headers or {}, "default_headers")
         check_headers({"OpenAI-Organization": self.organization or ""}, "organization")
 

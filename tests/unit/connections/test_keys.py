@@ -95,6 +95,7 @@ BAD_KEYS = {
     "empty": (lambda: "", "returned an empty text"),
     "number": (lambda: 5, "returned int: it must return the key as text"),
     "line break": (lambda: f"{KEY}\n", "api_key: Authorization must be ASCII text without line breaks"),
+    "blank": (lambda: f"{KEY} ", "api_key: Authorization must be ASCII text without line breaks or blanks"),
     "error": (lambda: {}["vault"], "'vault'"),
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx as classic
 import openai
 import pytest
+from pydantic import SecretStr
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._httpx import httpx
@@ -143,6 +144,7 @@ def test_transport_is_aiohttp_when_it_can_be() -> None:
         ("transport", {"transport": "http3"}),
         ("openai_proxy", {"proxy": "ftp://user:canary@proxy"}),
         *[("default_headers", {"default_headers": headers}) for headers in UNSENDABLE],
+        *[("api_key", {"api_key": SecretStr(key)}) for key in ("canary ", " canary", "canary\n", "键 canary", " ")],
         ("organization", {"organization": "canary\n"}),
         ("organization", {"organization": "组织 canary"}),
         ("openai_proxy", {"proxy": "http://user:canary@proxy", "http_client": object()}),
