@@ -173,15 +173,17 @@ async def test_requests_go_straight_when_no_proxy_names_the_host(transport, serv
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_requests_take_the_proxy_of_the_model(transport, server, monkeypatch):
-    """`openai_proxy` goes before the environment, and sends its password."""
+    """`openai_proxy` goes before the environment, and sends its password, on a connection that is reused too."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     proxy = server.origin.replace("://", "://user:secret@")
     lease = ClientLease(PoolSettings(transport=transport, proxy=proxy))
-    await lease.async_client.post("http://model.test/v1", json={})
-    lease.sync_client.post("http://model.test/v1", json={})
+    for _ in range(2):
+        await lease.async_client.post("http://model.test/v1", json={})
+        lease.sync_client.post("http://model.test/v1", json={})
     lease.close()
-    assert [request.target for request in server.requests] == ["http://model.test/v1"] * 2
-    assert {request.headers["proxy-authorization"] for request in server.requests} == {"Basic dXNlcjpzZWNyZXQ="}
+    assert [request.target for request in server.requests] == ["http://model.test/v1"] * 4
+    assert server.connections == 2
+    assert {request.headers.get("proxy-authorization") for request in server.requests} == {"Basic dXNlcjpzZWNyZXQ="}
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
