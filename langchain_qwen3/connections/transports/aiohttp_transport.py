@@ -103,7 +103,7 @@ class AiohttpConnections:
             for transport in transports:  # `close` would wait until the peer has read the rest of the body
                 transport.abort()
             if isinstance(error, TimeoutError) and limit.expired():
-                raise httpx.WriteTimeout(str(error)) from error
+                raise httpx.WriteTimeout("the server does not read the request") from error
             raise
         finally:
             _uses.set(None)
@@ -208,7 +208,7 @@ def translate_error(error: Exception) -> httpx.TransportError:
     kind: type[httpx.TransportError]
     match error:
         case aiohttp.ClientHttpProxyError():
-            kind = httpx.ProxyError
+            return httpx.ProxyError(f"{error.status} {error.message}")  # the reason may be empty
         case aiohttp.ConnectionTimeoutError():
             kind = httpx.ConnectTimeout
         case TimeoutError():
@@ -237,5 +237,5 @@ def _describe_failure(error: aiohttp.ClientConnectorError) -> str:
         return f"{place}: certificate verify failed: {getattr(cause, 'verify_message', cause)}"
     if isinstance(error.os_error, ssl.SSLError):
         return f"{place}: {error.os_error.strerror or error.os_error}"
-    number, text = error.os_error.errno, error.os_error.strerror
-    return f"{place}: {os.strerror(number) if number and number > 0 else text or error.os_error}"
+    number, text = error.os_error.errno, error.os_error.strerror or repr(error.os_error)
+    return f"{place}: {os.strerror(number) if number and number > 0 else text}"

@@ -63,6 +63,18 @@ def test_failure_is_named_without_ssl_when_there_is_none(number: int, text: str)
     assert str(translate_error(refuse(number))) == text
 
 
+def test_failure_is_named_when_it_has_no_text() -> None:
+    """Protects readers of an error: a peer that leaves during the handshake is an error without words."""
+    error = aiohttp.ClientConnectorError(KEY, ConnectionResetError())
+    assert str(translate_error(error)) == "cannot connect to pod.test:8000: ConnectionResetError()"
+
+
+def test_status_is_named_when_a_proxy_refuses_to_connect() -> None:
+    """Protects users of a company's proxy: 407 wants a password, 403 another proxy, and the reason may be empty."""
+    error = aiohttp.ClientHttpProxyError(INFO, (), status=407, message="Proxy Authentication Required")
+    assert str(translate_error(error)) == "407 Proxy Authentication Required"
+
+
 def test_password_of_a_proxy_goes_to_the_proxy_alone() -> None:
     """Protects the password: it is in no address that a log or an error could show."""
     options = _build_proxy_options(httpx.Proxy("http://bob:p%40ss@proxy.test:3128"))
