@@ -36,6 +36,7 @@ def _describe_redirect(reply: Any) -> str:
     except (ValueError, httpx.InvalidURL):
         target = clean_url(location)[:_MAX_TARGET]
     if reply.status_code in FOLLOWED:
-        return f"the server redirects to {target}, which leads in a circle or to no HTTP server"
+        advice = "a client of your own needs follow_redirects=True"
+        return f"the server redirects to {target}, which leads in a circle or to no HTTP server; {advice}"
     advice = f"set base_url to {target.removesuffix('/chat/completions')}"
     return f"the server redirects to {target}, which would turn the request into a GET: {advice}"

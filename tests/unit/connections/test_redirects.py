@@ -105,6 +105,7 @@ async def test_redirect_is_the_answer_when_it_leads_to_nowhere(mode: str, locati
     with pytest.raises(Qwen3StatusError, match="HTTP 307: the server redirects") as caught:
         refuse_redirected(response)
     assert len(str(caught.value)) < 400
+    assert ("follow_redirects=True" in str(caught.value)) == bool(location)
 
 
 @MODES
