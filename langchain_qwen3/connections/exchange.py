@@ -223,23 +223,22 @@ class OpenStream:
         self._watch = Watch(self._stall, pieces, self._reader, response)
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        is_over = self._is_over(error)
+        self._watch.stop()
         try:
-            is_over = self._is_over(error)
-            self._watch.stop()
             if error is None and self._reader.done:
                 self._drain()
         finally:
-            self._watch.stop()
             self._response.close()
         return is_over and self._check_stall()
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        is_over = self._is_over(error)
+        self._watch.stop()
         try:
-            is_over = self._is_over(error)
             if error is None and self._reader.done:
                 await self._adrain()
         finally:
-            self._watch.stop()
             await self._response.aclose()
         return is_over and self._check_stall()
 

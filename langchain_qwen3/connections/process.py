@@ -74,8 +74,10 @@ class _Clock:
         if not self._threads:
             thread = threading.Thread(target=self._run, args=(self._entries,), name="qwen3-clock", daemon=True)
             if self._threads.setdefault("clock", thread) is thread:
-                with contextlib.suppress(RuntimeError):  # at the interpreter's end, when nothing will be due
+                try:
                     thread.start()
+                except RuntimeError:  # no thread for now, or at the interpreter's end, when nothing will be due
+                    self._threads.clear()
 
     @staticmethod
     def _run(entries: queue.SimpleQueue[_Entry]) -> None:

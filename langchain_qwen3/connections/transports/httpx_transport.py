@@ -209,7 +209,6 @@ class SyncTransport(httpx.BaseTransport):
             if isinstance(error, httpx.RequestError):
                 error.request = request
             raise
-        self._schedule_check()
         wrap_body(response, request, functools.partial(self._give_back, idle, pool, response.stream))
         return response
 

@@ -104,6 +104,24 @@ def test_one_thread_serves_all_when_many_threads_ask() -> None:
     assert [thread.name for thread in threading.enumerate()].count("qwen3-clock") == 1
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it ends by SystemExit
+def test_the_thread_starts_with_the_next_call_when_there_was_none_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects a container that was at its limit of threads for a moment: every later limit would do nothing."""
+    clock, first, second = process._Clock(), threading.Event(), threading.Event()
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", fail)
+        clock.call_later(0, first.set)
+    clock.call_later(0, second.set)
+    assert first.wait(60)
+    assert second.wait(60)
+    clock.call_later(0, sys.exit)
+    clock._threads["clock"].join(60)
+
+
 def test_the_next_function_is_called_when_one_fails(caplog: pytest.LogCaptureFixture) -> None:
     """Protects every other stream's limit from one that broke; the error is logged, not lost."""
     done = threading.Event()
