@@ -6,12 +6,9 @@ import asyncio
 import gc
 import threading
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from langchain_qwen3.connections.process import call_later, forget_after_fork
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _CHECK_SECONDS = 1.0
 """How often to look for slots that nobody will release."""

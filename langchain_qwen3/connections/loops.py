@@ -55,8 +55,7 @@ class LoopTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request on the running loop's connections."""
         loop = asyncio.get_running_loop()
-        mine = self._loops.get(loop)
-        if mine is None:
+        if (mine := self._loops.get(loop)) is None:
             mine = self._loops[loop] = _LoopConnections(self._build(), loop, self._drop)
             await anext(mine.guard)  # from here on the loop closes it when it ends
             self._drop_dead()
@@ -67,15 +66,16 @@ class LoopTransport(httpx.AsyncBaseTransport):
             del self._loops[mine.loop]
 
     def _drop_dead(self) -> None:
-        """Forget the connections of loops that were closed without `shutdown_asyncgens`."""
-        for loop in [loop for loop in list(self._loops) if loop.is_closed()]:
-            if (left := self._loops.pop(loop, None)) is not None:
-                left.abandon()
+        """Forget the connections of loops that were closed without `shutdown_asyncgens`, or left open and idle."""
+        for loop, mine in list(self._loops.items()):
+            if loop.is_closed() or (mine.is_idle() and not loop.is_running()):
+                self._drop(mine)  # an open loop closes them if it runs again; else the collector does, with the loop
+            if loop.is_closed():
+                mine.abandon()
 
     async def aclose(self) -> None:
         """Close the running loop's connections, those in use as soon as their requests are done."""
-        mine = self._loops.pop(asyncio.get_running_loop(), None)
-        if mine is not None:
+        if (mine := self._loops.pop(asyncio.get_running_loop(), None)) is not None:
             await mine.retire()
 
     def close_soon(self) -> None:
@@ -87,9 +87,10 @@ class LoopTransport(httpx.AsyncBaseTransport):
 
     def close_at_exit(self) -> None:
         """Close the connections of loops that are still open; IPython, for one, never closes its loop."""
-        self._drop_dead()
         for loop, mine in list(self._loops.items()):
-            if not loop.is_running():  # a loop in a daemon thread may still run
+            if loop.is_closed():
+                mine.abandon()
+            elif not loop.is_running():  # a loop in a daemon thread may still run
                 loop.run_until_complete(mine.aclose())
 
     def __repr__(self) -> str:
@@ -148,10 +149,14 @@ class _LoopConnections:
         elif self._timer is None and not self._is_closed:
             self._timer = self.loop.call_later(CHECK_SECONDS, self._check)
 
+    def is_idle(self) -> bool:
+        """Whether no request has used the connections for `KEEPALIVE_SECONDS`."""
+        return not self._in_flight and monotonic() - self._idle_since >= KEEPALIVE_SECONDS
+
     def _check(self) -> None:
         """Close idle connections: all if no request is in flight, else those that the library finds."""
         self._timer = None
-        if not self._in_flight and monotonic() - self._idle_since >= KEEPALIVE_SECONDS:
+        if self.is_idle():
             self._drop(self)  # now: a request that starts before the task does must not come here
             self._task = self.loop.create_task(self.aclose())
         else:

@@ -1,10 +1,9 @@
 """Detects a stalled stream and closes its connection: the reader gets an error, in any task or thread.
 
 A watch checks periodically whether the reader still waits and no chunk has come. The time that the caller takes between
-two chunks does not count, no work is done per chunk, and no task is stored or cancelled. A stall is detected about
-limit/8 seconds after the limit has passed. Checks are counted, not seconds: a loop that was blocked, or a process that
-was paused, had no time to read what came. Once the model has said why it ended, `END_SECONDS` is the limit: servers
-that send no `[DONE]` keep the connection open.
+two chunks does not count, no work is done per chunk, and no task is stored or cancelled. Checks are counted, not
+seconds: a blocked loop or a paused process reads nothing. A stall is detected about limit/8 seconds late. Once the
+model has said why it ended, `END_SECONDS` is the limit: servers that send no `[DONE]` keep the connection open.
 """
 
 from __future__ import annotations

@@ -231,8 +231,7 @@ class SyncTransport(httpx.BaseTransport):
 
     def _check(self) -> None:
         self._check_scheduled = False
-        for pool in self._idle.take_older(KEEPALIVE_SECONDS):
-            pool.close()
+        _close_all(self._idle, KEEPALIVE_SECONDS)
         if self._idle:
             self._schedule_check()
 
@@ -247,6 +246,6 @@ class SyncTransport(httpx.BaseTransport):
         return f"<SyncTransport [{len(self._idle)} idle connections]>"
 
 
-def _close_all(idle: _IdlePools[httpx.HTTPTransport]) -> None:
-    for pool in idle.take_older(0):
+def _close_all(idle: _IdlePools[httpx.HTTPTransport], seconds: float = 0) -> None:
+    for pool in idle.take_older(seconds):
         pool.close()

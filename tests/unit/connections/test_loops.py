@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import weakref
 from functools import partial
 from typing import Any
 
@@ -110,6 +113,49 @@ async def test_request_opens_anew_when_the_idle_ones_are_about_to_close(
         await asyncio.sleep(0)
     assert [connections.is_closed for connections in opened] == [True, False]
     await response.aclose()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_loop_is_freed_when_it_was_left_open(
+    transport: LoopTransport, opened: list[Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects services that make a loop per call and close none: each kept five open files, until none was left."""
+    monkeypatch.setattr(loops, "KEEPALIVE_SECONDS", 0)
+    left = asyncio.new_event_loop()
+    left.run_until_complete(send(transport))
+    alive = weakref.ref(left)
+    del left
+    opened.clear()
+    asyncio.run(send(transport))
+    gc.collect()
+    assert alive() is None
+
+
+def test_open_loop_closes_its_own_when_it_runs_again(
+    transport: LoopTransport, opened: list[Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects programs whose loop rests between two calls, while other loops come and go."""
+    monkeypatch.setattr(loops, "KEEPALIVE_SECONDS", 0)
+    monkeypatch.setattr(loops, "CHECK_SECONDS", 0.01)
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        loop.run_until_complete(send(transport))
+        asyncio.run(send(transport))
+        loop.run_until_complete(send(transport))
+        assert len(opened) == 3
+        while not opened[0].is_closed:
+            loop.run_until_complete(asyncio.sleep(0.01))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+def test_open_loops_are_closed_at_exit_when_they_are_idle(
+    transport: LoopTransport, opened: list[Connections], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects the last lines of an IPython session, whose loop rests while it waits for input."""
+    monkeypatch.setattr(loops, "KEEPALIVE_SECONDS", 0)
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        loop.run_until_complete(send(transport))
+        transport.close_at_exit()
+        assert opened[0].is_closed
 
 
 async def test_request_is_counted_out_and_named_when_it_fails(transport: LoopTransport) -> None:
