@@ -69,9 +69,9 @@ class LoopTransport(httpx.AsyncBaseTransport):
         """Forget the connections of loops that were closed without `shutdown_asyncgens`, or left open and idle."""
         for loop, mine in list(self._loops.items()):
             if loop.is_closed() or (mine.is_idle() and not loop.is_running()):
-                self._drop(mine)  # an open loop closes them if it runs again; else the collector does, with the loop
-            if loop.is_closed():
-                mine.abandon()
+                self._drop(mine)
+                if not loop.is_running():  # its thread may have begun a request before it was dropped
+                    mine.abandon()
 
     async def aclose(self) -> None:
         """Close the running loop's connections, those in use as soon as their requests are done."""
@@ -188,7 +188,7 @@ class _LoopConnections:
         await asyncio.sleep(0)  # aiohttp closes its sockets in the loop's next iteration
 
     def abandon(self) -> None:
-        """Mark a closed loop's connections as closed: otherwise aiohttp logs an error when they are freed."""
+        """Close the connections of a loop that does not run: otherwise aiohttp logs an error when they are freed."""
         closing: Any = self._inner.aclose()
         with contextlib.suppress(Exception):
             closing.send(None)  # it has nothing to wait for
