@@ -246,6 +246,18 @@ def test_frees_the_slot_when_its_loop_was_closed() -> None:
     assert limit.in_flight == 0
 
 
+def test_slot_counts_no_more_when_another_thread_processes_its_end() -> None:
+    """Protects the count: the clock's thread may check the slots just when a request ends."""
+    limit = InFlightLimit(1)
+    with limit.slot():
+        limit._lock.acquire()
+    assert limit.in_flight == 0
+    limit._lock.release()
+    with limit.slot():
+        assert limit.in_flight == 1
+    assert limit.in_flight == 0
+
+
 def test_never_waits_when_there_is_no_limit() -> None:
     """Protects the default: None means no limit, but requests are counted."""
     limit = InFlightLimit(None)
