@@ -134,6 +134,9 @@ async def show_tool_call(llm: ChatQwen3) -> None:
     print_line("user", str(question.content))
     request = await with_tools.ainvoke([question])
     print_message(request)
+    if not request.tool_calls:
+        print_line("tool", "the model answered without a call; small models do that now and then", YELLOW)
+        return
     results = [await get_weather.ainvoke(call) for call in request.tool_calls]
     for result in results:
         print_line("tool", str(result.content), GREEN)

@@ -3,8 +3,10 @@
 import re
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from langchain_core.messages import AIMessage
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo.py"
 
@@ -41,6 +43,20 @@ def test_uses_the_server_of_the_environment_when_there_is_one(run_demo, engine, 
     shown = run_demo()
     assert shown.startswith(f"{engine.model} at {engine.base_url}\n")
     assert "embedded" not in shown
+
+
+async def test_goes_on_when_the_model_answers_without_the_tool(capsys):
+    """Protects the tour from a small model: there is no result to send, and the last message is the model's."""
+
+    async def ainvoke(messages):
+        assert len(messages) == 1
+        return AIMessage("北京今天晴。")
+
+    llm = SimpleNamespace(bind_tools=lambda _tools: SimpleNamespace(ainvoke=ainvoke))
+    await runpy.run_path(str(DEMO))["show_tool_call"](llm)
+    shown = capsys.readouterr().out
+    assert "北京今天晴。" in shown
+    assert "answered without a call" in shown
 
 
 def test_is_two_lines_when_nothing_answers(run_demo, monkeypatch, capsys):
