@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from types import MappingProxyType
@@ -177,30 +176,27 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         if stop is not None:
             kwargs = {**kwargs, "stop": stop}
         facts = recall_facts(self.server, self._base_url) if self.model_name else recall_answer(self._base_url)
+        dialect = self.dialect
         call = build_call(
             messages,
             kwargs,
             fields,
-            self.dialect,
+            dialect,
             stream=stream,
             models=facts.models if facts else {},
-            in_flight=self._in_flight.in_flight,
+            in_flight=self._in_flight.in_flight if dialect.idle_connections_hold_threads else 0,
+            recall=partial(recall_habits, self._base_url),
             piece=piece,
         )
         if not call.payload["model"] and facts:
             raise ValueError(explain_missing_model(list_served(facts.models), self._base_url))
-        server, kind = (self._base_url, call.payload["model"]), (call.thinking, call.reply.opened)
-        habits = recall_habits(server, kind, likely=call.reply.opened)
-        return replace(call, reply=replace(call.reply, opened=habits.opened, habits=habits))
+        return call
 
     def _own_settings(self) -> dict[str, Any]:
         """Return our own settings that were set explicitly: a default would override `extra_body`."""
+        is_set = self.model_fields_set
         values = {name: getattr(self, name) for name in OWN_SETTINGS}
-        return {
-            name: value
-            for name, value in values.items()
-            if value != OWN_SETTINGS[name] or name in self.model_fields_set
-        }
+        return {name: value for name, value in values.items() if value != OWN_SETTINGS[name] or name in is_set}
 
     # -- binding -----------------------------------------------------------------------------------------------------
 
@@ -238,7 +234,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=False)
         started_at = perf_counter()
-        with self._in_flight.slot(), self._errors():
+        with self._in_flight.slot(), self._errors(call):
             return read_response(post(self.root_client, call, learn), call.reply, started_at)
 
     async def _agenerate(
@@ -254,7 +250,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=False)
         started_at = perf_counter()
         async with self._in_flight.slot():
-            with self._errors():
+            with self._errors(call):
                 return read_response(await apost(self.root_async_client, call, learn), call.reply, started_at)
 
     def _stream(
@@ -267,7 +263,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         call = self._prepare(messages, stop, kwargs, stream=True)
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=True)
         reader = StreamReader(call.reply)
-        with self._in_flight.slot(), self._errors() as errors:
+        with self._in_flight.slot(), self._errors(call) as errors:
             try:
                 with OpenStream(self.root_client, call, reader, self.stream_chunk_timeout, learn) as pieces:
                     errors.partial = reader.partial
@@ -298,7 +294,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=True)
         reader = StreamReader(call.reply)
         async with self._in_flight.slot():
-            with self._errors() as errors:
+            with self._errors(call) as errors:
                 try:
                     async with OpenStream(
                         self.root_async_client, call, reader, self.stream_chunk_timeout, learn
@@ -334,8 +330,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             return None
         return Lesson(self._base_url, lambda: self._build_call(messages, stop, kwargs, stream=stream))
 
-    def _errors(self) -> ErrorTranslator:
-        return translate_errors(self.dialect.name, self._base_url, self._served_name)
+    def _errors(self, call: Call) -> ErrorTranslator:
+        return translate_errors(call.dialect.name, self._base_url, self._served_name)
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         # A stream is one message: if only a callback asks for a stream, several choices come whole instead.

@@ -307,7 +307,8 @@ class Qwen3Fields(ChatOpenAI):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         # The parent builds all parameters of a call to find these, on every call.
-        return build_ls_params({**self._default_params, "model": self._served_name, **kwargs}, stop)
+        params = {"temperature": self.temperature, "max_tokens": self.max_tokens, "stop": self.stop}
+        return build_ls_params({**params, "model": self._served_name, **kwargs}, stop)
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return build_profile(resolve_line(self.model_name, model_line=self.model_line))

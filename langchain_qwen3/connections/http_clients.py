@@ -149,8 +149,7 @@ def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx
     # Another server, or no TLS any more; from http to https on the same host and port is neither, by default ports too.
     old, new = request.url, url
     if old.netloc != new.netloc or (old.scheme, new.scheme) not in {("http", "https"), (old.scheme, old.scheme)}:
-        names = [name for name in headers if name in _IMPERSONAL_HEADERS or name.startswith("x-stainless-")]
-        headers = {name: headers[name] for name in names}
+        headers = {name: text for name, text in headers.items() if name in _IMPERSONAL_HEADERS}
     return httpx.Request(request.method, url, headers=headers, content=content, extensions=request.extensions)
 
 

@@ -66,7 +66,7 @@ class LoopTransport(httpx.AsyncBaseTransport):
             del self._loops[mine.loop]
 
     def _drop_dead(self) -> None:
-        """Forget the connections of loops that were closed without `shutdown_asyncgens`, or left open and idle."""
+        """Drop the connections of loops that were closed without `shutdown_asyncgens`, or left open and idle."""
         for loop, mine in list(self._loops.items()):
             if loop.is_closed() or (mine.is_idle() and not loop.is_running()):
                 self._drop(mine)

@@ -3,8 +3,7 @@
 For every request the SDK validates its options, parses the URL three times and merges headers twice: a fifth of a short
 call's total cost. All our requests go to one URL with one set of headers, so the SDK builds them once per key and
 timeout, and the result is reused. `_build_request` and the options it takes are private to the SDK; if a version
-renames them, the SDK's own path is used. No issue asks for a faster path yet; the nearest one is about the step before
-it (https://github.com/openai/openai-python/pull/3616).
+renames them, the SDK's own path is used. The nearest issue: https://github.com/openai/openai-python/pull/3616.
 
 `_make_status_error_from_response` is private, too: it decodes an error's body with the codec that the server names
 (https://github.com/openai/openai-python/blob/main/src/openai/_base_client.py). If a version renames it, the errors are
@@ -45,13 +44,14 @@ class _OwnClient:
             if hasattr(self, name):
                 setattr(self, name, None)
         lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
-        self._foreign = {line.partition(":")[0].strip() for line in lines} - {*(options.get("default_headers") or ())}
+        # `platform_headers` runs programs under a lock: not during a request, where a fork could interrupt it.
+        foreign = {line.partition(":")[0].strip() for line in lines} | {*self.platform_headers(), "X-Stainless-Async"}
+        self._foreign = foreign - {*(options.get("default_headers") or ())}
         self._is_shared = isinstance(options.get("http_client"), SharedSyncClient | SharedAsyncClient)
-        self.platform_headers()  # runs programs under a lock: not during a request, where a fork could interrupt it
 
     @property
     def default_headers(self: Any) -> dict[str, Any]:
-        """Headers of every request, without those of `$OPENAI_CUSTOM_HEADERS`."""
+        """Headers of every request, without those of `$OPENAI_CUSTOM_HEADERS` and those about the user's machine."""
         headers: dict[str, Any] = super().default_headers  # type: ignore[misc]  # the SDK's
         return {name: value for name, value in headers.items() if name not in self._foreign}
 
@@ -78,7 +78,7 @@ class _OwnClient:
             template = super()._build_request(options)  # type: ignore[misc]  # the SDK's
             if "idempotency-key" in template.headers:  # unique to each request
                 return template
-            for name in ("Content-Length", "Transfer-Encoding"):
+            for name in ("Content-Length", "Transfer-Encoding", "X-Stainless-Retry-Count", "X-Stainless-Read-Timeout"):
                 template.headers.pop(name, None)
             self._template = source, template
         stream = httpx.ByteStream(body)

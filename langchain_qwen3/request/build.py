@@ -27,7 +27,7 @@ from langchain_qwen3.request.thinking import (
 from langchain_qwen3.servers.facts import resolve_served_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_core.messages import BaseMessage
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.request.settings import Settings
     from langchain_qwen3.servers.dialects import Dialect
     from langchain_qwen3.servers.facts import ModelFacts
+    from langchain_qwen3.servers.habits import ReplyHabits
 
 FEW_IN_FLIGHT = 4
 """Concurrent requests that llama-server can always handle: it starts at least `--parallel` + 2 HTTP threads."""
@@ -54,6 +55,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     stream: bool,
     models: Mapping[str, ModelFacts] = MappingProxyType({}),
     in_flight: int = 0,
+    recall: Callable[..., ReplyHabits] | None = None,
     piece: bool = False,
 ) -> Call:
     """Return the call for a conversation.
@@ -67,6 +69,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         models: Facts the server reports about its models.
         in_flight: Number of other running requests to this server. Beyond a few, a server whose idle connections hold
             threads is asked to close this connection.
+        recall: Finds the server's habits, see `recall_habits`; None to use and learn none.
         piece: Whether the messages are only counted, so that they may be a piece of a conversation.
 
     Raises:
@@ -89,7 +92,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     return Call(
         payload=payload,
         options=options,
-        reply=_build_reply_options(payload, settings, dialect, line, plan),
+        reply=_build_reply_options(payload, settings, dialect, line, plan, recall=recall),
         dialect=dialect,
         thinking=plan.thinking.enabled,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(plan.thinking, line) and not (stream or several),
@@ -181,8 +184,14 @@ def _write_parameters(payload: dict[str, Any], params: Mapping[str, Any], dialec
         payload[dialect.sampling_names.get(name, name)] = value
 
 
-def _build_reply_options(
-    payload: Mapping[str, Any], settings: Settings, dialect: Dialect, line: ModelLine | None, plan: OutputPlan
+def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
+    payload: Mapping[str, Any],
+    settings: Settings,
+    dialect: Dialect,
+    line: ModelLine | None,
+    plan: OutputPlan,
+    *,
+    recall: Callable[..., ReplyHabits] | None,
 ) -> ReplyOptions:
     thinking = plan.thinking
     may_be_opened = (
@@ -193,11 +202,14 @@ def _build_reply_options(
         # A grammar may apply from the first token, so a constrained reply need not begin with reasoning.
         and list_constraint_fields(dialect).isdisjoint(payload)
     )
+    opened = None if may_be_opened else False
+    habits = recall and recall(settings.model, (thinking.enabled, opened), likely=opened)
     return ReplyOptions(
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
         thinking_off=is_thinking_off(thinking, line),
-        opened=None if may_be_opened else False,
+        opened=habits.opened if habits else opened,
+        habits=habits,
         finishes=dialect.kind in ("engine", "hosted"),
         tools=tuple(tool for tool in plan.payload.get("tools", ()) if "function" in tool),
         rescue_tool_calls=_read_rescue(settings, dialect) if plan.rescue else False,

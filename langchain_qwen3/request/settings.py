@@ -109,7 +109,7 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
         (kwargs.get("extra_body"), True),
         (kwargs, False),
     ):
-        settings = _read_layer(layer or {}, dialect, is_body=is_body)
+        settings = _read_layer(layer, dialect, is_body=is_body)
         if any(not _is_missing(settings[name]) for name in _FORMS & settings.keys()):  # an answer has one form
             for name in _FORMS:
                 params.pop(name, None)
@@ -159,8 +159,10 @@ def _is_missing(value: Any) -> bool:
     return value is None or isinstance(value, (openai.NotGiven, openai.Omit))
 
 
-def _read_layer(layer: Mapping[str, Any], dialect: Dialect, *, is_body: bool) -> dict[str, Any]:
+def _read_layer(layer: Mapping[str, Any] | None, dialect: Dialect, *, is_body: bool) -> dict[str, Any]:
     """Return the settings of one place, every spelling converted to our names."""
+    if not layer:
+        return {}
     settings = {name: value for name, value in layer.items() if name not in _NOT_SENT}
     for path, name in _iter_spellings(dialect):
         value = _take_path(settings, path)

@@ -41,14 +41,16 @@ _habits: dict[Key, ReplyHabits] = {}
 _parses: dict[Key, set[str]] = {}
 
 
-def recall_habits(server: Key, kind: Key, *, likely: bool | None) -> ReplyHabits:
+def recall_habits(base_url: str, model: str, kind: Key, *, likely: bool | None) -> ReplyHabits:
     """Return the habits for one kind of call.
 
     Args:
-        server: Server and model.
+        base_url: The server.
+        model: The model's name there.
         kind: What shapes the start of a reply besides, such as the thinking switch.
         likely: Initial value of `opened` before the first reply: None if only the reply can show it.
     """
+    server = base_url, model
     habits = _habits.get((server, kind))
     if habits is None:
         if len(_habits) >= _MAX_SERVERS:

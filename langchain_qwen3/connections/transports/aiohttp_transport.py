@@ -109,7 +109,8 @@ class AiohttpConnections:
             _uses.set(None)
 
     async def _request(self, request: httpx.Request, data: Any) -> aiohttp.ClientResponse:
-        headers = CIMultiDict(request.headers.multi_items())
+        encoding = request.headers.encoding  # it is searched for on every access to a header
+        headers = CIMultiDict([(name.decode(encoding), text.decode(encoding)) for name, text in request.headers.raw])
         headers.popall("Transfer-Encoding", None)  # aiohttp frames the body itself and rejects this header
         return await self._session.request(
             request.method,

@@ -15,7 +15,7 @@ from langchain_qwen3.errors import Qwen3StatusError
 from langchain_qwen3.errors.redirects import refuse_redirected
 
 PERSONAL = {"authorization": "Bearer canary", "x-tenant": "canary", "openai-organization": "canary"}
-IMPERSONAL = {"accept": "application/json", "content-type": "application/json", "x-stainless-lang": "python"}
+IMPERSONAL = {"accept": "application/json", "content-type": "application/json"}
 
 
 class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):

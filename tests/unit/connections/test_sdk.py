@@ -41,8 +41,9 @@ def build_both(client: Any, **options: Any) -> tuple[httpx.Request, httpx.Reques
 
 
 def describe(request: httpx.Request) -> tuple[Any, ...]:
-    """Return all that a server could tell of a request, the order of headers aside."""
+    """Return all that a server could tell of a request, the order of headers and the SDK's own ones aside."""
     headers = sorted((name.lower(), value) for name, value in request.headers.raw)
+    headers = [header for header in headers if not header[0].startswith(b"x-stainless-")]
     return request.method, str(request.url), headers, request.extensions, json.loads(request.content)
 
 
@@ -80,7 +81,16 @@ def test_template_is_made_anew_when_key_url_or_timeout_change(kind: str) -> None
     assert build_both(client)[0].headers["authorization"] == "Bearer second"
     client.base_url = "http://other.test/v1"
     assert str(build_both(client)[0].url) == "http://other.test/v1/chat/completions"
-    assert build_both(client, timeout=3.0)[0].headers["x-stainless-read-timeout"] == "3.0"
+    assert build_both(client, timeout=3.0)[0].extensions["timeout"]["read"] == 3.0
+
+
+@KINDS
+def test_server_is_told_nothing_of_the_users_machine(kind: str) -> None:
+    """Protects users from telling every server their system and versions, and calls from the time it takes."""
+    ours, _ = build_both(build_client(kind))
+    assert [name for name in ours.headers if name.startswith("x-stainless-")] == []
+    chosen, _ = build_both(build_client(kind, default_headers={"X-Stainless-OS": "mine", "X-Stainless-Async": "a"}))
+    assert (chosen.headers["x-stainless-os"], chosen.headers["x-stainless-async"]) == ("mine", "a")
 
 
 @KINDS

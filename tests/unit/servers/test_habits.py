@@ -30,19 +30,19 @@ def test_belief_follows_what_replies_tell(likely: bool | None, replies: list[boo
 
 def test_habits_are_kept_by_key_until_they_are_forgotten():
     """Protects models of one process: each server, model and switch has habits of its own."""
-    recall_habits(("a",), (1,), likely=None).note(opened=True, finishes=True)
-    assert recall_habits(("a",), (1,), likely=None) == ReplyHabits(opened=True, finishes=True)
-    assert recall_habits(("a",), (2,), likely=False) == ReplyHabits(opened=False)
+    recall_habits("a", "m", (1,), likely=None).note(opened=True, finishes=True)
+    assert recall_habits("a", "m", (1,), likely=None) == ReplyHabits(opened=True, finishes=True)
+    assert recall_habits("a", "m", (2,), likely=False) == ReplyHabits(opened=False)
     forget_habits()
-    assert recall_habits(("a",), (1,), likely=None) == ReplyHabits(opened=None)
+    assert recall_habits("a", "m", (1,), likely=None) == ReplyHabits(opened=None)
     forget_habits()
 
 
 def test_parser_is_known_with_and_without_thinking_when_one_reply_showed_it():
     """Protects from quoted calls: a server's parser is the same for every kind of call to a model."""
-    recall_habits(("a", "m"), (True,), likely=None).parses.add("stream")
-    assert recall_habits(("a", "m"), (False,), likely=None).parses == {"stream"}
-    assert recall_habits(("a", "other"), (True,), likely=None).parses == set()
+    recall_habits("a", "m", (True,), likely=None).parses.add("stream")
+    assert recall_habits("a", "m", (False,), likely=None).parses == {"stream"}
+    assert recall_habits("a", "other", (True,), likely=None).parses == set()
     forget_habits()
-    assert recall_habits(("a", "m"), (True,), likely=None).parses == set()
+    assert recall_habits("a", "m", (True,), likely=None).parses == set()
     forget_habits()
