@@ -148,10 +148,19 @@ def _guess_format(first: bytes) -> Format:
 @contextmanager
 def _open(source: Any) -> Iterator[IO[bytes]]:
     if hasattr(source, "read") or source == "-":
-        yield sys.stdin.buffer if source == "-" else source
+        yield _open_stdin() if source == "-" else source
     else:
         with Path(source).open("rb") as stream:
             yield stream
+
+
+def _open_stdin() -> IO[bytes]:
+    # A stream of our own: at its exit, Python aborts if another thread is reading `sys.stdin`, which it closes
+    # (https://github.com/python/cpython/issues/86883).
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (OSError, ValueError):  # replaced by a stream in memory
+        return sys.stdin.buffer
 
 
 def _read_lines(lines: Iterable[bytes], column: str | None, *, is_json: bool) -> Iterator[Row]:
