@@ -152,6 +152,7 @@ async def test_what_folds_the_reasoning_out_is_drawn_alike_when_the_reasoning_gr
     """Protects the reader of a long thought: what he opened is never replaced, for a notebook would fold it."""
     monkeypatch.setattr(module, "_SECONDS_BETWEEN_UPDATES", 0)
     monkeypatch.setattr(module, "_PAUSE_PER_DRAWING", 0)
+    monkeypatch.setattr(module, "perf_counter", lambda: 0.0)
     await display_stream(stream(think("one "), think("two"), AIMessageChunk("yes")))
     switches = {html for place, html in page.drawn if place == "switch"}
     texts = [html for place, html in page.drawn if place == "reasoning"]
