@@ -3,7 +3,7 @@
 For every request the SDK validates its options, parses the URL three times and merges headers twice: a fifth of a short
 call's total cost. All our requests go to one URL with one set of headers, so the SDK builds them once per key and
 timeout, and the result is reused. `_build_request` and the options it takes are private to the SDK; if a version
-renames them, the SDK's own path is used. The nearest issue: https://github.com/openai/openai-python/pull/3616.
+renames them, its own path is used. No issue asks for it yet; nearest: https://github.com/openai/openai-python/pull/3616.
 
 `_make_status_error_from_response` is private, too: it decodes an error's body with the codec that the server names
 (https://github.com/openai/openai-python/blob/main/src/openai/_base_client.py). If a version renames it, the errors are

@@ -256,7 +256,8 @@ def test_ends_at_ctrl_c_when_its_input_is_silent(tmp_path: Path):
             process.stdin.flush()
             assert server.wait_until(lambda: path.exists() and path.stat().st_size > 0, 30)
             process.send_signal(signal.SIGINT)
-            said = process.stderr.read().decode()  # with its stdin still open, or it is not silent
+            process.wait(timeout=30)  # with its stdin still open, or it is not silent
+            said = process.stderr.read().decode()
         assert process.returncode == 130, said
         assert "Traceback" not in said
     assert [result["content"] for result in read(path)] == [content_of("one")]
