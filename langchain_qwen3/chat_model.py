@@ -13,12 +13,12 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
-from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import AnyConfigurableField
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 
 from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQwen3
 from langchain_qwen3.call import Call
@@ -30,7 +30,7 @@ from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.request.build import build_call
-from langchain_qwen3.request.inputs import explain_contents, protect_parts
+from langchain_qwen3.request.inputs import protect_parts, refuse_contents
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call, explain_missing_model
 from langchain_qwen3.request.schema import convert_tool
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_facts
@@ -126,16 +126,18 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         return params
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
-        with explain_contents(model_input):
+        try:
             return protect_parts(super()._convert_input(model_input))
+        except ValidationError:
+            refuse_contents(model_input)
+            raise
 
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         """Return the exact JSON body a call would send, for the dialect known so far. No I/O."""
         check_call(kwargs, type(self).model_fields)
-        with explain_contents(input_):
-            messages = convert_to_messages([input_] if isinstance(input_, str) else input_)
+        messages = self._convert_input(input_).to_messages()
         return self._build_call(messages, stop, kwargs, stream=bool(kwargs.get("stream"))).payload
 
     def _prepare(
@@ -195,8 +197,11 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     def _own_settings(self) -> dict[str, Any]:
         """Return our own settings that were set explicitly: a default would override `extra_body`."""
         is_set = self.model_fields_set
-        values = {name: getattr(self, name) for name in OWN_SETTINGS}
-        return {name: value for name, value in values.items() if value != OWN_SETTINGS[name] or name in is_set}
+        return {
+            name: value
+            for name, default in OWN_SETTINGS.items()
+            if (value := getattr(self, name)) != default or name in is_set
+        }
 
     # -- binding -----------------------------------------------------------------------------------------------------
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
-from pydantic import ValidationError
 
 from langchain_qwen3.request.blocks import build_bare_error
 from langchain_qwen3.request.media_data import MediaError
@@ -17,26 +14,21 @@ from langchain_qwen3.request.media_data import MediaError
 _OLD_BLOCKS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
 
 
-@contextmanager
-def explain_contents(messages: Any) -> Iterator[None]:
-    """Replace LangChain's error for content it cannot make a message of by one that names message and part.
+def refuse_contents(messages: Any) -> None:
+    """Name message and part where LangChain's core found content that it cannot make a message of.
 
     Raises:
         MediaError: A content is neither text nor a list, or a part is neither text nor a dict.
     """
-    try:
-        yield
-    except ValidationError:
-        for index, message in enumerate(messages if isinstance(messages, list) else ()):
-            is_pair = isinstance(message, (tuple, list)) and len(message) == 2  # noqa: PLR2004
-            content = message.get("content") if isinstance(message, Mapping) else message[1] if is_pair else None
-            if not isinstance(content, (str, list, tuple, type(None))):
-                what = f".content is a {type(content).__name__}: pass a string, or a list of parts"
-                raise MediaError(f"messages[{index}]{what}") from None
-            for place, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
-                if not isinstance(part, (str, Mapping)):
-                    raise MediaError(f"messages[{index}].content[{place}]: {build_bare_error(part)}") from None
-        raise
+    for index, message in enumerate(messages if isinstance(messages, list) else ()):
+        is_pair = isinstance(message, (tuple, list)) and len(message) == 2  # noqa: PLR2004
+        content = message.get("content") if isinstance(message, Mapping) else message[1] if is_pair else None
+        if not isinstance(content, (str, list, tuple, type(None))):
+            what = f".content is a {type(content).__name__}: pass a string, or a list of parts"
+            raise MediaError(f"messages[{index}]{what}") from None
+        for place, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
+            if not isinstance(part, (str, Mapping)):
+                raise MediaError(f"messages[{index}].content[{place}]: {build_bare_error(part)}") from None
 
 
 def protect_parts(prompt: PromptValue) -> PromptValue:
@@ -49,17 +41,15 @@ def protect_parts(prompt: PromptValue) -> PromptValue:
     """
     if not isinstance(prompt, ChatPromptValue):
         return prompt
-    messages = [_protect_message(message) for message in prompt.messages]
-    is_same = all(new is old for new, old in zip(messages, prompt.messages, strict=True))
+    messages = list(prompt.messages)
+    is_same = True
+    for index, message in enumerate(messages):
+        parts: Any = message.content
+        if not isinstance(parts, str) and any(map(_is_changed, parts)):
+            content = [_protect_part(part) if _is_changed(part) else part for part in parts]
+            messages[index] = message.model_copy(update={"content": content})
+            is_same = False
     return prompt if is_same else ChatPromptValue(messages=messages)
-
-
-def _protect_message(message: BaseMessage) -> BaseMessage:
-    parts: Any = message.content
-    if isinstance(parts, str) or not any(map(_is_changed, parts)):
-        return message
-    content = [_protect_part(part) if _is_changed(part) else part for part in parts]
-    return message.model_copy(update={"content": content})
 
 
 def _is_changed(part: Any) -> bool:

@@ -196,8 +196,8 @@ def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: boo
                 wire[key] = reasoning
         if dialect.reasoning_details and (details := kept.get("reasoning_details")):
             wire["reasoning_details"] = details
-    calls = _read_calls(message)
-    if calls:
+    may_call = message.tool_calls or message.invalid_tool_calls or kept or not isinstance(content, str)
+    if may_call and (calls := _read_calls(message)):
         wire["tool_calls"] = [
             {"type": "function", "id": call.id, "function": {"name": call.name, "arguments": call.arguments}}
             for call in calls
@@ -235,10 +235,6 @@ def _read_calls(message: Any) -> list[WireCall]:
     the wrong call, because Qwen's templates write no ids. llama.cpp answers 500 to arguments that are not JSON
     (measured), vLLM replaces them with {} (source).
     """
-    if not (message.tool_calls or message.invalid_tool_calls or message.additional_kwargs) and isinstance(
-        message.content, str
-    ):
-        return []
     calls = [WireCall(call["id"] or "", call["name"], write_arguments(call["args"])) for call in message.tool_calls] + [
         WireCall(bad["id"] or "", bad["name"] or "unknown", "{}") for bad in message.invalid_tool_calls
     ]

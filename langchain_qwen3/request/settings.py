@@ -6,7 +6,7 @@ field, the model's `extra_body`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,6 +46,14 @@ _WRITTEN = frozenset({"model", "stream_options"})
 # `stream` depends on the called method; the others are internal to LangChain.
 _NOT_SENT = frozenset(
     {"disabled_params", "extra_body", "include_headers", "ls_structured_output_format", "options", "stream"}
+)
+# Paths of settings in any server's tutorials; `reasoning` is the object of OpenRouter and of OpenAI's Responses API.
+_SPELLINGS: tuple[tuple[Path, str], ...] = (
+    ((KWARGS, "enable_thinking"), "enable_thinking"),
+    ((KWARGS, "preserve_thinking"), "preserve_thinking"),
+    (("reasoning", "enabled"), "enable_thinking"),
+    (("reasoning", "effort"), "reasoning_effort"),
+    (("reasoning", "max_tokens"), "thinking_budget"),
 )
 # Keys of `reasoning` that only OpenAI's Responses API and OpenRouter have.
 _SUMMARY = ("summary", "generate_summary")
@@ -100,6 +108,7 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
     """
     if options := kwargs.get("options"):
         kwargs = {**options, **kwargs}
+    spellings = _list_spellings(dialect)
     own = dict(OWN_SETTINGS)
     params: dict[str, Any] = {}
     body: dict[str, Any] = {}
@@ -109,7 +118,7 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
         (kwargs.get("extra_body"), True),
         (kwargs, False),
     ):
-        settings = _read_layer(layer, dialect, is_body=is_body)
+        settings = _read_layer(layer, dialect, spellings, is_body=is_body)
         if any(not _is_missing(settings[name]) for name in _FORMS & settings.keys()):  # an answer has one form
             for name in _FORMS:
                 params.pop(name, None)
@@ -159,14 +168,15 @@ def _is_missing(value: Any) -> bool:
     return value is None or isinstance(value, (openai.NotGiven, openai.Omit))
 
 
-def _read_layer(layer: Mapping[str, Any] | None, dialect: Dialect, *, is_body: bool) -> dict[str, Any]:
+def _read_layer(
+    layer: Mapping[str, Any] | None, dialect: Dialect, spellings: list[tuple[Path, str]], *, is_body: bool
+) -> dict[str, Any]:
     """Return the settings of one place, every spelling converted to our names."""
     if not layer:
         return {}
     settings = {name: value for name, value in layer.items() if name not in _NOT_SENT}
-    for path, name in _iter_spellings(dialect):
-        value = _take_path(settings, path)
-        if value is not _ABSENT:
+    for path, name in spellings:
+        if path[0] in settings and (value := _take_path(settings, path)) is not _ABSENT:
             settings.setdefault(name, value)
     if not is_body:
         _drop_summary(settings, dialect)
@@ -190,30 +200,20 @@ def _drop_summary(settings: dict[str, Any], dialect: Dialect) -> None:
             del settings["reasoning"]
 
 
-def _iter_spellings(dialect: Dialect) -> Iterator[tuple[Path, str]]:
-    """Yield the paths under which tutorials and the server put a setting, with our name for it."""
-    yield (KWARGS, "enable_thinking"), "enable_thinking"
-    yield (KWARGS, "preserve_thinking"), "preserve_thinking"
-    # The `reasoning` object of OpenRouter and of OpenAI's Responses API.
-    yield ("reasoning", "enabled"), "enable_thinking"
-    yield ("reasoning", "effort"), "reasoning_effort"
-    yield ("reasoning", "max_tokens"), "thinking_budget"
-    for path, name in (
+def _list_spellings(dialect: Dialect) -> list[tuple[Path, str]]:
+    """Return the paths under which tutorials and the server put a setting, with our name for it."""
+    own = (
         (dialect.budget, "thinking_budget"),
         (dialect.effort, "reasoning_effort"),
         (dialect.preserve, "preserve_thinking"),
-    ):
-        if path and path != (name,):
-            yield path, name
-    for name, wire in dialect.sampling_names.items():
-        yield (wire,), name
+    )
+    sampling = (((wire,), name) for name, wire in dialect.sampling_names.items())
+    return [*_SPELLINGS, *((path, name) for path, name in own if path and path != (name,)), *sampling]
 
 
 def _take_path(layer: dict[str, Any], path: Path) -> Any:
-    """Remove a value from a layer and return it; an inner object is copied, and removed if it becomes empty."""
+    """Take a value out of a layer that has its first key; an inner object is copied, and removed when empty."""
     key, *rest = path
-    if key not in layer:
-        return _ABSENT
     if not rest:
         return layer.pop(key)
     inner = layer[key]

@@ -27,7 +27,7 @@ CALLS_PER_CHUNK_STREAMED = {"httpx": 69, "aiohttp": 41}
 CALLS_PER_CHUNK_ALONE = {"httpx": 210, "aiohttp": 103}  # one wake a chunk; a busy machine merges some, and pays less
 CALLS_PER_MODEL = 540
 OBJECTS_PER_MODEL = 29 if sys.version_info < (3, 14) else 34  # which tracks dicts of plain values, too
-CALLS_PER_CALL = {"httpx": 2050, "aiohttp": 1160}
+CALLS_PER_CALL = {"httpx": 2000, "aiohttp": 1130}
 
 
 class CallCounter:
