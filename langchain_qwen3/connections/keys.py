@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import SecretStr
@@ -18,8 +19,16 @@ def split_key(key: Key) -> tuple[str | Callable[[], str] | None, str | Callable[
         text = key.get_secret_value() if key else "EMPTY"
         return text, text
 
+    @contextmanager
+    def name_field() -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # a vault's would count as the model server's
+            raise ValueError(f"api_key is a function that failed: {error!r}") from error
+
     def call() -> str:
-        answer = key()
+        with name_field():
+            answer = key()
         if inspect.isawaitable(answer):
             if inspect.iscoroutine(answer):
                 answer.close()  # or Python warns that nobody awaited it
@@ -30,8 +39,10 @@ def split_key(key: Key) -> tuple[str | Callable[[], str] | None, str | Callable[
         return _read_answer(answer)
 
     async def acall() -> str:
-        answer = key() if is_async else await asyncio.to_thread(key)  # a sync one may read a file or ask a vault
-        return _read_answer(await answer if inspect.isawaitable(answer) else answer)
+        with name_field():
+            answer = key() if is_async else await asyncio.to_thread(key)  # a sync one may read a file or ask a vault
+            answer = await answer if inspect.isawaitable(answer) else answer
+        return _read_answer(answer)
 
     # of functions, partial ones and objects with `__call__`
     is_async = inspect.iscoroutinefunction(key) or inspect.iscoroutinefunction(getattr(key, "__call__", None))  # noqa: B004

@@ -6,10 +6,12 @@ import asyncio
 from functools import partial
 from typing import Any
 
+import openai
 import pytest
 from pydantic import SecretStr
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._httpx import httpx
 from tests.support.loopback import Loopback
 
 KEY = "sk-of-mine"
@@ -24,6 +26,11 @@ async def read_later(key: str = KEY) -> str:
 def read_now(key: str = KEY) -> str:
     """Return a key as a file's reader does."""
     return key
+
+
+def fail(error: Exception) -> str:
+    """Fail as a vault's client does."""
+    raise error
 
 
 class Vault:
@@ -96,7 +103,10 @@ BAD_KEYS = {
     "number": (lambda: 5, "returned int: it must return the key as text"),
     "line break": (lambda: f"{KEY}\n", "api_key: Authorization must be ASCII text without line breaks"),
     "blank": (lambda: f"{KEY} ", "api_key: Authorization must be ASCII text without line breaks or blanks"),
-    "error": (lambda: {}["vault"], "'vault'"),
+    "error": (lambda: {}["vault"], "api_key is a function that failed: KeyError('vault')"),
+    "no vault": (partial(fail, httpx.ConnectError("no vault")), "api_key is a function that failed: ConnectError("),
+    "slow vault": (partial(fail, httpx.ReadTimeout("slow")), "api_key is a function that failed: ReadTimeout('slow'"),
+    "a vault's SDK": (partial(fail, openai.OpenAIError("sealed")), "api_key is a function that failed: OpenAIError("),
 }
 
 
