@@ -177,12 +177,17 @@ class InFlightLimit:
         self._check_scheduled = False
         self._quiet_checks += 1
         self._settle(None)
-        if self._quiet_checks != self._collect_at:
+        if self._quiet_checks < self._collect_at:
             return
         # Nothing was granted for one or two seconds. A stream in a reference cycle ends with the next collection, which
         # never comes if everybody waits. A collection stops the process for a moment, so the next one waits longer.
-        gc.collect()
-        self._collect_at = 2 if self._quiet_checks == 0 else 2 * self._collect_at
+        self._collect_at *= 2
+        threading.Thread(target=self._collect, name="qwen3-collector", daemon=True).start()
+
+    def _collect(self) -> None:
+        gc.collect()  # it runs what users write in `__del__`, which may wait for a slot, too
+        if self._quiet_checks == 0:  # a slot was free after it
+            self._collect_at = 2
 
     def __reduce__(self) -> tuple[type[InFlightLimit], tuple[int | None]]:
         return InFlightLimit, (self.size,)

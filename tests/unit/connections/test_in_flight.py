@@ -19,6 +19,7 @@ import pytest
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.connections import in_flight
 from langchain_qwen3.connections.in_flight import InFlightLimit
+from langchain_qwen3.connections.process import call_later
 
 
 class Gauge:
@@ -215,6 +216,36 @@ async def test_frees_the_slot_when_only_the_collector_can_close_its_async_stream
     del cycle, started
     async with asyncio.timeout(60), limit.slot():
         assert limit.in_flight == 1
+
+
+@pytest.mark.usefixtures("quick_checks")
+def test_clock_goes_on_when_what_is_collected_waits_for_a_slot() -> None:
+    """Protects every timer of the process from a `__del__` that calls the model."""
+    limit = InFlightLimit(1)
+    waits, is_due, is_over = threading.Event(), threading.Event(), threading.Event()
+
+    def call() -> None:
+        with limit.slot():
+            pass
+
+    class Session:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            waits.set()
+            call()
+            is_over.set()
+
+    with ThreadPoolExecutor(1) as threads:
+        with limit.slot():
+            Session()
+            waiter = threads.submit(call)
+            assert waits.wait(60)
+            call_later(0, is_due.set)
+            assert is_due.wait(60)
+        waiter.result(60)
+    assert is_over.wait(60)
 
 
 @pytest.mark.usefixtures("quick_checks")
