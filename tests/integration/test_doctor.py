@@ -140,7 +140,7 @@ async def test_finds_nothing_wrong_with_the_embedded_engine(engine: LocalServer)
 
 async def test_names_the_reasoning_format_when_the_engine_leaves_reasoning_inline(inline_engine: LocalServer):
     """Protects llama-server started with `--reasoning-format none`."""
-    for _ in range(6):
+    for _ in range(30):
         diagnosis = await look(inline_engine.base_url, max_retries=2)
         if diagnosis["structured"].status != "unsure":  # else the tiny model's JSON found no end, which shows nothing
             break
