@@ -17,19 +17,11 @@ from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.limits import ACCEPTED, limit_body
 from langchain_qwen3.connections.loops import LoopTransport
 from langchain_qwen3.connections.settings import PoolSettings
-from langchain_qwen3.connections.transports.httpx_transport import (
-    HttpxConnections,
-    SyncTransport,
-    build_ssl_context,
-)
-from langchain_qwen3.errors.redirects import FOLLOWED
+from langchain_qwen3.connections.transports.httpx_transport import HttpxConnections, SyncTransport, build_ssl_context
+from langchain_qwen3.errors.redirects import build_redirected
 from langchain_qwen3.errors.secrets import clean_url
-from langchain_qwen3.servers.address import split_url
 
 _MAX_REDIRECTS = 5
-_IMPERSONAL_HEADERS = frozenset(
-    {"accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "user-agent"}
-)
 _UNCONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 # Modules that core, httpcore and we import during a process's first call; those a version does not have are skipped.
 _FIRST_CALL_IMPORTS = (
@@ -74,7 +66,7 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
         try:
             response = await self.connections.handle_async_request(request)
             for _ in range(_MAX_REDIRECTS):
-                following = _build_redirected(request, response)
+                following = build_redirected(request, response)
                 if following is None:
                     break
                 await response.aclose()
@@ -92,9 +84,6 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
         """Close the running loop's connections; the client stays open."""
         await self.connections.aclose()
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
 
 class SharedSyncClient(openai.DefaultHttpxClient):
     """The sync client of one `PoolSettings`."""
@@ -109,7 +98,7 @@ class SharedSyncClient(openai.DefaultHttpxClient):
         try:
             response = self.connections.handle_request(request)
             for _ in range(_MAX_REDIRECTS):
-                following = _build_redirected(request, response)
+                following = build_redirected(request, response)
                 if following is None:
                     break
                 response.close()
@@ -126,31 +115,6 @@ class SharedSyncClient(openai.DefaultHttpxClient):
     def close(self) -> None:
         """Close the connections that are not in use; the client stays open."""
         self.connections.close()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _build_redirected(request: httpx.Request, response: httpx.Response) -> httpx.Request | None:
-    """Return the request to a redirect's target, without the model's own headers if that is another server.
-
-    Returns:
-        None if the response is no redirect, or one without a usable target.
-    """
-    if response.status_code not in FOLLOWED:
-        return None
-    try:
-        url = request.url.join(response.headers["location"]).copy_with(userinfo=b"")  # the libraries differ on it
-        split_url(str(url))
-        content = request.content
-    except (KeyError, ValueError, httpx.InvalidURL, httpx.RequestNotRead):
-        return None
-    headers = {name: value for name, value in request.headers.items() if name != "host"}
-    # Another server, or no TLS any more; from http to https on the same host and port is neither, by default ports too.
-    old, new = request.url, url
-    if old.netloc != new.netloc or (old.scheme, new.scheme) not in {("http", "https"), (old.scheme, old.scheme)}:
-        headers = {name: text for name, text in headers.items() if name in _IMPERSONAL_HEADERS}
-    return httpx.Request(request.method, url, headers=headers, content=content, extensions=request.extensions)
 
 
 def _name_proxy(error: Exception, proxy: str | None) -> None:

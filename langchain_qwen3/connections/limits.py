@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 from langchain_qwen3._httpx import httpx
@@ -23,6 +24,7 @@ MAX_ERROR_BYTES = 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
 _HEADER_BYTES = 2  # enough to detect whether deflate has a header, and whether another gzip member follows
 _GZIP = b"\x1f\x8b"
+_ANY_HEADER = zlib.MAX_WBITS | 32  # gzip's or zlib's
 _PACKED = frozenset({"gzip", "x-gzip", "deflate"})
 _MAX_LAYERS = 4  # of packing; two occur where a proxy packs what the server has packed
 
@@ -56,14 +58,16 @@ class _Body:
 
     Attributes:
         is_full: Whether the limit or the packing's end was reached; the rest is dropped.
+        spared: Failures that end the body: an error's status says more than the rest of its body.
     """
 
     def __init__(self, limit: int | None, packing: str, *, cut: bool) -> None:
         self._limit = limit
         self._cut = cut
+        self.spared = (httpx.RequestError,) if cut else ()
         self._size = 0
         self._packing = packing
-        self._unpacker = _build_unpacker() if packing else None
+        self._unpacker = zlib.decompressobj(_ANY_HEADER) if packing else None
         self._has_begun = False  # to unpack a member
         self._has_ended = False  # with a member
         self._head = b""
@@ -96,7 +100,8 @@ class _Body:
                 if self._has_ended and not piece.startswith(_GZIP):
                     self.is_full = True
                     return
-                if not (piece.startswith(_GZIP) or _has_zlib_header(piece)):
+                is_zlib = piece[0] & 15 == zlib.DEFLATED and int.from_bytes(piece[:2]) % 31 == 0  # RFC 1950, 2.2
+                if not (is_zlib or piece.startswith(_GZIP)):
                     if self._packing != "deflate":  # a proxy unpacked the body and kept the label
                         self._unpacker = None
                         yield piece
@@ -111,16 +116,7 @@ class _Body:
             yield part
             if self._unpacker.eof:  # another member may follow (RFC 1952, 2.2)
                 piece, part = self._unpacker.unused_data, b""
-                self._unpacker, self._has_begun, self._has_ended = _build_unpacker(), False, True
-
-
-def _build_unpacker() -> Any:
-    return zlib.decompressobj(zlib.MAX_WBITS | 32)
-
-
-def _has_zlib_header(piece: bytes) -> bool:
-    """Tell deflate with its header from deflate without it (RFC 1950, 2.2)."""
-    return piece[0] & 15 == zlib.DEFLATED and int.from_bytes(piece[:2]) % 31 == 0
+                self._unpacker, self._has_begun, self._has_ended = zlib.decompressobj(_ANY_HEADER), False, True
 
 
 class _Limited(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -129,17 +125,19 @@ class _Limited(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._body = body
 
     def __iter__(self) -> Iterator[bytes]:
-        for piece in self._stream:
-            yield from self._body.read(piece)
-            if self._body.is_full:
-                return
+        with suppress(*self._body.spared):
+            for piece in self._stream:
+                yield from self._body.read(piece)
+                if self._body.is_full:
+                    return
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._stream:
-            for part in self._body.read(piece):
-                yield part
-            if self._body.is_full:
-                return
+        with suppress(*self._body.spared):
+            async for piece in self._stream:
+                for part in self._body.read(piece):
+                    yield part
+                if self._body.is_full:
+                    return
 
     def close(self) -> None:
         self._stream.close()

@@ -17,17 +17,17 @@ import contextlib
 import functools
 from collections.abc import AsyncGenerator, Callable
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.process import close_at_exit, forget_after_fork
-from langchain_qwen3.connections.transports.httpx_transport import (
-    CHECK_SECONDS,
-    KEEPALIVE_SECONDS,
-    AsyncConnections,
-    Close,
-    wrap_body,
-)
+from langchain_qwen3.connections.transports.httpx_transport import CHECK_SECONDS, KEEPALIVE_SECONDS, Close, wrap_body
+
+if TYPE_CHECKING:
+    from langchain_qwen3.connections.transports.aiohttp_transport import AiohttpConnections
+    from langchain_qwen3.connections.transports.httpx_transport import HttpxConnections
+
+    AsyncConnections = AiohttpConnections | HttpxConnections
 
 
 class LoopTransport(httpx.AsyncBaseTransport):
@@ -81,7 +81,6 @@ class LoopTransport(httpx.AsyncBaseTransport):
     def close_soon(self) -> None:
         """Close the connections of all loops, as `aclose` does; safe to call anywhere."""
         for loop, mine in list(self._loops.items()):
-            self._loops.pop(loop, None)
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(mine.retire_soon)
 

@@ -1,4 +1,4 @@
-"""What an error says of a redirect that was not followed, or that would turn the POST into a GET."""
+"""Redirects: the request to the target of one that is followed, and what an error says of any other."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.errors.kinds import Qwen3StatusError
 from langchain_qwen3.errors.secrets import clean_url
+from langchain_qwen3.servers.address import split_url
 
 FOLLOWED = frozenset({307, 308})
 """The redirects that keep the method, as HTTP statuses."""
@@ -15,6 +16,31 @@ TURNED_INTO_GET = frozenset({301, 302, 303})
 """Those that turn a POST into a GET."""
 
 _MAX_TARGET = 200
+_IMPERSONAL_HEADERS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "user-agent"}
+)
+
+
+def build_redirected(request: Any, response: Any) -> Any:
+    """Return the request to a redirect's target, without the model's own headers if that is another server.
+
+    Returns:
+        None if the response is no redirect, or one without a usable target.
+    """
+    if response.status_code not in FOLLOWED:
+        return None
+    try:
+        url = request.url.join(response.headers["location"]).copy_with(userinfo=b"")  # the libraries differ on it
+        split_url(str(url))
+        content = request.content
+    except (KeyError, ValueError, httpx.InvalidURL, httpx.RequestNotRead):
+        return None
+    headers = {name: value for name, value in request.headers.items() if name != "host"}
+    # Another server, or no TLS any more; from http to https on the same host and port is neither, by default ports too.
+    old, new = request.url, url
+    if old.netloc != new.netloc or (old.scheme, new.scheme) not in {("http", "https"), (old.scheme, old.scheme)}:
+        headers = {name: text for name, text in headers.items() if name in _IMPERSONAL_HEADERS}
+    return httpx.Request(request.method, url, headers=headers, content=content, extensions=request.extensions)
 
 
 def refuse_redirected(response: Any) -> Any:

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -41,7 +42,7 @@ _SECRETS = re.compile(
     r"(?i:\bbearer\s{1,8})\S+"
     r"|\b(?:sk|hf|gsk|lsv2)[-_][A-Za-z0-9*][A-Za-z0-9_.*-]{5,}"
     r"|\bms-[0-9a-f]{8}-[0-9a-f-]{20,}"
-    r"|(?<=://)[^\s/@]+(?=@)"
+    r"|(?<=//)[^\s/@]+(?=@)"
     r"|(?i:(?<=api_key=)|(?<=api-key=)|(?<=apikey=)|(?<=access_token=))[^\s&\"']+"
 )
 
@@ -147,6 +148,9 @@ def strip_exception(exc: BaseException) -> None:
     for name, strip in (("request", strip_request), ("response", strip_response)):
         with suppress(AttributeError, RuntimeError):  # httpx's property raises if it is not set
             setattr(exc, name, strip(getattr(exc, name)))
+    if (info := getattr(exc, "request_info", None)) is not None:  # aiohttp's, with all headers in its repr
+        exc.request_info = SimpleNamespace(real_url=clean_url(str(info.real_url)))  # type: ignore[attr-defined]
+        exc.history = ()  # type: ignore[attr-defined]
     if getattr(exc, "body", None) is not None:
         with suppress(AttributeError):
             exc.body = mask_body(exc.body, secrets)  # type: ignore[attr-defined]

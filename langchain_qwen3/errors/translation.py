@@ -112,11 +112,14 @@ class ErrorTranslator:
         if not isinstance(exc, Exception):
             return  # CancelledError and GeneratorExit are not errors of the call
         error = self.translate(exc)
-        if error is None or error is exc:
+        if error is None:
             return
         quotes_secret = _quotes_secret(exc)
         for link in _walk_causes(exc, hidden=True):
-            strip_exception(link)
+            if link is not error:
+                strip_exception(link)
+        if error is exc:
+            return
         # aiohttp quotes the URL with its query, and h11 quotes a bad header: a traceback would show them.
         raise error from None if quotes_secret else exc
 

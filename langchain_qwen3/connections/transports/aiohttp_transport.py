@@ -25,13 +25,13 @@ from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.stall import ABORT
 from langchain_qwen3.connections.transports.httpx_transport import (
     KEEPALIVE_SECONDS,
+    PIECE,
     Close,
+    Pieces,
     SocketOption,
     build_ssl_context,
 )
 
-_PIECE = 2**16
-"""Bytes of a body sent at once; the OS buffers this much even if the peer reads nothing."""
 _MAX_HEADER = 2**17  # bytes; httpx accepts 100 KB
 
 _uses: ContextVar[list[Any] | None] = ContextVar("langchain_qwen3_uses", default=None)
@@ -91,9 +91,9 @@ class AiohttpConnections:
             content: Any = request.content or None
         except httpx.RequestNotRead:
             content = request.stream
-        if content is None or (type(content) is bytes and len(content) <= _PIECE):
+        if content is None or (type(content) is bytes and len(content) <= PIECE):
             return await self._request(request, content)
-        pieces = _split(content) if type(content) is bytes else content
+        pieces = Pieces(content) if type(content) is bytes else content
         transports: list[Any] = []
         _uses.set(transports)
         try:
@@ -131,11 +131,6 @@ class AiohttpConnections:
         await self._session.close()
 
 
-async def _split(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), _PIECE):
-        yield content[start : start + _PIECE]
-
-
 async def _upload(pieces: Any, limit: asyncio.Timeout, seconds: float | None) -> AsyncIterator[bytes]:
     """Yield a body piece by piece; `limit` restarts for each piece, which may take `seconds`."""
 
@@ -144,6 +139,8 @@ async def _upload(pieces: Any, limit: asyncio.Timeout, seconds: float | None) ->
             limit.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
     async for piece in pieces:
+        for _ in range(2):  # an early reply is read before a write to the closed connection drops it
+            await asyncio.sleep(0)
         set_limit(seconds)
         yield piece
     set_limit(None)
@@ -201,7 +198,8 @@ class _Body(httpx.AsyncByteStream):
                 arrived = content.read_nowait()
             if arrived:
                 yield arrived
-            raise translate_error(error) from error
+            # It may be aiohttp's only error of its kind, whose traceback would grow with every use.
+            raise translate_error(error) from error.with_traceback(None)
 
 
 def translate_error(error: Exception) -> httpx.TransportError:

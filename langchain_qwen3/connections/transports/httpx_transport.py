@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.process import call_later, close_at_exit, forget_after_fork
@@ -29,11 +29,11 @@ KEEPALIVE_SECONDS = 4.0
 CHECK_SECONDS = 1.0
 """Interval between checks for idle connections."""
 
-BODY = "langchain_qwen3.body"
-"""The response extension that holds the library's own body, without httpx's three generators around it.
+PIECE = 2**16
+"""Bytes of a request's body sent at once; the OS buffers this much even if the peer reads nothing."""
 
-It is missing where a body is unpacked or limited, and with a user's own client.
-"""
+BODY = "langchain_qwen3.body"
+"""The response extension with the library's own body, without httpx's generators; not where a body is limited."""
 
 Close = Callable[[], Awaitable[None]]
 """Closes a reply's body and releases its connection."""
@@ -41,21 +41,15 @@ Close = Callable[[], Awaitable[None]]
 _Pool = TypeVar("_Pool")
 
 
-class AsyncConnections(Protocol):
-    """The connections of one event loop, of either library."""
+class Pieces(httpx.AsyncByteStream):
+    """A large request's body, in pieces that each have the time limit of a write."""
 
-    async def send(self, request: httpx.Request) -> tuple[httpx.Response, Close]:
-        """Send a request; the caller must call the returned `Close`.
+    def __init__(self, content: bytes) -> None:
+        self._content = content
 
-        Raises:
-            httpx.TransportError: The same classes from both libraries. The connection is closed by then.
-        """
-
-    async def close_idle(self) -> None:
-        """Close the connections that have been idle for `KEEPALIVE_SECONDS`."""
-
-    async def aclose(self) -> None:
-        """Close all connections."""
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._content), PIECE):
+            yield self._content[start : start + PIECE]
 
 
 class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -101,6 +95,35 @@ def _build_options(proxy: str | None, socket_options: Sequence[SocketOption]) ->
     return {"verify": build_ssl_context(), "limits": limits, "proxy": proxy, "socket_options": socket_options}
 
 
+class _Steps:
+    """Follows a request by httpcore's `trace` (https://www.encode.io/httpcore/extensions/#trace).
+
+    httpcore gives a proxy's answer to CONNECT as long as the model's: here it has the time limit of connecting.
+    """
+
+    def __init__(self) -> None:
+        self.opened: list[Any] = []
+        self._awaits_proxy = False
+
+    def note(self, event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith("connect_tcp.complete"):
+            self.opened.append(info["return_value"])
+        elif event.endswith("receive_response_headers.started"):
+            request = info["request"]
+            self._awaits_proxy = request.method == b"CONNECT"
+            if self._awaits_proxy:
+                limits = request.extensions.get("timeout", {})
+                request.extensions = {**request.extensions, "timeout": {**limits, "read": limits.get("connect")}}
+
+    async def anote(self, event: str, info: Mapping[str, Any]) -> None:
+        self.note(event, info)
+
+    def explain(self, error: BaseException) -> None:
+        """Raise what a timeout of connecting is, whichever library's step it was."""
+        if self._awaits_proxy and isinstance(error, httpx.ReadTimeout):
+            raise httpx.ConnectTimeout("no answer to CONNECT") from error
+
+
 class _IdlePools(deque[tuple[float, _Pool]]):
     """Pools that no request uses, the newest last, and since when. Each step is one atomic operation: no lock."""
 
@@ -140,21 +163,19 @@ class HttpxConnections:
     async def send(self, request: httpx.Request) -> tuple[httpx.Response, Close]:
         """Send a request on an idle connection, or on a new one."""
         pool = self._idle.take() or self._build()
-        opened: list[Any] = []
-
-        async def trace(event: str, info: Mapping[str, Any]) -> None:
-            if event.endswith("connect_tcp.complete"):
-                opened.append(info["return_value"])
-
+        steps = _Steps()
         if request.url.scheme == "https":
-            request.extensions = {**request.extensions, "trace": trace}
+            request.extensions = {**request.extensions, "trace": steps.anote}
+        if isinstance(request.stream, httpx.ByteStream) and len(request.content) > PIECE:
+            request.stream = Pieces(request.content)
         try:
             response = await pool.handle_async_request(request)
-        except BaseException:
+        except BaseException as error:
             await pool.aclose()
             # httpcore forgets a socket whose handshake is cancelled (https://github.com/encode/httpcore/pull/443).
-            for stream in opened:
+            for stream in steps.opened:
                 await stream.aclose()
+            steps.explain(error)
             raise
         return response, functools.partial(self._give_back, pool, response.stream)
 
@@ -202,10 +223,14 @@ class SyncTransport(httpx.BaseTransport):
         """Send a request on an idle connection, or on a new one."""
         idle = self._idle
         pool = idle.take() or self._build()
+        steps = _Steps()
+        if request.url.scheme == "https":
+            request.extensions = {**request.extensions, "trace": steps.note}
         try:
             response = pool.handle_request(request)
         except BaseException as error:
             pool.close()
+            steps.explain(error)
             if isinstance(error, httpx.RequestError):
                 error.request = request
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -55,7 +56,18 @@ HTTPS = {
     b"<title>400 The plain HTTP request was sent to HTTPS port</title></head></html>",
     "Go": b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
 }
-REPLIES = {**NOT_HTTP, **HUNG_UP, **HTTPS}
+REFUSAL = b'{"error": {"message": "Invalid API key"}}'
+BROKEN_ERRORS = {
+    f"{status} {name}": b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\n" % status + rest
+    for status in (400, 401, 429, 503)
+    for name, rest in {
+        "less than its length": b"Content-Length: 999\r\n\r\n" + REFUSAL,
+        "no last chunk": CHUNKED + b"\r\n%x\r\n%b\r\n" % (len(REFUSAL), REFUSAL),
+        "no gzip behind its first bytes": b"Content-Encoding: gzip\r\nContent-Length: 8\r\n\r\n\x1f\x8bxxxxxx",
+        "half of a gzip": b"Content-Encoding: gzip\r\nContent-Length: 99\r\n\r\n" + gzip.compress(REFUSAL)[:30],
+    }.items()
+}
+REPLIES = {**NOT_HTTP, **HUNG_UP, **HTTPS, **BROKEN_ERRORS}
 
 
 class _Handler(WebHandler, BaseHTTPRequestHandler):
@@ -118,6 +130,16 @@ def test_error_says_who_hung_up_when_a_reply_is_cut(name: str, server: Raw) -> N
         assert isinstance(outcome, Qwen3ConnectionError)
         assert "closed the connection" in str(outcome)
         assert "RawResponseMessage" not in str(outcome)
+
+
+@pytest.mark.parametrize("name", BROKEN_ERRORS)
+def test_status_stays_when_the_rest_of_an_error_cannot_be_read(name: str, server: Raw) -> None:
+    """Protects the cause: a wrong key is no server that ran out of memory, and is not asked about again."""
+    for outcome in ask(server, name):
+        assert isinstance(outcome, Qwen3Error)
+        assert getattr(outcome, "status_code", None) == int(name[:3])
+        if "less" in name or "last" in name:
+            assert "Invalid API key" in str(outcome)
 
 
 @pytest.mark.parametrize("name", HTTPS)

@@ -21,6 +21,7 @@ from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.connections import exchange
 from langchain_qwen3.connections.exchange import Answer, afetch_json, fetch_json
 from langchain_qwen3.errors import Qwen3ConnectionError, Qwen3Error, Qwen3StatusError, Qwen3TimeoutError
+from langchain_qwen3.errors.secrets import find_request
 from tests.support.loopback import Loopback
 
 MODES = pytest.mark.parametrize("mode", ["sync", "async"])
@@ -155,6 +156,58 @@ def test_proxy_is_named_when_it_is_down(mode: str, transport: Any, base_url: str
     with pytest.raises(Qwen3ConnectionError, match=rf"(?s)over the proxy {place}: .*NO_PROXY") as caught:
         run_call(mode, model)
     assert "canary" not in str(caught.value)
+
+
+@MODES
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize(
+    "path", ["status-401", "status-301", "redirect-302?to=//bob:canary-word@pod.test/v1", "garbage"]
+)
+def test_no_exception_behind_an_error_keeps_a_secret(
+    mode: str, transport: Any, path: str, server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects keys from error reporters, which store every exception of a chain with its request."""
+    monkeypatch.setattr(exchange, "PATH", f"/{path}")
+    model = ChatQwen3(
+        model="q",
+        base_url=server.base_url,
+        server="vllm",
+        transport=transport,
+        max_retries=0,
+        api_key="canary-key",
+        default_query={"token": "canary-token"},
+    )
+    with pytest.raises(Qwen3Error) as caught:
+        run_call(mode, model)
+    link: Any = caught.value
+    links = []
+    while link is not None:
+        links.append(link)
+        link = link.__cause__ or link.__context__
+    for link in links:
+        request, response = find_request(link), getattr(link, "response", None)
+        shown = [repr(link), str(link), vars(link), request and (request.url, request.headers.raw)]
+        shown += [response.headers.raw, response.request.headers.raw] if hasattr(response, "headers") else []
+        assert "canary" not in repr(shown)
+
+
+@MODES
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_proxy_is_named_when_it_answers_nothing_within_the_limit_of_connecting(mode: str, transport: Any) -> None:
+    """Protects users of a dead proxy from waiting as long as for a model, and from blaming the model's server."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        place = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        model = ChatQwen3(
+            model="q",
+            base_url="https://pod.invalid/v1",
+            server="vllm",
+            transport=transport,
+            max_retries=0,
+            openai_proxy=place,
+            timeout=(0.5, 50),
+        )
+        with pytest.raises(Qwen3TimeoutError, match=f"over the proxy {place}: "):
+            run_call(mode, model)
 
 
 @MODES

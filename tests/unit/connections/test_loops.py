@@ -100,6 +100,21 @@ async def test_close_from_elsewhere_reaches_the_loop_soon(transport: LoopTranspo
     assert opened[0].is_closed
 
 
+def test_close_of_a_loop_that_does_not_run_is_made_up_for(transport: LoopTransport, opened: list[Connections]) -> None:
+    """Protects scripts that run a loop by hand: closed by the model, connections must not be left to nobody."""
+    loop, other = asyncio.new_event_loop(), asyncio.new_event_loop()
+    loop.run_until_complete(send(transport))
+    transport.close_soon()
+    transport.close_at_exit()
+    assert opened[0].is_closed
+    other.run_until_complete(send(transport))
+    transport.close_soon()
+    other.close()
+    asyncio.run(send(transport))
+    assert [connections.is_closed for connections in opened] == [True, True, True]
+    loop.close()
+
+
 async def test_request_opens_anew_when_the_idle_ones_are_about_to_close(
     transport: LoopTransport, opened: list[Connections], monkeypatch: pytest.MonkeyPatch
 ) -> None:

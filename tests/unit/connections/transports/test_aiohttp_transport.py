@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ssl
 from types import SimpleNamespace
@@ -11,7 +12,13 @@ import aiohttp
 import pytest
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.transports.aiohttp_transport import _build_proxy_options, translate_error
+from langchain_qwen3.connections.transports.aiohttp_transport import (
+    _Body,
+    _build_proxy_options,
+    _upload,
+    translate_error,
+)
+from langchain_qwen3.connections.transports.httpx_transport import PIECE, Pieces
 
 KEY: Any = SimpleNamespace(host="pod.test", port=8000, ssl=True, is_ssl=False)
 INFO: Any = SimpleNamespace(real_url="http://pod.test/v1?key=canary")
@@ -89,3 +96,35 @@ def test_reason_is_the_certificate_s_own_when_it_is_refused():
     refused.verify_message = "Hostname mismatch, certificate is not valid for 'a'."
     error = translate_error(aiohttp.ClientConnectorCertificateError(KEY, refused))
     assert str(error).endswith(": certificate verify failed: Hostname mismatch, certificate is not valid for 'a'.")
+
+
+async def test_loop_reads_an_early_reply_when_a_large_body_is_written() -> None:
+    """Protects the status of an upload that a server refuses and does not read: the next write would lose it."""
+    turns = 0
+    loop = asyncio.get_running_loop()
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(count)
+
+    loop.call_soon(count)
+    async with asyncio.timeout(None) as limit:
+        seen = [turns async for _ in _upload(Pieces(b"x" * 3 * PIECE), limit, 60)]
+    assert len(seen) == 3
+    assert all(later - earlier >= 2 for earlier, later in zip([0, *seen], seen, strict=False))
+
+
+async def test_error_of_a_body_keeps_no_traceback_when_aiohttp_raises_one_object_for_all() -> None:
+    """Protects services from frames and replies that pile up on aiohttp's shared error, one with every stall."""
+    shared = aiohttp.ClientConnectionError("Connection closed")
+
+    class Content:
+        async def readany(self) -> bytes:
+            raise shared
+
+    for _ in range(3):
+        with pytest.raises(httpx.RemoteProtocolError):
+            async for _ in _Body(SimpleNamespace(content=Content())):  # type: ignore[arg-type]
+                pass
+    assert shared.__traceback__ is None

@@ -9,7 +9,13 @@ import pytest
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.transports import httpx_transport
-from langchain_qwen3.connections.transports.httpx_transport import BODY, HttpxConnections, SyncTransport, _IdlePools
+from langchain_qwen3.connections.transports.httpx_transport import (
+    BODY,
+    PIECE,
+    HttpxConnections,
+    SyncTransport,
+    _IdlePools,
+)
 
 REQUEST = httpx.Request("POST", "http://pod.test/v1")
 
@@ -30,6 +36,7 @@ class Pool:
     """One connection, in the place of httpx's own transport."""
 
     made: list[Pool] = []  # noqa: RUF012  # emptied by the fixture
+    written: list[bytes] = []  # noqa: RUF012  # the body of the last request
 
     def __init__(self, **_options: Any) -> None:
         self.is_closed = False
@@ -41,6 +48,8 @@ class Pool:
         return httpx.Response(200, stream=Stream(b"body"))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if isinstance(request.stream, httpx.AsyncByteStream):
+            Pool.written = [piece async for piece in request.stream]
         return self.handle_request(request)
 
     def close(self) -> None:
@@ -146,3 +155,16 @@ async def test_async_connection_goes_back_or_is_closed(pools: list[Pool]) -> Non
     assert not pools[0].is_closed
     await close()
     assert pools[0].is_closed
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE, PIECE + 1, 3 * PIECE])
+async def test_large_body_is_written_in_pieces_when_it_has_a_limit(pools: list[Pool], size: int) -> None:
+    """Protects large uploads over a slow line: the limit of a write is that of a piece, not of the whole body."""
+    connections = HttpxConnections(None, ())
+    content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    _, close = await connections.send(httpx.Request("POST", "http://pod.test/v1", content=content))
+    await close()
+    await connections.aclose()
+    assert b"".join(Pool.written) == content
+    assert max(map(len, Pool.written), default=0) <= PIECE
+    assert len(pools) == 1
