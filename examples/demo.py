@@ -60,7 +60,7 @@ async def main() -> None:
 async def connect() -> AsyncIterator[ChatQwen3]:
     """Yield a model on the server of the environment, or on an engine that lives as long as this block."""
     if url := os.environ.get("QWEN_BASE_URL"):
-        async with ChatQwen3(max_retries=0, sampling="recommended") as llm:
+        async with ChatQwen3(sampling="recommended") as llm:
             reply = await llm.ainvoke("Hi", max_tokens=1)  # an address that is wrong is told before anything else
             print(paint(f"{reply.response_metadata['model_name']} at {url}", DIM))
             yield llm
