@@ -119,7 +119,7 @@ class _Steps:
         self.note(event, info)
 
     def explain(self, error: BaseException) -> None:
-        """Raise what a timeout of connecting is, whichever library's step it was."""
+        """Raise a timeout of connecting where the time for the answer to CONNECT has passed."""
         if self._awaits_proxy and isinstance(error, httpx.ReadTimeout):
             raise httpx.ConnectTimeout("no answer to CONNECT") from error
 
