@@ -118,10 +118,10 @@ class _Steps:
     async def anote(self, event: str, info: Mapping[str, Any]) -> None:
         self.note(event, info)
 
-    def explain(self, error: BaseException) -> None:
+    def explain(self, error: BaseException, request: httpx.Request) -> None:
         """Raise a timeout of connecting where the time for the answer to CONNECT has passed."""
         if self._awaits_proxy and isinstance(error, httpx.ReadTimeout):
-            raise httpx.ConnectTimeout("no answer to CONNECT") from error
+            raise httpx.ConnectTimeout("no answer to CONNECT", request=request) from error
 
 
 class _IdlePools(deque[tuple[float, _Pool]]):
@@ -175,7 +175,7 @@ class HttpxConnections:
             # httpcore forgets a socket whose handshake is cancelled (https://github.com/encode/httpcore/pull/443).
             for stream in steps.opened:
                 await stream.aclose()
-            steps.explain(error)
+            steps.explain(error, request)
             raise
         return response, functools.partial(self._give_back, pool, response.stream)
 
@@ -224,15 +224,15 @@ class SyncTransport(httpx.BaseTransport):
         idle = self._idle
         pool = idle.take() or self._build()
         steps = _Steps()
-        if request.url.scheme == "https":
+        if self._build.keywords["proxy"] is not None:
             request.extensions = {**request.extensions, "trace": steps.note}
         try:
             response = pool.handle_request(request)
         except BaseException as error:
             pool.close()
-            steps.explain(error)
             if isinstance(error, httpx.RequestError):
                 error.request = request
+            steps.explain(error, request)
             raise
         wrap_body(response, request, functools.partial(self._give_back, idle, pool, response.stream))
         return response
