@@ -8,8 +8,8 @@ The first parts of the URL say what is replayed: `/WIRE/MODE/CHUNKS/v1/chat/comp
 - `paced-MS`: one event per write, MS milliseconds apart, as an engine sends them;
 - `hold-EVENTS`: that many events in a single write, and then silence.
 
-`GET /accepted` answers the number of connections accepted so far. Run as `python -m bench.server [PROCESSOR]`; it
-prints its port and ends with its standard input.
+`GET /held` answers how many streams are held open now. Run as `python -m bench.server [PROCESSOR]`; it prints its port
+and ends with its standard input.
 """
 
 import asyncio
@@ -30,10 +30,11 @@ _STREAM_END = b"0\r\n\r\n"
 
 @dataclass(frozen=True)
 class Replay:
-    """What one URL answers: `pieces` written `interval` seconds apart."""
+    """What one URL answers: `pieces` written `interval` seconds apart, without an end if it is `held`."""
 
     pieces: tuple[bytes, ...]
     interval: float = 0.0
+    held: bool = False
 
 
 def _whole(status: str, body: bytes) -> Replay:
@@ -54,23 +55,27 @@ def find_replay(target: str) -> Replay:
     if kind == "paced":
         return Replay((_STREAM_HEAD, *events, _STREAM_END), float(number) / 1000)
     if kind == "hold":
-        return Replay((_STREAM_HEAD + b"".join(events[: int(number)]),))
+        return Replay((_STREAM_HEAD + b"".join(events[: int(number)]),), held=True)
     return Replay((_STREAM_HEAD + b"".join(events) + _STREAM_END,))
 
 
 class ReplayProtocol(asyncio.Protocol):
     """One connection: reads requests with a content-length, answers each from `find_replay`."""
 
-    accepted = 0
+    held = 0
 
     def __init__(self) -> None:
         self._received = bytearray()
+        self._holds = 0
         self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport and count the connection."""
+        """Keep the transport."""
         self._transport: Any = transport  # uvloop's is no asyncio.Transport by class
-        ReplayProtocol.accepted += 1
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Count what was held open here out."""
+        ReplayProtocol.held -= self._holds
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is complete."""
@@ -84,10 +89,13 @@ class ReplayProtocol(asyncio.Protocol):
             self._answer(head.split(b" ", 2)[1].decode())
 
     def _answer(self, target: str) -> None:
-        if target == "/accepted":
-            self._transport.write(_whole("200 OK", b"%d" % ReplayProtocol.accepted).pieces[0])
+        if target == "/held":
+            self._transport.write(_whole("200 OK", b"%d" % ReplayProtocol.held).pieces[0])
             return
         replay = find_replay(target)
+        if replay.held:
+            self._holds += 1
+            ReplayProtocol.held += 1
         if replay.interval:
             self._write_paced(replay, 0, self._loop.time())
         else:

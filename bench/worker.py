@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from bench.replies import answer_length, arguments_length
 CALL_CHUNKS = 50  # the text of a whole reply is as long as a stream of so many chunks
 WARM_UP_CHUNKS = 20
 HELD_EVENTS = 20
+IDLE = 0.05  # seconds of processor time in half a second
 
 Figures = dict[str, float]
 
@@ -117,7 +119,8 @@ class Worker:
         gc.collect()
         before = resident_bytes()
         streams = [asyncio.create_task(client.stream(messages)) for _ in range(case.count)]
-        await asyncio.sleep(2)
+        await become_idle()
+        opened = count_held(self.port)  # fewer than asked for where a library's pool is smaller
         gc.collect()
         grown = resident_bytes() - before
         while streams:  # ChatOpenAI takes one cancellation for a stall, and waits its two minutes out
@@ -125,7 +128,7 @@ class Worker:
                 stream.cancel()
             _, left = await asyncio.wait(streams, timeout=0.5)
             streams = list(left)
-        return {"bytes": grown / case.count}
+        return {"bytes": grown / opened}
 
     def _measure_construction(self, case: Case) -> Figures:
         wall, cpu = time.perf_counter(), time.process_time()
@@ -149,6 +152,20 @@ def build_prompt(client: Client) -> Any:
 def resident_bytes() -> int:
     """Read this process's resident memory."""
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def become_idle() -> None:
+    """Wait until this process has had next to nothing to do for half a second."""
+    used = -1.0
+    while time.process_time() - used > IDLE:
+        used = time.process_time()
+        await asyncio.sleep(0.5)
+
+
+def count_held(port: int) -> int:
+    """Ask the replay server how many streams it holds open."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/held") as reply:
+        return int(reply.read())
 
 
 async def timed(work: Callable[[], Awaitable[None]], count: int) -> Figures:
