@@ -37,7 +37,10 @@ MEANINGS = {
         "text, or a function that returns it; `$QWEN_API_KEY`, at Alibaba's hosts `$DASHSCOPE_API_KEY`, else `EMPTY`",
         "字符串，或返回密钥的函数；不写时取 `$QWEN_API_KEY`，阿里云主机取 `$DASHSCOPE_API_KEY`，否则为 `EMPTY`",
     ),
-    "server": Meaning("how the server spells things; `auto` finds out", "服务的方言；`auto` 表示自动查明"),
+    "server": Meaning(
+        "the server's name, such as `vllm` or `ollama`; `auto` detects it",
+        "服务的名字，例如 `vllm`、`ollama`；`auto` 表示自动识别",
+    ),
     "model_line": Meaning(
         "which line of models it is, where the name does not say", "模型属于哪个系列，名称看不出来时写明"
     ),
@@ -56,7 +59,10 @@ MEANINGS = {
         "Qwen3.6 and newer: keep the reasoning of all turns in the prompt",
         "Qwen3.6 及更新：提示词里保留每一轮的思考内容",
     ),
-    "temperature": Meaning("0 to 2; None leaves it to the server", "0 到 2；None 表示由服务决定"),
+    "temperature": Meaning(
+        "0 or more, on most servers at most 2; None leaves it to the server",
+        "不小于 0，多数服务最大为 2；None 表示由服务决定",
+    ),
     "top_p": Meaning("probability mass to sample from, 0 to 1", "核采样的概率阈值，0 到 1"),
     "top_k": Meaning("sample from the k likeliest tokens", "只从概率最高的 k 个 token 中采样"),
     "min_p": Meaning("drop tokens below this share of the likeliest one", "去掉概率低于最高者这一比例的 token"),
@@ -71,14 +77,21 @@ MEANINGS = {
     "stop": Meaning("texts that end the reply", "遇到这些文本就结束回复"),
     "n": Meaning("replies per question; 1 in a stream", "每个问题的回复数；流式时只能是 1"),
     "logprobs": Meaning("log probabilities of the tokens", "返回 token 的对数概率"),
-    "top_logprobs": Meaning("and of so many alternatives", "并返回这么多个候选的对数概率"),
+    "top_logprobs": Meaning(
+        "number of alternatives per token that also get log probabilities", "每个 token 另外返回多少个候选的对数概率"
+    ),
     "extra_body": Meaning("further fields of the request body", "请求体中的其他字段"),
     "request_timeout": Meaning(
         "seconds, or httpx's `Timeout`; default 600, 5 to connect (`timeout`)",
         "超时秒数，或 httpx 的 `Timeout`；默认 600 秒，连接 5 秒（`timeout`）",
     ),
-    "stream_chunk_timeout": Meaning("seconds without a chunk that count as a stall", "多少秒没有数据块算停滞"),
-    "max_retries": Meaning("tries after a failure, inside the client", "失败后由客户端重试的次数"),
+    "stream_chunk_timeout": Meaning(
+        "seconds without a chunk after which a stream counts as stalled; 120 by default",
+        "多少秒没有数据块算停滞；默认 120",
+    ),
+    "max_retries": Meaning(
+        "further tries after a failure, inside the client; None means 2", "失败后由客户端重试的次数；None 表示 2 次"
+    ),
     "max_concurrency": Meaning(
         "requests in flight at most, over all loops and threads", "同时进行的请求数上限，跨事件循环和线程"
     ),

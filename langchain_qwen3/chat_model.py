@@ -105,7 +105,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         return self._build_served_profile(look_up(partial(fetch_json, client), self._base_url))
 
     async def aserved_profile(self) -> ModelProfile | None:
-        """Do what `served_profile` does."""
+        """Async version of `served_profile`."""
         return self._build_served_profile(await alook_up(partial(afetch_json, self.root_async_client), self._base_url))
 
     def _build_served_profile(self, facts: ServerFacts) -> ModelProfile | None:

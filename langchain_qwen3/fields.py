@@ -329,7 +329,10 @@ class Qwen3Fields(ChatOpenAI):
         return limit
 
     def close(self) -> None:
-        """Release this model's lease; the last model to do so closes sync connections now and the others soon."""
+        """Release this model's lease.
+
+        The last model to do so closes sync connections at once, and async ones when their event loop next runs.
+        """
         if self._lease is not None:
             self._lease.close()
 

@@ -51,7 +51,9 @@ class BatchProgress(BaseCallbackHandler):
         try:
             from tqdm.auto import tqdm
         except ImportError as error:
-            raise ImportError("BatchProgress needs the extra: pip install 'langchain-qwen3-chat[progress]'") from error
+            raise ImportError(
+                "BatchProgress needs the extra 'progress': pip install 'langchain-qwen3-chat[progress]'"
+            ) from error
         check_type("total", total, (int, type(None)), "the number of inputs, or None")
         self.done = 0
         self.failed = 0

@@ -9,7 +9,7 @@ Example:
 
 Modules:
     rows      a row of the input, in every form that people write
-    schema    whether the JSON schema of the answers is one
+    schema    checks the JSON schema of the answers
     sources   rows out of files, pipes and iterables
     requester from a row to its result: the call, its retries, an outage
     pace      how many requests are in flight

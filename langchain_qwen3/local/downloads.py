@@ -132,9 +132,10 @@ def fetch_model(name: str | os.PathLike[str]) -> Path:
 
 
 def _describe_outage(model: HubModel) -> str:
+    other = f", take it from ModelScope (modelscope:{model.repo})" if model.hub == "huggingface" else ""
     return (
         f"{model.repo} is not on this machine, and {_TITLES[model.hub]} cannot be reached\n"
-        f"Check the network, set a mirror in {_MIRRORS[model.hub]}, or pass the path of a GGUF file."
+        f"Check the network, set a mirror in {_MIRRORS[model.hub]}{other}, or pass the path of a GGUF file."
     )
 
 

@@ -50,7 +50,7 @@ class LocalServer:
     """One model served by llama.cpp on this machine, for the duration of the `with` block.
 
     Both `with` and `async with` work, and so do `start()` and `stop()`. `start()` returns
-    when the server answers. It ends with this process at the latest, and can be started again after a stop.
+    when the server answers. The server ends with this process at the latest, and can be started again after a stop.
 
         with LocalServer("Qwen3-0.6B-Q8_0.gguf") as server:
             llm = ChatQwen3(base_url=server.base_url, model=server.model)

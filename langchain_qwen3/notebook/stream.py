@@ -137,7 +137,9 @@ class _Screen:
             self._outputs = Outputs()
             build_markdown()
         except ImportError as error:
-            raise ImportError('display_stream needs the extra: pip install "langchain-qwen3-chat[notebook]"') from error
+            raise ImportError(
+                'display_stream needs the extra "notebook": pip install "langchain-qwen3-chat[notebook]"'
+            ) from error
         self.redraws = self._outputs.redraws
         self.message: AIMessageChunk | None = None
         self._chunks: list[AIMessageChunk] = []

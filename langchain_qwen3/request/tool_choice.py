@@ -120,7 +120,8 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
             ' {"type": "function", "function": {"name": ...}}'
         )
     if name not in names:
-        raise ValueError(f"tool_choice names {name!r}, which is not among the tools: {', '.join(names)}")
+        bound = ", ".join(names) or "none"
+        raise ValueError(f"tool_choice names {name!r}, which is not among the bound tools ({bound}): bind it too")
     return ToolChoice("named", name)
 
 
@@ -142,7 +143,9 @@ def plan_tool_choice(
     names = [tool["function"]["name"] for tool in tools if "function" in tool]
     choice = read_tool_choice(params.get("tool_choice"), names)
     if not tools and choice and choice.forced:
-        raise ValueError(f"tool_choice={choice.mode!r} requires a call, but no tools are bound")
+        raise ValueError(
+            f"tool_choice={choice.mode!r} requires a call, but no tools are bound: bind them, or leave it out"
+        )
     # vLLM answers 400 to a choice without tools; a server that ignores the choice would call any tool it receives.
     if not tools or (policy == "ignored" and choice and choice.mode == "none"):
         return ToolPlan()

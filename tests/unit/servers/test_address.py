@@ -32,6 +32,16 @@ def test_address_is_split_when_it_holds_more_than_a_place(
 
 @pytest.mark.parametrize(
     "url",
+    ["https://gpu-pod<id>-8000.web.gpu.csdn.net/v1", "http://{host}:8000/v1", "http://pod.test:8000/<path>/v1"],
+)
+def test_placeholder_is_named_when_it_was_copied_from_a_page(url: str) -> None:
+    """Protects who copies an example: a placeholder was taken for a redirect, or for a host that is down."""
+    with pytest.raises(ValueError, match="base_url still contains a placeholder"):
+        split_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
     [
         "",
         "localhost:8000/v1",
