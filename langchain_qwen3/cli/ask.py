@@ -12,7 +12,7 @@ from rich.text import Text
 from langchain_qwen3.cli.connect import connect, showing_errors
 from langchain_qwen3.cli.console import Console, write_json
 from langchain_qwen3.cli.conversation import Conversation
-from langchain_qwen3.cli.options import FAILED, Target
+from langchain_qwen3.cli.options import FAILED, UNUSABLE, Target
 from langchain_qwen3.cli.screen import build_screen, show_reply
 
 
@@ -29,7 +29,7 @@ def run(  # noqa: PLR0913  # the options of the command
         write_json(conversation.report())
     if note := conversation.last.note:
         errors.print(Text.assemble(("✗ ", "bold red"), note))
-        raise typer.Exit(FAILED)
+        raise typer.Exit(FAILED if conversation.last.is_answered else UNUSABLE)
 
 
 async def _ask(conversation: Conversation, text: str, *, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.conversation import Conversation, Turn
 from langchain_qwen3.cli.options import FAILED, Target
 from langchain_qwen3.cli.screen import THINKING, PipeScreen, TerminalScreen, show_reply
-from langchain_qwen3.cli.slash import COMMAND_NAMES, run_command
+from langchain_qwen3.cli.slash import COMMAND_NAMES, is_command, run_command
 from langchain_qwen3.errors import Qwen3Error
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ async def talk(conversation: Conversation, console: Console, session: PromptSess
             continue
         except EOFError:
             break
-        if text.startswith("/") and "\n" not in text:
+        if is_command(text):
             _show_command(conversation, text, console)
             text, conversation.to_ask = conversation.to_ask, ""
         if text:

@@ -74,8 +74,8 @@ def showing_errors(*, console: Console | None = None) -> Iterator[None]:
     """Show an error as one message, without a traceback, and exit with status 2. A warning is one line."""
     console = console or Console(stderr=True)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnsupportedSettingWarning)
-        warnings.showwarning = lambda message, *_, **__: console.print(Text.assemble(("! ", "yellow"), str(message)))
+        warnings.simplefilter("always", UnsupportedSettingWarning)
+        warnings.showwarning = lambda message, *_, **__: show_warning(console, str(message))
         try:
             yield
         except typer.Exit:  # a RuntimeError
@@ -88,6 +88,11 @@ def showing_errors(*, console: Console | None = None) -> Iterator[None]:
         except (Qwen3Error, UnreachableError, ValueError, OSError, ImportError, RuntimeError) as error:
             show_error(console, error)
             raise typer.Exit(UNUSABLE) from None
+
+
+def show_warning(console: Console, text: str) -> None:
+    """Print a warning as one line."""
+    console.print(Text.assemble(("! ", "yellow"), name_options(text)), soft_wrap=not console.is_terminal)
 
 
 def show_error(console: Console, error: Exception) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 
+from langchain_qwen3.reply.ending import is_finished
+
 if TYPE_CHECKING:
     from langchain_qwen3 import ChatQwen3
 
@@ -29,11 +31,13 @@ class Turn:
         question: What it answers.
         message: The reply, as far as it arrived; None when nothing did.
         seconds: From the request to the last piece.
+        kept: Whether question and reply are the last two messages of the conversation.
     """
 
     question: str = ""
     message: AIMessageChunk | None = None
     seconds: float = 0.0
+    kept: bool = False
 
     @property
     def reasoning(self) -> str:
@@ -47,10 +51,24 @@ class Turn:
         return usage["output_tokens"] if usage else None
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the reply has an answer, whole or not."""
+        return self.message is not None and bool(self.message.text.strip())
+
+    @property
     def note(self) -> str:
-        """A note on an answer that a token limit ended, else an empty text."""
-        reason = self.message.response_metadata.get("finish_reason") if self.message else None
-        return "truncated: the token limit was reached" if reason == "length" else ""
+        """Why the answer is missing or not whole, else an empty text."""
+        if self.message is None:
+            return ""
+        reason = self.message.response_metadata.get("finish_reason")
+        if reason == "length":
+            end = "truncated: the token limit was reached"
+        else:
+            end = "" if is_finished(reason) else f"broken off: the server ended it with {reason!r}"
+        if self.is_answered:
+            return end
+        came = "a tool call" if self.message.tool_call_chunks else "thinking" if self.reasoning else "an empty text"
+        return f"no answer, only {came}" + (f"; {end}" if end else "")
 
 
 @dataclass(slots=True)
@@ -108,6 +126,7 @@ class Conversation:
                 turn.message = chunks[0] + chunks[1:]
             if turn.message is not None and not failed and (turn.message.text or turn.reasoning):
                 self.messages += [message, AIMessage(turn.message.text)]
+                turn.kept = True
 
     def report(self) -> dict[str, Any]:
         """Return the last reply as plain JSON values."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from langchain_core.messages import BaseMessage, SystemMessage
 
+from langchain_qwen3.cli.connect import read_text
 from langchain_qwen3.cli.conversation import Conversation, Turn
 
 HELP = """\
@@ -24,10 +25,20 @@ Alt-Enter, or \\ at the end of a line, begins a new line; Ctrl-C stops the answe
 
 
 def run_command(conversation: Conversation, line: str) -> str:
-    """Run a line that begins with `/`, and return the text to show."""
-    name, _, rest = line.strip().partition(" ")
+    """Run a line that begins with `/`, and return the text to show; an error is shown, too, and ends nothing."""
+    name, *rest = line.split(maxsplit=1)
     command = _COMMANDS.get(name.lower())
-    return command(conversation, rest.strip()) if command else f"{name} is not a command\n{HELP}"
+    if command is None:
+        return f"{name} is not a command\n{HELP}"
+    try:
+        return command(conversation, "".join(rest).strip())
+    except (OSError, RuntimeError, ValueError) as error:
+        return f"{name}: {read_text(error)}"
+
+
+def is_command(text: str) -> bool:
+    """Return whether a message is a command; of several lines, only if its first word is one."""
+    return text.startswith("/") and ("\n" not in text or text.split(maxsplit=1)[0].lower() in _COMMANDS)
 
 
 def _think(conversation: Conversation, _: str) -> str:
@@ -64,8 +75,9 @@ def _retry(conversation: Conversation, _: str) -> str:
     question = conversation.last.question
     if not question:
         return "there is no question yet"
-    if conversation.messages[-2:-1] and conversation.messages[-2].content == question:
+    if conversation.last.kept:
         del conversation.messages[-2:]
+        conversation.last.kept = False
     conversation.to_ask = question
     return ""
 

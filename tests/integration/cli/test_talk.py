@@ -18,6 +18,7 @@ from prompt_toolkit.output import DummyOutput
 from typer.testing import CliRunner
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.cli.chat import build_session, talk
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.conversation import Conversation
@@ -25,8 +26,10 @@ from langchain_qwen3.cli.main import commands
 from langchain_qwen3.local import LocalServer
 from langchain_qwen3.servers.detection import forget_servers
 from tests.support.replay import Replay
+from tests.support.scripted import Answer, Scripted
 
 ANSWER = "我是通义千问（Qwen），由阿里云研发的大语言模型。很高兴为你服务！"
+MODELS = [{"id": "Qwen/Qwen3-0.6B"}]
 ENTER, ALT_ENTER, CTRL_C, CTRL_D, UP = "\r", "\x1b\r", "\x03", "\x04", "\x1b[A"
 
 
@@ -89,6 +92,34 @@ def test_ask_fails_when_the_answer_was_cut(engine: LocalServer):
     assert result.exit_code == 1
     assert ANSWER.startswith(result.stdout.strip())
     assert "✗ truncated: the token limit was reached" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (Answer(message={"reasoning_content": "Hm."}), 2, "✗ no answer, only thinking"),
+        (Answer(message={"content": ""}), 2, "✗ no answer, only an empty text"),
+        (Answer(message={"content": "Hel"}, reason="content_filter"), 1, "✗ broken off: the server ended it with"),
+        (Answer(message={"content": "Hello"}), 0, ""),
+    ],
+)
+def test_ask_fails_when_there_is_no_whole_answer(answer: Answer, status: int, said: str):
+    """Protects `ask … > out && next` from an empty file, or half a one."""
+    with Scripted(lambda _: answer, models=MODELS) as server:
+        result = run("ask", "Who?", f"{server.root}/v1", "--server", "vllm")
+    assert (result.exit_code, result.stdout.strip()) == (status, answer.message.get("content", ""))
+    assert result.stderr.startswith(said)
+
+
+@pytest.mark.parametrize("command", ["ask", "chat"])
+def test_says_so_when_a_setting_has_no_effect(command: str):
+    """Protects who switches thinking off at a model that always thinks, and pays for it."""
+    forget_warnings()
+    model = "Qwen/Qwen3-30B-A3B-Thinking-2507"
+    with Scripted(lambda _: {"content": "Hello"}, models=[{"id": model}]) as server:
+        result = run(command, f"{server.root}/v1", "--server", "vllm", "--no-thinking", said="Who?\n")
+    assert (result.exit_code, result.stdout) == (0, "Hello\n")
+    assert result.stderr.startswith("! thinking cannot be switched off")
 
 
 def test_models_lists_what_is_served():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.messages.tool import tool_call_chunk
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.cli.chat import describe_turn
@@ -79,6 +81,21 @@ async def test_keeps_what_came_when_an_answer_is_stopped(talk: Conversation):
     assert "很高兴为你服务" not in answer.text
 
 
+async def test_asks_again_only_what_was_asked_last(talk: Conversation, server: Replay):
+    """Protects earlier turns from /retry: the same words failed a second time, and the first answer was deleted."""
+    await hear(talk, "你是谁？")
+    server.fails_after = 1
+    with pytest.raises(Qwen3Error):
+        await hear(talk, "你是谁？")
+    said = list(talk.messages)
+    run_command(talk, "/retry")
+    assert (talk.to_ask, talk.messages) == ("你是谁？", said)
+    server.fails_after = None
+    await hear(talk, talk.to_ask)
+    run_command(talk, "/retry")
+    assert talk.messages == said
+
+
 async def test_forgets_a_question_that_failed():
     """Protects the next question from one that the server never answered."""
     with Replay(api_key="sk-canary-right") as server:
@@ -113,7 +130,40 @@ def test_describes_a_turn_with_what_is_known():
     assert describe_turn(Turn()) == "0.0 s"
 
 
-def test_says_so_when_an_answer_was_cut():
-    """Protects from half an answer that looks whole."""
-    assert build_turn(reason="length").note == "truncated: the token limit was reached"
-    assert build_turn().note == Turn().note == ""
+CALL = tool_call_chunk(name="f", args="{}", id="1", index=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "reason", "note"),
+    [
+        ("Yes.", {}, "stop", ""),
+        ("Yes.", {}, "eos", ""),
+        ("Yes.", {}, None, ""),
+        ("Yes.", {"tool_call_chunks": [CALL]}, "tool_calls", ""),
+        ("Ye", {}, "length", "truncated: the token limit was reached"),
+        ("Ye", {}, "content_filter", "broken off: the server ended it with 'content_filter'"),
+        ("Ye", {}, "abort", "broken off: the server ended it with 'abort'"),
+        ("", {}, "stop", "no answer, only an empty text"),
+        (" \n", {}, "stop", "no answer, only an empty text"),
+        ("", {"additional_kwargs": {"reasoning_content": "Hm."}}, "stop", "no answer, only thinking"),
+        ("", {"tool_call_chunks": [CALL]}, "tool_calls", "no answer, only a tool call"),
+        (
+            "",
+            {"additional_kwargs": {"reasoning_content": "Hm."}},
+            "length",
+            "no answer, only thinking; truncated: the token limit was reached",
+        ),
+    ],
+)
+def test_says_so_when_an_answer_is_missing_or_not_whole(
+    content: str, more: dict[str, Any], reason: str | None, note: str
+):
+    """Protects from half an answer that looks whole, and from none that looks like one."""
+    turn = Turn("Is it?", AIMessageChunk(content, response_metadata={"finish_reason": reason}, **more))
+    assert turn.note == note
+    assert turn.is_answered == (content.strip() != "")
+
+
+def test_has_no_note_before_the_first_reply():
+    """Protects a conversation's beginning from a note on nothing."""
+    assert Turn().note == ""

@@ -11,14 +11,14 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.cli.conversation import Conversation, Turn
-from langchain_qwen3.cli.slash import run_command
+from langchain_qwen3.cli.slash import is_command, run_command
 
 
 def build(**fields: Any) -> Conversation:
     """Return a conversation of one exchange, that asks nobody."""
     llm = ChatQwen3(model="q", base_url="http://127.0.0.1:1/v1")
     messages = [HumanMessage("Who?"), AIMessage("I \ud83d am *q*.")]
-    return Conversation(llm, messages=messages, last=Turn("Who?"), **fields)
+    return Conversation(llm, messages=messages, last=Turn("Who?", kept=True), **fields)
 
 
 def test_clears_what_was_said():
@@ -89,8 +89,36 @@ def test_saves_what_was_said(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("", "needs the name of a file"), ("/no/such/folder/x.md", "cannot be written")]
+    ("name", "said"),
+    [
+        ("", "needs the name of a file"),
+        ("/no/such/folder/x.md", "cannot be written"),
+        ("~nobody-of-this-name/x.md", "home directory"),
+        ("x\0.md", "null byte"),
+        ("x" * 300, "cannot be written"),
+    ],
 )
 def test_says_so_when_nothing_can_be_saved(name: str, said: str):
     """Protects the conversation from a path that is wrong."""
     assert said in run_command(build(), f"/save {name}")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/clear", True),
+        ("/nothink", True),
+        ("/SYSTEM Be brief.\nAnswer in Chinese.", True),
+        ("/system\nBe brief.", True),
+        ("/etc/hosts has these lines:\n127.0.0.1", False),
+        ("Who?\n/clear", False),
+        ("", False),
+    ],
+)
+def test_tells_commands_from_messages(text: str, expected: bool):
+    """Protects a system prompt of several lines that is pasted, and a message that begins with a path."""
+    assert is_command(text) is expected
+    if expected:
+        talk = build()
+        run_command(talk, text)
+        assert talk.system == text[7:].strip() * text.lower().startswith("/system")
