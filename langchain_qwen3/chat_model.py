@@ -238,8 +238,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         if call.stream_inside:
             return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=False)
-        started_at = perf_counter()
         with self._in_flight.slot(), self._errors(call):
+            started_at = perf_counter()
             return read_response(post(self.root_client, call, learn), call.reply, started_at)
 
     async def _agenerate(
@@ -253,9 +253,9 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         if call.stream_inside:
             return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=False)
-        started_at = perf_counter()
         async with self._in_flight.slot():
             with self._errors(call):
+                started_at = perf_counter()
                 return read_response(await apost(self.root_async_client, call, learn), call.reply, started_at)
 
     def _stream(
@@ -267,8 +267,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     ) -> Iterator[ChatGenerationChunk]:
         call = self._prepare(messages, stop, kwargs, stream=True)
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=True)
-        reader = StreamReader(call.reply)
         with self._in_flight.slot(), self._errors(call) as errors:
+            reader = StreamReader(call.reply)
             try:
                 with OpenStream(self.root_client, call, reader, self.stream_chunk_timeout, learn) as pieces:
                     errors.partial = reader.partial
@@ -297,9 +297,9 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = await self._aprepare(messages, stop, kwargs, stream=True)
         learn = partial(self._begin_lesson, messages, stop, kwargs, stream=True)
-        reader = StreamReader(call.reply)
         async with self._in_flight.slot():
             with self._errors(call) as errors:
+                reader = StreamReader(call.reply)
                 try:
                     async with OpenStream(
                         self.root_async_client, call, reader, self.stream_chunk_timeout, learn

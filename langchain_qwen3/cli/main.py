@@ -67,7 +67,7 @@ def ask(  # noqa: PLR0913  # the options of a command
 ) -> None:
     """Ask one question. In a pipe, only the answer is written.
 
-    Exit status: 0, 1 when the answer was truncated, 2 when there is none.
+    Exit status: 0, 1 when the answer is not whole, 2 when there is none.
     """
     from langchain_qwen3.cli.ask import run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from typing import TYPE_CHECKING, Any
@@ -228,3 +229,27 @@ def test_threads_share_the_limit_when_batches_are_sync():
         answers = model.batch([f"question {number}" for number in range(40)], {"max_concurrency": 20})
         assert len(answers) == 40
         assert server.most_open == SEVERAL
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_waiting_for_a_place_in_flight_is_no_time_of_the_request(
+    streams: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects latency figures: the wait for `max_concurrency` counted as the server's time."""
+    clock = [0.0]
+    for module in ("chat_model", "reply.stream", "reply.metadata"):
+        monkeypatch.setattr(f"langchain_qwen3.{module}.perf_counter", lambda: clock[0])
+    released = threading.Event()
+    with Scripted(lambda _: Answer(message={"content": "Hello"}, after=released)) as server:
+        llm = ChatQwen3(model="q", base_url=server.url, server="vllm", max_concurrency=1, disable_streaming=not streams)
+
+        async def ask() -> Any:
+            *_, last = [chunk async for chunk in llm.astream("Hi")]
+            return last.response_metadata["timing"]["total"]
+
+        calls = [asyncio.ensure_future(ask()) for _ in range(3)]
+        await asyncio.to_thread(server.wait_for, 1)
+        clock[0] = 100.0
+        released.set()
+        assert sorted(await asyncio.gather(*calls)) == [0, 0, 100]
+        await llm.aclose()
