@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import ipaddress
 import signal
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from rich.console import Group
 from rich.padding import Padding
@@ -42,7 +40,7 @@ def run(model: str, settings: dict[str, Any]) -> None:
             console.print(render_welcome(server.base_url, server.model, has_key=has_key))
             if not is_loopback(server.host):
                 console.print(render_exposure(server.host, has_key=has_key))
-            _wait(server.base_url)
+            _wait(server)
         finally:
             server.stop()
 
@@ -51,26 +49,16 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _wait(base_url: str) -> None:
+def _wait(server: LocalServer) -> None:
     """Return on Ctrl-C.
 
     Raises:
         RuntimeError: The engine has ended unexpectedly.
     """
-    address = urlsplit(base_url)
     with suppress(KeyboardInterrupt):
-        while True:
+        while server._is_alive():  # noqa: SLF001  # our own
             time.sleep(_CHECK_SECONDS)
-            connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_CHECK_SECONDS)
-            try:
-                connection.request("GET", "/health", headers={"Connection": "close"})
-                connection.getresponse().read()
-            except ConnectionRefusedError:
-                raise RuntimeError("the engine exited unexpectedly: --verbose shows its log") from None
-            except (OSError, http.client.HTTPException):
-                continue  # busy
-            finally:
-                connection.close()
+        raise RuntimeError("the engine exited unexpectedly: --verbose shows its log")
 
 
 def render_welcome(base_url: str, model: str, *, has_key: bool) -> RenderableType:

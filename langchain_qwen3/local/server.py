@@ -123,6 +123,7 @@ class LocalServer:
         self._start_timeout: Final = start_timeout
         self._lock: Final = threading.Lock()
         self._base_url: str | None = None
+        self._engine: subprocess.Popen[str] | None = None
         self._end: weakref.finalize[[subprocess.Popen[str]], Any] | None = None
 
     def __repr__(self) -> str:
@@ -167,6 +168,10 @@ class LocalServer:
             if self._end is not None:
                 self._end()
 
+    def _is_alive(self) -> bool:
+        """Return whether the engine's process runs; it may end without a stop."""
+        return self._engine is not None and self._engine.poll() is None
+
     def _launch(self) -> str:
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
             engine = subprocess.Popen(  # noqa: S603  # runs this interpreter with our own file
@@ -178,7 +183,7 @@ class LocalServer:
                 text=True,
                 encoding="utf-8",
             )
-            self._end = weakref.finalize(self, _end_engine, engine)
+            self._engine, self._end = engine, weakref.finalize(self, _end_engine, engine)
             late = _Deadline(self._start_timeout, engine)
             try:
                 url = _wait_until_healthy(engine, json.dumps(self._settings))
