@@ -19,7 +19,7 @@ from langchain_qwen3.cli.options import FAILED, ApiKey, AsJson, Model, Server, T
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from langchain_qwen3.batch import BatchOptions, Result, Summary
+    from langchain_qwen3.batch import Result, Summary
     from langchain_qwen3.chat_model import ChatQwen3
     from langchain_qwen3.cli.console import Console
 
@@ -123,6 +123,7 @@ def batch(  # noqa: PLR0913  # the options of a command
 
     Exit status: 0, 1 when rows failed, 2 when the batch could not run or was stopped.
     """
+    from langchain_qwen3.batch import BatchOptions
     from langchain_qwen3.batch.sources import check_source
     from langchain_qwen3.cli.connect import showing_errors
     from langchain_qwen3.cli.console import Console, write_json
@@ -130,7 +131,14 @@ def batch(  # noqa: PLR0913  # the options of a command
     console = Console(stderr=True)
     with showing_errors(console=console):
         kwargs: dict[str, Any] = {
-            "options": build_options(concurrency, retries, patience, system, schema, use_row_model=not model),
+            "options": BatchOptions(
+                concurrency=read_concurrency(concurrency),
+                retries=retries,
+                patience=patience,
+                system=system,
+                schema=read_schema(schema),
+                use_row_model=not model,
+            ),
             "input_format": input_format,
             "output_format": output_format,
             "form": form,
@@ -236,33 +244,6 @@ def run(  # noqa: PLR0913, PLR0917  # the options of the command
     from langchain_qwen3.batch.on_ray import run_on_ray
 
     return run_on_ray(llm, source, output, address=ray, workers=workers, **kwargs)
-
-
-def build_options(  # noqa: PLR0913  # the options of the command
-    concurrency: str,
-    retries: int,
-    patience: float,
-    system: str | None,
-    schema: Path | None,
-    *,
-    use_row_model: bool,
-) -> BatchOptions:
-    """Return the options of the batch.
-
-    Raises:
-        ValueError: An option is invalid.
-        OSError: The schema cannot be read.
-    """
-    from langchain_qwen3.batch import BatchOptions
-
-    return BatchOptions(
-        concurrency=read_concurrency(concurrency),
-        retries=retries,
-        patience=patience,
-        system=system,
-        schema=read_schema(schema),
-        use_row_model=use_row_model,
-    )
 
 
 @contextmanager
