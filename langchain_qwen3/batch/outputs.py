@@ -11,14 +11,14 @@ import os
 import sys
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from langchain_qwen3.batch.as_json import load
 from langchain_qwen3.batch.results import Form, Result, read_result
 from langchain_qwen3.batch.summary import Summary
-from langchain_qwen3.batch.writers import open_writer
+from langchain_qwen3.batch.writers import build_writer
 
 try:
     import fcntl
@@ -201,7 +201,7 @@ class Journal:
         with (
             self._journal.open("rb") as source,
             _replacing(self._path) as stream,
-            open_writer(stream, self._format, self._form) as writer,
+            closing(build_writer(stream, self._format, self._form)) as writer,
         ):
             for place in places:
                 if place:
@@ -238,17 +238,17 @@ class Pipe:
             raise TypeError('output must be a path or a binary stream, such as open("answers.jsonl", "wb")') from None
         self._order: list[int] | None = [] if ordered else None  # lines of rows without a written result
         self._waiting: dict[int, Result] = {}
-        self._context = open_writer(self._stream, file_format, form)
+        self._format, self._form = file_format, form
 
     def __enter__(self) -> Self:
-        self._writer = self._context.__enter__()
+        self._writer = build_writer(self._stream, self._format, self._form)
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            for line in sorted(self._waiting):  # left when a run is stopped
-                self._writer.write(self._waiting[line])
-            self._context.__exit__(None, None, None)
+            with closing(self._writer):
+                for line in sorted(self._waiting):  # left when a run is stopped
+                    self._writer.write(self._waiting[line])
             self._stream.flush()
         finally:
             if isinstance(self._target, Path):

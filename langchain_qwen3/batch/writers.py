@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from langchain_qwen3.batch.as_json import dump
@@ -42,24 +40,21 @@ class Writer(Protocol):
     def write(self, result: Result) -> None:
         """Write a result."""
 
+    def close(self) -> None:
+        """Complete the stream, which stays open."""
 
-@contextmanager
-def open_writer(stream: IO[bytes], file_format: Format, form: Form = "rows") -> Iterator[Writer]:
-    """Give the writer of a format. At the end of the block the stream is complete, and stays open.
+
+def build_writer(stream: IO[bytes], file_format: Format, form: Form) -> Writer:
+    """Return the writer of a format.
 
     Raises:
         ImportError: Parquet needs pyarrow.
     """
     if file_format == "parquet":
-        writer: Any = _ParquetWriter(stream)
-    elif file_format == "csv":
-        writer = _CsvWriter(stream)
-    else:
-        writer = _JsonWriter(stream, form)
-    try:
-        yield writer
-    finally:
-        writer.close()
+        return _ParquetWriter(stream)
+    if file_format == "csv":
+        return _CsvWriter(stream)
+    return _JsonWriter(stream, form)
 
 
 class _JsonWriter:
