@@ -6,7 +6,7 @@ settings → thinking → form of the answer → messages → payload; each stag
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_unsupported
 from langchain_qwen3.call import Call, ReplyOptions
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from langchain_qwen3.profiles import ModelLine
-    from langchain_qwen3.request.messages import ReasoningHistory
+    from langchain_qwen3.request.messages import ReasoningHistory, Replay
     from langchain_qwen3.request.output import OutputPlan
     from langchain_qwen3.request.settings import Settings
     from langchain_qwen3.servers.dialects import Dialect
@@ -81,7 +81,16 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     line = resolve_served_line(settings.model, dialect, models, settings.model_line)
     thinking = resolve_thinking(settings.thinking, dialect, line, settings.model)
     plan = plan_output(settings.params, thinking, dialect, line, settings.extra_body)
-    wire = _write_history(messages, settings, plan.thinking, dialect, line, piece=piece)
+    is_continued = {**settings.params, **settings.extra_body}.get("continue_final_message")
+    wire = write_history(
+        messages,
+        dialect,
+        line,
+        replay=_resolve_replay(settings.reasoning_history, plan.thinking, line),
+        normalize=settings.normalize_messages,
+        continues=is_thinking_on(plan.thinking, line) and not is_continued,
+        piece=piece,
+    )
     payload = _write_payload(wire, settings, plan, dialect, line, stream=stream)
     several = (payload.get("n") or 1) > 1
     if stream and several:
@@ -99,31 +108,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     )
 
 
-def _write_history(  # noqa: PLR0913  # everything that shapes a message
-    messages: Sequence[BaseMessage],
-    settings: Settings,
-    thinking: Thinking,
-    dialect: Dialect,
-    line: ModelLine | None,
-    *,
-    piece: bool,
-) -> list[dict[str, Any]]:
-    """Return the wire messages, normalized and checked unless `normalize_messages` is off."""
-    continues = {**settings.params, **settings.extra_body}.get("continue_final_message")
-    return write_history(
-        messages,
-        dialect,
-        line,
-        replay=_resolve_replay(settings.reasoning_history, thinking, line),
-        normalize=settings.normalize_messages,
-        continues=is_thinking_on(thinking, line) and not continues,
-        piece=piece,
-    )
-
-
-def _resolve_replay(
-    history: ReasoningHistory, thinking: Thinking, line: ModelLine | None
-) -> Literal["all", "last_turn", "none"]:
+def _resolve_replay(history: ReasoningHistory, thinking: Thinking, line: ModelLine | None) -> Replay:
     if history != "auto":
         return history
     if thinking.preserve is not None:
