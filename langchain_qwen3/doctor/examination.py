@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -271,15 +271,8 @@ class _Examiner:
             return error
 
     def _add(self, name: str, outcome: Outcome, started_at: float) -> None:
-        finding = Finding(
-            name=name,
-            title=TITLES[name],
-            seconds=perf_counter() - started_at,
-            status=outcome.status,
-            detail=outcome.detail,
-            fix=outcome.fix,
-            flag=outcome.flag,
-        )
+        seconds = perf_counter() - started_at
+        finding = Finding(name=name, title=TITLES[name], seconds=seconds, **asdict(outcome))
         self._findings.append(finding)
         self._on_finding(finding)
 
