@@ -152,7 +152,6 @@ _NEUTRAL = {
 async def examine(
     model: ChatQwen3,
     *,
-    take_served: bool = False,
     on_start: Callable[[str], None] = lambda _title: None,
     on_finding: Callable[[Finding], None] = lambda _finding: None,
 ) -> Diagnosis:
@@ -162,8 +161,7 @@ async def examine(
     key, name, server, timeout and headers are used.
 
     Args:
-        model: The model, which also identifies the server.
-        take_served: Examine the first model that the server lists, whatever the name of `model`.
+        model: The model, which also identifies the server. Without a name, it is the first one that the server lists.
         on_start: Called with the title of each check when it begins.
         on_finding: Called with each finding.
 
@@ -172,7 +170,7 @@ async def examine(
     """
     neutral = model.model_copy(update=_NEUTRAL)
     neutral.model_fields_set.discard("streaming")  # an explicit False would disable streams
-    return await _Examiner(neutral, on_start, on_finding).run(take_served=take_served)
+    return await _Examiner(neutral, on_start, on_finding).run()
 
 
 class _Examiner:
@@ -187,13 +185,13 @@ class _Examiner:
         self._findings: list[Finding] = []
         self._evidence: dict[str, Evidence | Exception] = {}
 
-    async def run(self, *, take_served: bool) -> Diagnosis:
+    async def run(self) -> Diagnosis:
         """Reach the server, then perform every check."""
-        take_served = take_served or not self._model.model_name
+        named = bool(self._model.model_name)
         self._on_start(TITLES["reachable"])
         started_at = perf_counter()
-        reached = await reach(self._model, named=not take_served)
-        if take_served and reached.models:
+        reached = await reach(self._model, named=named)
+        if not named and reached.models:
             self._model = self._model.model_copy(update={"model_name": reached.models[0]})
         self._add("reachable", reached.outcome, started_at)
         facts = None
@@ -203,7 +201,7 @@ class _Examiner:
                 await self._make(check, facts)
         return Diagnosis(
             base_url=str(self._model.openai_api_base),
-            model=self._model.model_name if facts or not take_served else "",
+            model=self._model.model_name if facts or named else "",
             server=facts.dialect.title if facts else "",
             version=facts.version if facts else "",
             findings=tuple(self._findings),

@@ -118,10 +118,10 @@ def fresh_memory() -> None:
     forget_servers()
 
 
-async def look(url: str, *, take_served: bool = True, kind: type[ChatQwen3] = ChatQwen3, **fields: Any) -> Diagnosis:
+async def look(url: str, *, kind: type[ChatQwen3] = ChatQwen3, **fields: Any) -> Diagnosis:
     """Examine the server at a URL."""
-    async with kind(base_url=url, **{"model": "served", "max_retries": 0, **fields}) as llm:
-        return await examine(llm, take_served=take_served)
+    async with kind(base_url=url, **{"model": "", "max_retries": 0, **fields}) as llm:
+        return await examine(llm)
 
 
 def not_ok(diagnosis: Diagnosis) -> dict[str, str]:
@@ -212,7 +212,7 @@ async def test_knows_a_web_page_for_what_it_is():
 async def test_goes_on_without_a_list_when_the_model_is_named():
     """Protects proxies without /v1/models: a chat that works is an API. Unnamed, there is nothing to ask for."""
     with Replay(lists_models=False) as server:
-        named = await look(server.url, take_served=False, model="Qwen/Qwen3-0.6B")
+        named = await look(server.url, model="Qwen/Qwen3-0.6B")
         assert named.reachable
         assert named["tools_auto"].status == "ok"
         unnamed = await look(server.url)
@@ -232,7 +232,7 @@ async def test_goes_on_without_a_list_when_the_model_is_named():
 async def test_goes_on_when_the_list_cannot_be_had_but_the_model_is_named(status: int, page: bytes, detail: str):
     """Protects proxies that let only chats through: what is refused there is a detail, not a failure."""
     with Gate(status, page) as server:
-        diagnosis = await look(f"{server.root}/v1", take_served=False, model="Qwen/Qwen3-0.6B")
+        diagnosis = await look(f"{server.root}/v1", model="Qwen/Qwen3-0.6B")
     assert diagnosis.reachable
     assert detail in diagnosis["reachable"].detail
 
@@ -250,7 +250,7 @@ async def test_says_so_when_an_http_server_is_asked_over_https(waits: bool, monk
     monkeypatch.setattr(reach, "_PATIENCE_SECONDS", 0.3)
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    diagnosis = await look(url, take_served=False, model="m")
+    diagnosis = await look(url, model="m")
     server.close()
     await asyncio.sleep(0.05)  # its side of the connections sees that they are closed
     assert not diagnosis.reachable
@@ -309,7 +309,7 @@ async def test_finds_a_proxy_that_holds_streams_back(kind: type[ChatQwen3]):
 async def test_names_the_address_when_a_redirect_makes_a_get_of_a_chat():
     """Protects from a proxy that moves everybody to another address: lists follow, chats cannot."""
     with Replay() as server, Gate(301, b"", location=server.url) as proxy:
-        diagnosis = await look(f"{proxy.root}/v1", take_served=False, model="Qwen/Qwen3-0.6B")
+        diagnosis = await look(f"{proxy.root}/v1", model="Qwen/Qwen3-0.6B")
     assert not diagnosis.reachable
     assert f"Use {server.url} for base_url" in diagnosis["reachable"].fix
 
@@ -362,7 +362,7 @@ async def test_asks_no_further_when_no_chat_is_answered(answer: Answer, said: st
 async def test_names_a_served_model_when_the_one_asked_for_is_not():
     """Protects from a model's name that is spelt differently on the server."""
     with Replay() as server:
-        diagnosis = await look(server.url, take_served=False, model="qwen3")
+        diagnosis = await look(server.url, model="qwen3")
     assert '--model "Qwen/Qwen3-0.6B"' in diagnosis["models"].fix
 
 
@@ -433,7 +433,7 @@ async def test_skips_what_the_model_cannot_do(model: str, skipped: set[str], is_
     """Protects Instruct and Thinking models from failing for what they are, under their own name or another."""
     names = {"model": "my-alias", "model_line": model} if is_alias else {"model": model}
     with Replay() as server:
-        diagnosis = await look(server.url, take_served=False, **names)
+        diagnosis = await look(server.url, **names)
     assert {row.name for row in diagnosis.findings if row.status == "skipped"} == skipped
 
 
