@@ -189,7 +189,8 @@ async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: boo
         else:
             return Reached(outcome=Outcome(status="ok", detail=f"{url}, {_describe_missing_list(error)}"))
     if place := await _find_api(model):
-        return _at(place, error)
+        cause = str(error).partition("\n")[0]
+        return Reached(outcome=Outcome(status="failed", detail=cause, fix=f"The API is at {place}: use that URL."))
     if isinstance(error, BadReplyError):
         reason = error  # a web page explains more than a refused chat
     outcome = read_error(reason, "", None)
@@ -205,11 +206,6 @@ def _describe_missing_list(error: Qwen3Error) -> str:
     if status := getattr(error, "status_code", None):
         return f"which refuses its list of models (HTTP {status})"
     return "which answers with a web page instead of its list of models"
-
-
-def _at(url: str, error: Qwen3Error) -> Reached:
-    cause = str(error).partition("\n")[0]
-    return Reached(outcome=Outcome(status="failed", detail=cause, fix=f"The API is at {url}: use that URL."))
 
 
 async def _find_api(model: ChatQwen3) -> str | None:

@@ -192,7 +192,7 @@ def _merge_shapes(body: Mapping[str, Any], depth: int = _MAX_SHAPES) -> dict[str
         return fields
     metadata = fields.get("metadata")  # OpenRouter: the provider's own text
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
-    fields["message"] = f"{text} ({raw})" if text and raw else text or raw or _describe(body)
+    fields["message"] = f"{text} ({raw})" if text and raw else text or raw or (None if _is_empty(body) else dict(body))
     return fields
 
 
@@ -214,11 +214,6 @@ def _read_details(details: list[Any]) -> dict[str, Any]:
         text = _write_text(item.get("msg") or item.get("message") or item)
         lines.append(f"{where}: {text}" if where else text)
     return {"message": "; ".join(lines), "param": param}
-
-
-def _describe(body: Mapping[str, Any]) -> object:
-    """Return an error object without a text unchanged, or None if it is empty."""
-    return None if _is_empty(body) else dict(body)
 
 
 def _write_text(value: object) -> str:
