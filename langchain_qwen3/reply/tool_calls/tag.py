@@ -8,8 +8,7 @@ once, for any split. A `ValueError` means that this is not a call of a bound too
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from enum import Enum
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, read_arguments, read_cut_call
@@ -25,17 +24,6 @@ _BLANK = re.compile(r"\s*")
 _BETWEEN = re.compile(r"[\s,\[\]]*")  # between the calls of one tag
 _NAME_END = re.compile(r"[>\n]")
 _HEADER = re.compile(rf"{FUNCTION}([^>\n]*)>")
-
-
-class _State(Enum):
-    BETWEEN = "between calls"
-    OBJECT = "in a JSON call"
-    HEADER = "in a function's name"
-    PARAMETERS = "between parameters"
-    KEY = "in a parameter's name"
-    VALUE_START = "before a value, whose first newline is markup"
-    VALUE = "in a value"
-    VALUE_END = "behind a closing tag that may be part of the value"
 
 
 class TagReader:
@@ -55,7 +43,7 @@ class TagReader:
     def __init__(self, schemas: Mapping[str, Mapping[str, Any]], *, is_tagged: bool) -> None:
         self._schemas = schemas
         self._is_tagged = is_tagged
-        self._state = _State.BETWEEN
+        self._state: _State = TagReader._read_between
         self._object = ObjectEnd()
         self._written: list[str] = []  # of the current call, as received
         self._pieces: list[str] = []  # of the current name, object or value
@@ -68,7 +56,7 @@ class TagReader:
         self.blank = ""
         self.length = 0
         if not is_tagged:
-            self._begin(_State.HEADER, FUNCTION)
+            self._begin(TagReader._read_header, FUNCTION)
 
     def read(self, text: str, at: int) -> int:
         """Read from an offset and return the offset where more text is needed, or where the tag ends.
@@ -77,11 +65,10 @@ class TagReader:
             ValueError: This is not a call of a bound tool.
         """
         while not self.is_over:
-            step = getattr(self, f"_read_{self._state.name.lower()}")
             begin, state = at, self._state
-            at = step(text, at)
+            at = state(self, text, at)
             self.length += at - begin
-            if _State.BETWEEN not in (state, self._state):
+            if TagReader._read_between not in (state, self._state):
                 self._written.append(text[begin:at])
             if self._state is state and not self.is_over:
                 break
@@ -99,23 +86,24 @@ class TagReader:
             ValueError: This is not a call, or it is incomplete although the text was not cut.
         """
         body = "".join(self._written) + rest
-        if self.calls and self._state is _State.BETWEEN and CLOSING.startswith(rest):
+        if self.calls and self._state is TagReader._read_between and CLOSING.startswith(rest):
             return
         if not truncated:
             raise ValueError("the call is incomplete")
         self.calls.append(self._build_cut(body, body if self.calls else whole))
 
-    # -- one method per state: each reads as far as it can -----------------------------------------------------------
+    # -- the states: each reads as far as it can ---------------------------------------------------------------------
 
     def _read_between(self, text: str, at: int) -> int:
+        """Between calls."""
         begin = at
         at = (_BETWEEN if self._is_tagged else _BLANK).match(text, at).end()  # type: ignore[union-attr] # may be empty
         self._blank.append(text[begin:at])
         rest = text[at : at + len(CLOSING)]
         if rest.startswith("{") and self._is_tagged:
-            self._begin(_State.OBJECT)
+            self._begin(TagReader._read_object)
         elif rest.startswith(FUNCTION) and (self._is_tagged or not self.calls):
-            self._begin(_State.HEADER, FUNCTION)
+            self._begin(TagReader._read_header, FUNCTION)
             at += len(FUNCTION)
         elif self.calls and rest == CLOSING:
             self.is_over = True
@@ -128,6 +116,7 @@ class TagReader:
         return at
 
     def _read_object(self, text: str, at: int) -> int:
+        """In a JSON call."""
         end = self._object.find(text, at)
         self._pieces.append(text[at : end if end >= 0 else len(text)])
         if end < 0:
@@ -141,60 +130,66 @@ class TagReader:
         return end
 
     def _read_header(self, text: str, at: int) -> int:
+        """In a function's name."""
         end, name = self._read_name(text, at)
         if name is not None:
             if name not in self._schemas:
                 raise ValueError(f"{name} is not a bound tool")
-            self._name, self._args, self._state = name, {}, _State.PARAMETERS
+            self._name, self._args, self._state = name, {}, TagReader._read_parameters
         return end
 
     def _read_parameters(self, text: str, at: int) -> int:
+        """Between parameters."""
         at = _BLANK.match(text, at).end()  # type: ignore[union-attr]
         match self._read_mark(text, at):
             case mark if mark == _END:
                 self._take(self._name, self._args)
                 return at + len(_END)
             case mark if mark == _PARAMETER:
-                self._begin_pieces(_State.KEY)
+                self._begin_pieces(TagReader._read_key)
                 return at + len(_PARAMETER)
             case None:
                 raise ValueError("the call contains something other than parameters")
         return at
 
     def _read_key(self, text: str, at: int) -> int:
+        """In a parameter's name."""
         end, key = self._read_name(text, at)
         if key is not None:
             if not key:
                 raise ValueError("a parameter has no name")
             self._key = key
-            self._begin_pieces(_State.VALUE_START)
+            self._begin_pieces(TagReader._read_value_start)
         return end
 
     def _read_value_start(self, text: str, at: int) -> int:
+        """Before a value, whose first newline is markup."""
         if at < len(text):
-            self._state = _State.VALUE
+            self._state = TagReader._read_value
         return at + text.startswith("\n", at)
 
     def _read_value(self, text: str, at: int) -> int:
+        """In a value."""
         end = text.find(_VALUE_END, at)
         stop = end if end >= 0 else len(text) - count_begun(text, at, _VALUE_END)
         self._pieces.append(text[at:stop])
         if end < 0:
             return stop
-        self._behind, self._state = [_VALUE_END], _State.VALUE_END
+        self._behind, self._state = [_VALUE_END], TagReader._read_value_end
         return end + len(_VALUE_END)
 
     def _read_value_end(self, text: str, at: int) -> int:
+        """Behind a closing tag that may be part of the value."""
         end = _BLANK.match(text, at).end()  # type: ignore[union-attr]
         self._behind.append(text[at:end])
         mark = self._read_mark(text, end)
         if mark:
             value = "".join(self._pieces).removesuffix("\n")
             self._args[self._key] = read_value(value, self._key, self._schemas[self._name])
-            self._state = _State.PARAMETERS
+            self._state = TagReader._read_parameters
         elif mark is None:
             self._pieces += self._behind
-            self._state = _State.VALUE
+            self._state = TagReader._read_value
         return end
 
     # -- shared by the states ----------------------------------------------------------------------------------------
@@ -229,7 +224,7 @@ class TagReader:
         if not isinstance(name, str) or name not in self._schemas:
             raise ValueError(f"{name} is not a bound tool")
         self.calls.append({"type": "function", "function": {"name": name, "arguments": args}})
-        self._state, self._written, self._blank = _State.BETWEEN, [], []
+        self._state, self._written, self._blank = TagReader._read_between, [], []
 
     def _build_cut(self, body: str, written: str) -> dict[str, Any]:
         """Return a call that was cut: its name, if known, and its text so far."""
@@ -251,3 +246,7 @@ def count_begun(text: str, start: int, *tags: str) -> int:
     at = text.rfind("<", max(start, len(text) - max(map(len, tags))))
     tail = text[at:] if at >= 0 else ""
     return len(tail) if tail and any(tag.startswith(tail) for tag in tags) else 0
+
+
+_State = Callable[[TagReader, str, int], int]
+"""The method that reads on where the last one stopped."""
