@@ -48,6 +48,7 @@ class SseReader:
         max_event_bytes: The largest event, or body that is not an event stream, held in memory, in bytes.
 
     Attributes:
+        between: Whether the reader is between two events, with nothing held.
         done: Whether `[DONE]` was read; everything after it is ignored.
         failure: Why reading stopped: an event is not JSON or above the limit. The events before it were returned.
         stray: Lines before the first event that do not belong to an event stream: an HTML page, a plain JSON reply.
@@ -56,7 +57,6 @@ class SseReader:
 
     __slots__ = (
         "_after_cr",
-        "_at_edge",
         "_begun",
         "_data",
         "_halves",
@@ -65,6 +65,7 @@ class SseReader:
         "_pieces",
         "_start",
         "_stray_size",
+        "between",
         "done",
         "failure",
         "stray",
@@ -72,7 +73,7 @@ class SseReader:
     )
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self.done = False
+        self.between = self.done = False
         self.failure: BadEventError | None = None
         self.stray: list[bytes] = []
         self.unframed: list[bytes] = []
@@ -85,12 +86,6 @@ class SseReader:
         self._after_cr = False
         self._start = True
         self._begun = False
-        self._at_edge = False  # between two events, with nothing held
-
-    @property
-    def between(self) -> bool:
-        """Whether the reader is between two events, with nothing held."""
-        return self._at_edge
 
     def read(self, data: bytes) -> Iterable[Any]:
         """Take the next bytes and return the events they complete, including those before a failure.
@@ -98,7 +93,7 @@ class SseReader:
         Events are parsed on iteration; consume all of them before the next call.
         """
         if (
-            self._at_edge
+            self.between
             and data[:7] == b"data: {"
             and data.find(b"\n") == len(data) - 2 <= self._max
             and data[-1] == _LF
@@ -116,7 +111,7 @@ class SseReader:
         arrived = len(data)
         if _LF not in data:
             if data:
-                self._at_edge = False
+                self.between = False
                 self._pieces.append(data)
                 self._hold(self._held + arrived)
             return []
@@ -131,7 +126,7 @@ class SseReader:
             self._hold(sum(map(len, unfinished)) + len(rest))
         else:
             self._hold(self._held + arrived)
-        self._at_edge = not (self._held or lines[-1] or self._after_cr)
+        self.between = not (self._held or lines[-1] or self._after_cr)
         return self._read_lines(lines)
 
     def close(self) -> list[Any]:
@@ -173,7 +168,7 @@ class SseReader:
                 raise error from None
         if done:
             self.done = True
-            self._at_edge = False
+            self.between = False
         return [self._halves.join(value) for value in values]
 
     def _take_event(self, pending: list[bytes]) -> bytes:
@@ -185,7 +180,7 @@ class SseReader:
         self._begun = True
         if body == b"[DONE]":
             self.done = True
-            self._at_edge = False
+            self.between = False
             return b""
         if len(body) > self._max:
             raise self._build_too_large(body)
@@ -222,7 +217,7 @@ class SseReader:
 
     def _fail(self, failure: BadEventError) -> None:
         self.failure = failure
-        self._at_edge = False
+        self.between = False
 
     def _build_too_large(self, raw: bytes) -> BadEventError:
         return BadEventError(f"an event is larger than {self._max} bytes", raw)
