@@ -89,7 +89,6 @@ class Call:
         reply: How to read the reply.
         dialect: The server dialect it is written for.
         stream_inside: Whether the server requires a stream even for a whole reply.
-        thinking: The switch as sent; None for the server's default.
     """
 
     payload: dict[str, Any]
@@ -97,7 +96,6 @@ class Call:
     reply: ReplyOptions
     dialect: Dialect
     stream_inside: bool = False
-    thinking: bool | None = None
 
 
 def check_type(field: str, value: Any, kinds: type | tuple[type, ...], wanted: str) -> None:

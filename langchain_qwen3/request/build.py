@@ -103,7 +103,6 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         options=options,
         reply=_build_reply_options(payload, settings, dialect, line, plan, recall=recall),
         dialect=dialect,
-        thinking=plan.thinking.enabled,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(plan.thinking, line) and not (stream or several),
     )
 
