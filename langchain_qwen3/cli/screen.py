@@ -53,9 +53,9 @@ class Screen(Protocol):
         """Show the rest, and leave the cursor at the beginning of a line."""
 
 
-def build_screen(console: Console, *, folded: bool = False) -> Screen:
+def build_screen(console: Console) -> Screen:
     """Return the screen for a reply, in a terminal or in a pipe."""
-    return TerminalScreen(console, folded=folded) if console.is_terminal else PipeScreen()
+    return TerminalScreen(console) if console.is_terminal else PipeScreen()
 
 
 async def show_reply(pieces: AsyncGenerator[Piece], screen: Screen | None) -> None:
