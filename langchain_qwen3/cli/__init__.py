@@ -4,6 +4,7 @@
     options    options that commands share
     console    the terminal; control characters in a text are shown, not sent
     connect    from the options to a model; how errors are shown
+    wording    messages with options in place of Python's arguments
     screen     a reply as it streams: in a terminal Markdown, in a pipe the answer alone
 
     ask        one question
