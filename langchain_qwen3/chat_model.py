@@ -33,7 +33,7 @@ from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.inputs import protect_parts, refuse_contents
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call, explain_missing_model
 from langchain_qwen3.request.schema import convert_tool
-from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_facts
+from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_dialect, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
 from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, list_served, resolve_served_line
 from langchain_qwen3.servers.habits import recall_habits
@@ -76,8 +76,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     @property
     def dialect(self) -> Dialect:
         """The server's dialect, as far as it is known without a request."""
-        facts = recall_facts(self.server, self._base_url)
-        return facts.find_dialect(self._served_name) if facts else GENERIC
+        return recall_dialect(self.server, self._base_url, self._served_name) or GENERIC
 
     @property
     def _base_url(self) -> str:
@@ -178,7 +177,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         if stop is not None:
             kwargs = {**kwargs, "stop": stop}
         facts = recall_facts(self.server, self._base_url) if self.model_name else recall_answer(self._base_url)
-        dialect = self.dialect
+        dialect = recall_dialect(self.server, self._base_url, self._name_called(kwargs)) or GENERIC
         call = build_call(
             messages,
             kwargs,
@@ -193,6 +192,10 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         if not call.payload["model"] and facts:
             raise ValueError(explain_missing_model(list_served(facts.models), self._base_url))
         return call
+
+    def _name_called(self, kwargs: Mapping[str, Any]) -> str:
+        """Return the name of the model that a call is for."""
+        return str(kwargs.get("model") or self._served_name)
 
     def _own_settings(self) -> dict[str, Any]:
         """Return our own settings that were set explicitly: a default would override `extra_body`."""
@@ -333,7 +336,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         """Return a lesson for a refused call; None if the user named the server."""
         if self.server != "auto":
             return None
-        return Lesson(self._base_url, lambda: self._build_call(messages, stop, kwargs, stream=stream))
+        rebuild = partial(self._build_call, messages, stop, kwargs, stream=stream)
+        return Lesson(self._base_url, self._name_called(kwargs), rebuild)
 
     def _errors(self, call: Call) -> ErrorTranslator:
         return translate_errors(call.dialect.name, self._base_url, self._served_name)

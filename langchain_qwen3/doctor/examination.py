@@ -210,7 +210,7 @@ class _Examiner:
     async def _gather_facts(self, reached: Reached) -> Facts:
         model = self._model
         server = await model._adetect()  # noqa: SLF001  # our own
-        dialect = server.find_dialect(model.model_name)
+        dialect = model.dialect
         return Facts(
             dialect=dialect,
             line=resolve_served_line(model.model_name, dialect, server.models, model.model_line),

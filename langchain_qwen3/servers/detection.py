@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from langchain_qwen3.servers.dialects import GENERIC, find_by_host, find_by_name, list_names
+from langchain_qwen3.servers.dialects import GENERIC, Dialect, find_by_host, find_by_name, list_names
 from langchain_qwen3.servers.facts import Answer, ServerFacts, ask
 from langchain_qwen3.servers.habits import forget_habits
 
@@ -42,14 +42,14 @@ class _LookUp:
 
 
 class _Memory:
-    """Facts about each base URL, and the running look-ups."""
+    """Facts about each base URL, the running look-ups, and what each model of a URL refuses."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.facts: dict[str, ServerFacts] = {}
         self.looking: dict[str, _LookUp] = {}
-        self.refused: dict[str, frozenset[str]] = {}
-        self.amended: dict[str, tuple[ServerFacts, ServerFacts]] = {}
+        self.refused: dict[tuple[str, str], frozenset[str]] = {}
+        self.amended: dict[tuple[str, str, frozenset[str]], tuple[Dialect, Dialect]] = {}
 
     def recall(self, url: str) -> ServerFacts | None:
         facts = self.facts.get(url)
@@ -57,21 +57,20 @@ class _Memory:
             return None
         return facts
 
-    def amend(self, url: str, facts: ServerFacts) -> ServerFacts:
-        """Return facts without the fields that the server has refused."""
-        names = self.refused.get(url)
+    def amend(self, url: str, model: str, row: Dialect) -> Dialect:
+        """Return a row without the fields that the server has refused for a model."""
+        names = self.refused.get((url, model))
         if not names:
-            return facts
-        cached = self.amended.get(url)
-        if cached is None or cached[0] is not facts:
-            cached = self.amended[url] = (facts, facts.without(names))
+            return row
+        cached = self.amended.get((url, model, names))
+        if cached is None or cached[0] is not row:
+            cached = self.amended[url, model, names] = (row, row.without(names))
         return cached[1]
 
-    def learn(self, url: str, names: frozenset[str]) -> None:
-        """Remember fields that a server refuses."""
+    def learn(self, url: str, model: str, names: frozenset[str]) -> None:
+        """Remember fields that a server refuses for a model."""
         with self.lock:
-            self.refused[url] = self.refused.get(url, frozenset()) | names
-            self.amended.pop(url, None)
+            self.refused[url, model] = self.refused.get((url, model), frozenset()) | names
 
     def claim(self, url: str) -> tuple[ServerFacts | _LookUp, bool]:
         """Return the known facts, or else the running look-up; True means that the caller must do it."""
@@ -114,8 +113,20 @@ def recall_facts(server: str, url: str) -> ServerFacts | None:
     """Return the facts known without a request: from a named dialect, a known host or an earlier look-up."""
     if server != "auto":
         return _get_named(server)
-    facts = _find_host_facts(url) or _memory.recall(url)
-    return facts and _memory.amend(url, facts)
+    return _find_host_facts(url) or _memory.recall(url)
+
+
+def recall_dialect(server: str, url: str, model: str) -> Dialect | None:
+    """Return the row for a model, as far as it is known without a request; what this model refuses is left out.
+
+    Another model of the same URL may have another server behind it, or take what this one refuses. With a named dialect
+    nothing is left out.
+    """
+    facts = recall_facts(server, url)
+    if facts is None:
+        return None
+    row = facts.find_dialect(model)
+    return _memory.amend(url, model, row) if server == "auto" else row
 
 
 def recall_answer(url: str) -> ServerFacts | None:
@@ -124,9 +135,9 @@ def recall_answer(url: str) -> ServerFacts | None:
     return facts if facts is not None and facts.expires_at is None else None
 
 
-def learn_refusal(url: str, names: frozenset[str]) -> None:
-    """Remember fields that the server at a URL refuses: from now on, `recall_facts` leaves them out."""
-    _memory.learn(url, names)
+def learn_refusal(url: str, model: str, names: frozenset[str]) -> None:
+    """Remember fields that the server at a URL refuses for a model: from now on, `recall_dialect` leaves them out."""
+    _memory.learn(url, model, names)
 
 
 def look_up(get: Get, url: str) -> ServerFacts:

@@ -84,14 +84,6 @@ class ServerFacts:
         provider = row.providers.get(model.rpartition(":")[2])
         return DIALECTS[provider] if provider else row
 
-    def without(self, names: frozenset[str]) -> ServerFacts:
-        """Return the facts of a server that refuses some fields."""
-        models = {
-            name: replace(model, dialect=model.dialect.without(names)) if model.dialect else model
-            for name, model in self.models.items()
-        }
-        return replace(self, dialect=self.dialect.without(names), models=models)
-
 
 def resolve_served_line(
     model: str, dialect: Dialect, models: Mapping[str, ModelFacts], model_line: str | None = None

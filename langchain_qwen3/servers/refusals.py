@@ -1,7 +1,8 @@
 """What to do about fields that a server refuses by name. No I/O.
 
 A strict server answers 400 or 422 to a field that is not OpenAI's, and names it. If the user did not set `server=`,
-the call is repeated once without the field, which is left out from then on; if the user did, the error suggests a fix.
+the call is repeated once without the field, which is left out for this model from then on: other models of a gateway
+may need it. If the user did, the error suggests a fix.
 """
 
 from __future__ import annotations
@@ -61,11 +62,13 @@ class Lesson(Generic[_C]):
 
     Args:
         url: Base URL of the server.
+        model: The model that is called.
         rebuild: Rebuilds the call with the current facts about the server.
     """
 
-    def __init__(self, url: str, rebuild: Callable[[], _C]) -> None:
+    def __init__(self, url: str, model: str, rebuild: Callable[[], _C]) -> None:
         self._url = url
+        self._model = model
         self._rebuild = rebuild
         self._names: frozenset[str] = frozenset()
         self._body: Any = None
@@ -92,14 +95,15 @@ class Lesson(Generic[_C]):
         is_first = not self._names
         self._names |= new
         self._body = body
-        learn_refusal(self._url, new)
+        learn_refusal(self._url, self._model, new)
         return self._rebuild() if is_first else None
 
     def report(self) -> None:
         """Warn once about the fields that are left out from now on."""
         if self._names:
             host = urlsplit(self._url).netloc.rpartition("@")[2]
-            warn_once(f"{host} refuses {_list(self._names)}: left out from now on; {_suggest(self._body)}")
+            refused = f"{host} refuses {_list(self._names)} for the model {self._model}"
+            warn_once(f"{refused}: left out from now on; {_suggest(self._body)}")
 
 
 def _list_keys(payload: Mapping[str, Any]) -> set[str]:

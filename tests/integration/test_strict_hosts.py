@@ -233,3 +233,58 @@ def test_call_is_not_repeated_for_ever_when_a_server_refuses_what_the_user_wrote
     ):
         model.invoke("q")
     assert len(host.requests) == 2
+
+
+GROQ_BEHIND_LITELLM = {
+    "message": "litellm.BadRequestError: GroqException - "
+    '{"error":{"message":"property \'chat_template_kwargs\' is unsupported","type":"invalid_request_error"}}'
+}
+
+
+@pytest.mark.parametrize("names_model", ["in the model", "in the call", "in the binding"])
+@pytest.mark.parametrize(
+    ("error", "fields"),
+    [
+        (
+            {"code": 20015, "message": "Value error, current model does not support parameter `enable_thinking`."},
+            {"enable_thinking"},
+        ),
+        ({"error": {"message": "The model qwen-max does not support enable_thinking."}}, {"enable_thinking"}),
+        ({"error": GROQ_BEHIND_LITELLM}, {"chat_template_kwargs", "enable_thinking"}),
+        ({"error": {"message": "Unrecognized request argument supplied: top_k"}}, {"top_k"}),
+    ],
+    ids=["siliconflow", "dashscope", "litellm", "sampling"],
+)
+def test_other_models_keep_their_settings_when_one_model_refuses_them(
+    error: dict[str, Any], fields: set[str], names_model: str
+):
+    """Protects gateways and hosts with many models: what one refuses is left out for it alone, and told for each."""
+
+    def refuse(body: Mapping[str, Any]) -> Any:
+        if body["model"].startswith("strict") and fields & body.keys():
+            return Answer(message=error, status=400)
+        return {"content": "Sunny."}
+
+    settings = {"enable_thinking": False, "top_k": 20}
+
+    def ask(name: str) -> dict[str, Any]:
+        model = ChatQwen3(
+            model=name if names_model == "in the model" else MODEL, base_url=host.url, api_key="x", max_retries=0
+        )
+        if names_model == "in the binding":
+            model.bind(model=name).invoke("q", **settings)
+        else:
+            model.invoke("q", **({"model": name} if names_model == "in the call" else {}), **settings)
+        return host.requests[-1]
+
+    with Scripted(refuse) as host:
+        before = ask("lenient")
+        assert fields <= before.keys()
+        for name in ("strict", "strict too"):
+            with pytest.warns(UserWarning, match=f"refuses the fields? .* for the model {name}: "):
+                after = ask(name)
+            assert fields.isdisjoint(after)
+            sent = len(host.requests)
+            assert ask(name) == after
+            assert len(host.requests) == sent + 1
+        assert ask("lenient") == before

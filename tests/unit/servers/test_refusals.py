@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from langchain_qwen3._warnings import forget_warnings, warn_unsupported
-from langchain_qwen3.servers.detection import forget_servers, look_up, recall_facts
+from langchain_qwen3.servers.detection import forget_servers, look_up, recall_dialect
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, KWARGS
 from langchain_qwen3.servers.hosts import GROQ, OPENROUTER
 from langchain_qwen3.servers.refusals import Lesson, advise_refusal, list_droppable_fields, read_refused
@@ -77,7 +77,7 @@ def test_row_sends_the_other_switches_when_one_in_the_kwargs_is_refused():
     row = GENERIC.without(frozenset({"chat_template_kwargs.preserve_thinking"}))
     payload = build(row, enable_thinking=True, preserve_thinking=True).payload
     assert payload["chat_template_kwargs"] == {"enable_thinking": True}
-    lesson = Lesson(URL, lambda: "again")
+    lesson = Lesson(URL, "m", lambda: "again")
     body = {"detail": [{"type": "extra_forbidden", "loc": ["body", KWARGS, "preserve_thinking"], "msg": "no"}]}
     assert lesson.amend(BAD, body, {**PAYLOAD, KWARGS: {"enable_thinking": True}}) is None
     assert lesson.amend(BAD, body, {**PAYLOAD, KWARGS: {"preserve_thinking": True}}) == "again"
@@ -112,38 +112,67 @@ def learn_generic() -> None:
 UNKNOWN = {"error": {"message": "Unknown parameter: 'enable_thinking'."}}
 
 
-def recall() -> Any:
-    """What is known of the server at the URL."""
-    facts = recall_facts("auto", URL)
-    assert facts is not None
-    return facts
+def recall(model: str = "m", url: str = URL) -> Any:
+    """The row for a model of the URL, without what it refuses."""
+    return recall_dialect("auto", url, model)
 
 
 def test_lesson_is_remembered_when_a_field_is_refused():
     """Protects the next calls: what a host refused is left out of its row from then on, and of no other host's."""
     learn_generic()
-    lesson = Lesson(URL, lambda: "again")
+    lesson = Lesson(URL, "m", lambda: "again")
     assert lesson.amend(BAD, UNKNOWN, PAYLOAD) == "again"
-    dialect = recall().dialect
+    dialect = recall()
     assert ("enable_thinking",) not in dialect.thinking
     assert (KWARGS, "enable_thinking") in dialect.thinking
     assert recall() is recall()
-    assert recall_facts("auto", "http://other:1/v1") is None
+    assert recall(url="http://other:1/v1") is None
     with pytest.warns(
-        UserWarning, match=r"h:1 refuses the field enable_thinking: left out from now on; .*server=\.\.\."
+        UserWarning,
+        match=r"h:1 refuses the field enable_thinking for the model m: left out from now on; .*server=\.\.\.",
     ):
         lesson.report()
+    forget_servers()
+
+
+SILICONFLOW, ROUTER = "https://api.siliconflow.cn/v1", "https://router.huggingface.co/v1"
+
+
+@pytest.mark.parametrize(
+    ("url", "refusing", "asked", "server", "is_left_out"),
+    [
+        (URL, "m", "m", "auto", True),
+        (URL, "m", "other", "auto", False),
+        (URL, "m", "", "auto", False),
+        (URL, "", "", "auto", True),
+        (URL, "m", "m", "generic", False),
+        (SILICONFLOW, "m", "m", "auto", True),
+        (SILICONFLOW, "m", "M", "auto", False),
+        (ROUTER, "m:together", "m:together", "auto", True),
+        (ROUTER, "m:together", "m:novita", "auto", False),
+        (ROUTER, "m:together", "m", "auto", False),
+    ],
+)
+def test_field_is_left_out_for_the_model_that_refused_it(
+    url: str, refusing: str, asked: str, server: str, is_left_out: bool
+):
+    """Protects the other models of a URL; on a router the provider after the colon is part of the model's name."""
+    learn_generic()
+    Lesson(url, refusing, lambda: "again").amend(BAD, UNKNOWN, PAYLOAD)
+    row = recall_dialect(server, url, asked)
+    assert row is not None
+    assert ("enable_thinking" in row.refused) is is_left_out
     forget_servers()
 
 
 def test_call_is_repeated_once_when_the_server_refuses_one_field_after_another():
     """Protects the host from being asked a third time: the error is raised, and the next call knows of both fields."""
     learn_generic()
-    lesson = Lesson(URL, lambda: "again")
+    lesson = Lesson(URL, "m", lambda: "again")
     assert lesson.amend(BAD, UNKNOWN, PAYLOAD) == "again"
     assert lesson.amend(BAD, "Unrecognized field `top_k`", PAYLOAD) is None
-    assert {"enable_thinking", "top_k"} <= recall().dialect.unsupported
-    with pytest.warns(UserWarning, match=r"refuses the fields enable_thinking, top_k:"):
+    assert {"enable_thinking", "top_k"} <= recall().unsupported
+    with pytest.warns(UserWarning, match=r"refuses the fields enable_thinking, top_k for the model m:"):
         lesson.report()
     forget_servers()
 
@@ -165,16 +194,16 @@ def test_one_refusal_stands_for_all_when_it_reads_like_a_known_strict_server(bod
     """Protects the one repeat: hosts that name one field at a time refuse others, too, and their rows say which."""
     learn_generic()
     history = [{"role": "assistant", "content": "", "reasoning": "Hm.", "reasoning_content": "Hm."}]
-    lesson = Lesson(URL, lambda: "again")
+    lesson = Lesson(URL, "m", lambda: "again")
     assert lesson.amend(BAD, body, {**PAYLOAD, KWARGS: {}, "messages": history}) == "again"
-    assert recall().dialect.refused & {*PAYLOAD, KWARGS, "reasoning", "reasoning_content"} == left_out
+    assert recall().refused & {*PAYLOAD, KWARGS, "reasoning", "reasoning_content"} == left_out
     forget_servers()
 
 
 def test_lesson_is_none_when_the_field_was_not_sent():
     """Protects from asking the same again: what is not in the call cannot be left out of it."""
     learn_generic()
-    lesson = Lesson(URL, lambda: "again")
+    lesson = Lesson(URL, "m", lambda: "again")
     assert lesson.amend(BAD, TEXTS[0][0], PAYLOAD) is None
     assert lesson.amend(BAD, OTHERS[0], PAYLOAD) is None
     with warnings.catch_warnings():
