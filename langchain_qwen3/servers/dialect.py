@@ -69,8 +69,14 @@ class Probe:
     value: str | None = None
     """Required value at the place, None for any value."""
 
+    exact: bool = False
+    """Whether the reply has no other keys than those."""
+
+    owner: str | None = None
+    """Regular expression for `owned_by`, a blank and the `id` of every listed model that has an owner."""
+
     status: int = 200
-    """HTTP status of the reply. 405 means that the path exists for POST."""
+    """HTTP status of the reply. 405 means that the path exists for POST, unless the server answers so everywhere."""
 
     describes_model: bool = False
     """Whether the reply describes the only model of the server; then it is also requested for what the list omits."""

@@ -144,7 +144,7 @@ OLLAMA = Dialect(
     evidence="source of 0.33.0-rc2",
     start="ollama serve  # and in another terminal: ollama pull qwen3:8b",
     owned_by=("library",),
-    probe=Probe("/api/version", (("version",),)),
+    probe=Probe("/api/version", (("version",),), exact=True, owner=r"ollama |(\S+) (.*/)?\1/[^/]+:"),
     version=("/api/version", "version"),
     thinking=(),
     thinking_word=(("reasoning_effort",), "medium", "none"),
@@ -164,7 +164,10 @@ OLLAMA = Dialect(
 """Ollama's `/v1`. `enable_thinking`, `think` and `max_completion_tokens` are silently ignored; an effort other than
 `none` on a model that cannot think is a 400; temperature and top_p are 1.0 when not sent, whatever the Modelfile
 says. History is read from `reasoning` only. Models of other namespaces are not owned by `library`: then
-`/api/version` identifies the server."""
+`/api/version` identifies the server. Others have that path too, such as llama-swap
+(https://github.com/mostlygeek/llama-swap), but Ollama tells nothing beside the version
+(https://github.com/ollama/ollama/blob/main/server/routes.go), and its owner is the namespace in the model's name
+(https://github.com/ollama/ollama/blob/main/openai/openai.go), or `ollama` at ollama.com."""
 
 LM_STUDIO = Dialect(
     name="lmstudio",

@@ -122,16 +122,18 @@ class Answer(Protocol):
 
 def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, ModelFacts]]:
     """Return the dialect and the facts about each model in the reply of `/v1/models`."""
-    body = answer.body
-    data = body.get("data") if isinstance(body, dict) else None
-    rows = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
     models: dict[str, ModelFacts] = {}
     first = None
-    for row in rows:
+    for row in _list_rows(answer.body):
         facts = read_model(row, find_by_owner(str(row.get("owned_by"))) or _find_by_sign(row, answer.headers))
         first = first or facts.dialect
         models.update(dict.fromkeys(_read_names(row), facts))
     return first or _find_by_sign({}, answer.headers), models
+
+
+def _list_rows(body: Any) -> list[dict[str, Any]]:
+    data = body.get("data") if isinstance(body, dict) else None
+    return [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
 
 
 def read_model(row: Mapping[str, Any], dialect: Dialect | None = None) -> ModelFacts:
@@ -231,14 +233,16 @@ def ask(root: str) -> Generator[str, Answer, ServerFacts | None]:
             answer = yield root + dialect.probe.path
             models = _add_description(models, answer.body)
         return ServerFacts(dialect, models)
+    earlier = [answer]
     for row in DIALECTS.values():
         if row.probe is None:
             continue
         answer = yield root + row.probe.path
-        if _matches_probe(row.probe, answer):
+        if _matches_probe(row.probe, answer, earlier):
             if _needs_description(row.probe, models):
                 models = _add_description(models, answer.body)
             return ServerFacts(row, models)
+        earlier.append(answer)
     return ServerFacts(GENERIC, models)
 
 
@@ -261,8 +265,22 @@ def _add_description(models: dict[str, ModelFacts], body: Any) -> dict[str, Mode
     return dict.fromkeys(models, replace(known, context=context, inputs=described.inputs, weights=weights))
 
 
-def _matches_probe(probe: Probe, answer: Answer) -> bool:
-    if answer.status != probe.status:
+def _matches_probe(probe: Probe, answer: Answer, earlier: list[Answer]) -> bool:
+    """Return whether a probe's server gave a reply; it is not the server that answers other paths in the same way.
+
+    Args:
+        probe: What the reply must be.
+        answer: The reply.
+        earlier: The list of models, and the replies to earlier probes.
+    """
+    alike = [other for other in earlier if other.status == answer.status]
+    if answer.status != probe.status or any(not probe.holds or other.body == answer.body for other in alike):
+        return False
+    owners = [f"{row['owned_by']} {row.get('id')}" for row in _list_rows(earlier[0].body) if row.get("owned_by")]
+    if probe.owner and not all(re.match(probe.owner, owner) for owner in owners):
+        return False
+    keys = answer.body.keys() if isinstance(answer.body, dict) else ()
+    if probe.exact and keys != {path[0] for path in probe.holds}:
         return False
     values = [value for path in probe.holds for value in find_values(answer.body, path)]
     return not probe.holds or any(probe.value in (None, value) for value in values)

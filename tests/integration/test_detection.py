@@ -116,6 +116,7 @@ async def aask(url: str) -> ServerFacts:
         return await alook_up(partial(afetch_json, client), url)
 
 
+OLLAMA_MODELS = {"object": "list", "data": [{"id": "us/m:latest", "object": "model", "owned_by": "us"}]}
 LM_STUDIO_MODELS = {"models": [{"key": "qwen3", "loaded_instances": []}]}
 PROPS = {"default_generation_settings": {"n_ctx": 4096}}
 
@@ -135,7 +136,7 @@ PROPS = {"default_generation_settings": {"n_ctx": 4096}}
             "sglang",
         ),
         ({"/v1/models": UNTOLD, "/api/v1/models": LM_STUDIO_MODELS}, "", "lmstudio"),
-        ({"/v1/models": UNTOLD, "/api/version": {"version": "0.33.0"}}, "", "ollama"),
+        ({"/v1/models": OLLAMA_MODELS, "/api/version": {"version": "0.33.0"}}, "", "ollama"),
         ({"/v1/models": UNTOLD, "/info": {"router": "text-generation-router"}}, "", "tgi"),
         ({"/v1/models": UNTOLD, "/load_model": 405}, "", "transformers"),
         ({"/v1/models": UNTOLD}, "", "generic"),

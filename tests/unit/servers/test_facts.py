@@ -162,6 +162,70 @@ def test_asks_each_probe_once_when_nothing_tells():
     assert not any("openapi" in path for path in paths)
 
 
+NOT_THERE = answer({"detail": "Not Found"}, 404)
+VERSION = answer({"version": "0.33.0"})
+BUILD = answer({"version": "179", "commit": "abcd1234", "build_date": "2026-11-01"})  # llama-swap
+METHOD = answer(None, 405)
+
+
+def list_owned(*owned: tuple[str, str | None]) -> Any:
+    """The list of models with these names and owners."""
+    return answer(listing(*({"id": name, "object": "model", "owned_by": owner} for name, owner in owned)))
+
+
+def look(replies: dict[str, Any], others: Any) -> str:
+    """Return the server that is found, by its replies under these paths, and by the one under all others."""
+    return run(lambda path: replies.get(path.removeprefix("http://h:1"), others))[0].dialect.name
+
+
+@pytest.mark.parametrize(
+    ("models", "version", "name"),
+    [
+        (list_owned(("us/qwen3:8b", "us")), VERSION, "ollama"),
+        (list_owned(("hf.co/unsloth/Qwen3-8B-GGUF:Q4_K_M", "unsloth")), VERSION, "ollama"),
+        (list_owned(("qwen3.5:122b", "ollama"), ("glm-4.6", "ollama")), VERSION, "ollama"),  # ollama.com
+        (answer({"object": "list", "data": None}), VERSION, "ollama"),  # no model was pulled yet
+        (list_owned(("m", None)), VERSION, "ollama"),
+        (NOT_THERE, VERSION, "ollama"),
+        (list_owned(("qwen3-8b", "llama-swap")), BUILD, "generic"),
+        (list_owned(("qwen3-8b", "llama-swap")), VERSION, "generic"),
+        (list_owned(("qwen3:8b", "llama-swap")), VERSION, "generic"),
+        (list_owned(("us/qwen3:8b", "us"), ("qwen3-8b", "custom")), VERSION, "generic"),
+        (list_owned(("koboldcpp/Qwen3-8B", "koboldcpp")), VERSION, "generic"),
+        (list_owned(("Qwen/Qwen3-8B", "Acme Inc.")), VERSION, "generic"),
+        (list_owned(("m", None)), BUILD, "generic"),
+        (NOT_THERE, BUILD, "generic"),
+        (NOT_THERE, answer([{"version": "1", "commit": "a"}]), "generic"),
+    ],
+)
+def test_knows_ollama_from_others_that_tell_a_version(models: Any, version: Any, name: str):
+    """Protects gateways and pods with a path for their version: Ollama's row has no switch, no top_k, no URLs."""
+    assert look({"/models": models, "/api/version": version}, NOT_THERE) == name
+
+
+@pytest.mark.parametrize(
+    ("replies", "others", "name"),
+    [
+        ({"/load_model": METHOD}, NOT_THERE, "transformers"),
+        ({"/models": list_owned(("m", "us")), "/load_model": METHOD}, NOT_THERE, "transformers"),
+        ({"/models": list_owned(("m", "us")), "/load_model": METHOD}, answer(None, 404), "transformers"),
+        ({}, METHOD, "generic"),
+        ({}, answer({"message": "Method Not Allowed"}, 405), "generic"),
+        ({"/models": list_owned(("m", "us"))}, METHOD, "generic"),
+        ({"/models": NOT_THERE}, METHOD, "generic"),
+        ({}, VERSION, "generic"),
+        ({}, answer({"version": "1", "router": "text-generation-router", "tool_call_parser": None}), "generic"),
+        ({"/models": list_owned(("m", "us"))}, answer({"version": "1", "path": "*"}), "generic"),
+        ({"/info": answer({"router": "text-generation-router"})}, METHOD, "tgi"),
+        ({"/props": answer({"default_generation_settings": {}})}, METHOD, "llama.cpp"),
+        ({"/server_info": answer({"server_args": {}})}, answer({"status": "ok"}), "sglang"),
+    ],
+)
+def test_probe_tells_nothing_when_other_paths_answer_like_it(replies: dict[str, Any], others: Any, name: str):
+    """Protects endpoints that take only POST, or answer every path alike: nothing tells which server is behind."""
+    assert look(replies, others) == name
+
+
 LLAMA = {**ROW, "owned_by": "llamacpp", "meta": {"n_ctx": 2048}}
 PROPS = {
     "default_generation_settings": {"n_ctx": 4096},
