@@ -12,7 +12,8 @@ from langchain_qwen3.servers.dialect import Dialect, Path, Probe
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, find_by_owner
 
 _OK = 200
-_NOT_THERE = frozenset({400, 404, 405, 422, 501})  # the server is up, but has no such path
+_REFUSED = frozenset({400, 405, 422, 501})  # the server is up, but does not take such a request
+_NOT_THERE = frozenset({404, *_REFUSED})
 
 # Where servers report the context length: vLLM and SGLang; llama.cpp; Xinference, OpenRouter and Nebius; Groq;
 # LiteLLM; DeepInfra; Novita; Cerebras; LM Studio; Hugging Face's router, for each of its providers.
@@ -243,7 +244,9 @@ def ask(root: str) -> Generator[str, Answer, ServerFacts | None]:
                 models = _add_description(models, answer.body)
             return ServerFacts(row, models)
         earlier.append(answer)
-    return ServerFacts(GENERIC, models)
+    # A proxy answers with 404 or a web page, not in JSON, while the server behind it is starting.
+    is_up = any(isinstance(answer.body, dict | list) or answer.status in _REFUSED for answer in earlier)
+    return ServerFacts(GENERIC, models) if is_up else None
 
 
 def _needs_description(probe: Probe, models: Mapping[str, ModelFacts]) -> bool:

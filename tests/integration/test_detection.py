@@ -181,6 +181,20 @@ def test_looks_again_later_when_the_server_could_not_answer(status: int, monkeyp
         assert ask(pod.url).dialect.name == "vllm"
 
 
+@pytest.mark.parametrize("status", [200, 404])
+def test_looks_again_later_when_a_page_says_that_the_server_is_starting(status: int, monkeypatch: pytest.MonkeyPatch):
+    """Protects a pod that is starting: its proxy's page is no word of the server, which is detected once it is up."""
+    paths = ["/v1/models", *(row.probe.path for row in DIALECTS.values() if row.probe)]
+    with Pod(dict.fromkeys(paths, b"<html>Your pod is starting</html>"), status=status) as pod:
+        model = ChatQwen3(model="Qwen/Qwen3-0.6B", base_url=pod.url)
+        assert ask(pod.url).expires_at is not None
+        pod.bodies, pod.status = {"/v1/models": VLLM_MODELS}, 200
+        assert model.dialect.name == "generic"
+        now = detection.monotonic()
+        monkeypatch.setattr(detection, "monotonic", lambda: now + detection.FAILURE_SECONDS + 1)
+        assert ask(pod.url).dialect.name == model.dialect.name == "vllm"
+
+
 async def test_counts_as_unknown_for_a_while_when_nobody_answers():
     """Protects the first call: a refused connection is its own error to report."""
     with socket.socket() as free:

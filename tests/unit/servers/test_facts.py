@@ -154,15 +154,17 @@ def run(reply: Callable[[str], Any]) -> tuple[ServerFacts, list[str]]:
         return end.value, paths
 
 
+NOT_THERE = answer({"detail": "Not Found"}, 404)
+
+
 def test_asks_each_probe_once_when_nothing_tells():
     """Protects unknown servers from more requests than there are probes, and from a schema of megabytes."""
-    facts, paths = run(lambda _: answer(None, 404))
+    facts, paths = run(lambda _: NOT_THERE)
     assert facts.dialect.name == "generic"
     assert paths == ["/models", *(f"http://h:1{row.probe.path}" for row in DIALECTS.values() if row.probe)]
     assert not any("openapi" in path for path in paths)
 
 
-NOT_THERE = answer({"detail": "Not Found"}, 404)
 VERSION = answer({"version": "0.33.0"})
 BUILD = answer({"version": "179", "commit": "abcd1234", "build_date": "2026-11-01"})  # llama-swap
 METHOD = answer(None, 405)
@@ -224,6 +226,36 @@ def test_knows_ollama_from_others_that_tell_a_version(models: Any, version: Any,
 def test_probe_tells_nothing_when_other_paths_answer_like_it(replies: dict[str, Any], others: Any, name: str):
     """Protects endpoints that take only POST, or answer every path alike: nothing tells which server is behind."""
     assert look(replies, others) == name
+
+
+PAGE = answer(None)
+
+
+@pytest.mark.parametrize(
+    ("replies", "others", "is_known"),
+    [
+        ({}, answer(None, 404), False),  # Traefik, ngrok
+        ({}, PAGE, False),
+        ({"/models": PAGE}, answer(None, 404), False),
+        ({"/models": answer(None, 404)}, PAGE, False),
+        ({"/models": answer("starting")}, answer(None, 404), False),
+        ({"/models": answer(0)}, PAGE, False),
+        ({"/models": answer(None, 404)}, answer(None, 503), False),
+        ({}, NOT_THERE, True),
+        ({"/models": answer(listing(ROW))}, answer(None, 404), True),
+        ({"/models": answer(listing(ROW))}, PAGE, True),
+        ({"/models": answer([])}, PAGE, True),
+        ({"/models": answer({"message": "no Route matched"}, 404)}, PAGE, True),
+        ({"/models": answer(None, 404)}, NOT_THERE, True),  # a proxy that hides the list alone
+        ({}, METHOD, True),  # takes only POST
+        ({"/models": answer(None, 501)}, answer(None, 404), True),
+        ({"/models": answer(None, 404), "/props": answer({"default_generation_settings": {}})}, PAGE, True),
+    ],
+)
+def test_decides_only_when_a_reply_is_one_of_an_api(replies: dict[str, Any], others: Any, is_known: bool):
+    """Protects a pod that is starting: what its proxy says meanwhile must not settle the dialect for good."""
+    facts, _ = run(lambda path: replies.get(path.removeprefix("http://h:1"), others))
+    assert (facts is not None) is is_known
 
 
 LLAMA = {**ROW, "owned_by": "llamacpp", "meta": {"n_ctx": 2048}}
