@@ -178,16 +178,17 @@ def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
     recall: Callable[..., ReplyHabits] | None,
 ) -> ReplyOptions:
     thinking = plan.thinking
+    # A grammar may apply from the first token, so a constrained reply need not begin with reasoning, as others do.
+    is_free = list_constraint_fields(dialect).isdisjoint(payload)
     may_be_opened = (
         line is not None
         and line.opens_think
         and is_thinking_on(thinking, line)
         and not (dialect.kind == "hosted" or dialect.repeats_open_tag)
-        # A grammar may apply from the first token, so a constrained reply need not begin with reasoning.
-        and list_constraint_fields(dialect).isdisjoint(payload)
+        and is_free
     )
     opened = None if may_be_opened else False
-    habits = recall and recall(settings.model, (thinking.enabled, opened), likely=opened)
+    habits = recall and recall(settings.model, (thinking.enabled, opened, is_free), likely=opened)
     return ReplyOptions(
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,

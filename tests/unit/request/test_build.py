@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -16,12 +17,14 @@ from langchain_qwen3.request.build import FEW_IN_FLIGHT, build_call
 from langchain_qwen3.request.messages import MessageError
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
+from langchain_qwen3.servers.habits import forget_habits, recall_habits
 from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
 from tests.unit.request.request_cases import FORMAT, QUESTION, TOOL_LOOP, WEATHER, build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from langchain_qwen3.call import ReplyOptions
     from langchain_qwen3.servers.dialects import Dialect
 
 ON = {"chat_template_kwargs": {"enable_thinking": True}}
@@ -218,6 +221,37 @@ def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     assert build(VLLM, enable_thinking=False).reply.opened is False
     assert build(VLLM, response_format=FORMAT).reply.opened is False
     assert build(VLLM, enable_thinking=False).reply.thinking_off
+
+
+@pytest.mark.parametrize(
+    ("dialect", "constraint"),
+    [
+        (VLLM, {"response_format": FORMAT}),
+        (VLLM, {"response_format": {"type": "json_object"}}),
+        (VLLM, {"constraint": {"choice": ["a", "b"]}}),
+        (SGLANG, {"constraint": {"regex": "a+"}}),
+        (LLAMA_CPP, {"constraint": {"grammar": 'root ::= "a"'}}),
+        (OLLAMA, {"constraint": {"json": {"type": "object"}}}),
+    ],
+)
+def test_constrained_reply_teaches_nothing_of_others_when_both_go_to_one_server(
+    dialect: Dialect, constraint: dict[str, Any]
+):
+    """Protects JSON that streams from a server whose other replies begin inside the thinking: it is no reasoning."""
+
+    def read_reply(**options: Any) -> ReplyOptions:
+        recall = partial(recall_habits, "u")
+        return build_call(QUESTION, options, {"model": "alias"}, dialect, stream=True, recall=recall).reply
+
+    forget_habits()
+    habits = read_reply().habits
+    assert habits is not None
+    habits.note(opened=True)
+    habits.note(opened=True)
+    assert read_reply().opened is True
+    assert read_reply(**constraint).opened is False
+    assert read_reply(temperature=0.5).opened is True
+    forget_habits()
 
 
 def test_uses_the_services_own_facts_when_a_checkpoint_differs_there():
