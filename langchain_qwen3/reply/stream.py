@@ -169,7 +169,7 @@ class StreamReader:
 
     def _read_opening(self) -> bool | None:
         """Return whether the reply began inside the thinking; a closing tag in the content also shows that."""
-        if self._choice.opens is False and find_leaked_tag("".join(self._content)) >= 0:
+        if self._choice.opens is not True and find_leaked_tag("".join(self._content)) >= 0:
             return True
         return self._choice.opens
 

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.errors import BadReplyError, Qwen3Error, Qwen3ServerError, StreamCutError, translate_errors
 from langchain_qwen3.reply.stream import StreamReader
+from langchain_qwen3.servers.habits import ReplyHabits
 from tests.support.replies import (
     TOOL,
     USAGE,
@@ -304,3 +305,51 @@ def test_text_comes_once_when_the_last_event_repeats_the_whole_message():
     pieces = [{"choices": [{"index": 0, "message": {"content": "ha"}}]} for _ in range(2)]
     pieces[1]["choices"][0]["finish_reason"] = "stop"  # messages in place of deltas: each is a piece
     assert read_stream(pieces).content == "haha"
+
+
+# A reply, its end, and the reasoning that later replies are read with; None: it does not begin inside the thinking.
+OPENINGS: dict[str, tuple[str, str, str | None]] = {
+    "a closing tag alone": ("Okay.\nHi.\n</think>\n\nB", "stop", "Okay.\nHi."),
+    "a closing tag on the line": ("Okay.</think>B", "stop", "Okay."),
+    "a blank line first": ("\n\nOkay.\n</think>\n\nB", "stop", "Okay."),
+    "thinking about the tag": ("It wants `</think>`.\n</think>\n\nB", "stop", "It wants `</think>`."),
+    "cut in the answer": ("Okay.\n</think>\n\nB", "length", "Okay."),
+    "an answer": ("B", "stop", None),
+    "both tags": ("<think>A</think>B", "stop", None),
+    "a tag in code": ("Write `</think>` last.", "stop", None),
+    "a tag in a fence": ("```\n</think>\n```", "stop", None),
+    "a tag in a sentence": ("It ends with </think> there.", "stop", None),
+    "both tags in a sentence": ("Between <think> and </think>.", "stop", None),
+    "a cut answer": ("Okay. I", "length", None),
+    "nothing": ("", "stop", None),
+}
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+@pytest.mark.parametrize("off", [False, True])
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_later_streams_are_split_when_one_has_begun_inside_the_thinking(opening: str, size: int, *, off: bool):
+    """Protects whoever only streams: Thinking weights behind an alias, or Ollama's qwen3:4b with thinking off.
+
+    Ollama leaves the thinking in the content there (https://github.com/ollama/ollama/issues/12610).
+    """
+    text, reason, reasoning = OPENINGS[opening]
+    pieces = [{"content": text[at : at + size]} for at in range(0, len(text), size)]
+    habits = ReplyHabits(False)
+    first, *later = (
+        read_stream(
+            write_events(*pieces, reason=reason), ReplyOptions(opened=habits.opened, habits=habits, thinking_off=off)
+        )
+        for _ in range(4)
+    )
+    if reasoning is None:
+        assert habits.opened is False
+        assert [message.content for message in later] == [first.content] * 3
+    else:
+        assert habits.opened is True
+        assert first.content == text  # nothing was known of the server, and a stream cannot take back what it showed
+        for message in later:
+            assert (message.additional_kwargs, message.content) == ({"reasoning_content": reasoning}, "B")
+    alone = ReplyHabits(False)  # a whole reply teaches the same
+    read_whole(write_body({"content": text}, reason), ReplyOptions(opened=False, habits=alone))
+    assert alone.opened is (False if reasoning is None else None)
