@@ -3,8 +3,9 @@
 A row's pattern is searched in
 `"<url> dialect=<name> kind=<class> status=<n> code=... param=... blames=<what> asks=<scheme> <text>"`. `blames=model`
 means that the text says the model is unknown. The scheme is that of `WWW-Authenticate`. The text is the server's own,
-or the exception chain of a failed connection. The first matching row is used, so specific rows come before general
-ones.
+or the exception chain of a failed connection. `_NETWORK` is searched in such a chain alone, because a server that
+reports an error may speak of connections of its own: to a server behind it, or to the host of a picture. The first
+matching row is used, so specific rows come before general ones.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ _HUNG_UP = (
 # Exceptions that httpx and aiohttp raise for a reply that is not HTTP, and httpx for a lost connection, too.
 _BAD_HTTP = r"ProtocolError|ClientResponseError|PayloadError"
 
-_NETWORK = (
+# Words of gateways and servers whose own connection to another server failed (LiteLLM, new-api, Envoy).
+_NO_UPSTREAM = (
+    r"connection (?:refused|error|failure)|connect call failed|connection attempts failed|cannot connect to host"
+    r"|name resolution|name or service not known|no such host|no route to host|no healthy upstream"
+    r"|upstream connect error|reset by peer|server disconnected|do request failed"
+)
+
+_ADDRESS = (
     (
         r"\.gpu\.csdn\.net.*(<html|HTML page|refused|status=(404|50[234]))",
         (
@@ -29,13 +37,16 @@ _NETWORK = (
         ),
     ),
     (
-        r"WRONG_VERSION_NUMBER|record layer failure|packet length too long",
-        "The server uses plain HTTP: write http:// instead of https:// in base_url.",
-    ),
-    (
         # nginx's and Go's words; then h11 and aiohttp, where a TLS alert comes in place of a status line.
         r"plain HTTP request was sent to|HTTP request to an HTTPS server|illegal request line|b'\\x1[56]\\x03",
         "The server uses TLS: write https:// instead of http:// in base_url.",
+    ),
+)
+
+_NETWORK = (
+    (
+        r"WRONG_VERSION_NUMBER|record layer failure|packet length too long",
+        "The server uses plain HTTP: write http:// instead of https:// in base_url.",
     ),
     (
         r"certificate is not valid for",
@@ -198,7 +209,14 @@ _STATUS = (
         r"status=(404|405)",
         "There is no /chat/completions under {url}: base_url must end in the API's prefix, usually /v1.",
     ),
-    (r"status=(502|52[01356]|530)", "A gateway answers, but the server behind it does not: is that server up?"),
+    (
+        # vLLM and SGLang have no server behind them: they fetch pictures.
+        (
+            r"status=(502|52[01356]|530)"
+            rf"|dialect=(?!vllm|sglang)\S{{1,40}} kind=\S{{1,40}} status=50[03] .*({_NO_UPSTREAM})"
+        ),
+        "A gateway answers, but the server behind it does not: is that server up?",
+    ),
     (r"status=(408|504|52[24])", "A proxy gave up waiting: stream, or raise the proxy's time limit."),
     (
         r"kind=StreamCutError",
@@ -222,14 +240,16 @@ def is_bad_http(details: str) -> bool:
     return bool(bad and not lost)
 
 
-def find_hint(text: str, **names: str) -> str | None:
+def find_hint(text: str, failure: str = "", **names: str) -> str | None:
     """Return the advice of the first row whose pattern is in the text, or None.
 
     Args:
         text: The facts of the error on one line, in the form that the module docstring gives.
+        failure: The exception chain of a failed connection; empty for an error that the server reported.
         names: `url`, `host` and `model`, which the advice may contain.
     """
-    for pattern, hint in (*_NETWORK, *_SETTINGS, *_STATUS):
-        if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
-            return hint.format(**names)
+    for rows, searched in ((_ADDRESS, text), (_NETWORK, failure), (_SETTINGS, text), (_STATUS, text)):
+        for pattern, hint in rows:
+            if re.search(pattern, searched, re.IGNORECASE | re.DOTALL):
+                return hint.format(**names)
     return None

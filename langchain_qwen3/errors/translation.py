@@ -187,6 +187,7 @@ class ErrorTranslator:
         refusal = advise_refusal(error.body or error.message)
         hint = refusal or find_hint(
             f"{target or url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details}",
+            details,
             url=target or url,
             host=urlsplit(target or url).hostname or url,
             model=self.model or "the model",

@@ -140,7 +140,7 @@ def read_errors(text: str) -> None:
     read_error_body({"error": {"message": text, text: text}})
     mask_body([text, {text: text}], ["kanarienvogel"])
     clean_url(f"http://{text}")
-    find_hint(read_error_body(text).message, url="u", host="h", model="m")
+    find_hint(read_error_body(text).message, text[:2000], url="u", host="h", model="m")
     kinds.read_retry_after({"retry-after": text, "retry-after-ms": text})
     kinds.BadReplyError(text, response=respond(text.encode()), body=text)._render_traceback_()
 

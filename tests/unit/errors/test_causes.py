@@ -172,7 +172,7 @@ def test_reading_is_cheap_when_a_long_text_repeats_one_word(piece: str) -> None:
             secrets.mask_body(body, ["kanarienvogel"])
             error = error_from_event({"error": body})
             assert error is not None
-            hints.find_hint(error.message, url="u", host="h", model="m")
+            hints.find_hint(error.message, error.message, url="u", host="h", model="m")
 
 
 @contextmanager

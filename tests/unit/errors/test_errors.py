@@ -34,7 +34,7 @@ from langchain_qwen3.errors import (
     read_error_body,
     translate_errors,
 )
-from langchain_qwen3.errors.hints import _NETWORK, _SETTINGS, _STATUS
+from langchain_qwen3.errors.hints import _ADDRESS, _NETWORK, _SETTINGS, _STATUS
 
 HTTPX = _httpx.httpx  # httpx2 under openai 3, httpx under openai 2
 URL = "http://pod.test:8000/v1"
@@ -59,6 +59,15 @@ def call(status=200, content=b"", headers=None, *, url=URL, dialect="vllm", fail
     client = openai.OpenAI(base_url=url, api_key=CANARY, max_retries=0, http_client=http_client)
     with pytest.raises(Qwen3Error) as caught, translate_errors(dialect, url, "Qwen/Qwen3-0.6B"):
         client.post("/chat/completions", body={"messages": []}, cast_to=HTTPX.Response)
+    return caught.value
+
+
+def report(body, status, dialect="generic"):
+    """The error that a server reports with a status, or with None in a stream."""
+    if status:
+        return call(status, json.dumps(body).encode(), {"content-type": "application/json"}, dialect=dialect)
+    with pytest.raises(Qwen3Error) as caught, translate_errors(dialect, URL, "m"):
+        raise error_from_event(body)
     return caught.value
 
 
@@ -273,6 +282,56 @@ def test_call_is_retryable_when_the_quota_is_that_of_a_minute(error):
     found = call(429, json.dumps({"error": error}).encode())
     assert type(found) is Qwen3RateLimitError
     assert found.is_retryable
+
+
+# What an error says of a connection, and the advice when it is our own.
+CONNECTIONS = {
+    "Cannot connect to host localhost:11434 ssl:default [Connect call failed ('127.0.0.1', 11434)]": "Nothing is",
+    "[Errno -2] Name or service not known": "cannot be resolved",
+    "SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed": "$SSL_CERT_FILE",
+    "[SSL: WRONG_VERSION_NUMBER] wrong version number": "http:// instead",
+    "certificate has expired": "renew it",
+    "Connection timeout to host https://files.test/x.jpg": "firewall",
+    "ReadTimeout": "raise the timeout",
+    "Server disconnected": "out of memory",
+    "RemoteProtocolError": "not valid HTTP",
+    "ProxyError: 407": "$HTTPS_PROXY",
+    "Request URL is missing an 'http://' or 'https://' protocol.": "base_url must begin",
+}
+
+
+@pytest.mark.parametrize("text", CONNECTIONS)
+def test_advice_on_a_connection_is_given_only_when_it_is_our_own(text):
+    """Protects users whose server reports a failure of its own, to a server behind it or to a picture's host."""
+    said = CONNECTIONS[text]
+    assert said in call(failure=lambda request: HTTPX.ConnectError(text, request=request)).message
+    for status in (400, 404, 500, 503, None):
+        error = report({"error": {"message": f"OllamaException - {text}", "code": "500"}}, status, "litellm")
+        assert said not in error.message.partition("\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "status", "text", "is_gateway"),
+    [
+        ("litellm", 500, "litellm.APIConnectionError: OllamaException - Cannot connect to host localhost:11434", True),
+        ("litellm", 500, "litellm.InternalServerError: OpenAIException - Connection error.. LiteLLM Retried", True),
+        ("generic", 500, 'do request failed: Post "http://x/v1": dial tcp x: connect: connection refused', True),
+        ("generic", 500, 'do request failed: Post "http://x/v1": EOF', True),  # new-api, one-api
+        ("generic", 503, "no healthy upstream", True),
+        ("generic", 503, "upstream connect error or disconnect/reset before headers. reset reason: x", True),
+        ("generic", None, "litellm.APIConnectionError: [Errno -2] Name or service not known", True),
+        ("generic", 502, "anything", True),
+        ("vllm", 500, "Cannot connect to host files.test:443 ssl:default [Name or service not known]", False),
+        ("sglang", 500, "HTTPSConnectionPool: NameResolutionError: Name or service not known", False),
+        ("generic", 400, "Cannot connect to host files.test:443", False),
+        ("generic", 500, "CUDA out of memory", False),
+        ("generic", 503, "The request queue is full.", False),
+    ],
+)
+def test_server_behind_is_named_when_a_gateway_cannot_reach_it(dialect, status, text, is_gateway):
+    """Protects users of LiteLLM, new-api and Envoy: our own base_url is right, and so are host and port."""
+    error = report({"error": {"message": text}}, status, dialect)
+    assert ("the server behind it does not" in error.message) == is_gateway
 
 
 def test_stopped_pod_is_named_when_a_csdn_address_serves_a_page():
@@ -518,7 +577,7 @@ def test_tool_choice_error_keeps_its_message_when_pickled():
 
 def test_every_hint_is_reachable_when_its_text_appears():
     """Protects the table: every row's advice formats with the names a message has."""
-    for pattern, hint in (*_NETWORK, *_SETTINGS, *_STATUS):
+    for pattern, hint in (*_ADDRESS, *_NETWORK, *_SETTINGS, *_STATUS):
         assert pattern
         assert not re.search(r"\{(url|host|model)", hint.format(url=URL, host="pod.test", model="m"))
 

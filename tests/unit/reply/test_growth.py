@@ -157,7 +157,7 @@ def read_errors(pieces: list[str]) -> None:
         read_error_body(body)
         error_from_event({"error": body})
         mask_body(body, ["kanarienvogel"])
-    find_hint(text[:2000], url="u", host="h", model="m")
+    find_hint(text[:2000], text[:2000], url="u", host="h", model="m")
     find_line(text)
 
 
