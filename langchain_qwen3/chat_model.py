@@ -340,7 +340,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         return Lesson(self._base_url, self._name_called(kwargs), rebuild)
 
     def _errors(self, call: Call) -> ErrorTranslator:
-        return translate_errors(call.dialect.name, self._base_url, self._served_name)
+        return translate_errors(call.dialect.name, self._base_url, self._served_name, call.payload)
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         # A stream is one message: if only a callback asks for a stream, several choices come whole instead.

@@ -23,8 +23,8 @@ _NO_KEY = compile_patterns(
 )
 _NO_MODEL = compile_patterns(
     r"(?:invalid|unsupported|unknown|unrecogni[sz]ed|no such|not found the|cannot find|can't find|could not find)"
-    r"(?: the)? model"
-    r"(?:[ _](?:name|id|identifier|specified|requested))?"
+    r"(?: the| real)? model"
+    r"(?:[ _]?(?:name|id|identifier|specified|requested))?"
     r"(?!\w|[ _-](?:param|config|setting|option|output|response|input|type|version|field|arch|format))",
     r"\bmodels?\b(?:(?!tool|function|image|file|param|field|\. )[^\n]){0,120}?"
     r"(?:not found|does(?: not|n't) exist|not exist|not in the model|has no provider|could not be found"
@@ -36,15 +36,17 @@ _NO_MODEL = compile_patterns(
     r"not an? (?:valid|supported|known|available|recogni[sz]ed) model(?! (?:for|type|param|option))",
     r"pinned to .{1,200}; requested|no models? (?:is |are )?loaded|no provider supported|no (?:served )?models? named",
     r"no available channels? for model|model_not_found|only model .{1,100} is served|there is no model\b",
+    r"no router for requested model|no endpoints found for \S{1,100}/",  # llama-swap, OpenRouter
     r"available models?(?: uids?| ids?| names?)?:",
     r"模型.{0,80}(?:不存在|未找到|找不到|未部署|已下线|不可用(?!于))|(?:不存在|未找到|找不到|没有找到).{0,10}模型|无可用渠道",
     r"(?:无效|未知|不支持)的?(?:该)?模型(?:名|标识|$|[:：,，。 ])",
 )
 _NO_PATH = compile_patterns(
     r"unexpected endpoint|unknown (?:request )?(?:url|endpoint|path|route)|invalid (?:url|endpoint|path)\b",
-    r"no (?:such )?(?:route|endpoint|path)\b|cannot (?:post|get) /|method not allowed",
+    r"no (?:such )?(?:route|endpoint|path|static resource)\b|cannot (?:post|get) /|method not allowed",
     r"\b(?:url|path|route|endpoint|page)\b.{0,80}(?:not found|does(?: not|n't) exist|not exist)",
-    r"^(?:404:? ?)?not found\.?$",
+    r"could not route to|^(?:404:? ?)?(?:file |resource )?not found\.?$",
+    r"(?:接口|路径|地址|路由).{0,10}(?:不存在|未找到|找不到)",
 )
 _TOO_OFTEN = compile_patterns(
     r"too many requests|throttl|(?:rate|request|qps|usage|concurrency)[ _-]?limit|limit (?:reached|exceeded)",
@@ -98,3 +100,18 @@ def find_status(text: str, sent: int | None) -> int | None:
         return None
     tried = _ANYTHING if sent is None else _REFUSALS
     return next((status for pattern, status in tried if pattern.search(text)), None)
+
+
+def blames_path(text: str, reply: bytes | None) -> bool:
+    """Return whether an error with status 404 or 405 says that there is no API at the address.
+
+    An API says in JSON what else it did not find: a model, or a provider for it.
+
+    Args:
+        text: The server's text, at most 2,000 characters.
+        reply: The body; None for an error in a reply with status 200.
+    """
+    if _NO_PATH.search(text):
+        return True
+    has_text = not text.startswith(("{", "an empty body"))
+    return reply is not None and not (has_text and reply.lstrip().startswith((b"{", b"[")))

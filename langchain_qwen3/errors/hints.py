@@ -2,10 +2,10 @@
 
 A row's pattern is searched in
 `"<url> dialect=<name> kind=<class> status=<n> code=... param=... blames=<what> asks=<scheme> <text>"`. `blames=model`
-means that the text says the model is unknown. The scheme is that of `WWW-Authenticate`. The text is the server's own,
-or the exception chain of a failed connection. `_NETWORK` is searched in such a chain alone, because a server that
-reports an error may speak of connections of its own: to a server behind it, or to the host of a picture. The first
-matching row is used, so specific rows come before general ones.
+means that the text says the model is unknown, `blames=path` that there is no API at the address. The scheme is that of
+`WWW-Authenticate`. The text is the server's own, or the exception chain of a failed connection. `_NETWORK` is searched
+in such a chain alone, because a server that reports an error may speak of connections of its own: to a server behind
+it, or to the host of a picture. The first matching row is used, so specific rows come before general ones.
 """
 
 from __future__ import annotations
@@ -198,15 +198,23 @@ _STATUS = (
     ),
     (r"status=407", "A proxy requires a password: set openai_proxy=http://user:password@host:port."),
     (
+        # Groq counts the tokens of a minute, and waiting does not make a request smaller.
+        r"kind=Qwen3RateLimitError status=413",
+        "This request alone has more tokens than the account may send in a minute: send less, or get a higher limit.",
+    ),
+    (
+        r"status=429|kind=Qwen3RateLimitError",
+        "Too many requests or tokens at once: wait, lower max_concurrency, or raise max_retries.",
+    ),
+    (
         r"status=413",
         "The request is larger than a proxy allows: send less, or raise its limit (nginx: client_max_body_size).",
     ),
     (r"status=414", "The URL is too long for a proxy: put less into default_query or extra_query."),
     (r"status=431", "The headers are too large for a proxy: put less into default_headers."),
-    (r"status=429", "Too many requests or tokens at once: wait, lower max_concurrency, or raise max_retries."),
     (r"blames=model|param=model |code=model_not_(found|supported)", "Set model= to a name that {url}/models lists."),
     (
-        r"status=(404|405)",
+        r"blames=path",
         "There is no /chat/completions under {url}: base_url must end in the API's prefix, usually /v1.",
     ),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from langchain_core.messages import AIMessage
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.errors.body import ErrorFacts, find_error, read_error_body
-from langchain_qwen3.errors.causes import find_status, is_unpaid
+from langchain_qwen3.errors.causes import blames_path, find_status, is_unpaid
 from langchain_qwen3.errors.hints import find_hint, is_bad_http
 from langchain_qwen3.errors.kinds import (
     BadReplyError,
@@ -36,7 +37,8 @@ from langchain_qwen3.errors.kinds import (
     StreamStallError,
 )
 from langchain_qwen3.errors.secrets import clean_url, find_request, mask_text, read_secrets, strip_exception
-from langchain_qwen3.servers.refusals import advise_refusal
+from langchain_qwen3.servers.refusals import advise_refusal, list_droppable_fields
+from langchain_qwen3.servers.refused_fields import find_refused
 
 _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
     400: Qwen3InvalidRequestError,
@@ -79,6 +81,7 @@ _BROKEN = (
     ("anyio", "ClosedResourceError"),
 )
 _SERVER_ERROR = 500
+_NO_API = frozenset({404, 405})
 _MAX_CHAIN = 8
 _MAX_TEXT = 2000
 _MAX_QUOTE = 200
@@ -95,12 +98,13 @@ class ErrorTranslator:
             far.
     """
 
-    __slots__ = ("base_url", "dialect_name", "model", "partial")
+    __slots__ = ("base_url", "dialect_name", "model", "partial", "payload")
 
-    def __init__(self, dialect_name: str, base_url: str, model: str) -> None:
+    def __init__(self, dialect_name: str, base_url: str, model: str, payload: Mapping[str, Any] | None = None) -> None:
         self.dialect_name = dialect_name
         self.base_url = base_url
         self.model = model
+        self.payload = payload
         self.partial: Callable[[], AIMessage | None] | None = None
 
     def __enter__(self) -> Self:
@@ -184,8 +188,7 @@ class ErrorTranslator:
             error.message += f": {read_error_body(error.body).message[:_MAX_QUOTE]}"
         if error.request is None:
             error.request = httpx.Request("POST", f"{url}/chat/completions")
-        refusal = advise_refusal(error.body or error.message)
-        hint = refusal or find_hint(
+        hint = self._advise_refusal(error.body or error.message) or find_hint(
             f"{target or url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details}",
             details,
             url=target or url,
@@ -197,18 +200,38 @@ class ErrorTranslator:
         error.args = (error.message,)
         return error
 
+    def _advise_refusal(self, body: object) -> str | None:
+        """Return advice for an error that refuses fields; None if none of them was sent, so it means something else.
+
+        Ollama says of a model that it "does not support thinking", which is also the name of a field.
+        """
+        advice = advise_refusal(body)
+        if advice is None or self.payload is None:
+            return advice
+        sent = json.dumps(self.payload, default=str)
+        names = find_refused(body, list_droppable_fields())
+        return advice if any(f'"{name.rpartition(".")[2]}":' in sent for name in names) else None
+
 
 def _list_facts(error: Qwen3Error) -> str:
     """Return the facts, besides the texts, that the table of hints searches."""
     challenge = "" if error.response is None else error.response.headers.get("www-authenticate", "")
-    blamed = "model" if isinstance(error, Qwen3ModelNotFoundError) and find_status(error.message, 400) else None
+    status, reply, blamed = getattr(error, "status_code", None), None, None
+    if error.response is not None and error.response.status_code in _NO_API:
+        reply = error.response.content
+    if isinstance(error, Qwen3ModelNotFoundError) and find_status(error.message, 400):
+        blamed = "model"
+    elif status in _NO_API and blames_path(error.message.partition(": ")[2], reply):
+        blamed = "path"
     return (
-        f"kind={type(error).__name__} status={getattr(error, 'status_code', None)} code={error.code} "
+        f"kind={type(error).__name__} status={status} code={error.code} "
         f"param={error.param} blames={blamed} asks={challenge.partition(' ')[0][:20]}"
     )
 
 
-def translate_errors(dialect_name: str, base_url: str, model: str) -> ErrorTranslator:
+def translate_errors(
+    dialect_name: str, base_url: str, model: str, payload: Mapping[str, Any] | None = None
+) -> ErrorTranslator:
     """Return a context that turns openai's and the transport's errors into this package's.
 
     It works for sync and async code. Cancellation, `GeneratorExit` and every error that neither the server nor
@@ -218,8 +241,9 @@ def translate_errors(dialect_name: str, base_url: str, model: str) -> ErrorTrans
         dialect_name: Name of the server's dialect, for advice.
         base_url: The server's address; user, password and query are left out of messages.
         model: The served model's name.
+        payload: The body of the request; a refusal gets advice only if a field that it names was sent. None: unknown.
     """
-    return ErrorTranslator(dialect_name, base_url, model)
+    return ErrorTranslator(dialect_name, base_url, model, payload)
 
 
 def error_from_event(event: object, *, response: Any = None) -> Qwen3Error | None:

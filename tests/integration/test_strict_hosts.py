@@ -288,3 +288,15 @@ def test_other_models_keep_their_settings_when_one_model_refuses_them(
             assert ask(name) == after
             assert len(host.requests) == sent + 1
         assert ask("lenient") == before
+
+
+@pytest.mark.parametrize("server", ["auto", "ollama"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_error_names_no_field_when_none_of_that_name_was_sent(server: Any, *, stream: bool):
+    """Protects users of Ollama with a model that cannot think: what it says is also the name of a field."""
+    refusal = Answer(message={"error": {"message": '"alias" does not support thinking'}}, status=400)
+    with Scripted(lambda _: refusal, [{"id": "alias", "owned_by": "library"}]) as host:
+        model = ChatQwen3(model="alias", base_url=host.url, server=server, enable_thinking=True, max_retries=0)
+        with pytest.raises(Qwen3InvalidRequestError, match="alias cannot think") as caught:
+            _ = [*model.stream("hi")] if stream else model.invoke("hi")
+    assert "the field" not in str(caught.value)

@@ -52,6 +52,9 @@ UNKNOWN_MODELS = (
     "无效的模型名称",
     "模型 x 未部署",
     "不支持的模型：x",
+    "could not find real modelID for qwen3x",  # llama-swap
+    "llama-swap: no router for requested model",
+    "No endpoints found for qwen/qwen3-8b:free.",  # OpenRouter
 )
 WRONG_KEYS = (
     "API key error",
@@ -103,6 +106,8 @@ NEITHER = (
     "不支持的模型参数",
     "该模型不支持图片",
     "No endpoints found that support tool use",
+    "No endpoints found for the requested parameters",
+    "No endpoints found matching your data policy (Free model publication)",
 )
 UNDER_200 = (
     ("Unexpected endpoint or method. (POST /chat/completions)", 404, False),  # LM Studio

@@ -334,6 +334,100 @@ def test_server_behind_is_named_when_a_gateway_cannot_reach_it(dialect, status, 
     assert ("the server behind it does not" in error.message) == is_gateway
 
 
+PATH, NAME = "There is no /chat/completions under", "/models lists"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (404, {"error": {"message": "No endpoints found that support tool use.", "code": 404}}, ""),  # OpenRouter
+        (404, {"error": {"message": "No endpoints found matching your data policy (Free model)", "code": 404}}, ""),
+        (None, {"error": {"message": "No endpoints found that support tool use.", "code": 404}}, ""),
+        (404, {"error": {"message": "No endpoints found for qwen/qwen3-8b:free.", "code": 404}}, NAME),
+        (404, {"error": "could not find real modelID for qwen3x", "src": "llama-swap"}, NAME),
+        (404, {"error": {"message": "The file 'file-1' was deleted", "code": "x"}}, ""),
+        (405, {"detail": "the batch is closed"}, ""),
+        (404, {"error": {"message": "model 'x' not found, try pulling it first"}}, NAME),
+        (404, {"detail": "Not Found"}, PATH),
+        (405, {"detail": "Method Not Allowed"}, PATH),
+        (404, {"error": {"message": "File Not Found", "code": 404}}, PATH),  # llama.cpp
+        (404, {"error": {"message": "Resource not found", "code": "404"}}, PATH),  # Azure
+        (404, {"error": {"message": "Invalid URL (POST /chat/completions)"}}, PATH),
+        (404, {"message": "no Route matched with those values"}, PATH),  # Kong
+        (404, {"status": 404, "error": "Not Found", "path": "/chat/completions"}, PATH),  # Spring
+        (404, {"error": "Not Found", "message": "No static resource chat/completions."}, PATH),
+        (404, {"code": 404, "msg": "请求的接口不存在"}, PATH),
+        (404, {"status": 404}, PATH),
+        (404, {}, PATH),
+        (None, {"error": {"message": "Unexpected endpoint or method. (POST /chat/completions)"}}, PATH),  # LM Studio
+    ],
+)
+def test_path_is_blamed_only_when_no_api_is_there(status, body, said):
+    """Protects users whose base_url is right: an API answers 404 for a model or a provider, too, and says so."""
+    advice = report(body, status).message.partition("\n")[2]
+    assert said in advice if said else not advice
+
+
+@pytest.mark.parametrize("body", [b"", b"404 page not found\n", b"default backend - 404", b"<html><h1>404</h1></html>"])
+@pytest.mark.parametrize("status", [404, 405])
+def test_path_is_blamed_when_the_answer_is_no_json(status, body):
+    """Protects the most common mistake, a base_url without /v1: a server or proxy without an API writes text."""
+    assert PATH in call(status, body).message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (413, {"error": {"message": "Request too large on tokens per minute (TPM): Limit 6000, Requested 12000",
+                         "code": "rate_limit_exceeded"}}, "in a minute: send less"),  # Groq
+        (429, {"error": {"message": "Rate limit reached on tokens per minute", "code": "rate_limit_exceeded"}}, "wait"),
+        (400, {"code": "Throttling.RateQuota", "message": "slow", "request_id": "r"}, "wait"),
+        (None, {"error": {"message": "Throttling: slow down"}}, "wait"),
+        (413, {"error": {"message": "Request Entity Too Large"}}, "client_max_body_size"),
+    ],
+)  # fmt: skip
+def test_advice_follows_the_kind_when_the_status_is_another(status, body, said):
+    """Protects users of Groq, who cannot raise a proxy's limit for what is a limit of their account."""
+    assert said in report(body, status).message.partition("\n")[2]
+
+
+SENT = {
+    "reasoning_effort": {"reasoning_effort": "medium"},
+    "thinking": {"thinking": {"type": "enabled"}},
+    "kwargs": {"chat_template_kwargs": {"enable_thinking": True}},
+    "history": {"messages": [{"role": "assistant", "content": "", "reasoning_content": "R"}]},
+    "mentioned": {"messages": [{"role": "user", "content": 'What is "thinking": "enable_thinking":?'}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("sent", "text", "said"),
+    [
+        ("reasoning_effort", '"my-assistant" does not support thinking', "cannot think"),  # Ollama
+        ("mentioned", '"my-assistant" does not support thinking', "cannot think"),
+        ("mentioned", "The model does not support enable_thinking", "cannot think"),
+        ("mentioned", "Unsupported parameter: reasoning", ""),
+        ("thinking", "Unsupported parameter: thinking", "refuses the field thinking"),
+        ("reasoning_effort", "Unsupported parameter: reasoning_effort", "refuses the field reasoning_effort"),
+        ("kwargs", "Unsupported parameter: chat_template_kwargs", "refuses the field chat_template_kwargs"),
+        ("kwargs", "chat_template_kwargs.enable_thinking: Extra inputs are not permitted", "refuses the field"),
+        ("history", "messages.0.reasoning_content: Extra inputs are not permitted", "refuses the field"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, None])
+def test_field_is_called_refused_only_when_it_was_sent(sent, text, said, status):
+    """Protects from advice on a field that nobody set: its name is also a word for what a model cannot do."""
+    body = {"error": {"message": text, "type": "invalid_request_error"}}
+    failure = error_from_event(body)
+    if status:
+        reply = HTTPX.Response(status, json=body, request=HTTPX.Request("POST", URL))
+        failure = openai.BadRequestError(text, response=reply, body=body["error"])
+    with pytest.raises(Qwen3Error) as caught, translate_errors("generic", URL, "m", SENT[sent]):
+        raise failure
+    advice = caught.value.message.partition("\n")[2]
+    assert said in advice if said else not advice
+
+
 def test_stopped_pod_is_named_when_a_csdn_address_serves_a_page():
     """Protects the most common first failure of GPU pod users: the pod sleeps, its gateway answers."""
     url = "https://gpu-pod12ab-8000.web.gpu.csdn.net/v1"
