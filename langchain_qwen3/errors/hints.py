@@ -143,7 +143,11 @@ _SETTINGS = (
     (r"Failed to parse tool call arguments", "A tool call in the history has arguments that are not JSON."),
     (r"DataInspection|data_inspection", "The provider's content filter refused the text."),
     (
-        r"greater than max_model_len|max_(completion_)?tokens.{0,40} too large|Range of max_tokens",
+        # Speaking of the context, an error that is no overflow means that the output alone is too long for it.
+        (
+            r"greater than max_model_len|max_(completion_)?tokens.{0,40} too large|Range of max_tokens"
+            r"|kind=Qwen3(?:InvalidRequest|UnprocessableEntity)Error .*maximum context length"
+        ),
         "Lower max_tokens.",
     ),
     (

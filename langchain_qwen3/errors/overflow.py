@@ -40,7 +40,7 @@ _OVERFLOW = compile_patterns(
     r"input_length_error",
     r"context(?: window| size| length)? (?:is full|overflow|exceeded|limit (?:reached|exceeded))|out of context\b",
     rf"(?:{_TEXT_ZH}|上下文|prompt)[^。，,]{{0,20}}(?:过长|過長|太长|太長|超长|超長|超限)",
-    rf"(?:{_TEXT_ZH}|\binput|(?<!_)token)[^。，,]{{0,12}}(?:长度|長度|字数|tokens?|数)[^。，,]{{0,12}}(?:超过|超過|超出)",
+    rf"(?:{_TEXT_ZH}|\binput|(?<!_)token)[^。，,]{{0,12}}(?:长度|長度|字数|(?<!max_)tokens?|(?<![片频頻])数)[^。，,]{{0,12}}(?:超过|超過|超出)",
     r"(?:上下文|prompt|提示词?)[^。，,]{0,20}(?:超过|超過|超出)|[输輸]入[^。，,参參图圖视視音值]{0,8}(?:超过|超過|超出)",
     r"(?:超过|超過|超出).{0,20}(?:上下文|最大(?:输入|輸入)?(?:长度|長度)|(?:输入|輸入)(?:长度|長度))",
 )
@@ -101,7 +101,9 @@ _MEDIA_ELSEWHERE = compile_patterns(
 )
 _OTHER = compile_patterns(r"characters?\b|\bname\b|schema|description|frames|_id\b|seconds|stop\b")
 _PROMPT = compile_patterns(r"prompt|\binputs?\b|input[ _]|message|histor|conversation|\btotal|\bsum\b")
-_OUTPUT = compile_patterns(r"max_(?:completion_|new_|output_)?tokens|output tokens|completion|image|audio|video|file")
+_OUTPUT = compile_patterns(
+    r"max_(?:completion_|new_|output_)?tokens|thinking_budget|output tokens|completion|image|audio|video|file"
+)
 _RATE = compile_patterns(
     r"per (?:second|minute|min\b|hour|day)|\b[tr]p[md]\b|rate[ _-]?limit|quota|每分钟|每秒|每天|频率|配额",
     r"\b(?:pro|por|par|al|na|в) (?:minut|se[ck]|seg|stund|мин|сек|час|день)|分あたり|毎分|毎秒|1分間|분당|초당|dakika",
@@ -142,8 +144,15 @@ _PROMPTS = (
     ),
     rf"(?:input|request|prompt) \((?:length )?{_NUMBER}(?: tokens)?\)",
     rf"requested tokens \({_NUMBER}\)",
+    rf"passed (?:at least )?{_NUMBER} input tokens",
     rf"given: {_NUMBER}",
     rf"too long: {_NUMBER}(?: input)?(?: tokens| token)?(?:,| >| exceed)",
+)
+_OUTPUTS = (
+    rf"max_(?:completion_|new_|output_)?tokens['\"`]? (?:is )?too large: ?{_NUMBER}",
+    rf"{_NUMBER} (?:output|completion) tokens",
+    rf"{_NUMBER} (?:tokens )?(?:in|for) the (?:completion|output)",
+    rf"{_NUMBER} `?max_new_tokens",
 )
 
 
@@ -153,7 +162,7 @@ def is_overflow(text: str) -> bool:
     A limit on the output alone does not count, because a shorter history would not help. Nor does a limit on tokens per
     minute.
     """
-    if _RATE.search(text):
+    if _RATE.search(text) or _asks_too_much(text):
         return False
     if _OVERFLOW.search(text):
         return True
@@ -164,6 +173,15 @@ def is_overflow(text: str) -> bool:
     if _CONTEXT.search(text) and (_PROMPT.search(text) or not _OUTPUT.search(text)):
         return True
     return bool(_LENGTH.search(text)) and not (_OUTPUT.search(text) or _OTHER.search(text))
+
+
+def _asks_too_much(text: str) -> bool:
+    """Return whether the requested output alone reaches the context length, and the prompt does not."""
+    limit, output = read_limit(text), _read_number(_OUTPUTS, text)
+    prompt = _read_number((*_PROMPTS, rf"{_NUMBER} of (?:text )?input"), text)  # the last is OpenRouter's estimate
+    if limit is None or output is None or prompt is None:
+        return False
+    return prompt < limit <= output
 
 
 def _is_overflow_elsewhere(text: str) -> bool:

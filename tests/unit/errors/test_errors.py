@@ -190,6 +190,14 @@ def test_overflow_is_recognised_when_its_text_comes_in_any_shape(row, shape):
         "max_tokens=100000 cannot be greater than max_model_len=4096. Please request fewer output tokens.",
         "max_completion_tokens is too large: 9.This model supports at most 8 completion tokens.",
         "Range of max_tokens should be [1, 8192]",
+        (
+            "'max_tokens' or 'max_completion_tokens' is too large: 50000. This model's maximum context length is 32768 "
+            "tokens and your request has 10 input tokens (50000 > 32768 - 10)."
+        ),
+        (
+            "This model's maximum context length is 32768 tokens. However, you requested 50010 tokens (10 in the "
+            "messages, 50000 in the completion). Please reduce the length of the messages or completion."
+        ),
     ],
 )
 def test_output_limit_is_no_overflow_when_max_tokens_alone_is_too_high(text):

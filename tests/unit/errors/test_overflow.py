@@ -49,7 +49,72 @@ NO_OVERFLOWS = (
     "token 数量超过每分钟限制",
     "请求频率超过限制",
     "tools[0].function.name 长度超过64",
+    "thinking_budget (40000) exceeds the maximum allowed number of tokens 38912",
+    "The thinking_budget parameter must be a positive integer and not greater than 38912",
+    "输入的 max_tokens 超过最大值 8192",
+    "输入图片数量超过限制",
 )
+
+VLLM = (
+    "This model's maximum context length is 32768 tokens. However, you requested {output} output tokens and your "
+    "prompt contains at least {prompt} input tokens, for a total of at least {total} tokens. Please reduce the length "
+    "of the input prompt or the number of requested output tokens."
+)
+VLLM_OLDER = (
+    "'max_tokens' or 'max_completion_tokens' is too large: {output}. This model's maximum context length is 32768 "
+    "tokens and your request has {prompt} input tokens ({output} > 32768 - {prompt})."
+)
+VLLM_NEWER = (
+    "You passed {prompt} input tokens and requested {output} output tokens. However, the model's context length is "
+    "only 32768 tokens, resulting in a maximum input length of {rest} tokens. Please reduce the length of the input "
+    "prompt."
+)
+OPENAI = (
+    "This model's maximum context length is 32768 tokens. However, you requested {total} tokens ({prompt} in the "
+    "messages, {output} in the completion). Please reduce the length of the messages or completion."
+)
+SGLANG = (
+    "Requested token count exceeds the model's maximum context length of 32768 tokens. You requested a total of "
+    "{total} tokens: {prompt} tokens from the input messages and {output} tokens for the completion. Please reduce the "
+    "number of tokens in the input messages or the completion to fit within the limit."
+)
+OPENROUTER_TEXT = (
+    "This endpoint's maximum context length is 32768 tokens. However, you requested about {total} tokens ({prompt} of "
+    "text input, {output} in the output). Please reduce the length of either one."
+)
+TGI = (
+    "`inputs` tokens + `max_new_tokens` must be <= 32768. Given: {prompt} `inputs` tokens and {output} `max_new_tokens`"
+)
+
+
+@pytest.mark.parametrize("template", [VLLM, VLLM_OLDER, OPENAI, SGLANG, OPENROUTER_TEXT, TGI])
+@pytest.mark.parametrize(
+    ("prompt", "output", "expected"),
+    [
+        (10, 50_000, False),
+        (10, 32_768, False),
+        (32_000, 40_000, False),
+        (10, 32_760, True),  # both matter
+        (30_000, 5_000, True),
+        (40_000, 100, True),
+        (40_000, 50_000, True),  # less output would not help
+        (32_768, 32_768, True),
+    ],
+)
+def test_overflow_is_the_prompts_when_the_text_names_the_output_too(
+    template: str, prompt: int, output: int, *, expected: bool
+) -> None:
+    """Protects a short history from being cut because `max_tokens` is larger than the context."""
+    names = {"prompt": prompt, "output": output, "total": prompt + output}
+    assert is_overflow(template.format(**names)) == expected
+
+
+@pytest.mark.parametrize(("prompt", "output"), [(10, 32_760), (30_000, 5_000), (40_000, 100)])
+def test_overflow_stays_one_when_vllm_names_the_longest_input(prompt: int, output: int) -> None:
+    """Protects from taking the room that the output leaves for the length of the context."""
+    text = VLLM_NEWER.format(prompt=prompt, output=output, rest=32_768 - output)
+    assert is_overflow(text)
+    assert (read_limit(text), read_prompt_tokens(text)) == (32_768 - output, prompt)
 
 
 @pytest.mark.parametrize("row", OVERFLOWS, ids=lambda row: row["text"][:40])
