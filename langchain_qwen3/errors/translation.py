@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -37,8 +36,7 @@ from langchain_qwen3.errors.kinds import (
     StreamStallError,
 )
 from langchain_qwen3.errors.secrets import clean_url, find_request, mask_text, read_secrets, strip_exception
-from langchain_qwen3.servers.refusals import advise_refusal, list_droppable_fields
-from langchain_qwen3.servers.refused_fields import find_refused
+from langchain_qwen3.servers.refusals import advise_refusal
 
 _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
     400: Qwen3InvalidRequestError,
@@ -188,7 +186,7 @@ class ErrorTranslator:
             error.message += f": {read_error_body(error.body).message[:_MAX_QUOTE]}"
         if error.request is None:
             error.request = httpx.Request("POST", f"{url}/chat/completions")
-        hint = self._advise_refusal(error.body or error.message) or find_hint(
+        hint = advise_refusal(error.body or error.message, self.payload) or find_hint(
             f"{target or url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details}",
             details,
             url=target or url,
@@ -199,18 +197,6 @@ class ErrorTranslator:
         error.message = f"{error.message} ({place})" + (f"\n{hint}" if hint else "")
         error.args = (error.message,)
         return error
-
-    def _advise_refusal(self, body: object) -> str | None:
-        """Return advice for an error that refuses fields; None if none of them was sent, so it means something else.
-
-        Ollama says of a model that it "does not support thinking", which is also the name of a field.
-        """
-        advice = advise_refusal(body)
-        if advice is None or self.payload is None:
-            return advice
-        sent = json.dumps(self.payload, default=str)
-        names = find_refused(body, list_droppable_fields())
-        return advice if any(f'"{name.rpartition(".")[2]}":' in sent for name in names) else None
 
 
 def _list_facts(error: Qwen3Error) -> str:

@@ -51,9 +51,18 @@ def read_refused(status: int, body: Any) -> frozenset[str]:
     return frozenset(find_refused(body, list_droppable_fields()))
 
 
-def advise_refusal(body: Any) -> str | None:
-    """Return advice for an error that refuses a field of `list_droppable_fields`, None for any other error."""
+def advise_refusal(body: Any, payload: Mapping[str, Any] | None = None) -> str | None:
+    """Return advice for an error that refuses a field of `list_droppable_fields`, None for any other error.
+
+    Args:
+        body: The error's body, parsed or as text.
+        payload: The request, if it is known: an error that names nothing sent means something else. Ollama says of a
+            model that it "does not support thinking", which is also the name of a field.
+    """
     names = frozenset(find_refused(body, list_droppable_fields()))
+    if payload is not None:
+        sent = {key.rpartition(".")[2] for key in _list_keys(payload)}
+        names = frozenset(name for name in names if name.rpartition(".")[2] in sent)
     return f"The server refuses {_list(names)}: {_suggest(body)}, or leave the setting out." if names else None
 
 
@@ -109,7 +118,7 @@ class Lesson(Generic[_C]):
 def _list_keys(payload: Mapping[str, Any]) -> set[str]:
     """Return what can be left out of a request: its fields, the paths in them, and the keys of its messages."""
     paths = {f"{name}.{key}" for name, value in payload.items() if isinstance(value, Mapping) for key in value}
-    return {*payload, *paths, *(key for message in payload["messages"] for key in message)}
+    return {*payload, *paths, *(key for message in payload.get("messages", ()) for key in message)}
 
 
 def _list(names: frozenset[str]) -> str:
