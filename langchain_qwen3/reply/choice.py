@@ -75,8 +75,9 @@ class ChoiceReader:
         self._splitter = ThinkSplitter(opened=options.opened)
         self._reasoning = EdgeTrimmer(leading=True, trailing=True)
         self._content: EdgeTrimmer | None = None  # created when the content begins
-        # If a reply has only reasoning, it may be the answer in the wrong field: it must not be dropped.
-        self._withheld: list[str] | None = [] if options.thinking_off or not options.return_reasoning else None
+        # If a reply has only reasoning although thinking is off, it is the answer in the wrong field. With thinking on,
+        # the model may have ended inside the thinking: https://github.com/vllm-project/vllm/issues/55420
+        self._withheld: list[str] | None = [] if options.thinking_off else None
         self._calls = ToolCallStream(repair=options.repair_tool_calls, parameterless=read_parameterless(options.tools))
         self._in_content, self._in_reasoning = _build_text_readers(options)
         self._forced = _build_forced_reader() if options.forced_calls else None

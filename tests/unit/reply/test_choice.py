@@ -181,12 +181,37 @@ def test_thinking_streams_at_once_when_the_server_is_known_to_leave_out_the_tag(
     assert (first.message.additional_kwargs, first.text) == ({"reasoning_content": "A"}, "B")
 
 
-def test_answer_in_the_reasoning_field_is_shown_when_reasoning_is_left_out():
-    """Protects answers that vLLM's parser puts there with thinking off: leaving reasoning out never hides one."""
-    options = ReplyOptions(return_reasoning=False)
-    assert spans(read_both_ways({"reasoning": "A", "content": None}, options)) == ("", "A", [])
-    assert spans(read_both_ways({"reasoning": "A", "content": "B"}, options)) == ("", "B", [])
-    assert spans(read_both_ways({"reasoning": "A", "content": None}, options, "length")) == ("", "", [])
+@pytest.mark.parametrize("reason", ["stop", "length", "tool_calls"])
+@pytest.mark.parametrize("case", SPANS)
+def test_only_the_reasoning_is_missing_when_it_is_left_out(case: str, reason: str):
+    """Protects `return_reasoning=False`: it neither hides an answer nor shows the thinking in place of one."""
+    options, message, _ = SPANS[case]
+    _, content, calls = spans(read_both_ways(message, ReplyOptions(**options), reason))
+    left_out = read_both_ways(message, ReplyOptions(**{**options, "return_reasoning": False}), reason)
+    assert spans(left_out) == ("", content, calls)
+
+
+@pytest.mark.parametrize(
+    ("message", "thinking_off", "content"),
+    [
+        ({"reasoning": "A", "content": None}, True, "A"),
+        ({"content": "<think>A"}, True, "A"),
+        ({"reasoning": "A", "content": "B"}, True, "B"),
+        ({"reasoning": "A", "content": None}, False, ""),
+        ({"reasoning": "A", "content": "\n\n"}, False, ""),
+        ({"reasoning_content": "A", "content": ""}, False, ""),
+        ({"content": "<think>\nA"}, False, ""),
+        ({"content": "<think>\nA</think>"}, False, ""),
+        (load("vllm-parsers/stop_in_thinking").body["choices"][0]["message"], False, ""),  # type: ignore[index]
+    ],
+)
+@pytest.mark.parametrize("tools", [(), (TOOL,)])
+def test_reasoning_alone_is_the_answer_only_when_thinking_is_off(
+    message: dict[str, Any], content: str, tools: tuple[dict[str, Any], ...], *, thinking_off: bool
+):
+    """Protects hidden thoughts: Qwen3.8 ends inside its thinking at times, and so does every model at a stop word."""
+    options = ReplyOptions(return_reasoning=False, thinking_off=thinking_off, tools=tools)
+    assert spans(read_both_ways(message, options)) == ("", content, [])
 
 
 LEAKED = [
