@@ -29,7 +29,7 @@ from langchain_qwen3.reply.fields import (
     read_texts,
 )
 from langchain_qwen3.reply.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
-from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, read_parameterless
+from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, read_optional, read_parameterless
 
 if TYPE_CHECKING:
     from langchain_qwen3.call import ReplyOptions
@@ -78,7 +78,11 @@ class ChoiceReader:
         # If a reply has only reasoning although thinking is off, it is the answer in the wrong field. With thinking on,
         # the model may have ended inside the thinking: https://github.com/vllm-project/vllm/issues/55420
         self._withheld: list[str] | None = [] if options.thinking_off else None
-        self._calls = ToolCallStream(repair=options.repair_tool_calls, parameterless=read_parameterless(options.tools))
+        self._calls = ToolCallStream(
+            repair=options.repair_tool_calls,
+            parameterless=read_parameterless(options.tools),
+            optional=read_optional(options.tools),
+        )
         self._in_content, self._in_reasoning = _build_text_readers(options)
         self._forced = _build_forced_reader() if options.forced_calls else None
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer

@@ -45,16 +45,20 @@ class ToolCallStream:
     Args:
         repair: Repair damage of Qwen parsers in the arguments of replies that ended properly: a trailing `}` or
             `</tool_call>`, empty arguments. The arguments then arrive in one piece at the end.
-        parameterless: Names of tools without parameters, for which empty arguments are not damage: SGLang
-            streams nothing else for them.
+        parameterless: Names of tools without parameters, for which `{}` is never the beginning of larger arguments.
+        optional: Names of tools without required parameters, for which empty arguments are not damage: for `{}`,
+            several servers stream nothing else (https://github.com/NVIDIA/TensorRT-LLM/issues/17574).
 
     Attributes:
         written: The arguments of invalid calls as the model wrote them, by id; final after `close`.
     """
 
-    def __init__(self, *, repair: bool = False, parameterless: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *, repair: bool = False, parameterless: Iterable[str] = (), optional: Iterable[str] = ()
+    ) -> None:
         self._repair = repair
         self._parameterless = frozenset(parameterless)
+        self._optional = self._parameterless.union(optional)
         self._calls: list[OpenCall] = []
         self._by_index: dict[int | str, OpenCall] = {}
         self._by_id: dict[str, OpenCall] = {}
@@ -204,7 +208,7 @@ class ToolCallStream:
     def _judge(self, call: OpenCall, truncated: bool) -> str:
         """Return the argument text for core; record why the call is invalid, or that it was repaired."""
         text = call.text
-        absent = not call.pieces or call.name in self._parameterless
+        absent = not call.pieces or call.name in self._optional
         if absent and call.name and not truncated and not text.strip():
             return text + "{}"
         try:
@@ -250,14 +254,24 @@ def collect_tool_calls(chunks: Iterable[ToolCallChunk], written: Mapping[str, st
 
 def read_parameterless(tools: Iterable[WireCall]) -> frozenset[str]:
     """Return the names of the wire tools that take no parameters."""
-    functions = [tool.get("function") or {} for tool in tools]
-    named = [function for function in functions if function.get("name")]  # a server's own tool is not a function
-    return frozenset(tool["name"] for tool in named if not (tool.get("parameters") or {}).get("properties"))
+    return _list_without("properties", tools)
+
+
+def read_optional(tools: Iterable[WireCall]) -> frozenset[str]:
+    """Return the names of the wire tools that can be called without parameters."""
+    return _list_without("required", tools)
 
 
 def build_call_id() -> str:
     """Return an id for a call without one."""
     return f"call_{uuid4().hex}"
+
+
+def _list_without(keyword: str, tools: Iterable[WireCall]) -> frozenset[str]:
+    """Return the names of the tools whose schema has nothing under a keyword."""
+    functions = [tool.get("function") or {} for tool in tools]
+    named = [function for function in functions if function.get("name")]  # a server's own tool is not a function
+    return frozenset(tool["name"] for tool in named if not (tool.get("parameters") or {}).get(keyword))
 
 
 def _write_key(name: str, text: str) -> tuple[str, str]:

@@ -327,9 +327,10 @@ def test_finish_reason_tells_of_calls_when_vllm_says_stop(reason: str | None, ca
     assert message.response_metadata["finish_reason"] == expected
 
 
-def test_call_without_parameters_is_whole_when_its_arguments_are_empty():
-    """Protects tools without parameters, for which SGLang streams no arguments at all."""
-    now = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
+@pytest.mark.parametrize("properties", [{}, {"zone": {"type": "string"}}])
+def test_call_without_parameters_is_whole_when_its_arguments_are_empty(properties: dict[str, Any]):
+    """Protects tools without required parameters, for which SGLang streams no arguments at all."""
+    now = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": properties}}}
     call = {"id": "c", "index": 0, "type": "function", "function": {"name": "now", "arguments": ""}}
     options = ReplyOptions(tools=(now,))
     assert spans(read_both_ways({"content": None, "tool_calls": [call]}, options))[2] == [("now", {})]

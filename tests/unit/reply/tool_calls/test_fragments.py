@@ -15,7 +15,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCallChunk
 
 from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments, read_arguments
-from langchain_qwen3.reply.tool_calls.fragments import ToolCalls, ToolCallStream, collect_tool_calls, read_parameterless
+from langchain_qwen3.reply.tool_calls.fragments import (
+    ToolCalls,
+    ToolCallStream,
+    collect_tool_calls,
+    read_optional,
+    read_parameterless,
+)
 
 CAPTURES = Path(__file__).parents[3] / "captures"
 TEXT = '{"path": "/home/us\\"er\\\\", "深": [1, {"a": null}, "\\u5317京"], "n": -1.5e3}'
@@ -365,6 +371,55 @@ def test_finds_tools_without_parameters_when_schemas_are_bare():
     schemas = [None, {}, {"type": "object", "properties": {}}, {"type": "object", "properties": {"x": {}}}]
     tools = [{"function": {"name": f"t{i}", "parameters": schema}} for i, schema in enumerate(schemas)]
     assert read_parameterless([*tools, {"function": {"name": "bare"}}]) == {"t0", "t1", "t2", "bare"}
+
+
+CITY = {"city": {"type": "string"}}
+# Each row is the schema of a tool, and whether it can be called without arguments.
+SCHEMAS: dict[str, tuple[dict[str, Any] | None, bool]] = {
+    "none": (None, True),
+    "empty": ({}, True),
+    "no properties": ({"type": "object", "properties": {}}, True),
+    "optional": ({"type": "object", "properties": CITY}, True),
+    "optional, said so": ({"type": "object", "properties": CITY, "required": []}, True),
+    "optional, null": ({"type": "object", "properties": CITY, "required": None}, True),
+    "required": ({"type": "object", "properties": CITY, "required": ["city"]}, False),
+    "one of two": ({"properties": {**CITY, "unit": {"type": "string"}}, "required": ["city"]}, False),
+}
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_call_without_arguments_is_whole_when_its_tool_requires_none(schema: str, text: str):
+    """Protects agents: several servers stream `""` for `{}`; only where an argument is missing is that damage."""
+    parameters, whole = SCHEMAS[schema]
+    tools = [{"type": "function", "function": {"name": "now", "parameters": parameters}}, {"type": "web_search"}]
+    known = {"parameterless": read_parameterless(tools), "optional": read_optional(tools)}
+    for deltas in (
+        [[fragment(0, "a", "now", text)]],
+        [[fragment(0, "a", "now", "")], [fragment(0, None, None, text)], [fragment(0, None, None, "")]],
+        [[fragment(0, "a", "now"), fragment(0, None, None, text)]],
+    ):
+        for repair in (False, True):
+            calls = read_both_ways(deltas, repair=repair, **known)
+            assert (len(calls.calls), len(calls.invalid)) == ((1, 0) if whole or repair else (0, 1))
+            assert not calls.calls or show(calls) == [("now", {})]
+        assert not read_both_ways(deltas, truncated=True, **known).calls
+        assert not read_both_ways([[{**deltas[0][0], "function": {"name": "other", "arguments": text}}]], **known).calls
+
+
+@pytest.mark.parametrize("case", GROWING)
+def test_arguments_grow_when_all_of_them_are_optional(case: str):
+    """Protects the arguments of a tool that could do without them: `{}` may be only their beginning."""
+    texts, args = GROWING[case]
+    deltas = [[fragment(0, "a", None if at else "f", text)] for at, text in enumerate(texts)]
+    assert show(read_both_ways(deltas, optional=["f"])) == [("f", args)]
+
+
+@pytest.mark.parametrize("marks", ONE_CALL)
+def test_one_call_is_one_call_when_its_arguments_are_optional(marks: str):
+    """Protects from tools that run twice: a fragment without arguments is no call of its own."""
+    deltas = [[fragment(*fields) for fields in delta] for delta in ONE_CALL[marks]]  # type: ignore[arg-type]
+    assert show(read_both_ways(deltas, optional=["f"])) == [("f", {"x": 1})]
 
 
 def test_is_invalid_when_the_call_names_no_tool():
