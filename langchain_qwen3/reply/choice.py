@@ -22,6 +22,7 @@ from langchain_qwen3.reply.ending import is_finished, is_stopped
 from langchain_qwen3.reply.fields import (
     KEPT_FIELDS,
     REASONING_FIELDS,
+    REASONING_KEYS,
     KeptFields,
     read_details,
     read_part_calls,
@@ -51,6 +52,7 @@ class ChoiceReader:
 
     Attributes:
         called: Whether a tool call was found; final after `close`.
+        heard: The message fields that had text or calls, under every name.
     """
 
     __slots__ = (
@@ -69,6 +71,7 @@ class ChoiceReader:
         "_splitter",
         "_withheld",
         "called",
+        "heard",
     )
 
     def __init__(self, options: ReplyOptions, kind: Literal["whole", "stream"]) -> None:
@@ -89,6 +92,7 @@ class ChoiceReader:
         self._reasoning_key = ""
         self._kept = KeptFields()
         self.called = False
+        self.heard: set[str] = set()
         self._kind = kind
         self._parses = options.recall_parses()
         self._rescues_by_default = options.rescue_tool_calls is None
@@ -105,9 +109,12 @@ class ChoiceReader:
             reasoning = self._read_reasoning(delta) + reasoning
         if reasoning:
             self._splitter.end_thinking(in_field=True)
+        if content and not content.isspace():
+            self.heard.add("content")
         inline, content = self._splitter.feed(content) if content else NOTHING
         calls: Sequence[ToolCallChunk] = ()
         if fragments:
+            self.heard.add("tool_calls")
             self._splitter.end_thinking()
             calls = self._calls.feed(fragments)
             self._parses.add(self._kind)
@@ -119,6 +126,15 @@ class ChoiceReader:
         if content and self._in_content is not None:
             content = self._in_content.feed(content)
         return self._emit(reasoning + inline, content, calls)
+
+    def drop_heard(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what a whole message says that the deltas before it did not: their text is in it once more."""
+        if not self.heard:
+            return message
+        calls = message.get("tool_calls") or read_part_calls(message.get("content"))
+        new = self._calls.list_new([calls] if isinstance(calls, Mapping) else calls)
+        known = self.heard.union(self._kept.names)
+        return {**{key: value for key, value in message.items() if key not in known}, "tool_calls": new}
 
     def close(self, finish_reason: str | None, *, cut: bool = False) -> Piece:
         """End the choice and return the text held back.
@@ -201,12 +217,14 @@ class ChoiceReader:
         is_quote = self._quotes and not end.is_cut
         if not (self._calls.seen or is_quote):
             return content + end.rest, [*calls, *self._calls.add(end.calls, rescued=True)]
-        repeated = bool(end.calls) and self._calls.holds_all(end.calls)
+        repeated = bool(end.calls) and not self._calls.list_new(end.calls)
         return content + (end.rest if repeated or not end.calls else end.raw), calls
 
     def _emit(self, reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> Piece:
         if content:
             content = self._trim(content)
+        if reasoning:
+            self.heard.update(REASONING_KEYS)
         if self._in_reasoning is not None:
             reasoning = self._in_reasoning.feed(reasoning)
             if content or calls:

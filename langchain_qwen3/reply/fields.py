@@ -93,6 +93,11 @@ class KeptFields:
     def __init__(self) -> None:
         self._fields: dict[str, list[Any]] = {}
 
+    @property
+    def names(self) -> Iterable[str]:
+        """The fields that came."""
+        return self._fields
+
     def add(self, delta: Mapping[str, Any]) -> None:
         """Take the kept fields of a delta or a whole message."""
         for key in KEPT_FIELDS.intersection(delta):

@@ -67,7 +67,6 @@ class StreamReader:
         self.usage: Mapping[str, Any] | None = None
         self.first_token_at: float | None = None
         self._chunks = 0
-        self._wholes = 0  # chunks that have a message instead of a delta
 
     def begin(self, response: Any) -> None:
         """Receive the response before its body: for its headers, and to attach to errors."""
@@ -228,21 +227,16 @@ class StreamReader:
         self._raise_error(event)
         if event.get("choices"):
             choice = event["choices"][0]
-            delta = read_message(choice)
-            if choice.get("finish_reason") and self._chunks > self._wholes:
-                delta = self._drop_repeated(delta)
-            self._wholes += 1
-            return self._feed({**event, "choices": [{**choice, "delta": delta}]})
+            heard = {*self._choice.heard}  # in deltas only: where no event has one, each message is a piece
+            delta = self._choice.drop_heard(read_message(choice))
+            chunk = self._feed({**event, "choices": [{**choice, "delta": delta}]})
+            self._choice.heard = heard
+            return chunk
         if usage := find_usage(event):
             self.usage = usage
             self._end.take_late(None, usage)
         self._noted.append(event)
         return None
-
-    def _drop_repeated(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a whole message after deltas without the texts that they made up."""
-        texts = {"".join(self._content), "".join(self._reasoning)}
-        return {key: value for key, value in message.items() if not (isinstance(value, str) and value in texts)}
 
     def _take_index(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
         """Take a choice's index: some servers number their chunks with it, so an index that only grows is ignored."""

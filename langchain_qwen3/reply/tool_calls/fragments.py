@@ -124,11 +124,11 @@ class ToolCallStream:
             self._rescued += [wire["function"]["name"] for wire in wires]
         return [chunk for wire in wires if (chunk := self._begin(read_fragment(wire)))]
 
-    def holds_all(self, wires: Iterable[WireCall]) -> bool:
-        """Return whether every given whole call equals one that was already read."""
+    def list_new(self, wires: Iterable[WireCall]) -> list[WireCall]:
+        """Return the given whole calls that do not equal one that was already read."""
         known = {_write_key(call.name, call.text) for call in self._calls}
-        fragments = [read_fragment(wire) for wire in wires]
-        return all(_write_key(fragment.name, fragment.text or "") in known for fragment in fragments)
+        fragments = [(wire, read_fragment(wire)) for wire in wires if wire]
+        return [wire for wire, (_, _, name, text) in fragments if _write_key(name, text or "") not in known]
 
     def close(self, truncated: bool) -> list[ToolCallChunk]:
         """Validate every call and return the pieces that complete its arguments, or make them invalid.
@@ -277,6 +277,6 @@ def _list_without(keyword: str, tools: Iterable[WireCall]) -> frozenset[str]:
 def _write_key(name: str, text: str) -> tuple[str, str]:
     """Return a key that is equal for equal calls: the name, and the arguments in normalized form."""
     try:
-        return name, json.dumps(read_arguments(text), sort_keys=True)
+        return name, json.dumps(read_arguments(text.strip() or "{}"), sort_keys=True)
     except ValueError:
         return name, text

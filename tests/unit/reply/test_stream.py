@@ -295,16 +295,165 @@ def test_stream_is_read_when_its_index_is_no_number(index: str | None):
     assert read_stream(events).content == "AB"
 
 
-def test_text_comes_once_when_the_last_event_repeats_the_whole_message():
-    """Protects from a doubled answer: some gateways end their deltas with the message that these made up."""
-    deltas = [{"reasoning_content": "R"}, {"content": "A"}, {"content": "B"}]
-    events = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
-    whole = {"role": "assistant", "reasoning_content": "R", "content": "AB"}
-    message = read_stream([*events, {"choices": [{"index": 0, "finish_reason": "stop", "message": whole}]}])
-    assert (message.content, message.additional_kwargs["reasoning_content"]) == ("AB", "R")
-    pieces = [{"choices": [{"index": 0, "message": {"content": "ha"}}]} for _ in range(2)]
-    pieces[1]["choices"][0]["finish_reason"] = "stop"  # messages in place of deltas: each is a piece
-    assert read_stream(pieces).content == "haha"
+CALL_TEXT = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Rome"}}\n</tool_call>'
+ROME = {
+    "index": 0,
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city": "Rome"}'},
+}
+SAME = {"id": "c9", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Rome"}'}}
+OSLO = {"id": "c2", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
+NOW = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
+NOW_CALLS = [{"id": name, "function": {"name": "now", "arguments": text}} for name, text in (("c1", ""), ("c9", "{}"))]
+OFF = {"thinking_off": True}
+# Each row: deltas, the message after them, options, and the content, reasoning and cities (or names) of the calls.
+REPEATED: dict[str, tuple[list[Any], dict[str, Any], dict[str, Any], tuple[Any, ...]]] = {
+    "text": ([{"content": "A"}, {"content": "B"}], {"content": "AB"}, {}, ("AB", None, [])),
+    "reasoning": (
+        [{"reasoning_content": "R"}, {"content": "AB"}],
+        {"reasoning_content": "R", "content": "AB"},
+        {},
+        ("AB", "R", []),
+    ),
+    "newlines of the template": (
+        [{"reasoning": "\nR\n"}, {"content": "\n\nA"}, {"content": "B\n"}],
+        {"reasoning": "\nR\n", "content": "\n\nAB\n"},
+        {},
+        ("AB\n", "R", []),
+    ),
+    "another name of the field": (
+        [{"reasoning": "R"}, {"content": "A"}],
+        {"reasoning_content": "R", "content": "A"},
+        {},
+        ("A", "R", []),
+    ),
+    "inline thinking": (
+        [{"content": "<think>\nR\n</thi"}, {"content": "nk>\n\nA"}],
+        {"content": "<think>\nR\n</think>\n\nA"},
+        {},
+        ("A", "R", []),
+    ),
+    "inline thinking, then a field": (
+        [{"content": "<think>R</think>A"}],
+        {"content": "A", "reasoning": "R"},
+        {},
+        ("A", "R", []),
+    ),
+    "thinking without its opening tag": (
+        [{"content": "R\n"}, {"content": "</think>\n\nA"}],
+        {"content": "R\n</think>\n\nA"},
+        {"opened": None},
+        ("A", "R", []),
+    ),
+    "text that is held": ([{"content": "A"}], {"content": "A"}, {"opened": None}, ("A", None, [])),
+    "a possible tag": ([{"content": "A <"}], {"content": "A <"}, {}, ("A <", None, [])),
+    "an answer in the wrong field": (
+        [{"reasoning": "A"}, {"reasoning": "B"}],
+        {"reasoning": "AB", "content": ""},
+        OFF,
+        ("AB", None, []),
+    ),
+    "parts": ([{"content": "A"}], {"content": [{"type": "text", "text": "A"}]}, {}, ("A", None, [])),
+    "a call in the text": (
+        [{"content": CALL_TEXT[:20]}, {"content": CALL_TEXT[20:]}],
+        {"content": CALL_TEXT},
+        {},
+        ("", None, ["Rome"]),
+    ),
+    "a call after text": (
+        [{"content": "A "}, {"content": CALL_TEXT}],
+        {"content": f"A {CALL_TEXT}"},
+        {},
+        ("A ", None, ["Rome"]),
+    ),
+    "a call in the text, then parsed": (
+        [{"content": CALL_TEXT}],
+        {"content": None, "tool_calls": [SAME]},
+        {},
+        ("", None, ["Rome"]),
+    ),
+    "a call": ([{"tool_calls": [ROME]}], {"content": None, "tool_calls": [ROME]}, {}, ("", None, ["Rome"])),
+    "a call, another id": ([{"tool_calls": [ROME]}], {"tool_calls": [SAME]}, {}, ("", None, ["Rome"])),
+    "a call, no list": ([{"tool_calls": [ROME]}], {"tool_calls": SAME}, {}, ("", None, ["Rome"])),
+    "a call without arguments": (
+        [{"tool_calls": NOW_CALLS[:1]}],
+        {"tool_calls": NOW_CALLS[1:]},
+        {"tools": (NOW,)},
+        ("", None, ["now"]),
+    ),
+    # What only the message says is read.
+    "nothing before": ([{"role": "assistant", "content": ""}], {"content": "AB"}, {}, ("AB", None, [])),
+    "blanks before": ([{"content": " "}, {"content": "\n"}], {"content": "AB"}, {}, (" \nAB", None, [])),
+    "an answer after reasoning": ([{"reasoning": "R"}], {"reasoning": "R", "content": "A"}, {}, ("A", "R", [])),
+    "a call after text that is new": (
+        [{"content": "A"}],
+        {"content": "A", "tool_calls": [ROME]},
+        {},
+        ("A", None, ["Rome"]),
+    ),
+    "a call among the parts": (
+        [{"content": "A"}],
+        {
+            "content": [
+                {"type": "text", "text": "A"},
+                {"type": "tool_use", "name": "get_weather", "input": {"city": "X"}},
+            ]
+        },
+        {},
+        ("A", None, ["X"]),
+    ),
+    "one more call": ([{"tool_calls": [ROME]}], {"tool_calls": [SAME, OSLO]}, {}, ("", None, ["Rome", "Oslo"])),
+    "the arguments of a call": (
+        [{"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "get_weather", "arguments": ""}}]}],
+        {"tool_calls": [ROME]},
+        {},
+        ("", None, ["Rome"]),
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ["with the reason", "before the reason", "after the reason"])
+@pytest.mark.parametrize("case", REPEATED)
+def test_text_comes_once_when_an_event_repeats_the_whole_message(case: str, end: str):
+    """Protects from a doubled answer and tools that run twice: some gateways end deltas with the whole message."""
+    deltas, message, options, expected = REPEATED[case]
+    events = write_events(*deltas)
+    whole = {"choices": [{"index": 0, "message": {"role": "assistant", **message}}]}
+    if end == "with the reason":
+        whole["choices"][0]["finish_reason"] = "stop"
+        events[-2] = whole
+    else:
+        events.insert(-2 if end == "before the reason" else -1, whole)
+    read = read_stream(events, ReplyOptions(**{"tools": (TOOL,), **options}))
+    calls = [call["args"].get("city", call["name"]) for call in read.tool_calls]
+    assert (read.content, read.additional_kwargs.get("reasoning_content"), calls) == expected
+    assert read.invalid_tool_calls == []
+    assert read.response_metadata["finish_reason"] == ("tool_calls" if calls else "stop")
+
+
+def test_other_fields_come_once_when_an_event_repeats_the_whole_message():
+    """Protects what goes back to the server: details and citations are neither doubled nor lost."""
+    details = [{"type": "reasoning.text", "text": "R", "index": 0}]
+    deltas = [{"reasoning": "R", "reasoning_details": details}, {"content": "A"}]
+    events = write_events(*deltas)
+    message = {"content": "A", "reasoning": "R", "reasoning_details": details, "citations": ["x"]}
+    events[-2] = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    kwargs = {"reasoning_content": "R", "reasoning_details": details, "citations": ["x"]}
+    assert read_stream(events).additional_kwargs == kwargs
+
+
+@pytest.mark.parametrize(
+    "begun", [[], [{"delta": {"role": "assistant", "content": ""}}], [{"message": {"content": ""}}]]
+)
+def test_each_message_is_a_piece_when_no_delta_has_text(begun: list[dict[str, Any]]):
+    """Protects the text of servers that write `message` for `delta`."""
+    pieces = [{"message": {"content": "ha", "annotations": [at]}} for at in (1, 2)]
+    choices = [{"index": 0, **choice} for choice in [*begun, *pieces, {"message": {}, "finish_reason": "stop"}]]
+    message = read_stream([{"choices": [choice]} for choice in choices])
+    assert (message.content, message.additional_kwargs["annotations"]) == ("haha", [1, 2])
+    choices[-2]["finish_reason"] = "stop"
+    assert read_stream([{"choices": [choice]} for choice in choices[:-1]]).content == "haha"
 
 
 # A reply, its end, and the reasoning that later replies are read with; None: it does not begin inside the thinking.
