@@ -24,10 +24,10 @@ from langchain_qwen3.reply.fields import (
     REASONING_FIELDS,
     REASONING_KEYS,
     KeptFields,
+    read_content,
     read_details,
     read_part_calls,
     read_reasoning,
-    read_texts,
 )
 from langchain_qwen3.reply.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, read_optional, read_parameterless
@@ -104,7 +104,7 @@ class ChoiceReader:
         reasoning, content, fragments = "", delta.get("content"), delta.get("tool_calls")
         if content and content.__class__ is not str:
             fragments = fragments or read_part_calls(content)
-            reasoning, content = read_texts(content)
+            reasoning, content = read_content(content)
         if not REASONING_FIELDS.isdisjoint(delta):
             reasoning = self._read_reasoning(delta) + reasoning
         if reasoning:

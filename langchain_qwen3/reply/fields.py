@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +31,20 @@ class Texts(NamedTuple):
 
     reasoning: str
     content: str
+
+
+def read_content(content: Any) -> Texts:
+    """Return the texts of a message's content; some gateways parse an answer in JSON, which is written again."""
+    if all(_is_json(value) for value in (content if isinstance(content, list) else (content,))):
+        return Texts("", json.dumps(content, ensure_ascii=False))
+    return read_texts(content)
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a content is a number, or an object that is no part: it has neither a type nor a text."""
+    if isinstance(value, dict):
+        return value.keys().isdisjoint(("type", *_TEXT_NAMES))
+    return isinstance(value, int | float)
 
 
 def read_texts(content: Any) -> Texts:
@@ -76,8 +91,14 @@ def read_details(details: Any) -> str:
 
 
 def read_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the message of a whole choice; some servers give the `text` of OpenAI's older completions."""
-    return choice.get("message") or {"content": choice.get("text")}
+    """Return the message of a whole choice; some servers name it `delta`, or give the `text` of older completions.
+
+    Raises:
+        KeyError: It has none of them.
+    """
+    if choice.keys().isdisjoint(("message", "delta", "text")):
+        raise KeyError("message")
+    return choice.get("message") or choice.get("delta") or {"content": choice.get("text")}
 
 
 def has_content(delta: Mapping[str, Any] | None) -> bool:

@@ -228,7 +228,7 @@ class StreamReader:
         if event.get("choices"):
             choice = event["choices"][0]
             heard = {*self._choice.heard}  # in deltas only: where no event has one, each message is a piece
-            delta = self._choice.drop_heard(read_message(choice))
+            delta = self._choice.drop_heard(read_message({"text": None, **choice}))  # an end may have no text
             chunk = self._feed({**event, "choices": [{**choice, "delta": delta}]})
             self._choice.heard = heard
             return chunk

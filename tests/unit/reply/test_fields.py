@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from langchain_qwen3.reply.fields import KeptFields, read_details, read_reasoning, read_texts
+from langchain_qwen3.errors import BadReplyError
+from langchain_qwen3.reply.fields import (
+    KeptFields,
+    read_content,
+    read_details,
+    read_message,
+    read_reasoning,
+    read_texts,
+)
+from tests.support.replies import read_stream, read_whole, write_body, write_events
 
 
 @pytest.mark.parametrize(
@@ -29,6 +38,67 @@ from langchain_qwen3.reply.fields import KeptFields, read_details, read_reasonin
 def test_reads_the_texts_of_a_content_in_any_form(content: Any, expected: tuple[str, str]):
     """Protects text that some servers send as parts or as an object, reasoning parts among them."""
     assert read_texts(content) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"name": "A"}, '{"name": "A"}'),
+        ({"city": "北京", "days": [1, {"sun": True}]}, '{"city": "北京", "days": [1, {"sun": true}]}'),
+        ([{"name": "A"}, {"name": "B"}], '[{"name": "A"}, {"name": "B"}]'),
+        ([1, 2.5], "[1, 2.5]"),
+        (7, "7"),
+        (True, "true"),
+        # Parts of a content, as everywhere.
+        ("A", "A"),
+        (["A", "B"], "AB"),
+        ({"text": "A"}, "A"),
+        ([{"text": "A", "index": 0}, {"text": "B", "index": 1}], "AB"),
+        ({"type": "text", "text": "A", "annotations": []}, "A"),
+        ([{"type": "text", "text": "A"}, {"name": "B"}], "A"),
+        ([{"type": "image_url"}], ""),
+        ({"type": "tool_use", "name": "f", "input": {}}, ""),
+    ],
+)
+def test_reads_an_answer_in_json_that_was_parsed_on_the_way(content: Any, expected: str):
+    """Protects answers in JSON mode from a gateway that sends the object itself: they were empty."""
+    assert read_content(content) == ("", expected)
+    whole = read_whole(write_body({"content": content}))
+    assert whole.content == read_stream(write_events({"content": content})).content == expected
+
+
+def test_an_object_that_is_no_text_is_no_reasoning():
+    """Protects the reasoning from settings that a gateway repeats under its name."""
+    assert read_reasoning({"reasoning": {"effort": "high"}}) == ("reasoning", "")
+
+
+@pytest.mark.parametrize(
+    ("choice", "content"),
+    [
+        ({"message": {"content": "A"}}, "A"),
+        ({"delta": {"content": "A"}}, "A"),
+        ({"message": None, "delta": {"content": "A"}}, "A"),
+        ({"message": {"content": "A"}, "delta": {}}, "A"),
+        ({"text": "A"}, "A"),
+        ({"message": None}, ""),
+        ({"message": {}}, ""),
+        ({"text": None}, ""),
+    ],
+)
+def test_finds_the_message_of_a_choice_under_every_name(choice: dict[str, Any], content: str):
+    """Protects answers of servers that write a piece for the whole."""
+    assert read_whole({"choices": [{"index": 0, "finish_reason": "stop", **choice}]}).content == content
+
+
+@pytest.mark.parametrize("choice", [{}, {"messages": [{"content": "A"}]}, {"finish_reason": "stop"}])
+def test_a_whole_choice_without_a_message_is_an_error(choice: dict[str, Any]):
+    """Protects from an empty answer for one in an unknown place; the end of a stream may have no text."""
+    with pytest.raises(KeyError):
+        read_message(choice)
+    with pytest.raises(BadReplyError, match="not a chat completion"):
+        read_whole({"choices": [{"index": 0, **choice}]})
+    begun = {"choices": [{"index": 0, "delta": {"content": "A"}}]}
+    assert read_stream([begun, {"choices": [{"index": 0, "finish_reason": "stop", **choice}]}]).content == "A"
 
 
 @pytest.mark.parametrize("key", ["reasoning", "reasoning_content", "thinking", "reasoning_text"])
