@@ -94,9 +94,9 @@ def read_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the message of a whole choice; some servers name it `delta`, or give the `text` of older completions.
 
     Raises:
-        KeyError: It has none of them.
+        KeyError: It has none of them, and no filter took them.
     """
-    if choice.keys().isdisjoint(("message", "delta", "text")):
+    if choice.keys().isdisjoint(("message", "delta", "text")) and choice.get("finish_reason") != "content_filter":
         raise KeyError("message")
     return choice.get("message") or choice.get("delta") or {"content": choice.get("text")}
 

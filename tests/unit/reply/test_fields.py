@@ -83,6 +83,7 @@ def test_an_object_that_is_no_text_is_no_reasoning():
         ({"message": None}, ""),
         ({"message": {}}, ""),
         ({"text": None}, ""),
+        ({"finish_reason": "content_filter"}, ""),
     ],
 )
 def test_finds_the_message_of_a_choice_under_every_name(choice: dict[str, Any], content: str):
