@@ -18,6 +18,8 @@ CLOSE_TAG = "</think>"
 
 _QUOTES = ("`", '"', "'", "\u201c", "\u2018", "\u300c")
 _FENCE = "```"
+# As Qwen writes it: on a line of its own or right behind a sentence, then an empty line or the end.
+_LEAKED_TAG = re.compile(r"(?:^|(?<=[.!?…。！？]))</think>[ \t]*(?:\r?\n[ \t]*\r?$|\Z)", re.MULTILINE)
 
 
 class Spans(NamedTuple):
@@ -182,23 +184,18 @@ def find_leaked_tag(text: str) -> int:
 
     Parsers that stop early leave the rest of the thinking and the tag in front of the answer (vLLM,
     https://github.com/vllm-project/vllm/issues/29408; llama.cpp, https://github.com/ggml-org/llama.cpp/issues/23320).
-    A tag that the model only mentions is in code or quotes, after an opening tag, or between words.
+    Only a tag as Qwen writes it counts, outside of code and before any opening tag. Every other one may be what the
+    answer is about, and to take its beginning away would be worse than to show some thinking, as a stream does.
     """
-    end = text.find(OPEN_TAG)
-    fences = ticks = last = 0
-    for tag in re.finditer(CLOSE_TAG, text if end < 0 else text[:end]):
-        between, last = text[last : tag.start()], tag.end()
-        fences += between.count(_FENCE)
-        line_break, line = between.rfind("\n"), between
-        if line_break >= 0:
-            ticks, line = 0, between[line_break + 1 :]
-        ticks += line.count("`")
-        before, after = text[max(tag.start() - 1, 0) : tag.start()], text[tag.end() : tag.end() + 1]
-        is_code = fences % 2 or ticks % 2 or before in _QUOTES
-        is_prose = " " in (before, after)
-        at_edge = before in ("", "\n") or after in ("", "\n")
-        if not is_code and (at_edge or not is_prose):
+    opening = text.find(OPEN_TAG)
+    fences = last = 0
+    for tag in _LEAKED_TAG.finditer(text):
+        if 0 <= opening < tag.start():
+            break
+        fences += text.count(_FENCE, last, tag.start())
+        if fences % 2 == 0:
             return tag.start()
+        last = tag.end()
     return -1
 
 

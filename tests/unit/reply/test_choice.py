@@ -218,7 +218,13 @@ LEAKED = [
     ({"reasoning": "first ", "content": "tail of it\n</think>\n\nANSWER"}, "first tail of it"),
     ({"content": "Okay.\n</think>\n\nANSWER"}, "Okay."),
     ({"reasoning_content": "R", "content": "\n</think>\n\nANSWER"}, "R"),
+    ({"reasoning_content": "R", "content": "\n</think>ANSWER"}, "R"),
     ({"content": "</think>\n\nANSWER"}, ""),
+]
+MENTIONED = [
+    "在 Qwen3 里，模型用</think>标签结束思考。",
+    "Close with **</think>**.",
+    "Tag: </think>\nMeaning: the end.",
 ]
 
 
@@ -226,6 +232,21 @@ LEAKED = [
 def test_thinking_that_leaked_into_a_whole_answer_is_reasoning(message: dict[str, Any], reasoning: str):
     """Protects answers from parsers that stop too early, or strip the opening tag only."""
     assert spans(read_whole(write_body(message))) == (reasoning, "ANSWER", [])
+
+
+@pytest.mark.parametrize("text", MENTIONED)
+@pytest.mark.parametrize("reasoning", [{"reasoning": "R"}, {}])
+def test_an_answer_about_the_tag_is_whole(text: str, reasoning: dict[str, str]):
+    """Protects answers that mention the tag, and later streams: nothing is learned from such an answer."""
+    for thinking_off in (True, False):
+        habits = ReplyHabits(opened=False)
+        options = ReplyOptions(opened=False, thinking_off=thinking_off, habits=habits)
+        assert spans(read_both_ways({**reasoning, "content": text}, options)) == (
+            reasoning.get("reasoning", ""),
+            text,
+            [],
+        )
+        assert habits.opened is False
 
 
 @pytest.mark.parametrize(("reason", "expected"), [("stop", ("", "A")), ("length", ("A", "")), ("abort", ("A", ""))])

@@ -92,25 +92,67 @@ def test_tells_how_the_reply_began_when_it_is_over(text: str, opened: bool | Non
 
 LEAKED = {
     "tail\n</think>\n\nB": ("tail\n", "\n\nB"),
-    "tail</think>B": ("tail", "B"),
-    "\n</think>B": ("\n", "B"),
-    "Say `</think>` or '</think>', then\n</think>\nB": ("Say `</think>` or '</think>', then\n", "\nB"),
-    "```\n</think>\n```": None,
-    "Use `x </think>`.\n": None,
-    'The "</think>" tag': None,
-    "The </think> tag ends it.": None,
-    "<think>A</think>B": None,
-    "Open with <think>,\n</think>\n closes it": None,
-    "no tag": None,
+    "tail\r\n</think>\r\n\r\nB": ("tail\r\n", "\r\n\r\nB"),
+    "让我写一个回答。\n</think>\n\n你好": ("让我写一个回答。\n", "\n\n你好"),
+    "Okay.\n\n</think> \n \nB": ("Okay.\n\n", " \n \nB"),
+    "I look at it.</think>\n\nA cat.": ("I look at it.", "\n\nA cat."),
+    "我看一下。</think>\n\n一只猫。": ("我看一下。", "\n\n一只猫。"),
+    "I call it.</think>": ("I call it.", ""),
+    "</think>\n\nB": ("", "\n\nB"),
+    "before a call\n</think>\n\n": ("before a call\n", "\n\n"),
+    "before a call\n</think>\n": ("before a call\n", "\n"),
+    "before a call\n</think>": ("before a call\n", ""),
+    "Say `</think>` or '</think>', then\n</think>\n\nB": ("Say `</think>` or '</think>', then\n", "\n\nB"),
+    "```\n</think>\n\n```\n</think>\n\nB": ("```\n</think>\n\n```\n", "\n\nB"),
+    "A\n</think>\n\nB\n</think>\n\nC": ("A\n", "\n\nB\n</think>\n\nC"),
 }
+MENTIONED = [
+    "在 Qwen3 里，模型先思考，用</think>标签结束思考，然后才输出回答。",
+    "Qwen3 先写思考过程（以</think>结束），再写回答。",
+    "结束标签是</think>\n\n后面是回答。",
+    "结束标签是：</think>\n\n后面是回答。",
+    "思考到此为止。</think>后面是回答。",
+    "Close the block with **</think>** and then write the answer.",
+    "Reasoning ends (</think>) and the answer follows.",
+    "Tag: </think>\nMeaning: end of the reasoning.",
+    "It ends with </think>\n\nThen the answer follows.",
+    "It ends with (</think>).\n\nThen the answer follows.",
+    "It ends with: </think>\n\n",
+    "The regex is r'(.*?)</think>(.*)' in re.S mode.",
+    'Split it: text.split("\\n</think>\\n")[-1] gives the answer.',
+    "| tag | meaning |\n|---|---|\n|</think>|end of thinking|",
+    "- </think>\n- </tool_call>\n",
+    "> </think>\n\nends it.",
+    "    </think>\n\nis code, as it is indented.",
+    "</think>结束思考。",
+    "The tag\n</think>\nends it.",
+    "The tag\n</think> ends it.",
+    "```\nA\n</think>\n\nB\n```",
+    "```\n</think>\n```",
+    "Use `x </think>`.\n",
+    'The "</think>" tag',
+    "The </think> tag ends it.",
+    "The last word is</think>",
+    "<think>A</think>B",
+    "Open with\n<think>\nthen\n</think>\n\ncloses it.",
+    "Open with <think>,\n</think>\n closes it",
+    "\n</thinking>\n\nB",
+    "no tag",
+]
 
 
 @pytest.mark.parametrize("text", LEAKED)
 def test_finds_the_tag_that_leaked_into_a_whole_answer(text: str):
-    """Protects answers that thinking ran into, and those that speak of the tag."""
+    """Protects answers that thinking ran into: the tag is found where it stands as Qwen writes it."""
     at = find_leaked_tag(text)
-    found = None if at < 0 else (text[:at], text[at + len("</think>") :])
-    assert found == LEAKED[text]
+    assert at >= 0
+    assert (text[:at], text[at + len("</think>") :]) == LEAKED[text]
+
+
+@pytest.mark.parametrize("text", MENTIONED)
+def test_finds_no_tag_where_an_answer_speaks_of_it(text: str):
+    """Protects answers about the tag: prose of any script, Markdown and code keep their beginning."""
+    assert find_leaked_tag(text) < 0
 
 
 @given(
