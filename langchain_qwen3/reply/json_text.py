@@ -1,4 +1,4 @@
-"""Parses the JSON that servers send: strictly first, and leniently if that fails. Sans-IO."""
+"""Parses the JSON that servers send, strictly first, and the JSON in the answers that models write. Sans-IO."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ _DECODER = json.JSONDecoder(strict=False)
 # Between the values of a body: event stream framing that is glued to the preceding JSON.
 _FRAME = re.compile(r"(?:\s|\ufeff|data:|\[DONE\])*")
 _DONE = "[DONE]"
+_FENCE = "```"
+_OPENED_FENCE = re.compile(r"```[\w+.-]*+\s*+")
+_FENCED_BRACKET = re.compile(_OPENED_FENCE.pattern + r"(?=[\[{])")
+_MORE_JSON = tuple('{[]},:"')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x20)}
+_CUT_NUMBER = re.compile(r"(?<=[0-9])[.eE][+-]?\Z")
 MAX_DEPTH = 200
 """The limit in jiter. Deeper values cannot be copied or pickled."""
 
@@ -77,6 +84,42 @@ def refuse_deep(value: Any) -> None:
         if not level:
             return
     raise ValueError("the JSON is nested too deeply")
+
+
+def find_json(text: str) -> int:
+    """Return where the JSON begins: with the text, or else in the first Markdown fence that has a bracket."""
+    start = len(text) - len(text.lstrip())
+    if text.startswith(("{", "["), start):
+        return start
+    fence = _FENCED_BRACKET.search(text) or _OPENED_FENCE.search(text)
+    return fence.end() if fence else start
+
+
+def read_whole_json(text: str) -> Any:
+    """Parse the JSON in a text to its own end: a fence inside one of its strings is no end, and words may follow.
+
+    Raises:
+        ValueError: There is none, it is not complete, or more JSON follows, so it may be a part of the answer only.
+    """
+    value, end = _DECODER.raw_decode(text, find_json(text))
+    rest = text[end:].lstrip()
+    may_follow = isinstance(value, dict | list) or rest.startswith(_FENCE)
+    if rest and (rest.startswith(_MORE_JSON) or not may_follow):
+        raise ValueError(f"something follows its end at character {end}")
+    return value
+
+
+def read_growing_json(text: str) -> Any:
+    """Parse the beginning of a JSON text; raw newlines inside strings are accepted.
+
+    Core's `parse_partial_json` is not linear: it retries for each character of text that is not JSON.
+    """
+    text = text[:-3] + _CUT_NUMBER.sub("", text[-3:])
+    try:
+        return from_json(text.encode(errors="replace"), partial_mode="trailing-strings")
+    except ValueError:
+        text = _STRING.sub(lambda string: string[0].translate(_CONTROLS), text)
+        return from_json(text.encode(errors="replace"), partial_mode="trailing-strings")
 
 
 class HalfJoiner:

@@ -7,12 +7,10 @@ batch only that input fails. While an answer is streamed, its growing part is re
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import is_dataclass
 from typing import Any
 
-from jiter import from_json
 from langchain_core import exceptions
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -25,13 +23,9 @@ from pydantic.v1 import BaseModel as BaseModelV1
 from langchain_qwen3._visible import make_visible
 from langchain_qwen3.call import Method
 from langchain_qwen3.reply.ending import is_finished
-from langchain_qwen3.reply.json_text import refuse_deep
+from langchain_qwen3.reply.json_text import find_json, read_growing_json, read_whole_json, refuse_deep
 
-_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
 _STEPS = 16  # a growing answer is parsed again after growing by 1/16; short ones with every piece
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x20)}
-_CUT_NUMBER = re.compile(r"(?<=[0-9])[.eE][+-]?\Z")
 # In core since 1.7.5.
 _RefusalError: Any = getattr(exceptions, "ModelRefusalError", None)
 
@@ -104,7 +98,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
     def read_partial(self, text: str) -> Any:
         """Return the object parsed from the beginning of an answer, or None."""
         try:
-            value = _read_growing_json(_find_json(text))
+            value = read_growing_json(text[find_json(text) :])
             return self._build(value, text) if value not in (None, {}) else None
         except (ValueError, RecursionError):
             return None
@@ -267,7 +261,7 @@ def _explain_empty(message: BaseMessage) -> str:
     if not (isinstance(reasoning, str) and reasoning.strip()):
         return "the answer is empty"
     try:
-        is_json = isinstance(json.loads(_find_json(reasoning), strict=False), dict | list)
+        is_json = isinstance(read_whole_json(reasoning), dict | list)
     except (ValueError, RecursionError):
         is_json = False
     if is_json:
@@ -278,28 +272,9 @@ def _explain_empty(message: BaseMessage) -> str:
     return "the answer is empty: the model produced only reasoning; raise max_tokens, or set enable_thinking=False"
 
 
-def _find_json(text: str) -> str:
-    """Return the text, or the content of its first Markdown fence if it does not begin with JSON."""
-    fenced = None if text.lstrip().startswith(("{", "[")) else _FENCED.search(text)
-    return fenced[1] if fenced else text
-
-
-def _read_growing_json(text: str) -> Any:
-    """Parse the beginning of a JSON text; raw newlines inside strings are accepted.
-
-    Core's `parse_partial_json` is not linear: it retries for each character of text that is not JSON.
-    """
-    text = text[:-3] + _CUT_NUMBER.sub("", text[-3:])
-    try:
-        return from_json(text.encode(errors="replace"), partial_mode="trailing-strings")
-    except ValueError:
-        text = _STRING.sub(lambda string: string[0].translate(_CONTROLS), text)
-        return from_json(text.encode(errors="replace"), partial_mode="trailing-strings")
-
-
 def _read_json(text: str) -> Any:
     try:
-        value = json.loads(_find_json(text), strict=False)
+        value = read_whole_json(text)
         refuse_deep(value)
     except (ValueError, RecursionError) as error:
         raise OutputParserException(f"the answer is not JSON: {error}", llm_output=text) from None

@@ -281,12 +281,75 @@ def test_reads_a_whole_message_when_the_stream_is_one():
         list(parser.transform(iter([])))
 
 
+WRAPPED = {
+    "bare": ' {"value": 1}\n',
+    "fence": '```json\n{"value": 1}\n```',
+    "fence without a label": 'Here:\n```\n{"value": 1}\n```\nbye',
+    "fence, CRLF": '```json\r\n{"value": 1}\r\n```\r\n',
+    "fence on one line": '```json {"value": 1} ```',
+    "fence without white space": '```json{"value": 1}```',
+    "fence with empty lines": '```json\n\n\n{"value": 1}\n\n```',
+    "fence that never ends": 'Sure!\n```json\n{"value": 1}',
+    "fence in capitals": '```JSON\n{"value": 1}\n```',
+    "fence of another name": '```jsonc\n{"value": 1}\n```',
+    "fence in a list": '1. The answer:\n   ```json\n   {"value": 1}\n   ```',
+    "another fence first": '```python\nprint({"a": 1})\n```\nThe answer:\n```json\n{"value": 1}\n```',
+    "another fence behind": '```json\n{"value": 1}\n```\nwhich is\n```json\n{"value": 2}\n```',
+    "words behind": '{"value": 1}\n\nLet me know if you need more.',
+    "Chinese words behind": '{"value": 1}。以上是结果，{}。',
+    "end token": '{"value": 1}<|im_end|>',
+    "fence behind": '{"value": 1}\n```',
+}
+BROKEN = {
+    "cut": '{"value": 1',
+    "cut in a fence": '```json\n{"value": 1\n```',
+    "cut, words behind": '{"value": 1\n\nLet me know.',
+    "cut, a whole object in a string": '{"value": 1, "note": "```json\n{\\"value\\": 2}\n```',
+    "cut, a raw object in a string": '```json\n{"value": 1, "note": "```json\n{"value": 2}\n```"\n```',
+    "closed too early": '{"value": 1}, "note": "b"}',
+    "a bracket too many": '{"value": 1}}',
+    "two objects": '{"value": 1}\n{"value": 2}',
+    "a list in pieces": '{"value": 1}, {"value": 2}',
+    "in the middle of words": 'I would say {"value": 1}.',
+    "a list": '[{"value": 1}]',
+    "a fence of words": "```json\nvalue = 1\n```",
+    "an empty fence": "```json\n```",
+    "no JSON": "I cannot say.",
+}
+
+
+@pytest.mark.parametrize("case", WRAPPED)
+def test_finds_the_object_when_words_or_a_fence_are_around_it(case: str):
+    """Protects JSON mode on servers without a grammar: models wrap JSON in Markdown, and add words."""
+    parser = StructuredOutputParser(output=Answer, name="Answer")
+    assert parser.invoke(AIMessage(WRAPPED[case])) == Answer(value=1)
+    for size in (1, 7, 100):
+        pieces = [WRAPPED[case][at : at + size] for at in range(0, len(WRAPPED[case]), size)]
+        assert list(parser.transform(iter(pieces))) == [Answer(value=1)]
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_raises_when_the_object_is_not_complete_or_not_alone(case: str):
+    """Protects callers from a part of an answer: what is cut, or has more JSON behind it, is no object."""
+    parser = StructuredOutputParser(output=Answer, name="Answer")
+    with pytest.raises(OutputParserException):
+        parser.invoke(AIMessage(BROKEN[case]))
+
+
 @pytest.mark.parametrize(
-    "text", ['```json\n{"value": 1}\n```', 'Here:\n```\n{"value": 1}\n```\nbye', ' {"value": 1}\n']
+    ("text", "value"),
+    [("36\n", 36), ('"a"', "a"), ("```json\n36\n```", 36), ("```\n[1]\n```", [1]), ("[1] is all", [1])],
 )
-def test_finds_the_object_when_it_stands_in_a_fence(text: str):
-    """Protects JSON mode on servers without a grammar: models wrap JSON in Markdown."""
-    assert StructuredOutputParser(output=Answer, name="Answer").invoke(AIMessage(text)) == Answer(value=1)
+def test_reads_what_is_no_object_when_the_schema_has_none(text: str, value: Any):
+    """Protects schemas of lists and single values."""
+    assert StructuredOutputParser(output={}, name="output", objects=False).invoke(AIMessage(text)) == value
+
+
+@pytest.mark.parametrize("text", ["36 degrees", '"a", he said', "null and void", "```\n36 degrees\n```"])
+def test_raises_when_words_follow_a_single_value(text: str):
+    """Protects callers from words taken for an answer: only brackets show that a value is meant."""
+    with pytest.raises(OutputParserException, match="not JSON"):
+        StructuredOutputParser(output={}, name="output", objects=False).invoke(AIMessage(text))
 
 
 def test_keeps_a_fence_when_it_is_inside_a_string():
@@ -295,6 +358,7 @@ def test_keeps_a_fence_when_it_is_inside_a_string():
     parser = StructuredOutputParser(output=Answer, name="Answer")
     assert parser.invoke(AIMessage(json.dumps({"value": 1, "note": note}))).note == note
     assert parser.invoke(AIMessage(f'{{"value": 1, "note": "{note}"}}')).note == note
+    assert parser.invoke(AIMessage(f'```json\n{{"value": 1, "note": "{note}"}}\n```')).note == note
 
 
 @pytest.mark.parametrize(
