@@ -56,17 +56,13 @@ def read_json_value(text: str) -> Any:
 
 
 def invalidate_arguments(text: str) -> str:
-    """Return argument text with a wrong bracket, so that core does not parse it as a JSON object.
+    """Return argument text with a wrong bracket, so that core does not take it for whole arguments.
 
     LangChain's core accepts any prefix of an object as arguments (`parse_partial_json`), so a half-written
-    `{"path": "/home/us` would become `rm(path="/home/us")`. `{"path": "/home/us"]` prevents that.
-    Text that core already rejects is returned unchanged.
+    `{"path": "/home/us` would become `rm(path="/home/us")`. `{"path": "/home/us"]` prevents that. Its
+    `stream_events(version="v3")` makes a call of any JSON value, which then fails as a message: `null]` prevents that.
+    Text with a wrong bracket of its own is returned unchanged.
     """
-    try:
-        if not isinstance(json.loads(text, strict=False), dict):
-            return text
-    except (ValueError, RecursionError):
-        pass
     quote, end = "", len(text)
     for string in _STRING.finditer(text):
         if not string[1]:

@@ -198,7 +198,7 @@ CONTENTS = {
     ' {"name": "now", "arguments": {}}': (' {"name": "now", "arguments": {}}', []),
     '[{"name": "now", "arguments": {}}, 7]': ("7]", [("now", {})]),
     '[{"nom": "now"}]': ('{"nom": "now"}', []),
-    '[{"name": "now", "arguments": 3}] bye': (" bye", [("now", "3")]),
+    '[{"name": "now", "arguments": 3}] bye': (" bye", [("now", "3]")]),
     '[{"name": "now", "argu': ('{"name": "now", "argu', []),
 }
 

@@ -14,6 +14,8 @@ from hypothesis import given, settings, strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCallChunk
 
+from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments, read_arguments
 from langchain_qwen3.reply.tool_calls.fragments import (
     ToolCalls,
@@ -22,6 +24,7 @@ from langchain_qwen3.reply.tool_calls.fragments import (
     read_optional,
     read_parameterless,
 )
+from tests.support.replies import write_events, write_sse
 
 CAPTURES = Path(__file__).parents[3] / "captures"
 TEXT = '{"path": "/home/us\\"er\\\\", "深": [1, {"a": null}, "\\u5317京"], "n": -1.5e3}'
@@ -332,6 +335,50 @@ def test_keeps_the_text_when_arguments_are_no_object(text: str, truncated: bool)
     assert not calls.calls
     assert str(calls.invalid[0]["args"]).startswith(text)
     assert stream.metadata["tool_call_errors"]["a"]
+
+
+MORE_VALUES = [
+    " null\n",
+    "true",
+    "1.5",
+    '""',
+    "[]",
+    '[{"a": "]"}]',
+    '"{\\"a\\": 1}"',
+    '"]"',
+    '"{"',
+    '"\\\\"',
+    '["\\""]',
+    "[1",
+    '"x',
+    "",
+]
+
+
+@pytest.mark.parametrize("text", [*NO_OBJECTS, *MORE_VALUES, '{"a": 1', "{}", ONE], ids=lambda text: text[:20])
+def test_marks_the_text_so_that_no_reader_takes_it_for_a_value(text: str):
+    """Protects core's v3 events, which make a call of any JSON value: what we call invalid is no JSON at all."""
+    marked = invalidate_arguments(text)
+    assert marked.startswith(text)
+    with pytest.raises((ValueError, RecursionError)):
+        json.loads(marked)
+    with pytest.raises((ValueError, RecursionError)):
+        json.loads(marked, strict=False)
+    assert invalidate_arguments(marked) == marked
+
+
+@pytest.mark.parametrize("text", ["null", "36", '["UTC"]', '"{\\"timezone\\": \\"UTC\\"}"', '{"timezone": "UT'])
+@pytest.mark.filterwarnings("ignore:The method .*_v3. is in beta")
+def test_v3_events_give_an_invalid_call_when_the_arguments_are_no_object(text: str):
+    """Protects agents on v3 events from a raw ValidationError: the verdict is that of a stream."""
+    body = write_sse(write_events({"tool_calls": [fragment(0, "a", "f", text)]}, reason="tool_calls"))
+    answer = httpx.MockTransport(lambda _request: httpx.Response(200, content=body))
+    model = ChatQwen3(
+        model="q", base_url="http://pod.test/v1", server="vllm", http_client=httpx.Client(transport=answer)
+    )
+    for message in (model.stream_events("hi", version="v3").output, reduce(add, model.stream("hi"))):
+        assert message.tool_calls == []
+        assert [call["args"] for call in message.invalid_tool_calls] == [invalidate_arguments(text)]
 
 
 def test_stays_invalid_when_a_message_is_turned_into_chunks_again():

@@ -99,7 +99,7 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
     ),
     "arguments under the schema's key": (WEATHER.replace("arguments", "parameters"), "", [BEIJING]),
     "more keys": (WEATHER.replace('"arguments"', '"id": 1, "why": "x", "arguments"'), "", [BEIJING]),
-    "arguments no object": (f'{OPEN}{{"name": "now", "arguments": 36}}{CLOSE}', "", [("now", "36")]),
+    "arguments no object": (f'{OPEN}{{"name": "now", "arguments": 36}}{CLOSE}', "", [("now", "36]")]),
     "xml": (XML, "", [BEIJING]),
     "xml on one line": (XML.replace("\n", ""), "", [BEIJING]),
     "xml without tool_call": (f"Well.\n{BARE_XML}", "Well.\n", [BEIJING]),
