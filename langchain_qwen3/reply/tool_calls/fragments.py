@@ -5,8 +5,9 @@ The contract of `ToolCallStream`, which reads a whole message as one delta:
 - One call stays one call, even if its index or id changes, it is sent twice, its name or all its arguments so far stand
   in every fragment, or a single object replaces the list.
 - The arguments of a call are parsed once, at the end and strictly. A JSON object makes a tool call; anything
-  else makes an invalid tool call that keeps the text. In chunks, a wrong bracket closes the text if core would accept
-  a half-written object as a whole one (see `invalidate_arguments`); a whole message has exactly what the model wrote.
+  else makes an invalid tool call that keeps the text. In chunks, a wrong bracket closes the text, which core
+  might otherwise take for whole arguments (see `invalidate_arguments`); a whole message has exactly what the model
+  wrote.
 - The reason why a call is invalid is in the metadata, because the sum of chunks has no field for an error text.
 - A fragment is never repaired. A whole argument text is repaired on request, and only known damage of Qwen parsers.
 """

@@ -459,7 +459,8 @@ def test_each_message_is_a_piece_when_no_delta_has_text(begun: list[dict[str, An
 # A reply, its end, and the reasoning that later replies are read with; None: it does not begin inside the thinking.
 OPENINGS: dict[str, tuple[str, str, str | None]] = {
     "a closing tag alone": ("Okay.\nHi.\n</think>\n\nB", "stop", "Okay.\nHi."),
-    "a closing tag on the line": ("Okay.</think>B", "stop", "Okay."),
+    "a closing tag behind a sentence": ("Okay.</think>\n\nB", "stop", "Okay."),
+    "a closing tag before text": ("Okay.</think>B", "stop", None),
     "a blank line first": ("\n\nOkay.\n</think>\n\nB", "stop", "Okay."),
     "thinking about the tag": ("It wants `</think>`.\n</think>\n\nB", "stop", "It wants `</think>`."),
     "cut in the answer": ("Okay.\n</think>\n\nB", "length", "Okay."),
