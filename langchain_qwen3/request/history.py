@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.request.messages import ASSISTANTS, MessageError, Replay, write_messages
+from langchain_qwen3.request.messages import ASSISTANTS, MessageError, Replay, derive_id, write_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ def _return_results(steps: list[Wire]) -> None:
 
 
 def _calls(step: Wire, result: dict[str, Any]) -> bool:
-    return any(call["id"] == result["tool_call_id"] for call in step[0].get("tool_calls", ()))
+    return any(result["tool_call_id"] in (call["id"], "") for call in step[0].get("tool_calls", ()))
 
 
 def restore_order(messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
@@ -173,14 +173,16 @@ def _settle_step(step: Wire, called: dict[str, dict[str, Any]]) -> Wire:
         return step
     answers: Wire = []
     for id_, function in calls:
-        answer = next((message for message in results if message["tool_call_id"] == id_), None)
+        # A result without an id is that of the first call of its function, or the first of all if it has no name.
+        ids = (id_, derive_id(function["name"]), "")
+        answer = next((message for own in ids for message in results if message["tool_call_id"] == own), None)
         if answer is None:
             where = f"follows the call of {function['name']}"
             warn_once(f"no ToolMessage with tool_call_id={id_!r} {where}: {_NO_RESULT!r} was sent in its place")
             answer = {"role": "tool", "content": _NO_RESULT, "tool_call_id": id_}
         else:
             results.remove(answer)
-        answers.append(answer)
+        answers.append({**answer, "tool_call_id": id_})
     head = step[:1] if step[0]["role"] == "assistant" else []
     rest: Wire = []
     for message in step[len(head) :]:

@@ -142,9 +142,8 @@ def _write_other(message: BaseMessage, role: str, dialect: Dialect, line: ModelL
             "content": write_parts(content, dialect, line, role="system" if role == "developer" else role),
         }
     if role == "tool":
-        # OpenAI's function calls of 2023 had a name instead of an id.
         id_ = getattr(message, "tool_call_id", None) or message.additional_kwargs.get("tool_call_id")
-        entry["tool_call_id"] = id_ or _name_legacy_call(message.name)
+        entry["tool_call_id"] = id_ or derive_id(message.name)
     elif (name := message.name or message.additional_kwargs.get("name")) is not None:
         entry["name"] = name
     return [entry]
@@ -199,7 +198,11 @@ def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: boo
     may_call = message.tool_calls or message.invalid_tool_calls or kept or not isinstance(content, str)
     if may_call and (calls := _read_calls(message)):
         wire["tool_calls"] = [
-            {"type": "function", "id": call.id, "function": {"name": call.name, "arguments": call.arguments}}
+            {
+                "type": "function",
+                "id": call.id or derive_id(call.name),
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
             for call in calls
         ]
     if kept.get("partial"):
@@ -248,8 +251,7 @@ def _read_calls(message: Any) -> list[WireCall]:
     known = {call.id for call in calls}
     calls += [call for call in listed if call.id not in known]
     if not calls and isinstance(legacy := message.additional_kwargs.get("function_call"), dict):
-        call = read_call_block({"type": "tool_call", **legacy})
-        return [call._replace(id=_name_legacy_call(call.name))]
+        return [read_call_block({"type": "tool_call", **legacy})]
     return _sort_calls(calls, [call.id for call in listed])
 
 
@@ -258,7 +260,12 @@ def _sort_calls(calls: list[WireCall], order: Iterable[str]) -> list[WireCall]:
     return sorted(calls, key=lambda call: places.get(call.id, len(places)))
 
 
-def _name_legacy_call(name: str | None) -> str:
+def derive_id(name: str | None) -> str:
+    """Return the id of a call, or of its result, that came without one; "" if the function's name is unknown, too.
+
+    llama.cpp used to send none (https://github.com/ggml-org/llama.cpp/issues/11992), Gemini's OpenAI endpoint sends ""
+    (https://github.com/vercel/ai/issues/7834), and OpenAI's function calls of 2023 had only a name.
+    """
     return f"call_{name}" if name else ""
 
 

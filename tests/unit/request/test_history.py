@@ -136,6 +136,59 @@ def test_sends_history_as_it_is_when_it_is_told_to():
     assert list_ids(write(*messages, normalize=False)) == ["user", ["a", "b"], "b", "x"]
 
 
+def ask(*names: str, id_: str | None = "") -> AIMessage:
+    """A step that calls functions, without ids unless one is given."""
+    return AIMessage("", tool_calls=[{"id": id_, "name": name, "args": {}} for name in names])
+
+
+def answer(text: str, *, name: str | None = None) -> ToolMessage:
+    """A result without an id, with the function's name if LangGraph's ToolNode wrote it."""
+    return ToolMessage(text, tool_call_id="", name=name)
+
+
+LEGACY = AIMessage("", additional_kwargs={"function_call": {"name": "f", "arguments": "{}"}})
+GEMINI = AIMessage([{"type": "function_call", "name": name, "args": {}} for name in "fg"])
+RAW = AIMessage("", additional_kwargs={"tool_calls": [{"id": "", "function": {"name": "f", "arguments": "{}"}}]})
+# Messages, and the results' texts in the order of the calls.
+WITHOUT_IDS: dict[str, tuple[list[BaseMessage], list[str]]] = {
+    "by name": ([ask("f", "g"), answer("F", name="f"), answer("G", name="g")], ["f F", "g G"]),
+    "by name, in another order": ([ask("f", "g"), answer("G", name="g"), answer("F", name="f")], ["f F", "g G"]),
+    "the id is None": ([ask("f", "g", id_=None), answer("F", name="f"), answer("G", name="g")], ["f F", "g G"]),
+    "one function twice": ([ask("f", "f"), answer("1", name="f"), answer("2", name="f")], ["f 1", "f 2"]),
+    "in every step": ([ask("f"), answer("1", name="f"), ask("f"), answer("2", name="f")], ["f 1", "f 2"]),
+    "agents in parallel": ([ask("f"), ask("g"), answer("F", name="f"), answer("G", name="g")], ["f F", "g G"]),
+    "calls as blocks": ([GEMINI, answer("F", name="f"), answer("G", name="g")], ["f F", "g G"]),
+    "calls as they came": ([RAW, answer("F", name="f")], ["f F"]),
+    "neither ids nor names": ([ask("f", "g"), answer("F"), answer("G")], ["f F", "g G"]),
+    "names for some": ([ask("f", "g"), answer("F"), answer("G", name="g")], ["f F", "g G"]),
+    "only the call has an id": ([ask("f", id_="c1"), answer("F")], ["f F"]),
+    "only the calls have ids": ([call("a", "b"), answer("B", name="fb"), answer("A", name="fa")], ["fa A", "fb B"]),
+    "only one result has an id": ([call("a", "b"), answer("B"), result("a", "A")], ["fa A", "fb B"]),
+    "a function of 2023": ([LEGACY, FunctionMessage(name="f", content="F")], ["f F"]),
+    "a function of 2023 with a tool's result": ([LEGACY, answer("F", name="f")], ["f F"]),
+    "a function of 2023 with a result without a name": ([LEGACY, answer("F")], ["f F"]),
+}
+
+
+@pytest.mark.parametrize(("messages", "pairs"), WITHOUT_IDS.values(), ids=WITHOUT_IDS)
+def test_gives_each_call_its_result_when_ids_are_missing(messages: list[BaseMessage], pairs: list[str]):
+    """Protects threads of servers that send no ids: the name tells, else the order, and no call or text is made up."""
+    wire = write(QUESTION, *messages, HumanMessage("and?"))
+    names = [one["function"]["name"] for message in wire for one in message.get("tool_calls", ())]
+    results = [message for message in wire if message["role"] == "tool"]
+    assert [f"{name} {message['content']}" for name, message in zip(names, results, strict=True)] == pairs
+    ids = [one["id"] for message in wire for one in message.get("tool_calls", ())]
+    assert all(ids)
+    assert [message["tool_call_id"] for message in results] == ids
+
+
+def test_gives_no_result_to_another_call_when_one_is_missing_and_ids_are():
+    """Protects a thread that was interrupted: the name tells which of two calls has no result yet."""
+    with pytest.warns(UnsupportedSettingWarning, match="follows the call of f"):
+        wire = write(QUESTION, ask("f", "g"), answer("G", name="g"))
+    assert ["no result" in message["content"] for message in wire[2:]] == [True, False]
+
+
 def test_pairs_functions_of_2023_when_a_history_has_them():
     """Protects old histories: `function_call` and FunctionMessage are a call and its result."""
     made = AIMessage("", additional_kwargs={"function_call": {"name": "look_up", "arguments": '{"a": 1}'}})

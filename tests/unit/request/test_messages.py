@@ -108,7 +108,11 @@ def test_keeps_an_invalid_call_when_its_arguments_were_no_json():
     nameless = {"id": None, "name": None, "args": "", "error": None, "type": "invalid_tool_call"}
     message = AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {}}], invalid_tool_calls=[bad, nameless])
     calls = write(message)[0]["tool_calls"]
-    assert [(call["id"], call["function"]["name"]) for call in calls] == [("1", "f"), ("2", "f"), ("", "unknown")]
+    assert [(call["id"], call["function"]["name"]) for call in calls] == [
+        ("1", "f"),
+        ("2", "f"),
+        ("call_unknown", "unknown"),
+    ]
     assert all(json.loads(call["function"]["arguments"]) == {} for call in calls)
 
 
