@@ -232,7 +232,10 @@ def _read_answer(content: Sequence[Any]) -> str:
 
 
 def _read_calls(message: Any) -> list[WireCall]:
-    """Return all calls of a message in the order the model made them, as far as it is known.
+    """Return the calls of a message in the order the model made them, as far as it is known.
+
+    Content blocks and raw calls show the order. They are the calls only if the message lists none: who takes a call out
+    of `tool_calls`, as langgraph-supervisor does, leaves it in the content.
 
     A call with invalid JSON keeps its place. Otherwise its ToolMessage would answer no call, and every later result
     the wrong call, because Qwen's templates write no ids. llama.cpp answers 500 to arguments that are not JSON
@@ -248,8 +251,7 @@ def _read_calls(message: Any) -> list[WireCall]:
     ]
     blocks = iter_blocks(message.content) if not isinstance(message.content, str) else ()
     listed = [read_call_block(block) for block in blocks if is_call(block)] or raw
-    known = {call.id for call in calls}
-    calls += [call for call in listed if call.id not in known]
+    calls = calls or listed
     if not calls and isinstance(legacy := message.additional_kwargs.get("function_call"), dict):
         return [read_call_block({"type": "tool_call", **legacy})]
     return _sort_calls(calls, [call.id for call in listed])

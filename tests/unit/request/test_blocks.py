@@ -245,3 +245,39 @@ def test_an_invalid_call_keeps_its_place_when_the_order_is_known(order: tuple[st
         AIMessage("", tool_calls=[good], invalid_tool_calls=[bad], additional_kwargs={"tool_calls": raw}),
     ):
         assert [call["id"] for call in write(message)[0]["tool_calls"]] == list(order)
+
+
+PARALLEL: dict[str, list[Any]] = {
+    "LangChain v1": [{"type": "tool_call", "id": id_, "name": "f", "args": {}} for id_ in "abc"],
+    "Anthropic": [{"type": "tool_use", "id": id_, "name": "f", "input": {}} for id_ in "abc"],
+    "Bedrock": [{"toolUse": {"toolUseId": id_, "name": "f", "input": {}}} for id_ in "abc"],
+    "OpenAI Responses": [
+        {"type": "function_call", "id": f"fc_{id_}", "call_id": id_, "name": "f", "arguments": "{}"} for id_ in "abc"
+    ],
+}
+
+
+@pytest.mark.parametrize("blocks", [*PARALLEL.values(), None], ids=[*PARALLEL, "raw calls"])
+@pytest.mark.parametrize(
+    ("listed", "invalid", "sent"),
+    [
+        ("abc", "", "abc"),
+        ("a", "", "a"),
+        ("b", "", "b"),
+        ("ca", "", "ac"),
+        ("a", "c", "ac"),
+        ("c", "a", "ac"),
+        ("", "b", "b"),
+        ("", "", "abc"),  # nobody parsed them
+    ],
+)
+def test_sends_no_call_that_was_taken_out_of_the_list(blocks: list[Any] | None, listed: str, invalid: str, sent: str):
+    """Protects supervisors and one-call agents: a call that they removed does not come back from the content."""
+    message = AIMessage(blocks or "")
+    message.tool_calls = [{"id": id_, "name": "f", "args": {}} for id_ in listed]
+    message.invalid_tool_calls = [{"id": id_, "name": "f", "args": "{", "error": None} for id_ in invalid]  # type: ignore[typeddict-item]
+    if blocks is None:
+        message.additional_kwargs["tool_calls"] = [
+            {"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id_ in "abc"
+        ]
+    assert [call["id"] for call in write(message)[0]["tool_calls"]] == list(sent)
