@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.media import write_media
-from langchain_qwen3.request.media_data import MediaError, describe_part, find_kind, holds_data
+from langchain_qwen3.request.media_data import MediaError, describe_part, find_kind, has_own_keys, holds_data
 
 if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
@@ -46,8 +46,13 @@ class WireCall(NamedTuple):
     arguments: str
 
 
-def iter_blocks(content: str | Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Yield the blocks of a message's content, each with a type if it can be derived."""
+def iter_blocks(content: str | Sequence[Any], *, alone: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield the blocks of a message's content, each with a type if it can be derived.
+
+    Args:
+        content: The content of a message, or its parts.
+        alone: Whether a key must be alone to tell the type, as in a tool's message, where others make it JSON.
+    """
     for part in [content] if isinstance(content, str) else content:
         if isinstance(part, str):
             yield {"type": "text", "text": part}
@@ -58,7 +63,7 @@ def iter_blocks(content: str | Sequence[Any]) -> Iterator[dict[str, Any]]:
         block = dict(part)
         if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
             block = {**block["value"], "_as_it_is": True}  # LangChain's wrapper for unknown blocks
-        if "type" not in block:
+        if "type" not in block and not (alone and len(block) > 1):
             key = next((key for key in _UNTYPED if key in block), None)
             if key == "text":
                 block["type"] = "text"
@@ -159,7 +164,8 @@ def write_parts(
         line: The checkpoint's line, None when unknown.
         role: The message's role. In a tool's message, a part that cannot be sent becomes a line of text that describes
             it: a tool's result cannot be changed, and an error would make the whole thread unusable. Without data to
-            send, it is the tool's own JSON, such as `{"type": "file", "name": "a.txt"}` from a list of files.
+            send, or with keys that no form of media has, it is the tool's own JSON, such as `{"type": "file", "name":
+            "a.txt"}` from a list of files.
 
     Raises:
         MediaError: A part of another role's message cannot be sent; the text names its position.
@@ -168,8 +174,8 @@ def write_parts(
         content = [content]
     written: list[dict[str, Any]] = []
     was_document = False
-    for index, block in enumerate(iter_blocks(content)):
-        is_document = find_kind(block) == "file"
+    for index, block in enumerate(iter_blocks(content, alone=role == "tool")):
+        is_document = find_kind(block) == "file" and not (role == "tool" and _is_own_json(block))
         try:
             part = _write_block(block, dialect, line, role)
         except MediaError as error:
@@ -218,7 +224,7 @@ def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None
         return part
     if block.keys() == {"cachePoint"}:  # Bedrock's mark, without content
         return None
-    if (role == "tool" and find_kind(block) is None) or block.get("type") == "search_result":  # Anthropic's
+    if (role == "tool" and _is_own_json(block)) or block.get("type") == "search_result":  # Anthropic's
         return _write_json(block)
     if _BARE in block:
         raise build_bare_error(block[_BARE])
@@ -231,6 +237,16 @@ def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None
     if role == "system" and part["type"] in _MEDIA and line is not None and "audio" not in line.inputs:
         raise MediaError(f"{line.name} models read only text in a system message: move it to a HumanMessage")
     return part
+
+
+def _is_own_json(block: Mapping[str, Any]) -> bool:
+    """Return whether a tool's block is no media in any form, but the tool's own JSON.
+
+    A file by its URL or text is such JSON if it has keys of its own. An image, video or audio by URL is sent.
+    """
+    kind = find_kind(block)
+    may_be_own = kind == "file" or "type" not in block
+    return kind is None or (may_be_own and has_own_keys(block) and not holds_data(block))
 
 
 def _write_json(block: Mapping[str, Any]) -> dict[str, Any]:

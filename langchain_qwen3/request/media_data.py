@@ -46,6 +46,17 @@ _DATA_KEYS = ("base64", "data", "blob", "bytes", "file_data")
 MIME_KEYS = ("mime_type", "media_type", "mimeType", "mediaType")
 NAME_KEYS = ("filename", "title", "name")
 ID_KEYS = ("file_id", "fileId")
+_HOLDERS = ("image", "video", "audio", "document")
+# All keys of a part in any form. None has a `content` here, or a `text` unless it says so.
+_FORM_KEYS = frozenset(
+    {
+        *("type", "id", "index", "uuid", "format", "detail", "cache_control", "context", "citations", "frames"),
+        *("extras", "metadata", "video_metadata", "annotations", "meta", "_meta", "source", "source_type"),
+        *("image_url", "video_url", "audio_url", "input_audio", "file", "resource", "inline_data", "inlineData"),
+        *("fileData", *_HOLDERS, *_URL_KEYS, *_DATA_KEYS, *MIME_KEYS, *NAME_KEYS, *ID_KEYS),
+        *(*SETTINGS, *OTHER_SETTINGS),
+    }
+)
 
 
 class MediaError(ValueError):
@@ -59,10 +70,10 @@ def find_kind(part: Mapping[str, Any]) -> str | None:
     """
     if "type" in part:
         return _KINDS.get(part["type"]) if isinstance(part["type"], str) else None
-    for key, kind in (("image", "image"), ("video", "video"), ("audio", "audio"), ("document", "file")):
+    for key in _HOLDERS:
         own = part.get(key)
         if isinstance(own, Mapping) or (isinstance(own, (str, list)) and part.keys() <= {key, *SETTINGS}):
-            return kind
+            return "file" if key == "document" else key
     return "file" if part.keys() & {"inline_data", "inlineData", "file_data", "fileData"} else None
 
 
@@ -78,15 +89,48 @@ def describe_part(part: Mapping[str, Any]) -> str:
     return f"{kind}{''.join(f' {word}' for word in words)}{about}"
 
 
+def has_own_keys(part: Mapping[str, Any]) -> bool:
+    """Return whether a part has keys that no form of media has: a tool's own JSON may have a type, too."""
+    if part.get("type") == "resource_link":  # MCP's, with keys beside the link
+        return False
+    own = {key for key, value in part.items() if value is not None} - _FORM_KEYS
+    if part.get("type") == "text-plain" or "source_type" in part:  # LangChain's v1 and v0
+        own.discard("text")
+    inner = (part.get(key) for key in _HOLDERS if "type" not in part)
+    return bool(own) or any(isinstance(block, Mapping) and has_own_keys({**block, "type": ""}) for block in inner)
+
+
 def holds_data(part: Mapping[str, Any]) -> bool:
-    """Return whether a part has a URL or data; without, it is not media, whatever its type says."""
+    """Return whether a part is media: it has data, or a URL and no keys of its own. Its type says nothing."""
+    is_data = _is_data if has_own_keys(part) else bool
     for own in _iter_holders(part, find_kind(part) or ""):
-        if isinstance(own, Mapping):
-            if any(own.get(key) for key in (*_URL_KEYS, *_DATA_KEYS)):
+        if not isinstance(own, Mapping):
+            if is_data(own):
                 return True
-        elif own:
+            continue
+        named = _DATA_KEYS if find_mime([own, part]) else ("base64", "file_data")
+        if any(_is_data(own.get(key), fewest=0) for key in named):
+            return True
+        if any(is_data(own.get(key)) for key in (*_URL_KEYS, *_DATA_KEYS)):
             return True
     return False
+
+
+def _is_data(value: Any, *, fewest: int = _MAX_WORD, depth: int = 2) -> bool:
+    """Return whether a value is the data of a file, which must not be read as text, or contains some.
+
+    Args:
+        value: The value.
+        fewest: Characters that a string without spaces must exceed.
+        depth: Levels of lists and objects to look into.
+    """
+    if isinstance(value, str):
+        is_base64 = len(value) > fewest and value.isascii() and " " not in value
+        return value.startswith("data:") or (is_base64 and "://" not in value[:12])
+    if isinstance(value, (Mapping, list, tuple)):
+        items = value.values() if isinstance(value, Mapping) else value
+        return depth > 0 and any(_is_data(item, depth=depth - 1) for item in items)
+    return isinstance(value, (bytes, bytearray, memoryview))
 
 
 def _iter_holders(part: Mapping[str, Any], kind: str) -> Iterable[Any]:

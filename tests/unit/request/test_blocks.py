@@ -9,9 +9,11 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3.profiles import ModelLine, find_line
 from langchain_qwen3.request.messages import read_reasoning, write_messages
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from langchain_qwen3.servers.engines import VLLM
+from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
 
 SIGNATURE = "c2lnbmF0dXJl"
 CALL = {"type": "function", "id": "c1", "function": {"name": "f", "arguments": {"a": 1}}}
@@ -72,9 +74,9 @@ def fresh_warnings() -> None:
     forget_warnings()
 
 
-def write(*messages: BaseMessage, dialect: Dialect = VLLM) -> list[dict[str, Any]]:
+def write(*messages: BaseMessage, dialect: Dialect = VLLM, line: ModelLine | None = None) -> list[dict[str, Any]]:
     """The wire form."""
-    return write_messages(messages, dialect, replay="all")
+    return write_messages(messages, dialect, replay="all", line=line)
 
 
 @pytest.mark.parametrize("content", HISTORIES.values(), ids=HISTORIES)
@@ -228,6 +230,52 @@ CIRCLE["self"] = CIRCLE
 def test_sends_a_tools_own_json_as_text(content: list[Any], text: str):
     """Protects tools that return lists of objects, Bedrock's JSON blocks and Anthropic's search results."""
     assert write(ToolMessage(content, tool_call_id="1"))[0]["content"] == text
+
+
+OMNI = "Qwen/Qwen3-Omni-30B-A3B-Instruct"
+PAGE = "https://example.com/a"
+OWN_JSON: list[dict[str, Any]] = [
+    {"name": "a.yml", "path": "a.yml", "sha": "3f1a", "size": 8, "url": PAGE, "type": "file"},  # GitHub's listing
+    {"type": "file", "url": PAGE, "mimeType": "image/png", "owner": "Ann"},
+    {"type": "file", "url": f"{PAGE}?signature={'A' * 600}", "size": 8},
+    {"type": "document", "title": "Refunds", "url": PAGE, "content": "Refunds take 5 days.", "score": 0.92},
+    {"type": "document", "title": "Refunds", "url": PAGE, "text": "Refunds take 5 days."},
+    {"type": "document", "text": "Refunds take 5 days.", "source": "kb/refunds.md"},
+    {"type": "document", "id": "7", "data": {"title": "Refunds", "body": "Refunds take 5 days. " * 40}, "links": []},
+    {"type": "document", "content": [{"text": "Refunds take 5 days."}], "score": 0.92},
+    {"type": "document", "data": "Refunds take 5 days.", "mime_type": "text/plain", "score": 0.92},
+    {"type": "file", "blob": "3f1a", "branch": "main"},
+    {"type": "media", "url": PAGE, "caption": "A cat."},
+    {"type": "resource", "uri": "a://b", "status": "open"},
+    {"text": "Refunds take 5 days.", "source": "kb/refunds.md", "page": 3, "score": 0.92},
+    {"text": "Refunds take 5 days.", "metadata": {"page": 3}},
+    {"document": {"title": "Refunds", "text": "Refunds take 5 days."}, "relevance_score": 0.92, "index": 0},
+    {"document": {"id": 7, "text": "Refunds take 5 days."}},
+    {"image": {"url": PAGE, "width": 640}, "price": 9.9},
+    {"image": {"id": 7, "tag": "latest"}},
+    {"image": "nginx:1.25", "replicas": 3},
+    {"file_data": {"uri": PAGE}, "rows": 7},
+]
+
+
+@pytest.mark.parametrize("dialect", [VLLM, OPENROUTER, DASHSCOPE], ids=lambda row: row.name)
+@pytest.mark.parametrize("part", OWN_JSON)
+def test_sends_a_tools_own_json_whole_when_it_looks_like_media(dialect: Dialect, part: dict[str, Any]):
+    """Protects listings and search hits: a key that no form of media has shows whose words they are."""
+    for line in (None, find_line("Qwen/Qwen3-8B"), find_line(OMNI)):
+        (wire,) = write(ToolMessage([part, part], tool_call_id="1"), dialect=dialect, line=line)
+        assert wire["content"] == "\n".join([json.dumps(part)] * 2)
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "audio"])
+def test_sends_a_tools_own_json_when_a_model_cannot_see_its_url(kind: str):
+    """Protects lists of pictures: who can see gets the picture, others all that the tool said of it."""
+    part = {"type": kind, "url": "https://example.com/a", "caption": "A cat."}
+    result = ToolMessage([part], tool_call_id="1")
+    (wire,) = write(result, line=find_line("Qwen/Qwen3-8B"))
+    assert json.loads(wire["content"]) == part
+    (wire,) = write(result, line=find_line(OMNI))
+    assert wire["content"] == [{"type": f"{kind}_url", f"{kind}_url": {"url": part["url"]}}]
 
 
 ORDERS = [("c1", "c2"), ("c2", "c1")]

@@ -25,6 +25,7 @@ from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
 if TYPE_CHECKING:
     from pathlib import Path
 
+OMNI = "Qwen/Qwen3-Omni-30B-A3B-Instruct"
 URL = "https://example.com/a.png"
 IMAGE = {"type": "image_url", "image_url": {"url": URL}}
 DATA = "data:image/png;base64,AAAA"
@@ -327,6 +328,59 @@ def test_says_what_a_tools_part_was_when_it_is_bad(part: dict[str, Any]):
         assert json.loads(text) == part.get("json", part)
 
 
+LONG = "A" * 600
+
+
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [
+        ({"type": "text", "text": "Hi", "score": 0.92}, "Hi"),
+        ({"text": "Hi"}, "Hi"),
+        ({"type": "text-plain", "text": "Hi", "mime_type": "text/plain", "title": "T", "index": 0}, "T:\nHi"),
+        ({"type": "file", "source_type": "text", "text": "Hi", "mime_type": "text/plain"}, "Hi"),
+        ({"type": "document", "title": "T", "source": {"type": "text", "data": "Hi"}, "citations": {}}, "T:\nHi"),
+        ({"document": {"format": "txt", "name": "T", "source": {"text": "Hi"}}}, "T:\nHi"),
+        (
+            {"type": "resource", "resource": {"uri": "a://b", "text": "Hi", "_meta": {"a": 1}}, "annotations": None},
+            "Hi",
+        ),
+        ({"type": "file", "data": "SGk=", "mimeType": "text/plain", "meta": None}, "Hi"),
+        ({"type": "file", "data": "SGk=", "mimeType": "text/plain", "size": 2}, "Hi"),
+        ({"type": "file", "base64": "SGk=", "filename": "a.txt", "size": 2}, "a.txt:\nHi"),
+        ({"type": "file", "base64": PNG, "mime_type": "image/png", "size": 2}, [IMAGE_PNG]),
+        ({"type": "resource_link", "uri": URL, "mimeType": "image/png", "name": "a", "size": 8}, [IMAGE]),
+        ({"type": "image", "url": URL, "width": 640}, [IMAGE]),
+    ],
+)
+def test_sends_a_tools_media_when_it_has_data_or_the_keys_of_a_form(part: dict[str, Any], content: Any):
+    """Protects what tools write on purpose, and what MCP's adapters hand over: text is text, a picture a picture."""
+    (wire,) = write_messages([ToolMessage([part], tool_call_id="1")], VLLM, replay="all", line=find_line(OMNI))
+    assert wire["content"] == content
+
+
+@pytest.mark.parametrize(
+    ("part", "sent"),
+    [
+        ({"type": "image", "base64": LONG, "mime_type": "image/png"}, "image_url"),
+        ({"type": "file", "base64": LONG, "mime_type": "image/png"}, "image_url"),
+        ({"image": {"format": "png", "source": {"bytes": b"\x89PNG"}}}, "image_url"),
+        ({"type": "image", "source": {"type": "base64", "data": LONG, "media_type": "image/png"}}, "image_url"),
+        ({"type": "video", "video": [{"base64": LONG, "mime_type": "image/jpeg"}]}, "video_url"),
+        ({"type": "audio", "data": LONG, "mimeType": "audio/wav"}, "audio_url"),
+        ({"type": "file", "url": f"data:application/pdf;base64,{LONG}"}, None),
+        ({"type": "document", "data": LONG}, None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:a part of a tool's result")
+def test_never_sends_data_as_json_when_a_tool_adds_keys(part: dict[str, Any], sent: str | None):
+    """Protects pictures that a tool took, and the context: base64 of a picture is a million tokens."""
+    result = [ToolMessage([{**part, "caption": "A cat."}], tool_call_id="1")]
+    (wire,) = write_messages(result, VLLM, replay="all", line=find_line("Qwen/Qwen3-8B"))
+    assert re.fullmatch(r"\[.+: omitted, this model cannot take it\]", wire["content"])
+    (wire,) = write_messages(result, VLLM, replay="all", line=find_line(OMNI))
+    assert [part["type"] for part in wire["content"]] == [sent] if sent else "omitted" in wire["content"]
+
+
 def test_a_long_word_is_no_name_when_a_part_is_described():
     """Protects the context from data in the place of a URL: a picture's base64 is a million tokens."""
     part = {"type": "image", "image": "A" * 10_000, "name": "cat"}
@@ -406,7 +460,6 @@ MEDIA: dict[str, dict[str, Any]] = {
     "PDF": {"type": "file", "base64": "AAAA", "mime_type": "application/pdf", "filename": "a.pdf"},
     "resource link": {"type": "file", "url": "resource://docs/1", "mime_type": "text/html"},
 }
-OMNI = "Qwen/Qwen3-Omni-30B-A3B-Instruct"
 
 
 def takes(dialect: Dialect, line: ModelLine, name: str) -> bool:
