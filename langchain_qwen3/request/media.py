@@ -225,13 +225,14 @@ def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     own = part.get("input_audio")
     if isinstance(own, Mapping):
         data, format_ = own.get("data"), own.get("format")
+        mime = format_ if isinstance(format_, str) else ""
         if not data:
             raise MediaError("the audio part has no data: pass input_audio.data as base64")
         if isinstance(data, str) and data.startswith(("data:", "http:", "https:")):
-            url = check_url(data, "audio")
+            url = check_url(data, "audio", mime)
         else:
-            url = build_data_uri(format_ if isinstance(format_, str) else "", data, "audio")
-        format_ = format_ if isinstance(format_, str) else _read_audio_format(url)
+            url = build_data_uri(mime, data, "audio")
+        format_ = mime or _read_audio_format(url)
     else:
         url = read_url(part, "audio")
         format_ = _read_audio_format(url)

@@ -46,6 +46,9 @@ _DATA_KEYS = ("base64", "data", "blob", "bytes", "file_data")
 MIME_KEYS = ("mime_type", "media_type", "mimeType", "mediaType")
 NAME_KEYS = ("filename", "title", "name")
 ID_KEYS = ("file_id", "fileId")
+# How types end that name no format. Qwen's README has `data:image;base64,…` (https://github.com/QwenLM/Qwen2.5-VL), and
+# Ollama takes only formats that it knows (https://github.com/ollama/ollama/blob/main/openai/openai.go).
+_VAGUE = frozenset({"image", "video", "audio", "*", ""})
 _HOLDERS = ("image", "video", "audio", "document")
 # All keys of a part in any form. None has a `content` here, or a `text` unless it says so.
 _FORM_KEYS = frozenset(
@@ -179,8 +182,11 @@ def read_url(part: Mapping[str, Any], kind: str) -> str:
             f"the {kind} part holds a {type(own).__name__}, which cannot be sent: pass its bytes as "
             f'{{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of a file'
         )
+    mime = find_mime([own, part] if isinstance(own, Mapping) else [part])
     if isinstance(own, str):
-        return check_url(own, kind)
+        return check_url(own, kind, mime)
+    if not mime and isinstance(format_ := own.get("format"), str):
+        mime = (kind == "file" and mimetypes.guess_type(f"a.{format_}")[0]) or f"{kind}/{format_}"
     # Data first: a URI beside it may be only a name. An empty file is valid, an empty image is not.
     key = next((key for key in _DATA_KEYS if own.get(key) or (kind == "file" and own.get(key) == "")), None)
     if key is None:
@@ -188,13 +194,10 @@ def read_url(part: Mapping[str, Any], kind: str) -> str:
         if url is None:
             keys = ", ".join(sorted(map(str, part)))
             raise MediaError(f"the {kind} part has neither url nor base64 data, only {keys}: add one of them")
-        return check_url(url, kind)
+        return check_url(url, kind, mime)
     data = own[key]
     if isinstance(data, str) and (data.startswith("data:") or "://" in data[:12]):
-        return check_url(data, kind)
-    mime = find_mime([own, part])
-    if not mime and isinstance(format_ := own.get("format"), str):
-        mime = (kind == "file" and mimetypes.guess_type(f"a.{format_}")[0]) or f"{kind}/{format_}"
+        return check_url(data, kind, mime)
     return build_data_uri(mime, data, kind, raw=key == "bytes")
 
 
@@ -202,7 +205,8 @@ def build_data_uri(mime: str, data: Any, kind: str, *, raw: bool = False) -> str
     """Return a data URI.
 
     Args:
-        mime: The MIME type, or its last word alone; "" if unknown, then the data's first bytes decide.
+        mime: The MIME type, or its last word alone; if it is "" or names no format (`image`, `image/*`), the data's
+            first bytes decide.
         data: Base64, or bytes.
         kind: The part's kind.
         raw: Whether bytes are certainly not base64 (Bedrock).
@@ -215,6 +219,8 @@ def build_data_uri(mime: str, data: Any, kind: str, *, raw: bool = False) -> str
     if mime == "video/jpeg" and isinstance(data, str):  # vLLM's video of frames
         return f"data:{mime};base64,{','.join(_read_base64(frame, kind) for frame in data.split(','))}"
     data = _read_base64(data, kind, raw=raw)
+    if mime and _is_vague(mime):
+        mime = sniff_base64(data) or mime
     if kind != "file" and not is_media_type(mime.partition(";")[0]):
         given, mime = mime, sniff_base64(data)
         if not is_media_type(mime):
@@ -223,8 +229,18 @@ def build_data_uri(mime: str, data: Any, kind: str, *, raw: bool = False) -> str
     return f"data:{mime};base64,{data}"
 
 
-def check_url(url: Any, kind: str) -> str:
+def _is_vague(mime: str) -> bool:
+    return mime.partition(";")[0].rpartition("/")[2].lower() in _VAGUE
+
+
+def check_url(url: Any, kind: str, mime: str = "") -> str:
     """Return a URL that a server can read, its base64 data without line breaks.
+
+    Args:
+        url: The URL.
+        kind: The part's kind.
+        mime: The type of the data if a data URI names no format, as in `data:;base64,…`, DashScope's form of audio
+            (https://help.aliyun.com/zh/model-studio/qwen-omni).
 
     Raises:
         MediaError: It is no URL, or one that no server reads.
@@ -238,7 +254,8 @@ def check_url(url: Any, kind: str) -> str:
     if scheme.lower() == "data":
         head, base64_mark, data = rest.partition("base64,")
         if base64_mark:
-            return build_data_uri(head.rstrip(";"), data, kind)
+            own = head.rstrip(";")
+            return build_data_uri(mime or own if _is_vague(own) else own, data, kind)
         if not rest.partition(",")[2] and kind != "file":
             raise MediaError(f"the {kind} part's data URI has no data: pass data:{kind}/…;base64,…")
         return text

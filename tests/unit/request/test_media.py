@@ -145,6 +145,60 @@ def test_writes_openais_part_when_it_came_in_any_form(part: dict[str, Any], wire
     assert repr(part) == before
 
 
+JPEG = base64.b64encode(b"\xff\xd8\xff\xe0\0\x10JFIF").decode()
+MP4 = base64.b64encode(b"\0\0\0 ftypisom").decode()
+
+
+def build_url(kind: str, mime: str, data: str) -> dict[str, Any]:
+    """OpenAI's part with data."""
+    return {"type": f"{kind}_url", f"{kind}_url": {"url": f"data:{mime};base64,{data}"}}
+
+
+@pytest.mark.parametrize(
+    ("part", "wire"),
+    [
+        *(
+            (part, build_url("image", "image/jpeg", JPEG))
+            for vague in ("image", "Image", "image/image", "image/*", "*/*", "image/", "image;charset=utf-8", "")
+            for part in (
+                {"type": "image", "image": f"data:{vague};base64,{JPEG}"},  # the README of Qwen2.5-VL
+                {"type": "image_url", "image_url": {"url": f"data:{vague};base64,{JPEG}"}},
+                {"type": "image", "base64": JPEG, "mime_type": vague},
+            )
+        ),
+        ({"type": "video", "video": f"data:video;base64,{MP4}"}, build_url("video", "video/mp4", MP4)),
+        ({"type": "video", "base64": MP4, "mime_type": "video/*"}, build_url("video", "video/mp4", MP4)),
+        (
+            {"type": "video", "video": [f"data:image;base64,{JPEG}"] * 2},
+            build_url("video", "video/jpeg", f"{JPEG},{JPEG}"),
+        ),
+        ({"type": "file", "file": {"file_data": f"data:image;base64,{JPEG}"}}, build_url("image", "image/jpeg", JPEG)),
+        # The type stands beside the data URI.
+        (
+            {"type": "image", "url": "data:;base64,AAAA", "mime_type": "image/bmp"},
+            build_url("image", "image/bmp", "AAAA"),
+        ),
+        ({"type": "image", "image": "data:;base64,AAAA", "mediaType": "bmp"}, build_url("image", "image/bmp", "AAAA")),
+        (
+            {"type": "image", "data": "data:;base64,AAAA", "mimeType": "image/bmp"},
+            build_url("image", "image/bmp", "AAAA"),
+        ),
+        (
+            {"type": "audio", "base64": "data:;base64,AAAA", "mime_type": "audio/amr"},
+            build_url("audio", "audio/amr", "AAAA"),
+        ),
+        # As they were: a type with a format is believed, and a vague one is better than none.
+        ({"type": "image", "image": f"data:image/jpg;base64,{PNG}"}, build_url("image", "image/jpg", PNG)),
+        ({"type": "image", "url": "data:image/png;base64,AAAA", "mime_type": "image/bmp"}, IMAGE_DATA),
+        ({"type": "image", "image": "data:image;base64,AAAA"}, build_url("image", "image/image", "AAAA")),
+        ({"type": "image", "base64": "AAAA", "mime_type": "image/*"}, build_url("image", "image/*", "AAAA")),
+    ],
+)
+def test_finds_the_format_when_the_type_names_only_the_kind(part: dict[str, Any], wire: dict[str, Any]):
+    """Protects Qwen's own data URIs on Ollama, which takes only formats that it knows."""
+    assert write_media(part, VLLM) == wire
+
+
 AUDIO_URL = "https://example.com/a.mp3?x=1"
 WAV = base64.b64encode(b"RIFF....WAVE").decode()
 AUDIO = {"type": "audio", "base64": "AAAA", "mime_type": "audio/mpeg"}
@@ -168,6 +222,17 @@ def build_input(data: str, format_: str) -> dict[str, Any]:
         (DASHSCOPE, {"type": "audio", "url": AUDIO_URL}, build_input(AUDIO_URL, "mp3")),
         (DASHSCOPE, OPENAI_AUDIO, build_input("data:audio/wav;base64,AAAA", "wav")),
         (DASHSCOPE, build_input(AUDIO_URL, "mp3"), build_input(AUDIO_URL, "mp3")),
+        *(
+            (DASHSCOPE, build_input(f"{prefix}AAAA", name), build_input(f"data:audio/{name};base64,AAAA", name))
+            for name in ("mp3", "amr", "aac")
+            for prefix in ("", "data:;base64,", f"data:audio/{name};base64,")  # the second is DashScope's own example
+        ),
+        (LLAMA_CPP, build_input("data:;base64,AAAA", "mp3"), build_input("AAAA", "mp3")),
+        (VLLM, build_input("data:;base64,AAAA", "mp3"), build_url("audio", "audio/mp3", "AAAA")),
+        (VLLM, build_input("data:audio/wav;base64,AAAA", "mp3"), build_url("audio", "audio/wav", "AAAA")),
+        (DASHSCOPE, build_input(f"data:;base64,{WAV}", ""), build_input(f"data:audio/wav;base64,{WAV}", "wav")),
+        (DASHSCOPE, build_input("data:audio;base64,AAAA", "amr"), build_input("data:audio/amr;base64,AAAA", "amr")),
+        (DASHSCOPE, build_input(f"data:audio;base64,{WAV}", "wav"), build_input(f"data:audio/wav;base64,{WAV}", "wav")),
         (LLAMA_CPP, {"type": "input_audio", "input_audio": {"data": WAV}}, build_input(WAV, "wav")),
         (LLAMA_CPP, {"type": "audio", "audio": WAV}, build_input(WAV, "wav")),
     ],
