@@ -18,23 +18,26 @@ from langchain_qwen3.batch.pace import MAX_IN_FLIGHT, Pace
 from langchain_qwen3.batch.results import Result, build_failure, build_result
 from langchain_qwen3.batch.rows import Row, RowError
 from langchain_qwen3.batch.schema import check_schema
+from langchain_qwen3.connections.exchange import afetch_json
 from langchain_qwen3.errors import (
-    Qwen3AuthenticationError,
+    BadReplyError,
     Qwen3ConnectionError,
+    Qwen3ContextOverflowError,
     Qwen3Error,
-    Qwen3ModelNotFoundError,
-    Qwen3PermissionDeniedError,
+    Qwen3InvalidRequestError,
     Qwen3RateLimitError,
     Qwen3RequestTimeoutError,
-    Qwen3ServerError,
     Qwen3TimeoutError,
+    Qwen3UnprocessableEntityError,
+    ToolChoiceError,
 )
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
 
-_UNAVAILABLE = 503
-_GATEWAY_STATUSES = frozenset({502, 503, 504})
+_UNAVAILABLE, _TOO_LARGE = 503, 413
+# 520 to 530 are Cloudflare's (https://developers.cloudflare.com/support/troubleshooting/http-status-codes/).
+_GATEWAY_STATUSES = frozenset({502, 503, 504, *range(520, 531)})
 _MAX_BACKOFF, _MAX_RETRY_AFTER = 30.0, 120.0
 """Seconds between two tries of a row: of our own backoff, and of the server's `Retry-After`."""
 _FIRST_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.5, 15.0
@@ -42,16 +45,8 @@ _FIRST_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.5, 15.0
 _PROBE_TIMEOUT = 10.0
 _MAX_FAILURES = 50
 _TIMEOUTS = (Qwen3RequestTimeoutError, Qwen3TimeoutError)
-# Errors of the server or the key, not of a row: when every row gets one, the run had better stop.
-_SERVER_ERRORS = (
-    Qwen3AuthenticationError,
-    Qwen3ConnectionError,
-    Qwen3ModelNotFoundError,
-    Qwen3PermissionDeniedError,
-    Qwen3RateLimitError,
-    Qwen3ServerError,
-    Qwen3TimeoutError,
-)
+# Errors that a row itself may cause. When every row gets one of any other kind, the run had better stop.
+_ROW_ERRORS = (Qwen3ContextOverflowError, Qwen3InvalidRequestError, Qwen3UnprocessableEntityError, ToolChoiceError)
 
 
 class BatchStoppedError(RuntimeError):
@@ -108,7 +103,7 @@ class Requester:
         self.pace = Pace(options.concurrency, min(max_in_flight, llm.max_concurrency or max_in_flight))
         self._backoff = wait_random_exponential(multiplier=0.5, max=_MAX_BACKOFF)
         self._last_answer_at = -1.0  # a clock may begin at 0
-        self._failures = 0  # consecutive ones of `_SERVER_ERRORS`
+        self._failures = 0  # consecutive ones that are no row's own
         self._outage = asyncio.Lock()
 
     def __reduce__(self) -> tuple[type[Requester], tuple[ChatQwen3, BatchOptions, int]]:
@@ -247,27 +242,27 @@ class Requester:
     async def _probe(self) -> bool:
         """Tell whether the server is up, by its list of models, which needs no free slot.
 
-        A gateway's own error means that the server behind it is down; any other reply means that it is up.
+        A gateway's own error or page means that the server behind it is down; any other reply means that it is up.
         """
         try:
-            await self._llm.root_async_client.models.list(timeout=_PROBE_TIMEOUT)
+            answer = await afetch_json(self._llm.root_async_client, "/models", seconds=_PROBE_TIMEOUT)
         except openai.APIConnectionError:
             return False
-        except openai.APIStatusError as error:
-            if error.status_code in _GATEWAY_STATUSES:
-                return False
-        except (openai.OpenAIError, ValueError, TypeError):
-            pass  # it answers, in a form of its own
+        if answer.status in _GATEWAY_STATUSES or (answer.error is None and answer.body is None):
+            return False
         self._last_answer_at = monotonic()
         return True
 
     def _count_failure(self, error: Exception) -> None:
-        """Count failures in a row that are the server's.
+        """Count failures in a row that are no row's own. What fails before it is sent says nothing of the server.
 
         Raises:
             BatchStoppedError: There were too many.
         """
-        self._failures = self._failures + 1 if isinstance(error, _SERVER_ERRORS) else 0
+        if isinstance(error, ValueError | TypeError):
+            return
+        is_own = isinstance(error, _ROW_ERRORS) or getattr(error, "status_code", None) == _TOO_LARGE
+        self._failures = 0 if is_own else self._failures + 1
         if self._failures > _MAX_FAILURES:
             raise BatchStoppedError(
                 f"{self._failures} rows failed one after another, so the run stops: {error}\n"
@@ -293,6 +288,9 @@ def _is_retryable(error: BaseException) -> bool:
 
 
 def _is_outage(error: Qwen3Error) -> bool:
+    """Return whether the server may be down: a gateway answers for it, or nobody does."""
+    if isinstance(error, BadReplyError):
+        return isinstance(error.body, str)  # a page, or nothing at all: no JSON
     return isinstance(error, Qwen3ConnectionError) or getattr(error, "status_code", None) in _GATEWAY_STATUSES
 
 

@@ -22,6 +22,7 @@ from langchain_qwen3.batch import BatchOptions, BatchStoppedError, OutputError, 
 from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.plans import content_of
 from tests.faults.server import FaultServer, closed_port
+from tests.support.gateway import Gateway
 from tests.support.python import STRICT_PYTHON
 from tests.support.scripted import Answer, Scripted
 
@@ -121,6 +122,35 @@ def test_waits_for_the_server_when_it_is_away_for_a_while(tmp_path: Path):
     assert (done[0].answered, done[0].failed) == (40, 0)
 
 
+PAGE = b"<html><head><title>Pod is stopped</title></head><body>Start it first.</body></html>"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *((status, "text/html", PAGE) for status in (502, 520, 530)),
+        (521, "text/plain", b"error code: 521"),
+        (200, "text/html", PAGE),
+        (200, "application/json", PAGE),
+        (200, "text/plain", b"Pod is stopped"),
+        (200, "application/json", b""),
+    ],
+    ids=str,
+)
+def test_waits_for_the_engine_when_a_gateway_answers_for_it(tmp_path: Path, page: tuple[int, str, bytes]):
+    """Protects rows from failing for an engine that is away, in whichever way its gateway says so, then stays away."""
+    rows = [f"q{number}" for number in range(8)]
+    with Gateway(page, seconds=0.8) as gateway:
+        options = BatchOptions(retries=1, concurrency=1)
+        summary = run_batch(build_model(f"{gateway.root}/v1"), rows, tmp_path / "a.jsonl", options=options)
+        assert (summary.answered, summary.failed) == (8, 0)
+    with Gateway(page, seconds=60) as gateway:
+        options = BatchOptions(retries=1, concurrency=1, patience=0.2)
+        with pytest.raises(BatchStoppedError, match=r"(?s)unreachable for 0.2 s.*same command again"):
+            run_batch(build_model(f"{gateway.root}/v1"), rows, tmp_path / "b.jsonl", options=options)
+    assert [result["error"] for result in read(tmp_path / "b.jsonl")] == [None] * 3
+
+
 def test_stops_when_the_server_stays_away(tmp_path: Path):
     """Protects rows from failing for a server that is gone: they stay open, and the next start asks them."""
     path = tmp_path / "a.jsonl"
@@ -133,16 +163,52 @@ def test_stops_when_the_server_stays_away(tmp_path: Path):
         assert run_batch(model, ["a", "b"], path).answered == 2
 
 
-def test_stops_when_every_row_is_refused_alike(tmp_path: Path):
-    """Protects a million rows from a key that ended: not every one has to fail for it."""
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(f"status {status} text" for status in (401, 405, 407, 408, 409, 410, 451, 500)),
+        "status 404 html",
+        "redirect https://login.example.com/auth",
+        "no_choices",
+        "page",
+        "empty",
+        "bad_gzip",
+    ],
+)
+def test_stops_when_every_row_is_refused_alike(tmp_path: Path, fault: str):
+    """Protects a million rows from a key or a session that ended, and a pod that stopped: few have to fail for it."""
     path = tmp_path / "a.jsonl"
-    rows = [f"q{number}" for number in range(500)]
-    with FaultServer(fault="status 401 string") as server:
+    rows: list[Any] = [f"q{number}" for number in range(160)]
+    rows[1::4] = [{"question": "warm", "settings": {"temperature": "hot"}}] * 40  # fail without the server
+    options = BatchOptions(retries=0)
+    with FaultServer(fault=fault) as server:
         with pytest.raises(BatchStoppedError, match=r"(?s)failed one after another.*--retry-failed"):
-            run_batch(build_model(server.url), rows, path)
-        assert len(server.calls) < 200
+            run_batch(build_model(server.url), rows, path, options=options)
+        assert len(server.calls) < 100
+        rows[1::4] = ["warm"] * 40
         server.fault = ""
-        assert run_batch(build_model(server.url), rows, path, retry_failed=True).answered == 500
+        assert run_batch(build_model(server.url), rows, path, retry_failed=True).answered == 160
+
+
+@pytest.mark.parametrize(
+    ("fault", "settings"),
+    [
+        *((f"status {status} text", {}) for status in (400, 413, 422)),
+        ("status 400 overflow", {}),
+        ("status 500 overflow", {}),
+        ("error_200", {}),
+        ("", {"temperature": "hot"}),
+        ("", {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "f"}),  # it calls another
+    ],
+    ids=str,
+)
+def test_goes_on_when_rows_fail_for_their_own_reasons(tmp_path: Path, fault: str, settings: dict[str, Any]):
+    """Protects the rows behind a hundred that are too long, or of another kind: the run does not stop for these."""
+    rows: list[Any] = [{"question": f"bad [[{fault or 'ok'}]]", "settings": settings}] * 100
+    with FaultServer() as server:
+        options = BatchOptions(retries=0)
+        summary = run_batch(build_model(server.url), [*rows, "good"], tmp_path / "a.jsonl", options=options)
+    assert (summary.answered, summary.failed) == (1, 100)
 
 
 @pytest.mark.parametrize("refusal", ["status 429 string", "status 503 openai"])
