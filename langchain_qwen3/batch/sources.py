@@ -32,6 +32,7 @@ _FORMATS: dict[str, Format] = {
 }
 _BATCH = 1024
 _BOM = codecs.BOM_UTF8
+_BRACKETS = (b"[", b"{")
 _FOREIGN_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins as UTF-16-LE does
 
 
@@ -115,10 +116,13 @@ def read_rows(source: Source, file_format: Format | None = None, column: str | N
         if chosen == "parquet":
             yield from _read_parquet(stream, column)
             return
-        first = stream.readline()
-        _check_encoding(first)
-        chosen = chosen or _guess_format(first.removeprefix(_BOM).strip())
-        yield from _READERS[chosen](chain([first], stream) if first else [], column)
+        head = [stream.readline()]
+        _check_encoding(head[0])
+        text = head[0].removeprefix(_BOM).strip()
+        while chosen is None and head[-1] and not text:  # a blank line tells nothing
+            head.append(stream.readline())
+            text = head[-1].strip()
+        yield from _READERS[chosen or _guess_format(text)](chain(head, stream) if head[0] else [], column)
 
 
 def _check_encoding(first: bytes | str) -> None:
@@ -135,14 +139,23 @@ def _check_encoding(first: bytes | str) -> None:
 
 
 def _guess_format(first: bytes) -> Format:
-    """Return the format of an input by its first line.
+    """Return the format of an input by its first line that is not blank.
 
     Raises:
-        ValueError: It is a single JSON document over many lines.
+        ValueError: It is a single JSON document, on one line or over many.
     """
-    if first in {b"[", b"{"}:
+    try:
+        value = load(first)
+    except ValueError:  # also a broken line of JSON, which is to fail alone
+        is_open = first.endswith(_BRACKETS) or (first.startswith(b"[") and first.endswith(b","))
+        is_document = is_open and first.startswith(_BRACKETS)
+        is_json = first.startswith((b"{", b"[{"))
+    else:
+        is_document = isinstance(value, list) and not any(isinstance(item, dict) and "role" in item for item in value)
+        is_json = isinstance(value, dict | list | str)  # a number may be a question
+    if is_document:
         raise ValueError("the input is one JSON document, not a line of JSON per row: jq -c '.[]' splits it into lines")
-    return "jsonl" if first.startswith((b"{", b"[{")) else "text"
+    return "jsonl" if is_json else "text"
 
 
 @contextmanager

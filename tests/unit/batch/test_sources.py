@@ -39,6 +39,14 @@ def read(data: bytes, file_format: Any = None, **options: Any) -> list[tuple[int
         (None, b"plain\n{odd\n", [(1, "plain"), (2, "{odd")]),
         (None, b'[{"role":"user","content":"b"}]\n', [(1, "b")]),
         (None, b"[1] is what?\n", [(1, "[1] is what?")]),
+        (None, b"42\n", [(1, "42")]),
+        (None, b"\n", []),
+        (None, b"\n \nplain\n", [(3, "plain")]),
+        (None, b'\xef\xbb\xbf\r\n\n{"question":"b"}\n', [(3, "b")]),
+        (None, b'"\\u4f60"\n"b"\n', [(1, "\u4f60"), (2, "b")]),
+        (None, b'"To be" is what?\n', [(1, '"To be" is what?')]),
+        (None, b'\n[{"role":"user","content":"b"}]\n', [(2, "b")]),
+        (None, b"[a], [b], or [c]?\n", [(1, "[a], [b], or [c]?")]),
     ],
 )
 def test_reads_rows_with_their_lines_when_files_are_of_any_kind(
@@ -74,7 +82,23 @@ def test_goes_on_when_a_line_is_broken(file_format: Any, data: bytes, line: int,
 @pytest.mark.parametrize(
     ("file_format", "data", "said"),
     [
-        (None, b'[\n  {"question": "a"}\n]\n', "jq -c"),
+        *(
+            (None, document, "jq -c")
+            for document in (
+                b'[\n  {"question": "a"}\n]\n',
+                b'\n[\n  "a"\n]\n',
+                b'[{"question": "a"},\n {"question": "b"}]\n',
+                b'["a",\n"b"]\n',
+                b'[{\n  "question": "a"\n}]\n',
+                b'{"questions": [\n"a"]}\n',
+                b'["a", "b"]',
+                b'[{"question": "a"}, {"question": "b"}]',
+                b'[[{"role": "user", "content": "a"}]]',
+                b'\xef\xbb\xbf["a"]\n',
+                b"[]",
+                b"[1, 2]\n",
+            )
+        ),
         *((kind, "question\na\n".encode(f"utf-{bits}"), "UTF-8") for kind in ("text", "csv") for bits in (16, 32)),
         ("jsonl", '\ufeff{"question": "a"}\n'.encode("utf-16-be"), "UTF-8"),
         ("csv", b"question\ra\rb\r", "header is invalid CSV"),
@@ -87,6 +111,19 @@ def test_says_what_to_do_when_no_row_can_be_read(file_format: Any, data: bytes, 
     """Protects from a failure, or a senseless question, per line of a file of another kind."""
     with pytest.raises(ValueError, match=said):
         read(data, file_format)
+
+
+def test_fails_the_line_alone_when_the_first_line_of_json_is_broken():
+    """Protects the rows behind it: a broken line is no document."""
+    for first in (
+        b'{"question": "a",}',
+        b'{"question": "a"},',
+        b'[{"role": "user", "content": "a"}}]',
+        b'{"question": "a',
+    ):
+        broken, good = read(first + b'\n{"question": "b"}\n')
+        assert broken[1].startswith("line 1: invalid JSON (")
+        assert good == (2, "b")
 
 
 def test_keeps_every_digit_when_a_row_has_long_numbers():
