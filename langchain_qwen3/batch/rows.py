@@ -22,6 +22,10 @@ _IDS = ("custom_id", "id")
 _PATHS = ("/v1/chat/completions", "/chat/completions")
 # A batch reads whole replies, and passes the messages separately.
 _NOT_SETTINGS = frozenset({"messages", "stream", "stream_options"})
+# Keywords of OpenAI's `create()` that are no fields of its body.
+_SDK_KEYWORDS = frozenset({"extra_headers", "extra_query", "timeout"})
+# A field of OpenAI's that `ainvoke` takes for LangChain's own.
+_METADATA = "metadata"
 _FORMS = (
     'a text, {"question": "…"}, {"messages": […]}, a list of messages, or a line of OpenAI\'s batch with '
     '"custom_id", "method", "url" and "body"'
@@ -138,7 +142,10 @@ def _check_messages(messages: Any) -> list[Any]:
 def _read_settings(settings: Any) -> dict[str, Any]:
     if settings is not None and not isinstance(settings, Mapping):
         raise RowError('settings is not an object such as {"enable_thinking": false}')
-    return _without_reserved(settings or {})
+    kept = _without_reserved(settings or {})
+    if body := {name: kept.pop(name) for name in (_METADATA, "extra_body") if name in kept}:
+        kept["extra_body"] = _merge_extra_body(body)
+    return kept
 
 
 def _read_openai_line(value: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -149,11 +156,23 @@ def _read_openai_line(value: Mapping[str, Any]) -> tuple[list[Any], dict[str, An
         raise RowError(f"method is {method!r}: only POST is supported")
     if (url := value.get("url") or _PATHS[0]) not in _PATHS:
         raise RowError(f"url is {url!r}: only {_PATHS[0]} is supported")
+    body = _merge_extra_body(body)
     settings = _without_reserved({name: setting for name, setting in body.items() if setting is not None})
     # Fields beyond OpenAI's go into the body as they are.
-    if own := {name: settings.pop(name) for name in [*settings] if name not in openai_fields()}:
+    keywords = (openai_fields() | _SDK_KEYWORDS) - {_METADATA}
+    if own := {name: settings.pop(name) for name in [*settings] if name not in keywords}:
         settings["extra_body"] = own
     return _check_messages(body.get("messages")), settings
+
+
+def _merge_extra_body(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body that OpenAI's `create()` makes of its keywords: the fields of `extra_body` join the others."""
+    merged = dict(body)
+    while (extra := merged.pop("extra_body", None)) is not None:
+        if not isinstance(extra, Mapping):
+            raise RowError("extra_body is not an object")
+        merged |= extra
+    return merged
 
 
 def _without_reserved(settings: Mapping[str, Any]) -> dict[str, Any]:

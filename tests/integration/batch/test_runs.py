@@ -357,19 +357,23 @@ def test_raises_when_the_input_cannot_be_read(tmp_path: Path):
 
 def test_sends_the_rows_own_settings_when_it_has_some():
     """Protects a row's own settings and system message, which win over those of the run."""
+    sdk_keywords = {"extra_body": {"top_k": 7}, "extra_headers": {"x-mine": "y"}, "metadata": {"a": "b"}}
     rows: list[Any] = [
         {"question": "a"},
         {"question": "b", "system": "Be a poet.", "settings": {"temperature": 0.9, "enable_thinking": True}},
         {"custom_id": "c", "body": {"model": "other", "messages": [{"role": "user", "content": "c"}], "top_k": 5}},
+        {"custom_id": "d", "body": {"messages": [{"role": "user", "content": "d"}], **sdk_keywords}},
     ]
     options = BatchOptions(system="Be brief.", settings={"temperature": 0.1}, concurrency=1)
     with FaultServer() as server:
         model = build_model(server.url, enable_thinking=False)
         run_batch(model, rows, io.BytesIO(), options=options)
-        first, second, third = (call.body for call in server.calls)
-        run_batch(model, rows[2:], io.BytesIO(), options=BatchOptions(use_row_model=False))
+        first, second, third, fourth = (call.body for call in server.calls)
+        assert server.calls[3].headers["x-mine"] == "y"
+        run_batch(model, rows[2:3], io.BytesIO(), options=BatchOptions(use_row_model=False))
         assert server.calls[-1].body["model"] == "Qwen/Qwen3-0.6B"
     assert [body["messages"][0]["content"] for body in (first, second)] == ["Be brief.", "Be a poet."]
     assert [body["temperature"] for body in (first, second, third)] == [0.1, 0.9, 0.1]
     assert [body["chat_template_kwargs"]["enable_thinking"] for body in (first, second)] == [False, True]
     assert (third["model"], third["top_k"]) == ("other", 5)
+    assert (fourth["top_k"], fourth["metadata"], "extra_headers" in fourth) == (7, {"a": "b"}, False)

@@ -56,6 +56,52 @@ def test_reads_what_is_asked_when_written_in_any_form(
     assert Row.from_bytes(row.to_bytes()) == row
 
 
+OFF = {"chat_template_kwargs": {"enable_thinking": False}}
+
+
+@pytest.mark.parametrize(
+    ("body", "settings"),
+    [
+        ({"extra_body": OFF}, {"extra_body": OFF}),
+        ({"extra_body": {"top_k": 20}, "min_p": 0.1}, {"extra_body": {"min_p": 0.1, "top_k": 20}}),
+        ({"extra_body": {"top_k": 20}, "top_k": 5}, {"extra_body": {"top_k": 20}}),  # as the SDK does
+        ({"extra_body": {"extra_body": {"top_k": 20}}}, {"extra_body": {"top_k": 20}}),
+        ({"extra_body": {"temperature": 0.5, "stream": True}}, {"temperature": 0.5}),
+        ({"extra_body": {}}, {}),
+        ({"extra_body": None, "seed": 1}, {"seed": 1}),
+        (
+            {"extra_headers": {"x": "y"}, "extra_query": {"a": "b"}},
+            {"extra_headers": {"x": "y"}, "extra_query": {"a": "b"}},
+        ),
+        ({"timeout": 5}, {"timeout": 5}),
+        ({"metadata": {"a": "b"}}, {"extra_body": {"metadata": {"a": "b"}}}),
+        ({"metadata": {"a": "b"}, "extra_body": OFF}, {"extra_body": {"metadata": {"a": "b"}, **OFF}}),
+        ({"stop": ["a"], "user": "u", "tags": ["t"]}, {"stop": ["a"], "user": "u", "extra_body": {"tags": ["t"]}}),
+    ],
+    ids=str,
+)
+def test_sends_what_the_sdk_would_when_a_body_has_its_keywords(body: dict[str, Any], settings: dict[str, Any]):
+    """Protects bodies written for `client.chat.completions.create(**body)`: nothing is dropped, or misplaced."""
+    row = build_row(1, {"custom_id": "x", "body": {"messages": [HI], **body}})
+    assert (row.problem, row.messages, row.settings) == ("", [HI], settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "settings"),
+    [
+        ({"extra_body": {"extra_body": {"top_k": 20}}}, {"extra_body": {"top_k": 20}}),
+        ({"extra_body": {"top_k": 20}, "top_p": 1}, {"top_p": 1, "extra_body": {"top_k": 20}}),
+        ({"metadata": {"a": "b"}}, {"extra_body": {"metadata": {"a": "b"}}}),
+        ({"metadata": {"a": "b"}, "extra_body": OFF}, {"extra_body": {"metadata": {"a": "b"}, **OFF}}),
+        (OFF, OFF),
+    ],
+    ids=str,
+)
+def test_keeps_every_setting_when_a_row_has_some_of_its_own(given: dict[str, Any], settings: dict[str, Any]):
+    """Protects a row's settings from being dropped in silence, or taken for those of LangChain's call."""
+    assert build_row(1, {"question": "Hi", "settings": given}).settings == settings
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [
@@ -78,6 +124,10 @@ def test_reads_what_is_asked_when_written_in_any_form(
         ({"custom_id": "x", "url": "/v1/embeddings", "body": BODY}, "url is '/v1/embeddings': only /v1/chat/compl"),
         ({"custom_id": "x", "method": "GET", "body": BODY}, "method is 'GET': only POST"),
         ({"custom_id": "x", "body": {**BODY, "n": 2}}, "n is 2: a row has one answer"),
+        ({"custom_id": "x", "body": {**BODY, "extra_body": {"n": 2}}}, "n is 2: a row has one answer"),
+        ({"custom_id": "x", "body": {**BODY, "extra_body": "a"}}, "extra_body is not an object"),
+        ({"custom_id": "x", "body": {**BODY, "extra_body": {"extra_body": [1]}}}, "extra_body is not an object"),
+        ({"question": "Hi", "settings": {"extra_body": 3}}, "extra_body is not an object"),
         (RowError("invalid JSON"), "invalid JSON"),
     ],
     ids=str,
