@@ -12,6 +12,8 @@ from typing import Any
 from zlib import crc32
 
 import orjson
+from langchain_core.messages import BaseMessage, message_chunk_to_message
+from langchain_core.prompt_values import PromptValue
 
 from langchain_qwen3.batch.as_json import dump, load
 from langchain_qwen3.request.keywords import openai_fields
@@ -26,6 +28,10 @@ _NOT_SETTINGS = frozenset({"messages", "stream", "stream_options"})
 _SDK_KEYWORDS = frozenset({"extra_headers", "extra_query", "timeout"})
 # A field of OpenAI's that `ainvoke` takes for LangChain's own.
 _METADATA = "metadata"
+_MESSAGE_FIELDS = frozenset(
+    {"content", "name", "id", "tool_calls", "tool_call_id", "additional_kwargs", "response_metadata"}
+)
+_PAIR = 2
 _FORMS = (
     'a text, {"question": "…"}, {"messages": […]}, a list of messages, or a line of OpenAI\'s batch with '
     '"custom_id", "method", "url" and "body"'
@@ -44,7 +50,7 @@ class Row:
         line: Its first line in the input, from 1 on.
         id: Its `custom_id` or `id`, else its line; ids need not be unique.
         check: Checksum of the row as it stands in the input.
-        messages: The conversation in OpenAI's form.
+        messages: The conversation, as mappings with a role and a content.
         settings: Keyword arguments of this row's call.
         problem: Why the row cannot be sent; empty for a valid row.
     """
@@ -71,7 +77,8 @@ def build_row(line: int, value: Any, *, raw: bytes | None = None, column: str | 
 
     Args:
         line: Its first line.
-        value: A text, a list of messages, or a mapping; an exception stands for a row that could not be read.
+        value: A text, a mapping, or messages in a form of LangChain's; an exception stands for a row that could not be
+            read. Missing cells of a mapping, as a DataFrame has them, do not count.
         raw: The bytes in the file, for the checksum; None takes the value's JSON.
         column: The field of the question; None takes the first of `QUESTIONS`.
     """
@@ -81,7 +88,8 @@ def build_row(line: int, value: Any, *, raw: bytes | None = None, column: str | 
         if isinstance(value, Exception):
             raise value
         if isinstance(value, Mapping):
-            row_id = next((str(value[name]) for name in _IDS if value.get(name) is not None), row_id)
+            value = _drop_missing(value)
+            row_id = next((str(value[name]) for name in _IDS if name in value), row_id)
         messages, settings = _read_value(value, column)
     except RowError as error:
         return Row(line=line, id=row_id, check=check, problem=f"line {line}: {error}")
@@ -95,11 +103,28 @@ def _dump(value: Any) -> bytes:
         raise RowError(f"it cannot be written as JSON: {error}") from error
 
 
+def _drop_missing(row: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return a row without its missing cells (None, NaN, pandas' NA and NaT), and with lists in place of arrays."""
+    cells = {name: cell.tolist() if hasattr(cell, "tolist") else cell for name, cell in row.items()}
+    return {name: cell for name, cell in cells.items() if not _is_missing(cell)}
+
+
+def _is_missing(cell: Any) -> bool:
+    try:
+        return cell is None or bool(cell != cell)  # noqa: PLR0124  # true of NaN alone
+    except TypeError:  # NA is neither equal nor different
+        return True
+    except ValueError:  # a table in a cell
+        return False
+
+
 def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, Any]]:
     """Return messages and settings."""
     if isinstance(value, str):
         return [_build_question(value, "the text")], {}
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+    if isinstance(value, BaseMessage):
+        value = [value]
+    if isinstance(value, PromptValue | Sequence) and not isinstance(value, bytes | bytearray):
         return _check_messages(value), {}
     if not isinstance(value, Mapping):
         raise RowError(f"a {type(value).__name__} is not a row: write {_FORMS}")
@@ -108,7 +133,7 @@ def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, An
     settings = _read_settings(value.get("settings"))
     if value.get("tools"):
         settings["tools"] = value["tools"]
-    if column is None and value.get("messages") is not None:
+    if column is None and "messages" in value:
         messages = _check_messages(value["messages"])
     else:
         name = column or next((name for name in QUESTIONS if name in value), None)
@@ -131,12 +156,25 @@ def _build_question(content: Any, name: str) -> dict[str, Any]:
 
 
 def _check_messages(messages: Any) -> list[Any]:
+    if isinstance(messages, PromptValue):
+        messages = messages.to_messages()
     if not isinstance(messages, Sequence) or isinstance(messages, str) or not messages:
         raise RowError("messages must be a list of messages, and not empty")
-    for at, message in enumerate(messages):
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-            raise RowError(f'messages[{at}] is not a message: write {{"role": "user", "content": "…"}}')
-    return [dict(message) for message in messages]
+    return [_read_message(message, at) for at, message in enumerate(messages)]
+
+
+def _read_message(message: Any, at: int) -> dict[str, Any]:
+    """Return a message as a mapping that `convert_to_messages` turns back into it; JSON has no objects or tuples."""
+    if isinstance(message, BaseMessage):
+        message = message_chunk_to_message(message)
+        fields = message.model_dump(include=_MESSAGE_FIELDS).items()
+        kept = {name: value for name, value in fields if value or name == "content"}
+        return {"role": getattr(message, "role", message.type), **kept}
+    if isinstance(message, tuple) and len(message) == _PAIR:
+        message = dict(zip(("role", "content"), message, strict=True))
+    if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+        raise RowError(f'messages[{at}] is not a message: write {{"role": "user", "content": "…"}}')
+    return dict(message)
 
 
 def _read_settings(settings: Any) -> dict[str, Any]:

@@ -43,7 +43,9 @@ def find_format(path: Path) -> Format | None:
 
 def is_pipe(source: Source) -> bool:
     """Tell whether reading the source may wait for another program."""
-    return hasattr(source, "read") or source == "-" or (isinstance(source, str | Path) and not Path(source).is_file())
+    if not isinstance(source, str | Path):
+        return hasattr(source, "read")
+    return source == "-" or not Path(source).is_file()
 
 
 def check_choice(name: str, value: str | None, form: Any) -> None:

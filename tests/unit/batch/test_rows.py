@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    convert_to_messages,
+)
+from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 
 from langchain_qwen3.batch.rows import Row, RowError, build_row
 
@@ -102,6 +114,93 @@ def test_keeps_every_setting_when_a_row_has_some_of_its_own(given: dict[str, Any
     assert build_row(1, {"question": "Hi", "settings": given}).settings == settings
 
 
+class NA:
+    """As pandas' NA: its comparisons give itself, which is neither true nor false."""
+
+    def __eq__(self, _other: object) -> Any:
+        return self
+
+    def __ne__(self, _other: object) -> Any:
+        return self
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+
+class Array:
+    """As numpy's: it has no truth value and is no sequence."""
+
+    def __init__(self, *items: Any) -> None:
+        self.items = items
+
+    def tolist(self) -> list[Any]:
+        """Return its items."""
+        return [*self.items]
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of an array is ambiguous")
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), Decimal("NaN"), NA()], ids=["None", "NaN", "Decimal", "NA"])
+@pytest.mark.parametrize("name", ["id", "custom_id", "system", "settings", "tools", "messages", "body", "prompt"])
+def test_skips_a_cell_when_a_table_in_memory_lacks_it(name: str, missing: Any):
+    """Protects `df.to_dict("records")`, where optional columns hold NaN or NA: the row is that of a file."""
+    row = build_row(7, {name: missing, "text": "Hi", "label": missing})
+    assert (row.problem, row.id, row.messages, row.settings) == ("", "7", [HI], {})
+    assert "no question among the fields id" in build_row(7, {"id": 1, "question": missing}).problem
+    assert "no field 'q' among the fields text" in build_row(7, {"q": missing, "text": "Hi"}, column="q").problem
+    assert build_row(7, {"id": 0, "text": "Hi"}).id == "0"
+
+
+def test_reads_arrays_when_a_table_in_memory_has_them():
+    """Protects columns of lists in a DataFrame out of Parquet, and the run from an error that ends it."""
+    tools = [{"type": "function"}]
+    row = build_row(1, {"messages": Array(HI), "tools": Array(*tools), "settings": {"seed": 1}})
+    assert (row.problem, row.messages, row.settings) == ("", [HI], {"seed": 1, "tools": tools})
+
+
+CALL = {"name": "f", "args": {"a": 1}, "id": "c1", "type": "tool_call"}
+CONVERSATION: list[BaseMessage] = [
+    SystemMessage("Be brief."),
+    HumanMessage([{"type": "image_url", "image_url": {"url": "https://pod.test/a.png"}}], name="Bob"),
+    AIMessage("", tool_calls=[CALL], additional_kwargs={"reasoning_content": "R"}, id="r1"),
+    ToolMessage("out", tool_call_id="c1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("value", "messages"),
+    [
+        ([HumanMessage("Hi")], [HumanMessage("Hi")]),
+        (CONVERSATION, CONVERSATION),
+        ({"messages": CONVERSATION}, CONVERSATION),
+        ({"messages": (HI, HumanMessage("Ho"))}, [HumanMessage("Hi"), HumanMessage("Ho")]),
+        ({"messages": CONVERSATION[:1], "system": "no"}, CONVERSATION[:1]),
+        ({"messages": [HumanMessage("Hi")], "system": "yes"}, [SystemMessage("yes"), HumanMessage("Hi")]),
+        ([("user", "Hi")], [HumanMessage("Hi")]),
+        ([("system", "S"), ("human", "Hi"), ("ai", "Ho")], [SystemMessage("S"), HumanMessage("Hi"), AIMessage("Ho")]),
+        (ChatPromptValue(messages=CONVERSATION), CONVERSATION),
+        ({"messages": ChatPromptValue(messages=CONVERSATION)}, CONVERSATION),
+        (StringPromptValue(text="Hi"), [HumanMessage("Hi")]),
+        (HumanMessage("Hi"), [HumanMessage("Hi")]),
+        ([AIMessageChunk("Hi")], [AIMessage("Hi")]),
+        ([ChatMessage("Hi", role="user")], [HumanMessage("Hi")]),
+        ({"body": {"messages": [HumanMessage("Hi")]}}, [HumanMessage("Hi")]),
+    ],
+    ids=range(15),
+)
+def test_reads_messages_when_they_are_those_of_langchain(value: Any, messages: list[BaseMessage]):
+    """Protects rows in memory: every form that `invoke` takes, with calls and reasoning, on another machine too."""
+    row = build_row(1, value)
+    assert row.problem == ""
+    assert convert_to_messages(row.messages) == messages
+    assert Row.from_bytes(row.to_bytes()) == row
+    assert row.check != build_row(1, [HumanMessage("another")]).check
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [
@@ -118,6 +217,9 @@ def test_keeps_every_setting_when_a_row_has_some_of_its_own(given: dict[str, Any
         ([], "messages must be a list"),
         ({"messages": [HI, "Hi"]}, "messages[1] is not a message"),
         ({"messages": [{"content": "Hi"}]}, "messages[0] is not a message"),
+        ([["user", "Hi"]], "messages[0] is not a message"),
+        ([("user", "Hi", "Ho")], "messages[0] is not a message"),
+        ([(1, "Hi")], "messages[0] is not a message"),
         ({"question": "Hi", "settings": 3}, "settings is not an object"),
         ({"custom_id": "x", "body": "Hi"}, "body is not an object"),
         ({"custom_id": "x", "body": {}}, "messages must be a list"),

@@ -176,6 +176,27 @@ def test_reads_rows_when_they_are_in_memory():
     assert count_rows(iter(values)) is None
 
 
+class Series(list[Any]):
+    """A column as pandas, polars and numpy have it: comparing it gives a column, which is neither true nor false."""
+
+    def __eq__(self, _other: object) -> Any:
+        return self
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of a Series is ambiguous")
+
+
+def test_reads_a_column_when_it_is_in_memory():
+    """Protects `run_batch(llm, df["question"], …)` from an error about truth values."""
+    column = Series(["a", "b"])
+    check_source(column)
+    assert not is_pipe(column)
+    assert count_rows(column) == 2
+    assert [row.messages[0]["content"] for row in read_rows(column)] == ["a", "b"]
+
+
 def test_counts_rows_when_a_bar_wants_to_know(tmp_path: Path):
     """Protects the bar's total; blank lines and a header are no rows."""
     for name, data in (("a.jsonl", b'"a"\n\n"b"\n'), ("a.csv", b"question\na\nb\n"), ("a.txt", b"a\nb")):
