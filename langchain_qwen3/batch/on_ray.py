@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from langchain_qwen3.batch.requester import BatchOptions, BatchStoppedError, Requester
 from langchain_qwen3.batch.results import read_result
 from langchain_qwen3.batch.rows import Row
-from langchain_qwen3.batch.runner import OnResult, choose_max_in_flight, open_output
+from langchain_qwen3.batch.runner import OnResult, open_output
 from langchain_qwen3.batch.sources import check_source, read_rows
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def run_on_ray(  # noqa: PLR0913  # all options of a batch
         OutputError: See `arun_batch`.
     """
     check_source(source, input_format, output)
-    args = (llm, options or BatchOptions(), choose_max_in_flight())
+    args = (llm, options or BatchOptions())
     Requester(*args)  # refuses options here, not in every actor
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
         started_at = perf_counter()
@@ -155,8 +155,8 @@ def _process_all(ray: Any, rows: Iterator[Row], args: tuple[Any, ...], workers: 
 class _Worker:
     """One actor, with connections and a pace of its own."""
 
-    def __init__(self, llm: ChatQwen3, options: BatchOptions, max_in_flight: int) -> None:
-        self._requester = Requester(llm, options, max_in_flight)
+    def __init__(self, llm: ChatQwen3, options: BatchOptions) -> None:
+        self._requester = Requester(llm, options)
 
     async def __call__(self, batch: Any) -> AsyncIterator[Any]:
         """Process a block. Ray runs several on the actor's loop, so no block waits for a slow row of another."""

@@ -10,8 +10,11 @@ import asyncio
 from collections import deque
 from time import monotonic
 
+from langchain_qwen3._warnings import warn_once
+
 FIRST_LIMIT, MAX_IN_FLIGHT = 8, 1024
 """Requests in flight: where the search begins, and the most that it tries."""
+_SPARE_DESCRIPTORS = 128
 _GAIN, _DOUBLING_GAIN = 1.03, 1.3
 """A step up must raise the throughput by this factor, and a doubling by the second: chance alone reaches the first."""
 _LOSS = 1.0
@@ -31,6 +34,16 @@ _SILENCE = 5.0
 """Seconds without a reply, at least, where the number in flight is fixed and an older request may still be answered."""
 _FIRST_CLOSED, _MAX_CLOSED = 1.0, 15.0
 """Seconds until the first request is tried again then, and the most."""
+
+
+def _fit_open_files(number: int) -> int:
+    """Return a number in flight, or as many as can be: each needs a connection, and the system limits open files."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return number
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return number if limit < 0 else max(1, min(number, limit - _SPARE_DESCRIPTORS))
 
 
 class RateFinder:
@@ -157,7 +170,8 @@ class Pace:
     number may be more than the server allows; then the gate closes while it is busy with what it has taken, too.
 
     Args:
-        fixed: Requests in flight; None searches for the best number.
+        fixed: Requests in flight, or fewer, with a warning, if the limit of open files is lower; None searches for the
+            best number.
         maximum: The largest number to try.
 
     Attributes:
@@ -165,8 +179,11 @@ class Pace:
     """
 
     def __init__(self, fixed: int | None = None, maximum: int = MAX_IN_FLIGHT) -> None:
-        self._finder = None if fixed else RateFinder(maximum=maximum)
-        self._fixed = fixed or 0
+        most = _fit_open_files(fixed or maximum)
+        if fixed and most < fixed:
+            warn_once(f"concurrency is {most}, not {fixed}: raise the limit of open files (ulimit -n)")
+        self._finder = None if fixed else RateFinder(maximum=most)
+        self._fixed = most if fixed else 0
         self._waiting: deque[asyncio.Future[int]] = deque()
         self._open: dict[int, None] = {}  # the numbers of the requests in flight, the oldest first
         self._last = 0

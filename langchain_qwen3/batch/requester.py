@@ -85,14 +85,13 @@ class Requester:
     Args:
         llm: The model. Its own retries are switched off: every try must pass the gate, and count for the pace.
         options: How rows are sent.
-        max_in_flight: The most requests in flight, where the number is searched for.
 
     Raises:
         ValueError: No call can have these options, as far as the server is known.
     """
 
-    def __init__(self, llm: ChatQwen3, options: BatchOptions, max_in_flight: int = MAX_IN_FLIGHT) -> None:
-        self._args = (llm, options, max_in_flight)
+    def __init__(self, llm: ChatQwen3, options: BatchOptions) -> None:
+        self._args = (llm, options)
         self._options = options
         self._llm = llm.model_copy(update={"max_retries": 0})
         self._chain: Any = self._llm
@@ -100,13 +99,13 @@ class Requester:
             self._chain = self._llm.with_structured_output(dict(options.schema), include_raw=True)
             # What the server's form of the request excludes would fail in every row.
             self._llm._get_request_payload("", **self._chain.first.kwargs)  # noqa: SLF001  # LangChain's own hook, pure
-        self.pace = Pace(options.concurrency, min(max_in_flight, llm.max_concurrency or max_in_flight))
+        self.pace = Pace(options.concurrency, min(MAX_IN_FLIGHT, llm.max_concurrency or MAX_IN_FLIGHT))
         self._backoff = wait_random_exponential(multiplier=0.5, max=_MAX_BACKOFF)
         self._last_answer_at = -1.0  # a clock may begin at 0
         self._failures = 0  # consecutive ones that are no row's own
         self._outage = asyncio.Lock()
 
-    def __reduce__(self) -> tuple[type[Requester], tuple[ChatQwen3, BatchOptions, int]]:
+    def __reduce__(self) -> tuple[type[Requester], tuple[ChatQwen3, BatchOptions]]:
         return Requester, self._args
 
     async def process(self, row: Row) -> Result:
@@ -246,7 +245,7 @@ class Requester:
         """
         try:
             answer = await afetch_json(self._llm.root_async_client, "/models", seconds=_PROBE_TIMEOUT)
-        except openai.APIConnectionError:
+        except (openai.APIConnectionError, OSError):  # a process out of files raises its own
             return False
         if answer.status in _GATEWAY_STATUSES or (answer.error is None and answer.body is None):
             return False

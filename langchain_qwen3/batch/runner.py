@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import IO, TYPE_CHECKING, Any
 
 from langchain_qwen3.batch.outputs import Journal, Output, OutputError, Pipe
-from langchain_qwen3.batch.pace import MAX_IN_FLIGHT
 from langchain_qwen3.batch.requester import BatchOptions, BatchStoppedError, Requester
 from langchain_qwen3.batch.results import Form
 from langchain_qwen3.batch.sources import (
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
 
 OnResult = Callable[["Result", "Summary"], None]
-_SPARE_DESCRIPTORS = 128
 _MAX_WAITING = 100
 """Rows that may wait for their next try; the source is not read further meanwhile."""
 
@@ -128,7 +126,7 @@ async def arun_batch(  # noqa: PLR0913  # all options of a batch
     """
     check_source(source, input_format, output)
     rows = read_rows(source, input_format, column)
-    requester = Requester(llm, options or BatchOptions(), choose_max_in_flight())  # refuses options before any file
+    requester = Requester(llm, options or BatchOptions())  # refuses options before any file
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
         try:
             async with aclosing(_read(rows, waits=is_pipe(source))) as stream:
@@ -204,13 +202,3 @@ async def _read(rows: Iterator[Row], *, waits: bool) -> AsyncGenerator[Row]:
         if isinstance(item, BaseException):
             raise item
         yield item
-
-
-def choose_max_in_flight() -> int:
-    """Return the most requests in flight: each needs a connection, and the system limits open files."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return MAX_IN_FLIGHT
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MAX_IN_FLIGHT if limit < 0 else max(1, min(MAX_IN_FLIGHT, limit - _SPARE_DESCRIPTORS))

@@ -77,6 +77,21 @@ _NETWORK = (
     ),
     (r"Illegal header value", "The api_key or a header contains a line break or a character not allowed in HTTP."),
     (
+        r"errno=E[MN]FILE",
+        "Too many files or connections are open: set max_concurrency, or raise the limit of open files (ulimit -n).",
+    ),
+    (
+        r"errno=E(NET|HOST)(DOWN|UNREACH)",
+        "This machine has no way to {host}: check network, VPN and firewall, and the address in base_url.",
+    ),
+    (
+        r"errno=EADDRNOTAVAIL",
+        (
+            "This machine has no free port or no address for the connection: set max_concurrency, and write 127.0.0.1 "
+            "in place of localhost."
+        ),
+    ),
+    (
         r"connection refused|connect call failed|connection attempts failed|cannot connect to host",
         "Nothing is listening there: is the server up (try {url}/models), and are host and port correct?",
     ),

@@ -36,6 +36,7 @@ from langchain_qwen3.errors.kinds import (
     StreamStallError,
 )
 from langchain_qwen3.errors.secrets import clean_url, find_request, mask_text, read_secrets, strip_exception
+from langchain_qwen3.errors.system import find_reason
 from langchain_qwen3.servers.refusals import advise_refusal
 
 _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
@@ -137,6 +138,9 @@ class ErrorTranslator:
             refused = self._find_refused(exc)
             return self._add_context(_read_status_error(refused, None)) if refused is not None else None
         text = next((text for name, text in chain if text and name not in _WRAPPERS), chain[-1][0])
+        name, reason = find_reason(_walk_causes(exc, hidden=True))
+        details += f" errno={name}"
+        text += "" if reason in text else f": {reason}"
         one_line = " ".join(text.split())  # aiohttp draws a bad status line over four lines
         target = self._find_target(exc)
         what = f"{what} after a redirect to {target}" if target else what

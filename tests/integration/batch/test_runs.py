@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import io
 import json
 import os
@@ -19,6 +20,7 @@ import pytest
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.batch import BatchOptions, BatchStoppedError, OutputError, Summary, arun_batch, run_batch
+from langchain_qwen3.connections.exchange import afetch_json
 from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.plans import content_of
 from tests.faults.server import FaultServer, closed_port
@@ -149,6 +151,25 @@ def test_waits_for_the_engine_when_a_gateway_answers_for_it(tmp_path: Path, page
         with pytest.raises(BatchStoppedError, match=r"(?s)unreachable for 0.2 s.*same command again"):
             run_batch(build_model(f"{gateway.root}/v1"), rows, tmp_path / "b.jsonl", options=options)
     assert [result["error"] for result in read(tmp_path / "b.jsonl")] == [None] * 3
+
+
+def test_waits_for_the_server_when_it_cannot_be_asked_for_want_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Protects rows where other connections hold the last files: the system's error does not fail them."""
+    asked: list[Any] = []
+
+    async def fetch(*args: Any, **kwargs: Any) -> Any:
+        asked.append(args)
+        if len(asked) == 1:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return await afetch_json(*args, **kwargs)
+
+    monkeypatch.setattr("langchain_qwen3.batch.requester.afetch_json", fetch)
+    with FaultServer() as server:
+        options = BatchOptions(retries=1)
+        summary = run_batch(build_model(server.url), ["a [[reset 0 x1]]"], tmp_path / "a.jsonl", options=options)
+    assert (summary.answered, len(asked)) == (1, 2)
 
 
 def test_stops_when_the_server_stays_away(tmp_path: Path):

@@ -11,6 +11,7 @@ from math import inf
 
 import pytest
 
+from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.batch.pace import FIRST_LIMIT, Pace, RateFinder
 
 RowsPerSecond = float
@@ -309,3 +310,28 @@ async def test_waits_as_long_as_the_server_says_when_it_refuses_all(monkeypatch:
         await asyncio.gather(entering, return_exceptions=True)
         now += 0.002
         await asyncio.wait_for(pace.enter(), 30)
+
+
+@pytest.mark.parametrize(
+    ("files", "fixed", "limit"),
+    [(1024, 300, 300), (256, 128, 128), (256, 300, 128), (100, 2, 1), (65_535, 3000, 3000), (-1, 3000, 3000)],
+)
+def test_leaves_files_for_the_rest_when_the_number_is_fixed(
+    monkeypatch: pytest.MonkeyPatch, files: int, fixed: int, limit: int
+):
+    """Protects a batch where few files may be open, as on macOS: rows failed that found none left."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    forget_warnings()
+    if limit == fixed:
+        assert Pace(fixed).limit == fixed
+    else:
+        with pytest.warns(UnsupportedSettingWarning, match=rf"concurrency is {limit}, not {fixed}: .*ulimit -n"):
+            assert Pace(fixed).limit == limit
+
+
+def test_leaves_files_for_the_rest_when_the_number_is_searched_for(monkeypatch: pytest.MonkeyPatch):
+    """Protects it where the limit is lower than what the search begins with."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (130, 130))
+    assert Pace().limit == 2

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import errno
+import itertools
 import json
+import os
 import pickle
 import re
+import socket
 import ssl
 from pathlib import Path
 
@@ -38,6 +42,7 @@ from langchain_qwen3.errors.hints import _ADDRESS, _NETWORK, _SETTINGS, _STATUS
 
 HTTPX = _httpx.httpx  # httpx2 under openai 3, httpx under openai 2
 URL = "http://pod.test:8000/v1"
+REQUEST = HTTPX.Request("POST", f"{URL}/chat/completions")
 CANARY = "token-canary-31415926"
 CONNECTION = (Qwen3ConnectionError, StreamCutError)  # before a stream, and inside it
 TIMEOUT = (Qwen3TimeoutError, StreamStallError)
@@ -500,6 +505,61 @@ def test_transport_failure_is_typed_when_it_surfaces_raw(failure, kinds, said):
     assert type(after.value) is cut
     assert after.value.partial is arrived
     assert after.value.__cause__ is failure
+
+
+def chain(*links: BaseException) -> BaseException:
+    """Return the first exception, each with the next one as its cause."""
+    for link, cause in itertools.pairwise(links):
+        link.__cause__ = cause
+    return links[0]
+
+
+REFUSED = OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 8000)")
+FULL = OSError(errno.EMFILE, "Too many open files")
+UNROUTED = OSError(errno.EHOSTUNREACH, "Connect call failed ('10.0.0.1', 8000)")
+ALL_FAILED = "All connection attempts failed"
+
+
+@pytest.mark.parametrize(
+    ("causes", "said", "advice"),
+    [
+        ([FULL], os.strerror(errno.EMFILE), "ulimit -n"),
+        ([OSError(errno.ENFILE, "")], os.strerror(errno.ENFILE), "ulimit -n"),
+        ([OSError(ALL_FAILED), FULL], os.strerror(errno.EMFILE), "ulimit -n"),
+        ([OSError(ALL_FAILED), ExceptionGroup("", [FULL, FULL])], os.strerror(errno.EMFILE), "ulimit -n"),
+        ([OSError(ALL_FAILED), OSError(errno.ENETUNREACH, "")], os.strerror(errno.ENETUNREACH), "no way to pod.test"),
+        ([UNROUTED], os.strerror(errno.EHOSTUNREACH), "no way to pod.test"),
+        ([OSError(errno.EADDRNOTAVAIL, "")], os.strerror(errno.EADDRNOTAVAIL), "no free port"),
+        ([OSError(ALL_FAILED), REFUSED], os.strerror(errno.ECONNREFUSED), "is the server up"),
+        # An address of IPv6 without a network of it, and one where nothing listens.
+        (
+            [OSError(ALL_FAILED), ExceptionGroup("", [OSError(errno.EADDRNOTAVAIL, ""), REFUSED])],
+            "",
+            "is the server up",
+        ),
+        ([OSError(ALL_FAILED)], "", "is the server up"),
+        ([OSError(ALL_FAILED), FileNotFoundError(errno.ENOENT, "no file")], "", "is the server up"),
+        ([OSError(ALL_FAILED), socket.gaierror(-2, "unknown"), FULL], "", "is the server up"),
+    ],
+    ids=range(12),
+)
+def test_advice_is_for_the_systems_reason_when_no_connection_is_made(causes, said, advice):
+    """Protects from looking for a server that is up when this machine has no file, port or route left."""
+    failure = chain(openai.APIConnectionError(request=REQUEST), HTTPX.ConnectError(ALL_FAILED), *causes)
+    with pytest.raises(Qwen3ConnectionError) as caught, translate_errors("vllm", URL, "m"):
+        raise failure
+    text = f"{ALL_FAILED}: {said}" if said else ALL_FAILED
+    assert caught.value.message.startswith(f"no connection: {text} (")
+    assert advice in caught.value.message
+
+
+@pytest.mark.parametrize("failure", [HTTPX.ReadError(""), HTTPX.RemoteProtocolError("Server disconnected")], ids=repr)
+def test_advice_is_not_for_another_error_when_the_caller_handled_one(failure):
+    """Protects fallbacks: the second server's error is not explained by the first one's."""
+    chain(failure, openai.APIConnectionError(request=REQUEST), HTTPX.ConnectError("no"), FULL)
+    with pytest.raises(Qwen3ConnectionError) as caught, translate_errors("vllm", URL, "m"):
+        raise failure
+    assert "ulimit" not in caught.value.message
 
 
 @pytest.mark.parametrize(
