@@ -18,6 +18,7 @@ from langchain_core.runnables.configurable import RunnableConfigurableAlternativ
 from langchain_core.tools import BaseTool
 
 from langchain_qwen3.call import Method
+from langchain_qwen3.request.merging import merge_keywords, merging
 from langchain_qwen3.request.schema import convert_tool
 from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool, read_tool_choice, without_empty_strict
 from langchain_qwen3.request.traces import show_keywords
@@ -230,6 +231,10 @@ class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]): 
         for name, value in super().__repr_args__():
             yield name, show_keywords(self.kwargs) if name == "kwargs" else value
 
+    def bind(self, **kwargs: Any) -> BoundChatQwen3:
+        """Return it with more settings bound; they win over those that are bound already."""
+        return self.model_copy(update={"kwargs": merge_keywords(self.kwargs, kwargs)})
+
     @property
     def profile(self) -> ModelProfile | None:
         """The model's profile, with what is bound: `model_line`, or another model."""
@@ -246,9 +251,16 @@ class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]): 
     ) -> int:
         """Return the number of prompt tokens of a conversation, including bound tools and switches."""
         count: Callable[..., int] = self.__getattr__("get_num_tokens_from_messages")
-        bound = {**self.kwargs, **kwargs}
+        bound = merge_keywords(self.kwargs, kwargs)
         bound_tools = bound.pop("tools", None)
         return count(messages, bound_tools if tools is None else tools, **bound)
+
+
+for _name in (
+    *("invoke", "ainvoke", "batch", "abatch", "batch_as_completed", "abatch_as_completed"),
+    *("stream", "astream", "stream_events", "astream_events", "transform", "atransform"),
+):
+    setattr(BoundChatQwen3, _name, merging(getattr(RunnableBinding, _name)))
 
 
 class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types

@@ -6,7 +6,7 @@ field, the model's `extra_body`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,9 +38,9 @@ _OFF: Mapping[str, Any] = {"enable_thinking": False, "reasoning_effort": "none",
 _OPTION_NAMES = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 _ABSENT: Any = object()
 # Objects with several settings: after known settings are taken out, the rest is merged key by key from all places.
-_MERGED = (KWARGS, "reasoning")
+MERGED = (KWARGS, "reasoning")
 # The form of the answer, which a place sets as a whole.
-_FORMS = CONSTRAINT_FIELDS | {"constraint", "structured_output"}
+FORMS = CONSTRAINT_FIELDS | {"constraint", "structured_output"}
 # Written by this package, even if they come from an `extra_body`.
 _WRITTEN = frozenset({"model", "stream_options"})
 # `stream` depends on the called method; the others are internal to LangChain.
@@ -106,9 +106,8 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
     Raises:
         ValueError: A setting of this package has the wrong type or is out of its range; the text names it.
     """
-    if options := kwargs.get("options"):
-        kwargs = {**options, **kwargs}
-    spellings = _list_spellings(dialect)
+    kwargs = spread_options(kwargs)
+    spellings = list_spellings(dialect)
     own = dict(OWN_SETTINGS)
     params: dict[str, Any] = {}
     body: dict[str, Any] = {}
@@ -118,19 +117,19 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
         (kwargs.get("extra_body"), True),
         (kwargs, False),
     ):
-        settings = _read_layer(layer, dialect, spellings, is_body=is_body)
-        if any(not _is_missing(settings[name]) for name in _FORMS & settings.keys()):  # an answer has one form
-            for name in _FORMS:
+        settings = read_layer(layer, spellings, is_body=is_body)
+        if not is_body:
+            _drop_summary(settings, dialect)
+        if sets_form(settings):
+            for name in FORMS:
                 params.pop(name, None)
                 body.pop(name, None)
-        _drop_overruled(own, settings)
+        for name in find_overruled(own, settings):
+            own[name] = None
         for name, value in settings.items():
             if name in own or name in _NULLABLE:
-                if value is not None or name in _NULLABLE:
-                    own[name] = value
-            elif (name == "model" and not value) or (name in _MERGED and _is_missing(value)):
-                continue  # left out here, perhaps set further away
-            elif name in _MERGED or (is_body and name not in _WRITTEN and name not in dialect.sampling_names):
+                own[name] = value
+            elif name in MERGED or (is_body and name not in _WRITTEN and name not in dialect.sampling_names):
                 params.pop(name, None)
                 merge_body(body, {name: value})
             else:
@@ -152,34 +151,52 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
     )
 
 
-def _drop_overruled(own: dict[str, Any], settings: Mapping[str, Any]) -> None:
-    """Take out what farther places say of whether to think, if this place says the opposite by any of the settings."""
+def spread_options(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a call's keywords with those of `options=`, which tutorials use, among them."""
+    options = kwargs.get("options")
+    if not isinstance(options, Mapping):
+        return kwargs
+    return {**options, **{name: value for name, value in kwargs.items() if name != "options"}}
+
+
+def sets_form(settings: Mapping[str, Any]) -> bool:
+    """Return whether a place sets the form of the answer, and so replaces every form of a farther place."""
+    return any(not _is_missing(settings[name]) for name in FORMS & settings.keys())
+
+
+def find_overruled(own: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
+    """Return what farther places say of whether to think, if this place says the opposite by any of the settings."""
     enabled, effort = settings.get("enable_thinking"), settings.get("reasoning_effort")
     if enabled is None:
         if effort is None and settings.get("thinking_budget") != 0:
-            return  # a budget only limits thinking
+            return []  # a budget only limits thinking
         enabled = effort is not None and effort != "none"
-    for name, off in _OFF.items():
-        if own.get(name) is not None and (own[name] == off) is enabled:
-            own[name] = None
+    return [name for name, off in _OFF.items() if own.get(name) is not None and (own[name] == off) is enabled]
 
 
 def _is_missing(value: Any) -> bool:
     return value is None or isinstance(value, (openai.NotGiven, openai.Omit))
 
 
-def _read_layer(
-    layer: Mapping[str, Any] | None, dialect: Dialect, spellings: list[tuple[Path, str]], *, is_body: bool
+def is_unset(name: str, value: Any) -> bool:
+    """Return whether a place that has this value leaves the setting to the places further away."""
+    if name == "model":
+        return not value
+    if name in MERGED:
+        return _is_missing(value)
+    return value is None and name in OWN_SETTINGS and name not in _NULLABLE
+
+
+def read_layer(
+    layer: Mapping[str, Any] | None, spellings: Sequence[tuple[Path, str]], *, is_body: bool
 ) -> dict[str, Any]:
-    """Return the settings of one place, every spelling converted to our names."""
+    """Return what one place sets, every spelling converted to our names."""
     if not layer:
         return {}
-    settings = {name: value for name, value in layer.items() if name not in _NOT_SENT}
+    settings = {name: value for name, value in layer.items() if name not in _NOT_SENT and not is_unset(name, value)}
     for path, name in spellings:
-        if path[0] in settings and (value := _take_path(settings, path)) is not _ABSENT:
+        if path[0] in settings and (value := take_path(settings, path)) is not _ABSENT and not is_unset(name, value):
             settings.setdefault(name, value)
-    if not is_body:
-        _drop_summary(settings, dialect)
     # Two names of one setting; in `extra_body`, `max_completion_tokens` is the server's own field and may differ.
     if not is_body and "max_completion_tokens" in settings:
         total = settings.pop("max_completion_tokens")
@@ -200,7 +217,7 @@ def _drop_summary(settings: dict[str, Any], dialect: Dialect) -> None:
             del settings["reasoning"]
 
 
-def _list_spellings(dialect: Dialect) -> list[tuple[Path, str]]:
+def list_spellings(dialect: Dialect) -> list[tuple[Path, str]]:
     """Return the paths under which tutorials and the server put a setting, with our name for it."""
     own = (
         (dialect.budget, "thinking_budget"),
@@ -211,7 +228,7 @@ def _list_spellings(dialect: Dialect) -> list[tuple[Path, str]]:
     return [*_SPELLINGS, *((path, name) for path, name in own if path and path != (name,)), *sampling]
 
 
-def _take_path(layer: dict[str, Any], path: Path) -> Any:
+def take_path(layer: dict[str, Any], path: Path) -> Any:
     """Take a value out of a layer that has its first key; an inner object is copied, and removed when empty."""
     key, *rest = path
     if not rest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import pickle
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 from langchain_core.load import dumps
-from langchain_core.runnables import ConfigurableField, RunnableBinding
+from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding
+from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
@@ -245,3 +247,112 @@ def test_copy_keeps_other_parameters_when_one_without_a_field_changes() -> None:
     assert model.model_copy(update={"tool_choice": "none"}).model_kwargs == {"user": "me", "tool_choice": "none"}
     assert model.model_copy(update={"model_kwargs": {"tool_choice": "none"}}).model_kwargs == {"tool_choice": "none"}
     assert model.model_kwargs == {"user": "me"}
+
+
+class Recorder(Runnable[Any, Any]):
+    """Keeps the keywords of each call."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+
+    def invoke(self, input: Any, config: Any = None, **kwargs: Any) -> str:  # noqa: A002, ARG002  # core's names
+        """Answer."""
+        self.seen.append(kwargs)
+        return "x"
+
+    def stream_events(self, input: Any, config: Any = None, **kwargs: Any) -> Any:  # noqa: A002
+        """Answer in core's newest form, which only chat models have."""
+        return self.invoke(input, config, **{name: kwargs[name] for name in kwargs if name != "version"})
+
+
+async def gather(items: Any) -> list[Any]:
+    """All items of an async iterator."""
+    return [item async for item in items]
+
+
+async def send() -> Any:
+    """One input."""
+    yield "hi"
+
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "invoke": lambda bound, **kwargs: bound.invoke("hi", **kwargs),
+    "ainvoke": lambda bound, **kwargs: asyncio.run(bound.ainvoke("hi", **kwargs)),
+    "batch": lambda bound, **kwargs: bound.batch(["hi"], **kwargs),
+    "abatch": lambda bound, **kwargs: asyncio.run(bound.abatch(["hi"], **kwargs)),
+    "batch_as_completed": lambda bound, **kwargs: list(bound.batch_as_completed(["hi"], **kwargs)),
+    "abatch_as_completed": lambda bound, **kwargs: asyncio.run(gather(bound.abatch_as_completed(["hi"], **kwargs))),
+    "stream": lambda bound, **kwargs: list(bound.stream("hi", **kwargs)),
+    "astream": lambda bound, **kwargs: asyncio.run(gather(bound.astream("hi", **kwargs))),
+    "stream_events": lambda bound, **kwargs: bound.stream_events("hi", version="v3", **kwargs),
+    "astream_events": lambda bound, **kwargs: asyncio.run(gather(bound.astream_events("hi", **kwargs))),
+    "transform": lambda bound, **kwargs: list(bound.transform(iter(["hi"]), **kwargs)),
+    "atransform": lambda bound, **kwargs: asyncio.run(gather(bound.atransform(send(), **kwargs))),
+}
+
+
+@pytest.mark.parametrize("method", CALLS)
+@pytest.mark.parametrize("config", [{}, {"config": {"tags": ["t"]}}], ids=["", "config"])
+def test_call_wins_when_it_says_otherwise_than_what_is_bound(method: str, config: dict[str, Any]) -> None:
+    """Protects a call's own setting, and the bound ones that it does not name, whichever method makes the call."""
+    recorder = Recorder()
+    bound = BoundChatQwen3(bound=recorder, kwargs={"enable_thinking": True, "extra_body": {"a": 1}}, config={})
+    CALLS[method](bound, **config, extra_body={"chat_template_kwargs": {"enable_thinking": False}})
+    CALLS[method](bound, **config)
+    assert recorder.seen == [
+        {"extra_body": {"a": 1, "chat_template_kwargs": {"enable_thinking": False}}},
+        {"enable_thinking": True, "extra_body": {"a": 1}},
+    ]
+
+
+def test_every_method_of_cores_binding_merges() -> None:
+    """Protects the table above from a method that core adds, which would update a dict again."""
+    methods = {
+        name
+        for name, method in vars(RunnableBindingBase).items()
+        if inspect.isfunction(method) and "kwargs" in inspect.signature(method).parameters and not name.startswith("_")
+    }
+    assert methods == CALLS.keys()
+    for name in methods:
+        ours, cores = getattr(BoundChatQwen3, name), getattr(RunnableBinding, name)
+        assert ours is not cores
+        assert inspect.signature(ours) == inspect.signature(cores)
+        for kind in (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction):
+            assert kind(ours) is kind(cores)
+
+
+@pytest.mark.parametrize(
+    ("bind", "expected"),
+    [
+        (lambda model: model.bind(max_completion_tokens=9), {"max_completion_tokens": 9}),
+        (
+            lambda model: model.bind_tools([], extra_body={"a": 2}),
+            {"max_tokens": 64, "tools": [], "extra_body": {"a": 2}},
+        ),
+        (lambda model: model.with_config(tags=["t"]).bind(max_tokens=9), {"max_tokens": 9}),
+        (lambda model: model.with_retry().bind(max_tokens=9), {"max_tokens": 9}),
+        (lambda model: model.bind(), {"max_tokens": 64}),
+    ],
+)
+def test_later_binding_wins_when_it_says_otherwise(bind: Any, expected: dict[str, Any]) -> None:
+    """Protects `model_settings` of an agent, which go to `bind_tools`, from what was bound before."""
+    first = build().bind(max_tokens=64)
+    assert find_binding(bind(first)).kwargs == expected
+    assert first.kwargs == {"max_tokens": 64}
+
+
+def test_schema_wins_when_a_constraint_is_bound() -> None:
+    """Protects `with_structured_output` from a choice bound before, with which every answer fails to parse."""
+    chain: Any = build().bind(constraint={"choice": ["a"]}).with_structured_output(Person)
+    assert "constraint" not in chain.first.kwargs
+    assert chain.first.kwargs["structured_output"]["name"] == "Person"
+
+
+def test_tokens_are_counted_as_the_call_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the count of a bound model from a switch that the call sets otherwise."""
+    seen: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        ChatQwen3, "get_num_tokens_from_messages", lambda _self, _messages, _tools, **kwargs: seen.append(kwargs) or 0
+    )
+    build().bind(enable_thinking=True).get_num_tokens_from_messages([], reasoning_effort="none")
+    assert seen == [{"reasoning_effort": "none"}]

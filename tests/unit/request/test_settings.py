@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.call import Call
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.keywords import OWN_SETTINGS, openai_fields
+from langchain_qwen3.request.merging import merge_keywords
 from langchain_qwen3.request.settings import resolve_settings
 from langchain_qwen3.request.thinking import resolve_thinking, write_thinking
 from langchain_qwen3.servers.dialects import DIALECTS
@@ -300,3 +302,135 @@ def test_form_stays_when_another_form_is_none(name: str) -> None:
     model = ChatQwen3(model="q", server="vllm", api_key="x", response_format=form)
     assert model._get_request_payload("hi", **{name: None})["response_format"] == form
     assert "response_format" not in model._get_request_payload("hi", response_format=None)
+
+
+BOUND_PLACES = ("extra_body", "keyword", "options")
+"""Where a bound setting may stand, and one of a call."""
+
+
+def put(settings: dict[str, Any], place: str) -> dict[str, Any]:
+    """Keywords with the settings in a place."""
+    if place == "options":
+        return {"options": {"extra_body": settings}}
+    return {"extra_body": settings} if place == "extra_body" else settings
+
+
+def build_bound(far: dict[str, Any], near: dict[str, Any], **fields: Any) -> Call:
+    """The call of a model with bound keywords and others at the call."""
+    model = ChatQwen3(**{"model": "Qwen/Qwen3.8-27B", "server": "vllm", "api_key": "x", **fields})
+    kwargs = merge_keywords(far, near)
+    return model._build_call(
+        MESSAGES, None, {"tools": [TOOL], **kwargs}, stream="stream_options" in str([*far.values(), far, near])
+    )
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_call_wins_when_a_setting_is_bound_in_any_place(name: str) -> None:
+    """Protects a call's own setting from the same one that was bound, for every setting and in every place."""
+    first, second, read = SETTINGS[name]
+    for far, near in itertools.product(BOUND_PLACES, repeat=2):
+        for value, other in ((first, second), (second, first)):
+            both = build_bound(put({name: other}, far), put({name: value}, near))
+            assert read(both) == read(build_bound({}, put({name: value}, near))), (far, near)
+            kept = build_bound(put({name: value}, far), put({"user": "me"}, near))
+            assert read(kept) == read(build_bound({}, put({name: value}, far))) or name == "user", (far, near)
+
+
+KWARGS = "chat_template_kwargs"
+RESPELT: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    # what is bound, what the call says, and the body beside model and messages
+    ({"enable_thinking": True}, {KWARGS: {"enable_thinking": False}}, {KWARGS: {"enable_thinking": False}}),
+    (
+        {KWARGS: {"enable_thinking": True, "a": 1}},
+        {"enable_thinking": False},
+        {KWARGS: {"enable_thinking": False, "a": 1}},
+    ),
+    ({"reasoning": {"enabled": True}}, {"enable_thinking": False}, {KWARGS: {"enable_thinking": False}}),
+    ({KWARGS: {"a": 1, "b": 1}}, {KWARGS: {"b": 2, "c": 2}}, {KWARGS: {"a": 1, "b": 2, "c": 2}}),
+    ({KWARGS: {"a": 1}}, {KWARGS: None}, {KWARGS: {"a": 1}}),
+    ({"thinking_budget": 9}, {"thinking_token_budget": 5}, {"thinking_token_budget": 5}),
+    ({"thinking_budget_tokens": 9}, {"thinking_budget": 5}, {"thinking_token_budget": 5}),
+    ({"repetition_penalty": 1.5}, {"repetition_penalty": 1.0}, {"repetition_penalty": 1.0}),
+    ({"max_tokens": 64}, {"max_tokens": 9}, {"max_tokens": 9}),
+    ({"temperature": 0.5}, {"top_p": 0.5}, {"temperature": 0.5, "top_p": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("bound", "called", "body"), RESPELT)
+@pytest.mark.parametrize("places", [*itertools.product(BOUND_PLACES, repeat=2)], ids=" < ".join)
+def test_call_wins_when_it_spells_a_bound_setting_otherwise(
+    bound: dict[str, Any], called: dict[str, Any], body: dict[str, Any], places: tuple[str, str]
+) -> None:
+    """Protects a call in a tutorial's spelling from a bound keyword, and bound keys that the call does not name."""
+    far, near = put(bound, places[0]), put(called, places[1])
+    copies = deepcopy((far, near))
+    payload = ChatQwen3(model="q", server="vllm", api_key="x")._get_request_payload("hi", **merge_keywords(far, near))
+    assert {name: value for name, value in payload.items() if name not in ("model", "messages")} == body
+    assert (far, near) == copies
+
+
+@pytest.mark.parametrize(
+    ("bound", "called", "merged"),
+    [
+        ({"max_tokens": 64}, {"max_completion_tokens": 9}, {"max_completion_tokens": 9}),
+        ({"max_completion_tokens": 64}, {"max_tokens": 9}, {"max_tokens": 9}),
+        ({"max_completion_tokens": 64}, {"extra_body": {"max_tokens": 9}}, {"extra_body": {"max_tokens": 9}}),
+        ({"extra_body": {"repeat_penalty": 2}}, {"repetition_penalty": 1}, {"repetition_penalty": 1}),
+        ({"extra_body": {"a": 1}}, {"extra_body": None}, {"extra_body": {"a": 1}}),
+        (
+            {"extra_body": {"a": {"b": 1}}},
+            {"options": {"extra_body": {"a": {"c": 2}}}},
+            {"extra_body": {"a": {"b": 1, "c": 2}}},
+        ),
+        ({"model": "a"}, {"model": None}, {"model": "a"}),
+        ({"return_reasoning": False}, {"return_reasoning": None}, {"return_reasoning": False}),
+        ({"enable_thinking": True}, {"enable_thinking": None}, {"enable_thinking": None}),
+        ({"temperature": 1}, {"temperature": None}, {"temperature": None}),
+        ({"enable_thinking": False}, {"thinking_budget": 9}, {"enable_thinking": False, "thinking_budget": 9}),
+        (
+            {"constraint": {"regex": "a"}},
+            {"response_format": None},
+            {"constraint": {"regex": "a"}, "response_format": None},
+        ),
+        ({"extra_headers": {"a": "1"}}, {"extra_headers": {"b": "2"}}, {"extra_headers": {"b": "2"}}),
+        ({"tools": [TOOL], "tool_choice": "any"}, {"tools": []}, {"tools": [], "tool_choice": "any"}),
+        ({"options": {"seed": 1}}, {}, {"options": {"seed": 1}}),
+        ({"options": {"seed": 1}}, {"seed": 2}, {"seed": 2}),
+        ({"extra_body": {"a": 1}}, {"extra_body": "b"}, {"extra_body": "b"}),
+        ({"seed": 1}, {"options": "b"}, {"seed": 1, "options": "b"}),
+        (
+            {"extra_body": {"reasoning": True}},
+            {"extra_body": {"reasoning": False}},
+            {"extra_body": {"reasoning": False}},
+        ),
+    ],
+)
+def test_keywords_are_one_dict_when_they_are_merged(
+    bound: dict[str, Any], called: dict[str, Any], merged: dict[str, Any]
+) -> None:
+    """Protects what callbacks, caches and frameworks see of a bound call: each setting once."""
+    assert merge_keywords(bound, called) == merged
+
+
+@pytest.mark.parametrize("place", BOUND_PLACES)
+@pytest.mark.parametrize("near", FORMS)
+def test_form_of_a_call_is_the_only_one_when_another_is_bound(near: str, place: str) -> None:
+    """Protects a schema from a constraint that was bound before: the reply could not be parsed."""
+    called, name = FORMS[near]
+    for far in ({"structured_outputs": {"regex": "a"}}, {"response_format": {"type": "text"}}, {"grammar": "a"}):
+        model = ChatQwen3(model="q", server="vllm", api_key="x")
+        payload = model._get_request_payload("hi", **merge_keywords(put(far, place), called))
+        assert payload == model._get_request_payload("hi", **called)
+        assert payload.keys() - {"model", "messages"} == {name}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.filterwarnings("ignore")  # a server without the switch says so
+def test_call_wins_when_another_bound_setting_says_whether_to_think(name: str) -> None:
+    """Protects a call's `reasoning_effort="none"` from a bound `enable_thinking=True`, on every server."""
+    dialect = DIALECTS[name]
+    for far, near in itertools.product(BOUND_PLACES, repeat=2):
+        for wish, opposite in OPPOSITES:
+            merged = merge_keywords(put(opposite, far), put(wish, near))
+            both, alone = (resolve_settings(kwargs, {"model": "m"}, dialect) for kwargs in (merged, put(wish, near)))
+            assert (both.thinking, both.extra_body) == (alone.thinking, alone.extra_body), (far, opposite, near, wish)
