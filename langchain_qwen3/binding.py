@@ -19,7 +19,7 @@ from langchain_core.tools import BaseTool
 
 from langchain_qwen3.call import Method
 from langchain_qwen3.request.merging import merge_keywords, merging
-from langchain_qwen3.request.schema import convert_tool
+from langchain_qwen3.request.schema import convert_tool, read_response_format
 from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool, read_tool_choice, without_empty_strict
 from langchain_qwen3.request.traces import show_keywords
 from langchain_qwen3.structured import build_structured_runnable
@@ -59,9 +59,9 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
                 `{"type": "web_search"}`, which are dropped, with a warning, if the server does not have them.
             tool_choice: `auto`, `none`, `any` or `required`, a tool's name, or OpenAI's dict. If a demanded call is
                 missing, `ToolChoiceError` is raised, even if the server ignores the choice.
-            strict: Ask the server to enforce the arguments' schema.
+            strict: Ask the server to enforce the schema of arguments, and that of `response_format`.
             parallel_tool_calls: False for at most one call.
-            **kwargs: Bound to the model.
+            **kwargs: Bound to the model, such as `response_format`: OpenAI's, a JSON schema or a class.
 
         Raises:
             TypeError: `tools` is no list.
@@ -80,6 +80,8 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
             kwargs["tool_choice"] = choice.wire if choice else None
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls
+        if "response_format" in kwargs:
+            kwargs["response_format"] = read_response_format(kwargs["response_format"], strict=strict)
         return self.bind(tools=wire, **kwargs)
 
     @overload

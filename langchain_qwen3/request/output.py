@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS, list_constraint_fields, write_constraint
-from langchain_qwen3.request.schema import read_schema, write_structured
+from langchain_qwen3.request.schema import read_response_format, write_structured
 from langchain_qwen3.request.thinking import Thinking, is_thinking_on, without_thinking
 from langchain_qwen3.request.tool_choice import plan_tool_choice, select_tools
 
@@ -118,9 +118,7 @@ def _resolve_output(params: Mapping[str, Any], dialect: Dialect) -> dict[str, An
 
 def _build_format(response_format: Any, dialect: Dialect) -> Any:
     """Return `response_format` in the server's own form."""
-    if isinstance(response_format, type):
-        spec = read_schema(response_format)
-        response_format = {"type": "json_schema", "json_schema": {"name": spec["name"], "schema": spec["schema"]}}
+    response_format = read_response_format(response_format)
     if not isinstance(response_format, dict):
         return response_format
     if dialect.response_format == "object_schema" and response_format.get("type") == "json_schema":

@@ -240,6 +240,19 @@ def write_structured(
     }
 
 
+def read_response_format(value: Any, *, strict: bool | None = None) -> Any:
+    """Return OpenAI's response format for a class or a JSON schema; OpenAI's and servers' own formats are unchanged.
+
+    Raises:
+        ValueError: The schema has an unknown form, or sets a different `strict`.
+    """
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    is_format = isinstance(kind, str) and kind not in _TYPES | {"function"}
+    if not value or is_format or not isinstance(value, (Mapping, type)):
+        return value
+    return write_structured(read_schema(value, strict=strict), "json_schema")["response_format"]
+
+
 def build_function(spec: StructuredOutput) -> dict[str, Any]:
     """Return the OpenAI function that represents a structured output."""
     function = {key: value for key, value in spec.items() if key in ("name", "description", "strict")}

@@ -14,7 +14,7 @@ from pydantic import BaseModel, RootModel
 from typing_extensions import TypedDict
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.request.schema import convert_tool, read_schema
+from langchain_qwen3.request.schema import convert_tool, read_response_format, read_schema
 from langchain_qwen3.request.tool_choice import read_tool
 from tests.support.scripted import Scripted
 
@@ -177,3 +177,64 @@ def test_a_typed_dict_without_text_says_nothing_of_dict(schema: Any, required: l
     assert function["parameters"]["properties"]["b"]["description"] == "the b"
     spec = read_schema(schema)
     assert ("description" in spec, spec["schema"]) == (False, function["parameters"])
+
+
+FORMATS: list[dict[str, Any]] = [
+    {"type": "text"},
+    {"type": "json_object"},
+    {"type": "json_object", "schema": AGE},  # llama.cpp's older form
+    {"type": "json_schema", "json_schema": {"name": "Person", "schema": AGE}},
+    {"type": "structural_tag", "format": {}},  # vLLM's and SGLang's
+    {"type": "regex", "value": "a"},  # TGI's
+]
+
+
+@pytest.mark.parametrize("strict", [None, True])
+@pytest.mark.parametrize("form", [*DICTS, "OpenAI's inner form", "a schema alone", "a list of types"])
+def test_a_response_format_is_openais_when_it_is_a_schema(form: str, strict: bool | None) -> None:
+    """Protects `bind_tools(tools, response_format=schema)`, which servers refuse or ignore if it is sent as it is."""
+    others: dict[str, dict[str, Any]] = {
+        "OpenAI's inner form": {**NAMED, "schema": AGE},
+        "a schema alone": AGE,
+        "a list of types": {**AGE, "type": ["object", "null"]},
+    }
+    given = DICTS.get(form) or others[form]
+    copied = json.dumps(given)
+    llm = ChatQwen3(model="q", server="vllm", api_key="x")
+    bound: Any = llm.bind_tools([], response_format=given, strict=strict)
+    written = bound.kwargs["response_format"]
+    assert written == read_response_format(written, strict=strict)
+    assert written["type"] == "json_schema"
+    spec = written["json_schema"]
+    assert spec["schema"]["properties"] == AGE["properties"]
+    assert spec["schema"]["required"] == AGE["required"]
+    assert spec.get("strict") == strict
+    assert spec["name"] == ("output" if form in ("a schema alone", "a list of types") else "Person")
+    assert llm._get_request_payload("hi", **bound.kwargs)["response_format"] == written
+    if strict is None:
+        assert llm._get_request_payload("hi", response_format=given)["response_format"] == written
+    assert json.dumps(given) == copied
+
+
+@pytest.mark.parametrize("strict", [None, True, False])
+@pytest.mark.parametrize("schema", [Leaf, Tree, Point, Sparse])
+def test_a_response_format_is_strict_when_the_tools_are(schema: Any, strict: bool | None) -> None:
+    """Protects `bind_tools(tools, response_format=Class, strict=True)`: only the tools were strict."""
+    bound: Any = ChatQwen3(model="q", api_key="x").bind_tools([], response_format=schema, strict=strict)
+    spec = bound.kwargs["response_format"]["json_schema"]
+    assert spec == read_schema(schema, strict=strict)
+    assert spec.get("strict") is strict
+
+
+@pytest.mark.parametrize("strict", [None, True])
+@pytest.mark.parametrize("form", [*FORMATS, None, {}])
+def test_a_response_format_is_unchanged_when_it_is_one(form: Any, strict: bool | None) -> None:
+    """Protects OpenAI's and servers' own forms from being taken for a schema."""
+    bound: Any = ChatQwen3(model="q", api_key="x").bind_tools([], response_format=form, strict=strict)
+    assert bound.kwargs["response_format"] == form
+
+
+def test_a_response_format_raises_when_it_is_neither() -> None:
+    """Protects from a misspelt format that servers ignore."""
+    with pytest.raises(ValueError, match="neither a JSON schema nor a tool"):
+        ChatQwen3(model="q", api_key="x").bind_tools([], response_format={"jsonschema": AGE})
