@@ -358,6 +358,7 @@ class Qwen3Fields(ChatOpenAI):
             Raises:
                 ValueError: `model_line` is not the name of a known line or model.
             """
+            self.__dict__.pop("_serialized", None)  # core's cache key of the old setting
             if name not in ("model_name", "model_line"):
                 super().__setattr__(name, value)
                 return

@@ -222,6 +222,43 @@ def test_asks_the_cache_with_every_setting_that_changes_the_answer() -> None:
     assert model.model_copy(update={"top_k": 9})._get_llm_string() != model._get_llm_string()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("enable_thinking", True),
+        ("temperature", 0.5),
+        ("max_tokens", 5),
+        ("extra_body", {"top_k": 5}),
+        ("model_kwargs", {"seed": 5}),
+        ("model_name", "other"),
+        ("model_line", "Qwen3.8"),
+        ("reasoning_history", "all"),
+        ("default_headers", {"x": "y"}),
+    ],
+)
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda model: model,
+        copy.copy,
+        copy.deepcopy,
+        lambda model: pickle.loads(pickle.dumps(model)),  # noqa: S301
+        ChatQwen3.model_copy,
+    ],
+    ids=["itself", "copy", "deepcopy", "pickle", "model_copy"],
+)
+def test_asks_the_cache_with_a_setting_when_it_was_assigned(copied: Any, name: str, value: Any) -> None:
+    """Protects a setting that is assigned after a call from the cached answer of the old one."""
+    model = build()
+    key = model._get_llm_string()
+    changed = copied(model)
+    assert changed._get_llm_string() == key
+    setattr(changed, name, value)
+    assert changed._get_llm_string() != key
+    assert changed is model or model._get_llm_string() == key
+    assert changed._get_llm_string() == changed._get_llm_string()
+
+
 def test_takes_a_tutorials_arguments_when_written_for_chatopenai() -> None:
     """Protects the drop-in promise: only the class name changes."""
     model = build(
