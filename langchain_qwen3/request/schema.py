@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, TypedDict
 
 import openai
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_function, convert_to_openai_tool
 from pydantic import BaseModel, PydanticUserError, TypeAdapter
 from pydantic.v1 import BaseModel as BaseModelV1
 from typing_extensions import is_typeddict
 
 from langchain_qwen3.call import Method
+from langchain_qwen3.request.references import is_recursive, place_root
 
 _BAD_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 # Keys of the schema in OpenAI's functions, OpenAI's response formats, Anthropic's, MCP's and Gemini's tools.
@@ -25,7 +25,6 @@ _SCHEMA_KEYS = ("parameters", "schema", "input_schema", "inputSchema", "paramete
 _KEYWORDS = frozenset({"$defs", "$ref", "allOf", "anyOf", "const", "enum", "items", "oneOf", "properties", "type"})
 _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
 _TEXT_OF_DICT = inspect.getdoc(dict)
-_REFERENCE = re.compile(r'"#/\$defs/([^"]+)"')
 
 
 class StructuredOutput(TypedDict, total=False):
@@ -57,7 +56,7 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     elif is_typeddict(schema):
         function = _read_typed_dict(schema, strict)
     elif _is_tool(schema):
-        function = convert_to_openai_function(schema, strict=strict)
+        function = convert_tool(schema, strict=strict)["function"]
     else:
         raise ValueError(
             f"schema={schema!r} has an unsupported form: pass a pydantic class (BaseModel), a dataclass, a "
@@ -88,19 +87,43 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
         return {"type": "function", "function": _read_typed_dict(tool, strict)}
     elif callable(tool) and not isinstance(tool, BaseTool) and not hasattr(tool, "__name__"):
         raise ValueError(f"the tool {tool!r} has no name: pass a function with type hints that calls it")
+    elif callable(tool) and not isinstance(tool, BaseTool) and not _is_model(tool):
+        tool = create_schema_from_function(  # as core does inside
+            tool.__name__,
+            tool,
+            filter_args=(),
+            parse_docstring=True,
+            error_on_invalid_docstring=False,
+            include_injected=False,
+        )
     wire = convert_to_openai_tool(tool, strict=strict)
     schema = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
-    if isinstance(schema, type) and issubclass(schema, BaseModel) and _is_recursive(schema.model_json_schema()):
-        wire["function"]["parameters"] = _read_class(schema, strict)["parameters"]
+    if (isinstance(tool, BaseTool) or _is_model(tool)) and (parameters := _read_recursive(schema, strict)):
+        wire["function"]["parameters"] = parameters
     return wire
 
 
-def _is_recursive(schema: Mapping[str, Any]) -> bool:
-    """Return whether a part of a schema contains itself."""
-    inner = {name: set(_REFERENCE.findall(json.dumps(part))) for name, part in schema.get("$defs", {}).items()}
-    for _ in inner:
-        inner = {name: names.union(*(inner.get(other, ()) for other in names)) for name, names in inner.items()}
-    return any(name in names for name, names in inner.items())
+def _is_model(schema: Any) -> bool:
+    return isinstance(schema, type) and issubclass(schema, (BaseModel, BaseModelV1))
+
+
+def _read_recursive(schema: Any, strict: bool | None) -> dict[str, Any] | None:
+    """Return the parameters of a class or JSON schema of which a part contains itself; None if there is no such part.
+
+    Core puts definitions in the place of references, and `{}` where that has no end.
+    """
+    if isinstance(schema, Mapping):
+        full = dict(schema)
+    else:
+        full = schema.schema() if issubclass(schema, BaseModelV1) else schema.model_json_schema()
+    if not is_recursive(full):
+        return None
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        function = _read_class(schema, strict)
+    else:
+        parameters = {key: value for key, value in place_root(full).items() if key not in ("title", "description")}
+        function = convert_to_openai_function({"name": "f", "parameters": parameters}, strict=strict)
+    return dict(function["parameters"])
 
 
 def makes_instances(schema: Any) -> bool:
@@ -136,29 +159,24 @@ def _without_inherited_text(schema: Any) -> Any:
 
 def _convert_type(schema: Any, strict: bool | None) -> Mapping[str, Any]:
     try:
-        parameters = _place_root(TypeAdapter(schema).json_schema())
+        parameters = place_root(TypeAdapter(schema).json_schema())
     except PydanticUserError as error:
         raise ValueError(f"{schema.__name__} has no JSON schema: {error.message} Or pass a pydantic class.") from None
     return convert_to_openai_function({**parameters, "title": schema.__name__}, strict=strict)
 
 
-def _place_root(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without a reference at its root, which a recursive class has: servers require an object."""
-    reference = schema.get("$ref")
-    return {"$defs": schema["$defs"], **schema["$defs"][reference.rpartition("/")[2]]} if reference else schema
-
-
 def _read_class(schema: Any, strict: bool | None) -> Mapping[str, Any]:
     """Return an OpenAI function for a class; core would inline every reference and lose recursive ones."""
     if issubclass(schema, BaseModelV1):
-        return convert_to_openai_function(schema, strict=strict)
+        function: Mapping[str, Any] = convert_tool(schema, strict=strict)["function"]
+        return function
     if not issubclass(schema, BaseModel):
         return _convert_type(schema, strict)
     if strict:
         parameters = dict(openai.pydantic_function_tool(schema)["function"].get("parameters", {}))
     else:
         parameters = schema.model_json_schema()
-    parameters = _place_root(parameters)
+    parameters = place_root(parameters)
     return {"name": schema.__name__, "parameters": parameters, "description": parameters.get("description")}
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, Required
 
+import pydantic.v1
 import pytest
 from langchain_core.tools import StructuredTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, RootModel
 from typing_extensions import TypedDict
 
@@ -107,6 +110,146 @@ def test_a_tool_keeps_its_recursive_part(make: Any, schema: type[BaseModel]):
     assert parameters["type"] == "object"
     flat = convert_tool(make(Leaf))["function"]["parameters"]
     assert flat == {"type": "object", "properties": {"v": {"type": "integer"}}, "required": ["v"]}
+
+
+NODE = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/Node"}}}}
+HOLDS = {"type": "object", "properties": {"root": {"$ref": "#/$defs/Node"}}, "required": ["root"]}
+RECURSIVE: dict[str, dict[str, Any]] = {
+    "$defs": {**HOLDS, "$defs": {"Node": NODE}},
+    "in a circle": {
+        **HOLDS,
+        "$defs": {"Node": {"anyOf": [{"$ref": "#/$defs/All"}]}, "All": {"items": [{"$ref": "#/$defs/Node"}]}},
+    },
+    "draft 7": {
+        "type": "object",
+        "properties": {"root": {"$ref": "#/definitions/N"}},
+        "definitions": {"N": {"properties": {"kid": {"$ref": "#/definitions/N"}}}},
+    },
+    "zod": {"type": "object", "properties": {"f": {"properties": {"and": {"items": {"$ref": "#/properties/f"}}}}}},
+    "the whole": {"type": "object", "properties": {"kid": {"$ref": "#"}}},
+    "Chinese": {
+        "type": "object",
+        "properties": {"root": {"$ref": "#/$defs/树"}},
+        "$defs": {"树": {"properties": {"叶": {"$ref": "#/$defs/树"}}}},
+    },
+    "in a list": {
+        "type": "object",
+        "properties": {"a": {"anyOf": [{"type": "null"}, {"items": {"$ref": "#/properties/a/anyOf/1"}}]}},
+    },
+}
+FLAT: dict[str, dict[str, Any]] = {
+    "used twice": {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/Leaf"}, "b": {"$ref": "#/$defs/Leaf"}},
+        "$defs": {"Leaf": {"type": "object", "properties": {"v": {"type": "integer"}}}},
+    },
+    "an unused definition": {**AGE, "$defs": {"Node": NODE}},
+}
+
+
+def build_tool(schema: dict[str, Any]) -> StructuredTool:
+    """A tool as langchain-mcp-adapters builds it: with the server's own schema."""
+    return StructuredTool(name="t", description="d", args_schema=copy.deepcopy(schema), func=print)
+
+
+@pytest.mark.parametrize("form", RECURSIVE)
+def test_a_tool_of_mcp_keeps_its_recursive_part(form: str):
+    """Protects filters and trees of MCP servers, of which core sends `{}`, with every kind of reference."""
+    schema = RECURSIVE[form]
+    for given in (build_tool(schema), build_tool({"title": "t", "description": "x", **schema})):
+        assert convert_tool(given) == {
+            "type": "function",
+            "function": {"name": "t", "description": "d", "parameters": schema},
+        }
+        assert read_schema(given) == {"name": "t", "description": "d", "schema": schema}
+        strict = convert_tool(given, strict=True)["function"]
+        assert strict["strict"] is True
+        assert strict["parameters"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("form", FLAT)
+def test_a_tool_of_mcp_is_as_core_writes_it_when_no_part_contains_itself(form: str):
+    """Protects servers that know no references from more of them than needed."""
+    tool = build_tool(FLAT[form])
+    assert convert_tool(tool) == convert_to_openai_tool(tool)
+    assert '"$ref": "#' not in json.dumps(convert_tool(tool))
+
+
+class OldTree(pydantic.v1.BaseModel):
+    """A tree."""
+
+    kids: list["OldTree"] = []  # noqa: UP037  # pydantic 1 evaluates it
+
+
+OldTree.update_forward_refs()
+
+
+class DictTree(TypedDict):
+    kids: list["DictTree"]  # noqa: UP037
+
+
+@dataclass
+class DataTree:
+    kids: list["DataTree"]  # noqa: UP037
+
+
+def grow_model(tree: Tree) -> str:
+    """Grow.
+
+    Args:
+        tree: What grows.
+    """
+    return str(tree)
+
+
+def grow_list(trees: list[Tree]) -> str:
+    """Grow."""
+    return str(trees)
+
+
+def grow_dict(tree: DictTree) -> str:
+    """Grow."""
+    return str(tree)
+
+
+def grow_data(tree: DataTree) -> str:
+    """Grow."""
+    return str(tree)
+
+
+def print_all(*names: str, leaf: Leaf | None = None, **rest: int) -> None:
+    """Print."""
+
+
+async def grow_later(tree: Tree | None = None) -> str:
+    """Grow."""
+    return str(tree)
+
+
+@pytest.mark.parametrize(
+    "given", [grow_model, grow_list, grow_dict, grow_data, grow_later, OldTree, DictTree, DataTree]
+)
+@pytest.mark.parametrize("strict", [None, True])
+def test_a_function_keeps_its_recursive_part(given: Any, strict: bool | None):
+    """Protects plain functions and old classes as tools and as schemas, whatever the type of the argument."""
+    function = convert_tool(given, strict=strict)["function"]
+    assert function["name"] == given.__name__
+    spec = read_schema(given, strict=strict)
+    for parameters in (function["parameters"], spec["schema"]):
+        written = json.dumps(parameters)
+        assert '{"$ref": "#/' in written.replace('"allOf": [', "")
+        assert '"items": {}' not in written
+        assert parameters["type"] == "object"
+    if given is grow_model:
+        assert function["description"] == "Grow."
+        assert function["parameters"]["properties"]["tree"].get("description", "What grows.") == "What grows."
+
+
+@pytest.mark.parametrize("strict", [None, True, False])
+@pytest.mark.parametrize("given", [print_all, json.dumps, Leaf, Point])
+def test_a_function_is_as_core_writes_it_when_no_part_contains_itself(given: Any, strict: bool | None):
+    """Protects the prompts of all other functions from a change."""
+    assert convert_tool(given, strict=strict) == convert_to_openai_tool(given, strict=strict)
 
 
 @pytest.mark.parametrize(("schema", "required"), [(Optionals, ["name"]), (Sparse, ["name", "leaf"])])
