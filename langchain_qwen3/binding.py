@@ -18,9 +18,9 @@ from langchain_core.runnables.configurable import RunnableConfigurableAlternativ
 from langchain_core.tools import BaseTool
 
 from langchain_qwen3.call import Method
-from langchain_qwen3.request.merging import merge_keywords, merging
-from langchain_qwen3.request.schema import convert_tool, read_response_format
-from langchain_qwen3.request.tool_choice import is_builtin_tool, read_tool, read_tool_choice, without_empty_strict
+from langchain_qwen3.request.merging import MergingCalls, merge_keywords
+from langchain_qwen3.request.schema import read_response_format
+from langchain_qwen3.request.tool_choice import convert_tools, read_tool_choice
 from langchain_qwen3.request.traces import show_keywords
 from langchain_qwen3.structured import build_structured_runnable
 
@@ -69,12 +69,7 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
         """
         if isinstance(tools, (str, Mapping)) or not hasattr(tools, "__iter__") or isinstance(tools, type):
             raise TypeError(f"tools must be a list of tools, not {tools!r}")
-        wire = [
-            dict(tool)
-            if is_builtin_tool(tool)
-            else without_empty_strict(dict(read_tool(convert_tool(tool, strict=strict))))
-            for tool in tools
-        ]
+        wire = convert_tools(tools, strict=strict)
         if tool_choice is not None:
             choice = read_tool_choice(tool_choice, [tool["function"]["name"] for tool in wire if "function" in tool])
             kwargs["tool_choice"] = choice.wire if choice else None
@@ -210,7 +205,7 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
         )
 
 
-class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
+class BoundChatQwen3(MergingCalls, Bindable, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
     """A `ChatQwen3` with bound settings, which `bind_tools` and `with_structured_output` keep.
 
     Dumps store it as core's `RunnableBinding`, so it can be loaded without trusting another class. Neither dumps nor
@@ -256,13 +251,6 @@ class BoundChatQwen3(Bindable, RunnableBinding[LanguageModelInput, AIMessage]): 
         bound = merge_keywords(self.kwargs, kwargs)
         bound_tools = bound.pop("tools", None)
         return count(messages, bound_tools if tools is None else tools, **bound)
-
-
-for _name in (
-    *("invoke", "ainvoke", "batch", "abatch", "batch_as_completed", "abatch_as_completed"),
-    *("stream", "astream", "stream_events", "astream_events", "transform", "atransform"),
-):
-    setattr(BoundChatQwen3, _name, merging(getattr(RunnableBinding, _name)))
 
 
 class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types

@@ -32,7 +32,7 @@ from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.inputs import protect_parts, refuse_contents
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call, explain_missing_model
-from langchain_qwen3.request.schema import convert_tool
+from langchain_qwen3.request.tool_choice import convert_tools
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_dialect, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
 from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, list_served, resolve_served_line
@@ -383,7 +383,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         check_call(kwargs, type(self).model_fields)
         counter = self._build_counter()
         if tools:
-            kwargs["tools"] = [convert_tool(tool) for tool in tools]
+            kwargs["tools"] = convert_tools(tools)
         messages = self._convert_input(messages).to_messages()
         payload = self._build_call(messages, None, kwargs, stream=False, piece=True).payload
         return counter.count_messages(payload)

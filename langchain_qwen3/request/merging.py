@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.runnables import RunnableBinding
+
 from langchain_qwen3.request.settings import (
     FORMS,
     MERGED,
@@ -96,7 +98,7 @@ def _without(place: dict[str, Any], paths: set[Path]) -> dict[str, Any]:
     return place
 
 
-def merging(method: Callable[..., Any]) -> Any:
+def _merging(method: Callable[..., Any]) -> Any:
     """Return a method of core's `RunnableBinding` that merges a call's settings; core's own updates a dict.
 
     It stays a coroutine function or a generator function, as which LangChain and LangGraph recognise it.
@@ -105,7 +107,7 @@ def merging(method: Callable[..., Any]) -> Any:
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        settings = {name: kwargs.pop(name) for name in kwargs.keys() - own}
+        settings = {name: kwargs.pop(name) for name in [*kwargs] if name not in own}
         if self.kwargs and settings:
             settings = merge_keywords(self.kwargs, settings)
             self = self.model_copy(update={"kwargs": {}})
@@ -132,3 +134,20 @@ def merging(method: Callable[..., Any]) -> Any:
         merged = generate
     merged.__annotations__ = {}  # some of core's name types that exist for type checkers only
     return merged
+
+
+class MergingCalls:
+    """The calls of core's `RunnableBinding`; a call's settings win over the bound ones in any spelling."""
+
+    invoke = _merging(RunnableBinding.invoke)
+    ainvoke = _merging(RunnableBinding.ainvoke)
+    batch = _merging(RunnableBinding.batch)
+    abatch = _merging(RunnableBinding.abatch)
+    batch_as_completed = _merging(RunnableBinding.batch_as_completed)
+    abatch_as_completed = _merging(RunnableBinding.abatch_as_completed)
+    stream = _merging(RunnableBinding.stream)
+    astream = _merging(RunnableBinding.astream)
+    stream_events = _merging(RunnableBinding.stream_events)
+    astream_events = _merging(RunnableBinding.astream_events)
+    transform = _merging(RunnableBinding.transform)
+    atransform = _merging(RunnableBinding.atransform)

@@ -8,7 +8,7 @@ tool grammar is built, and a JSON schema for an array of calls. `reply.tool_call
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -17,6 +17,7 @@ from langchain_core.utils.json_schema import dereference_refs
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
+from langchain_qwen3.request.schema import convert_tool
 from langchain_qwen3.servers.dialects import ChoicePolicy
 
 if TYPE_CHECKING:
@@ -49,9 +50,21 @@ class ToolPlan:
 
 def is_builtin_tool(tool: Any) -> TypeGuard[Mapping[str, Any]]:
     """Return whether a tool is a server's own, such as `{"type": "web_search"}`, not a function of the user."""
-    if not isinstance(tool, Mapping) or tool.keys() & {"function", "parameters", "input_schema", "properties"}:
+    if not isinstance(tool, Mapping) or tool.keys() & {"function", "input_schema", "properties"}:
+        return False
+    if "parameters" in tool and "name" in tool:  # without a name, they are the settings of a server's tool
         return False
     return isinstance(kind := tool.get("type"), str) and kind not in ("function", "object")
+
+
+def convert_tools(tools: Iterable[Any], *, strict: bool | None = None) -> list[dict[str, Any]]:
+    """Return tools in OpenAI's form, see `convert_tool`; a server's own tools are unchanged."""
+    return [
+        dict(tool)
+        if is_builtin_tool(tool)
+        else _without_empty_strict(dict(read_tool(convert_tool(tool, strict=strict))))
+        for tool in tools
+    ]
 
 
 def select_tools(tools: Sequence[Mapping[str, Any]], dialect: Dialect) -> list[Mapping[str, Any]]:
@@ -228,7 +241,7 @@ def _build_call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def without_empty_strict(tool: dict[str, Any]) -> dict[str, Any]:
+def _without_empty_strict(tool: dict[str, Any]) -> dict[str, Any]:
     """Return a tool without `strict` if it has no arguments, because there is nothing to constrain."""
     function = tool.get("function")
     if not isinstance(function, Mapping) or "strict" not in function:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from langchain_qwen3 import ChatQwen3
@@ -264,6 +264,8 @@ def test_raises_when_the_demanded_call_is_missing(choice: ToolChoice, reply: AIM
 BUILTIN_TOOLS: list[dict[str, Any]] = [
     {"type": "web_search"},
     {"type": "openrouter:web_search"},
+    {"type": "openrouter:web_search", "parameters": {"max_results": 3}},
+    {"type": "openrouter:datetime", "parameters": {}},
     {"type": "web_search_20250305", "name": "web_search", "max_uses": 5},
     {"type": "mcp", "server_label": "x", "server_url": "https://example.com"},
 ]
@@ -271,6 +273,8 @@ FUNCTION_TOOLS: list[Any] = [
     WEATHER,
     {"name": "f", "description": "d", "input_schema": CITY},
     {"type": "custom", "name": "f", "input_schema": CITY},
+    {"type": "custom", "name": "f", "description": "d", "parameters": CITY},
+    {"type": "function", "name": "f", "description": "d", "parameters": CITY},
     {"title": "f", "description": "d", **CITY},
     {"name": "f", "description": "d", "parameters": CITY},
 ]
@@ -328,3 +332,26 @@ def test_binds_a_servers_own_tool_beside_functions():
     bound: Any = model.bind_tools([WEATHER, *BUILTIN_TOOLS])
     assert bound.kwargs["tools"] == [WEATHER, *BUILTIN_TOOLS]
     assert model._get_request_payload("x", **bound.kwargs)["tools"] == [WEATHER, *BUILTIN_TOOLS]
+
+
+@pytest.mark.parametrize("server", ["openrouter", "vllm"])
+@pytest.mark.parametrize("tool", BUILTIN_TOOLS)
+@pytest.mark.filterwarnings("ignore")  # vLLM has none
+def test_counts_tokens_with_a_servers_own_tool(tool: dict[str, Any], server: str):
+    """Protects agents that count before they call: the tools that can be bound can be counted."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", server=server, custom_get_token_ids=lambda text: [*map(ord, text)])
+    functions = model.get_num_tokens_from_messages([HumanMessage("x")], tools=[WEATHER])
+    both = model.get_num_tokens_from_messages([HumanMessage("x")], tools=[WEATHER, tool])
+    assert both > functions if server == "openrouter" else both == functions
+    bound: Any = model.bind_tools([WEATHER, tool])
+    assert bound.get_num_tokens_from_messages([HumanMessage("x")]) == both
+
+
+@pytest.mark.parametrize("tool", FUNCTION_TOOLS)
+def test_counts_tokens_of_a_function_as_it_is_sent(tool: Any):
+    """Protects the count of every form of a function, which are one on the wire."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", server="vllm", custom_get_token_ids=lambda text: [*map(ord, text)])
+    bound: Any = model.bind_tools([tool])
+    counted = model.get_num_tokens_from_messages([HumanMessage("x")], tools=[tool])
+    assert counted == bound.get_num_tokens_from_messages([HumanMessage("x")])
+    assert bound.kwargs["tools"][0]["function"]["parameters"] == CITY
