@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from langchain_qwen3.profiles import resolve_line
-from langchain_qwen3.request.refused_settings import explain_refused
+from langchain_qwen3.request.refused_settings import OTHER_SWITCHES, SWITCH_ADVICE, explain_refused
 from langchain_qwen3.servers.dialects import DIALECTS, KWARGS
 
 OWN_SETTINGS: Mapping[str, Any] = {
@@ -101,7 +101,7 @@ def _list_parameters() -> frozenset[str]:
         names |= row.own_fields | row.sampling_names.keys() | set(row.sampling_names.values()) | row.extra.keys()
         paths = (*row.thinking, row.budget, row.effort, row.preserve, row.return_reasoning)
         names |= {path[0] for path in paths if path}
-    return frozenset(names)
+    return frozenset(names - OTHER_SWITCHES)
 
 
 @cache
@@ -212,8 +212,10 @@ def _check_form(name: str, value: Any) -> None:
     """Raise for a value that is not of its setting's type."""
     if name in _OBJECTS:
         is_schema = name == "response_format" and isinstance(value, type)
-        if value and not (isinstance(value, Mapping) or is_schema):
-            raise ValueError(f"{name} must be a dict, not {value!r}")
+        is_switch = name == "reasoning" and isinstance(value, bool)  # ChatOllama's
+        if is_switch or (value and not (isinstance(value, Mapping) or is_schema)):
+            advice = f": {SWITCH_ADVICE}" if name == "reasoning" else ""
+            raise ValueError(f"{name} must be a dict, not {value!r}{advice}")
     elif name == "tools":
         _check_tools(value)
     elif name == "disabled_params":

@@ -32,6 +32,10 @@ REFUSED: Mapping[str, tuple[str, str]] = {
 }
 """Field → why it can have no effect, and what to do instead."""
 
+# Ollama's, DeepSeek's and Doubao's, and what people guess. A server that has one of them gets it in `extra_body`.
+OTHER_SWITCHES = frozenset({"no_think", "nothink", "think", "thinking", "thinking_mode", "use_thinking"})
+SWITCH_ADVICE = "use enable_thinking=True or False, and thinking_budget= for a limit"
+
 
 def check_refused(values: Mapping[str, Any]) -> None:
     """Raise for a field of ChatOpenAI that could have no effect here; what is empty or False is no request for it.
@@ -52,7 +56,9 @@ def check_refused(values: Mapping[str, Any]) -> None:
 
 
 def explain_refused(name: str) -> str | None:
-    """Return why a call cannot take a keyword that OpenAI's Responses API has; None for any other keyword."""
+    """Return why a call cannot take a keyword of OpenAI's Responses API or another API's switch; None for any other."""
+    if name in OTHER_SWITCHES:
+        return f"{name} is another API's switch: {SWITCH_ADVICE}"
     if name not in REFUSED and name not in _list_responses_parameters():
         return None
     reason, advice = REFUSED.get(name, (_RESPONSES_API, "leave it out"))

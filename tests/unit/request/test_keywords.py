@@ -84,6 +84,21 @@ def test_names_what_was_meant_when_a_keyword_is_misspelt(name: str, meant: str) 
             build(**{name: 1})
 
 
+@pytest.mark.parametrize("value", [False, True, {"type": "disabled"}])
+@pytest.mark.parametrize("name", ["think", "thinking", "thinking_mode", "no_think"])
+def test_names_our_switch_when_a_keyword_is_that_of_another_api(name: str, value: Any) -> None:
+    """Protects who comes from Ollama, DeepSeek or Doubao: `thinking=False` was sent as it is, and the model thought."""
+    for fails in (
+        lambda: build()._get_request_payload("hi", **{name: value}),
+        lambda: build()._get_request_payload("hi", options={name: value}),
+        lambda: build(**{name: value}),
+        lambda: build(model_kwargs={name: value}),
+    ):
+        with pytest.raises(TypeError, match=rf"^{name} is another API's switch: use enable_thinking=True or False"):
+            fails()
+    assert build(extra_body={name: value})._get_request_payload("hi")[name] == value  # the server's own
+
+
 @pytest.mark.parametrize("name", ["server", "transport", "max_concurrency", "base_url", "max_retries", "cache"])
 def test_says_where_a_setting_goes_when_a_call_has_one_of_the_constructor(name: str) -> None:
     """Protects per-call `server=` and the like from landing in the body."""
@@ -151,6 +166,7 @@ OF_A_WRONG_TYPE = [
         for name in ("extra_body", "chat_template_kwargs", "options", "reasoning", "response_format", "stream_options")
         for value in ("json", ["a"], 5)
     ),
+    *(({"reasoning": value}, "reasoning must be a dict, .*: use enable_thinking=True") for value in (True, False)),
     ({"tools": {"type": "function"}}, "tools must be a list of dicts, not {'type'"),
     ({"tools": "search"}, "tools must be a list of dicts, not 'search'"),
     ({"tools": [print]}, r"tools\[0\] must be a dict, not <built-in function print>: bind_tools converts"),
