@@ -21,6 +21,7 @@ class Summary:
         answered: Rows with an answer.
         truncated: Answers among them that a token limit ended.
         failures: Failed rows by the class of their error.
+        reasons: What the first error of each class says.
         input_tokens: Tokens of all prompts.
         output_tokens: Tokens of all answers, reasoning among them.
         reasoning_tokens: Tokens of reasoning, as far as the server reports them.
@@ -34,6 +35,7 @@ class Summary:
     answered: int = 0
     truncated: int = 0
     failures: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
     input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
@@ -65,6 +67,7 @@ class Summary:
             self.truncated += result.finish_reason == "length"
         else:
             self.failures[result.error["class"]] += 1
+            self.reasons.setdefault(result.error["class"], result.error["message"])
         usage = result.usage or {}
         self.input_tokens += usage.get("input_tokens", 0)
         self.output_tokens += result.output_tokens

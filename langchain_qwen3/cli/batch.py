@@ -60,6 +60,7 @@ Ray = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Actors on Ray.")]
 
+_MAX_REASON = 120
 _ADDRESS = re.compile(r"auto|local|(ray://)?[\w.-]+:\d+")
 _OPTIONS = {
     "model": "--model",
@@ -283,7 +284,11 @@ def build_table(summary: Summary) -> Table:
     if summary.truncated:
         table.add_row("truncated", f"{summary.truncated:,} answers at a token limit (finish_reason length)")
     for name, number in summary.failures.most_common():
-        table.add_row("", Text(f"{number:,} × {name}", style="red"))
+        reason = " ".join(summary.reasons.get(name, "").split())
+        shown = reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}…"
+        table.add_row(
+            "", Text(f"{number:,} × {name}, such as: {shown}" if shown else f"{number:,} × {name}", style="red")
+        )
     reasoning = f", {summary.reasoning_tokens:,} of them reasoning" if summary.reasoning_tokens else ""
     table.add_row("tokens", f"{summary.input_tokens:,} in, {summary.output_tokens:,} out{reasoning}")
     slowest = ", ".join(f"{row_id} ({seconds:.1f} s)" for seconds, row_id in sorted(summary.slowest, reverse=True))

@@ -96,6 +96,13 @@ _NETWORK = (
         "Nothing is listening there: is the server up (try {url}/models), and are host and port correct?",
     ),
     (r"PoolTimeout", "All connections were in use: set max_concurrency to what the server can handle."),
+    (
+        r"handshake operation timed out",
+        (
+            "The server does not answer the TLS handshake: if it uses plain HTTP, write http:// instead of https:// in "
+            "base_url."
+        ),
+    ),
     (r"ConnectTimeout|Connection timeout", "The host does not answer: is it up, and is a firewall blocking it?"),
     (r"ReadTimeout|Timeout on reading", "The server takes longer than the timeout: raise the timeout, or stream."),
     (

@@ -187,7 +187,8 @@ class ErrorTranslator:
             error.partial = self.partial()
         url = clean_url(self.base_url).rstrip("/")
         if isinstance(error, (BadReplyError, StreamCutError)) and error.body:
-            error.message += f": {read_error_body(error.body).message[:_MAX_QUOTE]}"
+            said = read_error_body(error.body).message[:_MAX_QUOTE]
+            error.message += "" if said in error.message else f": {said}"
         if error.request is None:
             error.request = httpx.Request("POST", f"{url}/chat/completions")
         hint = advise_refusal(error.body or error.message, self.payload) or find_hint(

@@ -61,7 +61,7 @@ def test_answers_a_row_of_every_form_when_one_line_is_broken(tmp_path: Path):
         result = run(questions, server.url, "-o", answers)
         assert result.exit_code == 1
         assert "6, 5 answered, 1 failed" in result.output
-        assert "1 × RowError" in result.output
+        assert "1 × RowError, such as: line 7: invalid JSON" in " ".join(result.output.split())
         assert run(questions, server.url, "-o", answers).exit_code == 1
         assert len(server.calls) == 5
     found = read(answers)

@@ -480,6 +480,7 @@ def test_retry_after_is_read_when_the_server_asks_to_wait(headers, seconds):
         (HTTPX.ConnectError("[SSL: WRONG_VERSION_NUMBER]"), CONNECTION, "write http://"),
         (HTTPX.ConnectError("CERTIFICATE_VERIFY_FAILED"), CONNECTION, "$SSL_CERT_FILE"),
         (HTTPX.ConnectTimeout("timed out"), TIMEOUT, "is a firewall"),
+        (HTTPX.ConnectTimeout("_ssl.c:989: The handshake operation timed out"), TIMEOUT, "write http:// instead"),
         (HTTPX.PoolTimeout(""), TIMEOUT, "max_concurrency"),
         (HTTPX.ReadTimeout(""), TIMEOUT, "raise the timeout, or stream"),
         (httpx.ReadTimeout(""), TIMEOUT, "raise the timeout, or stream"),
