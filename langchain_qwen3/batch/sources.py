@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
@@ -192,14 +193,6 @@ def _read_lines(lines: Iterable[bytes], column: str | None, *, is_json: bool) ->
         yield build_row(number, value, raw=raw, column=column)
 
 
-def _read_text(lines: Iterable[bytes], column: str | None) -> Iterator[Row]:
-    return _read_lines(lines, column, is_json=False)
-
-
-def _read_jsonl(lines: Iterable[bytes], column: str | None) -> Iterator[Row]:
-    return _read_lines(lines, column, is_json=True)
-
-
 def _read_csv(stream: Iterable[bytes], column: str | None) -> Iterator[Row]:
     """Read a table with a header. A single column holds the questions, whatever its name."""
     if csv.field_size_limit() < sys.maxsize:
@@ -267,8 +260,8 @@ def _read_parquet(stream: IO[bytes], column: str | None) -> Iterator[Row]:
 
 
 _READERS: dict[Format, Any] = {
-    "text": _read_text,
-    "jsonl": _read_jsonl,
+    "text": partial(_read_lines, is_json=False),
+    "jsonl": partial(_read_lines, is_json=True),
     "csv": _read_csv,
 }
 
