@@ -159,7 +159,7 @@ class ThinkSplitter:
                 reasoning = "".join([*self._pieces, reasoning])
             self._end(closed=self._state is not _State.THINKING)
             return Spans(reasoning, content)
-        keep = _count_tag_start(text)
+        keep = count_begun(text, 0, CLOSE_TAG)
         if keep:
             text, self._held = text[:-keep], text[-keep:]
         if self._state is _State.THINKING:
@@ -236,7 +236,8 @@ class EdgeTrimmer:
         return out
 
 
-def _count_tag_start(text: str) -> int:
-    """Return how many characters at the end of the text could be the start of the closing tag."""
-    at = text.rfind("<")
-    return len(text) - at if at >= 0 and CLOSE_TAG.startswith(text[at:]) else 0
+def count_begun(text: str, start: int, *tags: str) -> int:
+    """Return how many characters at the end of a text, after `start`, may be the beginning of one of the tags."""
+    at = text.rfind("<", max(start, len(text) - max(map(len, tags))))
+    tail = text[at:] if at >= 0 else ""
+    return len(tail) if tail and any(tag.startswith(tail) for tag in tags) else 0

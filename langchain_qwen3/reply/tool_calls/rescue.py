@@ -20,8 +20,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from langchain_qwen3.reply.reasoning import count_begun
 from langchain_qwen3.reply.tool_calls.markdown import MarkdownReader
-from langchain_qwen3.reply.tool_calls.tag import FUNCTION, OPENING, TagReader, count_begun
+from langchain_qwen3.reply.tool_calls.tag import FUNCTION, OPENING, TagReader
 
 _OPENER = re.compile(f"{OPENING}|{FUNCTION}")
 _MAX_READINGS = 8  # per character on average, for text that turned out not to be a call

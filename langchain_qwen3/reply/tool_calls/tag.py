@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from langchain_qwen3.reply.reasoning import count_begun
 from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, read_arguments, read_cut_call
 from langchain_qwen3.reply.tool_calls.xml_arguments import read_value
 
@@ -239,13 +240,6 @@ class TagReader:
             raise ValueError(f"no bound tool's name begins with {name}")
         function = {"name": name if is_named else None, "arguments": cut.arguments or written}
         return {"type": "function", "function": function}
-
-
-def count_begun(text: str, start: int, *tags: str) -> int:
-    """Return how many characters at the end of a text, after `start`, may be the beginning of one of the tags."""
-    at = text.rfind("<", max(start, len(text) - max(map(len, tags))))
-    tail = text[at:] if at >= 0 else ""
-    return len(tail) if tail and any(tag.startswith(tail) for tag in tags) else 0
 
 
 _State = Callable[[TagReader, str, int], int]
