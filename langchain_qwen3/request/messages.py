@@ -83,7 +83,7 @@ def write_messages(
     roles = [_ROLES.get(message.type) or _read_role(message) for message in messages]
     replay_from = 0 if replay == "all" else len(roles)
     if replay == "last_turn":
-        replay_from = find_last_turn(messages, roles)
+        replay_from = _find_last_turn(messages, roles)
     wire: list[dict[str, Any]] = []
     merge = False
     for index, (message, role) in enumerate(zip(messages, roles, strict=True)):
@@ -106,12 +106,10 @@ def write_messages(
     return _merge_system(wire) if merge else wire
 
 
-def find_last_turn(messages: Sequence[BaseMessage], roles: Sequence[str] | None = None) -> int:
+def _find_last_turn(messages: Sequence[BaseMessage], roles: Sequence[str]) -> int:
     """Return the index of the last human message, 0 if there is none."""
     for index in range(len(messages) - 1, -1, -1):
-        message = messages[index]
-        role = roles[index] if roles else _ROLES.get(message.type) or _read_role(message)
-        if role == "user" and not _holds_only_results(message):
+        if roles[index] == "user" and not _holds_only_results(messages[index]):
             return index
     return 0
 
