@@ -24,7 +24,7 @@ from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQw
 from langchain_qwen3.call import Call
 from langchain_qwen3.connections.exchange import OpenStream, afetch_json, apost, fetch_json, post
 from langchain_qwen3.errors import ErrorTranslator, translate_errors
-from langchain_qwen3.fields import DEFAULT_BASE_URL, Qwen3Fields
+from langchain_qwen3.fields import Qwen3Fields
 from langchain_qwen3.profiles import ModelLine, build_profile
 from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
@@ -77,10 +77,6 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     def dialect(self) -> Dialect:
         """The server's dialect, as far as it is known without a request."""
         return recall_dialect(self.server, self._base_url, self._served_name) or GENERIC
-
-    @property
-    def _base_url(self) -> str:
-        return self.openai_api_base or DEFAULT_BASE_URL
 
     def _detect(self, kwargs: Mapping[str, Any] = MappingProxyType({})) -> ServerFacts:
         """Detect the server, once per URL and process, and what it serves if no model is named."""

@@ -203,7 +203,7 @@ class Qwen3Fields(ChatOpenAI):
         The URL's user, password and query move to a hidden field. They belong to that URL: a copy with another URL does
         not send them.
         """
-        url, headers, query = split_url(self.openai_api_base or DEFAULT_BASE_URL)
+        url, headers, query = split_url(self._base_url)
         if headers or query:
             self._url_secrets[url] = headers, query
         headers, query = self._url_secrets.get(url, ({}, {}))
@@ -235,7 +235,7 @@ class Qwen3Fields(ChatOpenAI):
     def _follow_address(self, old: str) -> None:
         """Resolve the key again if it came from an environment variable, which may be meant for the old URL alone."""
         if self.openai_api_base != old and self.openai_api_key == SecretStr(resolve_api_key(old)):
-            self.openai_api_key = SecretStr(resolve_api_key(self.openai_api_base or DEFAULT_BASE_URL))
+            self.openai_api_key = SecretStr(resolve_api_key(self._base_url))
 
     def _require_sync_client(self) -> SdkClient:
         """Return the SDK's sync client; an async key has none."""
@@ -254,11 +254,15 @@ class Qwen3Fields(ChatOpenAI):
         return PROVIDER
 
     @property
+    def _base_url(self) -> str:
+        return self.openai_api_base or DEFAULT_BASE_URL
+
+    @property
     def _served_name(self) -> str:
         """The model's name, or that of the only one that the server lists; empty while nobody asked the server."""
         if self.model_name:
             return self.model_name
-        answer = recall_answer(self.openai_api_base or DEFAULT_BASE_URL)
+        answer = recall_answer(self._base_url)
         names = list_served(answer.models) if answer else []
         return names[0] if len(names) == 1 else ""
 
@@ -389,7 +393,7 @@ class Qwen3Fields(ChatOpenAI):
             copied.profile = copied._resolve_model_profile() if is_resolved else self.profile  # noqa: SLF001
         if update and not update.keys().isdisjoint(_CONNECTION_FIELDS.values()):
             if "openai_api_key" not in update:
-                copied._follow_address(self.openai_api_base or DEFAULT_BASE_URL)  # noqa: SLF001
+                copied._follow_address(self._base_url)  # noqa: SLF001
             copied._connect()  # noqa: SLF001
         return copied
 
