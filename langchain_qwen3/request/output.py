@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
@@ -52,7 +51,7 @@ def plan_output(
     thinking: Thinking,
     dialect: Dialect,
     line: ModelLine | None,
-    body: Mapping[str, Any] = MappingProxyType({}),
+    body: Mapping[str, Any],
 ) -> OutputPlan:
     """Return the parameters that give the answer the bound form.
 

@@ -87,7 +87,7 @@ class ServerFacts:
 
 
 def resolve_served_line(
-    model: str, dialect: Dialect, models: Mapping[str, ModelFacts], model_line: str | None = None
+    model: str, dialect: Dialect, models: Mapping[str, ModelFacts], model_line: str | None
 ) -> ModelLine | None:
     """Return a model's line by all that is known of it, as its server serves it.
 

@@ -106,7 +106,7 @@ class OpenCall:
         self.wire_id = self.wire_id or wire_id
         self.ids_vary = self.ids_vary or wire_id != self.wire_id
 
-    def add_text(self, piece: str, *, may_grow: bool = True) -> str:
+    def add_text(self, piece: str, *, may_grow: bool) -> str:
         """Add a piece of the arguments, and return the text that is now certain.
 
         Some servers repeat the arguments so far in every fragment, and some begin with `{}` before the real ones. So
