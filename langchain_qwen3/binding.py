@@ -59,7 +59,8 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
                 `{"type": "web_search"}`, which are dropped, with a warning, if the server does not have them.
             tool_choice: `auto`, `none`, `any` or `required`, a tool's name, or OpenAI's dict. If a demanded call is
                 missing, `ToolChoiceError` is raised, even if the server ignores the choice.
-            strict: Ask the server to enforce the schema of arguments, and that of `response_format`.
+            strict: Ask the server to enforce the schema of arguments, and that of a `response_format` that is a class
+                or a JSON schema.
             parallel_tool_calls: False for at most one call.
             **kwargs: Bound to the model, such as `response_format`: OpenAI's, a JSON schema or a class.
 

@@ -9,7 +9,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import openai
-from langchain_core.messages import BaseMessage, SystemMessage, convert_to_messages
+from langchain_core.messages import BaseMessage, SystemMessage
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -133,7 +133,7 @@ class Requester:
 
     def _build_messages(self, row: Row) -> list[BaseMessage]:
         try:
-            messages = convert_to_messages(row.messages)
+            messages = row.build_messages()
         except (ValueError, NotImplementedError, TypeError) as error:
             raise RowError(f"line {row.line}: messages cannot be read: {error}") from error
         if self._options.system and not isinstance(messages[0], SystemMessage):

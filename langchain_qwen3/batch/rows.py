@@ -12,7 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import orjson
-from langchain_core.messages import BaseMessage, message_chunk_to_message
+from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages, message_chunk_to_message
 from langchain_core.prompt_values import PromptValue
 
 from langchain_qwen3.batch.as_json import dump, load
@@ -29,7 +29,10 @@ _SDK_KEYWORDS = frozenset({"extra_headers", "extra_query", "timeout"})
 # A field of OpenAI's that `ainvoke` takes for LangChain's own.
 _METADATA = "metadata"
 _MESSAGE_FIELDS = frozenset(
-    {"content", "name", "id", "tool_calls", "tool_call_id", "additional_kwargs", "response_metadata"}
+    {
+        *("content", "name", "id", "tool_calls", "invalid_tool_calls", "tool_call_id"),
+        *("additional_kwargs", "response_metadata"),
+    }
 )
 _PAIR = 2
 _FORMS = (
@@ -66,6 +69,15 @@ class Row:
         """Return the row as JSON, for a worker on another machine."""
         return dump(self)
 
+    def build_messages(self) -> list[BaseMessage]:
+        """Return the conversation as LangChain's messages; what cannot be read raises what core raises for it."""
+        messages = convert_to_messages(self.messages)
+        for message in messages:
+            if isinstance(message, AIMessage) and "invalid_tool_calls" in message.additional_kwargs:
+                # Core puts keys that it does not know there.
+                message.invalid_tool_calls = message.additional_kwargs.pop("invalid_tool_calls")
+        return messages
+
     @classmethod
     def from_bytes(cls, data: bytes) -> Row:
         """Return the row from the JSON of `to_bytes`."""
@@ -88,8 +100,8 @@ def build_row(line: int, value: Any, *, raw: bytes | None = None, column: str | 
         if isinstance(value, Exception):
             raise value
         if isinstance(value, Mapping):
-            value = _drop_missing(value)
-            row_id = next((str(value[name]) for name in _IDS if name in value), row_id)
+            value = _read_cells(value)
+            row_id = next((str(value[name]) for name in _IDS if value.get(name) is not None), row_id)
         messages, settings = _read_value(value, column)
     except RowError as error:
         return Row(line=line, id=row_id, check=check, problem=f"line {line}: {error}")
@@ -103,10 +115,10 @@ def _dump(value: Any) -> bytes:
         raise RowError(f"it cannot be written as JSON: {error}") from error
 
 
-def _drop_missing(row: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return a row without its missing cells (None, NaN, pandas' NA and NaT), and with lists in place of arrays."""
+def _read_cells(row: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return a row with None for its missing cells (NaN, pandas' NA and NaT), and with lists in place of arrays."""
     cells = {name: cell.tolist() if hasattr(cell, "tolist") else cell for name, cell in row.items()}
-    return {name: cell for name, cell in cells.items() if not _is_missing(cell)}
+    return {name: None if _is_missing(cell) else cell for name, cell in cells.items()}
 
 
 def _is_missing(cell: Any) -> bool:
@@ -127,23 +139,31 @@ def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, An
     if isinstance(value, PromptValue | Sequence) and not isinstance(value, bytes | bytearray):
         return _check_messages(value), {}
     if not isinstance(value, Mapping):
+        if _is_missing(value):
+            raise RowError("the text is empty")
         raise RowError(f"a {type(value).__name__} is not a row: write {_FORMS}")
-    if "body" in value:
+    if value.get("body") is not None:
         return _read_openai_line(value)
     settings = _read_settings(value.get("settings"))
     if value.get("tools"):
         settings["tools"] = value["tools"]
-    if column is None and "messages" in value:
+    if column is None and value.get("messages") is not None:
         messages = _check_messages(value["messages"])
     else:
-        name = column or next((name for name in QUESTIONS if name in value), None)
-        if name is None or name not in value:
-            missing = f"no field {column!r}" if column else "no question"
-            raise RowError(f"{missing} among the fields {', '.join(map(str, value)) or '(none)'}: write {_FORMS}")
+        name = _find_question(value, column)
         messages = [_build_question(value[name], name)]
     if value.get("system") and messages[0].get("role") != "system":
         messages = [{"role": "system", "content": value["system"]}, *messages]
     return messages, settings
+
+
+def _find_question(value: Mapping[str, Any], column: str | None) -> str:
+    names = [name for name in QUESTIONS if name in value]
+    name = column or next((name for name in names if value[name] is not None), next(iter(names), None))
+    if name is None or name not in value:
+        missing = f"no field {column!r}" if column else "no question"
+        raise RowError(f"{missing} among the fields {', '.join(map(str, value)) or '(none)'}: write {_FORMS}")
+    return name
 
 
 def _build_question(content: Any, name: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ _FORMATS: dict[str, Format] = {
 _BATCH = 1024
 _BOM = codecs.BOM_UTF8
 _BRACKETS = (b"[", b"{")
+_BEGINNINGS = (*_BRACKETS, b'["', b"[[", b"[{", b'{"')
 _FOREIGN_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins as UTF-16-LE does
 
 
@@ -151,7 +152,7 @@ def _guess_format(first: bytes) -> Format:
         value = load(first)
     except ValueError:  # also a broken line of JSON, which is to fail alone
         is_open = first.endswith(_BRACKETS) or (first.startswith(b"[") and first.endswith(b","))
-        is_document = is_open and first.startswith(_BRACKETS)
+        is_document = is_open and first[:1] + first[1:].lstrip()[:1] in _BEGINNINGS
         is_json = first.startswith((b"{", b"[{"))
     else:
         is_document = isinstance(value, list) and not any(isinstance(item, dict) and "role" in item for item in value)

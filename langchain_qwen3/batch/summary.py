@@ -88,6 +88,7 @@ class Summary:
             "truncated": self.truncated,
             "failed": self.failed,
             "failures": dict(self.failures.most_common()),
+            "reasons": dict(self.reasons),
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "reasoning_tokens": self.reasoning_tokens,

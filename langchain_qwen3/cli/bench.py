@@ -34,7 +34,7 @@ def run(  # noqa: PLR0913  # the options of the command
 ) -> None:
     """Measure every level, and write the table, the comparison and the plot."""
     console = Console(stderr=as_json)
-    with showing_errors():
+    with showing_errors(warns=False):
         numbers = read_streams(streams)
         if plot:
             check_plot(plot)

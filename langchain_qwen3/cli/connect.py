@@ -70,11 +70,16 @@ class UnreachableError(Exception):
 
 
 @contextmanager
-def showing_errors(*, console: Console | None = None) -> Iterator[None]:
-    """Show an error as one message, without a traceback, and exit with status 2. A warning is one line."""
+def showing_errors(*, console: Console | None = None, warns: bool = True) -> Iterator[None]:
+    """Show an error as one message, without a traceback, and exit with status 2. A warning is one line.
+
+    Args:
+        console: Where to show it; stderr by default.
+        warns: Whether to warn of settings without effect: not where the command itself chose them.
+    """
     console = console or Console(stderr=True)
     with warnings.catch_warnings():
-        warnings.simplefilter("always", UnsupportedSettingWarning)
+        warnings.simplefilter("always" if warns else "ignore", UnsupportedSettingWarning)
         warnings.showwarning = lambda message, *_, **__: show_warning(console, str(message))
         try:
             yield

@@ -29,7 +29,7 @@ _STYLES: dict[Status, str] = {"ok": "green", "failed": "bold red", "unsure": "ye
 
 def run(target: Target, *, as_json: bool) -> None:
     """Examine the server, show the findings as they arrive, and write the diagnosis."""
-    with showing_errors():
+    with showing_errors(warns=False):
         llm = build_model(target)
         progress = _Progress(Console(stderr=as_json), str(llm.openai_api_base))
         with progress.shown():

@@ -37,8 +37,8 @@ def run_command(conversation: Conversation, line: str) -> str:
 
 
 def is_command(text: str) -> bool:
-    """Return whether a message is a command; of several lines, only if its first word is one."""
-    return text.startswith("/") and ("\n" not in text or text.split(maxsplit=1)[0].lower() in _COMMANDS)
+    """Return whether a message is a command; the only one of several lines is `/system`."""
+    return text.startswith("/") and ("\n" not in text or text.split(maxsplit=1)[0].lower() == "/system")
 
 
 def _think(conversation: Conversation, _: str) -> str:

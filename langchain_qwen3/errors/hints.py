@@ -168,7 +168,7 @@ _SETTINGS = (
         # Speaking of the context, an error that is no overflow means that the output alone is too long for it.
         (
             r"greater than max_model_len|max_(completion_)?tokens.{0,40} too large|Range of max_tokens"
-            r"|kind=Qwen3(?:InvalidRequest|UnprocessableEntity)Error .*maximum context length"
+            r"|kind=Qwen3(?:InvalidRequest|UnprocessableEntity)Error .*context length"
         ),
         "Lower max_tokens.",
     ),

@@ -17,7 +17,9 @@ _DONE = "[DONE]"
 _FENCE = "```"
 _OPENED_FENCE = re.compile(r"```[\w+.-]*+\s*+")
 _FENCED_BRACKET = re.compile(_OPENED_FENCE.pattern + r"(?=[\[{])")
+_FENCED_JSON = re.compile(r"```json\w*+\s*+(?=[\[{])", re.IGNORECASE)
 _MORE_JSON = tuple('{[]},:"')
+_ANOTHER_VALUE = re.compile(r'\{\s*+"|\[\s*+[\[{"]')
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x20)}
 _CUT_NUMBER = re.compile(r"(?<=[0-9])[.eE][+-]?\Z")
@@ -87,11 +89,11 @@ def refuse_deep(value: Any) -> None:
 
 
 def find_json(text: str) -> int:
-    """Return where the JSON begins: with the text, or else in the first Markdown fence that has a bracket."""
+    """Return where the JSON begins: with the text, or in the first Markdown fence of JSON, or of any with a bracket."""
     start = len(text) - len(text.lstrip())
     if text.startswith(("{", "["), start):
         return start
-    fence = _FENCED_BRACKET.search(text) or _OPENED_FENCE.search(text)
+    fence = _FENCED_JSON.search(text) or _FENCED_BRACKET.search(text) or _OPENED_FENCE.search(text)
     return fence.end() if fence else start
 
 
@@ -103,8 +105,9 @@ def read_whole_json(text: str) -> Any:
     """
     value, end = _DECODER.raw_decode(text, find_json(text))
     rest = text[end:].lstrip()
-    may_follow = isinstance(value, dict | list) or rest.startswith(_FENCE)
-    if rest and (rest.startswith(_MORE_JSON) or not may_follow):
+    if rest.startswith(_FENCE):
+        return value
+    if rest and (rest.startswith(_MORE_JSON) or not isinstance(value, dict | list) or _ANOTHER_VALUE.search(rest)):
         raise ValueError(f"something follows its end at character {end}")
     return value
 

@@ -187,6 +187,8 @@ def find_leaked_tag(text: str) -> int:
     Only a tag as Qwen writes it counts, outside of code and before any opening tag. Every other one may be what the
     answer is about, and to take its beginning away would be worse than to show some thinking, as a stream does.
     """
+    if CLOSE_TAG not in text:  # the pattern alone is tried at every character
+        return -1
     opening = text.find(OPEN_TAG)
     fences = last = 0
     for tag in _LEAKED_TAG.finditer(text):

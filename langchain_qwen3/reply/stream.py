@@ -30,7 +30,7 @@ from langchain_qwen3.reply.metadata import (
     read_metadata,
     read_usage,
 )
-from langchain_qwen3.reply.reasoning import find_leaked_tag
+from langchain_qwen3.reply.reasoning import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.sse import SseReader
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
@@ -167,10 +167,14 @@ class StreamReader:
         return self._noted[-1] if self._noted and "choices" not in self._noted[-1] else None
 
     def _read_opening(self) -> bool | None:
-        """Return whether the reply began inside the thinking; a closing tag in the content also shows that."""
-        if self._choice.opens is not True and find_leaked_tag("".join(self._content)) >= 0:
-            return True
-        return self._choice.opens
+        """Return whether the reply began inside the thinking; a closing tag between two texts also shows that."""
+        if self._choice.opens is True or self._reasoning:
+            return self._choice.opens
+        text = "".join(self._content)
+        at = find_leaked_tag(text)
+        if at < 0 or not text[:at].strip() or not (text[at + len(CLOSE_TAG) :].strip() or self._choice.called):
+            return self._choice.opens
+        return True
 
     def _feed_late(self, events: Iterable[Any]) -> Iterator[ChatGenerationChunk]:
         """Take events after the finish reason; only heartbeats mean that no `[DONE]` will follow."""

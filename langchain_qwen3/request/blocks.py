@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.media import write_media
-from langchain_qwen3.request.media_data import MediaError, describe_part, find_kind, has_own_keys, holds_data
+from langchain_qwen3.request.media_data import MediaError, describe_part, find_kind, has_own_keys, holds_data, is_data
 
 if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
@@ -63,8 +63,8 @@ def iter_blocks(content: str | Sequence[Any], *, alone: bool = False) -> Iterato
         block = dict(part)
         if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
             block = {**block["value"], "_as_it_is": True}  # LangChain's wrapper for unknown blocks
-        if "type" not in block and not (alone and len(block) > 1):
-            key = next((key for key in _UNTYPED if key in block), None)
+        if "type" not in block:
+            key = _find_untyped_key(block, alone=alone)
             if key == "text":
                 block["type"] = "text"
             elif key is not None:
@@ -75,6 +75,14 @@ def iter_blocks(content: str | Sequence[Any], *, alone: bool = False) -> Iterato
 def is_reasoning(block: Mapping[str, Any]) -> bool:
     """Return whether a block is reasoning, encrypted reasoning included."""
     return _has_type(block, _REASONING_BLOCKS)
+
+
+def _find_untyped_key(block: Mapping[str, Any], *, alone: bool) -> str | None:
+    """Return the key that tells the type of a block without one; None if it has words of its own beside it."""
+    said = {key for key, value in block.items() if value is not None} - {"cache_control", "index"}
+    if alone and len(said) > 1 and not any(is_data(block[key]) for key in said - {"text"}):
+        return None
+    return next((key for key in _UNTYPED if key in said), None)
 
 
 def is_call(block: Mapping[str, Any]) -> bool:

@@ -174,7 +174,8 @@ def _settle_step(step: Wire, called: dict[str, dict[str, Any]]) -> Wire:
     answers: Wire = []
     for id_, function in calls:
         # A result without an id is that of the first call of its function, or the first of all if it has no name.
-        ids = (id_, derive_id(function["name"]), "")
+        others = {other for other, _ in calls} - {id_}
+        ids = [own for own in (id_, derive_id(function["name"]), "") if own not in others]
         answer = next((message for own in ids for message in results if message["tool_call_id"] == own), None)
         if answer is None:
             where = f"follows the call of {function['name']}"

@@ -105,21 +105,21 @@ def has_own_keys(part: Mapping[str, Any]) -> bool:
 
 def holds_data(part: Mapping[str, Any]) -> bool:
     """Return whether a part is media: it has data, or a URL and no keys of its own. Its type says nothing."""
-    is_data = _is_data if has_own_keys(part) else bool
+    counts = is_data if has_own_keys(part) else bool
     for own in _iter_holders(part, find_kind(part) or ""):
         if not isinstance(own, Mapping):
-            if is_data(own):
+            if counts(own):
                 return True
             continue
         named = _DATA_KEYS if find_mime([own, part]) else ("base64", "file_data")
-        if any(_is_data(own.get(key), fewest=0) for key in named):
+        if any(is_data(own.get(key), fewest=0) for key in named):
             return True
-        if any(is_data(own.get(key)) for key in (*_URL_KEYS, *_DATA_KEYS)):
+        if any(counts(own.get(key)) for key in (*_URL_KEYS, *_DATA_KEYS)):
             return True
     return False
 
 
-def _is_data(value: Any, *, fewest: int = _MAX_WORD, depth: int = 2) -> bool:
+def is_data(value: Any, *, fewest: int = _MAX_WORD, depth: int = 2) -> bool:
     """Return whether a value is the data of a file, which must not be read as text, or contains some.
 
     Args:
@@ -132,7 +132,7 @@ def _is_data(value: Any, *, fewest: int = _MAX_WORD, depth: int = 2) -> bool:
         return value.startswith("data:") or (is_base64 and "://" not in value[:12])
     if isinstance(value, (Mapping, list, tuple)):
         items = value.values() if isinstance(value, Mapping) else value
-        return depth > 0 and any(_is_data(item, depth=depth - 1) for item in items)
+        return depth > 0 and any(is_data(item, depth=depth - 1) for item in items)
     return isinstance(value, (bytes, bytearray, memoryview))
 
 

@@ -136,18 +136,25 @@ def _merging(method: Callable[..., Any]) -> Any:
     return merged
 
 
-class MergingCalls:
-    """The calls of core's `RunnableBinding`; a call's settings win over the bound ones in any spelling."""
+if TYPE_CHECKING:
 
-    invoke = _merging(RunnableBinding.invoke)
-    ainvoke = _merging(RunnableBinding.ainvoke)
-    batch = _merging(RunnableBinding.batch)
-    abatch = _merging(RunnableBinding.abatch)
-    batch_as_completed = _merging(RunnableBinding.batch_as_completed)
-    abatch_as_completed = _merging(RunnableBinding.abatch_as_completed)
-    stream = _merging(RunnableBinding.stream)
-    astream = _merging(RunnableBinding.astream)
-    stream_events = _merging(RunnableBinding.stream_events)
-    astream_events = _merging(RunnableBinding.astream_events)
-    transform = _merging(RunnableBinding.transform)
-    atransform = _merging(RunnableBinding.atransform)
+    class MergingCalls:
+        """Checkers read core's own methods."""
+
+else:
+
+    class MergingCalls:
+        """The calls of core's `RunnableBinding`; a call's settings win over the bound ones in any spelling."""
+
+        invoke = _merging(RunnableBinding.invoke)
+        ainvoke = _merging(RunnableBinding.ainvoke)
+        batch = _merging(RunnableBinding.batch)
+        abatch = _merging(RunnableBinding.abatch)
+        batch_as_completed = _merging(RunnableBinding.batch_as_completed)
+        abatch_as_completed = _merging(RunnableBinding.abatch_as_completed)
+        stream = _merging(RunnableBinding.stream)
+        astream = _merging(RunnableBinding.astream)
+        stream_events = _merging(RunnableBinding.stream_events)
+        astream_events = _merging(RunnableBinding.astream_events)
+        transform = _merging(RunnableBinding.transform)
+        atransform = _merging(RunnableBinding.atransform)

@@ -34,7 +34,9 @@ REFUSED: Mapping[str, tuple[str, str]] = {
 
 # Ollama's, DeepSeek's and Doubao's, and what people guess. A server that has one of them gets it in `extra_body`.
 OTHER_SWITCHES = frozenset({"no_think", "nothink", "think", "thinking", "thinking_mode", "use_thinking"})
-SWITCH_ADVICE = "use enable_thinking=True or False, and thinking_budget= for a limit"
+SWITCH_ADVICE = (
+    "use enable_thinking=True or False, and thinking_budget= for a limit; or extra_body={...} for a server that has it"
+)
 
 
 def check_refused(values: Mapping[str, Any]) -> None:

@@ -54,7 +54,7 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
         raise ValueError(
             'base_url must begin with http:// or https:// and contain a host, such as "http://localhost:8000/v1"'
         )
-    if any(sign in url for sign in "<>{}"):
+    if any(sign in parts.netloc.rpartition("@")[2] + parts.path for sign in "<>{}"):
         raise ValueError("base_url still contains a placeholder: put your own value there, such as the id of your pod")
     if not url.isprintable() or " " in url:
         raise ValueError("base_url contains a space, a line break or another character not allowed in a URL")

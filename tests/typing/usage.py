@@ -63,6 +63,8 @@ assert_type(llm.with_structured_output(Person, include_raw=True).invoke("hi"), S
 assert_type(llm.with_structured_output(Person, include_raw=True).invoke("hi")["parsed"], Person | None)
 assert_type(llm.with_structured_output(SCHEMA, include_raw=True).invoke("hi")["raw"], AIMessage)
 assert_type(llm.bind(seed=7).with_structured_output(Person).invoke("hi"), Person)
+assert_type(llm.bind(seed=7).invoke("hi"), AIMessage)
+assert_type(llm.bind(seed=7).batch(["hi"]), list[AIMessage])
 assert_type(llm.bind_tools([read_key]), Runnable[LanguageModelInput, AIMessage])
 
 chosen = llm.configurable_fields(enable_thinking=ConfigurableField("thinking"))

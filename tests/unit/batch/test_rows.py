@@ -14,7 +14,6 @@ from langchain_core.messages import (
     HumanMessage,
     SystemMessage,
     ToolMessage,
-    convert_to_messages,
 )
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
 
@@ -150,8 +149,9 @@ def test_skips_a_cell_when_a_table_in_memory_lacks_it(name: str, missing: Any):
     """Protects `df.to_dict("records")`, where optional columns hold NaN or NA: the row is that of a file."""
     row = build_row(7, {name: missing, "text": "Hi", "label": missing})
     assert (row.problem, row.id, row.messages, row.settings) == ("", "7", [HI], {})
-    assert "no question among the fields id" in build_row(7, {"id": 1, "question": missing}).problem
-    assert "no field 'q' among the fields text" in build_row(7, {"q": missing, "text": "Hi"}, column="q").problem
+    assert build_row(7, {"id": 1, "question": missing}).problem == "line 7: question is empty"
+    assert build_row(7, {"q": missing, "text": "Hi"}, column="q").problem == "line 7: q is empty"
+    assert build_row(7, missing).problem == "line 7: the text is empty"
     assert build_row(7, {"id": 0, "text": "Hi"}).id == "0"
 
 
@@ -163,11 +163,14 @@ def test_reads_arrays_when_a_table_in_memory_has_them():
 
 
 CALL = {"name": "f", "args": {"a": 1}, "id": "c1", "type": "tool_call"}
+BAD_CALL = {"name": "g", "args": "{", "id": "c2", "error": None, "type": "invalid_tool_call"}
 CONVERSATION: list[BaseMessage] = [
     SystemMessage("Be brief."),
     HumanMessage([{"type": "image_url", "image_url": {"url": "https://pod.test/a.png"}}], name="Bob"),
     AIMessage("", tool_calls=[CALL], additional_kwargs={"reasoning_content": "R"}, id="r1"),
     ToolMessage("out", tool_call_id="c1"),
+    AIMessage("", invalid_tool_calls=[BAD_CALL]),
+    ToolMessage("no JSON", tool_call_id="c2"),
 ]
 
 
@@ -196,7 +199,7 @@ def test_reads_messages_when_they_are_those_of_langchain(value: Any, messages: l
     """Protects rows in memory: every form that `invoke` takes, with calls and reasoning, on another machine too."""
     row = build_row(1, value)
     assert row.problem == ""
-    assert convert_to_messages(row.messages) == messages
+    assert row.build_messages() == messages
     assert Row.from_bytes(row.to_bytes()) == row
     assert row.check != build_row(1, [HumanMessage("another")]).check
 
@@ -206,7 +209,7 @@ def test_reads_messages_when_they_are_those_of_langchain(value: Any, messages: l
     [
         ("", "the text is empty"),
         ("  ", "the text is empty"),
-        (None, "a NoneType is not a row: write a text"),
+        (None, "the text is empty"),
         (3, "a int is not a row"),
         ({}, "no question among the fields (none)"),
         ({"foo": 1, "bar": 2}, "no question among the fields foo, bar: write a text"),

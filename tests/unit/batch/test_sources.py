@@ -224,3 +224,9 @@ def test_reads_parquet_when_pyarrow_is_there(tmp_path: Path):
             return False
 
     assert [row.check for row in read_rows(Unseekable(path.read_bytes()), "parquet")] == [row.check for row in rows]
+
+
+@pytest.mark.parametrize("text", ["[Poem] Roses are red,", "[背景] 你是客服,", "[INST] Hello, ["])
+def test_a_line_is_text_when_it_only_begins_like_json(text: str):
+    """Protects plain questions that begin with a mark in brackets."""
+    assert [said for _, said in read(f"{text}\nWho?\n".encode(), None)] == [text, "Who?"]

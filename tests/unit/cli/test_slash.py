@@ -110,6 +110,8 @@ def test_says_so_when_nothing_can_be_saved(name: str, said: str):
         ("/nothink", True),
         ("/SYSTEM Be brief.\nAnswer in Chinese.", True),
         ("/system\nBe brief.", True),
+        ("/no_think\nWrite this anew:\nprint(1)", False),
+        ("/clear the cache\nof npm: how?", False),
         ("/etc/hosts has these lines:\n127.0.0.1", False),
         ("Who?\n/clear", False),
         ("", False),

@@ -461,6 +461,8 @@ OPENINGS: dict[str, tuple[str, str, str | None]] = {
     "a closing tag alone": ("Okay.\nHi.\n</think>\n\nB", "stop", "Okay.\nHi."),
     "a closing tag behind a sentence": ("Okay.</think>\n\nB", "stop", "Okay."),
     "a closing tag before text": ("Okay.</think>B", "stop", None),
+    "a closing tag at the end": ("Hello there.</think>", "stop", None),
+    "a closing tag as the last line": ("It ends with this line:\n</think>\n", "stop", None),
     "a blank line first": ("\n\nOkay.\n</think>\n\nB", "stop", "Okay."),
     "thinking about the tag": ("It wants `</think>`.\n</think>\n\nB", "stop", "It wants `</think>`."),
     "cut in the answer": ("Okay.\n</think>\n\nB", "length", "Okay."),

@@ -267,6 +267,24 @@ def test_sends_a_tools_own_json_whole_when_it_looks_like_media(dialect: Dialect,
         assert wire["content"] == "\n".join([json.dumps(part)] * 2)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"inline_data": None, "thought": None},  # a dumped Part of google-genai
+        {"image": None, "file": None},  # Qwen-Agent's ContentItem
+        {"index": 0},
+        {"cache_control": {"type": "ephemeral"}},
+        {"screenshot": "iVBORw0KGgo" * 100},
+        {"image": "data:image/png;base64,iVBORw0KGgo="},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_sends_the_text_alone_when_a_tool_says_nothing_else(more: dict[str, Any]):
+    """Protects the context from nulls, marks and base64 as words: they are nothing that a model could read."""
+    (wire,) = write(ToolMessage([{"text": "Done.", **more}], tool_call_id="1"))
+    assert wire["content"] == "Done."
+
+
 @pytest.mark.parametrize("kind", ["image", "video", "audio"])
 def test_sends_a_tools_own_json_when_a_model_cannot_see_its_url(kind: str):
     """Protects lists of pictures: who can see gets the picture, others all that the tool said of it."""

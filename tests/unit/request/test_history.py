@@ -189,6 +189,14 @@ def test_gives_no_result_to_another_call_when_one_is_missing_and_ids_are():
     assert ["no result" in message["content"] for message in wire[2:]] == [True, False]
 
 
+def test_gives_no_result_to_another_call_when_an_id_is_made_of_a_name():
+    """Protects servers that write such ids: the second call's own result was taken for the first call's."""
+    made = AIMessage("", tool_calls=[{"id": id_, "name": "f", "args": {}} for id_ in ("c1", "call_f")])
+    with pytest.warns(UnsupportedSettingWarning, match="follows the call of f"):
+        wire = write(QUESTION, made, result("call_f", "F"), HumanMessage("and?"))
+    assert [message["content"] for message in wire[2:4]] == ["[no result so far]", "F"]
+
+
 def test_pairs_functions_of_2023_when_a_history_has_them():
     """Protects old histories: `function_call` and FunctionMessage are a call and its result."""
     made = AIMessage("", additional_kwargs={"function_call": {"name": "look_up", "arguments": '{"a": 1}'}})

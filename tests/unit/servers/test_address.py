@@ -20,6 +20,12 @@ URL = "http://pod.test:8000/v1"
         (f"{URL}/?key=abc&v=", URL, {}, {"key": "abc", "v": ""}),
         ("http://my_model:80/v1", "http://my_model:80/v1", {}, {}),
         ("http://[fe80::1%eth0]:80/v1", "http://[fe80::1%eth0]:80/v1", {}, {}),
+        (
+            "http://bob:p{w<@pod.test/v1?v=a{b}",
+            "http://pod.test/v1",
+            {"Authorization": "Basic Ym9iOnB7dzw="},
+            {"v": "a{b}"},
+        ),
         ("http://模型.test./v1", "http://模型.test./v1", {}, {}),
     ],
 )
