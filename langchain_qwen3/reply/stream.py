@@ -232,7 +232,10 @@ class StreamReader:
         if event.get("choices"):
             choice = event["choices"][0]
             heard = {*self._choice.heard}  # in deltas only: where no event has one, each message is a piece
-            delta = self._choice.drop_heard(read_message({"text": None, **choice}))  # an end may have no text
+            message = read_message({"text": None, **choice})  # an end may have no text
+            delta = self._choice.drop_heard(message)
+            if "content" not in delta and (rest := self._find_rest(message)):
+                delta = {**delta, "content": rest}
             chunk = self._feed({**event, "choices": [{**choice, "delta": delta}]})
             self._choice.heard = heard
             return chunk
@@ -241,6 +244,14 @@ class StreamReader:
             self._end.take_late(None, usage)
         self._noted.append(event)
         return None
+
+    def _find_rest(self, message: Mapping[str, Any]) -> str:
+        """Return what the content of a whole message says beyond the deltas; empty where tags may have been read."""
+        said, whole = "".join(self._content).lstrip(), message.get("content")
+        if not said or not isinstance(whole, str) or not whole.lstrip().startswith(said):
+            return ""
+        rest = whole.lstrip().removeprefix(said)
+        return rest if rest.strip() and "<" not in rest else ""
 
     def _take_index(self, event: Mapping[str, Any], choice: Mapping[str, Any]) -> None:
         """Take a choice's index: some servers number their chunks with it, so an index that only grows is ignored."""

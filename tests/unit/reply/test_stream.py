@@ -310,6 +310,13 @@ OFF = {"thinking_off": True}
 # Each row: deltas, the message after them, options, and the content, reasoning and cities (or names) of the calls.
 REPEATED: dict[str, tuple[list[Any], dict[str, Any], dict[str, Any], tuple[Any, ...]]] = {
     "text": ([{"content": "A"}, {"content": "B"}], {"content": "AB"}, {}, ("AB", None, [])),
+    "more text": (
+        [{"content": "The answer "}, {"content": "is "}],
+        {"content": "The answer is 42."},
+        {},
+        ("The answer is 42.", None, []),
+    ),
+    "more text behind template newlines": ([{"content": "\n\nA"}], {"content": "A\nB"}, {}, ("\n\nA\nB", None, [])),
     "reasoning": (
         [{"reasoning_content": "R"}, {"content": "AB"}],
         {"reasoning_content": "R", "content": "AB"},
