@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.servers.dialects import find_by_host
 
+_PLACEHOLDER = frozenset("<>{}")
+
 parse_url: Callable[[str], SplitResult] = getattr(urlsplit, "__wrapped__", urlsplit)
 """`urlsplit` without its cache, which would keep a URL and its password after the model is gone."""
 
@@ -54,7 +56,7 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
         raise ValueError(
             'base_url must begin with http:// or https:// and contain a host, such as "http://localhost:8000/v1"'
         )
-    if any(sign in parts.netloc.rpartition("@")[2] + parts.path for sign in "<>{}"):
+    if not _PLACEHOLDER.isdisjoint(parts.netloc.rpartition("@")[2] + parts.path):
         raise ValueError("base_url still contains a placeholder: put your own value there, such as the id of your pod")
     if not url.isprintable() or " " in url:
         raise ValueError("base_url contains a space, a line break or another character not allowed in a URL")
