@@ -108,10 +108,7 @@ def _merging(method: Callable[..., Any]) -> Any:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         settings = {name: kwargs.pop(name) for name in [*kwargs] if name not in own}
-        if self.kwargs and settings:
-            settings = merge_keywords(self.kwargs, settings)
-            self = self.model_copy(update={"kwargs": {}})
-        return method(self, *args, **kwargs, **settings)
+        return method(self.bind(**settings) if settings else self, *args, **kwargs)
 
     @functools.wraps(method)
     async def acall(self: Any, *args: Any, **kwargs: Any) -> Any:
