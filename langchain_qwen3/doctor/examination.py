@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_qwen3.doctor import readers
 from langchain_qwen3.doctor.advice import Facts, advise_log, advise_option
@@ -36,7 +36,7 @@ def _cannot_switch_off(facts: Facts) -> Outcome | None:
     return None
 
 
-def _has_no_budget(facts: Facts) -> Outcome | None:
+def _lacks_budget(facts: Facts) -> Outcome | None:
     if facts.dialect.budget is None:
         detail = f"{facts.dialect.title} has no field for it"
         if "thinking_budget" in facts.dialect.flags:
@@ -45,88 +45,52 @@ def _has_no_budget(facts: Facts) -> Outcome | None:
     return _never_thinks(facts)
 
 
-def _has_no_whole_thinking(facts: Facts) -> Outcome | None:
+def _lacks_whole_thinking(facts: Facts) -> Outcome | None:
     if facts.dialect.kind == "hosted":
         return Outcome(status="skipped", detail="a hosted service: you cannot set its parsers")
     return _never_thinks(facts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(NamedTuple):
     """One check of the examination.
 
     Attributes:
         name: Identifier for programs.
         title: Title for users.
-        read: Returns the outcome from the evidence of the probes, in their order, and the facts.
         probes: Names of the required requests; each request is sent once, even if several checks use it.
-        flag: Key of `Dialect.flags` that may be missing if the request is refused.
+        read: Returns the outcome from the evidence of the probes, in their order, and the facts.
         skip: Returns the outcome if no request is needed, else None.
+        flag: Key of `Dialect.flags` that may be missing if the request is refused.
     """
 
     name: str
     title: str
+    probes: tuple[str, ...]
     read: Callable[..., Outcome]
-    probes: tuple[str, ...] = ()
-    flag: str = ""
     skip: Skip | None = None
+    flag: str = ""
 
 
 CHECKS = (
-    Check(name="server", title="server and version", read=readers.read_server),
-    Check(name="models", title="models and context", read=readers.read_models),
+    Check("server", "server and version", (), readers.read_server),
+    Check("models", "models and context", (), readers.read_models),
+    Check("thinking_on", "thinking on", ("think",), readers.read_thinking_on, _never_thinks),
+    Check("thinking_off", "thinking off", ("think_off",), readers.read_thinking_off, _cannot_switch_off),
     Check(
-        name="thinking_on", title="thinking on", probes=("think",), read=readers.read_thinking_on, skip=_never_thinks
+        "thinking_budget", "thinking budget", ("budget", "think"), readers.read_budget, _lacks_budget, "thinking_budget"
     ),
     Check(
-        name="thinking_off",
-        title="thinking off",
-        probes=("think_off",),
-        read=readers.read_thinking_off,
-        skip=_cannot_switch_off,
+        "reasoning_field", "reasoning in its own field", ("wire",), readers.read_reasoning_field, _lacks_whole_thinking
     ),
-    Check(
-        name="thinking_budget",
-        title="thinking budget",
-        probes=("budget", "think"),
-        read=readers.read_budget,
-        flag="thinking_budget",
-        skip=_has_no_budget,
-    ),
-    Check(
-        name="reasoning_field",
-        title="reasoning in its own field",
-        probes=("wire",),
-        read=readers.read_reasoning_field,
-        skip=_has_no_whole_thinking,
-    ),
-    Check(name="streaming", title="streaming", probes=("think",), read=readers.read_streaming),
-    Check(name="stream_end", title="end of streams", probes=("think",), read=readers.read_stream_end),
-    Check(name="tools_auto", title="tool call, auto", probes=("tool",), read=readers.read_tool_call, flag="tools"),
-    Check(
-        name="tools_forced",
-        title="tool call, forced",
-        probes=("tool_forced",),
-        read=readers.read_forced_call,
-        flag="tools",
-    ),
-    Check(
-        name="tools_parallel",
-        title="tool calls, parallel",
-        probes=("tools_parallel",),
-        read=readers.read_parallel_calls,
-        flag="tools",
-    ),
-    Check(
-        name="tools_streamed",
-        title="tool call, streamed",
-        probes=("tool_streamed",),
-        read=readers.read_streamed_call,
-        flag="tools",
-    ),
-    Check(name="structured", title="schema with thinking", probes=("structured",), read=readers.read_structured),
-    Check(name="stream_usage", title="usage in streams", probes=("think",), read=readers.read_usage),
-    Check(name="concurrency", title="8 calls together", probes=("together",), read=readers.read_concurrency),
+    Check("streaming", "streaming", ("think",), readers.read_streaming),
+    Check("stream_end", "end of streams", ("think",), readers.read_stream_end),
+    Check("tools_auto", "tool call, auto", ("tool",), readers.read_tool_call, flag="tools"),
+    Check("tools_forced", "tool call, forced", ("tool_forced",), readers.read_forced_call, flag="tools"),
+    Check("tools_parallel", "tool calls, parallel", ("tools_parallel",), readers.read_parallel_calls, flag="tools"),
+    Check("tools_streamed", "tool call, streamed", ("tool_streamed",), readers.read_streamed_call, flag="tools"),
+    Check("structured", "schema with thinking", ("structured",), readers.read_structured),
+    Check("stream_usage", "usage in streams", ("think",), readers.read_usage),
+    Check("concurrency", "8 calls together", ("together",), readers.read_concurrency),
 )
 """All checks in the order they are performed and shown, after `reachable`."""
 
