@@ -97,8 +97,6 @@ class ErrorTranslator:
             far.
     """
 
-    __slots__ = ("base_url", "dialect_name", "model", "partial", "payload")
-
     def __init__(self, dialect_name: str, base_url: str, model: str, payload: Mapping[str, Any] | None = None) -> None:
         self.dialect_name = dialect_name
         self.base_url = base_url

@@ -55,25 +55,6 @@ class ChoiceReader:
         heard: The message fields that had text or calls, under every name.
     """
 
-    __slots__ = (
-        "_calls",
-        "_content",
-        "_forced",
-        "_in_content",
-        "_in_reasoning",
-        "_kept",
-        "_kind",
-        "_parses",
-        "_plain",
-        "_reasoning",
-        "_reasoning_key",
-        "_rescues_by_default",
-        "_splitter",
-        "_withheld",
-        "called",
-        "heard",
-    )
-
     def __init__(self, options: ReplyOptions, kind: Literal["whole", "stream"]) -> None:
         self._splitter = ThinkSplitter(opened=options.opened)
         self._reasoning = EdgeTrimmer(leading=True, trailing=True)

@@ -64,8 +64,6 @@ class StreamEnd:
         done: Whether the stream is complete: `[DONE]` came, or usage or heartbeats after the finish reason.
     """
 
-    __slots__ = ("_heartbeats", "done", "over", "reason")
-
     def __init__(self) -> None:
         self.reason: str | None = None
         self.over = self.done = False

@@ -109,8 +109,6 @@ def has_content(delta: Mapping[str, Any] | None) -> bool:
 class KeptFields:
     """Joins the kept fields of a stream's deltas into those of a whole message."""
 
-    __slots__ = ("_fields",)
-
     def __init__(self) -> None:
         self._fields: dict[str, list[Any]] = {}
 

@@ -128,8 +128,6 @@ def read_growing_json(text: str) -> Any:
 class HalfJoiner:
     """Joins the halves of characters that a server split between two events (emoji, as UTF-16 escapes)."""
 
-    __slots__ = ("_half",)
-
     def __init__(self) -> None:
         self._half = ""
 

@@ -56,8 +56,6 @@ class ThinkSplitter:
         opens: The value of `opened` that the text shows; None while it is undecided.
     """
 
-    __slots__ = ("_blank", "_held", "_opened", "_pieces", "_state", "has_thinking", "opens")
-
     def __init__(self, *, opened: bool | None = False) -> None:
         self._state = _State.START
         self._opened = opened
@@ -210,8 +208,6 @@ class EdgeTrimmer:
         leading: Drop newlines before the first other character.
         trailing: Drop newlines after the last other character.
     """
-
-    __slots__ = ("_held", "_leading", "_trailing", "text_seen")
 
     def __init__(self, *, leading: bool, trailing: bool) -> None:
         self._leading = leading

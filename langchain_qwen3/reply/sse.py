@@ -55,23 +55,6 @@ class SseReader:
         unframed: Lines of text among the events that belong to none: an error in a gateway's own words.
     """
 
-    __slots__ = (
-        "_after_cr",
-        "_begun",
-        "_data",
-        "_halves",
-        "_held",
-        "_max",
-        "_pieces",
-        "_start",
-        "_stray_size",
-        "between",
-        "done",
-        "failure",
-        "stray",
-        "unframed",
-    )
-
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.between = self.done = False
         self.failure: BadEventError | None = None

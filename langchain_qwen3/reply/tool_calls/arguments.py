@@ -102,8 +102,6 @@ def read_cut_call(text: str) -> CutCall:
 class ObjectEnd:
     """Finds the end of a JSON object that arrives in pieces, reading every character once."""
 
-    __slots__ = ("_depth", "_escaped", "_in_string")
-
     def __init__(self) -> None:
         self._depth = 0
         self._in_string = self._escaped = False

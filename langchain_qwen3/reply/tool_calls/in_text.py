@@ -39,8 +39,6 @@ class CallsInText:
         rescuer: Finds the calls.
     """
 
-    __slots__ = ("_calls", "_raw", "_rescuer", "_rest")
-
     def __init__(self, rescuer: ToolRescuer) -> None:
         self._rescuer = rescuer
         self._raw: list[str] = []  # the held text, as received
