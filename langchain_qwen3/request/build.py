@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.request.messages import ReasoningHistory, Replay
-    from langchain_qwen3.request.output import OutputPlan
     from langchain_qwen3.request.settings import Settings
+    from langchain_qwen3.request.tool_choice import ToolPlan
     from langchain_qwen3.servers.dialects import Dialect
     from langchain_qwen3.servers.facts import ModelFacts
     from langchain_qwen3.servers.habits import ReplyHabits
@@ -80,18 +80,18 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     settings = resolve_settings(kwargs, fields, dialect)
     line = resolve_served_line(settings.model, dialect, models, settings.model_line)
     thinking = resolve_thinking(settings.thinking, dialect, line, settings.model)
-    plan = plan_output(settings.params, thinking, dialect, line, settings.extra_body)
+    plan, thinking = plan_output(settings.params, thinking, dialect, line, settings.extra_body)
     is_continued = {**settings.params, **settings.extra_body}.get("continue_final_message")
     wire = write_history(
         messages,
         dialect,
         line,
-        replay=_resolve_replay(settings.reasoning_history, plan.thinking, line),
+        replay=_resolve_replay(settings.reasoning_history, thinking, line),
         normalize=settings.normalize_messages,
-        continues=is_thinking_on(plan.thinking, line) and not is_continued,
+        continues=is_thinking_on(thinking, line) and not is_continued,
         piece=piece,
     )
-    payload = _write_payload(wire, settings, plan, dialect, line, stream=stream)
+    payload = _write_payload(wire, settings, plan, thinking, dialect, line=line, stream=stream)
     several = (payload.get("n") or 1) > 1
     if stream and several:
         raise ValueError("n must be 1 when streaming: a LangChain stream is one message")
@@ -101,9 +101,9 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     return Call(
         payload=payload,
         options=options,
-        reply=_build_reply_options(payload, settings, dialect, line, plan, recall=recall),
+        reply=_build_reply_options(payload, settings, plan, thinking, dialect, line=line, recall=recall),
         dialect=dialect,
-        stream_inside=dialect.stream_when_thinking and is_thinking_on(plan.thinking, line) and not (stream or several),
+        stream_inside=dialect.stream_when_thinking and is_thinking_on(thinking, line) and not (stream or several),
     )
 
 
@@ -118,27 +118,28 @@ def _resolve_replay(history: ReasoningHistory, thinking: Thinking, line: ModelLi
 def _write_payload(  # noqa: PLR0913  # the results of all earlier stages, and the server
     wire: list[dict[str, Any]],
     settings: Settings,
-    plan: OutputPlan,
+    plan: ToolPlan,
+    thinking: Thinking,
     dialect: Dialect,
-    line: ModelLine | None,
     *,
+    line: ModelLine | None,
     stream: bool,
 ) -> dict[str, Any]:
     """Return the body: common fields, thinking, parameters under the server's names, then `extra_body`."""
     payload: dict[str, Any] = {"model": settings.model, "messages": wire, **_write_stream(settings.params, stream)}
     payload.update(lift_media_settings(wire, dialect))
-    write_thinking(payload, plan.thinking, dialect, line)
+    write_thinking(payload, thinking, dialect, line)
     if (limit := settings.params.get("max_tokens")) is not None:
         payload[dialect.max_tokens] = limit
     params = {name: value for name, value in settings.params.items() if name not in _WRITTEN_APART}
     if settings.sampling == "recommended" and settings.model:  # a server that does not answer has named none yet
-        params = {**params, **recommend_sampling({*params, *settings.extra_body}, plan.thinking, line)}
+        params = {**params, **recommend_sampling({*params, *settings.extra_body}, thinking, line)}
     _write_parameters(payload, {**params, **plan.payload}, dialect)
     if line is None or line.thinking != "never":
         payload.update({name: value for name, value in dialect.extra.items() if name not in payload})
     _leave_out_disabled(payload, settings)
     merge_body(payload, settings.extra_body)
-    warn_if_greedy(payload, plan.thinking, line)
+    warn_if_greedy(payload, thinking, line)
     return payload
 
 
@@ -171,13 +172,13 @@ def _write_parameters(payload: dict[str, Any], params: Mapping[str, Any], dialec
 def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
     payload: Mapping[str, Any],
     settings: Settings,
+    plan: ToolPlan,
+    thinking: Thinking,
     dialect: Dialect,
-    line: ModelLine | None,
-    plan: OutputPlan,
     *,
+    line: ModelLine | None,
     recall: Callable[..., ReplyHabits] | None,
 ) -> ReplyOptions:
-    thinking = plan.thinking
     # A grammar may apply from the first token, so a constrained reply need not begin with reasoning, as others do.
     is_free = list_constraint_fields(dialect).isdisjoint(payload)
     may_be_opened = (

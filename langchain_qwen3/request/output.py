@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS, list_constraint_fields, write_constraint
 from langchain_qwen3.request.schema import read_response_format, write_structured
 from langchain_qwen3.request.thinking import Thinking, is_thinking_on, without_thinking
-from langchain_qwen3.request.tool_choice import plan_tool_choice, select_tools
+from langchain_qwen3.request.tool_choice import ToolPlan, plan_tool_choice, select_tools
 
 if TYPE_CHECKING:
-    from langchain_qwen3.call import ToolChoice
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect
 
@@ -27,33 +26,16 @@ OUTPUT_PARAMS = CONSTRAINT_FIELDS | {
 """Parameters that only `plan_output` writes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputPlan:
-    """Parameters for the form of the answer, and their consequences for the rest of the call.
-
-    Attributes:
-        payload: The parameters to send instead of `OUTPUT_PARAMS`.
-        thinking: The thinking settings; off if the server refuses thinking together with the requested form.
-        demanded: The tool choice that the reply must honour.
-        forced_calls: Whether the content is the JSON array of a forced choice.
-        rescue: Whether tool calls left in the text may be extracted from it.
-    """
-
-    payload: Mapping[str, Any]
-    thinking: Thinking
-    demanded: ToolChoice | None
-    forced_calls: bool
-    rescue: bool
-
-
 def plan_output(
     params: Mapping[str, Any],
     thinking: Thinking,
     dialect: Dialect,
     line: ModelLine | None,
     body: Mapping[str, Any],
-) -> OutputPlan:
-    """Return the parameters that give the answer the bound form.
+) -> tuple[ToolPlan, Thinking]:
+    """Return the parameters that give the answer the bound form, to be sent instead of `OUTPUT_PARAMS`.
+
+    With them come the thinking settings: off if the server refuses thinking together with the form.
 
     Args:
         params: The call's parameters.
@@ -86,14 +68,10 @@ def plan_output(
             f"{dialect.title} applies the JSON response_format to every reply, so tools are never called: leave one "
             "of them out; for agents, use ToolStrategy"
         )
-    return OutputPlan(
-        payload=payload,
-        thinking=without_thinking(thinking) if plan.thinking_off else thinking,
-        # For a structured output, its parser reports a missing call.
-        demanded=None if "structured_output" in params else plan.demanded,
-        forced_calls=plan.forced_calls,
-        rescue=plan.rescue,
-    )
+    # For a structured output, its parser reports a missing call.
+    demanded = None if "structured_output" in params else plan.demanded
+    plan = replace(plan, payload=payload, demanded=demanded)
+    return plan, without_thinking(thinking) if plan.thinking_off else thinking
 
 
 def _resolve_output(params: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
