@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from langchain_qwen3.servers.dialects import Dialect
     from langchain_qwen3.servers.habits import ReplyHabits
+    from langchain_qwen3.servers.refusals import Lesson
 
 PROVIDER = "qwen3"
 """`model_provider` in metadata and LangSmith's `ls_provider`: must be equal, or middleware distrusts reported usage."""
@@ -89,6 +90,7 @@ class Call:
         reply: How to read the reply.
         dialect: The server dialect it is written for.
         stream_inside: Whether the server requires a stream even for a whole reply.
+        lesson: Builds the call again without what the server refuses; None where the user named the server.
     """
 
     payload: dict[str, Any]
@@ -96,6 +98,7 @@ class Call:
     reply: ReplyOptions
     dialect: Dialect
     stream_inside: bool = False
+    lesson: Lesson[Call] | None = field(default=None, compare=False)
 
 
 def check_type(field: str, value: Any, kinds: type | tuple[type, ...], wanted: str) -> None:

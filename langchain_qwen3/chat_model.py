@@ -173,7 +173,9 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         if stop is not None:
             kwargs = {**kwargs, "stop": stop}
         facts = recall_facts(self.server, self._base_url) if self.model_name else recall_answer(self._base_url)
-        dialect = recall_dialect(self.server, self._base_url, self._name_called(kwargs)) or GENERIC
+        model = str(kwargs.get("model") or self._served_name)
+        dialect = recall_dialect(self.server, self._base_url, model) or GENERIC
+        rebuild = partial(self._build_call, messages, stop, kwargs, stream=stream)
         call = build_call(
             messages,
             kwargs,
@@ -183,15 +185,12 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             models=facts.models if facts else {},
             in_flight=self._in_flight.in_flight if dialect.idle_connections_hold_threads else 0,
             recall=partial(recall_habits, self._base_url),
+            lesson=Lesson(self._base_url, model, rebuild) if self.server == "auto" else None,
             piece=piece,
         )
         if not call.payload["model"] and facts:
             raise ValueError(explain_missing_model(list_served(facts.models), self._base_url))
         return call
-
-    def _name_called(self, kwargs: Mapping[str, Any]) -> str:
-        """Return the name of the model that a call is for."""
-        return str(kwargs.get("model") or self._served_name)
 
     def _own_settings(self) -> dict[str, Any]:
         """Return our own settings that were set explicitly: a default would override `extra_body`."""
@@ -236,10 +235,9 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         call = self._prepare(messages, stop, kwargs, stream=False)
         if call.stream_inside:
             return generate_from_stream(self._stream(messages, stop, run_manager, **kwargs))
-        learn = partial(self._begin_lesson, messages, stop, kwargs, stream=False)
         with self._in_flight.slot(), self._errors(call):
             started_at = perf_counter()
-            return read_response(post(self.root_client, call, learn), call.reply, started_at)
+            return read_response(post(self.root_client, call), call.reply, started_at)
 
     async def _agenerate(
         self,
@@ -251,11 +249,10 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         call = await self._aprepare(messages, stop, kwargs, stream=False)
         if call.stream_inside:
             return await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs))
-        learn = partial(self._begin_lesson, messages, stop, kwargs, stream=False)
         async with self._in_flight.slot():
             with self._errors(call):
                 started_at = perf_counter()
-                return read_response(await apost(self.root_async_client, call, learn), call.reply, started_at)
+                return read_response(await apost(self.root_async_client, call), call.reply, started_at)
 
     def _stream(
         self,
@@ -265,11 +262,10 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         call = self._prepare(messages, stop, kwargs, stream=True)
-        learn = partial(self._begin_lesson, messages, stop, kwargs, stream=True)
         with self._in_flight.slot(), self._errors(call) as errors:
             reader = StreamReader(call.reply)
             try:
-                with OpenStream(self.root_client, call, reader, self.stream_chunk_timeout, learn) as pieces:
+                with OpenStream(self.root_client, call, reader, self.stream_chunk_timeout) as pieces:
                     errors.partial = reader.partial
                     for data in pieces:
                         for chunk in reader.read(data):
@@ -295,14 +291,11 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = await self._aprepare(messages, stop, kwargs, stream=True)
-        learn = partial(self._begin_lesson, messages, stop, kwargs, stream=True)
         async with self._in_flight.slot():
             with self._errors(call) as errors:
                 reader = StreamReader(call.reply)
                 try:
-                    async with OpenStream(
-                        self.root_async_client, call, reader, self.stream_chunk_timeout, learn
-                    ) as pieces:
+                    async with OpenStream(self.root_async_client, call, reader, self.stream_chunk_timeout) as pieces:
                         errors.partial = reader.partial
                         async for data in pieces:
                             for chunk in reader.read(data):
@@ -325,15 +318,6 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
 
     async def _agenerate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
         return content_blocks.finish_blocks(await super()._agenerate_with_cache(*args, **kwargs))
-
-    def _begin_lesson(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
-    ) -> Lesson[Call] | None:
-        """Return a lesson for a refused call; None if the user named the server."""
-        if self.server != "auto":
-            return None
-        rebuild = partial(self._build_call, messages, stop, kwargs, stream=stream)
-        return Lesson(self._base_url, self._name_called(kwargs), rebuild)
 
     def _errors(self, call: Call) -> ErrorTranslator:
         return translate_errors(call.dialect.name, self._base_url, self._served_name, call.payload)

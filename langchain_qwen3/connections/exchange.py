@@ -25,12 +25,9 @@ from langchain_qwen3.errors import StreamStallError
 from langchain_qwen3.errors.redirects import refuse_redirected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from langchain_qwen3.call import Call
-    from langchain_qwen3.servers.refusals import Lesson
-
-    Learn = Callable[[], Lesson[Call] | None]
 
 # The SDK's client is Any here: its overloads do not accept a plain dict as payload.
 PATH = "/chat/completions"
@@ -95,13 +92,12 @@ def _read_answer(response: Any, error: openai.APIStatusError | None = None) -> A
     return Answer(response.status_code, response.headers, body, response, error)
 
 
-def post(client: Any, call: Call, learn: Learn | None = None, **stream: Any) -> Any:
+def post(client: Any, call: Call, **stream: Any) -> Any:
     """Send a call, again without each field of ours that the server refuses by name.
 
     Args:
         client: The SDK's client.
         call: What to send.
-        learn: Starts a lesson when the server refuses the call; None to learn nothing.
         **stream: The SDK's arguments for a stream.
 
     Returns:
@@ -112,7 +108,7 @@ def post(client: Any, call: Call, learn: Learn | None = None, **stream: Any) -> 
         Qwen3StatusError: The server's redirect would turn the POST into a GET.
         openai.APIError: As raised by the SDK.
     """
-    with closing(_Attempts(call, learn)) as attempts:
+    with closing(_Attempts(call)) as attempts:
         while True:
             payload, options = attempts.build()
             try:
@@ -123,9 +119,9 @@ def post(client: Any, call: Call, learn: Learn | None = None, **stream: Any) -> 
                 attempts.join_halves(error)
 
 
-async def apost(client: Any, call: Call, learn: Learn | None = None, **stream: Any) -> Any:
+async def apost(client: Any, call: Call, **stream: Any) -> Any:
     """Do what `post` does."""
-    with closing(_Attempts(call, learn)) as attempts:
+    with closing(_Attempts(call)) as attempts:
         while True:
             payload, options = attempts.build()
             try:
@@ -139,10 +135,9 @@ async def apost(client: Any, call: Call, learn: Learn | None = None, **stream: A
 class _Attempts:
     """A call, and what is left of it after each refusal."""
 
-    def __init__(self, call: Call, learn: Learn | None) -> None:
+    def __init__(self, call: Call) -> None:
         self._call = call
-        self._learn = learn
-        self._lesson: Lesson[Call] | None = None
+        self._lesson = call.lesson
 
     def build(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return payload and options of the next attempt."""
@@ -156,7 +151,6 @@ class _Attempts:
     def amend(self, error: openai.APIStatusError) -> None:
         """Leave out what the server refuses; raise the error where that is nothing of ours."""
         refuse_redirected(error.response)
-        self._lesson = self._lesson or (self._learn() if self._learn else None)
         refusal = error.response.text if error.body is None else error.body
         amended = self._lesson and self._lesson.amend(error.status_code, refusal, self._call.payload)
         if not amended:
@@ -192,16 +186,13 @@ class OpenStream:
         call: What to send.
         reader: Receives the response, and reports the reply's progress.
         stall: Seconds without a chunk, after the first one, that count as a stall; None or 0 for no limit.
-        learn: As in `post`.
 
     Raises:
         StreamStallError: The stream stalled. Otherwise as `post`.
     """
 
-    def __init__(
-        self, client: Any, call: Call, reader: Reader, stall: float | None, learn: Learn | None = None
-    ) -> None:
-        self._sending = client, call, learn
+    def __init__(self, client: Any, call: Call, reader: Reader, stall: float | None) -> None:
+        self._sending = client, call
         self._reader = reader
         self._stall = stall
 

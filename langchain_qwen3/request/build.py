@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.servers.dialects import Dialect
     from langchain_qwen3.servers.facts import ModelFacts
     from langchain_qwen3.servers.habits import ReplyHabits
+    from langchain_qwen3.servers.refusals import Lesson
 
 FEW_IN_FLIGHT = 4
 """Concurrent requests that llama-server can always handle: it starts at least `--parallel` + 2 HTTP threads."""
@@ -56,6 +57,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     models: Mapping[str, ModelFacts] = MappingProxyType({}),
     in_flight: int = 0,
     recall: Callable[..., ReplyHabits] | None = None,
+    lesson: Lesson[Call] | None = None,
     piece: bool = False,
 ) -> Call:
     """Return the call for a conversation.
@@ -70,6 +72,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         in_flight: Number of other running requests to this server. Beyond a few, a server whose idle connections hold
             threads is asked to close this connection.
         recall: Finds the server's habits, see `recall_habits`; None to use and learn none.
+        lesson: Learns what the server refuses; None to learn nothing.
         piece: Whether the messages are only counted, so that they may be a piece of a conversation.
 
     Raises:
@@ -104,6 +107,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         reply=_build_reply_options(payload, settings, plan, thinking, dialect, line=line, recall=recall),
         dialect=dialect,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(thinking, line) and not (stream or several),
+        lesson=lesson,
     )
 
 
