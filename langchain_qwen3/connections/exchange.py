@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import openai
 
@@ -23,9 +23,10 @@ from langchain_qwen3.connections.stall import Reader, Watch
 from langchain_qwen3.connections.transports.httpx_transport import BODY
 from langchain_qwen3.errors import StreamStallError
 from langchain_qwen3.errors.redirects import refuse_redirected
+from langchain_qwen3.servers.facts import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator
 
     from langchain_qwen3.call import Call
 
@@ -33,24 +34,6 @@ if TYPE_CHECKING:
 PATH = "/chat/completions"
 _DRAIN_SECONDS = 0.1
 _DRAINED: Any = SimpleNamespace(progress=1, ended=False)  # no chunks follow `[DONE]`: any wait may be too long
-
-
-class Answer(NamedTuple):
-    """The answer from a path other than chat completions.
-
-    Attributes:
-        status: HTTP status.
-        headers: Response headers, their names case-insensitive.
-        body: The parsed JSON, None if it is not JSON.
-        response: The whole HTTP response.
-        error: The SDK's exception for an error status, else None.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-    response: Any
-    error: openai.APIStatusError | None = None
 
 
 def fetch_json(client: Any, path: str, body: Any = None, *, seconds: Any = openai.NOT_GIVEN) -> Answer:

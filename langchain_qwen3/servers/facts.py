@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from langchain_qwen3.profiles import ModelLine, can_chat, resolve_line
 from langchain_qwen3.servers.dialect import Dialect, Path, Probe
@@ -108,17 +108,22 @@ def resolve_served_line(
     return dialect.adapt_line(line)
 
 
-class Answer(Protocol):
-    """Reply from one path; `body` is None when it was not JSON."""
+class Answer(NamedTuple):
+    """The answer from a path other than chat completions.
 
-    @property
-    def status(self) -> int: ...  # noqa: D102
+    Attributes:
+        status: HTTP status.
+        headers: Response headers, their names case-insensitive.
+        body: The parsed JSON, None if it is not JSON.
+        response: The whole HTTP response.
+        error: The SDK's exception for an error status, else None.
+    """
 
-    @property
-    def headers(self) -> Mapping[str, str]: ...  # noqa: D102
-
-    @property
-    def body(self) -> Any: ...  # noqa: D102
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    response: Any
+    error: Exception | None = None
 
 
 def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, ModelFacts]]:
