@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
 from langchain_qwen3.batch.as_json import dump
 
@@ -32,16 +32,6 @@ COLUMNS: dict[str, str] = {
 }
 """Columns of a table of results. Tool calls, parsed answers and content in parts are JSON text."""
 _ROWS = 1000
-
-
-class Writer(Protocol):
-    """Writes one result after another."""
-
-    def write(self, result: Result) -> None:
-        """Write a result."""
-
-    def close(self) -> None:
-        """Complete the stream, which stays open."""
 
 
 def build_writer(stream: IO[bytes], file_format: Format, form: Form) -> Writer:
@@ -105,6 +95,10 @@ class _ParquetWriter:
         if self._rows:
             self._flush()
         self._file.close()
+
+
+Writer = _JsonWriter | _CsvWriter | _ParquetWriter
+"""Writes one result after another; `close` completes the stream, which stays open."""
 
 
 def _flatten(result: Result) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import rich.console
 from markdown_it import MarkdownIt
@@ -35,22 +35,6 @@ _SPARE_LINES = 2
 """Lines of the terminal that the growing part leaves free."""
 _MAX_DRAWN = 4000
 """Characters of a growing text that are drawn: more than a screen holds."""
-
-
-class Screen(Protocol):
-    """Shows one reply."""
-
-    def write_reasoning(self, text: str) -> None:
-        """Add a piece of the thinking."""
-
-    def write_answer(self, text: str) -> None:
-        """Add a piece of the answer."""
-
-    def draw(self) -> None:
-        """Draw what changes by itself, ten times a second: the spinner, the seconds, the growing part."""
-
-    def end(self) -> None:
-        """Show the rest, and leave the cursor at the beginning of a line."""
 
 
 def build_screen(console: Console) -> Screen:
@@ -180,6 +164,10 @@ class TerminalScreen:
             seconds = time.monotonic() - self._since
             return Spinner("dots", Text(f"thinking, {seconds:.0f} s", style="dim"), style="cyan")
         return Tail(Text(self._reasoning.read_end(_MAX_DRAWN), style=THINKING))
+
+
+Screen = PipeScreen | TerminalScreen
+"""Shows one reply. `draw` is called ten times a second, for what changes by itself: the spinner, the growing part."""
 
 
 @dataclass(frozen=True, slots=True)
