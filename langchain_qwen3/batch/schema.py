@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from langchain_qwen3.request.references import list_references
 from langchain_qwen3.request.schema import read_schema
 
 
@@ -35,17 +36,9 @@ def check_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     except SchemaError as error:
         raise ValueError(f"{error.json_path} in the JSON schema is invalid: {error.message}") from None
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(inner))
-    for reference in _find_references(inner):
+    for reference in list_references(inner):
         try:
             resolver.lookup(reference)
         except Unresolvable:
             raise ValueError(f'"$ref": "{reference}" leads to nothing in the JSON schema: put it under $defs') from None
     return schema
-
-
-def _find_references(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping) and isinstance(value.get("$ref"), str):
-        yield value["$ref"]
-    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    for part in parts:
-        yield from _find_references(part)

@@ -11,10 +11,10 @@ def is_recursive(schema: Mapping[str, Any]) -> bool:
     """Return whether a part of a schema that it uses contains itself."""
     inner: dict[str, set[str]] = {}
     used = {key: part for key, part in schema.items() if key not in ("$defs", "definitions")}
-    names = set(_list_references(used))
+    names = set(list_references(used))
     while names:
         name = names.pop()
-        inner[name] = set(_list_references(_follow(schema, name)))
+        inner[name] = set(list_references(_follow(schema, name)))
         names |= inner[name] - inner.keys()
     try:
         TopologicalSorter(inner).prepare()
@@ -29,14 +29,15 @@ def place_root(schema: dict[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in schema.items() if key != "$ref"}, **root} if root else schema
 
 
-def _list_references(part: Any) -> Iterator[str]:
+def list_references(part: Any) -> Iterator[str]:
+    """Yield the references in a schema and in its parts."""
     if isinstance(part, Mapping):
         if isinstance(part.get("$ref"), str):
             yield part["$ref"]
         part = list(part.values())
     if isinstance(part, list):
         for inner in part:
-            yield from _list_references(inner)
+            yield from list_references(inner)
 
 
 def _follow(schema: Any, reference: str) -> Any:
