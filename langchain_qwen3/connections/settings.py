@@ -144,14 +144,13 @@ def check_headers(headers: Any, name: str) -> None:
             raise ValueError(f"{name}: {header} must be ASCII text without line breaks or blanks around it")
 
 
-def read_timeout(value: Any, name: str = "timeout") -> Any:
+def read_timeout(value: Any) -> Any:
     """Return a time limit in the SDK's form: seconds, or the `Timeout` of the SDK's httpx.
 
     Args:
         value: Seconds, `(connect, read)` or `(connect, read, write, pool)`, the `Timeout` of httpx or httpx2, openai's
             NOT_GIVEN, or None for no limit. In a pair, `read` also limits each write. Infinity, and more than the
             operating system can count, is no limit.
-        name: The field's name for error messages.
 
     Raises:
         ValueError: The value is none of these, or a limit is not above 0.
@@ -159,24 +158,24 @@ def read_timeout(value: Any, name: str = "timeout") -> Any:
     if value is None or isinstance(value, openai.NotGiven):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return httpx.Timeout(None) if _read_seconds(value, name) is None else value
+        return httpx.Timeout(None) if _read_seconds(value) is None else value
     if isinstance(value, tuple | list) and len(value) in (2, 4):
         connect, read, *others = value
         write, pool = others or (read, connect)
         limits = {"connect": connect, "read": read, "write": write, "pool": pool}
     else:
         limits = {step: getattr(value, step, ...) for step in ("connect", "read", "write", "pool")}
-    return httpx.Timeout(**{step: _read_seconds(seconds, name) for step, seconds in limits.items()})
+    return httpx.Timeout(**{step: _read_seconds(seconds) for step, seconds in limits.items()})
 
 
-def _read_seconds(seconds: Any, name: str) -> float | None:
+def _read_seconds(seconds: Any) -> float | None:
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        text = f"{name} must be seconds, (connect, read), an httpx.Timeout or None"
+        text = "timeout must be seconds, (connect, read), an httpx.Timeout or None"
         raise ValueError(text if seconds is ... else f"{text}, not {seconds!r}")  # noqa: TRY004  # pydantic's
     if not seconds > 0:
-        raise ValueError(f"{name} must be greater than 0 s, not {seconds!r}; use None for no limit")
+        raise ValueError(f"timeout must be greater than 0 s, not {seconds!r}; use None for no limit")
     return seconds if seconds <= TIMEOUT_MAX else None
 
 

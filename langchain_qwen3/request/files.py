@@ -59,7 +59,6 @@ _FEWEST_BYTES = 16
 class DataUri(NamedTuple):
     """Content of a data URI."""
 
-    mime: str
     charset: str | None
     data: bytes
 
@@ -71,14 +70,14 @@ def read_data_uri(uri: str) -> DataUri:
         ValueError: The data is not base64 although the URI declares it.
     """
     head, _, data = uri[len("data:") :].partition(",")
-    mime, *settings = [word.strip() for word in head.split(";")]
+    settings = [word.strip() for word in head.split(";")[1:]]
     charset = next(
         (word[len("charset=") :].strip('"') for word in settings if word.lower().startswith("charset=")), None
     )
     if "base64" not in (word.lower() for word in settings):
-        return DataUri(mime.lower(), charset, unquote_to_bytes(data))
+        return DataUri(charset, unquote_to_bytes(data))
     try:
-        return DataUri(mime.lower(), charset, base64.b64decode(data, validate=True))
+        return DataUri(charset, base64.b64decode(data, validate=True))
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"the data is not valid base64 ({error})") from None
 
