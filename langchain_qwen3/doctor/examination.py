@@ -23,16 +23,15 @@ Skip = Callable[[Facts], Outcome | None]
 
 def _never_thinks(facts: Facts) -> Outcome | None:
     if facts.line is not None and facts.line.thinking == "never":
-        return Outcome(status="skipped", detail=f"{facts.line.name} never thinks")
+        return Outcome("skipped", f"{facts.line.name} never thinks")
     return None
 
 
 def _cannot_switch_off(facts: Facts) -> Outcome | None:
     if facts.line is not None and facts.line.thinking != "hybrid":
-        return Outcome(status="skipped", detail=f"{facts.line.name} {facts.line.thinking} thinks")
+        return Outcome("skipped", f"{facts.line.name} {facts.line.thinking} thinks")
     if not (facts.dialect.thinking or facts.dialect.thinking_word):
-        fix = advise_option("enable_thinking", facts)
-        return Outcome(status="failed", detail=f"{facts.dialect.title} has no switch", fix=fix)
+        return Outcome("failed", f"{facts.dialect.title} has no switch", advise_option("enable_thinking", facts))
     return None
 
 
@@ -40,14 +39,14 @@ def _lacks_budget(facts: Facts) -> Outcome | None:
     if facts.dialect.budget is None:
         detail = f"{facts.dialect.title} has no field for it"
         if "thinking_budget" in facts.dialect.flags:
-            return Outcome(status="failed", detail=detail, fix=advise_option("thinking_budget", facts))
-        return Outcome(status="skipped", detail=detail)
+            return Outcome("failed", detail, advise_option("thinking_budget", facts))
+        return Outcome("skipped", detail)
     return _never_thinks(facts)
 
 
 def _lacks_whole_thinking(facts: Facts) -> Outcome | None:
     if facts.dialect.kind == "hosted":
-        return Outcome(status="skipped", detail="a hosted service: you cannot set its parsers")
+        return Outcome("skipped", "a hosted service: you cannot set its parsers")
     return _never_thinks(facts)
 
 
@@ -189,7 +188,7 @@ class _Examiner:
         started_at = perf_counter()
         outcome = check.skip(facts) if check.skip else None
         if outcome is None and check.probes and isinstance(self._evidence.get("plain"), Exception):
-            outcome = Outcome(status="skipped", detail="not asked, because no chat is answered")
+            outcome = Outcome("skipped", "not asked, because no chat is answered")
         if outcome is None:
             outcome = await self._ask_and_read(check, facts)
         self._add(check.name, outcome, started_at)
@@ -199,7 +198,7 @@ class _Examiner:
         for name in check.probes:
             reply = await self._ask(name, facts)
             if _is_gone(reply) and "plain" not in self._evidence:
-                return Outcome(status="failed", detail="the server no longer answers", fix=advise_log(facts))
+                return Outcome("failed", "the server no longer answers", advise_log(facts))
             if isinstance(reply, Exception):
                 return readers.read_error(reply, _resolve_flag(check, facts), facts)
             evidence.append(reply)

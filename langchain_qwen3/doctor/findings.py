@@ -15,7 +15,7 @@ Status = Literal["ok", "failed", "unsure", "skipped"]
 MARKS: dict[Status, str] = {"ok": "✓", "failed": "✗", "unsure": "!", "skipped": "–"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The result that a reader derives from a reply.
 

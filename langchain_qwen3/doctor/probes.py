@@ -73,7 +73,7 @@ Evidence = AIMessage | Streamed | Together | dict[str, Any]
 """Result of a probe: a message or, by kind, another type. `wire`: the JSON body. `structured`: raw and parsed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Probe:
     """One request.
 
@@ -93,23 +93,17 @@ _WITH_TOOL = {"enable_thinking": False, "tools": [WEATHER_TOOL], "rescue_tool_ca
 _NAMED = {"type": "function", "function": {"name": "get_weather"}}
 
 PROBES: dict[str, Probe] = {
-    "plain": Probe(kind="whole", prompt="Hi", settings={"max_tokens": 1}),
-    "think": Probe(kind="stream", prompt="请解释相对论", settings={"enable_thinking": True}),
-    "wire": Probe(kind="wire", prompt="你是谁？", settings={"enable_thinking": True}),
-    "think_off": Probe(kind="whole", prompt="你是谁？", settings={"enable_thinking": False}),
-    "budget": Probe(kind="whole", prompt="请解释相对论", settings={"enable_thinking": True, "thinking_budget": BUDGET}),
-    "tool": Probe(kind="whole", prompt="What's the weather in Beijing?", settings=_WITH_TOOL),
-    "tool_forced": Probe(
-        kind="whole", prompt="What's the weather in Beijing?", settings={**_WITH_TOOL, "tool_choice": _NAMED}
-    ),
-    "tools_parallel": Probe(kind="whole", prompt="What's the weather in Beijing and Shanghai?", settings=_WITH_TOOL),
-    "tool_streamed": Probe(kind="stream", prompt="What's the weather in Beijing?", settings=_WITH_TOOL),
-    "structured": Probe(
-        kind="structured",
-        prompt="Extract the person as JSON: Alice is 30 years old.",
-        settings={"enable_thinking": True},
-    ),
-    "together": Probe(kind="together", prompt="你是谁？", settings={"enable_thinking": False, "max_tokens": 64}),
+    "plain": Probe("whole", "Hi", {"max_tokens": 1}),
+    "think": Probe("stream", "请解释相对论", {"enable_thinking": True}),
+    "wire": Probe("wire", "你是谁？", {"enable_thinking": True}),
+    "think_off": Probe("whole", "你是谁？", {"enable_thinking": False}),
+    "budget": Probe("whole", "请解释相对论", {"enable_thinking": True, "thinking_budget": BUDGET}),
+    "tool": Probe("whole", "What's the weather in Beijing?", _WITH_TOOL),
+    "tool_forced": Probe("whole", "What's the weather in Beijing?", {**_WITH_TOOL, "tool_choice": _NAMED}),
+    "tools_parallel": Probe("whole", "What's the weather in Beijing and Shanghai?", _WITH_TOOL),
+    "tool_streamed": Probe("stream", "What's the weather in Beijing?", _WITH_TOOL),
+    "structured": Probe("structured", "Extract the person as JSON: Alice is 30 years old.", {"enable_thinking": True}),
+    "together": Probe("together", "你是谁？", {"enable_thinking": False, "max_tokens": 64}),
 }
 
 

@@ -41,7 +41,7 @@ class Listing(NamedTuple):
     """URL that a redirect leads to, if a POST cannot follow it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Reached:
     """Result of trying to reach a server.
 
@@ -106,15 +106,15 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
         listing = await _list_or_notice(model)
     except _PlainHttpError:
         fix = f"Write {url.replace('https://', 'http://', 1)} for base_url."
-        return Reached(outcome=Outcome(status="failed", detail="the server uses plain HTTP, not https", fix=fix))
+        return Reached(Outcome("failed", "the server uses plain HTTP, not https", fix))
     except Qwen3Error as error:
         if isinstance(error, BadReplyError) or getattr(error, "status_code", None):
             return await _reach_without_list(model, error, named=named)
         outcome = read_error(error, "", None)
         if isinstance(error, Qwen3ConnectionError) and url.startswith("http://") and await _speaks_tls(url):
             fix = f"Write {url.replace('http://', 'https://', 1)} for base_url."
-            outcome = Outcome(status="failed", detail="the server uses https, not plain HTTP", fix=fix)
-        return Reached(outcome=outcome)
+            outcome = Outcome("failed", "the server uses https, not plain HTTP", fix)
+        return Reached(outcome)
     if listing.moved_to:
         place = listing.moved_to.removesuffix("/models")
         if place in {listing.moved_to, url.rstrip("/")}:
@@ -123,11 +123,10 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
         else:
             detail = f"it redirects to {place}, which turns each chat's POST into a GET"
             fix = f"Use {place} for base_url."
-        return Reached(outcome=Outcome(status="failed", detail=detail, fix=fix))
+        return Reached(Outcome("failed", detail, fix))
     if not listing.models and not named:
-        outcome = Outcome(status="failed", detail="it serves no models", fix="Load a model, or set --model.")
-        return Reached(outcome=outcome)
-    return Reached(outcome=Outcome(status="ok", detail=url), models=listing.models, contexts=listing.contexts)
+        return Reached(Outcome("failed", "it serves no models", "Load a model, or set --model."))
+    return Reached(Outcome("ok", url), models=listing.models, contexts=listing.contexts)
 
 
 class _PlainHttpError(Exception):
@@ -187,17 +186,17 @@ async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: boo
         except Qwen3Error as refused:
             reason = refused
         else:
-            return Reached(outcome=Outcome(status="ok", detail=f"{url}, {_describe_missing_list(error)}"))
+            return Reached(Outcome("ok", f"{url}, {_describe_missing_list(error)}"))
     if place := await _find_api(model):
         cause = str(error).partition("\n")[0]
-        return Reached(outcome=Outcome(status="failed", detail=cause, fix=f"The API is at {place}: use that URL."))
+        return Reached(Outcome("failed", cause, f"The API is at {place}: use that URL."))
     if isinstance(error, BadReplyError):
         reason = error  # a web page explains more than a refused chat
     outcome = read_error(reason, "", None)
     if not named and isinstance(error, Qwen3ModelNotFoundError):  # a 404
         fix = f"{outcome.fix} If it does, the server lists no models: name one with --model (in Python model=)."
-        return Reached(outcome=replace(outcome, fix=fix))
-    return Reached(outcome=outcome)
+        return Reached(replace(outcome, fix=fix))
+    return Reached(outcome)
 
 
 def _describe_missing_list(error: Qwen3Error) -> str:

@@ -60,7 +60,7 @@ def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
     cause, _, hint = str(error).partition("\n")
     cause = _PLACE.sub("", cause)
     if not isinstance(error, Qwen3Error):
-        return Outcome(status="failed", detail=_quote(f"{type(error).__name__}: {cause}"))
+        return Outcome("failed", _quote(f"{type(error).__name__}: {cause}"))
     if isinstance(error, Qwen3AuthenticationError):
         hint = "Pass the server's key with --api-key (in Python api_key=), or set $QWEN_API_KEY."
     elif isinstance(error, Qwen3TimeoutError):
@@ -68,26 +68,26 @@ def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
     # If the server refuses the request or fails on it, the feature is missing; not if it is unreachable or overloaded.
     missing = isinstance(error, (Qwen3InvalidRequestError, Qwen3ServerError)) and facts
     if missing and (value := find_option(flag, missing)):
-        return Outcome(status="failed", detail=_quote(cause), fix=advise_option(flag, missing), flag=value)
-    return Outcome(status="failed", detail=_quote(cause), fix=hint)
+        return Outcome("failed", _quote(cause), advise_option(flag, missing), flag=value)
+    return Outcome("failed", _quote(cause), hint)
 
 
 def read_server(facts: Facts) -> Outcome:
     """Read which server it is."""
     if facts.dialect.kind == "unknown":
         fix = f"{NAME_SERVER} if you know the server: then its own settings are used."
-        return Outcome(status="unsure", detail="the server could not be identified", fix=fix)
+        return Outcome("unsure", "the server could not be identified", fix)
     if facts.dialect.kind == "gateway":
         fix = f"{NAME_SERVER} to the server behind it: then its own fields are sent."
-        return Outcome(status="unsure", detail=f"{facts.dialect.title}, which {facts.dialect.forwarding_note}", fix=fix)
+        return Outcome("unsure", f"{facts.dialect.title}, which {facts.dialect.forwarding_note}", fix)
     version = f" {facts.version}" if facts.version else ", version not reported"
-    return Outcome(status="ok", detail=f"{facts.dialect.title}{version}")
+    return Outcome("ok", f"{facts.dialect.title}{version}")
 
 
 def read_models(facts: Facts) -> Outcome:
     """Read which models are served, and their context length."""
     if not facts.models:
-        return Outcome(status="unsure", detail="it lists no models")
+        return Outcome("unsure", "it lists no models")
     shown = ", ".join(
         f"{name} ({facts.contexts[name]:,} tokens)"
         if name in facts.contexts
@@ -96,24 +96,24 @@ def read_models(facts: Facts) -> Outcome:
     )
     more = f" and {len(facts.models) - 5} more" if len(facts.models) > 5 else ""  # noqa: PLR2004  # as shown above
     if facts.model in facts.models or facts.model in facts.contexts:
-        return Outcome(status="ok", detail=shown + more)
+        return Outcome("ok", shown + more)
     fix = f'Use --model "{facts.models[0]}" (in Python model=).'
-    return Outcome(status="failed", detail=f"{facts.model} is not served; the server has {shown}{more}", fix=fix)
+    return Outcome("failed", f"{facts.model} is not served; the server has {shown}{more}", fix)
 
 
 def read_thinking_on(reply: Streamed, facts: Facts) -> Outcome:
     """Read whether the model thinks with thinking on."""
     reasoning = _reasoning(reply.message)
     if reasoning:
-        return Outcome(status="ok", detail=f"{_count_reasoning(reply.message)} of reasoning")
-    return Outcome(status="failed", detail="the reply has no reasoning", fix=advise_thinking_on(facts))
+        return Outcome("ok", f"{_count_reasoning(reply.message)} of reasoning")
+    return Outcome("failed", "the reply has no reasoning", advise_thinking_on(facts))
 
 
 def read_thinking_off(reply: AIMessage, facts: Facts) -> Outcome:
     """Read whether the model does not think with thinking off."""
     if not _reasoning(reply):
-        return Outcome(status="ok", detail="no reasoning, as requested")
-    return Outcome(status="failed", detail="it still thinks", fix=advise_thinking_off(facts))
+        return Outcome("ok", "no reasoning, as requested")
+    return Outcome("failed", "it still thinks", advise_thinking_off(facts))
 
 
 def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
@@ -122,7 +122,7 @@ def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
     used, unlimited = _reasoning(reply), _reasoning(free.message)
     tokens, free_tokens = _reasoning_tokens(reply), _reasoning_tokens(free.message)
     if len(unlimited) < _SHORT_REASONING or (free_tokens is not None and free_tokens <= limit + _BUDGET_SLACK):
-        return Outcome(status="unsure", detail="inconclusive: it thinks too briefly without a budget")
+        return Outcome("unsure", "inconclusive: it thinks too briefly without a budget")
     kept = tokens <= limit + _BUDGET_SLACK if tokens is not None else len(used) < len(unlimited) / 2
     if tokens is None or free_tokens is None:  # some servers count only in streams
         shown, shown_free = f"{len(used):,} characters", f"{len(unlimited):,} characters"
@@ -130,7 +130,7 @@ def read_budget(reply: AIMessage, free: Streamed, facts: Facts) -> Outcome:
         shown, shown_free = f"{tokens:,} tokens", f"{free_tokens:,} tokens"
     seen = f"{shown} with a budget of {limit} tokens, {shown_free} without"
     if kept:
-        return Outcome(status="ok", detail=seen)
+        return Outcome("ok", seen)
     return _fail(f"ignored: {seen}", "thinking_budget", facts)
 
 
@@ -139,19 +139,19 @@ def read_reasoning_field(body: Mapping[str, Any], facts: Facts) -> Outcome:
     message = body["choices"][0].get("message") or {}
     field = next((key for key in ("reasoning_content", "reasoning") if str(message.get(key) or "").strip()), None)
     if field:
-        return Outcome(status="ok", detail=f'in its own field, "{field}"')
+        return Outcome("ok", f'in its own field, "{field}"')
     content = str(message.get("content") or "")
     if any(tag in content for tag in _INLINE) or (content and facts.line is not None and facts.line.opens_think):
         detail = "inline, before the answer: ChatQwen3 removes it, other clients show it"
         return _fail(detail, "reasoning", facts)
-    return Outcome(status="unsure", detail="inconclusive: the reply has no reasoning")
+    return Outcome("unsure", "inconclusive: the reply has no reasoning")
 
 
 def read_streaming(reply: Streamed, facts: Facts) -> Outcome:
     """Read whether a stream arrives in pieces, and how soon it begins."""
     count = len(reply.moments)
     if not count:
-        return Outcome(status="failed", detail="the stream contained no text", fix=advise_log(facts))
+        return Outcome("failed", "the stream contained no text", advise_log(facts))
     first, last = reply.moments[0], reply.moments[-1]
     size = len(reply.message.text) + len(_reasoning(reply.message))
     fix = "A proxy, or the server, buffers the stream: switch its buffering off (nginx: proxy_buffering off)."
@@ -160,12 +160,12 @@ def read_streaming(reply: Streamed, facts: Facts) -> Outcome:
     is_few = len({*reply.moments}) * _BUNCH <= count
     limit = last * _FEW_BURST if is_few else min(last * _BURST, count / _FASTEST)
     if at_once or (count >= _MANY_CHUNKS and last - first < limit):
-        return Outcome(status="failed", detail=f"{count} chunks all at once, after {last:.2f} s", fix=fix)
+        return Outcome("failed", f"{count} chunks all at once, after {last:.2f} s", fix)
     if _comes_in_bunches(reply.moments):
         detail = f"{count} chunks in bunches, the first after {_show_seconds(first)}"
-        return Outcome(status="failed", detail=detail, fix=fix)
+        return Outcome("failed", detail, fix)
     rate = f", {(count - 1) / (last - first):,.0f} chunks/s" if last > first else ""
-    return Outcome(status="ok", detail=f"first token after {_show_seconds(first)}{rate}")
+    return Outcome("ok", f"first token after {_show_seconds(first)}{rate}")
 
 
 def _comes_in_bunches(moments: Sequence[float]) -> bool:
@@ -180,32 +180,45 @@ def read_stream_end(reply: Streamed, facts: Facts) -> Outcome:
     """Read whether a stream ends with a finish reason."""
     reason = reply.message.response_metadata.get("finish_reason")
     if reason:
-        return Outcome(status="ok", detail=f"with finish_reason {reason!r}")
+        return Outcome("ok", f"with finish_reason {reason!r}")
     detail = "a stream ends without a finish_reason: a truncated one looks complete"
-    return Outcome(status="failed", detail=detail, fix=advise_update(facts))
+    return Outcome("failed", detail, advise_update(facts))
 
 
-def read_tool_call(reply: AIMessage, facts: Facts) -> Outcome:
-    """Read whether the model called the tool of its own accord."""
-    return _read_calls(reply, facts, 1)
+def read_tool_call(reply: AIMessage, facts: Facts, wanted: int = 1) -> Outcome:
+    """Read whether the model called the tool of its own accord, as often as wanted."""
+    shown = ", ".join(_show_call(call) for call in reply.tool_calls)
+    if reply.tool_calls and (len(reply.tool_calls) > wanted or any(tag in reply.text for tag in _CALL_TAGS)):
+        return _read_surplus(reply, shown, facts)
+    if len(reply.tool_calls) >= wanted:
+        return Outcome("ok", _quote(shown))
+    if reply.invalid_tool_calls:
+        detail = f"the arguments are broken: {reply.invalid_tool_calls[0].get('args')}"
+        return _fail(_quote(detail), "tools", facts)
+    if reply.tool_calls:
+        return Outcome("unsure", _quote(f"only {shown}"), "A larger model may make both calls.")
+    if any(tag in reply.text for tag in _CALL_TAGS):
+        detail = "the call stayed in the text: ChatQwen3 extracts it, other clients show it"
+        return _fail(detail, "tools", facts)
+    return Outcome("unsure", _quote(f"the model answered with text instead of a call: {reply.text}"))
 
 
 def read_forced_call(reply: AIMessage, facts: Facts) -> Outcome:
     """Read whether a named tool was called."""
-    outcome = _read_calls(reply, facts, 1)
+    outcome = read_tool_call(reply, facts)
     if outcome.status == "ok" and facts.dialect.tool_choice == "by_format":
-        return Outcome(status="ok", detail=f"{outcome.detail}; forced by ChatQwen3: the server ignores the name")
+        return Outcome("ok", f"{outcome.detail}; forced by ChatQwen3: the server ignores the name")
     return outcome
 
 
 def read_parallel_calls(reply: AIMessage, facts: Facts) -> Outcome:
     """Read whether two calls came in one reply."""
-    return _read_calls(reply, facts, 2)
+    return read_tool_call(reply, facts, wanted=2)
 
 
 def read_streamed_call(reply: Streamed, facts: Facts) -> Outcome:
     """Read whether a streamed call is complete."""
-    return _read_calls(reply.message, facts, 1)
+    return read_tool_call(reply.message, facts)
 
 
 def read_structured(reply: Mapping[str, Any], facts: Facts) -> Outcome:
@@ -213,12 +226,12 @@ def read_structured(reply: Mapping[str, Any], facts: Facts) -> Outcome:
     raw, error = reply["raw"], reply.get("parsing_error")
     if error is not None:
         if raw.response_metadata.get("finish_reason") == "length":
-            return Outcome(status="unsure", detail=f"inconclusive: cut after {MAX_TOKENS:,} tokens")
-        return Outcome(status="failed", detail=_quote(str(error)), fix=advise_log(facts))
+            return Outcome("unsure", f"inconclusive: cut after {MAX_TOKENS:,} tokens")
+        return Outcome("failed", _quote(str(error)), advise_log(facts))
     if _reasoning(raw) or (facts.line is not None and facts.line.thinking == "never"):
-        return Outcome(status="ok", detail=_quote(str(reply["parsed"])))
+        return Outcome("ok", _quote(str(reply["parsed"])))
     if facts.dialect.json_refused_thinking:
-        return Outcome(status="unsure", detail="the server refuses both together: ChatQwen3 switches thinking off")
+        return Outcome("unsure", "the server refuses both together: ChatQwen3 switches thinking off")
     detail = "the answer fits the schema, but the grammar applies from the first token: no thinking"
     return _fail(detail, "reasoning", facts)
 
@@ -231,10 +244,10 @@ def read_usage(reply: Streamed, _facts: Facts) -> Outcome:
             "The server ignores stream_options.include_usage: get_num_tokens_from_messages counts tokens locally "
             "instead."
         )
-        return Outcome(status="failed", detail="no token counts in a stream", fix=fix)
+        return Outcome("failed", "no token counts in a stream", fix)
     reasoning = _reasoning_tokens(reply.message)
     share = f", {reasoning:,} of them reasoning" if reasoning is not None else ", reasoning not reported separately"
-    return Outcome(status="ok", detail=f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out{share}")
+    return Outcome("ok", f"{usage['input_tokens']:,} tokens in, {usage['output_tokens']:,} out{share}")
 
 
 def read_concurrency(times: Together, facts: Facts) -> Outcome:
@@ -245,44 +258,27 @@ def read_concurrency(times: Together, facts: Facts) -> Outcome:
         f"{factor:.1f} × as fast"
     )
     if factor >= FASTER:
-        return Outcome(status="ok", detail=seen)
+        return Outcome("ok", seen)
     flags = facts.dialect.flags
     slots = flags.get("concurrency") or flags.get("connections")
     few = f"few at a time ({slots})" if slots else "few at a time"
     fix = f"Either the server answers {few}, or it has no spare computing power, for example on a CPU."
-    return Outcome(status="unsure", detail=seen, fix=fix)
-
-
-def _read_calls(reply: AIMessage, facts: Facts, wanted: int) -> Outcome:
-    shown = ", ".join(_show_call(call) for call in reply.tool_calls)
-    if reply.tool_calls and (len(reply.tool_calls) > wanted or any(tag in reply.text for tag in _CALL_TAGS)):
-        return _read_surplus(reply, shown, facts)
-    if len(reply.tool_calls) >= wanted:
-        return Outcome(status="ok", detail=_quote(shown))
-    if reply.invalid_tool_calls:
-        detail = f"the arguments are broken: {reply.invalid_tool_calls[0].get('args')}"
-        return _fail(_quote(detail), "tools", facts)
-    if reply.tool_calls:
-        return Outcome(status="unsure", detail=_quote(f"only {shown}"), fix="A larger model may make both calls.")
-    if any(tag in reply.text for tag in _CALL_TAGS):
-        detail = "the call stayed in the text: ChatQwen3 extracts it, other clients show it"
-        return _fail(detail, "tools", facts)
-    return Outcome(status="unsure", detail=_quote(f"the model answered with text instead of a call: {reply.text}"))
+    return Outcome("unsure", seen, fix)
 
 
 def _read_surplus(reply: AIMessage, shown: str, facts: Facts) -> Outcome:
     """Read duplicate calls, or more calls than the question asks for."""
     fix = "ChatQwen3 merges the two into one call; other clients may make it twice."
     if any(tag in reply.text for tag in _CALL_TAGS):
-        return Outcome(status="unsure", detail=_quote(f"twice, parsed and left in the text: {shown}"), fix=fix)
+        return Outcome("unsure", _quote(f"twice, parsed and left in the text: {shown}"), fix)
     distinct = {_show_call(call) for call in reply.tool_calls}
     if len(distinct) < len(reply.tool_calls):
         return _fail(_quote(f"the same call more than once: {shown}"), "tools", facts)
-    return Outcome(status="ok", detail=_quote(shown))
+    return Outcome("ok", _quote(shown))
 
 
 def _fail(detail: str, flag: str, facts: Facts) -> Outcome:
-    return Outcome(status="failed", detail=detail, fix=advise_option(flag, facts), flag=find_option(flag, facts))
+    return Outcome("failed", detail, advise_option(flag, facts), flag=find_option(flag, facts))
 
 
 def _show_call(call: Mapping[str, Any]) -> str:
