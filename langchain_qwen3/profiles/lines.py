@@ -92,6 +92,7 @@ def _variant(base: ModelLine, name: str, pattern: str, **facts: Any) -> ModelLin
     return replace(base, name=name, pattern=re.compile(pattern), **facts)
 
 
+_TEXT = frozenset({"text"})
 _VISION = frozenset({"text", "image", "video"})
 _OMNI = frozenset({"text", "image", "video", "audio"})
 _THINKING_06 = Sampling(temperature=0.6, top_p=0.95, top_k=20, min_p=0.0)
@@ -99,6 +100,8 @@ _PLAIN_07 = Sampling(temperature=0.7, top_p=0.8, top_k=20, min_p=0.0)
 _THINKING_35 = Sampling(temperature=1.0, top_p=0.95, top_k=20, min_p=0.0, presence_penalty=1.5, repetition_penalty=1.0)
 _PLAIN_35 = replace(_THINKING_35, temperature=0.7, top_p=0.8)
 _EFFORTS_38 = ("xhigh", "medium", "low")
+_EITHER = {"thinking": "hybrid", "thinking_default": True, "sampling_plain": None}  # edition not named
+_MILLION = {"context": 1_000_000, "max_input": 991_808}  # the limits of most hosted models since 3.5
 
 # 2025-04, dense 0.6B to 32B, 30B-A3B and 235B-A22B. Context is the config's 40,960: 32,768 of answer and
 # 8,192 of prompt; 131,072 with YaRN from 4B on. The card forbids greedy decoding while thinking. [S, L, D]
@@ -212,6 +215,8 @@ _QWEN38 = _variant(
     sampling_thinking=replace(_THINKING_35, presence_penalty=0.0),
     template="qwen3_8",
 )
+# [D]
+_QWEN38_TEXT = _variant(_QWEN38, "Qwen3.8-2.4T-A95B", r"qwen3\.8-2\.4t", inputs=_TEXT)
 # Hosted, 2025-09; thinks on request since 2026-01-23. [D; limits C]
 _MAX = ModelLine(
     "Qwen3-Max",
@@ -273,39 +278,22 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     _variant(_QWEN38, "Qwen3.8-Flash-Next", r"qwen3\.8-flash-next"),
     _variant(_QWEN38_MAX, "Qwen3.8-Flash", r"qwen3\.8-flash", inputs=_VISION),  # [D; limits C]
     # DashScope refuses `enable_thinking: false`, although the template of these weights has the switch. [C]
-    _variant(
-        _QWEN38,
-        "Qwen3.8-2.4T-A95B on DashScope",
-        r"qwen3\.8-2\.4t",
-        thinking="always",
-        inputs=frozenset({"text"}),
-        server="dashscope",
-    ),
-    _variant(_QWEN38, "Qwen3.8-2.4T-A95B", r"qwen3\.8-2\.4t", inputs=frozenset({"text"})),  # [D]
+    replace(_QWEN38_TEXT, name="Qwen3.8-2.4T-A95B on DashScope", thinking="always", server="dashscope"),
+    _QWEN38_TEXT,
     _QWEN38,
     # --- 3.7, hosted only ---
     # `enable_thinking: false` is an HTTP 400. [D, C]
     _variant(
-        _QWEN37_MAX,
-        "Qwen3.7-Max thinking-only snapshots",
-        r"qwen3\.7-max-(?:preview|2026-05-17)",
-        thinking="always",
+        _QWEN37_MAX, "Qwen3.7-Max thinking-only snapshots", r"qwen3\.7-max-(?:preview|2026-05-17)", thinking="always"
     ),
     _QWEN37_MAX,
     # Plus and Flash; limits known for Plus. [D; limits C; inputs ?]
     _variant(_QWEN37_MAX, "Qwen3.7", r"qwen3\.7", inputs=_VISION),
     # --- 3.6 ---
     # Hosted Max-Preview is text only. [D; inputs ?]
-    _variant(_QWEN36, "Qwen3.6-Max", r"qwen3\.6-max", inputs=frozenset({"text"}), max_output=65_536),
+    _variant(_QWEN36, "Qwen3.6-Max", r"qwen3\.6-max", inputs=_TEXT, max_output=65_536),
     # Hosted; limits assumed to be those of 3.5 Plus and Flash. [D; limits ?]
-    _variant(
-        _QWEN36,
-        "Qwen3.6-Plus/Flash",
-        r"qwen3\.6-(?:plus|flash)",
-        context=1_000_000,
-        max_input=991_808,
-        max_output=65_536,
-    ),
+    _variant(_QWEN36, "Qwen3.6-Plus/Flash", r"qwen3\.6-(?:plus|flash)", **_MILLION, max_output=65_536),
     _QWEN36,
     # --- 3.5 ---
     # Thinks only when switched on; the card warns of thinking loops. [S, L, D]
@@ -329,14 +317,7 @@ MODEL_LINES: tuple[ModelLine, ...] = (
         vocabulary="qwen3.5",
     ),
     # Hosted; limits known for Plus. [D; limits C]
-    _variant(
-        _QWEN35,
-        "Qwen3.5-Plus/Flash",
-        r"qwen3\.5-(?:plus|flash)",
-        context=1_000_000,
-        max_input=991_808,
-        max_output=65_536,
-    ),
+    _variant(_QWEN35, "Qwen3.5-Plus/Flash", r"qwen3\.5-(?:plus|flash)", **_MILLION, max_output=65_536),
     _QWEN35,
     # --- Qwen3, hosted ---
     # The snapshot before the switch was added. [D]
@@ -351,11 +332,7 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     _PLUS,
     # Superseded by Qwen-Flash. Snapshots before 2025-04 are Qwen2.5. [D; context ?]
     ModelLine(
-        "Qwen-Turbo",
-        re.compile(rf"qwen-turbo{_NO_QWEN2}"),
-        thinking="hybrid",
-        thinking_default=False,
-        context=131_072,
+        "Qwen-Turbo", re.compile(rf"qwen-turbo{_NO_QWEN2}"), thinking="hybrid", thinking_default=False, context=131_072
     ),
     # --- Coder ---
     # 2026-02; the card did not confirm the sampling values, so none are stated. [D]
@@ -377,16 +354,10 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     _VL_INSTRUCT,
     _VL_THINKING,
     # "qwen3-vl:8b" (Ollama) or "qwen3-vl-8b" (LM Studio) may be either edition: the switch is sent. [?]
-    _variant(
-        _VL_INSTRUCT,
-        "Qwen3-VL, edition not named",
-        r"qwen3-vl",
-        thinking="hybrid",
-        thinking_default=True,
-        sampling_plain=None,
-    ),
+    _variant(_VL_INSTRUCT, "Qwen3-VL, edition not named", r"qwen3-vl", **_EITHER),
     # Hosted. [D; context ?]
     _variant(_OMNI_INSTRUCT, "Qwen3-Omni-Flash", r"qwen3-omni-flash", thinking="hybrid"),
+    # [D; template ?]
     _variant(
         _OMNI_INSTRUCT,
         "Qwen3-Omni Thinking",
@@ -394,14 +365,15 @@ MODEL_LINES: tuple[ModelLine, ...] = (
         thinking="always",
         thinking_default=True,
         sampling_thinking=_THINKING_06,
-    ),  # [D; template ?]
+    ),
+    # [D]
     _variant(
         _OMNI_INSTRUCT,
         "Qwen3-Omni Captioner",
         r"qwen3-omni-.*captioner",
         inputs=frozenset({"audio"}),
         calls_tools=False,
-    ),  # [D]
+    ),
     _OMNI_INSTRUCT,
     # Some servers leave the edition out of the name: the switch is sent. [?]
     _variant(_OMNI_INSTRUCT, "Qwen3-Omni, edition not named", r"qwen3-omni", thinking="hybrid"),
@@ -409,14 +381,7 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     _variant(_INSTRUCT_2507, "Qwen3-Next Instruct", r"qwen3-next-.*instruct"),
     _variant(_THINKING_2507, "Qwen3-Next Thinking", r"qwen3-next-.*thinking"),
     # "qwen3-next:80b" may be either edition: the switch is sent. [?]
-    _variant(
-        _INSTRUCT_2507,
-        "Qwen3-Next, edition not named",
-        r"qwen3-next",
-        thinking="hybrid",
-        thinking_default=True,
-        sampling_plain=None,
-    ),
+    _variant(_INSTRUCT_2507, "Qwen3-Next, edition not named", r"qwen3-next", **_EITHER),
     # --- 2507 and the first Qwen3 ---
     _THINKING_2507,
     _INSTRUCT_2507,
