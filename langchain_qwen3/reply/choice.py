@@ -30,11 +30,12 @@ from langchain_qwen3.reply.fields import (
     read_reasoning,
 )
 from langchain_qwen3.reply.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
+from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, read_optional, read_parameterless
+from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
 
 if TYPE_CHECKING:
     from langchain_qwen3.call import ReplyOptions
-    from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
     from langchain_qwen3.reply.tool_calls.in_text import CallsInText
 
 Piece = tuple[str, str, Sequence[ToolCallChunk]]
@@ -68,7 +69,7 @@ class ChoiceReader:
             optional=read_optional(options.tools),
         )
         self._in_content, self._in_reasoning = _build_text_readers(options)
-        self._forced = _build_forced_reader() if options.forced_calls else None
+        self._forced = ForcedCallStream() if options.forced_calls else None
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
         self._reasoning_key = ""
         self._kept = KeptFields()
@@ -248,12 +249,5 @@ def _build_text_readers(options: ReplyOptions) -> tuple[CallsInText | None, Call
     if not options.tools or options.rescue_tool_calls is False:
         return None, None
     from langchain_qwen3.reply.tool_calls.in_text import CallsInText
-    from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
 
     return CallsInText(ToolRescuer(options.tools)), CallsInText(ToolRescuer(options.tools))
-
-
-def _build_forced_reader() -> ForcedCallStream:
-    from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
-
-    return ForcedCallStream()
