@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
+
+from openai.types.responses.response_create_params import ResponseCreateParamsBase
 
 _RESPONSES_API = "belongs to OpenAI's Responses API, but ChatQwen3 only uses chat completions"
 _BUILT = "is built by the model"
@@ -61,14 +62,7 @@ def explain_refused(name: str) -> str | None:
     """Return why a call cannot take a keyword of OpenAI's Responses API or another API's switch; None for any other."""
     if name in OTHER_SWITCHES:
         return f"{name} is another API's switch: {SWITCH_ADVICE}"
-    if name not in REFUSED and name not in _list_responses_parameters():
+    if name not in REFUSED and name not in ResponseCreateParamsBase.__annotations__:
         return None
     reason, advice = REFUSED.get(name, (_RESPONSES_API, "leave it out"))
     return f"{name} {reason}; {advice}"
-
-
-@cache
-def _list_responses_parameters() -> frozenset[str]:
-    from openai.types.responses.response_create_params import ResponseCreateParamsBase
-
-    return frozenset(ResponseCreateParamsBase.__annotations__)
