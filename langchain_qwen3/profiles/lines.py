@@ -12,24 +12,11 @@ To add a line of models, add a row. The first matching row is used, so specific 
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """Sampling that a model card recommends; None for a value the card does not state.
-
-    `temperature` is 0 to 2, `top_p` and `min_p` are probabilities, `top_k` counts tokens, `presence_penalty`
-    is -2 to 2 (0 is off) and `repetition_penalty` is a factor (1 is off).
-    """
-
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    presence_penalty: float | None = None
-    repetition_penalty: float | None = None
+Sampling = dict[str, float]
+"""Parameters of a request that a model card recommends; those that the card does not state are absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +70,8 @@ class ModelLine:
     calls_tools: bool = True
     vocabulary: Literal["qwen3", "qwen3.5"] = "qwen3"
     template: str = "qwen3"
-    sampling_thinking: Sampling | None = None
-    sampling_plain: Sampling | None = None
+    sampling_thinking: Sampling | None = field(default=None, hash=False)
+    sampling_plain: Sampling | None = field(default=None, hash=False)
     server: str | None = None
 
 
@@ -98,7 +85,7 @@ _OMNI = frozenset({"text", "image", "video", "audio"})
 _THINKING_06 = Sampling(temperature=0.6, top_p=0.95, top_k=20, min_p=0.0)
 _PLAIN_07 = Sampling(temperature=0.7, top_p=0.8, top_k=20, min_p=0.0)
 _THINKING_35 = Sampling(temperature=1.0, top_p=0.95, top_k=20, min_p=0.0, presence_penalty=1.5, repetition_penalty=1.0)
-_PLAIN_35 = replace(_THINKING_35, temperature=0.7, top_p=0.8)
+_PLAIN_35 = _THINKING_35 | {"temperature": 0.7, "top_p": 0.8}
 _EFFORTS_38 = ("xhigh", "medium", "low")
 _EITHER = {"thinking": "hybrid", "thinking_default": True, "sampling_plain": None}  # edition not named
 _MILLION = {"context": 1_000_000, "max_input": 991_808}  # the limits of most hosted models since 3.5
@@ -212,7 +199,7 @@ _QWEN38 = _variant(
     keeps_reasoning="all",
     efforts=_EFFORTS_38,
     max_output=131_072,
-    sampling_thinking=replace(_THINKING_35, presence_penalty=0.0),
+    sampling_thinking=_THINKING_35 | {"presence_penalty": 0.0},
     template="qwen3_8",
 )
 # [D]
@@ -302,7 +289,7 @@ MODEL_LINES: tuple[ModelLine, ...] = (
         "Qwen3.5 0.8B/2B",
         r"qwen3\.5-(?:0\.8b|2b)",
         thinking_default=False,
-        sampling_plain=replace(_THINKING_35, top_p=1.0, presence_penalty=2.0),
+        sampling_plain=_THINKING_35 | {"top_p": 1.0, "presence_penalty": 2.0},
     ),
     # Hosted, Plus and Flash. Catalogues do not list it among the models that reason. [C; thinking ?]
     ModelLine(

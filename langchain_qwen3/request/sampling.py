@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
@@ -27,10 +26,7 @@ def recommend_sampling(settled: Container[str], thinking: Thinking, line: ModelL
         warn_once('sampling="recommended" has no effect: the model name is not a known Qwen3 line')
         return {}
     card = line.sampling_thinking if is_thinking_on(thinking, line) else line.sampling_plain
-    if card is None:
-        return {}
-    values = {field.name: getattr(card, field.name) for field in fields(card)}
-    return {name: value for name, value in values.items() if value is not None and name not in settled}
+    return {name: value for name, value in (card or {}).items() if name not in settled}
 
 
 def warn_if_greedy(payload: Mapping[str, Any], thinking: Thinking, line: ModelLine | None) -> None:
