@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import typer
@@ -29,40 +29,28 @@ _STYLES: dict[Status, str] = {"ok": "green", "failed": "bold red", "unsure": "ye
 
 def run(target: Target, *, as_json: bool) -> None:
     """Examine the server, show the findings as they arrive, and write the diagnosis."""
+    console = Console(stderr=as_json)
+    findings: list[Finding] = []
     with showing_errors(warns=False):
         llm = build_model(target)
-        progress = _Progress(Console(stderr=as_json), str(llm.openai_api_base))
-        with progress.shown():
-            diagnosis = asyncio.run(examine(llm, on_start=progress.start, on_finding=progress.findings.append))
+        waiting = Waiting(str(llm.openai_api_base))
+
+        def start(title: str) -> None:
+            nonlocal waiting
+            waiting = Waiting(f"{llm.openai_api_base}  {title}")
+
+        def render() -> RenderableType:
+            return Group(waiting, build_table(findings))
+
+        live = Live(get_renderable=render, console=console, refresh_per_second=8, transient=True)
+        with live if console.is_terminal else nullcontext():
+            diagnosis = asyncio.run(examine(llm, on_start=start, on_finding=findings.append))
     if as_json:
         write_json(diagnosis.to_dict())
     else:
-        progress.console.print(render_diagnosis(diagnosis))
+        console.print(render_diagnosis(diagnosis))
     if not diagnosis.ok:
         raise typer.Exit(FAILED if diagnosis.reachable else UNUSABLE)
-
-
-class _Progress:
-    """The display during the examination: the running check, and the findings so far."""
-
-    def __init__(self, console: Console, url: str) -> None:
-        self.console = console
-        self.findings: list[Finding] = []
-        self._url = url
-        self._waiting = Waiting(url)
-
-    def start(self, title: str) -> None:
-        """Show the title of a check that starts."""
-        self._waiting = Waiting(f"{self._url}  {title}")
-
-    def shown(self) -> AbstractContextManager[object]:
-        """Show it while the block lasts, if there is a terminal."""
-        if not self.console.is_terminal:
-            return nullcontext()
-        return Live(get_renderable=self._render, console=self.console, refresh_per_second=8, transient=True)
-
-    def _render(self) -> RenderableType:
-        return Group(self._waiting, build_table(self.findings))
 
 
 def render_diagnosis(diagnosis: Diagnosis) -> RenderableType:
