@@ -93,16 +93,9 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values."""
-        return {
-            "base_url": self.base_url,
-            "model": self.model,
-            "server": self.server,
-            "version": self.version,
-            "reachable": self.reachable,
-            "ok": self.ok,
-            "flags": list(self.flags),
-            "findings": [asdict(finding) for finding in self.findings],
-        }
+        names = ("base_url", "model", "server", "version", "reachable", "ok")
+        findings = [asdict(finding) for finding in self.findings]
+        return {**{name: getattr(self, name) for name in names}, "flags": [*self.flags], "findings": findings}
 
     def __str__(self) -> str:
         width = max(len(finding.title) for finding in self.findings)
