@@ -1,4 +1,4 @@
-"""Translates our messages to standard content blocks: reasoning, then text, then calls, none lost or duplicated.
+"""Translates our messages to standard content blocks: reasoning, text, refusal, calls; none lost or duplicated.
 
 Registered under our provider name. In a stream, core merges blocks with equal `index` and numbers blocks without one.
 So core numbers reasoning and text, and tool calls carry `lc_tc_<i>`, which never equals a number.
@@ -92,6 +92,8 @@ def _translate_text(message: AIMessage) -> list[ContentBlock]:
     if isinstance(message.content, str):
         if message.content:
             blocks.append({"type": "text", "text": message.content})
+        if isinstance(refusal := message.additional_kwargs.get("refusal"), str) and refusal:
+            blocks.append({"type": "refusal", "refusal": refusal})  # ModelRefusalMiddleware looks for it
     else:
         parts: list[Any] = message.content
         blocks.extend({"type": "text", "text": part} if isinstance(part, str) else part for part in parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from langchain.agents import create_agent
+from langchain.agents import create_agent, middleware
 from langchain.agents.middleware import ModelCallLimitMiddleware, ModelFallbackMiddleware, SummarizationMiddleware
 from langchain.chat_models import init_chat_model
 from langchain_core.callbacks import AsyncCallbackHandler, get_usage_metadata_callback
@@ -256,3 +256,24 @@ async def test_another_model_answers_when_the_first_cannot_be_reached(llm: ChatQ
     state = agent.invoke(question) if sync else await agent.ainvoke(question)
     assert [message.type for message in state["messages"]][:3] == ["human", "ai", "tool"]
     assert state["messages"][1].tool_calls[0]["args"] == {"city": "Beijing"}
+
+
+@pytest.mark.skipif(not hasattr(middleware, "ModelRefusalMiddleware"), reason="LangChain 1.5 has it")
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "messages"])
+async def test_another_model_answers_when_the_first_refuses(way: str, version: str) -> None:
+    """Protects ModelRefusalMiddleware, which finds a refusal in the content blocks: it was taken for an answer."""
+    question: Any = {"messages": [("user", "Hello")]}
+    with (
+        Scripted(lambda _: {"content": None, "refusal": "不能。"}) as server,
+        Scripted(lambda _: {"content": "Hi"}) as other,
+    ):
+        layers = [ModelFallbackMiddleware(build(other)), middleware.ModelRefusalMiddleware()]
+        agent: Any = create_agent(build(server, output_version=version), [get_weather], middleware=layers)
+        if way == "stream":
+            assert [state async for state in agent.astream(question)][-1]["model"]["messages"][-1].text == "Hi"
+        elif way == "messages":
+            assert "".join(chunk.text for chunk, _ in agent.stream(question, stream_mode="messages")) == "Hi"
+        else:
+            state = agent.invoke(question) if way == "invoke" else await agent.ainvoke(question)
+            assert state["messages"][-1].text == "Hi"

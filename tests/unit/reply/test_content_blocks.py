@@ -51,6 +51,13 @@ def blocks_of(message: AIMessage) -> list[dict[str, Any]]:
         ),
         ({"content": None, "tool_calls": [NAMELESS_CALL]}, "length", ["invalid_tool_call"]),
         ({"content": ""}, "stop", []),
+        ({"content": None, "refusal": "I cannot."}, "stop", ["refusal"]),
+        ({"content": "", "refusal": "不能。"}, "content_filter", ["refusal"]),
+        ({"reasoning": "A", "content": "B", "refusal": "C"}, "stop", ["reasoning", "text", "refusal"]),
+        ({"content": None, "refusal": "C", "tool_calls": [WHOLE_CALL]}, "tool_calls", ["refusal", "tool_call"]),
+        ({"content": "A", "refusal": ""}, "stop", ["text"]),
+        ({"content": "A", "refusal": None}, "stop", ["text"]),
+        ({"content": "A", "refusal": True}, "stop", ["text"]),
     ],
 )
 def test_sum_of_a_stream_has_the_blocks_of_the_whole_when_a_reply_is_read_both_ways(
