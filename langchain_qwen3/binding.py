@@ -19,7 +19,7 @@ from langchain_core.tools import BaseTool
 
 from langchain_qwen3.call import Method
 from langchain_qwen3.request.merging import MergingCalls, merge_keywords
-from langchain_qwen3.request.schema import read_response_format
+from langchain_qwen3.request.schema import close_format, read_response_format
 from langchain_qwen3.request.tool_choice import convert_tools, read_tool_choice
 from langchain_qwen3.request.traces import show_keywords
 from langchain_qwen3.structured import build_structured_runnable
@@ -60,7 +60,7 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
             tool_choice: `auto`, `none`, `any` or `required`, a tool's name, or OpenAI's dict. If a demanded call is
                 missing, `ToolChoiceError` is raised, even if the server ignores the choice.
             strict: Ask the server to enforce the schema of arguments, and that of a `response_format` that is a class
-                or a JSON schema.
+                or a JSON schema. A format's own `strict` closes its schema.
             parallel_tool_calls: False for at most one call.
             **kwargs: Bound to the model, such as `response_format`: OpenAI's, a JSON schema or a class.
 
@@ -77,7 +77,7 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls
         if "response_format" in kwargs:
-            kwargs["response_format"] = read_response_format(kwargs["response_format"], strict=strict)
+            kwargs["response_format"] = read_response_format(close_format(kwargs["response_format"]), strict=strict)
         return self.bind(tools=wire, **kwargs)
 
     @overload

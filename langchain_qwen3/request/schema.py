@@ -271,6 +271,19 @@ def read_response_format(value: Any, *, strict: bool | None = None) -> Any:
     return write_structured(read_schema(value, strict=strict), "json_schema")["response_format"]
 
 
+def close_format(value: Any) -> Any:
+    """Return a response format whose schema is as OpenAI's strict mode demands, if it says that it is strict.
+
+    `create_agent` writes `ProviderStrategy(schema, strict=True)` as such a format and leaves its objects open; hosts
+    with OpenAI's strict mode answer 400 to that (https://github.com/lfnovo/esperanto/pull/273).
+    """
+    spec = value.get("json_schema") if isinstance(value, Mapping) else None
+    if not isinstance(spec, Mapping) or spec.get("strict") is not True or not isinstance(spec.get("schema"), Mapping):
+        return value
+    function = {"name": "f", "parameters": place_root(dict(spec["schema"]))}
+    return {**value, "json_schema": {**spec, "schema": convert_to_openai_function(function, strict=True)["parameters"]}}
+
+
 def build_function(spec: StructuredOutput) -> dict[str, Any]:
     """Return the OpenAI function that represents a structured output."""
     function = {key: value for key, value in spec.items() if key in ("name", "description", "strict")}

@@ -13,7 +13,7 @@ import pydantic.v1
 import pytest
 from langchain_core.tools import StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, RootModel, TypeAdapter
 from typing_extensions import TypedDict
 
 from langchain_qwen3 import ChatQwen3
@@ -327,6 +327,9 @@ FORMATS: list[dict[str, Any]] = [
     {"type": "json_object"},
     {"type": "json_object", "schema": AGE},  # llama.cpp's older form
     {"type": "json_schema", "json_schema": {"name": "Person", "schema": AGE}},
+    {"type": "json_schema", "json_schema": {"name": "Ages", "schema": {"type": "array"}, "strict": True}},
+    {"type": "json_schema", "json_schema": {"name": "None", "strict": True}},
+    {"type": "json_schema", "json_schema": None},
     {"type": "structural_tag", "format": {}},  # vLLM's and SGLang's
     {"type": "regex", "value": "a"},  # TGI's
 ]
@@ -375,6 +378,40 @@ def test_a_response_format_is_unchanged_when_it_is_one(form: Any, strict: bool |
     """Protects OpenAI's and servers' own forms from being taken for a schema."""
     bound: Any = ChatQwen3(model="q", api_key="x").bind_tools([], response_format=form, strict=strict)
     assert bound.kwargs["response_format"] == form
+
+
+def list_objects(schema: Any) -> list[dict[str, Any]]:
+    """Return every object with properties in a schema."""
+    if isinstance(schema, list):
+        return [found for part in schema for found in list_objects(part)]
+    if not isinstance(schema, dict):
+        return []
+    return [schema] * isinstance(schema.get("properties"), dict) + list_objects([*schema.values()])
+
+
+@pytest.mark.parametrize("strict", [None, True])  # of the tools: create_agent sets it for a bare model only
+@pytest.mark.parametrize("schema", [Leaf, Holder, Tree, Point, Optionals, Sparse, Nest, AGE])
+def test_a_response_format_is_closed_when_an_agent_wants_it_strict(schema: Any, strict: bool | None) -> None:
+    """Protects `ProviderStrategy(schema, strict=True)`: hosts with a strict mode answer 400 to an open object."""
+    open_schema = schema if isinstance(schema, dict) else TypeAdapter(schema).json_schema()
+    for is_strict in (True, False, None):
+        spec = {"name": "Person", "schema": open_schema} | ({} if is_strict is None else {"strict": is_strict})
+        form = {"type": "json_schema", "json_schema": spec}
+        copied = json.dumps(form)
+        bound: Any = ChatQwen3(model="q", api_key="x").bind_tools([], response_format=form, strict=strict)
+        written = bound.kwargs["response_format"]
+        assert json.dumps(form) == copied
+        if not is_strict:
+            assert written == form
+            continue
+        assert {**written["json_schema"], "schema": open_schema} == spec
+        assert "$ref" not in written["json_schema"]["schema"]
+        for part in (objects := list_objects(written["json_schema"]["schema"])):
+            assert part["additionalProperties"] is False
+            assert part["required"] == [*part["properties"]]
+        assert len(objects) >= len(list_objects(open_schema))
+        again: Any = ChatQwen3(model="q", api_key="x").bind_tools([], response_format=written)
+        assert again.kwargs["response_format"] == written
 
 
 def test_a_response_format_raises_when_it_is_neither() -> None:
