@@ -107,8 +107,7 @@ class _LoopConnections:
         self._drop = drop
         self._in_flight = 0
         self._idle_since = 0.0
-        self._is_retired = False
-        self._is_closed = False
+        self._is_retired = self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self.guard = self._close_with_loop()
@@ -188,6 +187,7 @@ class _LoopConnections:
 
     def abandon(self) -> None:
         """Close the connections of a loop that does not run: otherwise aiohttp logs an error when they are freed."""
+        self._is_closed = True  # nest_asyncio hides the guard from its loop, so it is freed, and must not await
         closing: Any = self._inner.aclose()
         with contextlib.suppress(Exception):
             closing.send(None)  # it has nothing to wait for

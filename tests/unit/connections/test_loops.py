@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import sys
 import weakref
 from functools import partial
 from typing import Any
@@ -169,6 +170,32 @@ def test_open_loops_are_closed_at_exit_when_they_are_idle(
         loop.run_until_complete(send(transport))
         transport.close_at_exit()
         assert opened[0].is_closed
+
+
+@pytest.mark.parametrize("has_hooks", [True, False])
+@pytest.mark.parametrize("end", ["next loop", "exit"])
+def test_guard_is_freed_in_silence_when_its_loop_was_closed(
+    transport: LoopTransport, opened: list[Connections], monkeypatch: pytest.MonkeyPatch, end: str, *, has_hooks: bool
+) -> None:
+    """Protects programs with nest_asyncio, whose loops run without asyncio's hooks, from "Exception ignored in"."""
+    ignored: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+
+    async def run() -> None:
+        if not has_hooks:
+            sys.set_asyncgen_hooks(None, None)  # asyncio puts back the old ones when the loop stops
+        await send(transport)
+
+    for _ in range(3):
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            loop.run_until_complete(run())
+    if end == "exit":
+        transport.close_at_exit()
+    else:
+        asyncio.run(send(transport))
+    assert all(connections.is_closed for connections in opened)
+    gc.collect()
+    assert not ignored
 
 
 async def test_request_is_counted_out_and_named_when_it_fails(transport: LoopTransport) -> None:
