@@ -277,3 +277,17 @@ async def test_another_model_answers_when_the_first_refuses(way: str, version: s
         else:
             state = agent.invoke(question) if way == "invoke" else await agent.ainvoke(question)
             assert state["messages"][-1].text == "Hi"
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("way", ["invoke", "stream"])
+def test_reasoning_tells_nothing_personal_when_it_is_not_returned(way: str, version: str) -> None:
+    """Protects the page on security: PIIMiddleware leaves reasoning alone, so it must not be there at all."""
+    address = "zhang.san@example.cn"
+    with Scripted(lambda _: {"reasoning": f"It is {address}.", "content": f"Write to {address}."}) as server:
+        model = build(server, return_reasoning=False, output_version=version, streaming=way == "stream")
+        layer = middleware.PIIMiddleware("email", apply_to_output=True)
+        agent: Any = create_agent(model, [], middleware=[layer])
+        last = agent.invoke({"messages": [("user", "Where to?")]})["messages"][-1]
+    assert "Write to" in last.text
+    assert address not in str(last)
