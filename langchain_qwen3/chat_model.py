@@ -31,7 +31,7 @@ from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.inputs import protect_parts, refuse_contents
-from langchain_qwen3.request.keywords import OWN_SETTINGS, check_call, explain_missing_model
+from langchain_qwen3.request.keywords import check_call, explain_missing_model
 from langchain_qwen3.request.tool_choice import convert_tools
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_dialect, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
@@ -191,15 +191,6 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         if not call.payload["model"] and facts:
             raise ValueError(explain_missing_model(list_served(facts.models), self._base_url))
         return call
-
-    def _own_settings(self) -> dict[str, Any]:
-        """Return our own settings that were set explicitly: a default would override `extra_body`."""
-        is_set = self.model_fields_set
-        return {
-            name: value
-            for name, default in OWN_SETTINGS.items()
-            if (value := getattr(self, name)) != default or name in is_set
-        }
 
     # -- binding -----------------------------------------------------------------------------------------------------
 

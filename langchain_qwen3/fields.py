@@ -21,7 +21,7 @@ from langchain_qwen3.connections.sdk import AsyncSdkClient, Completions, SdkClie
 from langchain_qwen3.connections.settings import ConnectionSettings
 from langchain_qwen3.errors.secrets import clean_url
 from langchain_qwen3.profiles import build_profile, resolve_line
-from langchain_qwen3.request.keywords import check_values, split_constructor
+from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
 from langchain_qwen3.request.refused_settings import check_refused
 from langchain_qwen3.request.traces import build_cache_key, build_ls_params, list_secrets, show_keywords
@@ -264,6 +264,15 @@ class Qwen3Fields(ChatOpenAI):
         names = list_served(answer.models) if answer else []
         return names[0] if len(names) == 1 else ""
 
+    def _own_settings(self) -> dict[str, Any]:
+        """Return our own settings that were set explicitly: a default would override `extra_body`."""
+        is_set = self.model_fields_set
+        return {
+            name: value
+            for name, default in OWN_SETTINGS.items()
+            if (value := getattr(self, name)) != default or name in is_set
+        }
+
     def __repr_args__(self) -> Iterator[tuple[str, Any]]:
         """Yield the model's name, its server, and all other set fields: one readable line, without keys."""
         if self.model_name:
@@ -287,14 +296,16 @@ class Qwen3Fields(ChatOpenAI):
         """Return the dump, without anything that may contain a secret.
 
         Our variable's name replaces the key, where the parent would put OpenAI's; headers, query and proxy are omitted.
+        Of our own settings it has those that were set: loading would make a setting of every default.
         """
         dumped = super().to_json()
         if dumped["type"] == "constructor":
             kwargs = dumped["kwargs"]
             if "openai_api_key" in kwargs:
                 kwargs["openai_api_key"] = {"lc": 1, "type": "secret", "id": ["QWEN_API_KEY"]}
-            for name in ("default_headers", "default_query", "openai_proxy"):
+            for name in ("default_headers", "default_query", "openai_proxy", *OWN_SETTINGS):
                 kwargs.pop(name, None)
+            kwargs.update(self._own_settings())
         return dumped
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:

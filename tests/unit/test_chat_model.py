@@ -10,7 +10,7 @@ from typing import Any
 import cloudpickle
 import pytest
 from langchain_core.load import dumps, loads
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -168,6 +168,39 @@ def test_comes_back_when_loaded_from_a_dump() -> None:
     assert isinstance(loaded, ChatQwen3)
     assert (loaded.enable_thinking, loaded.thinking_budget, loaded.temperature) == (True, 100, 0.1)
     assert loaded.openai_api_key == SecretStr("sk-mine")
+
+
+@pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"extra_body": {"return_reasoning": False}},
+        {"extra_body": {"reasoning_history": "none"}},
+        {"extra_body": {"normalize_messages": False}},
+        {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}, "x": 1}},
+        {"extra_body": {"enable_thinking": True}, "enable_thinking": None},
+        {"extra_body": {"return_reasoning": False}, "return_reasoning": True},
+        {"reasoning_history": "none", "normalize_messages": False, "rescue_tool_calls": False},
+        {"stream_usage": False, "temperature": 0.0, "seed": 0},
+    ],
+    ids=str,
+)
+def test_calls_alike_when_loaded_from_a_dump(fields: dict[str, Any]) -> None:
+    """Protects settings in `extra_body` from the defaults of a dump, which count as set when it is loaded."""
+    model = build(**fields)
+    loaded = loads(dumps(model), allowed_objects=[ChatQwen3], valid_namespaces=["langchain_qwen3"])
+    call = {"name": "f", "args": {}, "id": "c"}
+    messages = [
+        SystemMessage("s", additional_kwargs={"__openai_role__": "developer"}),
+        *QUESTION,
+        AIMessage("", additional_kwargs={"reasoning_content": "r"}, tool_calls=[call]),
+        ToolMessage("t", tool_call_id="c"),
+    ]
+    sent, again = (one._build_call(messages, None, {}, stream=True) for one in (model, loaded))
+    assert again.payload == sent.payload
+    assert again.reply.return_reasoning == sent.reply.return_reasoning
+    assert loaded._get_llm_string() == model._get_llm_string()
 
 
 @pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])  # noqa: S301
