@@ -18,7 +18,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import AnyConfigurableField
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict
 
 from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQwen3
 from langchain_qwen3.call import Call
@@ -30,7 +30,7 @@ from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.request.build import build_call
-from langchain_qwen3.request.inputs import protect_parts, refuse_contents
+from langchain_qwen3.request.inputs import protect_parts, read_messages
 from langchain_qwen3.request.keywords import check_call, explain_missing_model
 from langchain_qwen3.request.tool_choice import convert_tools
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_dialect, recall_facts
@@ -121,11 +121,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         return params
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
-        try:
-            return protect_parts(super()._convert_input(model_input))
-        except ValidationError:
-            refuse_contents(model_input)
-            raise
+        return protect_parts(read_messages(model_input, super()._convert_input))
 
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any

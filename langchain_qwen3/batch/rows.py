@@ -16,6 +16,7 @@ from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages,
 from langchain_core.prompt_values import PromptValue
 
 from langchain_qwen3.batch.as_json import dump, load
+from langchain_qwen3.request.inputs import read_messages
 from langchain_qwen3.request.keywords import openai_fields
 
 QUESTIONS = ("question", "prompt", "input", "text")
@@ -71,7 +72,7 @@ class Row:
 
     def build_messages(self) -> list[BaseMessage]:
         """Return the conversation as LangChain's messages; what cannot be read raises what core raises for it."""
-        messages = convert_to_messages(self.messages)
+        messages = read_messages(self.messages, convert_to_messages)
         for message in messages:
             if isinstance(message, AIMessage) and "invalid_tool_calls" in message.additional_kwargs:
                 # Core puts keys that it does not know there.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 
-from langchain_qwen3.request.blocks import build_bare_error
+from langchain_qwen3.request.blocks import build_bare_error, read_call_block
 from langchain_qwen3.request.media_data import MediaError
+
+T = TypeVar("T")
 
 # `source_type` of LangChain's old blocks → the key that core reads without looking whether it is there.
 _OLD_BLOCKS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
@@ -29,6 +31,38 @@ def refuse_contents(messages: Any) -> None:
         for place, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
             if not isinstance(part, (str, Mapping)):
                 raise MediaError(f"messages[{index}].content[{place}]: {build_bare_error(part)}") from None
+
+
+def read_messages(messages: Any, convert: Callable[[Any], T]) -> T:
+    """Return what core's conversion makes of messages, also where it raises for the calls of a dict.
+
+    It does for a call whose arguments are no JSON object, and for a call or a result without an id. Clients keep what
+    a model wrote: several servers send no arguments for an empty object, a call cut by `max_tokens` has half of them,
+    and in Ollama's own API neither needs an id (https://github.com/ollama/ollama/blob/main/docs/api.md).
+
+    Raises:
+        MediaError: As `refuse_contents`.
+    """
+    try:
+        return convert(messages)
+    except (KeyError, TypeError, ValueError):
+        refuse_contents(messages)
+        given = messages if isinstance(messages, list) else []
+        repaired = [_repair_message(message) if isinstance(message, Mapping) else message for message in given]
+        if repaired == given:
+            raise
+        return convert(repaired)
+
+
+def _repair_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    if message.get("role") == "tool":
+        return {**message, "tool_call_id": message.get("tool_call_id") or ""}
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list) or not all(isinstance(call, Mapping) for call in calls):
+        return message
+    wire = [read_call_block({"id": call.get("id"), **(call.get("function") or call)}) for call in calls]
+    repaired = [{"id": id_, "function": {"name": name, "arguments": text}} for id_, name, text in wire]
+    return {**message, "tool_calls": repaired}
 
 
 def protect_parts(prompt: PromptValue) -> PromptValue:

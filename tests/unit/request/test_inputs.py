@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.messages.content import create_image_block
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.batch.rows import build_row
 from langchain_qwen3.request.media import MediaError
 from tests.support.scripted import Scripted
 
@@ -86,3 +88,60 @@ def test_names_the_position_when_langchain_cannot_read_the_content(content: Any)
         for send in (model._get_request_payload, model.invoke, model.stream):
             with pytest.raises(MediaError, match=r"^messages\[1\]\.content(\[1\])?:? .*pass a string, or a"):
                 list(send(["hello", message]))  # type: ignore[operator]
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def write_call(**function: Any) -> dict[str, Any]:
+    """Return a call as OpenAI's SDK keeps it."""
+    return {"id": "1", "type": "function", "function": {"name": "f", **function}}
+
+
+@pytest.mark.parametrize(
+    ("call", "result", "wire"),
+    [
+        (write_call(arguments=""), {"tool_call_id": "1"}, CALL),  # what several servers send for {}
+        (write_call(arguments='{"city": "Pa'), {"tool_call_id": "1"}, CALL),  # cut by max_tokens
+        (write_call(arguments='{"a": 1}}'), {"tool_call_id": "1"}, CALL),
+        (write_call(arguments=None), {"tool_call_id": "1"}, CALL),
+        (write_call(arguments="null"), {"tool_call_id": "1"}, CALL),
+        (write_call(arguments="[1]"), {"tool_call_id": "1"}, CALL),
+        (write_call(), {"tool_call_id": "1"}, CALL),
+        (write_call(arguments='{"a":1}'), {"tool_call_id": "1"}, write_call(arguments='{"a":1}')),
+        (write_call(arguments={"a": 1}), {"tool_call_id": "1"}, write_call(arguments='{"a":1}')),
+        ({"name": "f", "args": {}, "id": "1", "type": "tool_call"}, {"tool_call_id": "1"}, CALL),
+        ({"function": {"name": "f", "arguments": {}}}, {"tool_name": "f"}, {**CALL, "id": "call_f"}),  # Ollama's API
+        ({"function": {"name": "f", "arguments": "{}"}}, {"tool_call_id": None}, {**CALL, "id": "call_f"}),
+    ],
+    ids=str,
+)
+def test_sends_the_calls_of_a_dict_when_core_cannot_read_them(call: Any, result: Any, wire: Any):
+    """Protects histories that other clients keep: one call that a model spoilt would make the whole thread unusable."""
+    messages = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "t", **result},
+    ]
+    before = copy.deepcopy(messages)
+    model = ChatQwen3(model="Qwen/Qwen3-8B", server="vllm")
+    _, asked, answered = model._get_request_payload(messages)["messages"]
+    assert (asked["tool_calls"], answered["tool_call_id"]) == ([wire], wire["id"])
+    assert messages == before
+    assert [message.type for message in build_row(1, messages).build_messages()] == ["human", "ai", "tool"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "assistant"}],
+        [{"role": "assistant", "content": "", "tool_calls": [CALL]}, {"role": "nobody", "content": ""}],
+        [{"role": "tool", "content": {"a": 1}}],
+        ["q", 5],
+    ],
+    ids=str,
+)
+def test_raises_when_the_messages_of_a_list_are_none(messages: Any):
+    """Protects the errors for what is no message at all from the repair of calls."""
+    with pytest.raises((ValueError, NotImplementedError)):
+        ChatQwen3(model="Qwen/Qwen3-8B", server="vllm")._get_request_payload(messages)
