@@ -149,8 +149,9 @@ def read_timeout(value: Any) -> Any:
 
     Args:
         value: Seconds, `(connect, read)` or `(connect, read, write, pool)`, the `Timeout` of httpx or httpx2, openai's
-            NOT_GIVEN, or None for no limit. In a pair, `read` also limits each write. Infinity, and more than the
-            operating system can count, is no limit.
+            NOT_GIVEN, or None for the SDK's default. In a pair, `read` also limits each write. Infinity, and more than
+            the operating system can count, is no limit; so is None within a pair.
+        name: The field's name for error messages.
 
     Raises:
         ValueError: The value is none of these, or a limit is not above 0.
@@ -175,7 +176,7 @@ def _read_seconds(seconds: Any) -> float | None:
         text = "timeout must be seconds, (connect, read), an httpx.Timeout or None"
         raise ValueError(text if seconds is ... else f"{text}, not {seconds!r}")  # noqa: TRY004  # pydantic's
     if not seconds > 0:
-        raise ValueError(f"timeout must be greater than 0 s, not {seconds!r}; use None for no limit")
+        raise ValueError(f"timeout must be greater than 0 s, not {seconds!r}; use math.inf for no limit")
     return seconds if seconds <= TIMEOUT_MAX else None
 
 

@@ -65,8 +65,17 @@ def test_timeout_is_refused_when_it_cannot_work(value: Any) -> None:
 
 
 def test_timeout_is_left_alone_when_it_is_a_number_or_none() -> None:
-    """Protects the common case, and None, which is no limit."""
+    """Protects the common case, and None, which leaves the SDK's default."""
     assert (read_timeout(5), read_timeout(0.5), read_timeout(None)) == (5, 0.5, None)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, -1, (0, 5), (5, 0)])
+def test_no_limit_is_what_the_error_says_it_is(value: Any) -> None:
+    """Protects users who want no limit from 600 s, which is what None stands for."""
+    with pytest.raises(ValueError, match=r"use math\.inf for no limit"):
+        ChatQwen3(model="q", timeout=value)
+    assert ChatQwen3(model="q", timeout=inf).root_client.timeout == httpx.Timeout(None)
+    assert ChatQwen3(model="q", timeout=None).root_client.timeout.read == 600
 
 
 @pytest.mark.parametrize(
