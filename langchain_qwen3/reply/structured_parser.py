@@ -110,12 +110,13 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         if not isinstance(self.output, type):
             return value
         try:
-            if issubclass(self.output, BaseModel):
-                return self.output.model_validate(value)
             if issubclass(self.output, BaseModelV1):
                 return self.output.parse_obj(value)
-            if is_dataclass(self.output):
-                return TypeAdapter(self.output).validate_python(value)
+            if issubclass(self.output, BaseModel) or is_dataclass(self.output):
+                # A strict class takes a date or an Enum from JSON, but from Python no text for it:
+                # https://docs.pydantic.dev/latest/concepts/strict_mode/
+                written = json.dumps(value, ensure_ascii=False).encode(errors="replace")
+                return TypeAdapter(self.output).validate_json(written)
         except Exception as error:  # validators are user code and may raise anything
             why = str(error) if isinstance(error, ValueError) else repr(error)
             raise OutputParserException(f"the answer does not match {self.name}: {why}", llm_output=text) from error

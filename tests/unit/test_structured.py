@@ -6,9 +6,12 @@ import enum
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import reduce
 from operator import add
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -18,8 +21,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, Strict, create_model, field_validator
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.v1 import BaseModel as BaseModelV1
+from pydantic_core import core_schema
 
 from langchain_qwen3.call import METHODS, Method
 from langchain_qwen3.reply.structured_parser import StructuredOutputParser
@@ -600,6 +605,85 @@ def test_makes_instances_when_the_schema_is_a_dataclass() -> None:
     assert build_structured_runnable(reply("text", json.dumps(ANSWER)), AnswerData).invoke("x") == AnswerData(**ANSWER)
     with pytest.raises(OutputParserException, match="does not match AnswerData"):
         build_structured_runnable(reply("text", '{"value": "much"}'), AnswerData).invoke("x")
+
+
+class Token:
+    """A library's own type: pydantic takes it as a text from JSON, and from Python as an instance only."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Token) and other.text == self.text
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        """Say how to read one."""
+        text = core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+        return core_schema.json_or_python_schema(json_schema=text, python_schema=core_schema.is_instance_schema(cls))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, *_: Any) -> dict[str, Any]:
+        """Say how it is written."""
+        return {"type": "string"}
+
+
+DAY = date(2026, 1, 2)
+WRITTEN = [
+    (date, "2026-01-02", DAY),
+    (datetime, "2026-01-02T03:04:05", datetime(2026, 1, 2, 3, 4, 5)),  # noqa: DTZ001
+    (timedelta, "PT1H", timedelta(hours=1)),
+    (Colour, "red", Colour("red")),
+    (UUID, str(UUID(int=7)), UUID(int=7)),
+    (Decimal, "1.50", Decimal("1.50")),
+    (tuple[int, str], [1, "a"], (1, "a")),
+    (set[int], [1, 2], {1, 2}),
+    (bytes, "abc", b"abc"),
+    (dict[int, date], {"1": "2026-01-02"}, {1: DAY}),
+    (list[Colour] | None, ["red"], [Colour("red")]),
+    (Token, "abc", Token("abc")),
+    (str, "abc", "abc"),
+    (str, "\ud83d", "?"),
+]
+
+
+@pytest.mark.parametrize("form", ["text", "call"])
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize(("kind", "written", "value"), WRITTEN)
+def test_reads_json_when_a_class_is_strict(kind: Any, written: Any, value: Any, strict: bool, form: str) -> None:
+    """Protects strict classes: JSON has no date, Enum or tuple, so an answer writes them as texts and lists."""
+    config = ConfigDict(strict=strict)
+    by_field = Annotated[kind, Strict()] if strict and kind in (date, Colour) else kind
+    plain = type("Kind", (), {"__annotations__": {"value": kind}})
+    answer = {"value": written}
+    call = {"name": "Kind", "args": answer, "id": "1"}
+    message = AIMessage(json.dumps(answer)) if form == "text" else AIMessage("", tool_calls=[call])
+    for schema in (
+        create_model("Kind", __config__=config, value=(kind, ...)),
+        create_model("Kind", value=(by_field, ...)),
+        pydantic_dataclass(config=config)(plain),
+    ):
+        assert StructuredOutputParser(output=schema, name="Kind").invoke(message).value == value
+
+
+@pytest.mark.parametrize("written", ["3", True, 1.5, None])
+def test_coerces_nothing_when_a_class_is_strict(written: Any) -> None:
+    """Protects what a strict class is for: a number in quotes is no number."""
+    schema = create_model("Kind", __config__=ConfigDict(strict=True), value=(int, ...))
+    with pytest.raises(OutputParserException, match="does not match Kind"):
+        StructuredOutputParser(output=schema, name="Kind").invoke(AIMessage(json.dumps({"value": written})))
+
+
+def test_grows_when_a_class_is_strict() -> None:
+    """Protects streams of strict classes, whose every piece is read like the whole."""
+    schema = create_model("Kind", __config__=ConfigDict(strict=True), day=(date | None, None), note=(str, ""))
+    pieces = iter(['{"day": "2026-01-02", "note": "a', "b", '"}'])
+    values = list(StructuredOutputParser(output=schema, name="Kind").transform(pieces))
+    assert values == [schema(day=DAY, note="a"), schema(day=DAY, note="ab")]
+    listed = StructuredOutputParser(output=RootModel[list[Colour]], name="Kind", objects=False)
+    assert listed.invoke(AIMessage('["red"]')).root == [Colour("red")]
 
 
 class Careless(BaseModel):
