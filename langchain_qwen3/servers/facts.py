@@ -134,7 +134,16 @@ def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, ModelFacts]]:
         facts = read_model(row, find_by_owner(str(row.get("owned_by"))) or _find_by_sign(row, answer.headers))
         first = first or facts.dialect
         models.update(dict.fromkeys(_read_names(row), facts))
+    models = {name: _add_parent(known, models) for name, known in models.items()}
     return first or _find_by_sign({}, answer.headers), models
+
+
+def _add_parent(known: ModelFacts, models: Mapping[str, ModelFacts]) -> ModelFacts:
+    """Return a model with what its base has; of an adapter, vLLM tells no more than its path and the base's name."""
+    if (base := models.get(known.parent or "")) is None:
+        return known
+    weights = tuple(dict.fromkeys((*known.weights, *base.weights, str(known.parent))))
+    return replace(known, context=known.context or base.context, inputs=known.inputs or base.inputs, weights=weights)
 
 
 def _list_rows(body: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 
 from langchain_qwen3.servers.dialects import DIALECTS
-from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, ask, list_served, read_model, read_models
+from langchain_qwen3.servers.facts import (
+    ModelFacts,
+    ServerFacts,
+    ask,
+    list_served,
+    read_model,
+    read_models,
+    resolve_served_line,
+)
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 
@@ -106,6 +114,37 @@ def test_reads_the_names_of_the_weights_when_the_served_name_is_an_alias():
     assert read_model({"model_path": "/m/Qwen3-8B.gguf"}).weights == ("/m/Qwen3-8B.gguf",)
     assert read_model({**ROW, "architecture": {"name": "qwen3vl"}}).weights == ("qwen3vl",)
     assert read_model(ROW).weights == ()
+
+
+VLLM_BASE = {"id": "base", "owned_by": "vllm", "root": "Qwen/Qwen3-4B-Thinking-2507", "max_model_len": 8192}
+
+
+@pytest.mark.parametrize(
+    ("base", "adapter", "line", "context"),
+    [
+        ({}, {"root": "/adapters/sql"}, "Qwen3-2507 Thinking", 8192),
+        ({}, {"root": "/adapters/qwen3-sql"}, "Qwen3-2507 Thinking", 8192),
+        ({}, {"root": None}, "Qwen3-2507 Thinking", 8192),
+        ({}, {"root": "/adapters/sql", "max_model_len": 4096}, "Qwen3-2507 Thinking", 4096),
+        ({}, {"root": "Qwen/Qwen3-8B-Instruct"}, "Qwen3", 8192),
+        ({"root": "/models/x", "id": "qwen3-coder"}, {"parent": "qwen3-coder"}, "Qwen3-Coder", 8192),
+        ({}, {"parent": "elsewhere"}, None, None),
+        ({}, {"parent": "sql"}, None, None),
+        ({}, {"parent": None}, None, None),
+        ({"max_model_len": None}, {}, "Qwen3-2507 Thinking", None),
+    ],
+)
+def test_reads_an_adapter_by_its_base_when_the_list_tells_no_more(
+    base: dict[str, Any], adapter: dict[str, Any], line: str | None, context: int | None
+):
+    """Protects LoRA adapters, of which vLLM and SGLang list a name, a path and the base model."""
+    rows = ({**VLLM_BASE, **base}, {"id": "sql", "parent": "base", **adapter})
+    for listed in (rows, rows[::-1]):
+        dialect, models = read_models(answer(listing(*listed)))
+        assert dialect is not None
+        assert models["sql"].context == context
+        found = resolve_served_line("sql", dialect, models, None)
+        assert (found and found.name) == line
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", {"a": 1}, ["m"], 1.5])
