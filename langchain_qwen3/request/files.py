@@ -8,6 +8,7 @@ import codecs
 import mimetypes
 import re
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -19,6 +20,28 @@ _NOTATIONS = (
 )
 _TEXT_TYPE = re.compile(rf"text/.*|[^/]+/(?:.*\+)?(?:x-)?(?:{_NOTATIONS})")
 _MEDIA_TYPE = re.compile(r"(?:image|audio|video)/.*")
+# Python knows few suffixes itself. The others come from the system's table, which slim containers lack:
+# https://docs.python.org/3/library/mimetypes.html#mimetypes.knownfiles
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_SUFFIXES = {
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".heic": "image/heic",
+    ".jfif": "image/jpeg",
+    ".mkv": "video/x-matroska",
+    ".m4v": "video/mp4",
+    ".ts": "video/mp2t",
+    ".flac": "audio/flac",
+    ".m4a": "audio/mp4",
+    ".ogg": "audio/ogg",
+    ".docx": f"{_OFFICE}wordprocessingml.document",
+    ".xlsx": f"{_OFFICE}spreadsheetml.sheet",
+    ".pptx": f"{_OFFICE}presentationml.presentation",
+}
+_TEXT_SUFFIX = re.compile(
+    r"\.(?:md|ya?ml|toml|jsonl|ndjson|ipynb|log|ini|cfg|conf|properties|sql|rst|tex|srt|tsx|jsx|vue|go|rs|java|kt|scala|"
+    r"swift|rb|php|lua|cpp|cc|hpp|cs|r|pl|ps1|proto|gradle|graphql)"
+)
 # Types that say nothing: the bytes decide.
 _UNKNOWN_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/x-empty"})
 _MARKS = (  # UTF-32 first: its little-endian byte order mark begins with that of UTF-16
@@ -85,9 +108,11 @@ def read_data_uri(uri: str) -> DataUri:
 def find_type(mime: str, name: str) -> str:
     """Return the MIME type of a file: the declared type, else the type of its file name, else ""."""
     mime = mime.partition(";")[0].strip().lower()
-    if mime in _UNKNOWN_TYPES:
-        return mimetypes.guess_type(name)[0] or ""
-    return mime
+    if mime not in _UNKNOWN_TYPES:
+        return mime
+    suffix = PurePath(name).suffix.lower()
+    own = "text/plain" if _TEXT_SUFFIX.fullmatch(suffix) else _SUFFIXES.get(suffix, "")
+    return mimetypes.guess_type(name)[0] or own
 
 
 def sniff_base64(data: str) -> str:

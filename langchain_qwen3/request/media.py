@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-import mimetypes
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect
 
-_AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}
+_AUDIO_FORMATS = {"mpeg": "mp3", "mp4": "m4a", "wave": "wav", "vnd.wave": "wav"}
 # Parts of vLLM that only it reads, with tensors in place of media.
 _EMBEDDINGS = ("image_embeds", "audio_embeds")
 _OPTIONS = frozenset({"detail", "extras", "metadata", "video_metadata", *SETTINGS, *OTHER_SETTINGS})
@@ -69,8 +68,8 @@ def read_media(path: str | Path) -> dict[str, Any]:
     if isinstance(path, str) and (path.startswith("data:") or "://" in path):
         raise MediaError(f'{path[:40]} is a URL, not a file: put it into a block: {{"type": "image", "url": …}}')
     path = Path(path)
-    mime, _ = mimetypes.guess_type(path.name)
-    if mime is None:
+    mime = find_type("", path.name)
+    if not mime:
         raise MediaError(f"{path.name} has no known file extension: rename it, or build the block by hand")
     data = path.read_bytes()
     mime = correct_type(mime, lambda: data)
@@ -252,7 +251,7 @@ def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
 def _read_audio_format(url: str) -> str:
     """Return `wav`, `mp3` or the like: by the type of a data URI, or the suffix of another URL; "" if unknown."""
     if url.startswith("data:"):
-        name = url[5:].partition(";")[0].partition("/")[2]
+        name = url[5:].partition(";")[0].partition("/")[2].removeprefix("x-")
         return _AUDIO_FORMATS.get(name, name)
     return Path(url.partition("?")[0]).suffix.removeprefix(".")
 

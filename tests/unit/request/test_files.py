@@ -128,6 +128,55 @@ def test_reads_text_when_its_type_says_something_else(name: str, mime: str, tmp_
         assert write_media(read_media(tmp_path / name), VLLM) == text
 
 
+WORDS = "# 名: x".encode()
+BARE_SYSTEM = {
+    "a.webp": (b"RIFF\0\0\0\0WEBP", "image", "image/webp"),
+    "a.WEBP": (b"RIFF\0\0\0\0WEBP", "image", "image/webp"),
+    "a.jfif": (b"\xff\xd8\xff", "image", "image/jpeg"),
+    "a.png": (b"\x89PNG\r\n", "image", "image/png"),
+    "a.flac": (b"fLaC", "audio", "audio/flac"),
+    "a.m4a": (b"....ftypM4A", "audio", "audio/mp4"),
+    "a.ogg": (b"OggS", "audio", "audio/ogg"),
+    "a.mp3": (b"ID3", "audio", "audio/mpeg"),
+    "a.mkv": (b"\x1aE\xdf\xa3", "video", "video/x-matroska"),
+    "a.ts": (b"G@\0\xff", "video", "video/mp2t"),
+    "b.ts": (b"let x", "file", "text/x-typescript"),
+    "a.md": (WORDS, "file", "text/plain"),
+    "a.yaml": (WORDS, "file", "text/plain"),
+    "a.YML": (WORDS, "file", "text/plain"),
+    "a.jsonl": (WORDS, "file", "text/plain"),
+    "a.log": (WORDS, "file", "text/plain"),
+    "a.go": (WORDS, "file", "text/plain"),
+    "a.json": (b"{}", "file", "application/json"),
+    "a.docx": (b"PK\3\4", "file", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    "a.pdf": (b"%PDF", "file", "application/pdf"),
+}
+
+
+@pytest.mark.parametrize("name", BARE_SYSTEM)
+def test_knows_files_when_the_system_has_no_table_of_types(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
+    """Protects `read_media` in slim containers, where Python knows neither WebP nor YAML."""
+    monkeypatch.setattr(mimetypes, "guess_type", mimetypes.MimeTypes().guess_type)  # Python's own table alone
+    data, kind, mime = BARE_SYSTEM[name]
+    (tmp_path / name).write_bytes(data)
+    block = read_media(tmp_path / name)
+    assert (block["type"], base64.b64decode(block["base64"])) == (kind, data)
+    if data == WORDS:
+        assert write_parts([build(data, "", filename=name)], VLLM, None) == f"{name}:\n# 名: x"
+        assert is_text_type(block["mime_type"])
+    elif kind != "video":  # newer Pythons have their own names for these
+        assert block["mime_type"] == mime
+
+
+@pytest.mark.parametrize("name", ["a", "a.", ".env", "a.xyz", "yaml", "a.yaml.gpg", "a.parquet"])
+def test_raises_when_a_suffix_says_nothing(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
+    """Protects from files that are sent although nobody said what they are."""
+    monkeypatch.setattr(mimetypes, "guess_type", mimetypes.MimeTypes().guess_type)
+    (tmp_path / name).write_bytes(b"data")
+    with pytest.raises(MediaError, match="no known file extension"):
+        read_media(tmp_path / name)
+
+
 def test_leaves_binary_files_what_their_type_says():
     """Protects videos, Excel files and PDF from being read as text; a server that takes files gets them whole."""
     video = write_media(build(b"G@\x00\xff" * 188, "video/mp2t", filename="a.ts"), VLLM)

@@ -303,6 +303,30 @@ def test_sends_media_in_human_and_tool_messages_when_text_stands_beside_it():
     assert wire[1]["content"] == [first, IMAGE, {"type": "text", "text": "What \nis it?"}]
 
 
+@pytest.mark.parametrize(
+    ("mime", "name"),
+    [
+        ("audio/wav", "wav"),
+        ("audio/x-wav", "wav"),
+        ("audio/vnd.wave", "wav"),
+        ("audio/mpeg", "mp3"),
+        ("audio/x-m4a", "m4a"),
+        ("audio/mp4", "m4a"),
+        ("audio/x-flac", "flac"),
+        ("audio/flac", "flac"),
+        ("audio/x-aiff", "aiff"),
+        ("audio/ogg", "ogg"),
+    ],
+)
+def test_names_the_format_of_audio_when_a_type_has_another_name(mime: str, name: str):
+    """Protects audio of browsers and of `mimetypes`: a server knows `m4a` and `flac`, not `x-m4a` and `x-flac`."""
+    for part in (
+        {"type": "audio", "base64": "YWJj", "mime_type": mime},
+        {"type": "audio", "url": f"data:{mime};base64,YWJj"},
+    ):
+        assert write_media(part, OPENROUTER)["input_audio"]["format"] == name
+
+
 def test_reads_a_file_when_it_is_told_to(tmp_path: Path):
     """Protects the one way from the disk into a message: explicit, and with the right type."""
     for name, kind in (("a.png", "image"), ("a.mp4", "video"), ("a.wav", "audio"), ("a.pdf", "file")):
