@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
-from typing import Any, TypedDict
+from typing import Any, NotRequired, Required, TypedDict, get_origin, get_type_hints
 
 import openai
 from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_function, convert_to_openai_tool
 from pydantic import BaseModel, PydanticUserError, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic.v1 import BaseModel as BaseModelV1
 from typing_extensions import is_typeddict
 
@@ -138,7 +140,9 @@ def _is_tool(schema: Any) -> bool:
 def _read_typed_dict(schema: Any, strict: bool | None) -> Mapping[str, Any]:
     """Return an OpenAI function for a TypedDict; core's way, through pydantic 1, lacks NotRequired and its classes."""
     try:
-        function = convert_to_openai_function(schema, strict=strict)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # pydantic 1 warns of classes of pydantic 2, then raises
+            function = convert_to_openai_function(schema, strict=strict)
     except (TypeError, RuntimeError):
         return _convert_type(schema, strict)
     parameters = function["parameters"]
@@ -157,9 +161,26 @@ def _without_inherited_text(schema: Any) -> Any:
     return {name: _without_inherited_text(part) for name, part in schema.items() if part != _TEXT_OF_DICT}
 
 
+class _WithCoresHints(GenerateJsonSchema):
+    """Writes what core reads in the hints of a TypedDict, too: `Annotated[int, default, "description"]`."""
+
+    def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
+        """Return the schema of one TypedDict, the outer one or one inside."""
+        written, cls = super().typed_dict_schema(schema), schema.get("cls")
+        hints = get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True) if cls else {}
+        for name in written["properties"].keys() & hints:
+            inner = hints[name].__args__[0] if get_origin(hints[name]) in (Required, NotRequired) else hints[name]
+            default, text = (*getattr(inner, "__metadata__", ()), ..., None)[:2]
+            if isinstance(text, str):
+                written["properties"][name].setdefault("description", text)
+            if isinstance(text, str) and isinstance(default, (str, int, float, list, dict, type(None))):
+                written["required"] = [other for other in written.get("required", ()) if other != name]
+        return written
+
+
 def _convert_type(schema: Any, strict: bool | None) -> Mapping[str, Any]:
     try:
-        parameters = place_root(TypeAdapter(schema).json_schema())
+        parameters = place_root(TypeAdapter(schema).json_schema(schema_generator=_WithCoresHints))
     except PydanticUserError as error:
         raise ValueError(f"{schema.__name__} has no JSON schema: {error.message} Or pass a pydantic class.") from None
     return convert_to_openai_function({**parameters, "title": schema.__name__}, strict=strict)

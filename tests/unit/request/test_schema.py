@@ -13,7 +13,7 @@ import pydantic.v1
 import pytest
 from langchain_core.tools import StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, RootModel, TypeAdapter
+from pydantic import BaseModel, Field, RootModel, TypeAdapter
 from typing_extensions import TypedDict
 
 from langchain_qwen3 import ChatQwen3
@@ -261,6 +261,96 @@ def test_a_typed_dict_may_have_optional_keys_and_classes(schema: Any, required: 
         assert {"name", "age"} <= parameters["properties"].keys()
     strict = read_schema(schema, strict=True)["schema"]
     assert strict["required"] == [*strict["properties"]]
+
+
+Said = Annotated[int, ..., "said"]
+
+
+class SaidAlone(TypedDict):
+    x: Said
+
+
+class SaidBesideOptional(TypedDict):
+    x: Said
+    other: NotRequired[int]
+
+
+class SaidBesideClass(TypedDict):
+    x: Said
+    leaf: Leaf
+
+
+class SaidOfOptional(TypedDict):
+    x: NotRequired[Said]
+
+
+class SaidAroundOptional(TypedDict):
+    x: Annotated[NotRequired[int], ..., "said"]
+
+
+class SaidOfRequired(TypedDict, total=False):
+    x: Required[Said]
+
+
+class SaidWithDefault(TypedDict):
+    x: Annotated[int | None, None, "said"]
+    leaf: Leaf
+
+
+class SaidByField(TypedDict):
+    x: Annotated[int, Field(description="said", gt=0)]
+    leaf: Leaf
+
+
+class SaidBehindField(TypedDict):
+    x: Annotated[int, Field(gt=0), "said"]
+    leaf: Leaf
+
+
+class SaidOfClass(TypedDict):
+    x: Annotated[Leaf, ..., "said"]
+
+
+class SaidInside(TypedDict):
+    inner: list[SaidBesideOptional]
+
+
+class SaidOfItself(TypedDict):
+    x: Said
+    inner: NotRequired[list[SaidOfItself]]
+
+
+@pytest.mark.parametrize("strict", [None, True])
+@pytest.mark.parametrize(
+    ("schema", "required"),
+    [
+        (SaidAlone, True),
+        (SaidBesideOptional, True),
+        (SaidBesideClass, True),
+        (SaidOfOptional, False),
+        (SaidAroundOptional, False),
+        (SaidOfRequired, True),
+        (SaidWithDefault, False),
+        (SaidByField, True),
+        (SaidBehindField, True),
+        (SaidOfClass, True),
+        (SaidInside, True),
+    ],
+)
+def test_a_typed_dict_says_what_its_hints_say(schema: Any, required: bool, strict: bool | None):
+    """Protects descriptions in LangChain's form, whatever else the TypedDict has."""
+    for function in (convert_tool(schema, strict=strict)["function"], read_schema(schema, strict=strict)):
+        parameters = function.get("parameters") or function["schema"]
+        place = parameters["$defs"]["SaidBesideOptional"] if schema is SaidInside else parameters
+        assert place["properties"]["x"]["description"] == "said"
+        assert ("x" in place.get("required", ())) is (required or strict is True)
+
+
+def test_a_typed_dict_without_descriptions_stays_as_it_is():
+    """Protects the schemas of all other TypedDicts from a change."""
+    assert read_schema(Sparse)["schema"]["properties"]["age"] == {"title": "Age", "type": "integer"}
+    recursive = read_schema(SaidOfItself)["schema"]
+    assert recursive["properties"].keys() == {"x", "inner"}
 
 
 def test_a_chain_of_a_typed_dict_answers_or_says_which_one_to_take():
