@@ -31,6 +31,7 @@ from langchain_qwen3.request.media_data import (
     find_kind,
     find_mime,
     find_strings,
+    is_given,
     read_url,
     refuse_local,
 )
@@ -225,7 +226,7 @@ def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     if isinstance(own, Mapping):
         data, format_ = own.get("data"), own.get("format")
         mime = format_ if isinstance(format_, str) else ""
-        if not data:
+        if not is_given(data):
             raise MediaError("the audio part has no data: pass input_audio.data as base64")
         if isinstance(data, str) and data.startswith(("data:", "http:", "https:")):
             url = check_url(data, "audio", mime)

@@ -105,7 +105,7 @@ def has_own_keys(part: Mapping[str, Any]) -> bool:
 
 def holds_data(part: Mapping[str, Any]) -> bool:
     """Return whether a part is media: it has data, or a URL and no keys of its own. Its type says nothing."""
-    counts = is_data if has_own_keys(part) else bool
+    counts = is_data if has_own_keys(part) else is_given
     for own in _iter_holders(part, find_kind(part) or ""):
         if not isinstance(own, Mapping):
             if counts(own):
@@ -117,6 +117,14 @@ def holds_data(part: Mapping[str, Any]) -> bool:
         if any(counts(own.get(key)) for key in (*_URL_KEYS, *_DATA_KEYS)):
             return True
     return False
+
+
+def is_given(value: Any) -> bool:
+    """Return whether a value is there and not empty."""
+    try:
+        return bool(value)
+    except (ValueError, RuntimeError):  # numpy's array and torch's tensor
+        return True
 
 
 def is_data(value: Any, *, fewest: int = _MAX_WORD, depth: int = 2) -> bool:
@@ -139,8 +147,7 @@ def is_data(value: Any, *, fewest: int = _MAX_WORD, depth: int = 2) -> bool:
 def _iter_holders(part: Mapping[str, Any], kind: str) -> Iterable[Any]:
     """Yield the objects that may contain a part's data, innermost first: an inner object or URL, then the part."""
     for key in (f"{kind}_url", kind, "source", "input_audio", "resource", "inline_data", "inlineData"):
-        if part.get(key):
-            inner = part[key]
+        if is_given(inner := part.get(key)):
             if isinstance(inner, Mapping) and isinstance(inner.get("source"), Mapping):  # Bedrock: `format` beside it
                 yield {**inner, **inner["source"]}
             yield inner
@@ -188,9 +195,9 @@ def read_url(part: Mapping[str, Any], kind: str) -> str:
     if not mime and isinstance(format_ := own.get("format"), str):
         mime = (kind == "file" and mimetypes.guess_type(f"a.{format_}")[0]) or f"{kind}/{format_}"
     # Data first: a URI beside it may be only a name. An empty file is valid, an empty image is not.
-    key = next((key for key in _DATA_KEYS if own.get(key) or (kind == "file" and own.get(key) == "")), None)
+    key = next((key for key in _DATA_KEYS if is_given(own.get(key)) or (kind == "file" and own.get(key) == "")), None)
     if key is None:
-        url = next((own[key] for key in _URL_KEYS if own.get(key)), None)
+        url = next((own[key] for key in _URL_KEYS if is_given(own.get(key))), None)
         if url is None:
             keys = ", ".join(sorted(map(str, part)))
             raise MediaError(f"the {kind} part has neither url nor base64 data, only {keys}: add one of them")

@@ -303,6 +303,51 @@ def test_sends_media_in_human_and_tool_messages_when_text_stands_beside_it():
     assert wire[1]["content"] == [first, IMAGE, {"type": "text", "text": "What \nis it?"}]
 
 
+class Array:
+    """Has no truth, as an array of numpy (ValueError) and a tensor of torch (RuntimeError)."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def __bool__(self) -> bool:
+        raise self.error("the truth value of an array is ambiguous")
+
+    __len__ = __eq__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda array: {"type": "image", "image": array},
+        lambda array: {"type": "image", "url": array},
+        lambda array: {"type": "image", "base64": array, "mime_type": "image/png"},
+        lambda array: {"type": "image", "source_type": "base64", "data": array, "mime_type": "image/png"},
+        lambda array: {"type": "image", "source": {"type": "base64", "data": array, "media_type": "image/png"}},
+        lambda array: {"type": "image_url", "image_url": array},
+        lambda array: {"type": "image_url", "image_url": {"url": array}},
+        lambda array: {"type": "video", "video": array},
+        lambda array: {"type": "video", "video": [array, array]},
+        lambda array: {"type": "audio", "audio": array},
+        lambda array: {"type": "input_audio", "input_audio": {"data": array, "format": "wav"}},
+        lambda array: {"type": "file", "data": array, "mime_type": "text/plain"},
+        lambda array: {"type": "image", "image": array, "score": 1},
+    ],
+)
+def test_says_what_an_array_is_when_a_part_holds_one(write: Any, error: type[Exception]):
+    """Protects programs that pass an image as transformers takes it: a MediaError, not numpy's own error."""
+    part = write(Array(error))
+    with pytest.raises(MediaError, match="Array"):
+        write_media(part, VLLM)
+    tool = ToolMessage("", tool_call_id="1")
+    tool.content = [part]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnsupportedSettingWarning)
+        (wire,) = write_messages([tool], VLLM, replay="all", line=None)[-1:]
+    assert isinstance(wire["content"], str)
+
+
 @pytest.mark.parametrize(
     ("mime", "name"),
     [
