@@ -33,8 +33,8 @@ _NO_CHAT = re.compile(
     r"(?<![a-z])(?:asr|tts|guard|genrm|p?rm)(?=for|[^a-z]|$)|"
     r"qwen3(?:\.\d)?-?(?:s2s|voice|speech|image|mt)(?![a-z])|qwen3(?:\.\d)?-omni-.*realtime"
 )
-_OTHER_TEMPLATE = "deepseek"
-"""A vendor that puts its own template on weights of Qwen3."""
+_OTHER_TEMPLATE = re.compile(r"(?:(?!qwen3).)*deepseek")
+"""A vendor that puts its own template on weights of Qwen3; behind that name, it is whose answers Qwen3 learned from."""
 
 _SPELLINGS = tuple(
     (re.compile(pattern), replacement)
@@ -42,6 +42,9 @@ _SPELLINGS = tuple(
         (r"[\s_:‐-―−]+|--+", "-"),  # and the hyphens and dashes of word processors
         (r"(?:(?:通[义義]|tongyi)-?)?(?:千[问問]|qianwen)(?:-?qwen)?", "qwen"),  # the vendor's name in Chinese
         (r"qwen-3(?=[-./]|p\d|$)", "qwen3"),
+        (r"qwen3\.(?=\d[\d.]*b(?![a-z]))", "qwen3-"),  # Qiniu writes qwen3.30b-a3b: a size, no version
+        # An alias of a model whose switch is off is no Thinking edition: qwen3-235b-a22b-non-thinking.
+        (r"\bnon?-?thinking\b|\bthinking-(?:off|disabled)\b", "nothink"),
         # Converters of GGUF put a dot before the quantisation: Qwen3-8B.Q4_K_M.gguf, Qwen3-8B.i1-Q4_K_M.gguf.
         (r"\.(?=(?:i1-)?(?:i?q\d|b?f(?:16|32)))", "-"),
         # Restore the dot of a version: Fireworks writes qwen3p8, Databricks qwen35, EmpirioLabs and file names qwen3-5.
@@ -94,7 +97,7 @@ def find_line(model: str, server: str | None = None) -> ModelLine | None:
     if (line := _BY_NAME.get(model.lower())) is not None:
         return line
     for part in reversed(normalise_name(model).split("/")):
-        if _OTHER_TEMPLATE in part or _NO_CHAT.search(part):
+        if _OTHER_TEMPLATE.match(part) or _NO_CHAT.search(part):
             return None
         for line in MODEL_LINES:
             if line.server in (None, server) and line.pattern.search(part):
