@@ -14,10 +14,10 @@ _DECODER = json.JSONDecoder(strict=False)
 # Between the values of a body: event stream framing that is glued to the preceding JSON.
 _FRAME = re.compile(r"(?:\s|\ufeff|data:|\[DONE\])*")
 _DONE = "[DONE]"
-_FENCE = "```"
+_FENCES = ("```", "~~~")
 _OPENED_FENCE = re.compile(r"```[\w+.-]*+\s*+")
 _FENCED_BRACKET = re.compile(_OPENED_FENCE.pattern + r"(?=[\[{])")
-_FENCED_JSON = re.compile(r"```json\w*+\s*+(?=[\[{])", re.IGNORECASE)
+_FENCED_JSON = re.compile(r"(?:```|~~~)[ \t]*+json\w*+\s*+(?=[\[{])", re.IGNORECASE)
 _MORE_JSON = tuple('{[]},:"')
 _ANOTHER_VALUE = re.compile(r'\{\s*+"|\[\s*+[\[{"]')
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
@@ -105,7 +105,7 @@ def read_whole_json(text: str) -> Any:
     """
     value, end = _DECODER.raw_decode(text, find_json(text))
     rest = text[end:].lstrip()
-    if rest.startswith(_FENCE):
+    if rest.startswith(_FENCES):
         return value
     if rest and (rest.startswith(_MORE_JSON) or not isinstance(value, dict | list) or _ANOTHER_VALUE.search(rest)):
         raise ValueError(f"something follows its end at character {end}")

@@ -296,6 +296,10 @@ WRAPPED = {
     "fence with empty lines": '```json\n\n\n{"value": 1}\n\n```',
     "fence that never ends": 'Sure!\n```json\n{"value": 1}',
     "fence in capitals": '```JSON\n{"value": 1}\n```',
+    "fence with a space": '``` json\n{"value": 1}\n```',
+    "fence with a space, words around": 'Here:\n```  JSON\n{"value": 1}\n```\nbye',
+    "fence of tildes": '~~~json\n{"value": 1}\n~~~',
+    "fence of four": '````json\n{"value": 1}\n````',
     "fence of another name": '```jsonc\n{"value": 1}\n```',
     "fence in a list": '1. The answer:\n   ```json\n   {"value": 1}\n   ```',
     "another fence first": '```python\nprint({"a": 1})\n```\nThe answer:\n```json\n{"value": 1}\n```',
@@ -324,6 +328,8 @@ BROKEN = {
     "a list": '[{"value": 1}]',
     "a fence of words": "```json\nvalue = 1\n```",
     "an empty fence": "```json\n```",
+    "cut in a fence of tildes": '~~~json\n{"value": 1\n~~~',
+    "words behind a fence": '```\nno value\n``` so {"value": 1}',
     "no JSON": "I cannot say.",
 }
 
