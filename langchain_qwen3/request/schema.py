@@ -83,6 +83,8 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
     Raises:
         ValueError: The tool has an unknown form.
     """
+    if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) and tool.get("type", "object") in _TYPES:
+        tool = {"name": tool["title"], **{key: value for key, value in tool.items() if key != "title"}}
     if isinstance(tool, Mapping) and "name" in tool:
         tool = _read_named(dict(tool))
     elif is_typeddict(tool):

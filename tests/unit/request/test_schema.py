@@ -263,6 +263,44 @@ def test_a_typed_dict_may_have_optional_keys_and_classes(schema: Any, required: 
     assert strict["required"] == [*strict["properties"]]
 
 
+TITLED: list[dict[str, Any]] = [
+    {"type": "object", "additionalProperties": {"type": "integer"}},
+    {"type": "object", "patternProperties": {"^a": {"type": "integer"}}},
+    {"type": "object"},
+    {"allOf": [AGE]},
+    {"oneOf": [AGE, {"type": "object"}]},
+    {"anyOf": [AGE, {"type": "object"}]},
+    {"$ref": "#/$defs/A", "$defs": {"A": AGE}},
+    {"$ref": "#/definitions/A", "definitions": {"A": AGE}},
+]
+
+
+@pytest.mark.parametrize("schema", TITLED)
+def test_a_titled_schema_reaches_the_server_when_it_has_no_properties(schema: dict[str, Any]):
+    """Protects JSON schemas given as tools: core drops all of one that has no `properties` of its own."""
+    given = {"title": "Person", "description": "d", **schema}
+    before = copy.deepcopy(given)
+    function = {"name": "Person", "description": "d", "parameters": schema}
+    assert convert_tool(given) == {"type": "function", "function": function}
+    assert convert_tool(given, strict=True)["function"]["parameters"].keys() >= schema.keys()
+    assert given == before
+
+
+@pytest.mark.parametrize(
+    "given", [{"title": "Person", "description": "d", **AGE}, {"type": "web_search", "title": "x"}]
+)
+@pytest.mark.parametrize("strict", [None, True])
+def test_a_titled_dict_is_as_core_writes_it_otherwise(given: dict[str, Any], strict: bool | None):
+    """Protects schemas with properties, and servers' own tools, from a change."""
+    answers = []
+    for convert in (convert_tool, convert_to_openai_tool):
+        try:
+            answers.append(convert(given, strict=strict))
+        except ValueError as error:
+            answers.append(str(error))
+    assert answers[0] == answers[1]
+
+
 Said = Annotated[int, ..., "said"]
 
 
