@@ -42,7 +42,7 @@ _SPELLINGS = tuple(
         (r"[\s_:‐-―−]+|--+", "-"),  # and the hyphens and dashes of word processors
         (r"(?:(?:通[义義]|tongyi)-?)?(?:千[问問]|qianwen)(?:-?qwen)?", "qwen"),  # the vendor's name in Chinese
         (r"qwen-3(?=[-./]|p\d|$)", "qwen3"),
-        (r"qwen3\.(?=\d[\d.]*b(?![a-z]))", "qwen3-"),  # Qiniu writes qwen3.30b-a3b: a size, no version
+        (r"qwen3\.(?=(?:[01]\.)?\d+b(?![a-z]))", "qwen3-"),  # Qiniu writes qwen3.30b-a3b: a size, no version
         # An alias of a model whose switch is off is no Thinking edition: qwen3-235b-a22b-non-thinking.
         (r"\bnon?-?thinking\b|\bthinking-(?:off|disabled)\b", "nothink"),
         # Converters of GGUF put a dot before the quantisation: Qwen3-8B.Q4_K_M.gguf, Qwen3-8B.i1-Q4_K_M.gguf.
