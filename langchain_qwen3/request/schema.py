@@ -83,7 +83,8 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
     Raises:
         ValueError: The tool has an unknown form.
     """
-    if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) and tool.get("type", "object") in _TYPES:
+    kind = tool.get("type", "object") if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) else ""
+    if isinstance(kind, list) or kind in _TYPES:
         tool = {"name": tool["title"], **{key: value for key, value in tool.items() if key != "title"}}
     if isinstance(tool, Mapping) and "name" in tool:
         tool = _read_named(dict(tool))
@@ -236,7 +237,7 @@ def _read_named(schema: dict[str, Any]) -> dict[str, Any]:
     form = next((key for key in _SCHEMA_KEYS if isinstance(schema.get(key), Mapping)), None)
     if form:
         return {**{key: value for key, value in schema.items() if key != form}, "parameters": schema[form]}
-    if schema.keys() & _KEYWORDS - {"type"} or schema.get("type") in _TYPES:
+    if schema.keys() & _KEYWORDS - {"type"} or str(schema.get("type")) in _TYPES:
         own: dict[str, Any] = {key: schema.pop(key) for key in ("name", "description") if key in schema}
         return {**own, "parameters": schema}
     for key, value in schema.items():

@@ -267,6 +267,7 @@ TITLED: list[dict[str, Any]] = [
     {"type": "object", "additionalProperties": {"type": "integer"}},
     {"type": "object", "patternProperties": {"^a": {"type": "integer"}}},
     {"type": "object"},
+    {**AGE, "type": ["object", "null"]},
     {"allOf": [AGE]},
     {"oneOf": [AGE, {"type": "object"}]},
     {"anyOf": [AGE, {"type": "object"}]},
@@ -287,7 +288,11 @@ def test_a_titled_schema_reaches_the_server_when_it_has_no_properties(schema: di
 
 
 @pytest.mark.parametrize(
-    "given", [{"title": "Person", "description": "d", **AGE}, {"type": "web_search", "title": "x"}]
+    "given",
+    [
+        {"title": "Person", "description": "d", **AGE},
+        {"type": "web_search", "title": "x"},
+    ],
 )
 @pytest.mark.parametrize("strict", [None, True])
 def test_a_titled_dict_is_as_core_writes_it_otherwise(given: dict[str, Any], strict: bool | None):
