@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages.tool import ToolCallChunk
 
-from langchain_qwen3.reply.ending import is_finished, is_stopped
+from langchain_qwen3.reply.ending import is_cut, is_finished, is_stopped
 from langchain_qwen3.reply.fields import (
     KEPT_FIELDS,
     REASONING_FIELDS,
@@ -78,6 +78,7 @@ class ChoiceReader:
         self._kind = kind
         self._parses = options.recall_parses()
         self._rescues_by_default = options.rescue_tool_calls is None
+        self._server_writes = options.server_writes_arguments
 
     def feed(self, delta: Mapping[str, Any]) -> Piece:
         """Take the next delta and return the part that is certain."""
@@ -138,7 +139,7 @@ class ChoiceReader:
             meant = not (truncated or has_answer or self._quotes)
             reasoning += end.rest if meant else end.raw
             calls += self._calls.add(end.calls if meant else (), rescued=True)
-        calls += self._calls.close(truncated)
+        calls += self._calls.close(truncated, closed=self._server_writes and (cut or is_cut(finish_reason)))
         self.called = self._calls.seen
         if self._withheld is not None:
             reasoning = "".join([*self._withheld, reasoning])

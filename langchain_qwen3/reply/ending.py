@@ -45,6 +45,16 @@ def _read_word(reason: Any) -> str | None:
     return known if known in _KNOWN else word
 
 
+def read_limit(reason: str | None, usage: object, options: ReplyOptions) -> str | None:
+    """Return the reason, or `length` if the limit of tokens ended a reply with calls.
+
+    vLLM then writes `tool_calls` (measured on 0.32.0, whole replies):
+    https://github.com/vllm-project/vllm/blob/v0.32.0/vllm/entrypoints/openai/chat_completion/serving.py
+    """
+    used = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    return "length" if reason == "tool_calls" and used is not None and used == options.max_tokens else reason
+
+
 def is_stopped(reason: str | None) -> bool:
     """Whether the model ended its text by itself, without a call."""
     return reason in _STOPPED
@@ -53,6 +63,11 @@ def is_stopped(reason: str | None) -> bool:
 def is_finished(reason: str | None) -> bool:
     """Whether the model ended by itself. `length`, `abort` and every unknown reason mean that it did not."""
     return reason in _FINISHED
+
+
+def is_cut(reason: str | None) -> bool:
+    """Whether something other than the model ended it; an unknown reason may be a server's own word for calls."""
+    return reason in ("length", "content_filter") or bool(reason and _GIVEN_UP.search(reason))
 
 
 class StreamEnd:

@@ -20,7 +20,7 @@ from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_eve
 from langchain_qwen3.reply.body import read_lines, refuse_other_shapes
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
-from langchain_qwen3.reply.ending import StreamEnd, read_reason
+from langchain_qwen3.reply.ending import StreamEnd, read_limit, read_reason
 from langchain_qwen3.reply.fields import has_content, read_message
 from langchain_qwen3.reply.metadata import (
     build_timing,
@@ -158,7 +158,7 @@ class StreamReader:
     @property
     def finish_reason(self) -> str | None:
         """Why the model ended; None while it has not."""
-        return self._end.reason
+        return read_limit(self._end.reason, self.usage, self._options)
 
     def _find_cause(self) -> object:
         """Return what came last in place of a chunk, which may say why the stream ended: a text, or an event."""

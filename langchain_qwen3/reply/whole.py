@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.reply.body import is_event_stream, read_body, refuse_other_shapes
 from langchain_qwen3.reply.choice import ChoiceReader
-from langchain_qwen3.reply.ending import read_reason
+from langchain_qwen3.reply.ending import read_limit, read_reason
 from langchain_qwen3.reply.fields import REASONING_KEYS, read_message, read_reasoning
 from langchain_qwen3.reply.metadata import (
     build_timing,
@@ -67,7 +67,7 @@ def _read_streamed(response: Any, options: ReplyOptions) -> ChatResult:
 def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mapping[str, Any] | None) -> ChatGeneration:
     # A whole text shows whether it begins inside the thinking, whatever earlier replies did.
     reader = ChoiceReader(replace(options, opened=None) if options.opened else options, "whole")
-    reason = read_reason(choice)
+    reason = read_limit(read_reason(choice), usage, options)
     message_read, leaked = _split_leaked(read_message(choice), options)
     reasoning, content, calls_fed = reader.feed(message_read)
     last_reasoning, last_content, calls_held = reader.close(reason)

@@ -206,6 +206,8 @@ def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
         demanded=plan.demanded,
         forced=payload.get("tool_choice") not in (None, "auto", "none"),
         forced_calls=plan.forced_calls,
+        max_tokens=payload.get(dialect.max_tokens),
+        server_writes_arguments=line is None or line.tool_format == "xml",
         repair_tool_calls=settings.repair_tool_calls,
     )
 

@@ -8,6 +8,7 @@ The contract of `ToolCallStream`, which reads a whole message as one delta:
   else makes an invalid tool call that keeps the text. In chunks, a wrong bracket closes the text, which core
   might otherwise take for whole arguments (see `invalidate_arguments`); a whole message has exactly what the model
   wrote.
+- If a reply was cut and the server makes arguments of XML, its last call is invalid: vLLM's parser closes a cut call.
 - The reason why a call is invalid is in the metadata, because the sum of chunks has no field for an error text.
 - A fragment is never repaired. A whole argument text is repaired on request, and only known damage of Qwen parsers.
 """
@@ -26,6 +27,7 @@ from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments, rea
 from langchain_qwen3.reply.tool_calls.open_call import Fragment, OpenCall, WireCall, read_fragment
 
 _NOTHING_WRITTEN: Mapping[str, str] = {}
+_CLOSED = "the reply ended before the call was complete, and the server closed its arguments"
 
 
 class ToolCalls(NamedTuple):
@@ -58,6 +60,7 @@ class ToolCallStream:
         self, *, repair: bool = False, parameterless: Iterable[str] = (), optional: Iterable[str] = ()
     ) -> None:
         self._repair = repair
+        self._parsed: OpenCall | None = None  # the server's latest call
         self._parameterless = frozenset(parameterless)
         self._optional = self._parameterless.union(optional)
         self._calls: list[OpenCall] = []
@@ -110,7 +113,7 @@ class ToolCallStream:
                 call = self._calls[-1]
             else:
                 chunks.append(self._extend(call, fragment))
-            begun = call
+            begun = self._parsed = call
         return [chunk for chunk in chunks if chunk]
 
     def add(self, calls: Iterable[WireCall], *, rescued: bool = False) -> list[ToolCallChunk]:
@@ -131,19 +134,20 @@ class ToolCallStream:
         fragments = [(wire, read_fragment(wire)) for wire in wires if wire]
         return [wire for wire, (_, _, name, text) in fragments if _write_key(name, text or "") not in known]
 
-    def close(self, truncated: bool) -> list[ToolCallChunk]:
+    def close(self, truncated: bool, *, closed: bool = False) -> list[ToolCallChunk]:
         """Validate every call and return the pieces that complete its arguments, or make them invalid.
 
         Args:
             truncated: Whether the reply was cut, by length or without its end. A call is then valid only if its
                 arguments are a closed object.
+            closed: Whether the server may have closed the arguments of a last call that was cut.
 
         Raises:
             ImportError: Damage needs repair, but the extra `repair` is not installed.
         """
         chunks = []
         for call in self._calls:
-            text = self._judge(call, truncated)
+            text = self._judge(call, truncated, closed=closed and call is self._parsed is self._calls[-1])
             if rest := text[call.sent :]:
                 chunks.append(tool_call_chunk(args=rest, index=call.index))
         return chunks
@@ -206,7 +210,7 @@ class ToolCallStream:
             return None
         return tool_call_chunk(name=name or None, args=args or None, id=chunk_id, index=call.index)
 
-    def _judge(self, call: OpenCall, truncated: bool) -> str:
+    def _judge(self, call: OpenCall, truncated: bool, *, closed: bool) -> str:
         """Return the argument text for core; record why the call is invalid, or that it was repaired."""
         text = call.text
         absent = not call.pieces or call.name in self._optional
@@ -214,9 +218,9 @@ class ToolCallStream:
             return text + "{}"
         try:
             read_arguments(text)
-            if call.name:
+            if call.name and not closed:
                 return text
-            problem = "the call has no tool name"
+            problem = _CLOSED if closed else "the call has no tool name"
         except ValueError as error:
             problem = "the reply ended before the arguments were complete" if truncated else str(error)
             repaired = repair_arguments(text) if self._repair and call.name and not truncated else None

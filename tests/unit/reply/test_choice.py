@@ -348,6 +348,47 @@ def test_finish_reason_tells_of_calls_when_vllm_says_stop(reason: str | None, ca
     assert message.response_metadata["finish_reason"] == expected
 
 
+XML = {"server_writes_arguments": True}
+LIMIT = {"max_tokens": 4}  # the tokens of every reply here
+
+
+@pytest.mark.parametrize(
+    ("options", "reason", "finish_reason", "is_whole"),
+    [
+        (XML, "length", "length", False),
+        (XML, "content_filter", "content_filter", False),
+        (XML, "abort", "abort", False),
+        ({**XML, **LIMIT}, "tool_calls", "length", False),  # vLLM's qwen3_coder, not streamed
+        ({**XML, **LIMIT}, "length", "length", False),
+        ({**XML, "max_tokens": 5}, "tool_calls", "tool_calls", True),
+        (XML, "tool_calls", "tool_calls", True),
+        (XML, "stop", "tool_calls", True),
+        (XML, "tool_use", "tool_use", True),
+        (XML, "function_called", "function_called", True),  # a server's own word
+        ({}, "length", "length", True),  # JSON, which the model closed
+        (LIMIT, "tool_calls", "length", True),
+        (LIMIT, "stop", "tool_calls", True),
+    ],
+)
+@pytest.mark.parametrize("arguments", ["{}", '{"city": "Beijing"}', '{"city": "Bei", "days": 1}'])
+def test_last_call_is_invalid_when_the_server_may_have_closed_it(
+    arguments: str, options: dict[str, Any], reason: str, finish_reason: str, is_whole: bool
+):
+    """Protects agents from half a call: vLLM's parser of XML closes the arguments of a call that the limit cut."""
+    calls = [WIRE_CALL, {**WIRE_CALL, "id": "c2", "function": {"name": "get_weather", "arguments": arguments}}]
+    message = read_both_ways({"content": None, "tool_calls": calls}, ReplyOptions(**TOOLS, **options), reason, size=9)
+    valid = [call["id"] for call in message.tool_calls]
+    assert valid == (["c1", "c2"] if is_whole else ["c1"])
+    assert [call["args"] for call in message.invalid_tool_calls] == ([] if is_whole else [arguments])
+    assert message.response_metadata["finish_reason"] == finish_reason
+
+
+def test_call_is_whole_when_its_closing_tag_was_in_the_text_before_the_cut():
+    """Protects calls that are read here: their end is known, no server wrote it."""
+    options = ReplyOptions(**TOOLS, **XML)
+    assert spans(read_both_ways({"content": CALL}, options, "length"))[2] == BEIJING
+
+
 @pytest.mark.parametrize("properties", [{}, {"zone": {"type": "string"}}])
 def test_call_without_parameters_is_whole_when_its_arguments_are_empty(properties: dict[str, Any]):
     """Protects tools without required parameters, for which SGLang streams no arguments at all."""

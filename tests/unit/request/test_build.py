@@ -209,6 +209,11 @@ def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     assert forced.reply.forced_calls
     assert "parallel_tool_calls" not in forced.payload
     assert build(VLLM, tools=[WEATHER]).reply.tools == (WEATHER,)
+    limited = build(VLLM, max_tokens=9, model="Qwen/Qwen3-Coder-30B-A3B-Instruct").reply
+    assert (limited.max_tokens, limited.server_writes_arguments) == (9, True)
+    assert build(VLLM, model="our-model").reply.server_writes_arguments  # an alias tells nothing of the format
+    plain = build(VLLM, model="Qwen/Qwen3-8B").reply
+    assert (plain.max_tokens, plain.server_writes_arguments) == (None, False)
     assert build(VLLM, tools=[WEATHER]).reply.rescue_tool_calls is None
     assert build(VLLM, tools=[WEATHER], rescue_tool_calls=True).reply.rescue_tool_calls is True
     assert build(VLLM, tools=[WEATHER], rescue_tool_calls=False).reply.rescue_tool_calls is False
