@@ -8,7 +8,8 @@ same spans. The text passes through these readers, each only while it is needed:
 
 A call in the content counts if the server sent no parsed call, in this reply or before; otherwise it is a quote, unless
 the reply was cut inside it, because parsers leave such a call in the text. A call in the reasoning may be only a draft,
-so it counts only if, besides, the model stopped by itself and wrote nothing else.
+so it counts only if, besides, the model stopped by itself and wrote nothing else. With thinking off such reasoning is
+the answer, which the server's parser of calls has never seen, so it is no quote.
 """
 
 from __future__ import annotations
@@ -136,7 +137,9 @@ class ChoiceReader:
         if self._in_reasoning is not None:
             reasoning = self._in_reasoning.feed(reasoning)
             end = self._in_reasoning.close(truncated=False)
-            meant = not (truncated or has_answer or self._quotes)
+            # vLLM's deepseek_r1 takes an answer without thinking for reasoning, before calls are parsed (0.32).
+            is_quote = self._quotes and self._withheld is None
+            meant = not (truncated or has_answer or is_quote)
             reasoning += end.rest if meant else end.raw
             calls += self._calls.add(end.calls if meant else (), rescued=True)
         calls += self._calls.close(truncated, closed=self._server_writes and (cut or is_cut(finish_reason)))

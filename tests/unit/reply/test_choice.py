@@ -472,6 +472,32 @@ def test_text_is_no_call_when_the_server_has_parsed_one_before(way: str):
     assert len(ask(habits, other, {"content": CALL}).tool_calls) == 1  # transformers serve parses whole replies alone
 
 
+@pytest.mark.parametrize("reason", ["stop", "tool_calls", "length"])
+@pytest.mark.parametrize("way", ["whole", "stream"])
+@pytest.mark.parametrize(
+    ("options", "message", "calls"),
+    [
+        (OFF, {"content": None, "reasoning": CALL}, 1),
+        (OFF, {"content": "", "reasoning_content": f"\n{CALL}\n"}, 1),
+        (OFF, {"content": None, "reasoning": f"Let me see.\n{CALL}"}, 1),
+        (OFF, {"content": None, "reasoning": f"{CALL}\n{OTHER_CALL}"}, 2),
+        ({}, {"content": None, "reasoning": CALL}, 0),
+        (OFF, {"content": "B", "reasoning": CALL}, 0),
+        (OFF, {"content": CALL}, 0),
+        (OFF, {"content": None, "reasoning": f"```xml\n{CALL}\n```"}, 0),
+        ({**OFF, "rescue_tool_calls": False}, {"content": None, "reasoning": CALL}, 0),
+    ],
+)
+def test_call_in_the_reasoning_counts_when_thinking_is_off_and_nothing_else_came(
+    options: dict[str, Any], message: dict[str, Any], calls: int, way: str, reason: str
+):
+    """Protects agents on vLLM with deepseek_r1: its parser of calls sees those of a thinking model only."""
+    reply = ask(ReplyHabits(False, parses={"whole", "stream"}), way, message, reason, **options)
+    assert len(reply.tool_calls) == (calls if reason != "length" else 0)
+    if reply.tool_calls:
+        assert "<tool_call>" not in reply.text + reply.additional_kwargs.get("reasoning_content", "")
+
+
 @pytest.mark.parametrize("way", ["whole", "stream"])
 def test_call_in_the_text_stays_one_when_only_forced_calls_were_parsed(way: str):
     """Protects agents on servers without a parser: a forced call comes from a grammar (vLLM, llama-cpp-python)."""
