@@ -151,7 +151,6 @@ def read_timeout(value: Any) -> Any:
         value: Seconds, `(connect, read)` or `(connect, read, write, pool)`, the `Timeout` of httpx or httpx2, openai's
             NOT_GIVEN, or None for the SDK's default. In a pair, `read` also limits each write. Infinity, and more than
             the operating system can count, is no limit; so is None within a pair.
-        name: The field's name for error messages.
 
     Raises:
         ValueError: The value is none of these, or a limit is not above 0.

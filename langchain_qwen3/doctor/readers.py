@@ -188,19 +188,15 @@ def read_stream_end(reply: Streamed, facts: Facts) -> Outcome:
 def read_tool_call(reply: AIMessage, facts: Facts, wanted: int = 1) -> Outcome:
     """Read whether the model called the tool of its own accord, as often as wanted."""
     shown = ", ".join(_show_call(call) for call in reply.tool_calls)
-    if reply.tool_calls and (len(reply.tool_calls) > wanted or any(tag in reply.text for tag in _CALL_TAGS)):
+    if not reply.tool_calls or (reply.invalid_tool_calls and len(reply.tool_calls) < wanted):
+        return _read_no_call(reply, facts)
+    if not all(call["args"] for call in reply.tool_calls):
+        return _fail(_quote(f"the arguments are missing: {shown}"), "tools", facts)
+    if len(reply.tool_calls) > wanted or any(tag in reply.text for tag in _CALL_TAGS):
         return _read_surplus(reply, shown, facts)
-    if len(reply.tool_calls) >= wanted:
+    if len(reply.tool_calls) == wanted:
         return Outcome("ok", _quote(shown))
-    if reply.invalid_tool_calls:
-        detail = f"the arguments are broken: {reply.invalid_tool_calls[0].get('args')}"
-        return _fail(_quote(detail), "tools", facts)
-    if reply.tool_calls:
-        return Outcome("unsure", _quote(f"only {shown}"), "A larger model may make both calls.")
-    if any(tag in reply.text for tag in _CALL_TAGS):
-        detail = "the call stayed in the text: ChatQwen3 extracts it, other clients show it"
-        return _fail(detail, "tools", facts)
-    return Outcome("unsure", _quote(f"the model answered with text instead of a call: {reply.text}"))
+    return Outcome("unsure", _quote(f"only {shown}"), "A larger model may make both calls.")
 
 
 def read_forced_call(reply: AIMessage, facts: Facts) -> Outcome:
@@ -264,6 +260,23 @@ def read_concurrency(times: Together, facts: Facts) -> Outcome:
     few = f"few at a time ({slots})" if slots else "few at a time"
     fix = f"Either the server answers {few}, or it has no spare computing power, for example on a CPU."
     return Outcome("unsure", seen, fix)
+
+
+def _read_no_call(reply: AIMessage, facts: Facts) -> Outcome:
+    """Read what came in place of a valid call."""
+    if reply.invalid_tool_calls:
+        detail = f"the arguments are broken: {reply.invalid_tool_calls[0].get('args')}"
+        return _fail(_quote(detail), "tools", facts)
+    if any(tag in reply.text for tag in _CALL_TAGS):
+        detail = "the call stayed in the text: ChatQwen3 extracts it, other clients show it"
+        return _fail(detail, "tools", facts)
+    if reply.text.strip():
+        detail = f"the model answered with text instead of a call: {reply.text}"
+        return Outcome("unsure", _quote(detail))
+    reason = reply.response_metadata.get("finish_reason")
+    if reason == "length" or _reasoning(reply):
+        return Outcome("unsure", f"inconclusive: neither a call nor a text, finish_reason {reason!r}")
+    return _fail("the reply is empty: the server took the call out of the text and lost it", "tools", facts)
 
 
 def _read_surplus(reply: AIMessage, shown: str, facts: Facts) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -292,6 +293,29 @@ def test_names_both_parsers_when_the_line_is_not_known():
     """Protects fine-tunes: which parser is right is then the user's to know."""
     outcome = readers.read_tool_call(AIMessage("<tool_call>"), know(model="my-finetune"))
     assert "hermes (qwen3_coder for" in outcome.fix
+
+
+@pytest.mark.parametrize("read", [readers.read_tool_call, readers.read_forced_call, readers.read_parallel_calls])
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"response_metadata": {"finish_reason": "stop"}}, "failed"),
+        ({}, "failed"),
+        ({"content": " \n"}, "failed"),
+        ({"tool_calls": [{**CALL, "args": {}}]}, "failed"),
+        ({"tool_calls": [CALL, {**CALL, "id": "2", "args": {}}]}, "failed"),
+        ({"response_metadata": {"finish_reason": "length"}}, "unsure"),
+        ({"additional_kwargs": {"reasoning_content": "Hm."}}, "unsure"),
+        ({"content": "It is sunny."}, "unsure"),
+    ],
+)
+def test_fails_when_the_parser_lost_the_call_or_its_arguments(
+    fields: dict[str, Any], status: str, read: Callable[[AIMessage, Facts], Outcome]
+):
+    """Protects from vLLM with a parser for another format: it eats the call, or leaves it without arguments."""
+    outcome = read(AIMessage(**{"content": "", **fields}), know())
+    assert outcome.status == status
+    assert ("--tool-call-parser hermes" in outcome.fix) == (status == "failed")
 
 
 def test_is_unsure_when_the_model_only_talked():
