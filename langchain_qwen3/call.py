@@ -58,6 +58,7 @@ class ReplyOptions:
             llama-cpp-python), so such a reply does not show whether the server has one.
         forced_calls: Whether the content is the JSON array of a forced choice.
         max_tokens: The limit of the reply that was sent, None for none.
+        context: The context length that the server lists, None if unknown.
         server_writes_arguments: Whether the model may write calls as XML, of which the server makes the arguments. Then
             arguments that look whole may be those of a call that was cut.
         repair_tool_calls: Whether to repair the known damage of Qwen's tool parsers.
@@ -75,6 +76,7 @@ class ReplyOptions:
     forced: bool = False
     forced_calls: bool = False
     max_tokens: int | None = None
+    context: int | None = None
     server_writes_arguments: bool = False
     repair_tool_calls: bool = False
     include_headers: bool = False

@@ -46,13 +46,15 @@ def _read_word(reason: Any) -> str | None:
 
 
 def read_limit(reason: str | None, usage: object, options: ReplyOptions) -> str | None:
-    """Return the reason, or `length` if the limit of tokens ended a reply with calls.
+    """Return the reason, or `length` if a reply with calls has used up its tokens, or the context.
 
     vLLM then writes `tool_calls` (measured on 0.32.0, whole replies):
     https://github.com/vllm-project/vllm/blob/v0.32.0/vllm/entrypoints/openai/chat_completion/serving.py
     """
-    used = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    return "length" if reason == "tool_calls" and used is not None and used == options.max_tokens else reason
+    if reason != "tool_calls" or not isinstance(usage, dict):
+        return reason
+    ends = ((usage.get("completion_tokens"), options.max_tokens), (usage.get("total_tokens"), options.context))
+    return "length" if any(used is not None and used == limit for used, limit in ends) else reason
 
 
 def is_stopped(reason: str | None) -> bool:

@@ -104,7 +104,9 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     return Call(
         payload=payload,
         options=options,
-        reply=_build_reply_options(payload, settings, plan, thinking, dialect, line=line, recall=recall),
+        reply=_build_reply_options(
+            payload, settings, plan, thinking, dialect, line=line, known=models.get(settings.model), recall=recall
+        ),
         dialect=dialect,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(thinking, line) and not (stream or several),
         lesson=lesson,
@@ -181,6 +183,7 @@ def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
     dialect: Dialect,
     *,
     line: ModelLine | None,
+    known: ModelFacts | None,
     recall: Callable[..., ReplyHabits] | None,
 ) -> ReplyOptions:
     # A grammar may apply from the first token, so a constrained reply need not begin with reasoning, as others do.
@@ -207,6 +210,7 @@ def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
         forced=payload.get("tool_choice") not in (None, "auto", "none"),
         forced_calls=plan.forced_calls,
         max_tokens=payload.get(dialect.max_tokens),
+        context=known.context if known else None,
         server_writes_arguments=line is None or line.tool_format == "xml",
         repair_tool_calls=settings.repair_tool_calls,
     )

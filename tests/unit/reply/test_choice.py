@@ -360,7 +360,9 @@ LIMIT = {"max_tokens": 4}  # the tokens of every reply here
         (XML, "abort", "abort", False),
         ({**XML, **LIMIT}, "tool_calls", "length", False),  # vLLM's qwen3_coder, not streamed
         ({**XML, **LIMIT}, "length", "length", False),
+        ({**XML, "context": 7}, "tool_calls", "length", False),
         ({**XML, "max_tokens": 5}, "tool_calls", "tool_calls", True),
+        ({**XML, "max_tokens": 5, "context": 4}, "tool_calls", "tool_calls", True),  # a list may name too small a one
         (XML, "tool_calls", "tool_calls", True),
         (XML, "stop", "tool_calls", True),
         (XML, "tool_use", "tool_use", True),

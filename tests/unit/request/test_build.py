@@ -17,6 +17,7 @@ from langchain_qwen3.request.build import FEW_IN_FLIGHT, build_call
 from langchain_qwen3.request.messages import MessageError
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
+from langchain_qwen3.servers.facts import ModelFacts
 from langchain_qwen3.servers.habits import forget_habits, recall_habits
 from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
 from tests.unit.request.request_cases import FORMAT, QUESTION, TOOL_LOOP, WEATHER, build
@@ -212,6 +213,8 @@ def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     limited = build(VLLM, max_tokens=9, model="Qwen/Qwen3-Coder-30B-A3B-Instruct").reply
     assert (limited.max_tokens, limited.server_writes_arguments) == (9, True)
     assert build(VLLM, model="our-model").reply.server_writes_arguments  # an alias tells nothing of the format
+    listed = {"our-model": ModelFacts(context=4096)}
+    assert build_call(QUESTION, {"model": "our-model"}, {}, VLLM, stream=False, models=listed).reply.context == 4096
     plain = build(VLLM, model="Qwen/Qwen3-8B").reply
     assert (plain.max_tokens, plain.server_writes_arguments) == (None, False)
     assert build(VLLM, tools=[WEATHER]).reply.rescue_tool_calls is None
