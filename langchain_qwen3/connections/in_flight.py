@@ -6,7 +6,6 @@ import asyncio
 import gc
 import threading
 from collections import deque
-from collections.abc import Callable
 
 from langchain_qwen3.connections.process import call_later, forget_after_fork
 
@@ -25,20 +24,20 @@ class _Slot:
         left: Whether the request is over or was given up.
     """
 
-    __slots__ = ("_future", "_gate", "_settle", "granted", "left", "loop")
+    __slots__ = ("_event", "_gate", "_limit", "granted", "left", "loop")
 
-    def __init__(self, settle: Callable[[_Slot], None]) -> None:
+    def __init__(self, limit: InFlightLimit) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.granted = False
         self.left = False
-        self._settle = settle
-        self._future: asyncio.Future[None] | None = None
+        self._limit = limit
+        self._event: asyncio.Event | None = None
         self._gate: threading.Lock | None = None
 
     def __enter__(self) -> None:
         try:
-            self._settle(self)
-            if not self.granted:
+            self._limit.settle(self)
+            if not self.granted and not self._limit.needs_this_thread():
                 self._wait()
         except BaseException:
             self.__exit__()
@@ -47,16 +46,18 @@ class _Slot:
     async def __aenter__(self) -> None:
         self.loop = asyncio.get_running_loop()
         try:
-            self._settle(self)
+            self._limit.settle(self)
             if not self.granted:
-                await self._await()
+                self._event = asyncio.Event()
+                if not self.granted:
+                    await self._event.wait()
         except BaseException:
             self.__exit__()
             raise
 
     def __exit__(self, *_: object) -> None:
         self.left = True
-        self._settle(self)
+        self._limit.settle(self)
 
     async def __aexit__(self, *_: object) -> None:
         self.__exit__()
@@ -66,9 +67,9 @@ class _Slot:
         self.granted = True  # set before checking for a waiter; the waiter checks in the opposite order
         if self._gate is not None:
             self._gate.release()
-        if self._future is not None and self.loop is not None:
+        if self._event is not None and self.loop is not None:
             try:
-                self.loop.call_soon_threadsafe(_wake, self._future)
+                self.loop.call_soon_threadsafe(self._event.set)
             except RuntimeError:
                 return False
         return True
@@ -81,23 +82,14 @@ class _Slot:
         while not self.granted:
             gate.acquire(timeout=_CHECK_SECONDS)  # without a timeout, Windows would not see Ctrl-C
 
-    async def _await(self) -> None:
-        self._future = asyncio.get_running_loop().create_future()
-        if not self.granted:
-            await self._future
-
-
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
 
 class InFlightLimit:
     """A limit on requests in flight: first come, first served.
 
     A cancelled waiter leaves nothing behind. A stream holds its slot until it is closed, so a call made inside the loop
     over another call's stream waits forever under a limit of 1. A slot that nobody will release is freed: that of a
-    closed loop, and that of a stream that only the garbage collector can close.
+    closed loop, and that of a stream that only the garbage collector can close. A sync call made inside an event loop
+    does not wait for that loop's own requests, which stand still until it returns.
 
     Changes are appended to a queue. The thread that gets the lock processes the queue; no thread waits for the lock,
     because the garbage collector may close a stream at any allocation, even inside this class.
@@ -133,9 +125,17 @@ class InFlightLimit:
 
     def slot(self) -> _Slot:
         """Hold a slot during the block of a `with` or `async with`, which waits until one is free."""
-        return _Slot(self._settle)
+        return _Slot(self)
 
-    def _settle(self, slot: _Slot | None) -> None:
+    def needs_this_thread(self) -> bool:
+        """Return whether the thread runs an event loop whose requests have slots or wait: it must not wait for them."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        return any(slot.loop is loop for slot in (*self._taken, *self._waiting))
+
+    def settle(self, slot: _Slot | None) -> None:
         """Enqueue a slot that arrives or leaves, and process the queue; None only checks the other slots."""
         if self.size is None:
             if slot is not None:
@@ -176,7 +176,7 @@ class InFlightLimit:
         """Free what nobody will release; on the clock's thread, because all other threads may be waiting."""
         self._check_scheduled = False
         self._quiet_checks += 1
-        self._settle(None)
+        self.settle(None)
         if self._quiet_checks < self._collect_at:
             return
         # Nothing was granted for one or two seconds. A stream in a reference cycle ends with the next collection, which

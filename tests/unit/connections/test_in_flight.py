@@ -302,6 +302,79 @@ async def _hold(limit: InFlightLimit) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize(
+    ("size", "own", "elsewhere"),
+    [(1, 1, 0), (2, 2, 0), (8, 8, 0), (1, 4, 0), (2, 1, 1), (1, 1, 1), (2, 3, 2)],
+    ids=["one", "two", "eight", "and some wait", "another thread has one", "only waiters", "more waiters"],
+)
+def test_sync_call_does_not_wait_for_the_loop_that_it_stops(size: int, own: int, elsewhere: int) -> None:
+    """Protects a service from standing still: `invoke` in an `async def`, while the loop's own calls have the slots."""
+    limit = InFlightLimit(size)
+    release, entered = threading.Event(), threading.Event()
+
+    async def hold() -> None:
+        async with limit.slot():
+            await asyncio.sleep(0.01)
+
+    async def work() -> None:
+        tasks = [asyncio.create_task(hold()) for _ in range(own)]
+        await asyncio.sleep(0)
+        threading.Timer(0.05, release.set).start()
+        with limit.slot():
+            entered.set()
+        await asyncio.gather(*tasks)
+
+    others = [threading.Thread(target=_hold_until, args=(limit, release), daemon=True) for _ in range(elsewhere)]
+    for other in others:
+        other.start()
+    while limit.in_flight < elsewhere:
+        time.sleep(0.001)
+    thread = threading.Thread(target=asyncio.run, args=(work(),), daemon=True)
+    thread.start()
+    assert entered.wait(5)
+    for each in (thread, *others):
+        each.join(5)
+    assert limit.in_flight == 0
+
+
+@pytest.mark.parametrize("runs_loop", [True, False])
+def test_sync_call_waits_when_nothing_in_its_thread_has_a_slot(runs_loop: bool) -> None:
+    """Protects the limit: a thread that stops none of the slots' owners keeps to it, with or without a loop."""
+    limit, release, order = InFlightLimit(1), threading.Event(), list[str]()
+
+    def call() -> None:
+        with limit.slot():
+            order.append("call")
+
+    async def call_on_loop() -> None:
+        call()
+
+    def hold() -> None:
+        _hold_until(limit, release)
+
+    async def hold_on_loop() -> None:
+        async with limit.slot():
+            await asyncio.to_thread(release.wait)
+
+    holder = threading.Thread(target=hold if runs_loop else lambda: asyncio.run(hold_on_loop()))
+    holder.start()
+    while not limit.in_flight:
+        time.sleep(0.001)
+    caller = threading.Thread(target=(lambda: asyncio.run(call_on_loop())) if runs_loop else call)
+    caller.start()
+    caller.join(0.1)
+    assert order == []
+    release.set()
+    caller.join(5)
+    holder.join(5)
+    assert order == ["call"]
+
+
+def _hold_until(limit: InFlightLimit, release: threading.Event) -> None:
+    with limit.slot():
+        release.wait()
+
+
 @pytest.mark.parametrize("size", [0, -1, 2.5, "2", float("nan")])
 def test_size_is_refused_when_nobody_could_start(size: Any) -> None:
     """Protects from waiting for ever: pydantic does not check what a copy or an assignment sets."""
