@@ -22,7 +22,7 @@ from langchain_qwen3.errors.redirects import build_redirected
 from langchain_qwen3.errors.secrets import clean_url
 
 _MAX_REDIRECTS = 5
-_UNCONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+_NO_REPLY = (httpx.NetworkError, httpx.ConnectTimeout, httpx.ProxyError, httpx.RemoteProtocolError)
 # Modules that core, httpcore and we import during a process's first call; those a version does not have are skipped.
 _FIRST_CALL_IMPORTS = (
     "anyio._backends._asyncio",
@@ -71,7 +71,7 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
                     break
                 await response.aclose()
                 request, response = following, await self.connections.handle_async_request(following)
-        except _UNCONNECTED as error:
+        except _NO_REPLY as error:
             _name_proxy(error, self._proxy)
             raise
         limit_body(response, stream=stream)
@@ -103,7 +103,7 @@ class SharedSyncClient(openai.DefaultHttpxClient):
                     break
                 response.close()
                 request, response = following, self.connections.handle_request(following)
-        except _UNCONNECTED as error:
+        except _NO_REPLY as error:
             _name_proxy(error, self._proxy)
             raise
         limit_body(response, stream=stream)
@@ -118,6 +118,6 @@ class SharedSyncClient(openai.DefaultHttpxClient):
 
 
 def _name_proxy(error: Exception, proxy: str | None) -> None:
-    """Say in an error that it was a proxy to which, or over which, no connection came; it may be the environment's."""
+    """Say in an error that no connection or no reply came over a proxy, which may be that of the environment."""
     if proxy is not None:
-        error.args = (f"over the proxy {clean_url(proxy)}: {error}",)
+        error.args = (f"over the proxy {clean_url(proxy)}: {str(error) or type(error).__name__}",)

@@ -38,12 +38,19 @@ _ADDRESS = (
     ),
     (
         # nginx's and Go's words; then h11 and aiohttp, where a TLS alert comes in place of a status line.
-        r"plain HTTP request was sent to|HTTP request to an HTTPS server|illegal request line|b'\\x1[56]\\x03",
+        (
+            r"^(?!.*over the proxy).*(?:plain HTTP request was sent to|HTTP request to an HTTPS server"
+            r"|illegal request line|b'\\x1[56]\\x03)"
+        ),
         "The server uses TLS: write https:// instead of http:// in base_url.",
     ),
 )
 
 _NETWORK = (
+    (
+        r"over the proxy https://.*(WRONG_VERSION_NUMBER|record layer failure|packet length too long)",
+        "The proxy uses plain HTTP: write http:// instead of https:// in its address ($HTTPS_PROXY or openai_proxy).",
+    ),
     (
         r"WRONG_VERSION_NUMBER|record layer failure|packet length too long",
         "The server uses plain HTTP: write http:// instead of https:// in base_url.",

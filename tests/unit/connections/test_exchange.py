@@ -8,7 +8,9 @@ import gc
 import json
 import pickle
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import openai
@@ -208,6 +210,81 @@ def test_proxy_is_named_when_it_answers_nothing_within_the_limit_of_connecting(m
         )
         with pytest.raises(Qwen3TimeoutError, match=f"over the proxy {place}: "):
             run_call(mode, model)
+
+
+TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
+
+
+@MODES
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("target", ["http", "https"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        ("http", b"", "goes over a proxy"),  # a SOCKS port, such as Clash's 7891, hangs up on an HTTP request
+        ("http", b"\x05\xff", "goes over a proxy"),  # or answers in its own protocol
+        ("http", TLS_ALERT, "goes over a proxy"),
+        ("http", b"SSH-2.0-OpenSSH_9.2\r\n", "goes over a proxy"),
+        ("http", b"HTTP/1.1 200", "goes over a proxy"),
+        ("https", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "The proxy uses plain HTTP: write http://"),
+        ("https", b"", "goes over a proxy"),
+    ],
+    ids=["hangs up", "SOCKS", "TLS", "SSH", "cut", "no TLS", "hangs up on TLS"],
+)
+def test_proxy_is_named_when_it_is_no_http_proxy(
+    mode: str, transport: Any, target: str, proxy: tuple[str, bytes, str]
+) -> None:
+    """Protects users whose $HTTPS_PROXY names a wrong port or scheme: the model's server and base_url are right."""
+    scheme, reply, advice = proxy
+    with _answer_with(reply) as address:
+        model = ChatQwen3(
+            model="q",
+            base_url=f"{target}://pod.invalid/v1",
+            server="vllm",
+            transport=transport,
+            max_retries=0,
+            openai_proxy=f"{scheme}://{address}",
+        )
+        with pytest.raises(Qwen3ConnectionError, match=rf"(?s)over the proxy {scheme}://{address}: \S.*{advice}"):
+            run_call(mode, model)
+
+
+@MODES
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize(
+    ("reply", "advice"),
+    [
+        (b"", "The server or a proxy closed the connection"),
+        (TLS_ALERT, "write https://"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "not valid HTTP"),
+    ],
+)
+def test_server_is_named_when_there_is_no_proxy(mode: str, transport: Any, reply: bytes, advice: str) -> None:
+    """Protects the advice for a server that hangs up, uses TLS or is none: only a proxy of ours is blamed."""
+    with _answer_with(reply) as address:
+        model = ChatQwen3(model="q", base_url=f"http://{address}/v1", server="vllm", transport=transport, max_retries=0)
+        with pytest.raises(Qwen3ConnectionError, match=f"(?s)^(?!.*over the proxy).*{advice}"):
+            run_call(mode, model)
+
+
+@contextmanager
+def _answer_with(reply: bytes) -> Iterator[str]:
+    """Yield the address of a server that answers each connection's first bytes with a reply, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):  # the test is over
+                while True:
+                    peer = listener.accept()[0]
+                    with peer, suppress(OSError):
+                        peer.recv(2**16)
+                        peer.sendall(reply)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 @MODES
