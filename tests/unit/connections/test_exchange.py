@@ -267,6 +267,37 @@ def test_server_is_named_when_there_is_no_proxy(mode: str, transport: Any, reply
             run_call(mode, model)
 
 
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("way", ["invoke", "stream", "ainvoke", "astream"])
+@pytest.mark.parametrize("has_proxy", [False, True])
+def test_time_limit_is_told_in_words(
+    transport: Any, way: str, has_proxy: bool, server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects the text of a time limit from anyio's words for it, and a proxy from blame for a slow reply."""
+    base_url, proxy = ("http://pod.invalid/v1", server.origin) if has_proxy else (server.base_url, None)
+    model = ChatQwen3(
+        model="q", base_url=base_url, server="vllm", transport=transport, max_retries=0, timeout=0.3, openai_proxy=proxy
+    )
+
+    async def acall() -> None:
+        if way == "ainvoke":
+            await model.ainvoke("hi")
+        else:
+            _ = [chunk async for chunk in model.astream("hi")]
+
+    def call() -> None:
+        if way.startswith("a"):
+            asyncio.run(acall())
+        else:
+            _ = model.invoke("hi") if way == "invoke" else list(model.stream("hi"))
+
+    for fault in ("stall", "stall-body"):
+        monkeypatch.setattr(exchange, "PATH", f"/{fault}")
+        with pytest.raises(Qwen3TimeoutError, match="The server takes longer than the timeout") as caught:
+            call()
+        assert "ancel" not in str(caught.value)
+
+
 @contextmanager
 def _answer_with(reply: bytes) -> Iterator[str]:
     """Yield the address of a server that answers each connection's first bytes with a reply, and hangs up."""
