@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from threading import TIMEOUT_MAX
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -186,7 +187,9 @@ def _find_proxy(base_url: str) -> str | None:
     from requests.utils import get_environ_proxies, select_proxy  # slow to import; reads NO_PROXY=10.0.0.0/8, too
 
     proxy = (select_proxy(base_url, get_environ_proxies(base_url)) or "").strip()
-    if not proxy or urllib.request.proxy_bypass(urlsplit(base_url).netloc):  # an address with its port
+    names = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").lower().split(",")
+    is_exempt = any(fnmatchcase(urlsplit(base_url).hostname or "", name.strip()) for name in names)  # `*.corp.test`
+    if not proxy or is_exempt or urllib.request.proxy_bypass(urlsplit(base_url).netloc):  # an address with its port
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 

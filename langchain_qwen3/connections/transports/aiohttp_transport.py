@@ -216,9 +216,7 @@ def translate_error(error: Exception) -> httpx.TransportError:
             return httpx.ConnectError(_describe_failure(error))
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             kind = httpx.UnsupportedProtocol
-        case OSError():  # reset
-            kind = httpx.ReadError
-        case aiohttp.ClientPayloadError() if "ConnectionResetError(" in str(error):
+        case _ if isinstance(error, OSError) or "ConnectionResetError(" in str(error):
             kind = httpx.ReadError
         case aiohttp.ClientError():  # hung up, cut short, or no HTTP
             kind = httpx.RemoteProtocolError

@@ -189,16 +189,15 @@ class HttpxConnections:
         if self._is_closed:
             await self.aclose()
 
-    async def close_idle(self) -> None:
-        """Close the pools that have been idle for `KEEPALIVE_SECONDS`."""
-        for pool in self._idle.take_older(KEEPALIVE_SECONDS):
+    async def close_idle(self, seconds: float = KEEPALIVE_SECONDS) -> None:
+        """Close the pools that have been idle for so long."""
+        for pool in self._idle.take_older(seconds):
             await pool.aclose()
 
     async def aclose(self) -> None:
         """Close the idle connections now, and the others when they are released."""
         self._is_closed = True
-        for pool in self._idle.take_older(0):
-            await pool.aclose()
+        await self.close_idle(0)
 
 
 class SyncTransport(httpx.BaseTransport):

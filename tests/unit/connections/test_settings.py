@@ -127,6 +127,16 @@ PROXY = "http://p.test:1"
         ("qwen.corp.test:8000", "corp.test", None),
         ("qwen.corp.test:8000", ".corp.test,10.0.0.0/8", None),
         ("qwen.corp.test:8000", "10.0.0.0/8", PROXY),
+        ("qwen.corp.test:8000", "*.corp.test", None),
+        ("qwen.corp.test", "localhost, *.CORP.test ,10.0.0.0/8", None),
+        ("Qwen.corp.test", "*corp.test", None),
+        ("10.1.2.3:8000", "10.*", None),
+        ("10.1.2.3:8000", "192.168.*,10.1.*", None),
+        ("qwen.corp.test", "*", None),
+        ("qwen.corp.test", "*.corp", PROXY),
+        ("qwen.corp.test", "*.other.test,", PROXY),
+        ("qwen.corp.test", " , ,", PROXY),
+        ("[::1]:8000", "[::1]", None),
     ],
 )
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
