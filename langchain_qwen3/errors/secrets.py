@@ -138,9 +138,16 @@ def strip_response(response: Any) -> Any:
     )
 
 
-def strip_exception(exc: BaseException) -> None:
-    """Remove the secrets from another library's exception: from its texts, request, response and body."""
-    secrets = read_secrets(find_request(exc))
+def strip_exception(exc: BaseException, secrets: Iterable[str] = ()) -> None:
+    """Remove the secrets from another library's exception: from its texts, request, response and body.
+
+    Args:
+        exc: The exception.
+        secrets: Those of its call: some of aiohttp's errors quote the URL, but name no request.
+    """
+    secrets = [*secrets, *read_secrets(find_request(exc))]
+    if isinstance(exc, OSError) and isinstance(exc.strerror, str):  # its text is made of this, not of its arguments
+        exc.strerror = mask_text(exc.strerror, secrets)
     exc.args = tuple(mask_text(part, secrets) if isinstance(part, str) else part for part in exc.args)
     for name, value in vars(exc).items():
         if isinstance(value, str):

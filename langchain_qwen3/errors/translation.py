@@ -115,10 +115,11 @@ class ErrorTranslator:
         error = self.translate(exc)
         if error is None:
             return
-        quotes_secret = _quotes_secret(exc)
+        secrets = read_secrets(find_request(exc))
+        quotes_secret = any(secret in str(link) for link in _walk_causes(exc) for secret in secrets)
         for link in _walk_causes(exc, hidden=True):
             if link is not error:
-                strip_exception(link)
+                strip_exception(link, secrets)
         if error is exc:
             return
         # aiohttp quotes the URL with its query, and h11 quotes a bad header: a traceback would show them.
@@ -317,12 +318,6 @@ def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
     texts = [(type(link).__name__, str(link)[:_MAX_TEXT]) for link in _walk_causes(exc) if isinstance(link, Exception)]
     # aiohttp quotes its own parser's object where a connection ends within the headers.
     return [(name, "" if text.startswith("<RawResponseMessage") else text) for name, text in texts]
-
-
-def _quotes_secret(exc: Exception) -> bool:
-    """Return whether the text of an exception or one of its causes contains a secret of the request."""
-    secrets = read_secrets(find_request(exc))
-    return any(secret in str(link) for link in _walk_causes(exc) for secret in secrets)
 
 
 def _loaded(names: tuple[tuple[str, str], ...]) -> tuple[type[BaseException], ...]:

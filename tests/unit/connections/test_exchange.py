@@ -9,6 +9,7 @@ import json
 import pickle
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -181,7 +182,49 @@ def test_no_exception_behind_an_error_keeps_a_secret(
     )
     with pytest.raises(Qwen3Error) as caught:
         run_call(mode, model)
-    link: Any = caught.value
+    _check_chain(caught.value)
+
+
+@MODES
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+@pytest.mark.parametrize("place", ["https silent", "http silent", "http refused", "http no-host"])
+def test_no_exception_of_a_failed_connection_keeps_a_secret(mode: str, transport: Any, place: str) -> None:
+    """Protects the query, where some gateways take the key: aiohttp quotes the URL, and names no request."""
+    scheme, state = place.split()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        host = {"silent": host, "refused": "127.0.0.1:1", "no-host": "pod.invalid"}[state]
+        model = ChatQwen3(
+            model="q",
+            base_url=f"{scheme}://bob:canary-word@{host}/v1?key=canary-key",
+            server="vllm",
+            transport=transport,
+            max_retries=0,
+            timeout=0.3,
+            default_query={"token": "canary-token"},
+        )
+        with pytest.raises(Qwen3Error) as caught:
+            run_call(mode, model)
+        _check_chain(caught.value)
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+async def test_no_exception_of_a_stale_connection_keeps_a_secret(transport: Any) -> None:
+    """Protects the query where the server has hung up while the loop was busy: aiohttp cannot write to `URL`."""
+    with Loopback(idle_close=0.05) as server:
+        model = ChatQwen3(
+            model="q", base_url=f"{server.base_url}?key=canary-key", server="vllm", transport=transport, max_retries=0
+        )
+        await model.ainvoke("hi")
+        time.sleep(0.2)  # noqa: ASYNC251 - as a caller's own work does
+        try:
+            await model.ainvoke("hi")
+        except Qwen3Error as error:
+            _check_chain(error)
+        await model.aclose()
+
+
+def _check_chain(link: Any) -> None:
     links = []
     while link is not None:
         links.append(link)
