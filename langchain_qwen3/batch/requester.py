@@ -9,7 +9,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import openai
-from langchain_core.messages import BaseMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -31,6 +31,7 @@ from langchain_qwen3.errors import (
     Qwen3UnprocessableEntityError,
     ToolChoiceError,
 )
+from langchain_qwen3.reply.ending import is_given_up
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
@@ -193,7 +194,10 @@ class Requester:
         started_at = perf_counter()
         try:
             reply = await self._chain.ainvoke(messages, **settings)
-            self.pace.add_reply(number, _count_tokens(reply))
+            message = reply["raw"] if isinstance(reply, dict) else reply
+            self.pace.add_reply(number, _count_tokens(message))
+            if is_given_up(reason := message.response_metadata.get("finish_reason")):  # another try may end it
+                raise BadReplyError(f"the server broke the answer off (finish_reason {reason!r})", partial=message)
         except Qwen3Error as error:
             if isinstance(error, Qwen3RateLimitError) or getattr(error, "status_code", None) == _UNAVAILABLE:
                 attempt.is_untimely = self.pace.add_refusal(number, error.retry_after)
@@ -293,6 +297,5 @@ def _is_outage(error: Qwen3Error) -> bool:
     return isinstance(error, Qwen3ConnectionError) or getattr(error, "status_code", None) in _GATEWAY_STATUSES
 
 
-def _count_tokens(reply: Any) -> int:
-    message = reply["raw"] if isinstance(reply, dict) else reply
+def _count_tokens(message: AIMessage) -> int:
     return message.usage_metadata["output_tokens"] if message.usage_metadata else 0

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from langchain_qwen3.reply.ending import is_finished
+
 if TYPE_CHECKING:
     from langchain_qwen3.batch.results import Result
 
@@ -19,7 +21,7 @@ class Summary:
 
     Attributes:
         answered: Rows with an answer.
-        truncated: Answers among them that a token limit ended.
+        truncated: Answers among them that a token limit or a filter ended.
         failures: Failed rows by the class of their error.
         reasons: What the first error of each class says.
         input_tokens: Tokens of all prompts.
@@ -64,7 +66,7 @@ class Summary:
         """Count a result; `is_new` tells this run's results from those of earlier runs."""
         if result.error is None:
             self.answered += 1
-            self.truncated += result.finish_reason == "length"
+            self.truncated += not is_finished(result.finish_reason)
         else:
             self.failures[result.error["class"]] += 1
             self.reasons.setdefault(result.error["class"], result.error["message"])

@@ -282,7 +282,7 @@ def build_table(summary: Summary) -> Table:
     rows = f"{summary.rows:,}, {summary.answered:,} answered, {summary.failed:,} failed"
     table.add_row("rows", Text(rows, style="bold"))
     if summary.truncated:
-        table.add_row("truncated", f"{summary.truncated:,} answers at a token limit (finish_reason length)")
+        table.add_row("truncated", f"{summary.truncated:,} answers by a token limit or a filter (see finish_reason)")
     for name, number in summary.failures.most_common():
         reason = " ".join(summary.reasons.get(name, "").split())
         shown = reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}…"

@@ -29,7 +29,7 @@ def read_reason(choice: Mapping[str, Any]) -> str | None:
     """
     reason = _read_word(choice.get("finish_reason"))
     native = choice.get("native_finish_reason")
-    if reason and is_finished(reason) and isinstance(native, str) and _GIVEN_UP.search(native):
+    if reason and is_finished(reason) and isinstance(native, str) and is_given_up(native):
         return native
     return reason
 
@@ -69,7 +69,12 @@ def is_finished(reason: str | None) -> bool:
 
 def is_cut(reason: str | None) -> bool:
     """Whether something other than the model ended it; an unknown reason may be a server's own word for calls."""
-    return reason in ("length", "content_filter") or bool(reason and _GIVEN_UP.search(reason))
+    return reason in ("length", "content_filter") or is_given_up(reason)
+
+
+def is_given_up(reason: str | None) -> bool:
+    """Whether the reason says that the server broke the reply off, such as SGLang's `abort`."""
+    return reason is not None and _GIVEN_UP.search(reason) is not None
 
 
 class StreamEnd:

@@ -90,6 +90,51 @@ def test_failure_is_a_row_with_class_and_advice_when_a_server_fails(
     assert (summary.answered, summary.failures) == (2, {kind: 1})
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(
+    ("reason", "tries", "truncated"),
+    [
+        ("abort", 2, 0),
+        ("error", 2, 0),
+        ("network_error", 2, 0),
+        ("cancelled", 2, 0),
+        ("length", 1, 1),
+        ("content_filter", 1, 1),
+        ("max_tokens", 1, 1),
+        ("stop", 1, 0),
+        ("eos", 1, 0),
+        ("tool_calls", 1, 0),
+    ],
+)
+def test_half_an_answer_is_none_when_the_server_broke_it_off(
+    tmp_path: Path, reason: str, tries: int, truncated: int, *, streaming: bool
+):
+    """Protects from half an answer that counts as a whole one: it is asked for again, and then its row has failed."""
+    path = tmp_path / "a.jsonl"
+    replies = iter([Answer(message={"content": "half"}, reason=reason)] * tries + [Answer(message={"content": "all"})])
+    with Scripted(lambda _: next(replies)) as server:
+        model = build_model(server.url, streaming=streaming)
+        summary = run_batch(model, ["q"], path, options=BatchOptions(retries=1))
+        (result,) = read(path)
+        again = run_batch(model, ["q"], path, retry_failed=True)
+    failed = tries > 1
+    assert (result["content"], result["finish_reason"], result["tries"]) == ("half", reason, tries)
+    assert (summary.answered, summary.failed, summary.truncated) == (not failed, failed, truncated)
+    assert (result["error"] or {}).get("class") == ("BadReplyError" if failed else None)
+    assert (again.answered, again.new_rows, again.truncated) == (1, failed, truncated)
+
+
+def test_half_an_answer_is_asked_for_again_when_it_may_come_whole(tmp_path: Path):
+    """Protects the night's rows from an engine that aborts some of them, with a schema as without one."""
+    for number, schema in enumerate((None, {"type": "object", "properties": {"a": {"type": "integer"}}})):
+        replies = iter([Answer(message={"content": '{"a": '}, reason="abort"), {"content": '{"a": 1}'}])
+        with Scripted(lambda _, replies=replies: next(replies)) as server:  # type: ignore[misc]
+            path = tmp_path / f"{number}.jsonl"
+            run_batch(build_model(server.url), ["q"], path, options=BatchOptions(retries=1, schema=schema))
+        (result,) = read(path)
+        assert (result["content"], result["tries"], result["error"]) == ('{"a": 1}', 2, None)
+
+
 def test_failed_rows_alone_are_asked_when_they_are_retried(tmp_path: Path):
     """Protects `--retry-failed`: what was answered is not asked again, what failed has its new result in its place."""
     path = tmp_path / "a.jsonl"
