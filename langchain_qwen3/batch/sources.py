@@ -35,6 +35,16 @@ _BATCH = 1024
 _BOM = codecs.BOM_UTF8
 _BRACKETS = (b"[", b"{")
 _BEGINNINGS = (*_BRACKETS, b'["', b"[[", b"[{", b'{"')
+# What files begin with that hold no lines; some of their bytes would be read as questions.
+_NO_TEXT: dict[bytes, str] = {
+    b"\x1f\x8b": "gzip: use zcat",
+    b"BZh91AY": "bzip2: use bzcat",
+    b"\x28\xb5\x2f\xfd": "Zstandard: use zstdcat",
+    b"\xfd7zXZ": "xz: use xzcat",
+    b"PK\x03\x04": "a workbook or a zip archive: save the sheet as CSV in UTF-8, or unpack it",
+    b"\xd0\xcf\x11\xe0": "an old workbook: save the sheet as CSV in UTF-8",
+    b"PAR1\x15": "Parquet: give it a name that ends in .parquet, or set the input format",
+}
 _FOREIGN_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins as UTF-16-LE does
 
 
@@ -75,7 +85,7 @@ def check_source(source: Source, file_format: Format | None = None, output: Any 
         if is_table or isinstance(source, Mapping | bytes | bytearray) or not isinstance(source, Iterable):
             raise TypeError(
                 f"source is a {type(source).__name__}: pass a path, a binary stream or a list of rows, which of a "
-                'DataFrame is df.to_dict("records")'
+                'DataFrame is df.to_dict("records"), of one of Polars df.to_dicts()'
             )
         return
     if source != "-" and not Path(source).exists():
@@ -130,16 +140,18 @@ def read_rows(source: Source, file_format: Format | None = None, column: str | N
 
 
 def _check_encoding(first: bytes | str) -> None:
-    """Check the first line: in UTF-16, half of a file would look like lines of UTF-8.
+    """Check the first line: in UTF-16 or compressed, parts of a file would look like lines of UTF-8.
 
     Raises:
         TypeError: The stream is one of text.
-        ValueError: The input is in UTF-16 or UTF-32.
+        ValueError: The input is in UTF-16 or UTF-32, or no text.
     """
     if isinstance(first, str):
         raise TypeError('source is a stream of text: open it in binary mode, such as open("questions.jsonl", "rb")')
     if first.startswith(_FOREIGN_BOMS):
         raise ValueError("the input is in UTF-16 or UTF-32: save it as UTF-8, or use iconv -f UTF-16 -t UTF-8")
+    if kind := next((kind for start, kind in _NO_TEXT.items() if first.startswith(start)), None):
+        raise ValueError(f"the input is {kind}")
 
 
 def _guess_format(first: bytes) -> Format:
@@ -202,7 +214,8 @@ def _read_csv(stream: Iterable[bytes], column: str | None) -> Iterator[Row]:
     texts = (line.decode("utf-8" if at else "utf-8-sig", "surrogateescape") for at, line in enumerate(stream))
     reader = csv.reader(texts, strict=True)
     header = _read_header(reader)
-    only = header[0] if len(header) == 1 and header[0] not in QUESTIONS else None
+    column = column or (header[0] if len(header) == 1 and header[0] not in QUESTIONS else None)
+    _check_columns(header, column)
     while True:
         line = reader.line_num + 1
         try:
@@ -214,14 +227,14 @@ def _read_csv(stream: Iterable[bytes], column: str | None) -> Iterator[Row]:
             continue
         if cells:
             raw = "\x1f".join(cells).encode("utf-8", "surrogateescape")
-            yield build_row(line, _read_cells(header, cells, raw), raw=raw, column=column or only)
+            yield build_row(line, _read_cells(header, cells, raw), raw=raw, column=column)
 
 
 def _read_header(reader: Iterator[list[str]]) -> list[str]:
     """Return the names of the columns, from the first line that is not blank.
 
     Raises:
-        ValueError: It is no line of CSV with commas.
+        ValueError: It is no line of CSV with commas, in UTF-8.
     """
     try:
         header = next(filter(None, reader), [])
@@ -229,7 +242,21 @@ def _read_header(reader: Iterator[list[str]]) -> list[str]:
         raise ValueError(f"the header is invalid CSV ({error})") from error
     if len(header) == 1 and (other := next((mark for mark in ";\t" if mark in header[0]), None)):
         raise ValueError(f"the columns {header[0]!r} are separated by {other!r}: save the table with commas")
+    if any("\ud800" <= character <= "\udfff" for name in header for character in name):
+        raise ValueError("the header is not UTF-8: save the table as UTF-8, or use iconv -f GB18030 -t UTF-8")
     return header
+
+
+def _check_columns(names: list[str], column: str | None) -> None:
+    """Check that a table has a column for the question: without one, every row would fail.
+
+    Raises:
+        ValueError: It has none.
+    """
+    wanted = (column,) if column else (*QUESTIONS, "messages")
+    if names and not {*wanted, "body"} & {*names}:
+        found = f"no column {' or '.join(wanted)} among the columns {', '.join(names)}"
+        raise ValueError(f"{found}: name it with --column (in Python column=)")
 
 
 def _read_cells(header: list[str], cells: list[str], raw: bytes) -> Any:
@@ -254,7 +281,9 @@ def _read_parquet(stream: IO[bytes], column: str | None) -> Iterator[Row]:
     if not stream.seekable():  # the index is at the end
         stream = io.BytesIO(stream.read())
     number = 0
-    for batch in pq.ParquetFile(stream).iter_batches(_BATCH):
+    table = pq.ParquetFile(stream)
+    _check_columns(table.schema_arrow.names, column)
+    for batch in table.iter_batches(_BATCH):
         for value in batch.to_pylist():
             number += 1
             yield build_row(number, {name: cell for name, cell in value.items() if cell is not None}, column=column)

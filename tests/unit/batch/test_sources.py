@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,18 @@ import pytest
 from langchain_qwen3.batch.sources import check_source, count_rows, is_pipe, read_rows
 
 LONG = "字" * 200_000
+
+
+LINES = b'{"question": "a"}\n'
+PACKED = [
+    (gzip.compress(LINES, mtime=0), "zcat"),
+    (bz2.compress(LINES), "bzcat"),
+    (lzma.compress(LINES), "xzcat"),
+    (b"\x28\xb5\x2f\xfd\x24\x12\x91\x00\x00" + LINES, "zstdcat"),
+    (b"PK\x03\x04\x14\x00\x08\x08" + LINES, "workbook"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + LINES, "workbook"),
+    (b"PAR1\x15\x04\x15\x10" + LINES, "Parquet"),
+]
 
 
 def read(data: bytes, file_format: Any = None, **options: Any) -> list[tuple[int, str]]:
@@ -31,6 +46,12 @@ def read(data: bytes, file_format: Any = None, **options: Any) -> list[tuple[int
         ("csv", b'id,question\n1,one\n2,"two\nlines"\n\n3,three\n', [(2, "one"), (3, "two\nlines"), (6, "three")]),
         ("csv", b"\xef\xbb\xbfquestion\r\none\r\n", [(2, "one")]),
         ("csv", b"whatever\none\n", [(2, "one")]),
+        ("csv", b"Question \none\n", [(2, "one")]),
+        ("csv", b'id,messages\n1,"[{""role"": ""user"", ""content"": ""one""}]"\n', [(2, "one")]),
+        ("csv", "编号,question\n1,一\n".encode(), [(2, "一")]),
+        ("text", b"BZh or PAR1 or PK is what?\n", [(1, "BZh or PAR1 or PK is what?")]),
+        ("text", b"PAR1 is what?\n", [(1, "PAR1 is what?")]),
+        ("text", b"PK\n", [(1, "PK")]),
         ("csv", b"\n\nquestion\none\n", [(4, "one")]),
         ("csv", f"question\n{LONG}\n".encode(), [(2, LONG)]),
         ("csv", b"", []),
@@ -105,6 +126,12 @@ def test_goes_on_when_a_line_is_broken(file_format: Any, data: bytes, line: int,
         ("csv", b'"a"b,question\n1,2\n', "header is invalid CSV"),
         ("csv", b"id;question\n1;a\n", "with commas"),
         ("csv", b"id\tquestion\n1\ta\n", "with commas"),
+        ("csv", "编号,question\n1,谁\n".encode("gbk"), "header is not UTF-8"),
+        ("csv", "問い,id\n1,2\n".encode("shift-jis"), "header is not UTF-8"),
+        ("csv", b"id, question\n1,a\n", "no column question or prompt .* among the columns id,  question"),
+        ("csv", b"ID,Question\n1,a\n", "no column question"),
+        ("csv", b"id,answer\n", "no column question"),
+        *((kind, data, said) for kind in ("text", "jsonl", "csv", None) for data, said in PACKED),
     ],
 )
 def test_says_what_to_do_when_no_row_can_be_read(file_format: Any, data: bytes, said: str):
@@ -230,3 +257,35 @@ def test_reads_parquet_when_pyarrow_is_there(tmp_path: Path):
 def test_a_line_is_text_when_it_only_begins_like_json(text: str):
     """Protects plain questions that begin with a mark in brackets."""
     assert [said for _, said in read(f"{text}\nWho?\n".encode(), None)] == [text, "Who?"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "column", "missing"),
+    [
+        (["id", "prompt"], None, ""),
+        (["id", "messages"], None, ""),
+        (["custom_id", "body"], None, ""),
+        (["custom_id", "body"], "q", ""),
+        (["id", "q"], "q", ""),
+        (["id", "q"], None, "question or prompt or input or text or messages"),
+        (["id", "question"], "q", "q"),
+        (["id", "messages"], "q", "q"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_says_so_at_once_when_a_table_has_no_question(kind: str, columns: list[str], column: str | None, missing: str):
+    """Protects from a result per row that says the same: a misspelt column fails the run, not a million rows."""
+    stream = io.BytesIO()
+    if kind == "csv":
+        stream.write(f"{','.join(columns)}\na,b\n".encode())
+    else:
+        parquet = pytest.importorskip("pyarrow.parquet")
+        table = pytest.importorskip("pyarrow").table({name: ["a"] for name in columns})
+        parquet.write_table(table, stream)
+    stream.seek(0)
+    rows = read_rows(stream, kind, column)  # type: ignore[arg-type]
+    if not missing:
+        assert len(list(rows)) == 1
+        return
+    with pytest.raises(ValueError, match=rf"no column {missing} among the columns {', '.join(columns)}: .*--column"):
+        list(rows)
