@@ -152,7 +152,7 @@ def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, An
         messages = _check_messages(value["messages"])
     else:
         name = _find_question(value, column)
-        messages = [_build_question(value[name], name)]
+        messages = _read_question(value[name], name)
     if value.get("system") and messages[0].get("role") != "system":
         messages = [{"role": "system", "content": value["system"]}, *messages]
     return messages, settings
@@ -165,6 +165,14 @@ def _find_question(value: Mapping[str, Any], column: str | None) -> str:
         missing = f"no field {column!r}" if column else "no question"
         raise RowError(f"{missing} among the fields {', '.join(map(str, value)) or '(none)'}: write {_FORMS}")
     return name
+
+
+def _read_question(content: Any, name: str) -> list[Any]:
+    """Return the messages of a question: a list of them, as in TRL's `prompt` and OpenAI's `input`, or a single one."""
+    parts = content if isinstance(content, list) else ()
+    if any(isinstance(part, BaseMessage) or (isinstance(part, Mapping) and "role" in part) for part in parts):
+        return _check_messages(content)
+    return [_build_question(content, name)]
 
 
 def _build_question(content: Any, name: str) -> dict[str, Any]:

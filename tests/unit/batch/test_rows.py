@@ -29,6 +29,8 @@ BODY = {
     "stream_options": {},
     "guided_regex": "a",
 }
+SYSTEM = {"role": "system", "content": "Be brief."}
+PARTS = [{"type": "text", "text": "role"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
 BODY_SETTINGS = {"model": "m", "temperature": 0, "extra_body": {"guided_regex": "a"}}
 
 
@@ -47,6 +49,12 @@ BODY_SETTINGS = {"model": "m", "temperature": 0, "extra_body": {"guided_regex": 
             [{**HI, "content": [{"type": "text", "text": "Hi"}]}],
             {},
         ),
+        *(({name: [HI]}, "7", [HI], {}) for name in ("question", "prompt", "input", "text")),
+        ({"prompt": [SYSTEM, HI], "system": "no", "id": "a"}, "a", [SYSTEM, HI], {}),
+        ({"prompt": [HI], "system": "Be brief."}, "7", [SYSTEM, HI], {}),
+        ({"prompt": [HumanMessage("Hi")], "chosen": [HI]}, "7", [{"role": "human", "content": "Hi"}], {}),
+        ({"input": [{"role": "user", "content": PARTS}]}, "7", [{"role": "user", "content": PARTS}], {}),
+        ({"prompt": PARTS}, "7", [{"role": "user", "content": PARTS}], {}),
         ({"question": "Hi", "system": "Be brief."}, "7", [{"role": "system", "content": "Be brief."}, HI], {}),
         ({"question": "Hi", "settings": {"enable_thinking": False}}, "7", [HI], {"enable_thinking": False}),
         ({"messages": [HI]}, "7", [HI], {}),
@@ -219,6 +227,7 @@ def test_reads_messages_when_they_are_those_of_langchain(value: Any, messages: l
         ({"messages": "Hi"}, "messages must be a list"),
         ([], "messages must be a list"),
         ({"messages": [HI, "Hi"]}, "messages[1] is not a message"),
+        ({"prompt": [HI, "Hi"]}, "messages[1] is not a message"),
         ({"messages": [{"content": "Hi"}]}, "messages[0] is not a message"),
         ([["user", "Hi"]], "messages[0] is not a message"),
         ([("user", "Hi", "Ho")], "messages[0] is not a message"),
