@@ -51,7 +51,7 @@ async def display_stream(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMess
 
     Raises:
         ImportError: The extra `notebook` is not installed.
-        TypeError: `stream` is not a stream.
+        TypeError: `stream` is not a stream, or not one of messages, such as that of a chain with a parser.
         ValueError: The stream is empty, for example because it was already read.
     """
     if not isinstance(stream, AsyncIterator | Iterator):
@@ -62,7 +62,7 @@ async def display_stream(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMess
             clock = asyncio.ensure_future(_tick(screen))
             try:
                 async for chunk in chunks:
-                    screen.show(chunk)
+                    screen.show(_check_chunk(chunk))
             except asyncio.CancelledError:
                 if not is_stopped():
                     raise
@@ -92,6 +92,13 @@ async def _read(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMessageChunk]
             await aclose()
         elif close := getattr(stream, "close", None):
             close()
+
+
+def _check_chunk(chunk: object) -> AIMessageChunk:
+    if isinstance(chunk, AIMessageChunk):
+        return chunk
+    kind = type(chunk).__name__
+    raise TypeError(f"stream: a {kind} came, not a chunk of a message: pass the model's own chunks, without a parser")
 
 
 @contextmanager

@@ -83,6 +83,17 @@ async def test_error_says_what_to_give_when_it_is_no_stream():
         await display_stream(stream())
 
 
+@pytest.mark.parametrize("chunk", ["text", ("messages", AIMessageChunk("a")), {"model": {}}, None])
+@pytest.mark.parametrize("before", [(), (AIMessageChunk("first"),)])
+async def test_error_names_what_came_when_a_stream_is_not_one_of_messages(chunk, before, capsys):
+    """Protects from an error out of the depths for the stream of a chain with a parser, or of an agent."""
+    given = stream(*before, chunk)
+    with pytest.raises(TypeError, match=rf"stream: a {type(chunk).__name__} came, not a chunk of a message"):
+        await display_stream(given)
+    assert given.ag_frame is None  # it is closed
+    assert "Error" not in capsys.readouterr().out
+
+
 async def test_sync_stream_is_closed_when_the_task_is_cancelled_between_chunks(capsys):
     """Protects the stop button with `llm.stream(…)`, whose loop has no await of its own."""
     closed = []
