@@ -122,7 +122,7 @@ def batch(  # noqa: PLR0913  # the options of a command
 
     A row is a text, {"question": …}, {"messages": […]} or a line of OpenAI's batch.
 
-    Exit status: 0, 1 when rows failed, 2 when the batch could not run or was stopped.
+    Exit status: 0, 1 when rows failed, 2 when the batch could not run or stopped by itself, 130 after Ctrl-C.
     """
     from langchain_qwen3.batch import BatchOptions
     from langchain_qwen3.batch.sources import check_source
