@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
 
 OnResult = Callable[["Result", "Summary"], None]
+_OTHER_FORMATS = frozenset({".tsv", ".xlsx", ".xls", ".gz", ".bz2", ".xz", ".zst", ".zip"})
+"""Extensions of formats that are not written: JSON lines under such a name cannot be opened."""
 _MAX_WAITING = 100
 """Rows that may wait for their next try; the source is not read further meanwhile."""
 
@@ -61,6 +63,8 @@ def open_output(
     check_choice("form", form, Form)
     target = Path(output) if isinstance(output, str) and output != "-" else output
     path = target if isinstance(target, Path) else None
+    if path is not None and file_format is None and path.suffix.lower() in _OTHER_FORMATS:
+        raise OutputError(f"results are .jsonl, .csv or .parquet, not {path.suffix}: choose another output")
     chosen = file_format or (find_format(path) if path else None) or "jsonl"
     chosen = "jsonl" if chosen == "text" else chosen
     if chosen == "parquet":

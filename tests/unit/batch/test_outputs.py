@@ -247,6 +247,26 @@ def test_lists_what_there_is_when_a_format_or_form_is_unknown(tmp_path: Path):
             open_output(tmp_path / "a", **options)
 
 
+@pytest.mark.parametrize(
+    "name", ["a.tsv", "a.xlsx", "a.XLS", "a.jsonl.gz", "a.csv.zst", "a.jsonl.bz2", "a.xz", "a.zip"]
+)
+def test_refuses_a_name_when_it_stands_for_another_format(tmp_path: Path, name: str):
+    """Protects from results that nothing opens: commas in a .tsv, JSON lines in a workbook."""
+    with pytest.raises(OutputError, match=r"\.jsonl, \.csv or \.parquet, not \."):
+        open_output(tmp_path / name)
+    assert not (tmp_path / name).exists()
+    with open_output(tmp_path / name, "jsonl") as out:
+        out.write(build_result(1))
+    assert read_lines(tmp_path / name) == [1]
+
+
+@pytest.mark.parametrize("name", ["a", "a.json", "a.txt", "a.ndjson", "a.log", "a.2026-11-29", "a.jsonl.1"])
+def test_writes_lines_of_json_when_the_name_stands_for_no_table(tmp_path: Path, name: str):
+    """Protects the names that people give to lines of JSON."""
+    write(tmp_path / name, [1])
+    assert read_lines(tmp_path / name) == [1]
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
 def test_is_a_table_in_order_when_the_name_says_so(tmp_path: Path, name: str):
     """Protects tables: every row in the input's order with all of its columns, whole at the end of each run."""
