@@ -63,6 +63,11 @@ class Result:
         """Tokens of the answer, 0 when the server reports no usage."""
         return (self.usage or {}).get("output_tokens", 0)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether an answer has neither text nor a call, such as thinking alone."""
+        return self.error is None and not (self.tool_calls or str(self.content or "").strip())
+
     def to_row(self) -> dict[str, Any]:
         """Return the result as a plain mapping."""
         return asdict(self)
@@ -204,4 +209,6 @@ def _read_openai(row: Mapping[str, Any]) -> dict[str, Any]:
     if usage := body["usage"]:
         counts = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
         fields["usage"] = counts | (usage.get("completion_tokens_details") or {})
-    return fields | {"finish_reason": body["choices"][0]["finish_reason"]}
+    choice = body["choices"][0]
+    fields |= {"content": choice["message"]["content"], "tool_calls": choice["message"].get("tool_calls", [])}
+    return fields | {"finish_reason": choice["finish_reason"]}

@@ -22,6 +22,7 @@ class Summary:
     Attributes:
         answered: Rows with an answer.
         truncated: Answers among them that a token limit or a filter ended.
+        empty: Answers among them with neither text nor a call, such as thinking alone.
         failures: Failed rows by the class of their error.
         reasons: What the first error of each class says.
         input_tokens: Tokens of all prompts.
@@ -36,6 +37,7 @@ class Summary:
 
     answered: int = 0
     truncated: int = 0
+    empty: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, str] = field(default_factory=dict)
     input_tokens: int = 0
@@ -67,6 +69,7 @@ class Summary:
         if result.error is None:
             self.answered += 1
             self.truncated += not is_finished(result.finish_reason)
+            self.empty += result.is_empty
         else:
             self.failures[result.error["class"]] += 1
             self.reasons.setdefault(result.error["class"], result.error["message"])
@@ -88,6 +91,7 @@ class Summary:
             "rows": self.rows,
             "answered": self.answered,
             "truncated": self.truncated,
+            "empty": self.empty,
             "failed": self.failed,
             "failures": dict(self.failures.most_common()),
             "reasons": dict(self.reasons),

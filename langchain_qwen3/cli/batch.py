@@ -283,6 +283,8 @@ def build_table(summary: Summary) -> Table:
     table.add_row("rows", Text(rows, style="bold"))
     if summary.truncated:
         table.add_row("truncated", f"{summary.truncated:,} answers by a token limit or a filter (see finish_reason)")
+    if summary.empty:
+        table.add_row("empty", f"{summary.empty:,} answers with neither text nor a call, such as thinking alone")
     for name, number in summary.failures.most_common():
         reason = " ".join(summary.reasons.get(name, "").split())
         shown = reason if len(reason) <= _MAX_REASON else f"{reason[:_MAX_REASON]}…"

@@ -80,6 +80,37 @@ def test_counts_the_whole_output_when_it_goes_on(tmp_path: Path, form: Form):
     assert out.summary.to_dict()["slowest"][0] == {"id": "4", "seconds": 0.4}
 
 
+@pytest.mark.parametrize(
+    ("fields", "empty"),
+    [
+        ({"content": ""}, 1),
+        ({"content": None}, 1),
+        ({"content": " \n"}, 1),
+        ({"content": "", "reasoning": "all of it"}, 1),
+        ({"content": "", "finish_reason": "length"}, 1),
+        ({"content": []}, 1),
+        ({"content": "0"}, 0),
+        ({"content": [{"type": "text", "text": "a"}]}, 0),
+        ({"content": "", "tool_calls": [{"name": "f", "args": {}, "id": "c1"}]}, 0),
+        ({"content": "", "error": dict(ERROR)}, 0),
+    ],
+)
+@pytest.mark.parametrize("form", ["rows", "openai"])
+def test_counts_answers_that_say_nothing_when_there_are_some(
+    tmp_path: Path, form: Form, fields: dict[str, Any], empty: int
+):
+    """Protects from a night of empty answers that count as answered, in this run and in one that goes on."""
+    path = tmp_path / "a.jsonl"
+    with open_output(path, form=form) as out:
+        out.write(build_result(1))
+        out.write(Result(**{"id": "2", "line": 2, "check": 9, "finish_reason": "stop", **fields}))
+    with open_output(path, form=form) as again:
+        pass
+    assert (out.summary.empty, again.summary.empty) == (empty, empty)
+    assert again.summary.to_dict()["empty"] == empty
+    assert again.summary.answered == 2 - ("error" in fields)
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
 def test_opens_failed_rows_when_they_are_to_be_asked_again(tmp_path: Path, name: str):
     """Protects `--retry-failed`: failed rows alone are open again, and the output holds each row once."""
