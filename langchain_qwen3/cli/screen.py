@@ -20,6 +20,7 @@ from rich.text import Text
 
 from langchain_qwen3._visible import make_visible
 from langchain_qwen3.cli.console import SILENT_SECONDS, Console, Waiting, describe_silence
+from langchain_qwen3.notebook.emphasis import read_bold_beside_wide
 from langchain_qwen3.notebook.growing import GrowingText
 
 if TYPE_CHECKING:
@@ -195,4 +196,4 @@ def build_markdown(text: str) -> RenderableType:
 
 
 # Rich's own parser takes `<b>` and `<div>` for HTML, which rich does not show.
-_PARSER = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+_PARSER = read_bold_beside_wide(MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from langchain_core.messages import AIMessage
 
 from langchain_qwen3._visible import make_visible
+from langchain_qwen3.notebook.emphasis import read_bold_beside_wide
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -88,7 +89,7 @@ def build_markdown() -> "MarkdownIt":
         .disable("image")
     )
     parser.inline.ruler.before("escape", "math", _keep_math)
-    return parser
+    return read_bold_beside_wide(parser)
 
 
 def _keep_math(state: "StateInline", silent: bool) -> bool:

@@ -14,9 +14,20 @@ function readMath(source) {
   }
 }
 
+// CommonMark reads the stars of **注意：**请看 as text (https://github.com/commonmark/commonmark-spec/issues/650).
+const BOLD = /^\*\*(?![\s*])((?:`[^`]{0,2000}`|[^*`]){1,2000}?)(?<!\s)\*\*(?!\*)/;
+const WIDE = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\u3000-\u303f\uff00-\uffef]/u;
+
+function readBoldBesideWide(source, _masked, before = "") {
+  const found = BOLD.exec(source);
+  if (!found || !WIDE.test(before + found[1][0] + found[1].at(-1) + source.charAt(found[0].length))) return false;
+  return { type: "strong", raw: found[0], text: found[1], tokens: this.lexer.inlineTokens(found[1]) };
+}
+
 const parser = new marked.Marked({
   gfm: true,
   breaks: true,
+  tokenizer: { emStrong: readBoldBesideWide },
   renderer: {
     html: ({ text }) => escape(text),
     image: ({ href, text }) => `<a href="${escape(href)}">${escape(text || href)}</a>`,

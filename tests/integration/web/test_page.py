@@ -155,6 +155,7 @@ async def test_header_names_the_model_that_answered_when_none_is_configured(brow
 RICH = r"""# Title
 
 A **bold** *word*, `code`, ~~gone~~, [a link](https://example.com/x) and ![a picture](https://evil.example/?q=secret).
+**注意：**中文里的**“粗体”**两边没有空格。
 A second line, with $a^2 + b^2 = c^2$ and \(x_1\), at $5 and $6.
 
 $$\int_0^1 x^2\,dx = \frac{1}{3}$$
@@ -189,7 +190,7 @@ async def test_markdown_tables_code_and_math_are_drawn_when_a_model_writes_them(
             answer = page.locator(".answer")
             for selector, count in {
                 "h1": 1,
-                "strong": 1,
+                "strong": 3,
                 "del": 1,
                 "table td": 2,
                 "pre code.language-python .hljs-keyword": 2,

@@ -77,3 +77,11 @@ def test_shows_html_as_text_when_a_model_writes_it(console: Console):
     show(TerminalScreen(console), "", "Use <b> so:\n\n<div>\nhello\n</div>\n\n<!-- note -->\n")
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert [text for text in ("<b>", "<div>", "hello", "</div>", "<!-- note -->") if text not in shown] == []
+
+
+def test_bold_text_has_no_stars_when_it_is_chinese(console: Console) -> None:
+    """Protects Chinese answers in the terminal, whose bold text has no blanks beside it."""
+    show(TerminalScreen(console), "", "**注意：**请看**“北京”**的")
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "注意：" in shown
+    assert "*" not in shown

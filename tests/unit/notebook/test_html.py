@@ -47,6 +47,32 @@ def test_prices_and_code_stay_markdown_when_there_are_dollars():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("**注意：**请看", "<strong>注意：</strong>请看"),
+        ("这是**“北京”**的", "这是<strong>“北京”</strong>的"),
+        ("使用**《红楼梦》**这本", "使用<strong>《红楼梦》</strong>这本"),
+        ("共**100%**增长", "共<strong>100%</strong>增长"),
+        ("结果为**`a*b`**即可", "结果为<strong><code>a*b</code></strong>即可"),
+        ("**重要（一）：**先**打开：**门", "<strong>重要（一）：</strong>先<strong>打开：</strong>门"),
+        ("**粗*斜*体：**后", "<strong>粗<em>斜</em>体：</strong>后"),
+        ("**メモ：**見て **주의:**보기", "<strong>メモ：</strong>見て <strong>주의:</strong>보기"),
+        ("他说**你好。**", "他说<strong>你好。</strong>"),
+        # What CommonMark reads rightly stays.
+        ("**Note:** see", "<strong>Note:</strong> see"),
+        ("a**“b”**c", "a**“b”**c"),
+        ("f(**kwargs)**2, f(**a, **b)", "f(**kwargs)**2, f(**a, **b)"),
+        ("5*3（米）*2", "5*3（米）*2"),
+        ("中** 空 **文", "中** 空 **文"),
+        ("**还没写完：", "**还没写完："),
+    ],
+)
+def test_bold_text_is_bold_when_no_blank_stands_beside_it(text, html):
+    """Protects Chinese answers from stars in most of their lines: CommonMark wants blanks beside punctuation."""
+    assert build_answer(text) == f"<p>{html}</p>\n"
+
+
 def test_calls_and_cuts_are_told_when_the_reply_ends():
     """Protects the reader from taking half an answer or half a call for a whole one."""
     message = AIMessageChunk(
