@@ -52,6 +52,19 @@ class Console(rich.console.Console):
             yield segment if segment.control else segment._replace(text=make_visible(segment.text))
 
 
+def read_piped() -> Iterator[str]:
+    """Yield the lines of stdin, in UTF-8 or else in the system's encoding.
+
+    git and most editors write UTF-8. Python expects the system's encoding, which is GBK on Chinese Windows.
+    """
+    for number, line in enumerate(sys.stdin.buffer):
+        try:
+            text = line.decode("utf-8" if number else "utf-8-sig")
+        except UnicodeDecodeError:
+            text = line.decode(sys.stdin.encoding, sys.stdin.errors or "strict")
+        yield text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def write_json(value: Any) -> None:
     """Write a value to stdout as JSON; control characters are escaped, and all that is not ASCII if it is not UTF-8."""
     is_utf8 = sys.stdout.encoding.lower() in {"utf-8", "utf8"}

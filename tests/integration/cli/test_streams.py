@@ -74,11 +74,40 @@ def test_writes_every_character_when_the_encoding_lacks_some(
     assert (as_json if option else plain) in out
 
 
+@pytest.mark.parametrize("command", ["ask", "chat"])
+@pytest.mark.parametrize(
+    ("piped", "encoding", "asked"),
+    [
+        ("改了：“引号”，请看".encode(), "utf-8", "改了：“引号”，请看"),
+        ("改了：“引号”，请看".encode(), "gbk", "改了：“引号”，请看"),
+        ("改了：“引号”，请看".encode("gbk"), "gbk", "改了：“引号”，请看"),
+        ("見て".encode("cp932"), "cp932", "見て"),
+        ("你好".encode("utf-8-sig"), "utf-8", "你好"),
+        ("你好".encode("utf-8-sig"), "gbk", "你好"),
+        (b"caf\xe9", "cp1252", "café"),
+        (b"Who are you?\r\n", "gbk", "Who are you?"),
+    ],
+)
+def test_sends_what_was_piped_when_the_system_has_another_encoding(
+    command: str, piped: bytes, encoding: str, asked: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Protects `git diff | langchain-qwen3 ask` on Windows: git writes UTF-8, and Python expects the code page."""
+    with Scripted(lambda _body: {"role": "assistant", "content": "Yes."}, models=[{"id": "m"}]) as server:
+        status, _, err = call(monkeypatch, command, server.url, encoding=encoding, piped=piped)
+        sent = [request["messages"][-1]["content"] for request in server.requests]
+    assert (status, err, sent) == (0, "", [asked])
+
+
 def call(
-    monkeypatch: pytest.MonkeyPatch, *words: str, closed: list[str] | None = None, encoding: str = "utf-8"
+    monkeypatch: pytest.MonkeyPatch,
+    *words: str,
+    closed: list[str] | None = None,
+    encoding: str = "utf-8",
+    piped: bytes = b"",
 ) -> tuple[int, str, str]:
     """Run the command in this process, which saves its start; return its status and what it writes."""
     streams = {name: io.TextIOWrapper(io.BytesIO(), encoding) for name in ("stdin", "stdout", "stderr")}
+    streams["stdin"] = io.TextIOWrapper(io.BytesIO(piped), encoding)
     with monkeypatch.context() as patch:
         patch.setenv("COLUMNS", "60")
         patch.setattr(sys, "argv", ["langchain-qwen3", *words])
