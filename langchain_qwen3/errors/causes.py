@@ -50,7 +50,7 @@ _NO_PATH = compile_patterns(
 )
 _TOO_OFTEN = compile_patterns(
     r"too many requests|throttl|(?:rate|request|qps|usage|concurrency)[ _-]?limit|limit (?:reached|exceeded)",
-    r"请求.{0,10}(?:频繁|过多|限制)|限流|限速|负载已饱和",
+    r"请求.{0,10}(?:频繁|过多|限制)|限流|限速|负载已饱和|(?:并发|次数|频率)[^。，,\n]{0,6}(?:过高|超过|超限|上限)",
 )
 NO_FUNDS = compile_patterns(
     r"insufficient.{0,20}(?:balance|credit|fund)|insufficient[ _]user[ _]quota|billing[ _]hard[ _]limit",
@@ -62,6 +62,11 @@ NO_FUNDS = compile_patterns(
     r"欠费|欠費|预扣费.{0,4}失败|(?:余额|餘額|额度|額度|资源包|資源包|残高)[^。，,\n]{0,6}(?:不足|用[尽完盡]|耗[尽盡])",
     r"(?:잔액|크레딧).{0,5}부족",
 )
+REFUSED_TEXT = compile_patterns(
+    r"DataInspection|data_inspection|inappropriate content|sensitive[ _](?:words?|content|information)",
+    r"敏感(?:词|詞|内容|內容|信息)|涉嫌违规|(?:内容|文本|输入|输出)[^。，,\n]{0,6}(?:违规|不合规)"
+    r"|审核(?:不|未)通过|未通过[^。，,\n]{0,6}审核",
+)
 _FULL = compile_patterns(
     r"overload|server (?:is )?busy|at capacity|loading model|model is loading|service unavailable|繁忙"
 )
@@ -70,7 +75,10 @@ _TIMED_OUT = compile_patterns(r"timed? ?out|timeout")
 _Causes = tuple[tuple[re.Pattern[str], int], ...]
 # In this order: the first match decides. The status decides which table is used.
 _REFUSALS: _Causes = ((_NO_KEY, 401), (_NO_MODEL, 404))
-_ANYTHING: _Causes = (*_REFUSALS, (_NO_PATH, 404), (NO_FUNDS, 402), (_TOO_OFTEN, 429), (_FULL, 503), (_TIMED_OUT, 504))
+_ANYTHING: _Causes = (
+    *(*_REFUSALS, (_NO_PATH, 404), (NO_FUNDS, 402), (REFUSED_TEXT, 400)),
+    *((_TOO_OFTEN, 429), (_FULL, 503), (_TIMED_OUT, 504)),
+)
 
 
 def is_unpaid(names: str, text: str, sent: int | None) -> bool:

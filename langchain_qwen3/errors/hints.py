@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from langchain_qwen3.errors.causes import NO_FUNDS
+from langchain_qwen3.errors.causes import NO_FUNDS, REFUSED_TEXT
 
 _HUNG_UP = (
     r"disconnected|peer closed|not enough data to satisfy|payload is not completed|reset by peer"
@@ -170,7 +170,7 @@ _SETTINGS = (
     (r"Json mode response is not supported", "JSON needs enable_thinking=False on this server."),
     (r"System message must be at the beginning", "Put the system message first, and send only one."),
     (r"Failed to parse tool call arguments", "A tool call in the history has arguments that are not JSON."),
-    (r"DataInspection|data_inspection", "The provider's content filter refused the text."),
+    (REFUSED_TEXT.pattern, "The provider's content filter refused the text."),
     (
         # Speaking of the context, an error that is no overflow means that the output alone is too long for it.
         (

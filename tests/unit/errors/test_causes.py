@@ -120,10 +120,31 @@ UNDER_200 = (
     ("account: insufficient balance", 402, False),
     ("server busy, try later", 503, True),
     ("upstream timed out", 504, True),
+    ("您当前使用该API的并发数过高，请降低并发，或联系客服增加限额。", 429, True),  # Zhipu
+    ("调用次数超限，请明天再试", 429, True),
     ("Model is overloaded", 503, True),
     ("CUDA out of memory", 500, True),
     ("model 'x' not found", 404, False),
     ("Invalid API key", 401, False),
+)
+
+
+REFUSED_TEXTS = (
+    "Input data may contain inappropriate content.",  # DashScope
+    "The request failed because the input text may contain sensitive information.",  # Volcengine, Huawei
+    "sensitive words detected: x",  # new-api
+    "用户输入包含敏感词，请修改后重试",
+    "系统检测到输入或生成内容可能包含不安全或敏感内容，请您避免输入易产生敏感内容的提示语",  # Zhipu
+    "输入内容审核不通过，涉嫌违规，请重新调整输入内容",  # Spark
+    "您的输入存在违规内容",
+    "回答未通过安全审核",
+)
+"""What a content filter says; the request would be refused again."""
+NOT_REFUSED_TEXTS = (
+    "model names are case-sensitive",
+    "tools[0].function.description: 内容长度不合法",
+    "您的账户正在审核，请稍后",
+    "请求过于频繁，请稍后再试",
 )
 
 
@@ -157,6 +178,24 @@ def test_error_is_of_its_kind_when_it_came_with_200_and_no_code(text: str, statu
     error = error_from_event({"error": text})
     assert error is not None
     assert (error.status_code, error.is_retryable) == (status, can_retry)
+
+
+@pytest.mark.parametrize("text", REFUSED_TEXTS)
+def test_content_filter_is_named_when_it_refused_the_text(text: str) -> None:
+    """Protects batches and agents: under status 200 the request was sent again, and under 403 the key was blamed."""
+    error = error_from_event({"code": 1301, "msg": text})
+    assert error is not None
+    assert (error.status_code, error.is_retryable) == (400, False)
+    for status in (400, 403):
+        hint = hints.find_hint(f"u kind=x status={status} {text}", url="u", host="h", model="m")
+        assert hint == "The provider's content filter refused the text."
+
+
+@pytest.mark.parametrize("text", NOT_REFUSED_TEXTS)
+def test_content_filter_is_not_named_when_it_did_not_speak(text: str) -> None:
+    """Protects from advice about the text where another thing is wrong."""
+    hint = hints.find_hint(f"u kind=x status=400 {text}", url="u", host="h", model="m")
+    assert (causes.REFUSED_TEXT.search(text), hint) == (None, None)
 
 
 REPETITIONS = (
