@@ -99,7 +99,14 @@ _NETWORK = (
         ),
     ),
     (
-        r"connection refused|connect call failed|connection attempts failed|cannot connect to host",
+        r"errno=ECONNRESET",
+        (
+            "Something closed the connection before it was ready: check VPN, proxy and firewall, and that {host} uses "
+            "TLS on this port."
+        ),
+    ),
+    (
+        r"errno=ECONNREFUSED|connection refused|connect call failed|connection attempts failed|cannot connect to host",
         "Nothing is listening there: is the server up (try {url}/models), and are host and port correct?",
     ),
     (r"PoolTimeout", "All connections were in use: set max_concurrency to what the server can handle."),

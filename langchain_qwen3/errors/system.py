@@ -8,7 +8,12 @@ from collections.abc import Iterable
 from itertools import islice
 
 # Windows' names begin with WSA.
-_REASONS = ("EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "ECONNREFUSED")
+_REASONS = (
+    *("EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH"),
+    *("ECONNREFUSED", "ECONNRESET"),
+)
+# What ssl and anyio raise where the connection ends within the TLS handshake.
+_CUTS = frozenset({"ConnectionResetError", "SSLEOFError", "EndOfStream", "BrokenResourceError"})
 
 
 def find_reason(links: Iterable[BaseException]) -> tuple[str, str]:
@@ -22,10 +27,18 @@ def find_reason(links: Iterable[BaseException]) -> tuple[str, str]:
     if not any(type(link).__name__ == "ConnectError" for link in islice(links, 2)):
         return "", ""
     for link in links:
-        errors = link.exceptions if isinstance(link, BaseExceptionGroup) else [link]
-        numbers = {error.errno for error in errors if isinstance(error, OSError) and error.errno}
-        if numbers:
-            number = numbers.pop()
+        if type(link).__name__ in _CUTS:
+            return "ECONNRESET", _describe(errno.ECONNRESET, link)
+        tried = link.exceptions if isinstance(link, BaseExceptionGroup) else [link]
+        errors = {error.errno: error for error in tried if isinstance(error, OSError) and error.errno}
+        if errors:
+            number, error = errors.popitem()
             name = errno.errorcode.get(number, "").removeprefix("WSA")
-            return (name, os.strerror(number)) if not numbers and name in _REASONS else ("", "")
+            return (name, _describe(number, error)) if not errors and name in _REASONS else ("", "")
     return "", ""
+
+
+def _describe(number: int, error: BaseException) -> str:
+    """Return the system's text for an error; Windows has those of sockets in its own language only."""
+    text = os.strerror(number)
+    return (getattr(error, "strerror", None) or "") if text.startswith("Unknown error") else text

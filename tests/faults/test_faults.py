@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import socket
+import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -197,6 +198,24 @@ async def test_connection_error_says_what_to_check_when_nothing_listens(way, tra
     model = ChatQwen3(model=MODEL, base_url=f"http://127.0.0.1:{closed_port()}/v1", transport=transport, max_retries=0)
     with pytest.raises(Qwen3ConnectionError, match="Nothing is listening there"):
         await ask(model, way, "hi")
+
+
+@pytest.mark.parametrize("resets", [True, False])
+@pytest.mark.parametrize(("way", "transport"), WAYS)
+async def test_connection_error_says_what_to_check_when_a_tls_handshake_is_cut(way, transport, resets):
+    """Protects users behind a proxy or firewall that cuts connections: the server itself is up."""
+
+    async def cut(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if resets:
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+
+    async with await asyncio.start_server(cut, "127.0.0.1", 0) as box:
+        url = f"https://127.0.0.1:{box.sockets[0].getsockname()[1]}/v1"
+        model = ChatQwen3(model=MODEL, base_url=url, server="vllm", transport=transport, max_retries=0)
+        with pytest.raises(Qwen3ConnectionError, match="check VPN, proxy and firewall"):
+            await ask(model, way, "hi")
 
 
 @pytest.mark.parametrize(("way", "transport"), WAYS)

@@ -532,6 +532,10 @@ ALL_FAILED = "All connection attempts failed"
         ([UNROUTED], os.strerror(errno.EHOSTUNREACH), "no way to pod.test"),
         ([OSError(errno.EADDRNOTAVAIL, "")], os.strerror(errno.EADDRNOTAVAIL), "no free port"),
         ([OSError(ALL_FAILED), REFUSED], os.strerror(errno.ECONNREFUSED), "is the server up"),
+        ([OSError(ALL_FAILED), ConnectionResetError()], os.strerror(errno.ECONNRESET), "check VPN"),
+        ([ssl.SSLEOFError(8, "EOF occurred")], os.strerror(errno.ECONNRESET), "check VPN"),
+        ([anyio.EndOfStream(), ssl.SSLWantReadError(2, "")], os.strerror(errno.ECONNRESET), "check VPN"),
+        ([anyio.BrokenResourceError()], os.strerror(errno.ECONNRESET), "check VPN"),
         # An address of IPv6 without a network of it, and one where nothing listens.
         (
             [OSError(ALL_FAILED), ExceptionGroup("", [OSError(errno.EADDRNOTAVAIL, ""), REFUSED])],
@@ -542,7 +546,7 @@ ALL_FAILED = "All connection attempts failed"
         ([OSError(ALL_FAILED), FileNotFoundError(errno.ENOENT, "no file")], "", "is the server up"),
         ([OSError(ALL_FAILED), socket.gaierror(-2, "unknown"), FULL], "", "is the server up"),
     ],
-    ids=range(12),
+    ids=range(16),
 )
 def test_advice_is_for_the_systems_reason_when_no_connection_is_made(causes, said, advice):
     """Protects from looking for a server that is up when this machine has no file, port or route left."""
@@ -551,6 +555,25 @@ def test_advice_is_for_the_systems_reason_when_no_connection_is_made(causes, sai
         raise failure
     text = f"{ALL_FAILED}: {said}" if said else ALL_FAILED
     assert caught.value.message.startswith(f"no connection: {text} (")
+    assert advice in caught.value.message
+
+
+WINDOWS_SAYS = (
+    (errno.ECONNREFUSED, "由于目标计算机积极拒绝，无法连接。", "is the server up"),
+    (errno.ECONNRESET, "远程主机强迫关闭了一个现有的连接。", "check VPN"),
+    (errno.ENETUNREACH, "向一个无法连接的网络尝试了一个套接字操作。", "no way to pod.test"),
+)
+
+
+@pytest.mark.parametrize(("number", "text", "advice"), WINDOWS_SAYS)
+def test_advice_is_given_when_the_system_speaks_another_language(number, text, advice, monkeypatch):
+    """Protects users of Windows in Chinese, whose `strerror` knows no error of sockets: what counts is the number."""
+    monkeypatch.setattr(os, "strerror", lambda _: "Unknown error")
+    shown = f"[WinError 1] {text}"
+    failure = chain(openai.APIConnectionError(request=REQUEST), HTTPX.ConnectError(shown), OSError(number, text))
+    with pytest.raises(Qwen3ConnectionError) as caught, translate_errors("vllm", URL, "m"):
+        raise failure
+    assert caught.value.message.startswith(f"no connection: {shown} (")
     assert advice in caught.value.message
 
 
