@@ -39,6 +39,9 @@ SWITCH_ADVICE = (
     "use enable_thinking=True or False, and thinking_budget= for a limit; or extra_body={...} for a server that has it"
 )
 
+# Names that ChatTongyi, ChatQwen (langchain-qwq) and Qwen-Agent have for our fields.
+_OTHER_NAMES = {"dashscope_api_key": "api_key", "api_base": "base_url", "model_server": "base_url"}
+
 
 def check_refused(values: Mapping[str, Any]) -> None:
     """Raise for a field of ChatOpenAI that could have no effect here; what is empty or False is no request for it.
@@ -59,9 +62,11 @@ def check_refused(values: Mapping[str, Any]) -> None:
 
 
 def explain_refused(name: str) -> str | None:
-    """Return why a call cannot take a keyword of OpenAI's Responses API or another API's switch; None for any other."""
+    """Return why a call cannot take a keyword that the Responses API, another API or another class has; else None."""
     if name in OTHER_SWITCHES:
         return f"{name} is another API's switch: {SWITCH_ADVICE}"
+    if name in _OTHER_NAMES:
+        return f"{name} is another class's name: use {_OTHER_NAMES[name]}="
     if name not in REFUSED and name not in ResponseCreateParamsBase.__annotations__:
         return None
     reason, advice = REFUSED.get(name, (_RESPONSES_API, "leave it out"))

@@ -99,6 +99,20 @@ def test_names_our_switch_when_a_keyword_is_that_of_another_api(name: str, value
     assert build(extra_body={name: value})._get_request_payload("hi")[name] == value  # the server's own
 
 
+@pytest.mark.parametrize(
+    ("name", "ours"), [("dashscope_api_key", "api_key"), ("api_base", "base_url"), ("model_server", "base_url")]
+)
+def test_names_our_field_when_a_keyword_is_that_of_another_class(name: str, ours: str) -> None:
+    """Protects who comes from ChatTongyi, ChatQwen or Qwen-Agent: a key in `extra_body` would be sent in the body."""
+    for fails in (
+        lambda: build(**{name: "x"}),
+        lambda: build(model_kwargs={name: "x"}),
+        lambda: build()._get_request_payload("hi", **{name: "x"}),
+    ):
+        with pytest.raises(TypeError, match=rf"^{name} is another class's name: use {ours}=$"):
+            fails()
+
+
 @pytest.mark.parametrize("name", ["server", "transport", "max_concurrency", "base_url", "max_retries", "cache"])
 def test_says_where_a_setting_goes_when_a_call_has_one_of_the_constructor(name: str) -> None:
     """Protects per-call `server=` and the like from landing in the body."""
