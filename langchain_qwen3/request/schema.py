@@ -65,8 +65,9 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
             "TypedDict, a JSON schema, or a tool form of OpenAI or Anthropic. Put an Enum, a list, a Union or a plain "
             "type into a field of such a class"
         )
+    name = _BAD_NAME.sub("_", function["name"])[:64]
     spec = StructuredOutput(
-        name=_BAD_NAME.sub("_", function["name"])[:64] or "output",
+        name=name if name.strip("_-") else "output",  # of a Chinese name only "__" is left
         schema=function.get("parameters") or {"type": "object"},
     )
     if function.get("description"):

@@ -520,6 +520,24 @@ def test_names_the_schema_for_servers_when_its_own_name_would_be_refused():
     assert read_schema({"type": "object"})["name"] == "output"
 
 
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("人物", "output"),
+        ("人物 信息（新）", "output"),
+        ("人物Info", "__Info"),
+        ("_Person", "_Person"),
+        ("事件2", "__2"),
+        ("__", "output"),
+    ],
+)
+def test_names_the_schema_by_a_word_when_its_own_name_is_chinese(title: str, name: str):
+    """Protects the prompt and the errors: the tool that the model was to call was named `__`."""
+    assert read_schema({"title": title, "type": "object"})["name"] == name
+    model = create_model(title, x=int)
+    assert read_schema(model)["name"] == name
+
+
 @pytest.mark.parametrize("own", [None, *METHODS])
 @pytest.mark.parametrize("best", METHODS)
 def test_asks_by_the_servers_method_when_the_user_named_none(own: Method | None, best: Method):
