@@ -39,6 +39,7 @@ CAPTURES = Path(__file__).parents[2] / "captures"
         ("api.siliconflow.cn", "siliconflow"),
         ("api.siliconflow.com", "siliconflow"),
         ("api-inference.modelscope.cn", "modelscope"),
+        ("api-inference.modelscope.ai", "modelscope"),  # outside China
         ("api.groq.com", "groq"),
         ("api.cerebras.ai", "cerebras"),
         ("api.fireworks.ai", "fireworks"),
