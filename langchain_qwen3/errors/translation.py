@@ -56,6 +56,7 @@ _SPECIAL_NAMES: tuple[tuple[str, int], ...] = (
     (r"AccessDenied", 403),
     (r"invalid_?api_?key", 401),
     (r"model_not_found|ModelNotFound|model_not_supported", 404),
+    (r"sensitive_words_detected", 400),  # new-api sends 500 (https://github.com/QuantumNous/new-api/issues/4499)
 )
 _SILENT_NAMES = frozenset({"", "error_finish"})
 # Codes and types that classify an error without an HTTP status; its text may still refine a 400 or 422.

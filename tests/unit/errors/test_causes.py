@@ -7,9 +7,20 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import openai
 import pytest
 
-from langchain_qwen3.errors import causes, error_from_event, hints, overflow, read_error_body, secrets
+from langchain_qwen3._httpx import httpx
+from langchain_qwen3.errors import (
+    Qwen3InvalidRequestError,
+    causes,
+    error_from_event,
+    hints,
+    overflow,
+    read_error_body,
+    secrets,
+    translate_errors,
+)
 from langchain_qwen3.errors.causes import find_status
 
 UNKNOWN_MODELS = (
@@ -189,6 +200,23 @@ def test_content_filter_is_named_when_it_refused_the_text(text: str) -> None:
     for status in (400, 403):
         hint = hints.find_hint(f"u kind=x status={status} {text}", url="u", host="h", model="m")
         assert hint == "The provider's content filter refused the text."
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_content_filter_is_named_when_a_gateway_calls_it_a_server_error(status: int) -> None:
+    """Protects batches behind new-api: its status 500 for a word on its list had each text sent again."""
+    body = {"message": "sensitive_words_detected (request id: 1)", "code": "sensitive_words_detected"}
+    response = httpx.Response(status, json={"error": body}, request=httpx.Request("POST", "http://h/v1"))
+    kind = openai.InternalServerError if status >= 500 else openai.BadRequestError
+    failure = kind("x", response=response, body=body)
+    error = error_from_event({"error": body}) if status == 200 else None
+    if error is None:
+        with pytest.raises(Qwen3InvalidRequestError) as caught, translate_errors("new-api", "http://h/v1", "m"):
+            raise failure
+        error = caught.value
+        assert error.message.endswith("The provider's content filter refused the text.")
+        assert error.status_code == status
+    assert (type(error), error.is_retryable) == (Qwen3InvalidRequestError, False)
 
 
 @pytest.mark.parametrize("text", NOT_REFUSED_TEXTS)
