@@ -45,6 +45,8 @@ _NO_TEXT: dict[bytes, str] = {
     b"\xd0\xcf\x11\xe0": "an old workbook: save the sheet as CSV in UTF-8",
     b"PAR1\x15": "Parquet: give it a name that ends in .parquet, or set the input format",
 }
+_SAVE_AS_UTF8 = "save the file as UTF-8, or use iconv -f GBK -t UTF-8 if it is in GBK, as Excel saves CSV in China"
+_SHOWN = 20  # names of columns in an error
 _FOREIGN_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins as UTF-16-LE does
 
 
@@ -200,9 +202,10 @@ def _read_lines(lines: Iterable[bytes], column: str | None, *, is_json: bool) ->
         try:
             value = load(raw) if is_json else raw.decode()
         except UnicodeDecodeError as error:
-            value = RowError(f"invalid UTF-8 ({error.reason} at byte {error.start})")
+            value = RowError(f"invalid UTF-8 ({error.reason} at byte {error.start}): {_SAVE_AS_UTF8}")
         except ValueError as error:
-            value = RowError(f"invalid JSON ({error})")
+            is_utf8 = raw.decode(errors="ignore").encode() == raw
+            value = RowError(f"invalid JSON ({error})" + ("" if is_utf8 else f": {_SAVE_AS_UTF8}"))
         yield build_row(number, value, raw=raw, column=column)
 
 
@@ -243,7 +246,7 @@ def _read_header(reader: Iterator[list[str]]) -> list[str]:
     if len(header) == 1 and (other := next((mark for mark in ";\t" if mark in header[0]), None)):
         raise ValueError(f"the columns {header[0]!r} are separated by {other!r}: save the table with commas")
     if any("\ud800" <= character <= "\udfff" for name in header for character in name):
-        raise ValueError("the header is not UTF-8: save the table as UTF-8, or use iconv -f GB18030 -t UTF-8")
+        raise ValueError(f"the header is not UTF-8: {_SAVE_AS_UTF8}")
     return header
 
 
@@ -255,7 +258,7 @@ def _check_columns(names: list[str], column: str | None) -> None:
     """
     wanted = (column,) if column else (*QUESTIONS, "messages")
     if names and not {*wanted, "body"} & {*names}:
-        found = f"no column {' or '.join(wanted)} among the columns {', '.join(names)}"
+        found = f"no column {' or '.join(wanted)} among the columns {', '.join(names[:_SHOWN])}"
         raise ValueError(f"{found}: name it with --column (in Python column=)")
 
 
@@ -265,7 +268,7 @@ def _read_cells(header: list[str], cells: list[str], raw: bytes) -> Any:
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        return RowError(f"invalid UTF-8 ({error.reason})")
+        return RowError(f"invalid UTF-8 ({error.reason}): {_SAVE_AS_UTF8}")
     value: dict[str, Any] = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
     for name in ("messages", "body", "settings", "tools"):  # JSON in a cell
         if name in value:

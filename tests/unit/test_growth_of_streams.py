@@ -86,7 +86,10 @@ ROWS: dict[str, tuple[sources.Format | None, Callable[[int], bytes]]] = {
     "text, no UTF-8": ("text", lambda count: b"\xfe\xfe\n" * count),
     "csv": ("csv", lambda count: write_table(["id", "question"], ["1", "why?"], count)),
     "csv, one long cell": ("csv", lambda count: write_table(["question"], ["why?\n" * count], 1)),
-    "csv, many columns": ("csv", lambda count: write_table([f"c{at}" for at in range(count)], ["x"] * count, 1)),
+    "csv, many columns": (
+        "csv",
+        lambda count: write_table(["question", *(f"c{at}" for at in range(count))], ["x"] * (count + 1), 1),
+    ),
     "csv, cells without a column": ("csv", lambda count: write_table(["question"], ["x"] * count, 1)),
     "csv, broken": ("csv", lambda count: b'question\n"a"b\n' * count),
     "csv, a quote that never ends": ("csv", lambda count: b'question\n"' + b"why?\n" * count),

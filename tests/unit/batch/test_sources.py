@@ -100,6 +100,16 @@ def test_goes_on_when_a_line_is_broken(file_format: Any, data: bytes, line: int,
     assert rows[1][1].startswith(f"line {line}: {said}")
 
 
+@pytest.mark.parametrize("file_format", ["text", "jsonl", "csv"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "big5", "cp932"])
+def test_names_the_remedy_when_a_row_is_in_another_encoding(file_format: Any, encoding: str):
+    """Protects who saves a table in Excel, or writes a file in Python, on a Windows of China or Japan."""
+    begin, end = {"text": ("", ""), "jsonl": ('{"question": "', '"}'), "csv": ("question,id\n", ",1")}[file_format]
+    rows = list(read_rows(io.BytesIO(f"{begin}日本{end}\n".encode(encoding)), file_format))
+    assert len(rows) == 1
+    assert ("iconv -f GBK -t UTF-8" in rows[0].problem) is not encoding.startswith("utf")
+
+
 @pytest.mark.parametrize(
     ("file_format", "data", "said"),
     [
