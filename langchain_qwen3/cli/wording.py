@@ -13,7 +13,7 @@ _ONLY_PYTHON: tuple[str, ...] = (
     r", or pass http_client and http_async_client made with verify=\.\.(?=\.)",
     r",? or try the other transport: transport=\S+ or \S+?(?=\.$)",
     r", or set default_headers=\{.*?\}",
-    r"(?<=ALL_PROXY) or openai_proxy",
+    r"(?<=_PROXY) or openai_proxy",
     r', or pass sampling="recommended"',
 )
 """Advice that no option can follow, or that an option's help gives. Left out."""
