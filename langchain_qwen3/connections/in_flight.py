@@ -37,7 +37,7 @@ class _Slot:
     def __enter__(self) -> None:
         try:
             self._limit.settle(self)
-            if not self.granted and not self._limit.needs_this_thread():
+            if not self.granted:
                 self._wait()
         except BaseException:
             self.__exit__()
@@ -79,7 +79,7 @@ class _Slot:
         gate = threading.Lock()
         gate.acquire()
         self._gate = gate  # only now: `grant` releases it
-        while not self.granted:
+        while not (self.granted or self._limit.needs_this_thread()):
             gate.acquire(timeout=_CHECK_SECONDS)  # without a timeout, Windows would not see Ctrl-C
 
 

@@ -337,6 +337,40 @@ def test_sync_call_does_not_wait_for_the_loop_that_it_stops(size: int, own: int,
     assert limit.in_flight == 0
 
 
+def test_sync_call_does_not_wait_when_another_thread_is_about_to_grant_a_slot_to_its_loop() -> None:
+    """Protects a service from standing still: for a moment, a request is neither among the waiters nor the holders."""
+    limit = InFlightLimit(1)
+    release, moving, entered = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(set[Any]):
+        def add(self, slot: Any) -> None:
+            if slot.loop is not None:
+                moving.set()
+                entered.wait(0.2)
+            super().add(slot)
+
+    async def hold() -> None:
+        async with limit.slot():
+            pass
+
+    async def work() -> None:
+        task = asyncio.create_task(hold())
+        await asyncio.sleep(0)
+        release.set()
+        moving.wait(5)
+        with limit.slot():
+            entered.set()
+        await task
+
+    limit._taken = Slow()
+    other = threading.Thread(target=_hold_until, args=(limit, release), daemon=True)
+    other.start()
+    while not limit.in_flight:
+        time.sleep(0.001)
+    threading.Thread(target=asyncio.run, args=(work(),), daemon=True).start()
+    assert entered.wait(5)
+
+
 @pytest.mark.parametrize("runs_loop", [True, False])
 def test_sync_call_waits_when_nothing_in_its_thread_has_a_slot(runs_loop: bool) -> None:
     """Protects the limit: a thread that stops none of the slots' owners keeps to it, with or without a loop."""
