@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from langchain_qwen3.cli.connect import connect, showing_errors
-from langchain_qwen3.cli.console import Console, read_piped, write_json
+from langchain_qwen3.cli.console import Console, decode_piped, write_json
 from langchain_qwen3.cli.conversation import Conversation
 from langchain_qwen3.cli.options import FAILED, UNUSABLE, Target
 from langchain_qwen3.cli.screen import build_screen, show_reply
@@ -22,7 +22,8 @@ def run(  # noqa: PLR0913  # the options of the command
     """Ask the question, and write the answer."""
     errors = Console(stderr=True)
     with showing_errors():
-        text, target = read_question(question, target, "" if sys.stdin.isatty() else "".join(read_piped()))
+        piped = "" if sys.stdin.isatty() else decode_piped(sys.stdin.buffer.read())
+        text, target = read_question(question, target, piped)
         conversation = Conversation(connect(target, errors, **fields).llm, system=system, thinking=thinking)
         asyncio.run(_ask(conversation, text, as_json=as_json))
     if as_json:

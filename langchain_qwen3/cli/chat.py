@@ -14,7 +14,7 @@ import typer
 from rich.text import Text
 
 from langchain_qwen3.cli.connect import connect, show_error, showing_errors
-from langchain_qwen3.cli.console import Console, read_piped
+from langchain_qwen3.cli.console import Console, decode_piped
 from langchain_qwen3.cli.conversation import Conversation, Turn
 from langchain_qwen3.cli.options import FAILED, Target
 from langchain_qwen3.cli.screen import THINKING, PipeScreen, TerminalScreen, show_reply
@@ -55,8 +55,8 @@ def _talk_in_pipe(conversation: Conversation, errors: Console) -> None:
     """
     failed = False
     with asyncio.Runner() as runner:
-        for line in read_piped():
-            question = line.strip()
+        for line in sys.stdin.buffer:
+            question = decode_piped(line).strip()
             if question.startswith("/"):
                 if reply := run_command(conversation, question):
                     errors.print(Text(reply))

@@ -52,17 +52,21 @@ class Console(rich.console.Console):
             yield segment if segment.control else segment._replace(text=make_visible(segment.text))
 
 
-def read_piped() -> Iterator[str]:
-    """Yield the lines of stdin, in UTF-8 or else in the system's encoding.
+def decode_piped(raw: bytes) -> str:
+    """Return what was piped, in UTF-8 or in the system's encoding; line by line if neither can read the whole.
 
     git and most editors write UTF-8. Python expects the system's encoding, which is GBK on Chinese Windows.
     """
-    for number, line in enumerate(sys.stdin.buffer):
-        try:
-            text = line.decode("utf-8" if number else "utf-8-sig")
-        except UnicodeDecodeError:
-            text = line.decode(sys.stdin.encoding, sys.stdin.errors or "strict")
-        yield text.replace("\r\n", "\n").replace("\r", "\n")
+    texts = []
+    for encoding in (sys.stdin.encoding, "utf-8-sig"):
+        with suppress(UnicodeDecodeError):
+            texts.append(raw.decode(encoding))
+    if texts:  # "图片" in GBK is also UTF-8, of as many letters; Chinese in UTF-8 gives more characters in GBK
+        return min(texts, key=len).replace("\r\n", "\n").replace("\r", "\n")
+    lines = raw.splitlines(keepends=True)
+    if len(lines) > 1:
+        return "".join(map(decode_piped, lines))
+    return raw.decode(sys.stdin.encoding, sys.stdin.errors or "strict")
 
 
 def write_json(value: Any) -> None:

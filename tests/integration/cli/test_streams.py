@@ -81,6 +81,8 @@ def test_writes_every_character_when_the_encoding_lacks_some(
         ("改了：“引号”，请看".encode(), "utf-8", "改了：“引号”，请看"),
         ("改了：“引号”，请看".encode(), "gbk", "改了：“引号”，请看"),
         ("改了：“引号”，请看".encode("gbk"), "gbk", "改了：“引号”，请看"),
+        ("图片".encode("gbk"), "gbk", "图片"),  # UTF-8 reads it as two other letters
+        ("“é”".encode(), "gbk", "“é”"),
         ("見て".encode("cp932"), "cp932", "見て"),
         ("你好".encode("utf-8-sig"), "utf-8", "你好"),
         ("你好".encode("utf-8-sig"), "gbk", "你好"),
@@ -96,6 +98,20 @@ def test_sends_what_was_piped_when_the_system_has_another_encoding(
         status, _, err = call(monkeypatch, command, server.url, encoding=encoding, piped=piped)
         sent = [request["messages"][-1]["content"] for request in server.requests]
     assert (status, err, sent) == (0, "", [asked])
+
+
+@pytest.mark.parametrize(
+    "piped",
+    ["通讯\n摘要\n系统".encode("gbk"), "+通讯，\n".encode() + "摘要，\n".encode("gbk") + "系统：“é”".encode()],
+    ids=["one encoding", "two"],
+)
+def test_sends_every_line_when_some_can_be_read_in_two_encodings(piped: bytes, monkeypatch: pytest.MonkeyPatch):
+    """Protects lists of words in GBK, some of which are UTF-8 by chance, and diffs of files in two encodings."""
+    with Scripted(lambda _body: {"role": "assistant", "content": "Yes."}, models=[{"id": "m"}]) as server:
+        status, _, err = call(monkeypatch, "ask", server.url, encoding="gbk", piped=piped)
+        (sent,) = (request["messages"][-1]["content"] for request in server.requests)
+    assert (status, err) == (0, "")
+    assert [word for word in ("通讯", "摘要", "系统") if word not in sent] == []
 
 
 def call(
