@@ -7,7 +7,7 @@ from contextlib import aclosing, contextmanager
 from functools import partial
 from time import perf_counter
 from types import FrameType
-from typing import Final
+from typing import Final, cast
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -95,8 +95,8 @@ async def _read(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMessageChunk]
 
 
 def _check_chunk(chunk: object) -> AIMessageChunk:
-    if isinstance(chunk, AIMessageChunk):
-        return chunk
+    if isinstance(chunk, AIMessage):  # with disable_streaming, core's only "chunk" is the whole message
+        return cast("AIMessageChunk", chunk)
     kind = type(chunk).__name__
     raise TypeError(f"stream: a {kind} came, not a chunk of a message: pass the model's own chunks, without a parser")
 
@@ -191,7 +191,8 @@ class _Screen:
         self._draw_reasoning()
         text, lines = "", [*notes]
         if self._chunks:
-            self.message = self._chunks[0] + self._chunks[1:]
+            first, *others = self._chunks
+            self.message = first + others if others else first
             text = make_visible(str(self.message.text))
             # Until the end, a call's arguments are only a guess from the part that has arrived.
             lines = [*describe_end(self.message), *notes]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_qwen3 import display_stream
 from langchain_qwen3.notebook import stream as module
@@ -50,6 +50,15 @@ async def test_sync_stream_is_read_and_closed_when_given(capsys):
         await display_stream(break_off())
     assert closed
     assert capsys.readouterr().out == "half\n"
+
+
+async def test_whole_message_is_shown_when_the_model_does_not_stream(capsys):
+    """Protects `disable_streaming=True`, and half a call in such a message from becoming a whole one."""
+    half = {"name": "f", "args": "{", "id": "1", "error": "cut", "type": "invalid_tool_call"}
+    whole = AIMessage("yes", invalid_tool_calls=[half])
+    message = await display_stream(stream(whole))
+    assert message == whole
+    assert capsys.readouterr().out.startswith("yes\n")
 
 
 async def test_stream_is_closed_when_the_task_is_cancelled(capsys):
