@@ -150,10 +150,10 @@ def _check_encoding(first: bytes | str) -> None:
     """
     if isinstance(first, str):
         raise TypeError('source is a stream of text: open it in binary mode, such as open("questions.jsonl", "rb")')
-    if first.startswith(_FOREIGN_BOMS):
-        raise ValueError("the input is in UTF-16 or UTF-32: save it as UTF-8, or use iconv -f UTF-16 -t UTF-8")
     if kind := next((kind for start, kind in _NO_TEXT.items() if first.startswith(start)), None):
         raise ValueError(f"the input is {kind}")
+    if first.startswith(_FOREIGN_BOMS) or b"\0" in first:
+        raise ValueError("the input is UTF-16, UTF-32 or no text: save it as UTF-8, or use iconv -f UTF-16 -t UTF-8")
 
 
 def _guess_format(first: bytes) -> Format:

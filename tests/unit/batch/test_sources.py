@@ -26,6 +26,10 @@ PACKED = [
     (b"PK\x03\x04\x14\x00\x08\x08" + LINES, "workbook"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + LINES, "workbook"),
     (b"PAR1\x15\x04\x15\x10" + LINES, "Parquet"),
+    (b"ARROW1\0\0" + LINES, "no text"),
+    (b"SQLite format 3\0\x10\n" + LINES, "no text"),
+    ("question\na\n".encode("utf-16-le"), "iconv -f UTF-16"),  # without a BOM, as iconv writes it
+    ("question\na\n".encode("utf-16-be"), "iconv -f UTF-16"),
 ]
 
 
