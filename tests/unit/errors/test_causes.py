@@ -144,6 +144,9 @@ REFUSED_TEXTS = (
     "Input data may contain inappropriate content.",  # DashScope
     "The request failed because the input text may contain sensitive information.",  # Volcengine, Huawei
     "sensitive words detected: x",  # new-api
+    "Content Exists Risk",  # DeepSeek, and gateways in front of it
+    'x requires moderation on y. Your input was flagged for "violence".',  # OpenRouter, with status 403
+    "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
     "用户输入包含敏感词，请修改后重试",
     "系统检测到输入或生成内容可能包含不安全或敏感内容，请您避免输入易产生敏感内容的提示语",  # Zhipu
     "输入内容审核不通过，涉嫌违规，请重新调整输入内容",  # Spark
