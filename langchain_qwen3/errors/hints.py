@@ -68,6 +68,13 @@ _NETWORK = (
         ),
     ),
     (
+        rf"over the proxy.*(?:{_HUNG_UP})",
+        (
+            "The proxy, or the server behind it, closed the connection: check $HTTPS_PROXY, $HTTP_PROXY, $ALL_PROXY or "
+            "openai_proxy, or bypass it with $NO_PROXY; if the proxy works, see the server's log."
+        ),
+    ),
+    (
         r"over the proxy|ProxyError",
         (
             "The connection goes over a proxy: check $HTTPS_PROXY, $HTTP_PROXY, $ALL_PROXY or openai_proxy, or bypass "

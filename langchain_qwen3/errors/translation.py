@@ -318,7 +318,7 @@ def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
     """Return class names and texts of an exception and its causes; a cancellation is how anyio ends a time limit."""
     texts = [(type(link).__name__, str(link)[:_MAX_TEXT]) for link in _walk_causes(exc) if isinstance(link, Exception)]
     # aiohttp quotes its own parser's object where a connection ends within the headers.
-    return [(name, "" if text.startswith("<RawResponseMessage") else text) for name, text in texts]
+    return [(name, re.sub(r"(^|: )<RawResponseMessage.*", "", text)) for name, text in texts]
 
 
 def _loaded(names: tuple[tuple[str, str], ...]) -> tuple[type[BaseException], ...]:
