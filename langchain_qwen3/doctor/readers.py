@@ -26,6 +26,7 @@ from langchain_qwen3.errors import (
     Qwen3ServerError,
     Qwen3TimeoutError,
 )
+from langchain_qwen3.reply.ending import is_finished
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
@@ -46,6 +47,7 @@ _MANY_CHUNKS = 16
 _BUNCH = 8  # a buffer of some kB holds more chunks than this; engines send a few at a time
 _BUNCHED = 0.95  # share of the time between first and last chunk that passes between bunches
 _LONG_STREAM = 1.0  # seconds: in a shorter stream a busy machine causes bunches, too
+_END = 2  # tokens of a reply that says nothing: the end of the turn
 _SHORT_REASONING = 60  # characters, so short that a budget of 10 tokens may not cut them
 
 
@@ -274,7 +276,8 @@ def _read_no_call(reply: AIMessage, facts: Facts) -> Outcome:
         detail = f"the model answered with text instead of a call: {reply.text}"
         return Outcome("unsure", _quote(detail))
     reason = reply.response_metadata.get("finish_reason")
-    if reason == "length" or _reasoning(reply):
+    is_silent = reply.usage_metadata is not None and reply.usage_metadata["output_tokens"] <= _END
+    if is_silent or not is_finished(reason) or _reasoning(reply):
         return Outcome("unsure", f"inconclusive: neither a call nor a text, finish_reason {reason!r}")
     return _fail("the reply is empty: the server took the call out of the text and lost it", "tools", facts)
 
