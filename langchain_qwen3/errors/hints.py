@@ -106,10 +106,10 @@ _NETWORK = (
         ),
     ),
     (
-        r"errno=ECONNRESET",
+        r"errno=ECONNRESET|\[SSL: \w{4,8}_(?:ALERT_|UNRECOGNIZED_NAME)",
         (
-            "Something closed the connection before it was ready: check VPN, proxy and firewall, and that {host} uses "
-            "TLS on this port."
+            "Something closed the connection before it was ready: check VPN, proxy and firewall, the host name in "
+            "base_url, and that {host} uses TLS on this port."
         ),
     ),
     (

@@ -536,6 +536,8 @@ ALL_FAILED = "All connection attempts failed"
         ([ssl.SSLEOFError(8, "EOF occurred")], os.strerror(errno.ECONNRESET), "check VPN"),
         ([anyio.EndOfStream(), ssl.SSLWantReadError(2, "")], os.strerror(errno.ECONNRESET), "check VPN"),
         ([anyio.BrokenResourceError()], os.strerror(errno.ECONNRESET), "check VPN"),
+        ([ssl.SSLError(1, "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] alert (_ssl.c:1)")], "", "the host name in base_url"),
+        ([ssl.SSLError(1, "[SSL: TLSV1_UNRECOGNIZED_NAME] (_ssl.c:1)")], "", "the host name in base_url"),
         # An address of IPv6 without a network of it, and one where nothing listens.
         (
             [OSError(ALL_FAILED), ExceptionGroup("", [OSError(errno.EADDRNOTAVAIL, ""), REFUSED])],
@@ -546,7 +548,7 @@ ALL_FAILED = "All connection attempts failed"
         ([OSError(ALL_FAILED), FileNotFoundError(errno.ENOENT, "no file")], "", "is the server up"),
         ([OSError(ALL_FAILED), socket.gaierror(-2, "unknown"), FULL], "", "is the server up"),
     ],
-    ids=range(16),
+    ids=range(18),
 )
 def test_advice_is_for_the_systems_reason_when_no_connection_is_made(causes, said, advice):
     """Protects from looking for a server that is up when this machine has no file, port or route left."""
