@@ -88,7 +88,7 @@ _THINKING_35 = Sampling(temperature=1.0, top_p=0.95, top_k=20, min_p=0.0, presen
 _PLAIN_35 = _THINKING_35 | {"temperature": 0.7, "top_p": 0.8}
 _EFFORTS_38 = ("xhigh", "medium", "low")
 _EITHER = {"thinking": "hybrid", "thinking_default": True, "sampling_plain": None}  # edition not named
-_MILLION = {"context": 1_000_000, "max_input": 991_808}  # the limits of most hosted models since 3.5
+_MILLION: dict[str, Any] = {"context": 1_000_000, "max_input": 991_808}  # the limits of most hosted models since 3.5
 
 # 2025-04, dense 0.6B to 32B, 30B-A3B and 235B-A22B. Context is the config's 40,960: 32,768 of answer and
 # 8,192 of prompt; 131,072 with YaRN from 4B on. The card forbids greedy decoding while thinking. [S, L, D]
@@ -231,8 +231,7 @@ _QWEN37_MAX = ModelLine(
     thinking="hybrid",
     thinking_default=True,
     keeps_reasoning="preserve",
-    context=1_000_000,
-    max_input=991_808,
+    **_MILLION,
     max_output=65_536,
     needs_user=True,
     vocabulary="qwen3.5",
@@ -246,8 +245,7 @@ _QWEN38_MAX = ModelLine(
     thinking_default=True,
     keeps_reasoning="all",
     efforts=_EFFORTS_38,
-    context=1_000_000,
-    max_input=991_808,
+    **_MILLION,
     max_output=131_072,
     needs_user=True,
     vocabulary="qwen3.5",
