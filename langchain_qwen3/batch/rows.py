@@ -71,7 +71,7 @@ class Row:
         return dump(self)
 
     def build_messages(self) -> list[BaseMessage]:
-        """Return the conversation as LangChain's messages; what cannot be read raises what core raises for it."""
+        """Return the conversation as LangChain's messages; an invalid one raises core's error or a `MediaError`."""
         messages = read_messages(self.messages, convert_to_messages)
         for message in messages:
             if isinstance(message, AIMessage) and "invalid_tool_calls" in message.additional_kwargs:

@@ -35,7 +35,7 @@ _BATCH = 1024
 _BOM = codecs.BOM_UTF8
 _BRACKETS = (b"[", b"{")
 _BEGINNINGS = (*_BRACKETS, b'["', b"[[", b"[{", b'{"')
-# What files begin with that hold no lines; some of their bytes would be read as questions.
+# The first bytes of files that hold no lines of text; parts of them would be read as questions.
 _NO_TEXT: dict[bytes, str] = {
     b"\x1f\x8b": "gzip: use zcat",
     b"BZh91AY": "bzip2: use bzcat",

@@ -282,7 +282,7 @@ def build_table(summary: Summary) -> Table:
     rows = f"{summary.rows:,}, {summary.answered:,} answered, {summary.failed:,} failed"
     table.add_row("rows", Text(rows, style="bold"))
     if summary.truncated:
-        table.add_row("truncated", f"{summary.truncated:,} answers by a token limit or a filter (see finish_reason)")
+        table.add_row("truncated", f"{summary.truncated:,} answers cut by a token limit or filter (see finish_reason)")
     if summary.empty:
         table.add_row("empty", f"{summary.empty:,} answers with neither text nor a call, such as thinking alone")
     for name, number in summary.failures.most_common():

@@ -143,10 +143,10 @@ def strip_exception(exc: BaseException, secrets: Iterable[str] = ()) -> None:
 
     Args:
         exc: The exception.
-        secrets: Those of its call: some of aiohttp's errors quote the URL, but name no request.
+        secrets: The secrets of its call: some of aiohttp's errors quote the URL, but hold no request.
     """
     secrets = [*secrets, *read_secrets(find_request(exc))]
-    if isinstance(exc, OSError) and isinstance(exc.strerror, str):  # its text is made of this, not of its arguments
+    if isinstance(exc, OSError) and isinstance(exc.strerror, str):  # `str` shows this, not the arguments
         exc.strerror = mask_text(exc.strerror, secrets)
     exc.args = tuple(mask_text(part, secrets) if isinstance(part, str) else part for part in exc.args)
     for name, value in vars(exc).items():

@@ -39,6 +39,6 @@ def find_reason(links: Iterable[BaseException]) -> tuple[str, str]:
 
 
 def _describe(number: int, error: BaseException) -> str:
-    """Return the system's text for an error; Windows has those of sockets in its own language only."""
+    """Return the system's text for an error. On Windows only a socket's error itself has it, in the user's language."""
     text = os.strerror(number)
     return (getattr(error, "strerror", None) or "") if text.startswith("Unknown error") else text

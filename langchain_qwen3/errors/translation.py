@@ -315,7 +315,7 @@ def _walk_causes(exc: BaseException, *, hidden: bool = False) -> Iterator[BaseEx
 
 
 def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
-    """Return class names and texts of an exception and its causes; a cancellation is how anyio ends a time limit."""
+    """Return class names and texts of an exception and its causes, without cancellations: anyio ends a wait by one."""
     texts = [(type(link).__name__, str(link)[:_MAX_TEXT]) for link in _walk_causes(exc) if isinstance(link, Exception)]
     # aiohttp quotes its own parser's object where a connection ends within the headers.
     return [(name, re.sub(r"(^|: )<RawResponseMessage.*", "", text)) for name, text in texts]

@@ -34,7 +34,7 @@ _NO_CHAT = re.compile(
     r"qwen3(?:\.\d)?-?(?:s2s|voice|speech|image|mt)(?![a-z])|qwen3(?:\.\d)?-omni-.*realtime"
 )
 _OTHER_TEMPLATE = re.compile(r"(?:(?!qwen3).)*deepseek")
-"""A vendor that puts its own template on weights of Qwen3; behind that name, it is whose answers Qwen3 learned from."""
+"""A vendor that puts its own template on weights of Qwen3. If its name follows Qwen3's, only answers came from it."""
 
 _SPELLINGS = tuple(
     (re.compile(pattern), replacement)

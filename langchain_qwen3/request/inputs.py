@@ -1,4 +1,4 @@
-"""Checks the messages that a user passes, before LangChain's core changes them. Pure."""
+"""Checks and repairs the messages that a user passes, before LangChain's core changes them. Pure."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def _without_inherited_text(schema: Any) -> Any:
 
 
 class _WithCoresHints(GenerateJsonSchema):
-    """Writes what core reads in the hints of a TypedDict, too: `Annotated[int, default, "description"]`."""
+    """Adds the default and the text that core finds in a hint of a TypedDict: `Annotated[int, default, "text"]`."""
 
     def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
         """Return the schema of one TypedDict, the outer one or one inside."""

@@ -32,7 +32,7 @@ class ToolPlan:
     """The fields to send, and how to read the reply.
 
     Attributes:
-        payload: `tools`, `tool_choice`, `parallel_tool_calls` and `response_format`, those that are sent.
+        payload: `tools`, `tool_choice`, `parallel_tool_calls` and the form of the answer, those that are sent.
         demanded: The choice the reply must honour, see `check_forced_call`.
         forced_calls: Whether the content is an array of calls, for `ForcedCallStream`.
         rescue: Whether tool calls left in the text may be extracted from it.
