@@ -9,7 +9,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import openai
-from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
+from langchain_core.messages import BaseMessage, SystemMessage
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -195,7 +195,7 @@ class Requester:
         try:
             reply = await self._chain.ainvoke(messages, **settings)
             message = reply["raw"] if isinstance(reply, dict) else reply
-            self.pace.add_reply(number, _count_tokens(message))
+            self.pace.add_reply(number, message.usage_metadata["output_tokens"] if message.usage_metadata else 0)
             if is_given_up(reason := message.response_metadata.get("finish_reason")):  # another try may end it
                 raise BadReplyError(f"the server broke the answer off (finish_reason {reason!r})", partial=message)
         except Qwen3Error as error:
@@ -295,7 +295,3 @@ def _is_outage(error: Qwen3Error) -> bool:
     if isinstance(error, BadReplyError):
         return isinstance(error.body, str)  # a page, or nothing at all: no JSON
     return isinstance(error, Qwen3ConnectionError) or getattr(error, "status_code", None) in _GATEWAY_STATUSES
-
-
-def _count_tokens(message: AIMessage) -> int:
-    return message.usage_metadata["output_tokens"] if message.usage_metadata else 0

@@ -77,8 +77,13 @@ _Causes = tuple[tuple[re.Pattern[str], int], ...]
 # In this order: the first match decides. The status decides which table is used.
 _REFUSALS: _Causes = ((_NO_KEY, 401), (_NO_MODEL, 404))
 _ANYTHING: _Causes = (
-    *(*_REFUSALS, (_NO_PATH, 404), (NO_FUNDS, 402), (REFUSED_TEXT, 400)),
-    *((_TOO_OFTEN, 429), (_FULL, 503), (_TIMED_OUT, 504)),
+    *_REFUSALS,
+    (_NO_PATH, 404),
+    (NO_FUNDS, 402),
+    (REFUSED_TEXT, 400),
+    (_TOO_OFTEN, 429),
+    (_FULL, 503),
+    (_TIMED_OUT, 504),
 )
 
 

@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from itertools import islice
 
 # Windows' names begin with WSA.
-_REASONS = (
-    *("EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH"),
-    *("ECONNREFUSED", "ECONNRESET"),
-)
+_LOCAL = frozenset({"EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH"})
+_REMOTE = frozenset({"EHOSTDOWN", "EHOSTUNREACH", "ECONNREFUSED", "ECONNRESET"})
 # What ssl and anyio raise where the connection ends within the TLS handshake.
 _CUTS = frozenset({"ConnectionResetError", "SSLEOFError", "EndOfStream", "BrokenResourceError"})
 
@@ -34,7 +32,7 @@ def find_reason(links: Iterable[BaseException]) -> tuple[str, str]:
         if errors:
             number, error = errors.popitem()
             name = errno.errorcode.get(number, "").removeprefix("WSA")
-            return (name, _describe(number, error)) if not errors and name in _REASONS else ("", "")
+            return (name, _describe(number, error)) if not errors and name in _LOCAL | _REMOTE else ("", "")
     return "", ""
 
 

@@ -57,7 +57,7 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
         function = _read_class(schema, strict)
     elif is_typeddict(schema):
         function = _read_typed_dict(schema, strict)
-    elif _is_tool(schema):
+    elif isinstance(schema, BaseTool) or inspect.isroutine(schema):
         function = convert_tool(schema, strict=strict)["function"]
     else:
         raise ValueError(
@@ -135,10 +135,6 @@ def _read_recursive(schema: Any, strict: bool | None) -> dict[str, Any] | None:
 def makes_instances(schema: Any) -> bool:
     """Return whether answers are instances of the schema: a pydantic class or a dataclass."""
     return isinstance(schema, type) and (issubclass(schema, (BaseModel, BaseModelV1)) or is_dataclass(schema))
-
-
-def _is_tool(schema: Any) -> bool:
-    return isinstance(schema, BaseTool) or inspect.isroutine(schema)
 
 
 def _read_typed_dict(schema: Any, strict: bool | None) -> Mapping[str, Any]:
