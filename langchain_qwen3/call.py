@@ -57,8 +57,8 @@ class ReplyOptions:
         forced: Whether the server was told to force a call. A grammar can do that without a parser of calls (vLLM,
             llama-cpp-python), so such a reply does not show whether the server has one.
         forced_calls: Whether the content is the JSON array of a forced choice.
-        max_tokens: The limit of the reply that was sent, None for none.
-        context: The context length that the server lists, None if unknown.
+        max_tokens: The limit of the reply that was sent, None for none and for several replies at once.
+        context: The context length that the server lists, None if unknown and for several replies at once.
         server_writes_arguments: Whether the model may write calls as XML, of which the server makes the arguments. Then
             arguments that look whole may be those of a call that was cut.
         repair_tool_calls: Whether to repair the known damage of Qwen's tool parsers.

@@ -54,7 +54,7 @@ def read_limit(reason: str | None, usage: object, options: ReplyOptions) -> str 
     if reason != "tool_calls" or not isinstance(usage, dict):
         return reason
     ends = ((usage.get("completion_tokens"), options.max_tokens), (usage.get("total_tokens"), options.context))
-    return "length" if any(used is not None and used == limit for used, limit in ends) else reason
+    return "length" if any(limit and used == limit > 0 for used, limit in ends) else reason
 
 
 def is_stopped(reason: str | None) -> bool:

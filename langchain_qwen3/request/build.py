@@ -197,6 +197,7 @@ def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
     )
     opened = None if may_be_opened else False
     habits = recall and recall(settings.model, (thinking.enabled, opened, is_free), likely=opened)
+    is_alone = (payload.get("n") or 1) == 1  # the usage of several replies is their sum
     return ReplyOptions(
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
@@ -209,8 +210,9 @@ def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
         demanded=plan.demanded,
         forced=payload.get("tool_choice") not in (None, "auto", "none"),
         forced_calls=plan.forced_calls,
-        max_tokens=payload.get(dialect.max_tokens),
-        context=known.context if known else None,
+        # Where both are sent, vLLM takes the first.
+        max_tokens=payload.get("max_completion_tokens", payload.get("max_tokens")) if is_alone else None,
+        context=known.context if known and is_alone else None,
         server_writes_arguments=line is None or line.tool_format == "xml",
         repair_tool_calls=settings.repair_tool_calls,
     )

@@ -363,6 +363,7 @@ LIMIT = {"max_tokens": 4}  # the tokens of every reply here
         ({**XML, "context": 7}, "tool_calls", "length", False),
         ({**XML, "max_tokens": 5}, "tool_calls", "tool_calls", True),
         ({**XML, "max_tokens": 5, "context": 4}, "tool_calls", "tool_calls", True),  # a list may name too small a one
+        ({**XML, "max_tokens": 0, "context": -1}, "tool_calls", "tool_calls", True),
         (XML, "tool_calls", "tool_calls", True),
         (XML, "stop", "tool_calls", True),
         (XML, "tool_use", "tool_use", True),

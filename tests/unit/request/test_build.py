@@ -19,7 +19,7 @@ from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
 from langchain_qwen3.servers.facts import ModelFacts
 from langchain_qwen3.servers.habits import forget_habits, recall_habits
-from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
+from langchain_qwen3.servers.hosts import DASHSCOPE, GROQ, OPENROUTER
 from tests.unit.request.request_cases import FORMAT, QUESTION, TOOL_LOOP, WEATHER, build
 
 if TYPE_CHECKING:
@@ -214,7 +214,12 @@ def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     assert (limited.max_tokens, limited.server_writes_arguments) == (9, True)
     assert build(VLLM, model="our-model").reply.server_writes_arguments  # an alias tells nothing of the format
     listed = {"our-model": ModelFacts(context=4096)}
-    assert build_call(QUESTION, {"model": "our-model"}, {}, VLLM, stream=False, models=listed).reply.context == 4096
+    for several, limits in (({}, (9, 4096)), ({"n": 1}, (9, 4096)), ({"n": 2}, (None, None))):  # usage is a sum
+        settings = {"model": "our-model", "max_tokens": 9, **several}
+        reply = build_call(QUESTION, settings, {}, VLLM, stream=False, models=listed).reply
+        assert (reply.max_tokens, reply.context) == limits
+    assert build(GROQ, max_tokens=9).reply.max_tokens == 9  # sent as max_completion_tokens
+    assert build(VLLM, max_tokens=9, extra_body={"max_completion_tokens": 7}).reply.max_tokens == 7
     plain = build(VLLM, model="Qwen/Qwen3-8B").reply
     assert (plain.max_tokens, plain.server_writes_arguments) == (None, False)
     assert build(VLLM, tools=[WEATHER]).reply.rescue_tool_calls is None
