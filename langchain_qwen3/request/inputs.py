@@ -36,9 +36,11 @@ def refuse_contents(messages: Any) -> None:
 def read_messages(messages: Any, convert: Callable[[Any], T]) -> T:
     """Return what core's conversion makes of messages, also where it raises for the calls of a dict.
 
-    It does for a call whose arguments are no JSON object, and for a call or a result without an id. Clients keep what
-    a model wrote: several servers send no arguments for an empty object, a call cut by `max_tokens` has half of them,
-    and in Ollama's own API neither needs an id (https://github.com/ollama/ollama/blob/main/docs/api.md).
+    It does for a call whose arguments are no JSON object, for a call or a result without an id, and for calls without
+    content beside them. Clients keep what a model wrote: several servers send no arguments for an empty object, a call
+    cut by `max_tokens` has half of them, and in Ollama's own API neither needs an id
+    (https://github.com/ollama/ollama/blob/main/docs/api.md). The SDK's `model_dump(exclude_none=True)` leaves the
+    content out.
 
     Raises:
         MediaError: As `refuse_contents`.
@@ -47,7 +49,7 @@ def read_messages(messages: Any, convert: Callable[[Any], T]) -> T:
         return convert(messages)
     except (KeyError, TypeError, ValueError):
         refuse_contents(messages)
-        given = messages if isinstance(messages, list) else []
+        given = list(messages) if isinstance(messages, list | tuple) else []
         repaired = [_repair_message(message) if isinstance(message, Mapping) else message for message in given]
         if repaired == given:
             raise
@@ -58,11 +60,11 @@ def _repair_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
     if message.get("role") == "tool":
         return {**message, "tool_call_id": message.get("tool_call_id") or ""}
     calls = message.get("tool_calls")
-    if not isinstance(calls, list) or not all(isinstance(call, Mapping) for call in calls):
+    if not calls or not isinstance(calls, list) or not all(isinstance(call, Mapping) for call in calls):
         return message
     wire = [read_call_block({"id": call.get("id"), **(call.get("function") or call)}) for call in calls]
     repaired = [{"id": id_, "function": {"name": name, "arguments": text}} for id_, name, text in wire]
-    return {**message, "tool_calls": repaired}
+    return {"content": "", **message, "tool_calls": repaired}
 
 
 def protect_parts(prompt: PromptValue) -> PromptValue:

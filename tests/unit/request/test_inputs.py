@@ -131,10 +131,25 @@ def test_sends_the_calls_of_a_dict_when_core_cannot_read_them(call: Any, result:
     assert [message.type for message in build_row(1, messages).build_messages()] == ["human", "ai", "tool"]
 
 
+@pytest.mark.parametrize("call", [CALL, write_call(arguments=""), {"name": "f", "args": {}, "id": "1"}], ids=str)
+def test_sends_the_calls_of_a_dict_when_it_has_no_content(call: Any):
+    """Protects a message of the SDK that was dumped without its nulls, and a tuple of messages."""
+    messages = (
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "content": "t", "tool_call_id": "1"},
+    )
+    _, asked, answered = ChatQwen3(model="Qwen/Qwen3-8B", server="vllm")._get_request_payload(messages)["messages"]
+    assert asked == {"role": "assistant", "content": "", "tool_calls": [CALL]}
+    assert answered == {"role": "tool", "content": "t", "tool_call_id": "1"}
+    assert len(build_row(1, [*messages]).build_messages()) == 3
+
+
 @pytest.mark.parametrize(
     "messages",
     [
         [{"role": "assistant"}],
+        [{"role": "assistant", "tool_calls": []}],
         [{"role": "assistant", "content": "", "tool_calls": [CALL]}, {"role": "nobody", "content": ""}],
         [{"role": "tool", "content": {"a": 1}}],
         ["q", 5],
