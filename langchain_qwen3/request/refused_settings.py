@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,8 +40,11 @@ SWITCH_ADVICE = (
     "use enable_thinking=True or False, and thinking_budget= for a limit; or extra_body={...} for a server that has it"
 )
 
-# Names that ChatTongyi, ChatQwen (langchain-qwq) and Qwen-Agent have for our fields.
-_OTHER_NAMES = {"dashscope_api_key": "api_key", "api_base": "base_url", "model_server": "base_url"}
+# Names that other classes have for our fields: dashscope_api_key, qwen_api_base, Qwen-Agent's model_server.
+_OTHER_NAMES = (
+    (re.compile(r"(?!(?:openai_)?api_key$).*api_?key", re.IGNORECASE), "api_key"),
+    (re.compile(r"(?!openai_|base_url$)(?:.*api_?(?:base|url)|base_?url|model_server)", re.IGNORECASE), "base_url"),
+)
 
 
 def check_refused(values: Mapping[str, Any]) -> None:
@@ -65,8 +69,8 @@ def explain_refused(name: str) -> str | None:
     """Return why a call cannot take a keyword that the Responses API, another API or another class has; else None."""
     if name in OTHER_SWITCHES:
         return f"{name} is another API's switch: {SWITCH_ADVICE}"
-    if name in _OTHER_NAMES:
-        return f"{name} is another class's name: use {_OTHER_NAMES[name]}="
+    if ours := next((ours for names, ours in _OTHER_NAMES if names.fullmatch(name)), None):
+        return f"{name} is another class's name: use {ours}="
     if name not in REFUSED and name not in ResponseCreateParamsBase.__annotations__:
         return None
     reason, advice = REFUSED.get(name, (_RESPONSES_API, "leave it out"))

@@ -100,7 +100,11 @@ def test_names_our_switch_when_a_keyword_is_that_of_another_api(name: str, value
 
 
 @pytest.mark.parametrize(
-    ("name", "ours"), [("dashscope_api_key", "api_key"), ("api_base", "base_url"), ("model_server", "base_url")]
+    ("name", "ours"),
+    [
+        *((name, "api_key") for name in ("dashscope_api_key", "DASHSCOPE_API_KEY", "qwen_api_key", "apiKey", "apikey")),
+        *((name, "base_url") for name in ("api_base", "dashscope_api_base", "api_url", "baseURL", "model_server")),
+    ],
 )
 def test_names_our_field_when_a_keyword_is_that_of_another_class(name: str, ours: str) -> None:
     """Protects who comes from ChatTongyi, ChatQwen or Qwen-Agent: a key in `extra_body` would be sent in the body."""
@@ -113,10 +117,16 @@ def test_names_our_field_when_a_keyword_is_that_of_another_class(name: str, ours
             fails()
 
 
-@pytest.mark.parametrize("name", ["server", "transport", "max_concurrency", "base_url", "max_retries", "cache"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("server", "transport", "max_concurrency", "max_retries", "cache"),
+        *("base_url", "api_key", "openai_api_base", "openai_api_key"),
+    ],
+)
 def test_says_where_a_setting_goes_when_a_call_has_one_of_the_constructor(name: str) -> None:
     """Protects per-call `server=` and the like from landing in the body."""
-    with pytest.raises(TypeError, match=name):
+    with pytest.raises(TypeError, match=rf"pass it to ChatQwen3\({name}="):
         build()._get_request_payload("hi", **{name: "auto"})
     with pytest.raises(TypeError, match=r"pass it to ChatQwen3\(server="):
         build()._get_request_payload("hi", server="vllm")
