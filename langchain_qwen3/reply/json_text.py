@@ -15,7 +15,7 @@ _DECODER = json.JSONDecoder(strict=False)
 _FRAME = re.compile(r"(?:\s|\ufeff|data:|\[DONE\])*")
 _DONE = "[DONE]"
 _FENCES = ("```", "~~~")
-_OPENED_FENCE = re.compile(r"```[\w+.-]*+\s*+")
+_OPENED_FENCE = re.compile(r"(?:```|~~~)[\w+.-]*+\s*+")
 _FENCED_BRACKET = re.compile(_OPENED_FENCE.pattern + r"(?=[\[{])")
 _FENCED_JSON = re.compile(r"(?:```|~~~)[ \t]*+json\w*+\s*+(?=[\[{])", re.IGNORECASE)
 _MORE_JSON = tuple('{[]},:"')

@@ -299,6 +299,8 @@ WRAPPED = {
     "fence with a space": '``` json\n{"value": 1}\n```',
     "fence with a space, words around": 'Here:\n```  JSON\n{"value": 1}\n```\nbye',
     "fence of tildes": '~~~json\n{"value": 1}\n~~~',
+    "fence of tildes without a name": 'Here:\n~~~\n{"value": 1}\n~~~\nbye',
+    "fence of tildes of another name": '~~~jsonc\n{"value": 1}\n~~~',
     "fence of four": '````json\n{"value": 1}\n````',
     "fence of another name": '```jsonc\n{"value": 1}\n```',
     "fence in a list": '1. The answer:\n   ```json\n   {"value": 1}\n   ```',
@@ -329,6 +331,7 @@ BROKEN = {
     "a fence of words": "```json\nvalue = 1\n```",
     "an empty fence": "```json\n```",
     "cut in a fence of tildes": '~~~json\n{"value": 1\n~~~',
+    "words behind a fence of tildes": '~~~\nno value\n~~~ so {"value": 1}',
     "words behind a fence": '```\nno value\n``` so {"value": 1}',
     "no JSON": "I cannot say.",
 }
