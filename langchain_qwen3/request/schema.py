@@ -301,6 +301,8 @@ def close_format(value: Any) -> Any:
     spec = value.get("json_schema") if isinstance(value, Mapping) else None
     if not isinstance(spec, Mapping) or spec.get("strict") is not True or not isinstance(spec.get("schema"), Mapping):
         return value
+    if re.search(r"'additionalProperties': (?!False)", str(spec["schema"])):
+        return value  # a map of any keys: closed, it would always be empty; engines take it, a strict mode refuses it
     function = {"name": "f", "parameters": place_root(dict(spec["schema"]))}
     return {**value, "json_schema": {**spec, "schema": convert_to_openai_function(function, strict=True)["parameters"]}}
 

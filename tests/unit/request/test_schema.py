@@ -13,7 +13,7 @@ import pydantic.v1
 import pytest
 from langchain_core.tools import StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, Field, RootModel, TypeAdapter
+from pydantic import BaseModel, Field, RootModel, TypeAdapter, create_model
 from typing_extensions import TypedDict
 
 from langchain_qwen3 import ChatQwen3
@@ -545,6 +545,17 @@ def test_a_response_format_is_closed_when_an_agent_wants_it_strict(schema: Any, 
         assert len(objects) >= len(list_objects(open_schema))
         again: Any = ChatQwen3(model="q", api_key="x").bind_tools([], response_format=written)
         assert again.kwargs["response_format"] == written
+
+
+@pytest.mark.parametrize(
+    "kind", [dict[str, int], dict[str, Any], list[dict[str, Leaf]], dict[str, int] | None], ids=str
+)
+def test_a_strict_response_format_is_unchanged_when_it_has_a_map(kind: Any) -> None:
+    """Protects the fields of `dict[str, int]`: a grammar of a closed object without properties writes `{}` only."""
+    schema = TypeAdapter(create_model("Rates", rates=(kind, ...), day=(str, "today"))).json_schema()
+    form = {"type": "json_schema", "json_schema": {"name": "Rates", "schema": schema, "strict": True}}
+    bound: Any = ChatQwen3(model="q", api_key="x").bind_tools([], response_format=form)
+    assert bound.kwargs["response_format"] == form
 
 
 def test_a_response_format_raises_when_it_is_neither() -> None:
