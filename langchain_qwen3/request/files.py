@@ -34,6 +34,7 @@ _SUFFIXES = {
     ".flac": "audio/flac",
     ".m4a": "audio/mp4",
     ".ogg": "audio/ogg",
+    ".oga": "audio/ogg",
     ".docx": f"{_OFFICE}wordprocessingml.document",
     ".xlsx": f"{_OFFICE}spreadsheetml.sheet",
     ".pptx": f"{_OFFICE}presentationml.presentation",

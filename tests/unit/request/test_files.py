@@ -137,6 +137,7 @@ BARE_SYSTEM = {
     "a.flac": (b"fLaC", "audio", "audio/flac"),
     "a.m4a": (b"....ftypM4A", "audio", "audio/mp4"),
     "a.ogg": (b"OggS", "audio", "audio/ogg"),
+    "a.oga": (b"OggS", "audio", "audio/ogg"),  # Telegram's
     "a.mp3": (b"ID3", "audio", "audio/mpeg"),
     "a.mkv": (b"\x1aE\xdf\xa3", "video", "video/x-matroska"),
     "a.ts": (b"G@\0\xff", "video", "video/mp2t"),
