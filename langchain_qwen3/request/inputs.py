@@ -34,10 +34,10 @@ def refuse_contents(messages: Any) -> None:
 
 
 def read_messages(messages: Any, convert: Callable[[Any], T]) -> T:
-    """Return what core's conversion makes of messages, also where it raises for the calls of a dict.
+    """Return what core's conversion makes of messages; dicts with calls it cannot read are repaired for it.
 
-    It does for a call whose arguments are no JSON object, for a call or a result without an id, and for calls without
-    content beside them. Clients keep what a model wrote: several servers send no arguments for an empty object, a call
+    Core fails on a call whose arguments are no JSON object, on a call or a result without an id, and on calls without
+    content. Clients keep what a model wrote: several servers send no arguments for an empty object, a call
     cut by `max_tokens` has half of them, and in Ollama's own API neither needs an id
     (https://github.com/ollama/ollama/blob/main/docs/api.md). The SDK's `model_dump(exclude_none=True)` leaves the
     content out.

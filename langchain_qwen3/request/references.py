@@ -31,13 +31,18 @@ def place_root(schema: dict[str, Any]) -> dict[str, Any]:
 
 def list_references(part: Any) -> Iterator[str]:
     """Yield the references in a schema and in its parts."""
+    return (value for value in list_values(part, "$ref") if isinstance(value, str))
+
+
+def list_values(part: Any, keyword: str) -> Iterator[Any]:
+    """Yield the values of a keyword in a schema and in its parts."""
     if isinstance(part, Mapping):
-        if isinstance(part.get("$ref"), str):
-            yield part["$ref"]
+        if keyword in part:
+            yield part[keyword]
         part = list(part.values())
     if isinstance(part, list):
         for inner in part:
-            yield from list_references(inner)
+            yield from list_values(inner, keyword)
 
 
 def _follow(schema: Any, reference: str) -> Any:

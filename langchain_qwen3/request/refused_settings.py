@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,11 +39,15 @@ SWITCH_ADVICE = (
     "use enable_thinking=True or False, and thinking_budget= for a limit; or extra_body={...} for a server that has it"
 )
 
-# Names that other classes have for our fields: dashscope_api_key, qwen_api_base, Qwen-Agent's model_server.
-_OTHER_NAMES = (
-    (re.compile(r"(?!(?:openai_)?api_key$).*api_?key", re.IGNORECASE), "api_key"),
-    (re.compile(r"(?!openai_|base_url$)(?:.*api_?(?:base|url)|base_?url|model_server)", re.IGNORECASE), "base_url"),
-)
+# How names of other classes end that mean our fields: dashscope_api_key, qwen_api_base, Qwen-Agent's model_server.
+_OTHER_NAMES = {
+    "apikey": "api_key",
+    "apibase": "base_url",
+    "apiurl": "base_url",
+    "baseurl": "base_url",
+    "modelserver": "base_url",
+}
+_OUR_NAMES = ("api_key", "openai_api_key", "base_url", "openai_api_base")
 
 
 def check_refused(values: Mapping[str, Any]) -> None:
@@ -69,7 +72,9 @@ def explain_refused(name: str) -> str | None:
     """Return why a call cannot take a keyword that the Responses API, another API or another class has; else None."""
     if name in OTHER_SWITCHES:
         return f"{name} is another API's switch: {SWITCH_ADVICE}"
-    if ours := next((ours for names, ours in _OTHER_NAMES if names.fullmatch(name)), None):
+    plain = name.lower().replace("_", "")
+    ours = next((ours for ending, ours in _OTHER_NAMES.items() if plain.endswith(ending)), None)
+    if ours and name not in _OUR_NAMES:
         return f"{name} is another class's name: use {ours}="
     if name not in REFUSED and name not in ResponseCreateParamsBase.__annotations__:
         return None

@@ -18,7 +18,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 from typing_extensions import is_typeddict
 
 from langchain_qwen3.call import Method
-from langchain_qwen3.request.references import is_recursive, place_root
+from langchain_qwen3.request.references import is_recursive, list_values, place_root
 
 _BAD_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 # Keys of the schema in OpenAI's functions, OpenAI's response formats, Anthropic's, MCP's and Gemini's tools.
@@ -301,7 +301,7 @@ def close_format(value: Any) -> Any:
     spec = value.get("json_schema") if isinstance(value, Mapping) else None
     if not isinstance(spec, Mapping) or spec.get("strict") is not True or not isinstance(spec.get("schema"), Mapping):
         return value
-    if re.search(r"'additionalProperties': (?!False)", str(spec["schema"])):
+    if any(extra is not False for extra in list_values(spec["schema"], "additionalProperties")):
         return value  # a map of any keys: closed, it would always be empty; engines take it, a strict mode refuses it
     function = {"name": "f", "parameters": place_root(dict(spec["schema"]))}
     return {**value, "json_schema": {**spec, "schema": convert_to_openai_function(function, strict=True)["parameters"]}}
