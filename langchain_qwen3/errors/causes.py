@@ -65,8 +65,8 @@ NO_FUNDS = compile_patterns(
 REFUSED_TEXT = compile_patterns(
     r"DataInspection|data_inspection|inappropriate content|sensitive[ _](?:words?|content|information)",
     r"content[ _](?:exists risk|(?:management )?policy)|content_filter|input was flagged",
-    r"敏感(?:词|詞|内容|內容|信息)|涉嫌违规|(?:内容|文本|输入|输出)[^。，,\n]{0,6}(?:违规|不合规)"
-    r"|审核(?:不|未)通过|未通过[^。，,\n]{0,6}审核",
+    r"敏感(?:词|詞|内容|內容|信息)|(?<![账帐]号)(?<!账户)涉嫌违规|(?:内容|文本|输入|输出)[^。，,\n]{0,6}(?:违规|不合规)"
+    r"|(?<!认证)审核(?:不|未)通过|未通过[^。，,\n认]{0,6}审核",
 )
 _FULL = compile_patterns(
     r"overload|server (?:is )?busy|at capacity|loading model|model is loading|service unavailable|繁忙"
