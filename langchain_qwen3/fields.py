@@ -48,6 +48,8 @@ _CONNECTION_FIELDS = {
 }
 """Maps names in `ConnectionSettings` to the fields of the model."""
 
+_FOLLOWED = frozenset({"model_name", "model_line", *_CONNECTION_FIELDS.values()})
+"""Fields on which the profile or the clients depend."""
 
 _SDK_CLIENTS = frozenset({"client", "async_client", "root_client", "root_async_client"})
 _OWN_CLIENTS = frozenset({"http_client", "http_async_client"})
@@ -205,7 +207,7 @@ class Qwen3Fields(ChatOpenAI):
         if headers or query:
             self._url_secrets[url] = headers, query
         headers, query = self._url_secrets.get(url, ({}, {}))
-        self.openai_api_base = url
+        self.__dict__["openai_api_base"] = url  # an assignment would connect again
         options = {name: getattr(self, field) for name, field in _CONNECTION_FIELDS.items()}
         options["default_headers"] = {**headers, **(self.default_headers or {})}
         options["default_query"] = {**query, **(self.default_query or {})}
@@ -233,7 +235,7 @@ class Qwen3Fields(ChatOpenAI):
     def _follow_address(self, old: str) -> None:
         """Resolve the key again if it came from an environment variable, which may be meant for the old URL alone."""
         if self.openai_api_base != old and self.openai_api_key == SecretStr(resolve_api_key(old)):
-            self.openai_api_key = SecretStr(resolve_api_key(self._base_url))
+            self.__dict__["openai_api_key"] = SecretStr(resolve_api_key(self._base_url))
 
     def _require_sync_client(self) -> SdkClient:
         """Return the SDK's sync client; an async key has none."""
@@ -366,21 +368,19 @@ class Qwen3Fields(ChatOpenAI):
     if not TYPE_CHECKING:  # a checker that sees it would accept an assignment to any name
 
         def __setattr__(self, name: str, value: Any) -> None:
-            """Set an attribute. A profile that nobody set follows `model_name` and `model_line`.
+            """Set an attribute. What depends on it follows, as in `model_copy`: profile, connections, a variable's key.
 
             Raises:
-                ValueError: `model_line` is not the name of a known line or model.
+                ValueError: The value is out of its range, or `model_line` is not the name of a known line or model.
             """
             self.__dict__.pop("_serialized", None)  # core's cache key of the old setting
-            if name not in ("model_name", "model_line"):
+            if name not in _FOLLOWED or self.__dict__.get("root_async_client") is None:  # None: not built yet
                 super().__setattr__(name, value)
                 return
-            named = {"model_name": self.model_name, "model_line": self.model_line, name: value}
-            profile = build_profile(resolve_line(named["model_name"], model_line=named["model_line"]))
-            is_resolved = self.profile == self._resolve_model_profile()
-            super().__setattr__(name, value)
-            if is_resolved:
-                self.profile = profile
+            copied = self.model_copy(update={name: value})
+            self.__dict__.update(copied.__dict__)
+            self._lease = copied._lease  # noqa: SLF001
+            self.model_fields_set.add(name)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy; one with another URL, key or transport opens new connections.

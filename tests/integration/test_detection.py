@@ -353,6 +353,17 @@ async def test_first_calls_of_a_model_look_once_when_they_come_together(model: C
     assert payload["chat_template_kwargs"] == {"enable_thinking": True}
 
 
+def test_server_of_an_assigned_address_is_asked_itself(pod: Pod):
+    """Protects every model of the process: the old server's answer was kept as that of the new address."""
+    pod.gate.set()
+    with Pod({"/v1/models": LLAMA_MODELS}) as other:
+        other.gate.set()
+        model = ChatQwen3(model="m", base_url=pod.url)
+        model.openai_api_base = other.url
+        model._detect()
+        assert (model.dialect.name, pod.paths) == ("llama.cpp", [])
+
+
 def test_counts_with_the_vocabulary_that_the_server_names():
     """Protects token counts under an alias: Qwen3.5 and newer have another vocabulary, and the list of models tells."""
     served = {"id": "qwen3", "owned_by": "lmdeploy", "root": "Qwen/Qwen3.6-27B"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from langchain_core.runnables import ConfigurableField
+from pydantic import SecretStr
 
 from langchain_qwen3 import ChatQwen3
 
@@ -89,7 +92,44 @@ def test_assigned_line_is_refused_when_it_is_unknown() -> None:
     assert (model.model_line, model.profile) == (None, build().profile)
 
 
-@pytest.mark.parametrize("way", ["configured", "copied"])
+@pytest.mark.parametrize(
+    ("name", "value", "read", "seen"),
+    [
+        ("openai_api_base", ALIBABA, lambda client: str(client.base_url), f"{ALIBABA}/"),
+        ("openai_api_base", "http://me:pw@pod.test/v1/", lambda client: str(client.base_url), "http://pod.test/v1/"),
+        ("openai_api_key", "sk-new", lambda client: client.api_key, "sk-new"),
+        ("openai_api_key", SecretStr("sk-new"), lambda client: client.api_key, "sk-new"),
+        ("request_timeout", 7, lambda client: client.timeout, 7),
+        ("max_retries", 0, lambda client: client.max_retries, 0),
+        ("default_headers", {"X-Team": "a"}, lambda client: client.default_headers["X-Team"], "a"),
+        ("default_query", {"v": "1"}, lambda client: client.default_query["v"], "1"),
+        ("openai_organization", "org", lambda client: client.organization, "org"),
+    ],
+)
+def test_clients_follow_what_is_assigned(name: str, value: Any, read: Callable[[Any], Any], seen: object) -> None:
+    """Protects programs that move a model to another pod or renew its key: calls went on as before."""
+    model, other = build(), build()
+    setattr(model, name, value)
+    assert read(model.root_async_client) == read(model.root_client) == seen
+    assert str(other.root_async_client.base_url) == str(build().root_async_client.base_url)
+    assert read(pickle.loads(pickle.dumps(model)).root_async_client) == seen  # noqa: S301  # our own
+
+
+def test_assignment_is_refused_when_no_connection_can_be_built_from_it() -> None:
+    """Protects a model in use from half a change: it stays as it was."""
+    model = build()
+    before = dict(model.__dict__)
+    for name, value in (
+        ("openai_api_base", "localhost:8000"),
+        ("transport", "curl"),
+        ("default_headers", {"a b": "c"}),
+    ):
+        with pytest.raises(ValueError, match=r"base_url|transport|default_headers"):
+            setattr(model, name, value)
+    assert model.__dict__ == before
+
+
+@pytest.mark.parametrize("way", ["configured", "copied", "assigned"])
 def test_key_of_a_variable_stays_with_its_host_when_the_address_changes(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +137,9 @@ def test_key_of_a_variable_stays_with_its_host_when_the_address_changes(
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-alibaba")
 
     def move(model: ChatQwen3, url: str) -> str:
+        if way == "assigned":
+            model.openai_api_base = url
+            return str(model.root_async_client.api_key)
         if way == "copied":
             return str(model.model_copy(update={"openai_api_base": url}).root_async_client.api_key)
         return str(configure(model, base_url=url).root_async_client.api_key)
