@@ -218,6 +218,7 @@ NVIDIA = Dialect(
     hosts=(r"integrate\.api\.nvidia\.com",),
     refusal=r"Unsupported parameter\(s\):",
     budget=(KWARGS, "thinking_budget"),
+    budget_range=(1, None),
     effort=None,
     history_keys=("reasoning_content",),
     strict_fields=True,

@@ -12,7 +12,8 @@ from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.thinking import Thinking, is_thinking_off, is_thinking_on, resolve_thinking, write_thinking
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, VLLM
-from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER, SILICONFLOW
+from langchain_qwen3.servers.gateways import LITELLM
+from langchain_qwen3.servers.hosts import DASHSCOPE, NVIDIA, OPENROUTER, SILICONFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,11 +164,14 @@ def test_names_both_fields_when_budget_and_effort_exclude_each_other(dialect: Di
         (SILICONFLOW, {"enable_thinking": False}),
         (OLLAMA, {"reasoning_effort": "none"}),
         (SGLANG, {"chat_template_kwargs": {"enable_thinking": False}}),
+        (NVIDIA, {"chat_template_kwargs": {"enable_thinking": False}}),
+        (LITELLM, {"chat_template_kwargs": {"enable_thinking": False}, "enable_thinking": False}),
+        (GENERIC, {"chat_template_kwargs": {"enable_thinking": False}, "enable_thinking": False}),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_means_no_thinking_when_the_budget_is_zero(dialect: Dialect, sent: dict[str, Any]):
-    """Protects an explicit 0: sent where the server takes it, else thinking is off."""
+    """Protects an explicit 0: sent where the server is known to take it, else thinking is switched off."""
     assert write(HYBRID, dialect, budget=0) == sent
 
 
