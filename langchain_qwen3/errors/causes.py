@@ -61,6 +61,7 @@ NO_FUNDS = compile_patterns(
     r"current quota.{0,150}platform\.openai\.com",  # DashScope says the rest of this sentence of a minute's tokens, too
     r"欠费|欠費|预扣费.{0,4}失败|(?:余额|餘額|额度|額度|资源包|資源包|残高)[^。，,\n]{0,6}(?:不足|用[尽完盡]|耗[尽盡])",
     r"(?:잔액|크레딧).{0,5}부족",
+    r"\bbudget_exceeded\b|\bbudget has been exceeded!|\bExceededBudget\b",  # LiteLLM, of a key, user or team
 )
 REFUSED_TEXT = compile_patterns(
     r"DataInspection|data_inspection|inappropriate content|sensitive[ _](?:words?|content|information)",

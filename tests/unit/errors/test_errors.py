@@ -242,7 +242,7 @@ def test_error_status_is_of_its_kind_when_the_body_has_any_shape(status, body, k
     assert error.status_code == status
 
 
-# What nobody but who pays can mend: DashScope, Baidu, one-api, Zhipu, DeepSeek, OpenRouter, OpenAI.
+# What nobody but who pays can mend: DashScope, Baidu, one-api, Zhipu, DeepSeek, OpenRouter, OpenAI, LiteLLM.
 UNPAID = [
     {"code": "Arrearage", "message": "Access denied, please make sure your account is in good standing."},
     {"code": "PrepaidBillOverdue", "message": "The prepaid bill is overdue."},
@@ -256,6 +256,10 @@ UNPAID = [
     {"message": "Insufficient Balance"},
     {"message": "Insufficient credits. Add more using https://openrouter.ai/credits"},
     {"message": "Your credit balance is too low"},
+    # https://github.com/BerriAI/litellm/issues/14144
+    {"type": "auth_error", "message": "Budget has been exceeded! Current cost: 1.5, Max budget: 1.0"},
+    {"type": "budget_exceeded", "message": "Budget has been exceeded! Team=a Current cost: 3.1, Max budget: 3.0"},
+    {"type": "auth_error", "message": "ExceededBudget: User=a over budget. Spend=1.5, Budget=1.0"},
     {
         "code": "insufficient_quota",
         "message": "You exceeded your current quota, please check your plan and billing details. For more information "
