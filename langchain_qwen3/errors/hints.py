@@ -278,6 +278,11 @@ _STATUS = (
         "The server or a proxy ended the reply early: check the server's log and the proxy's time limit, then retry.",
     ),
     (r"kind=StreamStallError", "The server went silent: check its log and its load, then retry."),
+    (
+        # one-api's 503 for a model that no channel of the key's group has, and its forks' words.
+        r"status=503 .*(无可用渠道|no (available )?channels? (available )?for model)",
+        "The gateway has no channel for {model}: set model= to a name that {url}/models lists, or ask who runs it.",
+    ),
     (r"Loading model|status=503|overloaded", "The server is loading or full: wait, or set max_concurrency."),
     (
         r"HTML page|<html|<!doctype",

@@ -301,6 +301,26 @@ def test_call_is_retryable_when_the_quota_is_that_of_a_minute(error):
     assert found.is_retryable
 
 
+@pytest.mark.parametrize(
+    ("status", "text", "is_missing"),
+    [
+        (503, "当前分组 default 下对于模型 qwen3-8b 无可用渠道 (request id: 1)", True),  # one-api
+        (503, "无可用渠道", True),
+        (503, "There are no channels available for model qwen3-8b under the current group default", True),
+        (503, "No available channel for model qwen3-8b under group default (distributor)", True),
+        (503, "Loading model", False),
+        (503, "当前分组上游负载已饱和，请稍后再试", False),
+        (503, "no healthy upstream", False),
+        (500, "the channel is closed", False),
+    ],
+)
+def test_model_is_blamed_when_a_gateway_has_no_channel_for_it(status, text, is_missing):
+    """Protects who misspells a model behind one-api: waiting, or fewer requests at once, would not help."""
+    error = call(status, json.dumps({"error": {"message": text, "type": "one_api_error"}}).encode(), dialect="one-api")
+    assert ("no channel for" in error.message) == is_missing
+    assert type(error).__name__ == "Qwen3ServerError"
+
+
 # What an error says of a connection, and the advice when it is our own.
 CONNECTIONS = {
     "Cannot connect to host localhost:11434 ssl:default [Connect call failed ('127.0.0.1', 11434)]": "Nothing is",
