@@ -47,6 +47,9 @@ _WRITTEN = frozenset({"model", "stream_options"})
 _NOT_SENT = frozenset(
     {"disabled_params", "extra_body", "include_headers", "ls_structured_output_format", "options", "stream"}
 )
+# In a body, Open WebUI reads Ollama's options:
+# https://github.com/open-webui/open-webui/blob/main/backend/open_webui/utils/payload.py
+_NOT_SENT_IN_BODY = _NOT_SENT - {"options"}
 # Paths of settings in any server's tutorials; `reasoning` is the object of OpenRouter and of OpenAI's Responses API.
 _SPELLINGS: tuple[tuple[Path, str], ...] = (
     ((KWARGS, "enable_thinking"), "enable_thinking"),
@@ -193,7 +196,8 @@ def read_layer(
     """Return what one place sets, every spelling converted to our names."""
     if not layer:
         return {}
-    settings = {name: value for name, value in layer.items() if name not in _NOT_SENT and not is_unset(name, value)}
+    hidden = _NOT_SENT_IN_BODY if is_body else _NOT_SENT
+    settings = {name: value for name, value in layer.items() if name not in hidden and not is_unset(name, value)}
     for path, name in spellings:
         if path[0] in settings and (value := take_path(settings, path)) is not _ABSENT and not is_unset(name, value):
             settings.setdefault(name, value)

@@ -324,6 +324,25 @@ def build_bound(far: dict[str, Any], near: dict[str, Any], **fields: Any) -> Cal
     )
 
 
+@pytest.mark.parametrize("server", ["generic", "ollama", "vllm", "transformers"])
+@pytest.mark.parametrize(
+    ("field", "near", "sent"),
+    [
+        ({"num_ctx": 8192}, None, {"num_ctx": 8192}),
+        (None, {"extra_body": {"options": {"num_ctx": 8192}}}, {"num_ctx": 8192}),
+        (None, {"options": {"extra_body": {"options": {"num_ctx": 8192}}}}, {"num_ctx": 8192}),
+        ({"num_ctx": 8192, "seed": 1}, {"extra_body": {"options": {"seed": 2}}}, {"num_ctx": 8192, "seed": 2}),
+        (None, {"options": {"seed": 1}}, None),
+        (None, {"options": {"extra_body": {"keep_alive": "5m"}}}, None),
+    ],
+)
+def test_options_in_a_body_are_sent_as_they_are(server: str, field: Any, near: Any, sent: Any) -> None:
+    """Protects Ollama's options behind Open WebUI; `options=` of a call holds keywords of its own."""
+    body = {"extra_body": {"options": field}} if field else {}
+    model = ChatQwen3(model="q", server=server, api_key="x", **body)
+    assert model._get_request_payload("hi", **(near or {})).get("options") == sent
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_call_wins_when_a_setting_is_bound_in_any_place(name: str) -> None:
     """Protects a call's own setting from the same one that was bound, for every setting and in every place."""
