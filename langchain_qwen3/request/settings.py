@@ -120,6 +120,8 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
         (kwargs.get("extra_body"), True),
         (kwargs, False),
     ):
+        if not layer:
+            continue
         settings = read_layer(layer, spellings, is_body=is_body)
         if not is_body:
             _drop_summary(settings, dialect)
@@ -190,12 +192,8 @@ def is_unset(name: str, value: Any) -> bool:
     return value is None and name in OWN_SETTINGS and name not in _NULLABLE
 
 
-def read_layer(
-    layer: Mapping[str, Any] | None, spellings: Sequence[tuple[Path, str]], *, is_body: bool
-) -> dict[str, Any]:
+def read_layer(layer: Mapping[str, Any], spellings: Sequence[tuple[Path, str]], *, is_body: bool) -> dict[str, Any]:
     """Return what one place sets, every spelling converted to our names."""
-    if not layer:
-        return {}
     hidden = _NOT_SENT_IN_BODY if is_body else _NOT_SENT
     settings = {name: value for name, value in layer.items() if name not in hidden and not is_unset(name, value)}
     for path, name in spellings:
@@ -228,8 +226,8 @@ def list_spellings(dialect: Dialect) -> list[tuple[Path, str]]:
         (dialect.effort, "reasoning_effort"),
         (dialect.preserve, "preserve_thinking"),
     )
-    sampling = (((wire,), name) for name, wire in dialect.sampling_names.items())
-    return [*_SPELLINGS, *((path, name) for path, name in own if path and path != (name,)), *sampling]
+    sampling = [((wire,), name) for name, wire in dialect.sampling_names.items()]
+    return [*_SPELLINGS, *[(path, name) for path, name in own if path and path != (name,)], *sampling]
 
 
 def take_path(layer: dict[str, Any], path: Path) -> Any:
