@@ -48,6 +48,8 @@ def plan_output(
         ValueError: The tool choice or the constraint cannot be sent to this server.
     """
     output = _resolve_output(params, dialect)
+    if not output:
+        return ToolPlan(), thinking
     always = line is not None and line.thinking == "always"
     response_format = output.get("response_format")
     if dialect.json_refused_thinking and _is_json(response_format) and is_thinking_on(thinking, line) and not always:
@@ -59,7 +61,8 @@ def plan_output(
     )
     if plan.notice:
         warn_once(plan.notice)
-    payload = {name: value for name, value in output.items() if name in list_constraint_fields(dialect)} | plan.payload
+    fields = list_constraint_fields(dialect)
+    payload = {name: value for name, value in output.items() if name in fields} | plan.payload
     if plan.forced_calls:
         payload.pop("parallel_tool_calls", None)  # the schema sets the number of calls
         payload["response_format"] = _build_format(payload["response_format"], dialect)
