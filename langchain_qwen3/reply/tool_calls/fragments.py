@@ -274,9 +274,8 @@ def build_call_id() -> str:
 
 def _list_without(keyword: str, tools: Iterable[WireCall]) -> frozenset[str]:
     """Return the names of the tools whose schema has nothing under a keyword."""
-    functions = [tool.get("function") or {} for tool in tools]
-    named = [function for function in functions if function.get("name")]  # a server's own tool is not a function
-    return frozenset(tool["name"] for tool in named if not (tool.get("parameters") or {}).get(keyword))
+    named = [own for tool in tools if (own := tool.get("function") or {}).get("name")]  # a server's own tool has none
+    return frozenset([tool["name"] for tool in named if not (tool.get("parameters") or {}).get(keyword)])
 
 
 def _write_key(name: str, text: str) -> tuple[str, str]:
