@@ -155,6 +155,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         stream: bool,
         piece: bool = False,
     ) -> Call:
+        url, served = self._base_url, self._served_name
         fields = {
             **self._default_params,
             **self._own_settings(),
@@ -162,15 +163,15 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             "include_headers": self.include_response_headers,
             "disabled_params": self.disabled_params,
             "stream_usage": self.stream_usage,
-            "model": self._served_name,
+            "model": served,
         }
         if kwargs.get("model", self.model_name) != self.model_name:
             fields.pop("model_line", None)  # it describes this model, but another one is called
         if stop is not None:
             kwargs = {**kwargs, "stop": stop}
-        facts = recall_facts(self.server, self._base_url) if self.model_name else recall_answer(self._base_url)
-        model = str(kwargs.get("model") or self._served_name)
-        dialect = recall_dialect(self.server, self._base_url, model) or GENERIC
+        facts = recall_facts(self.server, url) if self.model_name else recall_answer(url)
+        model = str(kwargs.get("model") or served)
+        dialect = recall_dialect(self.server, url, model) or GENERIC
         rebuild = partial(self._build_call, messages, stop, kwargs, stream=stream)
         call = build_call(
             messages,
@@ -180,12 +181,12 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             stream=stream,
             models=facts.models if facts else {},
             in_flight=self._in_flight.in_flight if dialect.idle_connections_hold_threads else 0,
-            recall=partial(recall_habits, self._base_url),
-            lesson=Lesson(self._base_url, model, rebuild) if self.server == "auto" else None,
+            recall=partial(recall_habits, url),
+            lesson=Lesson(url, model, rebuild) if self.server == "auto" else None,
             piece=piece,
         )
         if not call.payload["model"] and facts:
-            raise ValueError(explain_missing_model(list_served(facts.models), self._base_url))
+            raise ValueError(explain_missing_model(list_served(facts.models), url))
         return call
 
     # -- binding -----------------------------------------------------------------------------------------------------
@@ -313,7 +314,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         # A stream is one message: if only a callback asks for a stream, several choices come whole instead.
         if not kwargs.get("stream"):
             places = (kwargs, kwargs.get("extra_body"), {"n": self.n}, self.extra_body)
-            n = next((n for place in places if isinstance(place, Mapping) and (n := place.get("n"))), 1)
+            n = next((n for place in places if place and isinstance(place, Mapping) and (n := place.get("n"))), 1)
             if isinstance(n, int) and n > 1:  # a value of another type is refused later
                 return True
         return super()._streaming_disabled(**kwargs)
