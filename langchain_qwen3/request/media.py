@@ -153,11 +153,11 @@ def lift_media_settings(wire: Iterable[dict[str, Any]], dialect: Dialect) -> dic
 
 def _iter_settings(wire: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:
     for message in wire:
-        parts = message.get("content")
-        for part in parts if isinstance(parts, list) else ():
-            for name in (*SETTINGS, *OTHER_SETTINGS):
-                if name in part:
-                    yield part, name
+        if isinstance(parts := message.get("content"), list):
+            for part in parts:
+                for name in (*SETTINGS, *OTHER_SETTINGS):
+                    if name in part:
+                        yield part, name
 
 
 def _check_kind(kind: str, dialect: Dialect, line: ModelLine | None) -> None:
