@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3.errors import BadReplyError, error_from_event
 from langchain_qwen3.reply.json_text import read_json
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+OTHER_SHAPE = (AttributeError, KeyError, TypeError, RecursionError)
+"""What reading raises if the JSON does not have the shape of a chat completion, see `build_shape_error`."""
 
 _STREAM_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _BLANKS = b"\xef\xbb\xbf \t\r\n"  # includes the byte order mark
@@ -47,13 +45,9 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
     return body
 
 
-@contextmanager
-def refuse_other_shapes(response: Any, body: object = None) -> Iterator[None]:
-    """Convert errors to `BadReplyError` if the JSON does not have the shape of a chat completion."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise BadReplyError("the reply is not a chat completion", response=response, body=body) from error
+def build_shape_error(response: Any, body: object = None) -> BadReplyError:
+    """Return the error for JSON that does not have the shape of a chat completion."""
+    return BadReplyError("the reply is not a chat completion", response=response, body=body)
 
 
 def read_lines(lines: list[bytes], response: Any = None) -> list[Any]:

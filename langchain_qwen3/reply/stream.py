@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
-from langchain_qwen3.reply.body import read_lines, refuse_other_shapes
+from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, read_lines
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
 from langchain_qwen3.reply.ending import StreamEnd, read_limit, read_reason
@@ -103,8 +103,10 @@ class StreamReader:
         has_answer = bool(self._content or self._calls or self._choice.holds) and not self._events.unframed
         if problem := self._end.find_problem(self._options, has_answer=has_answer):
             raise StreamCutError(problem, response=self._response, body=self._find_cause())
-        with refuse_other_shapes(self._response):
+        try:
             chunks.append(self._finish())
+        except OTHER_SHAPE as error:
+            raise build_shape_error(self._response) from error
         if self._options.habits is not None:
             self._options.habits.note(opened=self._read_opening(), finishes=self.finish_reason is not None)
         if self._options.demanded is not None:

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_qwen3.call import PROVIDER
-from langchain_qwen3.reply.body import is_event_stream, read_body, refuse_other_shapes
+from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, is_event_stream, read_body
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.ending import read_limit, read_reason
 from langchain_qwen3.reply.fields import REASONING_KEYS, read_message, read_reasoning
@@ -44,7 +44,7 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         # Some gateways always stream, with any content type.
         return _read_streamed(response, options)
     body = read_body(response.content, response)
-    with refuse_other_shapes(response, body):
+    try:
         choices = body["choices"]
         usage = find_usage(body, choices[0])
         metadata = read_metadata((body,), usage)
@@ -54,6 +54,8 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         if any(read_message(choice).get("tool_calls") for choice in choices):
             options.recall_parses().add("whole")  # a parsed call in any choice: text in the others is a quote
         generations = [_read_choice(choice, options, usage) for choice in choices]
+    except OTHER_SHAPE as error:
+        raise build_shape_error(response, body) from error
     return ChatResult(generations=generations, llm_output=metadata)
 
 
