@@ -95,6 +95,11 @@ def test_look_up_raises_when_no_answer_comes(mode: str, server: Loopback) -> Non
     assert len(server.requests) == {"sync": 1, "async": 2}[mode]
 
 
+def build_model(base_url: str, **settings: Any) -> ChatQwen3:
+    """Return a model of a server that needs no detection; a call of it is made once."""
+    return ChatQwen3(model="q", base_url=base_url, server="vllm", max_retries=0, **settings)
+
+
 def run_call(mode: str, model: ChatQwen3, text: str = "hi") -> str:
     """Return the answer of one call, sync or async; then no connection is left."""
     try:
@@ -116,9 +121,7 @@ def test_redirect_is_followed_or_named_when_the_server_moved(
         target = stranger.base_url.replace("127.0.0.1", "localhost")
         server.location = f"{target}/chat/completions"  # in the request's query it would be masked as a secret
         monkeypatch.setattr(exchange, "PATH", f"/redirect-{status}")
-        model = ChatQwen3(
-            model="q", base_url=server.base_url, server="vllm", api_key="canary", transport=transport, max_retries=0
-        )
+        model = build_model(server.base_url, api_key="canary", transport=transport)
         if status in (307, 308):
             assert run_call(mode, model) == "hello"
             assert stranger.requests[0].body == server.requests[0].body
@@ -139,7 +142,7 @@ def test_redirect_is_named_when_its_target_is_down(
     """Protects users of a proxy that redirects to an address of its own network: theirs is right."""
     server.location = "http://127.0.0.1:1/v1/chat/completions"
     monkeypatch.setattr(exchange, "PATH", "/redirect-307")
-    model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", transport=transport, max_retries=0)
+    model = build_model(server.base_url, transport=transport)
     with pytest.raises(Qwen3ConnectionError, match=r"after a redirect to http://127\.0\.0\.1:1/v1: ") as caught:
         run_call(mode, model)
     assert server.base_url in str(caught.value)
@@ -152,9 +155,7 @@ def test_redirect_is_named_when_its_target_is_down(
 @pytest.mark.parametrize("proxy", ["http://user:canary@127.0.0.1:1", "http://user:canary@proxy.invalid:1"])
 def test_proxy_is_named_when_it_is_down(mode: str, transport: Any, base_url: str, proxy: str) -> None:
     """Protects users who do not know that their environment has a proxy: the model's server is not at fault."""
-    model = ChatQwen3(
-        model="q", base_url=base_url, server="vllm", transport=transport, max_retries=0, openai_proxy=proxy
-    )
+    model = build_model(base_url, transport=transport, openai_proxy=proxy)
     place = proxy.replace("user:canary@", "")
     with pytest.raises(Qwen3ConnectionError, match=rf"(?s)over the proxy {place}: .*NO_PROXY") as caught:
         run_call(mode, model)
@@ -171,14 +172,8 @@ def test_no_exception_behind_an_error_keeps_a_secret(
 ) -> None:
     """Protects keys from error reporters, which store every exception of a chain with its request."""
     monkeypatch.setattr(exchange, "PATH", f"/{path}")
-    model = ChatQwen3(
-        model="q",
-        base_url=server.base_url,
-        server="vllm",
-        transport=transport,
-        max_retries=0,
-        api_key="canary-key",
-        default_query={"token": "canary-token"},
+    model = build_model(
+        server.base_url, transport=transport, api_key="canary-key", default_query={"token": "canary-token"}
     )
     with pytest.raises(Qwen3Error) as caught:
         run_call(mode, model)
@@ -194,12 +189,9 @@ def test_no_exception_of_a_failed_connection_keeps_a_secret(mode: str, transport
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
         host = {"silent": host, "refused": "127.0.0.1:1", "no-host": "pod.invalid"}[state]
-        model = ChatQwen3(
-            model="q",
-            base_url=f"{scheme}://bob:canary-word@{host}/v1?key=canary-key",
-            server="vllm",
+        model = build_model(
+            f"{scheme}://bob:canary-word@{host}/v1?key=canary-key",
             transport=transport,
-            max_retries=0,
             timeout=0.3,
             default_query={"token": "canary-token"},
         )
@@ -212,9 +204,7 @@ def test_no_exception_of_a_failed_connection_keeps_a_secret(mode: str, transport
 async def test_no_exception_of_a_stale_connection_keeps_a_secret(transport: Any) -> None:
     """Protects the query where the server has hung up while the loop was busy: aiohttp cannot write to `URL`."""
     with Loopback(idle_close=0.05) as server:
-        model = ChatQwen3(
-            model="q", base_url=f"{server.base_url}?key=canary-key", server="vllm", transport=transport, max_retries=0
-        )
+        model = build_model(f"{server.base_url}?key=canary-key", transport=transport)
         await model.ainvoke("hi")
         time.sleep(0.2)  # noqa: ASYNC251 - as a caller's own work does
         try:
@@ -242,15 +232,7 @@ def test_proxy_is_named_when_it_answers_nothing_within_the_limit_of_connecting(m
     """Protects users of a dead proxy from waiting as long as for a model, and from blaming the model's server."""
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         place = f"http://127.0.0.1:{proxy.getsockname()[1]}"
-        model = ChatQwen3(
-            model="q",
-            base_url="https://pod.invalid/v1",
-            server="vllm",
-            transport=transport,
-            max_retries=0,
-            openai_proxy=place,
-            timeout=(0.5, 50),
-        )
+        model = build_model("https://pod.invalid/v1", transport=transport, openai_proxy=place, timeout=(0.5, 50))
         with pytest.raises(Qwen3TimeoutError, match=f"over the proxy {place}: "):
             run_call(mode, model)
 
@@ -280,14 +262,7 @@ def test_proxy_is_named_when_it_is_no_http_proxy(
     """Protects users whose $HTTPS_PROXY names a wrong port or scheme: the model's server and base_url are right."""
     scheme, reply, advice = proxy
     with _answer_with(reply) as address:
-        model = ChatQwen3(
-            model="q",
-            base_url=f"{target}://pod.invalid/v1",
-            server="vllm",
-            transport=transport,
-            max_retries=0,
-            openai_proxy=f"{scheme}://{address}",
-        )
+        model = build_model(f"{target}://pod.invalid/v1", transport=transport, openai_proxy=f"{scheme}://{address}")
         with pytest.raises(
             Qwen3ConnectionError, match=rf"(?s)over the proxy {scheme}://{address}\b.*{advice}"
         ) as caught:
@@ -308,7 +283,7 @@ def test_proxy_is_named_when_it_is_no_http_proxy(
 def test_server_is_named_when_there_is_no_proxy(mode: str, transport: Any, reply: bytes, advice: str) -> None:
     """Protects the advice for a server that hangs up, uses TLS or is none: only a proxy of ours is blamed."""
     with _answer_with(reply) as address:
-        model = ChatQwen3(model="q", base_url=f"http://{address}/v1", server="vllm", transport=transport, max_retries=0)
+        model = build_model(f"http://{address}/v1", transport=transport)
         with pytest.raises(Qwen3ConnectionError, match=f"(?s)^(?!.*over the proxy).*{advice}"):
             run_call(mode, model)
 
@@ -321,9 +296,7 @@ def test_time_limit_is_told_in_words(
 ) -> None:
     """Protects the text of a time limit from anyio's words for it, and a proxy from blame for a slow reply."""
     base_url, proxy = ("http://pod.invalid/v1", server.origin) if has_proxy else (server.base_url, None)
-    model = ChatQwen3(
-        model="q", base_url=base_url, server="vllm", transport=transport, max_retries=0, timeout=0.3, openai_proxy=proxy
-    )
+    model = build_model(base_url, transport=transport, timeout=0.3, openai_proxy=proxy)
 
     async def acall() -> None:
         if way == "ainvoke":
@@ -372,14 +345,7 @@ def test_upload_times_out_when_the_server_reads_nothing(mode: str, transport: An
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        model = ChatQwen3(
-            model="q",
-            base_url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1",
-            server="vllm",
-            transport=transport,
-            max_retries=0,
-            timeout=0.5,
-        )
+        model = build_model(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", transport=transport, timeout=0.5)
         with pytest.raises(Qwen3TimeoutError):
             run_call(mode, model, "x" * 20_000_000)
 
@@ -389,14 +355,7 @@ def test_upload_times_out_when_the_server_reads_nothing(mode: str, transport: An
 @pytest.mark.parametrize("status", [204, 304])
 def test_reply_without_a_body_is_an_error_of_ours(mode: str, transport: Any, status: int, server: Loopback) -> None:
     """Protects callers from the error of an HTTP library where a proxy answers with nothing."""
-    model = ChatQwen3(
-        model="q",
-        base_url=f"{server.base_url}/x",
-        server="vllm",
-        transport=transport,
-        max_retries=0,
-        default_headers={"x-status": str(status)},
-    )
+    model = build_model(f"{server.base_url}/x", transport=transport, default_headers={"x-status": str(status)})
     with pytest.raises(Qwen3Error):
         run_call(mode, model)
 
@@ -405,7 +364,7 @@ def test_reply_without_a_body_is_an_error_of_ours(mode: str, transport: Any, sta
 def test_user_and_query_of_the_address_are_sent_and_not_shown(mode: str, server: Loopback) -> None:
     """Protects passwords: HTTP libraries send them in two ways, and every text shows the address."""
     url = server.base_url.replace("http://", "http://bob:canary@") + "?key=canary2"
-    model = ChatQwen3(model="q", base_url=url, server="vllm", max_retries=0)
+    model = build_model(url)
     assert "canary" not in f"{model!r} {dumps(model)} {model._get_llm_string()} {model.openai_api_base}"
     for each in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model)), model.model_copy()):  # noqa: S301
         assert run_call(mode, each) == "hello"
@@ -469,7 +428,7 @@ def test_raises_the_encoders_error_when_the_payload_is_not_its_cause(server: Loo
         request.headers["x-a"] = "世界"
 
     with httpx.Client(event_hooks={"request": [sign]}) as own:
-        model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", http_client=own, max_retries=0)
+        model = build_model(server.base_url, http_client=own)
         # openai 2 takes whatever a hook raises for a lost connection.
         with pytest.raises((UnicodeEncodeError, Qwen3ConnectionError), match="codec can't encode"):
             model.invoke("世界")
