@@ -172,7 +172,9 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         facts = recall_facts(self.server, url) if self.model_name else recall_answer(url)
         model = str(kwargs.get("model") or served)
         dialect = recall_dialect(self.server, url, model) or GENERIC
-        rebuild = partial(self._build_call, messages, stop, kwargs, stream=stream)
+        lesson = None
+        if self.server == "auto":
+            lesson = Lesson(url, model, partial(self._build_call, messages, stop, kwargs, stream=stream))
         call = build_call(
             messages,
             kwargs,
@@ -182,7 +184,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             models=facts.models if facts else {},
             in_flight=self._in_flight.in_flight if dialect.idle_connections_hold_threads else 0,
             recall=partial(recall_habits, url),
-            lesson=Lesson(url, model, rebuild) if self.server == "auto" else None,
+            lesson=lesson,
             piece=piece,
         )
         if not call.payload["model"] and facts:

@@ -26,7 +26,7 @@ from langchain_qwen3.request.messages import ReasoningHistory
 from langchain_qwen3.request.refused_settings import check_refused
 from langchain_qwen3.request.traces import build_cache_key, build_ls_params, list_secrets, show_keywords
 from langchain_qwen3.servers.address import resolve_api_key, split_url
-from langchain_qwen3.servers.detection import recall_answer, recall_facts
+from langchain_qwen3.servers.detection import find_named, recall_answer
 from langchain_qwen3.servers.facts import list_served
 
 DEFAULT_BASE_URL = "http://localhost:8000/v1"
@@ -193,7 +193,7 @@ class Qwen3Fields(ChatOpenAI):
     @staticmethod
     def _check_values(fields: Mapping[str, Any]) -> None:
         if (server := fields.get("server", "auto")) != "auto":
-            recall_facts(server, DEFAULT_BASE_URL)  # raises for a name that no server has
+            find_named(server)
         check_values({**(fields.get("model_kwargs") or {}), **fields})
         check_refused(fields)
 

@@ -8,8 +8,19 @@ from collections.abc import Iterable
 from itertools import islice
 
 # Windows' names begin with WSA.
-_LOCAL = frozenset({"EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENETDOWN", "ENETUNREACH"})
-_REMOTE = frozenset({"EHOSTDOWN", "EHOSTUNREACH", "ECONNREFUSED", "ECONNRESET"})
+_REASONS = frozenset(
+    {
+        "EMFILE",
+        "ENFILE",
+        "EADDRNOTAVAIL",
+        "ENETDOWN",
+        "ENETUNREACH",
+        "EHOSTDOWN",
+        "EHOSTUNREACH",
+        "ECONNREFUSED",
+        "ECONNRESET",
+    }
+)
 # What ssl and anyio raise where the connection ends within the TLS handshake.
 _CUTS = frozenset({"ConnectionResetError", "SSLEOFError", "EndOfStream", "BrokenResourceError"})
 
@@ -32,7 +43,7 @@ def find_reason(links: Iterable[BaseException]) -> tuple[str, str]:
         if errors:
             number, error = errors.popitem()
             name = errno.errorcode.get(number, "").removeprefix("WSA")
-            return (name, _describe(number, error)) if not errors and name in _LOCAL | _REMOTE else ("", "")
+            return (name, _describe(number, error)) if not errors and name in _REASONS else ("", "")
     return "", ""
 
 

@@ -105,7 +105,15 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         payload=payload,
         options=options,
         reply=_build_reply_options(
-            payload, settings, plan, thinking, dialect, line=line, known=models.get(settings.model), recall=recall
+            payload,
+            settings,
+            plan,
+            thinking,
+            dialect,
+            line=line,
+            known=models.get(settings.model),
+            several=several,
+            recall=recall,
         ),
         dialect=dialect,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(thinking, line) and not (stream or several),
@@ -184,6 +192,7 @@ def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
     *,
     line: ModelLine | None,
     known: ModelFacts | None,
+    several: bool,
     recall: Callable[..., ReplyHabits] | None,
 ) -> ReplyOptions:
     # A grammar may apply from the first token, so a constrained reply need not begin with reasoning, as others do.
@@ -197,7 +206,6 @@ def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
     )
     opened = None if may_be_opened else False
     habits = recall and recall(settings.model, (thinking.enabled, opened, is_free), likely=opened)
-    is_alone = (payload.get("n") or 1) == 1  # the usage of several replies is their sum
     return ReplyOptions(
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
@@ -210,9 +218,9 @@ def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
         demanded=plan.demanded,
         forced=payload.get("tool_choice") not in (None, "auto", "none"),
         forced_calls=plan.forced_calls,
-        # Where both are sent, vLLM takes the first.
-        max_tokens=payload.get("max_completion_tokens", payload.get("max_tokens")) if is_alone else None,
-        context=known.context if known and is_alone else None,
+        # Where both are sent, vLLM takes the first. The usage of several replies is their sum.
+        max_tokens=None if several else payload.get("max_completion_tokens", payload.get("max_tokens")),
+        context=known.context if known and not several else None,
         server_writes_arguments=line is None or line.tool_format == "xml",
         repair_tool_calls=settings.repair_tool_calls,
     )

@@ -112,7 +112,7 @@ if hasattr(os, "register_at_fork"):
 def recall_facts(server: str, url: str) -> ServerFacts | None:
     """Return the facts known without a request: from a named dialect, a known host or an earlier look-up."""
     if server != "auto":
-        return _get_named(server)
+        return find_named(server)
     return _find_host_facts(url) or _memory.recall(url)
 
 
@@ -210,7 +210,12 @@ def _build_failure() -> ServerFacts:
 
 
 @lru_cache
-def _get_named(name: str) -> ServerFacts:
+def find_named(name: str) -> ServerFacts:
+    """Return the facts of a server that the user named.
+
+    Raises:
+        ValueError: No row has the name.
+    """
     row = find_by_name(name)
     if row is None:
         raise ValueError(f'server must be "auto" or one of {", ".join(list_names())}, not {name!r}')
@@ -220,7 +225,7 @@ def _get_named(name: str) -> ServerFacts:
 @lru_cache(maxsize=256)
 def _find_host_facts(url: str) -> ServerFacts | None:
     row = find_by_host(urlsplit(url).hostname or "")
-    return _get_named(row.name) if row else None
+    return find_named(row.name) if row else None
 
 
 def _look(get: Get, url: str, until: float) -> ServerFacts:
