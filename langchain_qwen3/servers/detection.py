@@ -28,7 +28,10 @@ LOOK_UP_SECONDS = 3.0
 """Maximum duration of a look-up, all its requests together."""
 
 FAILURE_SECONDS = 30.0
-"""How long a server whose look-up failed counts as `generic`."""
+"""How long a server whose look-up failed counts as `generic`, at most."""
+
+_FAILURE_RATIO = 10
+"""How many times longer than its look-up took a server without an answer counts so: a refusal takes no time."""
 
 
 class _LookUp:
@@ -36,7 +39,8 @@ class _LookUp:
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
-        self.until = monotonic() + LOOK_UP_SECONDS
+        self.since = monotonic()
+        self.until = self.since + LOOK_UP_SECONDS
         self.future: Future[ServerFacts | None] = Future()
         self.future.set_running_or_notify_cancel()  # cancelling a waiter does not cancel the look-up
 
@@ -141,7 +145,7 @@ def learn_refusal(url: str, model: str, names: frozenset[str]) -> None:
 
 
 def look_up(get: Get, url: str) -> ServerFacts:
-    """Detect a server in at most 3 s; an unrecognized one is `generic`, and so is a failure, for 30 s.
+    """Detect a server in at most 3 s; an unrecognized one is `generic`, and so is a failure, for 30 s at most.
 
     Args:
         get: Gets a path below the base URL, or a full URL, as `connections.exchange.fetch_json` does.
@@ -187,7 +191,7 @@ def _do(get: Get, url: str, memory: _Memory, claimed: _LookUp) -> ServerFacts:
     try:
         facts = _look(get, url, claimed.until)
     except Exception:  # noqa: BLE001  # the call itself will say what is wrong
-        facts = _build_failure()
+        facts = _build_failure(_FAILURE_RATIO * (monotonic() - claimed.since))
     finally:
         memory.settle(url, claimed, facts)
     return facts
@@ -199,14 +203,14 @@ async def _ado(get: AsyncGet, url: str, memory: _Memory, claimed: _LookUp) -> Se
         async with asyncio.timeout(LOOK_UP_SECONDS):
             facts = await _alook(get, url)
     except Exception:  # noqa: BLE001  # the call itself will say what is wrong
-        facts = _build_failure()
+        facts = _build_failure(_FAILURE_RATIO * (monotonic() - claimed.since))
     finally:
         memory.settle(url, claimed, facts)
     return facts
 
 
-def _build_failure() -> ServerFacts:
-    return ServerFacts(GENERIC, expires_at=monotonic() + FAILURE_SECONDS)
+def _build_failure(seconds: float = FAILURE_SECONDS) -> ServerFacts:
+    return ServerFacts(GENERIC, expires_at=monotonic() + min(seconds, FAILURE_SECONDS))
 
 
 @lru_cache

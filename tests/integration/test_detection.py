@@ -206,6 +206,32 @@ async def test_counts_as_unknown_for_a_while_when_nobody_answers():
 
 
 @pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(
+    ("took", "after", "name"), [(0.0, 0.1, "vllm"), (0.05, 1, "vllm"), (0.05, 0.2, "generic"), (2.9, 20, "generic")]
+)
+async def test_looks_again_soon_when_a_refusal_took_no_time(
+    *, is_async: bool, took: float, after: float, name: str, pod: Pod, monkeypatch: pytest.MonkeyPatch
+):
+    """Protects a server that was started after the first call: it is detected; only a slow failure is remembered."""
+    now = 1000.0
+    monkeypatch.setattr(detection, "monotonic", lambda: now)
+
+    def refuse(*_args: Any, **_options: Any) -> Any:
+        nonlocal now
+        now += took
+        raise ConnectionError
+
+    async def arefuse(*_args: Any, **_options: Any) -> Any:
+        refuse()
+
+    facts = await alook_up(arefuse, pod.url) if is_async else look_up(refuse, pod.url)
+    assert facts.dialect.name == "generic"
+    now += after
+    facts = await aask(pod.url) if is_async else await asyncio.to_thread(ask, pod.url)
+    assert facts.dialect.name == name
+
+
+@pytest.mark.parametrize("is_async", [False, True])
 async def test_gives_up_when_the_server_is_too_slow(is_async: bool, pod: Pod, monkeypatch: pytest.MonkeyPatch):
     """Protects the first call from a look-up that never ends."""
     monkeypatch.setattr(detection, "LOOK_UP_SECONDS", 0.2)
