@@ -76,8 +76,12 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
             raise
         limit_body(response, stream=stream)
         if not stream:
-            async with contextlib.aclosing(response):
-                await response.aread()
+            # httpx's own reading goes through two more generators, which the loop has to register.
+            pieces: Any = response.stream
+            async with contextlib.aclosing(pieces):
+                body = b"".join([piece async for piece in pieces])
+            response.stream = httpx.ByteStream(body)
+            response.read()
         return response
 
     async def aclose(self) -> None:
