@@ -28,270 +28,180 @@ _NO_UPSTREAM = (
     r"|upstream connect error|reset by peer|server disconnected|do request failed"
 )
 
-_ADDRESS = (
-    (
-        r"\.gpu\.csdn\.net.*(<html|HTML page|refused|status=(404|50[234]))",
-        (
-            "The pod seems stopped or still loading: start it, and check that base_url is its own address, "
-            "https://gpu-pod<id>-8000.web.gpu.csdn.net/v1."
-        ),
+_ADDRESS = {
+    r"\.gpu\.csdn\.net.*(<html|HTML page|refused|status=(404|50[234]))": (
+        "The pod seems stopped or still loading: start it, and check that base_url is its own address, "
+        "https://gpu-pod<id>-8000.web.gpu.csdn.net/v1."
     ),
+    # nginx's and Go's words; then h11 and aiohttp, where a TLS alert comes in place of a status line.
     (
-        # nginx's and Go's words; then h11 and aiohttp, where a TLS alert comes in place of a status line.
-        (
-            r"^(?!.*over the proxy).*(?:plain HTTP request was sent to|HTTP request to an HTTPS server"
-            r"|illegal request line|b'\\x1[56]\\x03)"
-        ),
-        "The server uses TLS: write https:// instead of http:// in base_url.",
-    ),
-)
+        r"^(?!.*over the proxy).*(?:plain HTTP request was sent to|HTTP request to an HTTPS server"
+        r"|illegal request line|b'\\x1[56]\\x03)"
+    ): "The server uses TLS: write https:// instead of http:// in base_url.",
+}
 
-_NETWORK = (
-    (
-        r"over the proxy https://.*(WRONG_VERSION_NUMBER|record layer failure|packet length too long)",
-        "The proxy uses plain HTTP: write http:// instead of https:// in its address ($HTTPS_PROXY or openai_proxy).",
+_NETWORK = {
+    r"over the proxy https://.*(WRONG_VERSION_NUMBER|record layer failure|packet length too long)": (
+        "The proxy uses plain HTTP: write http:// instead of https:// in its address ($HTTPS_PROXY or openai_proxy)."
     ),
-    (
-        r"WRONG_VERSION_NUMBER|record layer failure|packet length too long",
-        "The server uses plain HTTP: write http:// instead of https:// in base_url.",
+    r"WRONG_VERSION_NUMBER|record layer failure|packet length too long": (
+        "The server uses plain HTTP: write http:// instead of https:// in base_url."
     ),
-    (
-        r"certificate is not valid for",
-        "The certificate belongs to another host: write the name it was made for in base_url.",
+    r"certificate is not valid for": (
+        "The certificate belongs to another host: write the name it was made for in base_url."
     ),
-    (r"certificate has expired", "The server's certificate has expired: renew it there."),
-    (
-        r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed certificate",
-        (
-            "The server's certificate is not trusted: set $SSL_CERT_FILE to its CA, or pass http_client and "
-            "http_async_client made with verify=..."
-        ),
+    r"certificate has expired": "The server's certificate has expired: renew it there.",
+    r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|self.signed certificate": (
+        "The server's certificate is not trusted: set $SSL_CERT_FILE to its CA, or pass http_client and "
+        "http_async_client made with verify=..."
     ),
-    (
-        rf"over the proxy.*(?:{_HUNG_UP})",
-        (
-            "The proxy, or the server behind it, closed the connection: check $HTTPS_PROXY, $HTTP_PROXY, $ALL_PROXY or "
-            "openai_proxy, or bypass it with $NO_PROXY; if the proxy works, see the server's log."
-        ),
+    rf"over the proxy.*(?:{_HUNG_UP})": (
+        "The proxy, or the server behind it, closed the connection: check $HTTPS_PROXY, $HTTP_PROXY, $ALL_PROXY or "
+        "openai_proxy, or bypass it with $NO_PROXY; if the proxy works, see the server's log."
     ),
-    (
-        r"over the proxy|ProxyError",
-        (
-            "The connection goes over a proxy: check $HTTPS_PROXY, $HTTP_PROXY, $ALL_PROXY or openai_proxy, or bypass "
-            "it with $NO_PROXY."
-        ),
+    r"over the proxy|ProxyError": (
+        "The connection goes over a proxy: check $HTTPS_PROXY, $HTTP_PROXY, $ALL_PROXY or openai_proxy, or bypass "
+        "it with $NO_PROXY."
     ),
-    (
-        r"name resolution|name or service not known|nodename nor servname|getaddrinfo|no address associated",
-        "The host name {host} cannot be resolved: check base_url for typing errors, then DNS or proxy.",
+    r"name resolution|name or service not known|nodename nor servname|getaddrinfo|no address associated": (
+        "The host name {host} cannot be resolved: check base_url for typing errors, then DNS or proxy."
     ),
-    (
-        r"missing an 'http|UnsupportedProtocol|NonHttpUrl|InvalidUrl",
-        "base_url must begin with http:// or https://.",
+    r"missing an 'http|UnsupportedProtocol|NonHttpUrl|InvalidUrl": "base_url must begin with http:// or https://.",
+    r"Illegal header value": "The api_key or a header contains a line break or a character not allowed in HTTP.",
+    r"errno=E[MN]FILE": (
+        "Too many files or connections are open: set max_concurrency, or raise the limit of open files (ulimit -n)."
     ),
-    (r"Illegal header value", "The api_key or a header contains a line break or a character not allowed in HTTP."),
-    (
-        r"errno=E[MN]FILE",
-        "Too many files or connections are open: set max_concurrency, or raise the limit of open files (ulimit -n).",
+    r"errno=E(NET|HOST)(DOWN|UNREACH)": (
+        "This machine has no way to {host}: check network, VPN and firewall, and the address in base_url."
     ),
-    (
-        r"errno=E(NET|HOST)(DOWN|UNREACH)",
-        "This machine has no way to {host}: check network, VPN and firewall, and the address in base_url.",
+    r"errno=EADDRNOTAVAIL": (
+        "This machine has no free port or no address for the connection: set max_concurrency, and write 127.0.0.1 "
+        "in place of localhost."
     ),
-    (
-        r"errno=EADDRNOTAVAIL",
-        (
-            "This machine has no free port or no address for the connection: set max_concurrency, and write 127.0.0.1 "
-            "in place of localhost."
-        ),
+    r"errno=ECONNRESET|\[SSL: \w{4,8}_(?:ALERT_|UNRECOGNIZED_NAME)": (
+        "Something closed the connection before it was ready: check VPN, proxy and firewall, the host name in "
+        "base_url, and that {host} uses TLS on this port."
     ),
-    (
-        r"errno=ECONNRESET|\[SSL: \w{4,8}_(?:ALERT_|UNRECOGNIZED_NAME)",
-        (
-            "Something closed the connection before it was ready: check VPN, proxy and firewall, the host name in "
-            "base_url, and that {host} uses TLS on this port."
-        ),
+    r"errno=ECONNREFUSED|connection refused|connect call failed|connection attempts failed|cannot connect to host": (
+        "Nothing is listening there: is the server up (try {url}/models), and are host and port correct?"
     ),
-    (
-        r"errno=ECONNREFUSED|connection refused|connect call failed|connection attempts failed|cannot connect to host",
-        "Nothing is listening there: is the server up (try {url}/models), and are host and port correct?",
+    r"PoolTimeout": "All connections were in use: set max_concurrency to what the server can handle.",
+    r"handshake operation timed out": (
+        "The server does not answer the TLS handshake: if it uses plain HTTP, write http:// instead of https:// in "
+        "base_url."
     ),
-    (r"PoolTimeout", "All connections were in use: set max_concurrency to what the server can handle."),
-    (
-        r"handshake operation timed out",
-        (
-            "The server does not answer the TLS handshake: if it uses plain HTTP, write http:// instead of https:// in "
-            "base_url."
-        ),
+    r"ConnectTimeout|Connection timeout": "The host does not answer: is it up, and is a firewall blocking it?",
+    r"ReadTimeout|Timeout on reading": "The server takes longer than the timeout: raise the timeout, or stream.",
+    _HUNG_UP: "The server or a proxy closed the connection: check the server's log; the usual cause is out of memory.",
+    _BAD_HTTP: (
+        "The reply is not valid HTTP, as the text says; the usual cause is a proxy. "
+        'Bypass it, or try the other transport: transport="httpx" or "aiohttp".'
     ),
-    (r"ConnectTimeout|Connection timeout", "The host does not answer: is it up, and is a firewall blocking it?"),
-    (r"ReadTimeout|Timeout on reading", "The server takes longer than the timeout: raise the timeout, or stream."),
-    (
-        _HUNG_UP,
-        "The server or a proxy closed the connection: check the server's log; the usual cause is out of memory.",
-    ),
-    (
-        _BAD_HTTP,
-        (
-            "The reply is not valid HTTP, as the text says; the usual cause is a proxy. "
-            'Bypass it, or try the other transport: transport="httpx" or "aiohttp".'
-        ),
-    ),
-)
+}
 
-_SETTINGS = (
-    (
-        r"requires --(enable-auto-tool-choice|tool-call-parser)|--tool-call-parser to be set",
-        (
-            "Start vLLM with --enable-auto-tool-choice --tool-call-parser hermes "
-            "(qwen3_coder for Coder and 3.5 or newer)."
-        ),
+_SETTINGS = {
+    r"requires --(enable-auto-tool-choice|tool-call-parser)|--tool-call-parser to be set": (
+        "Start vLLM with --enable-auto-tool-choice --tool-call-parser hermes (qwen3_coder for Coder and 3.5 or newer)."
     ),
-    (
-        r"reasoning_config is not configured",
-        "Start vLLM with --reasoning-parser qwen3, or leave thinking_budget out.",
+    r"reasoning_config is not configured": "Start vLLM with --reasoning-parser qwen3, or leave thinking_budget out.",
+    r"custom.logit.processor": "Start SGLang with --enable-custom-logit-processor, or leave thinking_budget out.",
+    r"mmproj|not a multimodal model|does not support (image|vision)|content must be a string": (
+        "{model} is served for text only: serve a Qwen3-VL, 3.5 or newer model (llama.cpp: with --mmproj)."
     ),
-    (
-        r"custom.logit.processor",
-        "Start SGLang with --enable-custom-logit-processor, or leave thinking_budget out.",
+    r"support stream mode|only support stream|set to false for non-streaming|support http call": (
+        "This model only streams while it thinks: use stream() or streaming=True, or enable_thinking=False."
     ),
-    (
-        r"mmproj|not a multimodal model|does not support (image|vision)|content must be a string",
-        "{model} is served for text only: serve a Qwen3-VL, 3.5 or newer model (llama.cpp: with --mmproj).",
+    r"restricted to True": "{model} always thinks: leave enable_thinking out, or use an Instruct model.",
+    r"NotSupportEnableThinking|does not support enable_thinking|does not support thinking": (
+        "{model} cannot think: leave enable_thinking out, or use a hybrid or Thinking model."
     ),
-    (
-        r"support stream mode|only support stream|set to false for non-streaming|support http call",
-        "This model only streams while it thinks: use stream() or streaming=True, or enable_thinking=False.",
+    r"Failed to initialize samplers: std::exception": (
+        "llama.cpp cannot enforce a format with thinking off and --reasoning-format none: start it with "
+        "--reasoning-format auto."
     ),
-    (r"restricted to True", "{model} always thinks: leave enable_thinking out, or use an Instruct model."),
-    (
-        r"NotSupportEnableThinking|does not support enable_thinking|does not support thinking",
-        "{model} cannot think: leave enable_thinking out, or use a hybrid or Thinking model.",
+    r"cannot be set simultaneously": "Set thinking_budget or reasoning_effort, not both.",
+    r"required or object in thinking mode|tool_choice is one of the strings": (
+        "A forced tool_choice needs enable_thinking=False on this server."
     ),
+    r"must contain the word 'json'": "Write the word JSON into the prompt, or use function_calling.",
+    r"Json mode response is not supported": "JSON needs enable_thinking=False on this server.",
+    r"System message must be at the beginning": "Put the system message first, and send only one.",
+    r"Failed to parse tool call arguments": "A tool call in the history has arguments that are not JSON.",
+    REFUSED_TEXT.pattern: "The provider's content filter refused the text.",
+    # Speaking of the context, an error that is no overflow means that the output alone is too long for it.
     (
-        r"Failed to initialize samplers: std::exception",
-        (
-            "llama.cpp cannot enforce a format with thinking off and --reasoning-format none: start it with "
-            "--reasoning-format auto."
-        ),
+        r"greater than max_model_len|max_(completion_)?tokens.{0,40} too large|Range of max_tokens"
+        r"|kind=Qwen3(?:InvalidRequest|UnprocessableEntity)Error .*context length"
+    ): "Lower max_tokens.",
+    r"response_format.{0,200}('text' or 'json_object'|json_schema)|json_schema.{0,80}(not|un)[ -]?supported": (
+        "This server does not support JSON schemas: use method='json_mode' or 'function_calling'."
     ),
-    (r"cannot be set simultaneously", "Set thinking_budget or reasoning_effort, not both."),
-    (
-        r"required or object in thinking mode|tool_choice is one of the strings",
-        "A forced tool_choice needs enable_thinking=False on this server.",
+    r"the reply is null": (
+        "LiteLLM answers like this when its backend refused the request: check its log, and set server= to the backend."
     ),
-    (r"must contain the word 'json'", "Write the word JSON into the prompt, or use function_calling."),
-    (r"Json mode response is not supported", "JSON needs enable_thinking=False on this server."),
-    (r"System message must be at the beginning", "Put the system message first, and send only one."),
-    (r"Failed to parse tool call arguments", "A tool call in the history has arguments that are not JSON."),
-    (REFUSED_TEXT.pattern, "The provider's content filter refused the text."),
-    (
-        # Speaking of the context, an error that is no overflow means that the output alone is too long for it.
-        (
-            r"greater than max_model_len|max_(completion_)?tokens.{0,40} too large|Range of max_tokens"
-            r"|kind=Qwen3(?:InvalidRequest|UnprocessableEntity)Error .*context length"
-        ),
-        "Lower max_tokens.",
+    # LiteLLM 1.108.7, when the body of the refusal is not OpenAI's.
+    r"dialect=litellm .*Error code: (400|422)\s+LiteLLM:": (
+        "The server behind LiteLLM refused the request, and LiteLLM leaves out why: set server= to that server, so "
+        "that only its own fields are sent."
     ),
-    (
-        r"response_format.{0,200}('text' or 'json_object'|json_schema)|json_schema.{0,80}(not|un)[ -]?supported",
-        "This server does not support JSON schemas: use method='json_mode' or 'function_calling'.",
-    ),
-    (
-        r"the reply is null",
-        (
-            "LiteLLM answers like this when its backend refused the request: check its log, and set server= to the "
-            "backend."
-        ),
-    ),
-    (
-        # LiteLLM 1.108.7, when the body of the refusal is not OpenAI's.
-        r"dialect=litellm .*Error code: (400|422)\s+LiteLLM:",
-        (
-            "The server behind LiteLLM refused the request, and LiteLLM leaves out why: set server= to that server, so "
-            "that only its own fields are sent."
-        ),
-    ),
-)
+}
 
-_STATUS = (
-    (
-        r"kind=Qwen3RateLimitError .{0,60}insufficient_quota",
-        "The quota is used up: that of a minute (wait, or lower max_concurrency), or the account's (pay for more).",
+_STATUS = {
+    r"kind=Qwen3RateLimitError .{0,60}insufficient_quota": (
+        "The quota is used up: that of a minute (wait, or lower max_concurrency), or the account's (pay for more)."
     ),
-    (rf"{NO_FUNDS.pattern}|insufficient.quota|status=402", "The account has no funds or quota left."),
-    (
-        r"status=401 .{0,200}asks=Basic",
-        (
-            "A proxy in front of {host} requires a user name and password: write them into base_url, "
-            'http://user:password@..., or set default_headers={{"Authorization": "Basic ..."}}.'
-        ),
+    rf"{NO_FUNDS.pattern}|insufficient.quota|status=402": "The account has no funds or quota left.",
+    r"status=401 .{0,200}asks=Basic": (
+        "A proxy in front of {host} requires a user name and password: write them into base_url, "
+        'http://user:password@..., or set default_headers={{"Authorization": "Basic ..."}}.'
     ),
-    (
-        r"no connected db|no_db_connection",
-        "LiteLLM accepts only its master key: set api_key= to that key, or connect LiteLLM to its database.",
+    r"no connected db|no_db_connection": (
+        "LiteLLM accepts only its master key: set api_key= to that key, or connect LiteLLM to its database."
     ),
-    (
-        r"dialect=dashscope .{0,60}status=(401|403)|InvalidApiKey",
-        "Set api_key= or $DASHSCOPE_API_KEY to a key of the same region as {host}.",
+    r"dialect=dashscope .{0,60}status=(401|403)|InvalidApiKey": (
+        "Set api_key= or $DASHSCOPE_API_KEY to a key of the same region as {host}."
     ),
-    (
-        r"status=401|kind=Qwen3AuthenticationError",
-        "Set api_key= or $QWEN_API_KEY to a key of {host}; $OPENAI_API_KEY is never sent.",
+    r"status=401|kind=Qwen3AuthenticationError": (
+        "Set api_key= or $QWEN_API_KEY to a key of {host}; $OPENAI_API_KEY is never sent."
     ),
-    (
-        r"status=403",
-        "Check that the key may use {model}, and that a proxy in front of {host} allows the path and this machine.",
+    r"status=403": (
+        "Check that the key may use {model}, and that a proxy in front of {host} allows the path and this machine."
     ),
-    (r"status=407", "A proxy requires a password: set openai_proxy=http://user:password@host:port."),
-    (
-        # Groq counts the tokens of a minute, and waiting does not make a request smaller.
-        r"kind=Qwen3RateLimitError status=413",
-        "This request alone has more tokens than the account may send in a minute: send less, or get a higher limit.",
+    r"status=407": "A proxy requires a password: set openai_proxy=http://user:password@host:port.",
+    # Groq counts the tokens of a minute, and waiting does not make a request smaller.
+    r"kind=Qwen3RateLimitError status=413": (
+        "This request alone has more tokens than the account may send in a minute: send less, or get a higher limit."
     ),
-    (
-        r"status=429|kind=Qwen3RateLimitError",
-        "Too many requests or tokens at once: wait, lower max_concurrency, or raise max_retries.",
+    r"status=429|kind=Qwen3RateLimitError": (
+        "Too many requests or tokens at once: wait, lower max_concurrency, or raise max_retries."
     ),
-    (
-        r"status=413",
-        "The request is larger than a proxy allows: send less, or raise its limit (nginx: client_max_body_size).",
+    r"status=413": (
+        "The request is larger than a proxy allows: send less, or raise its limit (nginx: client_max_body_size)."
     ),
-    (r"status=414", "The URL is too long for a proxy: put less into default_query or extra_query."),
-    (r"status=431", "The headers are too large for a proxy: put less into default_headers."),
-    (r"blames=model|param=model |code=model_not_(found|supported)", "Set model= to a name that {url}/models lists."),
+    r"status=414": "The URL is too long for a proxy: put less into default_query or extra_query.",
+    r"status=431": "The headers are too large for a proxy: put less into default_headers.",
+    r"blames=model|param=model |code=model_not_(found|supported)": "Set model= to a name that {url}/models lists.",
+    r"blames=path": "There is no /chat/completions under {url}: base_url must end in the API's prefix, usually /v1.",
+    # vLLM and SGLang have no server behind them: they fetch pictures.
     (
-        r"blames=path",
-        "There is no /chat/completions under {url}: base_url must end in the API's prefix, usually /v1.",
+        r"status=(502|52[01356]|530)"
+        rf"|dialect=(?!vllm|sglang)\S{{1,40}} kind=\S{{1,40}} status=50[03] .*({_NO_UPSTREAM})"
+    ): "A gateway answers, but the server behind it does not: is that server up?",
+    r"status=(408|504|52[24])": "A proxy gave up waiting: stream, or raise the proxy's time limit.",
+    r"kind=StreamCutError": (
+        "The server or a proxy ended the reply early: check the server's log and the proxy's time limit, then retry."
     ),
-    (
-        # vLLM and SGLang have no server behind them: they fetch pictures.
-        (
-            r"status=(502|52[01356]|530)"
-            rf"|dialect=(?!vllm|sglang)\S{{1,40}} kind=\S{{1,40}} status=50[03] .*({_NO_UPSTREAM})"
-        ),
-        "A gateway answers, but the server behind it does not: is that server up?",
+    r"kind=StreamStallError": "The server went silent: check its log and its load, then retry.",
+    # one-api's 503 for a model that no channel of the key's group has, and its forks' words.
+    r"status=503 .*(无可用渠道|no (available )?channels? (available )?for model)": (
+        "The gateway has no channel for {model}: set model= to a name that {url}/models lists, or ask who runs it."
     ),
-    (r"status=(408|504|52[24])", "A proxy gave up waiting: stream, or raise the proxy's time limit."),
-    (
-        r"kind=StreamCutError",
-        "The server or a proxy ended the reply early: check the server's log and the proxy's time limit, then retry.",
+    r"Loading model|status=503|overloaded": "The server is loading or full: wait, or set max_concurrency.",
+    r"HTML page|<html|<!doctype": (
+        "A web page answers instead of the API: check base_url (it usually ends in /v1), and that the server "
+        "behind the gateway is up."
     ),
-    (r"kind=StreamStallError", "The server went silent: check its log and its load, then retry."),
-    (
-        # one-api's 503 for a model that no channel of the key's group has, and its forks' words.
-        r"status=503 .*(无可用渠道|no (available )?channels? (available )?for model)",
-        "The gateway has no channel for {model}: set model= to a name that {url}/models lists, or ask who runs it.",
-    ),
-    (r"Loading model|status=503|overloaded", "The server is loading or full: wait, or set max_concurrency."),
-    (
-        r"HTML page|<html|<!doctype",
-        (
-            "A web page answers instead of the API: check base_url (it usually ends in /v1), and that the server "
-            "behind the gateway is up."
-        ),
-    ),
-)
+}
 
 
 def is_bad_http(details: str) -> bool:
@@ -309,7 +219,7 @@ def find_hint(text: str, failure: str = "", **names: str) -> str | None:
         names: `url`, `host` and `model`, which the advice may contain.
     """
     for rows, searched in ((_ADDRESS, text), (_NETWORK, failure), (_SETTINGS, text), (_STATUS, text)):
-        for pattern, hint in rows:
+        for pattern, hint in rows.items():
             if re.search(pattern, searched, re.IGNORECASE | re.DOTALL):
                 return hint.format(**names)
     return None

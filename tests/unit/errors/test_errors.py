@@ -789,7 +789,7 @@ def test_tool_choice_error_keeps_its_message_when_pickled():
 
 def test_every_hint_is_reachable_when_its_text_appears():
     """Protects the table: every row's advice formats with the names a message has."""
-    for pattern, hint in (*_ADDRESS, *_NETWORK, *_SETTINGS, *_STATUS):
+    for pattern, hint in (_ADDRESS | _NETWORK | _SETTINGS | _STATUS).items():
         assert pattern
         assert not re.search(r"\{(url|host|model)", hint.format(url=URL, host="pod.test", model="m"))
 
