@@ -11,14 +11,14 @@ import os
 import sys
 from array import array
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
 from langchain_qwen3.batch.as_json import load
 from langchain_qwen3.batch.results import Form, Result, read_result
 from langchain_qwen3.batch.summary import Summary
-from langchain_qwen3.batch.writers import build_writer
+from langchain_qwen3.batch.writers import open_writer
 
 try:
     import fcntl
@@ -201,7 +201,7 @@ class Journal:
         with (
             self._journal.open("rb") as source,
             _replacing(self._path) as stream,
-            closing(build_writer(stream, self._format, self._form)) as writer,
+            open_writer(stream, self._format, self._form) as write,
         ):
             for place in places:
                 if place:
@@ -210,7 +210,7 @@ class Journal:
                     if self._format == "jsonl":
                         stream.write(line)
                     else:
-                        writer.write(read_result(line))
+                        write(read_result(line))
 
 
 class Pipe:
@@ -239,16 +239,17 @@ class Pipe:
         self._order: list[int] | None = [] if ordered else None  # lines of rows without a written result
         self._waiting: dict[int, Result] = {}
         self._format, self._form = file_format, form
+        self._writer = ExitStack()
 
     def __enter__(self) -> Self:
-        self._writer = build_writer(self._stream, self._format, self._form)
+        self._write = self._writer.enter_context(open_writer(self._stream, self._format, self._form))
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            with closing(self._writer):
+            with self._writer:
                 for line in sorted(self._waiting):  # left when a run is stopped
-                    self._writer.write(self._waiting[line])
+                    self._write(self._waiting[line])
             self._stream.flush()
         finally:
             if isinstance(self._target, Path):
@@ -269,11 +270,11 @@ class Pipe:
         """Write a result, at once or when its turn comes."""
         self.summary.add(result)
         if self._order is None:
-            self._writer.write(result)
+            self._write(result)
         else:
             self._waiting[result.line] = result
             while self._order and self._order[0] in self._waiting:
-                self._writer.write(self._waiting.pop(self._order.pop(0)))
+                self._write(self._waiting.pop(self._order.pop(0)))
         self._stream.flush()
 
 

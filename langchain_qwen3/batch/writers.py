@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from langchain_qwen3.batch.as_json import dump
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from langchain_qwen3.batch.results import Form, Result
     from langchain_qwen3.batch.sources import Format
 
@@ -34,71 +37,51 @@ COLUMNS: dict[str, str] = {
 _ROWS = 1000
 
 
-def build_writer(stream: IO[bytes], file_format: Format, form: Form) -> Writer:
-    """Return the writer of a format.
+@contextmanager
+def open_writer(stream: IO[bytes], file_format: Format, form: Form) -> Iterator[Callable[[Result], object]]:
+    """Give the function that writes one result after another; at the end it is complete, and the stream stays open.
 
     Raises:
         ImportError: Parquet needs pyarrow.
     """
     if file_format == "parquet":
-        return _ParquetWriter(stream)
-    if file_format == "csv":
-        return _CsvWriter(stream)
-    return _JsonWriter(stream, form)
+        with _open_parquet(stream) as write:
+            yield write
+    elif file_format == "csv":
+        text = io.TextIOWrapper(stream, "utf-8", "surrogatepass", newline="", write_through=True)
+        try:
+            table = csv.DictWriter(text, COLUMNS)
+            table.writeheader()
+            yield lambda result: table.writerow(_flatten(result))
+        finally:
+            text.detach()
+    else:
+        yield lambda result: stream.write(result.to_json(form))
 
 
-class _JsonWriter:
-    def __init__(self, stream: IO[bytes], form: Form) -> None:
-        self._stream, self._form = stream, form
+@contextmanager
+def _open_parquet(stream: IO[bytes]) -> Iterator[Callable[[Result], object]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    def write(self, result: Result) -> None:
-        self._stream.write(result.to_json(self._form))
+    schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()])
+    rows: list[dict[str, Any]] = []
 
-    def close(self) -> None:
-        pass
+    def write(result: Result) -> None:
+        rows.append(_flatten(result))
+        if len(rows) >= _ROWS:
+            flush()
 
+    def flush() -> None:
+        file.write_table(pa.Table.from_pylist(rows, schema=schema))
+        rows.clear()
 
-class _CsvWriter:
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._text = io.TextIOWrapper(stream, "utf-8", "surrogatepass", newline="", write_through=True)
-        self._table = csv.DictWriter(self._text, COLUMNS)
-        self._table.writeheader()
-
-    def write(self, result: Result) -> None:
-        self._table.writerow(_flatten(result))
-
-    def close(self) -> None:
-        self._text.detach()
-
-
-class _ParquetWriter:
-    def __init__(self, stream: IO[bytes]) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        self._schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in COLUMNS.items()])
-        self._file = pq.ParquetWriter(stream, self._schema)
-        self._rows: list[dict[str, Any]] = []
-
-    def write(self, result: Result) -> None:
-        self._rows.append(_flatten(result))
-        if len(self._rows) >= _ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        self._file.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
-        self._rows.clear()
-
-    def close(self) -> None:
-        if self._rows:
-            self._flush()
-        self._file.close()
-
-
-Writer = _JsonWriter | _CsvWriter | _ParquetWriter
-"""Writes one result after another; `close` completes the stream, which stays open."""
+    with pq.ParquetWriter(stream, schema) as file:
+        try:
+            yield write
+        finally:
+            if rows:
+                flush()
 
 
 def _flatten(result: Result) -> dict[str, Any]:
