@@ -238,17 +238,13 @@ _QWEN37_MAX = ModelLine(
     template="qwen3_6",
 )
 # Hosted, 2026-08; 3.8-flash has the same limits. [D; limits C]
-_QWEN38_MAX = ModelLine(
+_QWEN38_MAX = _variant(
+    _QWEN37_MAX,
     "Qwen3.8-Max",
-    re.compile(r"qwen3\.8-max"),
-    thinking="hybrid",
-    thinking_default=True,
+    r"qwen3\.8-max",
     keeps_reasoning="all",
     efforts=_EFFORTS_38,
-    **_MILLION,
     max_output=131_072,
-    needs_user=True,
-    vocabulary="qwen3.5",
     template="qwen3_8",
 )
 
