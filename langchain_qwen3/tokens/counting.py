@@ -13,13 +13,7 @@ import openai
 
 from langchain_qwen3.connections.exchange import fetch_json
 from langchain_qwen3.tokens.estimate import estimate_message_tokens, estimate_tokens
-from langchain_qwen3.tokens.wire import (
-    CountRequest,
-    build_count_request,
-    build_encode_request,
-    read_count,
-    read_token_ids,
-)
+from langchain_qwen3.tokens.wire import build_count_request, build_encode_request, read_count, read_token_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +51,7 @@ class Counter(NamedTuple):
         if self.encode is not None:
             return self.encode(text)
         if counting := self.dialect.token_counting:
-            ids = self._ask(build_encode_request(counting, self.model, text), read_token_ids)
+            ids = self._ask(build_encode_request(counting, self.base_url, self.model, text), read_token_ids)
             if ids is not None:
                 return ids
         return self._load_tokenizer().encode(text)
@@ -74,7 +68,7 @@ class Counter(NamedTuple):
         if self.encode is not None:
             return self._estimate(payload, count=lambda text: len(self.encode_text(text)))
         if counting := self.dialect.token_counting:
-            count = self._ask(build_count_request(counting, payload), read_count)
+            count = self._ask(build_count_request(counting, self.base_url, payload), read_count)
             if count is not None:
                 return count
         switches = payload.get("chat_template_kwargs") or {}
@@ -95,13 +89,12 @@ class Counter(NamedTuple):
     def _load_tokenizer(self) -> LocalTokenizer:
         return _load_tokenizer(self.line.name if self.line else self.model)
 
-    def _ask(self, request: CountRequest, read: Callable[[Any], _T]) -> _T | None:
+    def _ask(self, request: tuple[str, dict[str, Any]], read: Callable[[Any], _T]) -> _T | None:
         """Return the server's result, or None if it cannot count; a failed count never raises."""
         if self.client is None:
             return None
-        url = request.resolve_url(self.base_url)
         try:
-            answer = fetch_json(self.client, url, request.body, seconds=_SECONDS)
+            answer = fetch_json(self.client, *request, seconds=_SECONDS)
             return None if answer.error else read(answer.body)
         except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
             return None

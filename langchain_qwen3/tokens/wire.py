@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_qwen3.servers.dialect import KWARGS
@@ -16,30 +15,14 @@ _PROMPT_FIELDS: Final = ("model", "messages", "tools", KWARGS)
 _STREAM_FIELDS: Final = ("stream", "stream_options")
 
 
-@dataclass(frozen=True, slots=True)
-class CountRequest:
-    """A POST request that makes a server count."""
-
-    path: str
-    """Path below the server's root, or below the API's base URL."""
-
-    body: dict[str, Any]
-    """The JSON body."""
-
-    at_root: bool = True
-    """Whether the path starts at the server's root, not below `/v1`."""
-
-    def resolve_url(self, base_url: str) -> str:
-        """Return the address to post to, for an API at `base_url` (with or without `/v1` at its end)."""
-        base = base_url.rstrip("/")
-        return (base.removesuffix("/v1") if self.at_root else base) + self.path
-
-
-def build_count_request(counting: TokenCounting, payload: Mapping[str, Any]) -> CountRequest:
-    """Build the request that counts the prompt of a chat request.
+def build_count_request(
+    counting: TokenCounting, base_url: str, payload: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Return the address and the JSON body of the POST request that counts the prompt of a chat request.
 
     Args:
         counting: How the server counts.
+        base_url: The API's address, with or without `/v1` at its end.
         payload: The chat request as it would be sent. It is not changed.
     """
     if counting.whole_body:
@@ -53,19 +36,21 @@ def build_count_request(counting: TokenCounting, payload: Mapping[str, Any]) -> 
     elif effort and counting.effort == "switch":
         switches = {"reasoning_effort": effort, "enable_thinking": effort != "none"}
         body[KWARGS] = {**switches, **(body.get(KWARGS) or {})}
-    return CountRequest(counting.chat_path, body, counting.chat_path_at_root)
+    base = _find_root(base_url) if counting.chat_path_at_root else base_url.rstrip("/")
+    return base + counting.chat_path, body
 
 
-def build_encode_request(counting: TokenCounting, model: str, text: str) -> CountRequest:
-    """Build the request that encodes a bare text, without chat template or special tokens around it.
+def build_encode_request(counting: TokenCounting, base_url: str, model: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Return the same of the request that encodes a bare text, without chat template or special tokens around it.
 
-    Args:
-        counting: How the server counts.
-        model: Name of the served model.
-        text: The text to encode. Special tokens written out in it become their own ids.
+    Special tokens written out in the text become their own ids.
     """
-    names = {"model": model} if counting.names_model else {}
-    return CountRequest(counting.text_path, {**names, counting.text_field: text, counting.special_field: False})
+    body = {"model": model} if counting.names_model else {}
+    return _find_root(base_url) + counting.text_path, {**body, counting.text_field: text, counting.special_field: False}
+
+
+def _find_root(base_url: str) -> str:
+    return base_url.rstrip("/").removesuffix("/v1")
 
 
 def read_count(reply: Mapping[str, Any]) -> int:

@@ -11,13 +11,7 @@ import pytest
 from langchain_qwen3.local import LocalServer
 from langchain_qwen3.servers.engines import LLAMA_CPP
 from langchain_qwen3.tokens.local import LocalTokenizer
-from langchain_qwen3.tokens.wire import (
-    CountRequest,
-    build_count_request,
-    build_encode_request,
-    read_count,
-    read_token_ids,
-)
+from langchain_qwen3.tokens.wire import build_count_request, build_encode_request, read_count, read_token_ids
 
 RECORDED = json.loads((Path(__file__).parents[1] / "unit" / "tokens" / "token_counts.json").read_text("utf-8"))
 MODEL = "Qwen/Qwen3-0.6B"
@@ -52,17 +46,11 @@ def post(http: httpx.Client, url: str, body: dict[str, Any]) -> dict[str, Any]:
     return response.json()
 
 
-def send(http: httpx.Client, engine: LocalServer, request: CountRequest | None) -> dict[str, Any]:
-    """Send a counting request as the model does."""
-    assert request is not None
-    return post(http, request.resolve_url(engine.base_url), request.body)
-
-
 @pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)], ids=["40 chats", "200 chats"])
 def test_server_count_equals_usage_when_chats_are_mixed(engine: LocalServer, http: httpx.Client, step: int) -> None:
     """Protects the count by llama.cpp: mixed texts and chats cost exactly what was counted before."""
     payloads = chat_payloads()[::step]
-    counts = [read_count(send(http, engine, build_count_request(COUNTING, payload))) for payload in payloads]
+    counts = [read_count(post(http, *build_count_request(COUNTING, engine.base_url, payload))) for payload in payloads]
     used = [
         post(http, f"{engine.base_url}/chat/completions", payload | {"max_tokens": 1})["usage"]["prompt_tokens"]
         for payload in payloads
@@ -86,5 +74,5 @@ def test_encoded_prompt_equals_the_count_when_texts_are_mixed(engine: LocalServe
     tokenizer = LocalTokenizer(MODEL)
     for payload in chat_payloads()[:100]:
         prompt, _ = tokenizer._render(payload["messages"], None, None, {})
-        ids = read_token_ids(send(http, engine, build_encode_request(COUNTING, MODEL, prompt)))
-        assert len(ids) == read_count(send(http, engine, build_count_request(COUNTING, payload)))
+        ids = read_token_ids(post(http, *build_encode_request(COUNTING, engine.base_url, MODEL, prompt)))
+        assert len(ids) == read_count(post(http, *build_count_request(COUNTING, engine.base_url, payload)))

@@ -8,6 +8,7 @@ from langchain_qwen3.servers import engines
 from langchain_qwen3.servers.dialect import Dialect, TokenCounting
 from langchain_qwen3.tokens.wire import build_count_request, build_encode_request, read_count, read_token_ids
 
+URL = "http://h:1/v1"
 HI = {"role": "user", "content": "hi"}
 
 
@@ -30,43 +31,46 @@ def test_build_count_request_asks_for_the_whole_chat_when_server_is_llama_cpp() 
         "stream_options": {},
         "chat_template_kwargs": {},
     }
-    request = build_count_request(LLAMA, payload)
-    assert request.resolve_url("http://h:1/v1/") == "http://h:1/v1/chat/completions/input_tokens"
-    assert request.body == {"model": "m", "messages": [HI], "tools": [], "chat_template_kwargs": {}}
+    url, body = build_count_request(LLAMA, "http://h:1/v1/", payload)
+    assert url == "http://h:1/v1/chat/completions/input_tokens"
+    assert body == {"model": "m", "messages": [HI], "tools": [], "chat_template_kwargs": {}}
 
 
 def test_build_count_request_renames_reasoning_when_server_is_vllm() -> None:
     """Protects the count of a tool loop: vLLM's `/tokenize` drops `reasoning_content`."""
     answer = {"role": "assistant", "content": "", "reasoning_content": "why"}
     payload = {"model": "m", "messages": [HI, answer], "temperature": 0.1, "stream": True}
-    request = build_count_request(VLLM, payload)
-    assert request.resolve_url("http://h:1/gw/v1") == "http://h:1/gw/tokenize"
-    assert request.body == {"model": "m", "messages": [HI, {**answer, "reasoning": "why"}]}
+    url, body = build_count_request(VLLM, "http://h:1/gw/v1", payload)
+    assert url == "http://h:1/gw/tokenize"
+    assert body == {"model": "m", "messages": [HI, {**answer, "reasoning": "why"}]}
     assert "reasoning" not in answer
 
 
 def test_build_count_request_puts_effort_into_the_template_when_server_is_vllm() -> None:
     """Protects thinking in the count: `/tokenize` knows the template's switches only, and the user's win."""
     payload = {"messages": [HI], "reasoning_effort": "none", "chat_template_kwargs": {"preserve_thinking": True}}
-    request = build_count_request(VLLM, payload)
-    switches = request.body["chat_template_kwargs"]
-    assert switches == {"reasoning_effort": "none", "enable_thinking": False, "preserve_thinking": True}
+    _, body = build_count_request(VLLM, URL, payload)
+    assert body["chat_template_kwargs"] == {
+        "reasoning_effort": "none",
+        "enable_thinking": False,
+        "preserve_thinking": True,
+    }
 
 
 def test_build_count_request_keeps_effort_when_server_is_sglang() -> None:
     """Protects SGLang's own field, and that no null is sent to it."""
-    request = build_count_request(SGLANG, {"messages": [HI], "reasoning_effort": "low"})
-    assert request.body == {"messages": [HI], "reasoning_effort": "low"}
-    assert request.resolve_url("http://h:1") == "http://h:1/tokenize"
-    unset = build_count_request(SGLANG, {"messages": [HI], "reasoning_effort": None})
-    assert unset.body == {"messages": [HI]}
+    url, body = build_count_request(SGLANG, "http://h:1", {"messages": [HI], "reasoning_effort": "low"})
+    assert body == {"messages": [HI], "reasoning_effort": "low"}
+    assert url == "http://h:1/tokenize"
+    _, unset = build_count_request(SGLANG, URL, {"messages": [HI], "reasoning_effort": None})
+    assert unset == {"messages": [HI]}
 
 
 def test_build_encode_request_spells_text_as_the_server_reads_it() -> None:
     """Protects bare texts: no special tokens are added around them."""
-    llama, vllm = build_encode_request(LLAMA, "m", "hi"), build_encode_request(VLLM, "m", "hi")
-    assert (llama.path, llama.at_root, llama.body) == ("/tokenize", True, {"content": "hi", "add_special": False})
-    assert vllm.body == {"model": "m", "prompt": "hi", "add_special_tokens": False}
+    llama, vllm = (build_encode_request(row, URL, "m", "hi") for row in (LLAMA, VLLM))
+    assert llama == ("http://h:1/tokenize", {"content": "hi", "add_special": False})
+    assert vllm == ("http://h:1/tokenize", {"model": "m", "prompt": "hi", "add_special_tokens": False})
 
 
 def test_read_count_reads_every_server() -> None:
