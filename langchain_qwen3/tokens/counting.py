@@ -6,7 +6,6 @@ they really use; the extra `tokenizer` has Qwen's vocabularies; `estimate_tokens
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import openai
@@ -87,7 +86,9 @@ class Counter(NamedTuple):
         return estimate_message_tokens(payload["messages"], payload.get("tools"), tool_format, count)
 
     def _load_tokenizer(self) -> LocalTokenizer:
-        return _load_tokenizer(self.line.name if self.line else self.model)
+        from langchain_qwen3.tokens.local import LocalTokenizer
+
+        return LocalTokenizer(self.line.name if self.line else self.model)
 
     def _ask(self, request: tuple[str, dict[str, Any]], read: Callable[[Any], _T]) -> _T | None:
         """Return the server's result, or None if it cannot count; a failed count never raises."""
@@ -98,10 +99,3 @@ class Counter(NamedTuple):
             return None if answer.error else read(answer.body)
         except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
             return None
-
-
-@lru_cache
-def _load_tokenizer(model: str) -> LocalTokenizer:
-    from langchain_qwen3.tokens.local import LocalTokenizer
-
-    return LocalTokenizer(model)

@@ -12,7 +12,7 @@ import pytest
 from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.tokens import counting, local as local_tokenizer
+from langchain_qwen3.tokens import local as local_tokenizer
 from langchain_qwen3.tokens.estimate import estimate_tokens
 from langchain_qwen3.tokens.local import LocalTokenizer
 from tests.support.replies import TOOL
@@ -53,15 +53,12 @@ def counter() -> Iterator[Counter]:
 
 
 @pytest.fixture
-def no_tokenizer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation without the extra `tokenizer`."""
     for name in ("_load_encoding", "_load_template"):
         monkeypatch.setattr(local_tokenizer, name, getattr(local_tokenizer, name).__wrapped__)
     for module in ("tiktoken", "jinja2", "jinja2.ext"):
         monkeypatch.setitem(sys.modules, module, None)
-    counting._load_tokenizer.cache_clear()
-    yield
-    counting._load_tokenizer.cache_clear()
 
 
 def build(base_url: str = NOBODY, server: str = "vllm", **settings: Any) -> ChatQwen3:
