@@ -13,42 +13,25 @@ import openai
 from langchain_core.messages import AIMessage
 
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.errors import kinds
 from langchain_qwen3.errors.body import ErrorFacts, find_error, read_error_body
 from langchain_qwen3.errors.causes import blames_path, find_status, is_unpaid
 from langchain_qwen3.errors.hints import find_hint, is_bad_http
-from langchain_qwen3.errors.kinds import (
-    BadReplyError,
-    Qwen3AuthenticationError,
-    Qwen3ConflictError,
-    Qwen3ConnectionError,
-    Qwen3ContextOverflowError,
-    Qwen3Error,
-    Qwen3InvalidRequestError,
-    Qwen3ModelNotFoundError,
-    Qwen3PermissionDeniedError,
-    Qwen3RateLimitError,
-    Qwen3RequestTimeoutError,
-    Qwen3ServerError,
-    Qwen3StatusError,
-    Qwen3TimeoutError,
-    Qwen3UnprocessableEntityError,
-    StreamCutError,
-    StreamStallError,
-)
+from langchain_qwen3.errors.kinds import Qwen3Error
 from langchain_qwen3.errors.secrets import clean_url, find_request, mask_text, read_secrets, strip_exception
 from langchain_qwen3.errors.system import find_reason
 from langchain_qwen3.servers.refusals import advise_refusal
 
 _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
-    400: Qwen3InvalidRequestError,
-    401: Qwen3AuthenticationError,
-    402: Qwen3PermissionDeniedError,
-    403: Qwen3PermissionDeniedError,
-    404: Qwen3ModelNotFoundError,
-    408: Qwen3RequestTimeoutError,
-    409: Qwen3ConflictError,
-    422: Qwen3UnprocessableEntityError,
-    429: Qwen3RateLimitError,
+    400: kinds.Qwen3InvalidRequestError,
+    401: kinds.Qwen3AuthenticationError,
+    402: kinds.Qwen3PermissionDeniedError,
+    403: kinds.Qwen3PermissionDeniedError,
+    404: kinds.Qwen3ModelNotFoundError,
+    408: kinds.Qwen3RequestTimeoutError,
+    409: kinds.Qwen3ConflictError,
+    422: kinds.Qwen3UnprocessableEntityError,
+    429: kinds.Qwen3RateLimitError,
 }
 # Codes and types that are more specific than the status (DashScope sends 400 for most of its errors).
 _SPECIAL_NAMES: tuple[tuple[str, int], ...] = (
@@ -159,13 +142,15 @@ class ErrorTranslator:
     def _find_kind(self, exc: Exception, details: str) -> tuple[type[Qwen3Error] | None, str]:
         began = self.partial is not None
         if isinstance(exc, (openai.APITimeoutError, *_loaded(_TIMEOUTS))):
-            return (StreamStallError, "the stream stalled") if began else (Qwen3TimeoutError, "no reply in time")
+            if began:
+                return kinds.StreamStallError, "the stream stalled"
+            return kinds.Qwen3TimeoutError, "no reply in time"
         if isinstance(exc, _loaded(_DECODING)) or isinstance(exc.__cause__, _loaded(_DECODING)):
-            return BadReplyError, "the reply cannot be decoded"
+            return kinds.BadReplyError, "the reply cannot be decoded"
         if isinstance(exc, (openai.APIConnectionError, *_loaded(_BROKEN))):
             if began:
-                return StreamCutError, "the stream was cut"
-            return Qwen3ConnectionError, "the reply is not HTTP" if is_bad_http(details) else "no connection"
+                return kinds.StreamCutError, "the stream was cut"
+            return kinds.Qwen3ConnectionError, "the reply is not HTTP" if is_bad_http(details) else "no connection"
         return None, ""
 
     def _find_refused(self, exc: Any) -> Any:
@@ -186,7 +171,7 @@ class ErrorTranslator:
         if error.partial is None and self.partial is not None:
             error.partial = self.partial()
         url = clean_url(self.base_url).rstrip("/")
-        if isinstance(error, (BadReplyError, StreamCutError)) and error.body:
+        if isinstance(error, (kinds.BadReplyError, kinds.StreamCutError)) and error.body:
             said = read_error_body(error.body).message[:_MAX_QUOTE]
             error.message += "" if said in error.message else f": {said}"
         if error.request is None:
@@ -210,7 +195,7 @@ def _list_facts(error: Qwen3Error) -> str:
     status, reply, blamed = getattr(error, "status_code", None), None, None
     if error.response is not None and error.response.status_code in _NO_API:
         reply = error.response.content
-    if isinstance(error, Qwen3ModelNotFoundError) and find_status(error.message, 400):
+    if isinstance(error, kinds.Qwen3ModelNotFoundError) and find_status(error.message, 400):
         blamed = "model"
     elif status in _NO_API and blames_path(error.message.partition(": ")[2], reply):
         blamed = "path"
@@ -261,7 +246,7 @@ def _read_reported(exc: Exception) -> Qwen3Error | None:
         case openai.APIStatusError():
             return _read_status_error(exc.response, exc.body)
         case openai.APIResponseValidationError():
-            return BadReplyError(exc.message, response=exc.response, body=exc.body)
+            return kinds.BadReplyError(exc.message, response=exc.response, body=exc.body)
     return None
 
 
@@ -281,7 +266,7 @@ def _build_error(facts: ErrorFacts, status: int | None, body: object, response: 
     words = (facts.code, facts.type, facts.param)
     error.code, error.type, error.param = (word and mask_text(word, secrets) for word in words)
     error.status_code = resolved
-    if isinstance(error, Qwen3ContextOverflowError):
+    if isinstance(error, kinds.Qwen3ContextOverflowError):
         error.limit, error.prompt_tokens = facts.limit, facts.prompt_tokens
     return error
 
@@ -291,16 +276,16 @@ def _resolve_kind(facts: ErrorFacts, status: int | None) -> tuple[type[Qwen3Erro
     names = f"{facts.code or ''} {facts.type or ''}"
     sent = status or facts.status
     if facts.overflow and sent not in {401, 403, 429}:
-        return Qwen3ContextOverflowError, sent or 400
+        return kinds.Qwen3ContextOverflowError, sent or 400
     if is_unpaid(names, facts.message, sent):
-        return Qwen3PermissionDeniedError, sent or 402
+        return kinds.Qwen3PermissionDeniedError, sent or 402
     for pattern, special in _SPECIAL_NAMES:
         if re.search(pattern, facts.message if names.strip() in _SILENT_NAMES else names, re.IGNORECASE):
             return _STATUS_KINDS[special], sent or special
     sent = sent or next((named for pattern, named in _NAMES if re.search(pattern, names, re.IGNORECASE)), None)
     meant = find_status(facts.message, sent)
     decisive = meant or sent or _SERVER_ERROR
-    fallback = Qwen3ServerError if decisive >= _SERVER_ERROR else Qwen3StatusError
+    fallback = kinds.Qwen3ServerError if decisive >= _SERVER_ERROR else kinds.Qwen3StatusError
     return _STATUS_KINDS.get(decisive, fallback), sent or decisive
 
 
