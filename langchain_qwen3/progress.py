@@ -98,16 +98,10 @@ class BatchProgress(BaseCallbackHandler):
             self._running.add(run_id)
 
     def _count_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        with self._lock:
-            if self._leave(run_id):
-                self.done += 1
-                self._show()
+        self._leave(run_id, has_failed=False)
 
     def _count_failure(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        with self._lock:
-            if self._leave(run_id):
-                self.failed += 1
-                self._show()
+        self._leave(run_id, has_failed=True)
 
     on_chat_model_start = on_llm_start = _count_start
     on_chain_start = on_tool_start = on_retriever_start = _count_start
@@ -120,19 +114,19 @@ class BatchProgress(BaseCallbackHandler):
             self.output_tokens += _read_output_tokens(response)
         self._count_end(run_id=run_id)
 
-    def _leave(self, run_id: UUID) -> bool:
-        """Remove a run, and return whether it was an outermost one."""
-        self._running.discard(run_id)
-        if run_id not in self._outermost:
-            return False
-        self._outermost.discard(run_id)
-        return True
-
-    def _show(self) -> None:
-        if self.failed and self._has_colours:
-            self._bar.colour = "red"
-        self._bar.set_postfix_str(f"failed={self.failed}, {self.tokens_per_second:.0f} tok/s", refresh=False)
-        self._bar.update()
+    def _leave(self, run_id: UUID, *, has_failed: bool) -> None:
+        """Remove a run; an outermost one advances the bar."""
+        with self._lock:
+            self._running.discard(run_id)
+            if run_id not in self._outermost:
+                return
+            self._outermost.discard(run_id)
+            self.failed += has_failed
+            self.done += not has_failed
+            if self.failed and self._has_colours:
+                self._bar.colour = "red"
+            self._bar.set_postfix_str(f"failed={self.failed}, {self.tokens_per_second:.0f} tok/s", refresh=False)
+            self._bar.update()
 
 
 def _report_stop(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
