@@ -184,7 +184,15 @@ class LocalServer:
                 encoding="utf-8",
             )
             self._engine, self._end = engine, weakref.finalize(self, _end_engine, engine)
-            late = _Deadline(self._start_timeout, engine)
+            is_late = threading.Event()
+
+            def kill() -> None:
+                is_late.set()
+                engine.kill()
+
+            deadline = threading.Timer(self._start_timeout, kill)
+            deadline.daemon = True
+            deadline.start()
             try:
                 url = _wait_until_healthy(engine, json.dumps(self._settings))
                 if url is not None:
@@ -193,9 +201,9 @@ class LocalServer:
                 self._end()
                 raise
             finally:
-                late.cancel()
+                deadline.cancel()
             self._end()
-            if late.has_passed:
+            if is_late.is_set():
                 raise TimeoutError(f"start_timeout: {self.path} was not loaded in {self._start_timeout:g} s")
             _check_port(self.host, self.port)  # another process may have taken it meanwhile
             log.seek(0)
@@ -226,20 +234,6 @@ def _explain_import(error: str) -> str:
         return f'llama.cpp cannot be loaded: {error}\nReinstall it: pip install --force-reinstall "xllamacpp"'
     packages = _PACKAGES.get(missing[1].partition(".so")[0], f"the package that has {missing[1]}")
     return f"llama.cpp needs {missing[1]}, which is missing on this system.\nInstall {packages}"
-
-
-class _Deadline(threading.Timer):
-    """Kills an engine that is not ready in time."""
-
-    def __init__(self, seconds: float, engine: subprocess.Popen[str]) -> None:
-        super().__init__(seconds, self._kill, [engine])
-        self.daemon = True
-        self.has_passed = False
-        self.start()
-
-    def _kill(self, engine: subprocess.Popen[str]) -> None:
-        self.has_passed = True
-        engine.kill()
 
 
 def _check_model(path: Path) -> None:
