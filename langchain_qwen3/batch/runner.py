@@ -167,13 +167,8 @@ async def _process_all(requester: Requester, rows: AsyncIterator[Row], out: Outp
                 running += 1
                 tasks.create_task(process(row))
     except BaseExceptionGroup as group:
-        raise _choose_error(group) from None
-
-
-def _choose_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the most telling error of a group: all have the same cause."""
-    stopped = group.subgroup(BatchStoppedError)
-    return (stopped or group).exceptions[0]
+        stopped = group.subgroup(BatchStoppedError)  # the most telling one: all have the same cause
+        raise (stopped or group).exceptions[0] from None
 
 
 async def _read(rows: Iterator[Row], *, waits: bool) -> AsyncGenerator[Row]:
