@@ -17,8 +17,6 @@ from typing import Any
 from langchain_qwen3.errors.overflow import is_overflow, read_limit, read_prompt_tokens
 from langchain_qwen3.errors.secrets import mask_text
 
-__all__ = ["ErrorFacts", "find_error", "read_error_body"]
-
 MAX_TEXT = 2000
 _MAX_BYTES = 1_000_000
 _MAX_SHAPES = 4  # the maximum nesting of errors inside errors

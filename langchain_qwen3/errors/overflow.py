@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["compile_patterns", "is_overflow", "read_limit", "read_prompt_tokens"]
-
 
 def compile_patterns(*patterns: str) -> re.Pattern[str]:
     """Return one pattern that matches where any of these does, whatever the case."""
