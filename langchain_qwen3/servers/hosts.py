@@ -6,15 +6,18 @@ Grades as in `dialects`; "live" means a request and reply published by someone e
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from langchain_qwen3.servers import parameters
 from langchain_qwen3.servers.dialect import KWARGS, Dialect, frozen
 
-DASHSCOPE = Dialect(
+hosted = partial(Dialect, kind="hosted", preserve=None, history_keys=("reasoning_content",))
+"""A row with what most services share: no `preserve_thinking`, and DeepSeek's key for earlier reasoning."""
+
+DASHSCOPE = hosted(
     name="dashscope",
     title="Alibaba Cloud Model Studio (DashScope)",
     evidence="documented; no request could be made",
-    kind="hosted",
     hosts=(r"(.+\.)?dashscope(-[a-z]+)?\.aliyuncs\.com", r"(.+\.)?maas\.aliyuncs\.com"),
     api_key_variable="DASHSCOPE_API_KEY",
     thinking=(("enable_thinking",),),
@@ -22,7 +25,6 @@ DASHSCOPE = Dialect(
     budget_range=(1, None),
     preserve=("preserve_thinking",),
     budget_excludes_effort=True,
-    history_keys=("reasoning_content",),
     cache_control=True,
     own_fields=parameters.DASHSCOPE,
     tool_choice="refused_thinking",
@@ -43,18 +45,16 @@ non-streamed reply that takes too long is cut off without an error, so a stream 
 models do think in non-streamed replies, and `json_schema` worked while thinking on qwen3.8-max; neither is relied
 on."""
 
-OPENROUTER = Dialect(
+OPENROUTER = hosted(
     name="openrouter",
     title="OpenRouter",
     evidence="documented; no request could be made",
-    kind="hosted",
     hosts=(r"(.+\.)?openrouter\.ai",),
     thinking=(("reasoning", "enabled"),),
     budget=("reasoning", "max_tokens"),
     budget_range=(1, None),
     effort=("reasoning", "effort"),
     effort_for_all=True,
-    preserve=None,
     history_keys=("reasoning",),
     reasoning_details=True,
     cache_control=True,
@@ -66,18 +66,15 @@ OPENROUTER = Dialect(
 """OpenRouter. It drops fields that the provider does not know, and passes the provider's errors on. Some routes were
 reported to think with thinking switched off, or to refuse a forced tool choice while thinking."""
 
-SILICONFLOW = Dialect(
+SILICONFLOW = hosted(
     name="siliconflow",
     title="SiliconFlow",
     evidence="documented; no request could be made",
-    kind="hosted",
     hosts=(r"(.+\.)?siliconflow\.(cn|com)",),
     thinking=(("enable_thinking",),),
     budget=("thinking_budget",),
     budget_range=(128, 32_768),
     effort=None,
-    preserve=None,
-    history_keys=("reasoning_content",),
     own_fields=parameters.SILICONFLOW,
     structured_method="function_calling",
     builtin_tools=False,
@@ -85,44 +82,33 @@ SILICONFLOW = Dialect(
 """SiliconFlow. Its documentation advises against sending reasoning back; within a tool loop it is still sent, as
 Qwen's own documentation requires. How it treats a forced tool choice or a JSON schema is unknown."""
 
-MODELSCOPE = Dialect(
+MODELSCOPE = replace(
+    DASHSCOPE,
     name="modelscope",
     title="ModelScope API-Inference",
     evidence="reported; no request could be made",
-    kind="hosted",
     hosts=(r"api-inference\.modelscope\.(?:cn|ai)",),
-    thinking=(("enable_thinking",),),
-    budget=("thinking_budget",),
-    budget_range=(1, None),
+    api_key_variable=None,
     effort=None,
     preserve=None,
-    history_keys=("reasoning_content",),
+    budget_excludes_effort=False,
+    cache_control=False,
     own_fields=parameters.SILICONFLOW,
-    tool_choice="refused_thinking",
-    structured_method="function_calling",
-    json_refused_thinking=True,
-    stream_when_thinking=True,
-    audio="data_uri",
-    media_settings="part",
-    video_frames="list",
-    builtin_tools=False,
 )
 """ModelScope. It returns DashScope's errors, so it is treated like DashScope; this is not officially documented."""
 
 _EFFORT_SWITCH = (("reasoning_effort",), "medium", "none")
 _HIGH = frozen(xhigh="high")  # the hosts' word for Qwen3.8's highest effort
 
-CEREBRAS = Dialect(
+CEREBRAS = hosted(
     name="cerebras",
     title="Cerebras",
     evidence="source of cerebras_cloud_sdk 1.91.0, reported live",
-    kind="hosted",
     hosts=(r"api\.cerebras\.ai",),
     refusal=r"wrong_api_format",
     thinking=(),
     thinking_word=(("reasoning_effort",), "high", "none"),
     effort_words=_HIGH,
-    preserve=None,
     history_keys=("reasoning",),
     extra=frozen(reasoning_format="parsed"),
     max_tokens="max_completion_tokens",
@@ -132,17 +118,15 @@ CEREBRAS = Dialect(
 """Cerebras. Live: `reasoning`, `enable_thinking`, `chat_template_kwargs` and `reasoning_content` in the history are a
 400. In older clients `auto` and `none` were the only tool choices; its SDK has all four."""
 
-GROQ = Dialect(
+GROQ = hosted(
     name="groq",
     title="Groq",
     evidence="source of groq 1.7.0, documented, reported live",
-    kind="hosted",
     hosts=(r"api\.groq\.com",),
     refusal=r"property \W{1,3}\w+\W{1,3} is unsupported",
     thinking=(),
     thinking_word=(("reasoning_effort",), "default", "none"),
     effort_words=_HIGH,
-    preserve=None,
     history_keys=("reasoning",),
     extra=frozen(reasoning_format="parsed"),
     max_tokens="max_completion_tokens",
@@ -154,11 +138,10 @@ GROQ = Dialect(
 400; 3.6-27b takes `default` and `none` only. Source: the effort is for 3.8, whose `high` is the model's xhigh.
 Documented: without `reasoning_format` the thinking comes inside the content, which is a 400 with tools or JSON."""
 
-FIREWORKS = Dialect(
+FIREWORKS = hosted(
     name="fireworks",
     title="Fireworks",
     evidence="source of fireworks_ai 1.2.30, reported live",
-    kind="hosted",
     hosts=(r"api\.fireworks\.ai",),
     refusal=r"Extra inputs are not permitted, field:",
     thinking=(),
@@ -166,9 +149,7 @@ FIREWORKS = Dialect(
     budget=("thinking", "budget_tokens"),
     budget_range=(1024, None),
     effort_words=_HIGH,
-    preserve=None,
     budget_excludes_effort=True,
-    history_keys=("reasoning_content",),
     strict_fields=True,
     own_fields=frozenset({"top_k", "min_p", "repetition_penalty"}),
     format_silences_tools=True,
@@ -177,61 +158,54 @@ FIREWORKS = Dialect(
 An effort together with the `thinking` object is an error, so only one of them is sent. Reported: a format and tools
 do not work together."""
 
-TOGETHER = Dialect(
+TOGETHER = hosted(
     name="together",
     title="Together",
     evidence="source of together 3.1.1, documented",
-    kind="hosted",
     hosts=(r"api(-inference)?\.together\.(xyz|ai)",),
     thinking=(("reasoning", "enabled"),),
     effort_words=_HIGH,
-    preserve=None,
     history_keys=("reasoning",),
     unsupported=frozenset({"parallel_tool_calls"}),
 )
 """Together. Its schema has neither `parallel_tool_calls` nor `stream_options`, but its chunks contain usage. How it
 treats unknown fields, or an effort on Qwen, is unknown."""
 
-DEEPINFRA = Dialect(
+DEEPINFRA = hosted(
     name="deepinfra",
     title="DeepInfra",
     evidence="reported live",
-    kind="hosted",
     hosts=(r"api\.deepinfra\.com",),
     owned_by=("deepinfra",),
     thinking=(),
     thinking_word=_EFFORT_SWITCH,
     effort_for_all=True,
-    preserve=None,
-    history_keys=("reasoning_content",),
     tool_choice="refused",
 )
 """DeepInfra (`https://api.deepinfra.com/v1/openai`). The effort is the only proven switch, 107 of 107 models took it;
 a word other than none, minimal, low, medium, high, xhigh or max is a 422. According to another client's table, the
 only tool choices are auto and none; the history key is a guess."""
 
-NVIDIA = Dialect(
+NVIDIA = hosted(
     name="nvidia",
     title="NVIDIA NIM (hosted)",
     evidence="documented, reported live",
-    kind="hosted",
     hosts=(r"integrate\.api\.nvidia\.com",),
     refusal=r"Unsupported parameter\(s\):",
     budget=(KWARGS, "thinking_budget"),
     budget_range=(1, None),
     effort=None,
-    history_keys=("reasoning_content",),
     strict_fields=True,
     structured_method="function_calling",
+    preserve=(KWARGS, "preserve_thinking"),
 )
 """NVIDIA's hosted NIMs. Live: a top-level `enable_thinking` is a 400 that names the field. The budget's path is taken
 from another client. A self-hosted NIM runs vLLM or TensorRT-LLM: set `server=` to that engine."""
 
-HUGGING_FACE = Dialect(
+HUGGING_FACE = hosted(
     name="huggingface",
     title="Hugging Face Inference Providers",
     evidence="documented, reported",
-    kind="hosted",
     hosts=(r"router\.huggingface\.co",),
     providers=frozen(
         **{"fireworks-ai": "fireworks"},
@@ -241,69 +215,57 @@ HUGGING_FACE = Dialect(
     thinking=(),
     thinking_word=_EFFORT_SWITCH,
     effort_words=_HIGH,
-    preserve=None,
     history_keys=(),
     structured_method="function_calling",
 )
 """Hugging Face's router. It sends the body to the provider unchanged. A suffix, as in `Qwen/Qwen3.8-27B:groq`, names
 the provider, and the provider's own row is used. Without one, nothing is sent that a strict provider would refuse."""
 
-QIANFAN = Dialect(
+QIANFAN = hosted(
     name="qianfan",
     title="Baidu Qianfan",
     evidence="documented",
-    kind="hosted",
     hosts=(r"qianfan\.baidubce\.com",),
     thinking=(("enable_thinking",),),
     thinking_default=False,
     effort=None,
-    preserve=None,
-    history_keys=("reasoning_content",),
     structured_method="function_calling",
 )
 """Qianfan (`https://qianfan.baidubce.com/v2`). Thinking is off by default. Not documented: history, tool choices,
 formats, unknown fields."""
 
-TOKENHUB = Dialect(
+TOKENHUB = hosted(
     name="tokenhub",
     title="Tencent TokenHub",
     evidence="documented",
-    kind="hosted",
     hosts=(r"tokenhub\.tencentmaas\.com",),
     thinking=(("enable_thinking",),),
     effort=None,
     preserve=("preserve_thinking",),
-    history_keys=("reasoning_content",),
     structured_method="function_calling",
 )
 """TokenHub: 3.5-Plus and 3.5-Flash. Not documented: tool choices, formats, unknown fields."""
 
-NOVITA = Dialect(
+NOVITA = hosted(
     name="novita",
     title="Novita, PPIO",
     evidence="reported",
-    kind="hosted",
     aliases=("ppio",),
     hosts=(r"api\.novita\.ai", r"api\.(ppinfra|ppio)\.com"),
     thinking=(("enable_thinking",),),
     effort=None,
-    preserve=None,
-    history_keys=("reasoning_content",),
     structured_method="function_calling",
 )
 """Novita and PPIO. The switch was seen live for DeepSeek; for Qwen it comes from other clients' tables."""
 
-NEBIUS = Dialect(
+NEBIUS = hosted(
     name="nebius",
     title="Nebius Token Factory",
     evidence="reported",
-    kind="hosted",
     hosts=(r"api\.(tokenfactory(\.[\w-]+)?|studio)\.nebius\.(com|ai)",),
     thinking=(),
     thinking_word=_EFFORT_SWITCH,
     effort_words=_HIGH,
-    preserve=None,
-    history_keys=("reasoning_content",),
 )
 """Nebius. Other clients send the effort as the thinking switch and read `reasoning_content`."""
 
@@ -317,44 +279,37 @@ OVHCLOUD = replace(
 )
 """OVHcloud. The effort is for 3.5 and newer; Qwen3-32B takes `/no_think` only and thinks inside the content."""
 
-SAMBANOVA = Dialect(
+SAMBANOVA = hosted(
     name="sambanova",
     title="SambaNova",
     evidence="source of sambanova 1.13.0",
-    kind="hosted",
     hosts=(r"api\.sambanova\.ai",),
     effort_words=_HIGH,
-    preserve=None,
     history_keys=("reasoning",),
 )
 """SambaNova. Its SDK has types for `chat_template_kwargs.enable_thinking` and for `reasoning` in replies; that history
 is read from the same key is a guess."""
 
-CLOUDFLARE = Dialect(
+CLOUDFLARE = hosted(
     name="cloudflare",
     title="Cloudflare Workers AI",
     evidence="documented",
-    kind="hosted",
     hosts=(r"api\.cloudflare\.com",),
     effort_words=_HIGH,
-    preserve=None,
-    history_keys=("reasoning_content",),
     max_tokens="max_completion_tokens",
 )
 """Cloudflare (`…/ai/v1`), for `@cf/qwen/qwen3.8-27b`; no switch is documented for other models. To keep earlier
 reasoning, set `chat_template_kwargs.clear_thinking: false` in `extra_body`. The history key is a guess."""
 
-BEDROCK = Dialect(
+BEDROCK = hosted(
     name="bedrock",
     title="Amazon Bedrock (OpenAI API)",
     evidence="reported live",
-    kind="hosted",
     hosts=(r"bedrock-(runtime|mantle)[.\w-]*\.(amazonaws\.com|api\.aws)",),
     refusal=r"Failed to deserialize the JSON body",
     thinking=(),
     thinking_word=_EFFORT_SWITCH,
     effort_words=_HIGH,
-    preserve=None,
     history_keys=(),
     unsupported=frozenset({"min_p", "repetition_penalty"}),
     strict_fields=True,
@@ -364,16 +319,14 @@ BEDROCK = Dialect(
 """Bedrock's OpenAI path. Live: an unknown field is a 400 that lists the known ones, including `reasoning_effort` and
 `top_k`. That the word `none` switches thinking off is a guess."""
 
-BASETEN = Dialect(
+BASETEN = hosted(
     name="baseten",
     title="Baseten",
     evidence="reported",
-    kind="hosted",
     hosts=(r"inference\.baseten\.co",),
     thinking=(("chat_template_args", "enable_thinking"),),
     preserve=("chat_template_args", "preserve_thinking"),
     effort_words=_HIGH,
-    history_keys=("reasoning_content",),
 )
 """Baseten. The template's switches are under `chat_template_args`. The history key is a guess."""
 
