@@ -79,7 +79,7 @@ def build_text_chunk(reasoning: str, content: str) -> ChatGenerationChunk:
 def build_call_chunk(reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> ChatGenerationChunk:
     """Return a chunk with tool call fragments, equal to the validated one."""
     chunk = build_text_chunk(reasoning, content)
-    fragments = [calls[0].copy()] if len(calls) == 1 else _join_fragments(calls)
+    fragments = [calls[0].copy()] if len(calls) == 1 else join_fragments(calls)
     fields: dict[str, list[Any]] = {"tool_call_chunks": fragments, "tool_calls": [], "invalid_tool_calls": []}
     for call in fragments:
         name, args, call_id = call["name"], call["args"], call["id"]
@@ -119,7 +119,7 @@ def _read_long(args: str) -> Any:
         return from_json(args.encode(), partial_mode="trailing-strings")
 
 
-def _join_fragments(calls: Iterable[ToolCallChunk]) -> list[ToolCallChunk]:
+def join_fragments(calls: Iterable[ToolCallChunk]) -> list[ToolCallChunk]:
     """Return one chunk per call: core joins the fragments of two messages, not those within one."""
     by_index: dict[int | None, list[ToolCallChunk]] = {}
     for call in calls:

@@ -23,6 +23,7 @@ from uuid import uuid4
 from langchain_core.messages import InvalidToolCall, ToolCall, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
+from langchain_qwen3.reply.chunks import join_fragments
 from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments, read_arguments, repair_arguments
 from langchain_qwen3.reply.tool_calls.open_call import Fragment, OpenCall, WireCall, read_fragment
 
@@ -239,21 +240,16 @@ def collect_tool_calls(chunks: Iterable[ToolCallChunk], written: Mapping[str, st
         chunks: The chunks.
         written: The stream's `written`, used in invalid calls instead of the sum of their chunks.
     """
-    by_index: dict[int | None, list[ToolCallChunk]] = {}
-    for chunk in chunks:
-        by_index.setdefault(chunk["index"], []).append(chunk)
     result = ToolCalls([], [])
-    for pieces in by_index.values():
-        call_id = pieces[0]["id"]
-        name = "".join(piece["name"] or "" for piece in pieces)
-        text = "".join(piece["args"] or "" for piece in pieces)
+    for chunk in join_fragments(chunks):
+        name, text, call_id = chunk["name"], chunk["args"] or "", chunk["id"]
         try:
             args = read_arguments(text)
         except ValueError:
             text = written.get(call_id or "", text)
-            result.invalid.append(invalid_tool_call(name=name or None, args=text, id=call_id))
+            result.invalid.append(invalid_tool_call(name=name, args=text, id=call_id))
         else:
-            result.calls.append(tool_call(name=name, args=args, id=call_id))
+            result.calls.append(tool_call(name=name or "", args=args, id=call_id))
     return result
 
 
