@@ -14,7 +14,7 @@ from langchain_core.messages.block_translators import register_translator
 from langchain_qwen3.call import PROVIDER
 
 if TYPE_CHECKING:
-    from langchain_core.messages import AIMessageChunk, InvalidToolCall
+    from langchain_core.messages import AIMessageChunk
     from langchain_core.messages.content import ContentBlock
     from langchain_core.outputs import ChatResult
 
@@ -26,11 +26,9 @@ def register() -> None:
 
 def translate_content(message: AIMessage) -> list[ContentBlock]:
     """Return the blocks of a whole message."""
-    blocks = _translate_text(message)
-    for call in message.tool_calls:
-        blocks.append({"type": "tool_call", "name": call["name"], "args": call["args"], "id": call["id"]})
-    blocks += [_write_invalid(bad) for bad in message.invalid_tool_calls]
-    return blocks
+    blocks: list[Any] = _translate_text(message)
+    blocks += [{"type": "tool_call", **call} for call in message.tool_calls]
+    return blocks + [{"type": "invalid_tool_call", **bad} for bad in message.invalid_tool_calls]
 
 
 def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
@@ -61,22 +59,12 @@ def finish_blocks(result: ChatResult) -> ChatResult:
         if isinstance(message, AIMessage) and isinstance(message.content, list):
             invalid = {bad["id"]: bad for bad in message.invalid_tool_calls}
             message.content = [
-                dict(_write_invalid(invalid[part["id"]]))
+                {"type": "invalid_tool_call", **invalid[part["id"]]}
                 if isinstance(part, dict) and part.get("type") == "tool_call_chunk" and part.get("id") in invalid
                 else part
                 for part in message.content
             ]
     return result
-
-
-def _write_invalid(bad: InvalidToolCall) -> ContentBlock:
-    return {
-        "type": "invalid_tool_call",
-        "name": bad["name"],
-        "args": bad["args"],
-        "id": bad["id"],
-        "error": bad["error"],
-    }
 
 
 def _is_sum(message: AIMessageChunk) -> bool:
