@@ -37,6 +37,14 @@ def read_arguments(text: str) -> dict[str, Any]:
     return value
 
 
+def find_arguments(text: str) -> dict[str, Any] | None:
+    """Return the whole arguments of a call, None for any other text."""
+    try:
+        return read_arguments(text)
+    except ValueError:
+        return None
+
+
 def read_json_value(text: str) -> Any:
     """Parse JSON that a model wrote.
 

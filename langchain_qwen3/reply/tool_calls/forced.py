@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage
 
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.errors import ToolChoiceError
-from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, read_arguments, read_cut_call
+from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, find_arguments, read_cut_call
 from langchain_qwen3.reply.tool_calls.rescue import Rescued
 
 _BLANK, _SEPARATORS = re.compile(r"\s*"), re.compile(r"[ \t\r\n,]*")
@@ -98,10 +98,7 @@ class ForcedCallStream:
 
 
 def _read_call(text: str) -> dict[str, Any] | None:
-    try:
-        call = read_arguments(text)
-    except ValueError:
-        return None
-    if not isinstance(call.get("name"), str) or "arguments" not in call:
+    call = find_arguments(text)
+    if call is None or not isinstance(call.get("name"), str) or "arguments" not in call:
         return None
     return {"type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}

@@ -24,7 +24,12 @@ from langchain_core.messages import InvalidToolCall, ToolCall, ToolCallChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
 from langchain_qwen3.reply.chunks import join_fragments
-from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments, read_arguments, repair_arguments
+from langchain_qwen3.reply.tool_calls.arguments import (
+    find_arguments,
+    invalidate_arguments,
+    read_arguments,
+    repair_arguments,
+)
 from langchain_qwen3.reply.tool_calls.open_call import Fragment, OpenCall, WireCall, read_fragment
 
 _NOTHING_WRITTEN: Mapping[str, str] = {}
@@ -243,13 +248,11 @@ def collect_tool_calls(chunks: Iterable[ToolCallChunk], written: Mapping[str, st
     result = ToolCalls([], [])
     for chunk in join_fragments(chunks):
         name, text, call_id = chunk["name"], chunk["args"] or "", chunk["id"]
-        try:
-            args = read_arguments(text)
-        except ValueError:
-            text = written.get(call_id or "", text)
-            result.invalid.append(invalid_tool_call(name=name, args=text, id=call_id))
-        else:
+        if (args := find_arguments(text)) is not None:
             result.calls.append(tool_call(name=name or "", args=args, id=call_id))
+        else:
+            text = written.get(call_id or "", text)
+            result.invalid.append(invalid_tool_call(name=name or None, args=text, id=call_id))
     return result
 
 
@@ -276,7 +279,5 @@ def _list_without(keyword: str, tools: Iterable[WireCall]) -> frozenset[str]:
 
 def _write_key(name: str, text: str) -> tuple[str, str]:
     """Return a key that is equal for equal calls: the name, and the arguments in normalized form."""
-    try:
-        return name, json.dumps(read_arguments(text.strip() or "{}"), sort_keys=True)
-    except ValueError:
-        return name, text
+    args = find_arguments(text.strip() or "{}")
+    return name, text if args is None else json.dumps(args, sort_keys=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from langchain_qwen3.reply.tool_calls.arguments import read_arguments
+from langchain_qwen3.reply.tool_calls.arguments import find_arguments
 
 if TYPE_CHECKING:
     from langchain_qwen3.reply.tool_calls.open_call import WireCall
@@ -77,9 +77,4 @@ class CallsInText:
 def _is_open(call: WireCall) -> bool:
     """Whether the arguments of a call are incomplete."""
     arguments = call["function"]["arguments"]
-    try:
-        if isinstance(arguments, str):
-            read_arguments(arguments)
-    except ValueError:
-        return True
-    return False
+    return isinstance(arguments, str) and find_arguments(arguments) is None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, read_arguments
+from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, find_arguments
 
 WireCall = Mapping[str, Any]
 """A call or a call fragment, as servers send it: `{"index", "id", "function": {"name", "arguments"}}`."""
@@ -121,7 +121,7 @@ class OpenCall:
         if self._holds and piece.strip():
             if self.is_outgrown_by(piece):
                 self._restart()
-                self._holds = _read_object(piece) is not None
+                self._holds = find_arguments(piece) is not None
             else:
                 self._holds, certain = False, self.text
         elif self.length and piece.startswith("{"):
@@ -137,15 +137,15 @@ class OpenCall:
         """Whether the arguments so far are a whole object, held back, and a text has all its keys and more."""
         if not self._holds or not text.lstrip().startswith("{"):
             return False
-        known = _read_object(self.text)
-        return not known or known.keys() <= (_read_object(text) or {}).keys()
+        known = find_arguments(self.text)
+        return not known or known.keys() <= (find_arguments(text) or {}).keys()
 
     def has_arguments(self, text: str) -> bool:
         """Whether a text is the same arguments, in any JSON spelling."""
         if self._whole is None:
-            self._whole = self.text, _read_object(self.text)
+            self._whole = self.text, find_arguments(self.text)
         written, value = self._whole
-        return text == written or (value is not None and value == _read_object(text))
+        return text == written or (value is not None and value == find_arguments(text))
 
     def is_repeated_by(self, fragment: Fragment) -> bool:
         """Whether a fragment repeats the whole call that was already read."""
@@ -174,10 +174,3 @@ class OpenCall:
         text = self.text
         is_longer = len(piece) > self.length and (self._grows or not text.rstrip().endswith(_BEFORE_VALUE))
         return self.length if piece.startswith(text) and (is_longer or self.is_closed()) else 0
-
-
-def _read_object(text: str) -> dict[str, Any] | None:
-    try:
-        return read_arguments(text)
-    except ValueError:
-        return None
