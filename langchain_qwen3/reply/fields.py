@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from langchain_qwen3.reply.reasoning import Spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,17 +28,10 @@ _GROWING = frozenset({"text", "summary", "data", "content", "arguments", "transc
 """Fields whose pieces are concatenated; every other field repeats its value in each piece."""
 
 
-class Texts(NamedTuple):
-    """The reasoning and the answer in one field."""
-
-    reasoning: str
-    content: str
-
-
-def read_content(content: Any) -> Texts:
+def read_content(content: Any) -> Spans:
     """Return the texts of a message's content; some gateways parse an answer in JSON, which is written again."""
     if all(_is_json(value) for value in (content if isinstance(content, list) else (content,))):
-        return Texts("", json.dumps(content, ensure_ascii=False))
+        return Spans("", json.dumps(content, ensure_ascii=False))
     return read_texts(content)
 
 
@@ -47,14 +42,14 @@ def _is_json(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
-def read_texts(content: Any) -> Texts:
+def read_texts(content: Any) -> Spans:
     """Return the text of a content: a string, a part, or a list of parts, some of which may be reasoning."""
     if isinstance(content, str):
-        return Texts("", content)
+        return Spans("", content)
     reasoning: list[str] = []
     answer: list[str] = []
     _collect_texts(content, reasoning, answer)
-    return Texts("".join(reasoning), "".join(answer))
+    return Spans("".join(reasoning), "".join(answer))
 
 
 def read_part_calls(content: Any) -> list[Mapping[str, Any]]:
