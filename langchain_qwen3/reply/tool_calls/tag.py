@@ -142,16 +142,14 @@ class TagReader:
     def _read_parameters(self, text: str, at: int) -> int:
         """Between parameters."""
         at = _BLANK.match(text, at).end()  # type: ignore[union-attr]
-        match self._read_mark(text, at):
-            case mark if mark == _END:
-                self._take(self._name, self._args)
-                return at + len(_END)
-            case mark if mark == _PARAMETER:
-                self._begin_pieces(TagReader._read_key)
-                return at + len(_PARAMETER)
-            case None:
-                raise ValueError("the call contains something other than parameters")
-        return at
+        mark = self._read_mark(text, at)
+        if mark is None:
+            raise ValueError("the call contains something other than parameters")
+        if mark == _END:
+            self._take(self._name, self._args)
+        elif mark == _PARAMETER:
+            self._begin_pieces(TagReader._read_key)
+        return at + len(mark)
 
     def _read_key(self, text: str, at: int) -> int:
         """In a parameter's name."""
