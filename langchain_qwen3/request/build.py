@@ -6,7 +6,7 @@ settings → thinking → form of the answer → messages → payload; each stag
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_qwen3._warnings import warn_unsupported
 from langchain_qwen3.call import Call, ReplyOptions
@@ -45,6 +45,16 @@ FEW_IN_FLIGHT = 4
 
 _NO_CHANGE = {"n": 1, "parallel_tool_calls": True}  # the default behaviour of a server without the setting
 _WRITTEN_APART = OUTPUT_PARAMS | {"max_tokens", "stream_options", "stream_usage"}
+
+
+class _Resolved(NamedTuple):
+    """The settings of a call, as its server and checkpoint take them."""
+
+    settings: Settings
+    plan: ToolPlan
+    thinking: Thinking
+    dialect: Dialect
+    line: ModelLine | None
 
 
 def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
@@ -94,7 +104,8 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         continues=is_thinking_on(thinking, line) and not is_continued,
         piece=piece,
     )
-    payload = _write_payload(wire, settings, plan, thinking, dialect, line=line, stream=stream)
+    resolved = _Resolved(settings, plan, thinking, dialect, line)
+    payload = _write_payload(wire, resolved, stream=stream)
     several = (payload.get("n") or 1) > 1
     if stream and several:
         raise ValueError("n must be 1 when streaming: a LangChain stream is one message")
@@ -104,17 +115,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     return Call(
         payload=payload,
         options=options,
-        reply=_build_reply_options(
-            payload,
-            settings,
-            plan,
-            thinking,
-            dialect,
-            line=line,
-            known=models.get(settings.model),
-            several=several,
-            recall=recall,
-        ),
+        reply=_build_reply_options(payload, resolved, known=models.get(settings.model), several=several, recall=recall),
         dialect=dialect,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(thinking, line) and not (stream or several),
         lesson=lesson,
@@ -129,17 +130,9 @@ def _resolve_replay(history: ReasoningHistory, thinking: Thinking, line: ModelLi
     return "all" if line is not None and line.keeps_reasoning == "all" else "last_turn"
 
 
-def _write_payload(  # noqa: PLR0913  # the results of all earlier stages, and the server
-    wire: list[dict[str, Any]],
-    settings: Settings,
-    plan: ToolPlan,
-    thinking: Thinking,
-    dialect: Dialect,
-    *,
-    line: ModelLine | None,
-    stream: bool,
-) -> dict[str, Any]:
+def _write_payload(wire: list[dict[str, Any]], resolved: _Resolved, *, stream: bool) -> dict[str, Any]:
     """Return the body: common fields, thinking, parameters under the server's names, then `extra_body`."""
+    settings, plan, thinking, dialect, line = resolved
     payload: dict[str, Any] = {"model": settings.model, "messages": wire, **_write_stream(settings.params, stream)}
     payload.update(lift_media_settings(wire, dialect))
     write_thinking(payload, thinking, dialect, line)
@@ -183,18 +176,15 @@ def _write_parameters(payload: dict[str, Any], params: Mapping[str, Any], dialec
         payload[dialect.sampling_names.get(name, name)] = value
 
 
-def _build_reply_options(  # noqa: PLR0913  # all that shapes a reply
+def _build_reply_options(
     payload: Mapping[str, Any],
-    settings: Settings,
-    plan: ToolPlan,
-    thinking: Thinking,
-    dialect: Dialect,
+    resolved: _Resolved,
     *,
-    line: ModelLine | None,
     known: ModelFacts | None,
     several: bool,
     recall: Callable[..., ReplyHabits] | None,
 ) -> ReplyOptions:
+    settings, plan, thinking, dialect, line = resolved
     # A grammar may apply from the first token, so a constrained reply need not begin with reasoning, as others do.
     is_free = list_constraint_fields(dialect).isdisjoint(payload)
     may_be_opened = (
