@@ -83,16 +83,28 @@ class StreamEnd:
     Attributes:
         reason: Why the model ended; None while it has not.
         over: Whether a reason came and no text came after it.
-        done: Whether the stream is complete: `[DONE]` came, or usage or heartbeats after the finish reason.
+        certain: Whether this reason is the end even if nothing follows it. Some servers write `stop` on every piece, or
+            behind the reasoning: before an answer, or on one more piece of text, it may not be the end.
+        done: Whether the stream is complete: `[DONE]` came, or usage or heartbeats after a certain finish reason.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        self.over = self.done = False
+        self.over = self.certain = self.done = False
         self._heartbeats = 0
 
-    def take_reason(self, reason: str) -> None:
-        """Take a finish reason; one that means a cut is kept (Xinference sends `stop` after `length`)."""
+    def take_reason(self, reason: str, delta: Mapping[str, Any] | None, *, answered: bool) -> None:
+        """Take a finish reason; one that means a cut is kept (Xinference sends `stop` after `length`).
+
+        Args:
+            reason: Why the model ended.
+            delta: The delta of the same event.
+            answered: Whether an answer or a call came before it.
+        """
+        answered = answered or bool(delta and (delta.get("content") or delta.get("tool_calls")))
+        is_repeated = self.reason is not None and has_content(delta)
+        # https://github.com/open-webui/open-webui/issues/16377
+        self.certain = not is_finished(reason) or (answered and not is_repeated)
         self.over = True
         if self.reason is None or is_finished(self.reason):
             self.reason = reason
@@ -100,14 +112,14 @@ class StreamEnd:
     def take_late(self, delta: Mapping[str, Any] | None, usage: object) -> None:
         """Take an event after the finish reason: usage completes the stream, text means that it has not ended."""
         if has_content(delta):
-            self.over = self.done = False  # some servers write `stop` on every piece of the reasoning
+            self.over = self.certain = self.done = False
         elif usage:
-            self.done = self.done or self.over
+            self.done = self.done or self.certain
 
     def take_heartbeat(self) -> None:
         """Take a heartbeat after the finish reason: a server that keeps sending them sends no `[DONE]`."""
         self._heartbeats += 1
-        self.done = self.done or self._heartbeats >= _PATIENCE
+        self.done = self.done or (self.certain and self._heartbeats >= _PATIENCE)
 
     def find_problem(self, options: ReplyOptions, *, has_answer: bool) -> str | None:
         """Return what is wrong with the stream's end, or None.

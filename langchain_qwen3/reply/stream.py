@@ -154,8 +154,8 @@ class StreamReader:
 
     @property
     def ended(self) -> bool:
-        """Whether the finish reason came, and no text after it."""
-        return self._end.over
+        """Whether the finish reason came and is certain, so that silence or a lost connection cuts nothing."""
+        return self._end.certain
 
     @property
     def finish_reason(self) -> str | None:
@@ -222,7 +222,8 @@ class StreamReader:
 
     def _take_end(self, event: Mapping[str, Any], choice: Mapping[str, Any], reason: str) -> None:
         self._raise_error(event)
-        self._end.take_reason(reason)
+        answered = not self._choice.heard.isdisjoint(("content", "tool_calls"))
+        self._end.take_reason(reason, choice["delta"], answered=answered)
         self.usage = find_usage(event, choice) or self.usage
         self._noted.append(event)
         metadata = read_choice_metadata(choice)

@@ -123,3 +123,43 @@ def test_text_after_a_reason_shows_that_it_was_no_end():
     with pytest.raises(StreamCutError):
         read_chunks([write_sse([*early, late[0]], done=False)])
     assert read_stream([*early, late[0]]).content == "A"  # [DONE] came
+
+
+_CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "certain"),
+    [
+        ([({"reasoning": "T"}, "stop")], False),
+        ([({"role": "assistant", "content": ""}, "stop")], False),
+        ([({"reasoning": "T"}, None), ({}, "stop")], False),
+        ([({"reasoning": "T"}, "stop"), ({"reasoning": "T"}, "stop")], False),
+        ([({"reasoning": "T"}, "stop"), ({"content": "A"}, "stop")], False),
+        ([({"content": "A"}, "stop"), ({"content": "B"}, "stop")], False),
+        ([(_CALL, "tool_calls"), ({"content": "B"}, "stop")], False),
+        ([({"content": "A"}, "stop"), ({"content": "B"}, None)], False),
+        ([({"content": "A"}, "stop")], True),
+        ([({"content": "A"}, None), ({"content": "B"}, "stop")], True),
+        ([({"content": "A"}, None), ({}, "stop")], True),
+        ([({"content": "A"}, "stop"), ({"content": "B"}, "stop"), ({}, "stop")], True),
+        ([({"reasoning": "T"}, "stop"), ({"content": "A"}, None), ({}, "stop")], True),
+        ([(_CALL, "tool_calls")], True),
+        ([(_CALL, None), ({"role": "assistant", "content": None}, "tool_calls")], True),
+        ([({"reasoning": "T"}, None), ({}, "length")], True),
+        ([({"reasoning": "T"}, "abort")], True),
+    ],
+)
+def test_only_a_certain_reason_ends_a_stream_without_done(pieces: list[tuple[Any, str | None]], *, certain: bool):
+    """Protects answers that come late behind an early `stop`: silence, heartbeats, usage and a loss are no end yet."""
+    events = [write_events(delta, reason=None)[0] for delta, _ in pieces]
+    for event, (_, reason) in zip(events, pieces, strict=True):
+        event["choices"][0]["finish_reason"] = reason
+    readers = [StreamReader(ReplyOptions()) for _ in range(2)]
+    for reader in readers:
+        list(reader.read(write_sse(events, done=False)))
+        assert reader.ended is certain
+    for _ in range(3):
+        assert not [*readers[0].read(b": heartbeat\n\n")]
+    assert not [*readers[1].read(write_sse([{"choices": [], "usage": {"prompt_tokens": 1}}], done=False))]
+    assert [reader.done for reader in readers] == [certain, certain]
