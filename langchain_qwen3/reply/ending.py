@@ -18,20 +18,20 @@ _PATIENCE = 2
 _STOPPED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "completed", None})
 _FINISHED = _STOPPED | {"tool_calls", "tool_use", "function_call"}
 _KNOWN = _FINISHED | {"length", "content_filter"}
-_GIVEN_UP = re.compile(r"error|abort|cancel|fail|timeout|interrupt|disconnect", re.IGNORECASE)
+_LIMITS = frozenset({"max_tokens", "max_output_tokens", "max_length", "model_length", "model_context_window_exceeded"})
+"""Words for `length` of other APIs, which gateways pass on (https://github.com/ferro-labs/ai-gateway/issues/142)."""
+_GIVEN_UP = re.compile(r"error|abort|cancel|fail|timed?_?out|interrupt|disconnect|insufficient|overload", re.IGNORECASE)
 
 
 def read_reason(choice: Mapping[str, Any]) -> str | None:
     """Return why a choice ended; None while it has not.
 
     OpenRouter writes `stop` for any end at its provider, and reports a network failure only in
-    `native_finish_reason: "network_error"`; then that is the reason returned.
+    `native_finish_reason: "network_error"`; then that is the reason returned, as for every other cut.
     """
     reason = _read_word(choice.get("finish_reason"))
-    native = choice.get("native_finish_reason")
-    if reason and is_finished(reason) and isinstance(native, str) and is_given_up(native):
-        return native
-    return reason
+    native = _read_word(choice.get("native_finish_reason"))
+    return native if reason and is_finished(reason) and is_cut(native) else reason
 
 
 def _read_word(reason: Any) -> str | None:
@@ -42,6 +42,8 @@ def _read_word(reason: Any) -> str | None:
     known = word.lower()
     if known == "null":
         return None
+    if known in _LIMITS:
+        return "length"
     return known if known in _KNOWN else word
 
 

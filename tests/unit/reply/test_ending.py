@@ -11,7 +11,7 @@ from langchain_qwen3.errors import StreamCutError
 from langchain_qwen3.reply.ending import is_finished, read_reason
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.servers.habits import ReplyHabits
-from tests.support.replies import load, read_chunks, read_stream, write_events, write_sse
+from tests.support.replies import load, read_chunks, read_stream, read_whole, write_body, write_events, write_sse
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,19 @@ from tests.support.replies import load, read_chunks, read_stream, write_events, 
         ({"finish_reason": "stop", "native_finish_reason": "completed"}, "stop"),
         ({"finish_reason": "stop", "native_finish_reason": "network_error"}, "network_error"),
         ({"finish_reason": "stop", "native_finish_reason": "ABORTED"}, "ABORTED"),
+        ({"finish_reason": "stop", "native_finish_reason": "timed_out"}, "timed_out"),
+        (
+            {"finish_reason": "stop", "native_finish_reason": "insufficient_system_resource"},
+            "insufficient_system_resource",
+        ),
+        ({"finish_reason": "stop", "native_finish_reason": "length"}, "length"),
+        ({"finish_reason": "tool_calls", "native_finish_reason": "MAX_TOKENS"}, "length"),
+        ({"finish_reason": "stop", "native_finish_reason": "content_filter"}, "content_filter"),
+        *(
+            ({"finish_reason": "stop", "native_finish_reason": word}, "stop")
+            for word in ("stop", "STOP", "end_turn", "tool_calls", "a new word", "", None, 7)
+        ),
+        ({"finish_reason": None, "native_finish_reason": "length"}, None),
         ({"finish_reason": "length", "native_finish_reason": "error"}, "length"),
     ],
 )
@@ -44,6 +57,23 @@ def test_call_that_a_reason_cut_is_invalid(reason: str):
     message = read_stream(write_events({"tool_calls": [call]}, reason=reason))
     assert (message.tool_calls, len(message.invalid_tool_calls)) == ([], 1)
     assert message.response_metadata["finish_reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("length", "max_tokens", "MAX_TOKENS", "max_output_tokens", "max_length", "model_length"),
+        *("model_context_window_exceeded", {"type": "max_tokens"}),
+    ],
+)
+def test_every_word_for_the_limit_is_length(word: Any):
+    """Protects agents from a cut call whose arguments the server closed, where a gateway passes on its own word."""
+    options = ReplyOptions(server_writes_arguments=True)
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    body = write_body({"content": "", "tool_calls": [call]}, word)
+    for message in (read_stream(write_events({"tool_calls": [call]}, reason=word), options), read_whole(body, options)):
+        assert (message.tool_calls, len(message.invalid_tool_calls)) == ([], 1)
+        assert message.response_metadata["finish_reason"] == "length"
 
 
 @pytest.mark.parametrize("nothing", ["null", {"type": None}, ""])
