@@ -74,6 +74,7 @@ class ChoiceReader:
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
         self._reasoning_key = ""
         self._kept = KeptFields()
+        self._returns_reasoning = options.return_reasoning
         self.called = False
         self.heard: set[str] = set()
         self._kind = kind
@@ -174,7 +175,10 @@ class ChoiceReader:
     @property
     def kept(self) -> dict[str, Any]:
         """Message fields for `additional_kwargs`, their fragments joined."""
-        return self._kept.join()
+        kept = self._kept.join()
+        if not self._returns_reasoning:
+            kept.pop("reasoning_details", None)
+        return kept
 
     def _read_reasoning(self, delta: Mapping[str, Any]) -> str:
         """Return the delta's reasoning: its field, or its details if no field ever had text."""

@@ -333,6 +333,28 @@ def test_keeps_other_fields_of_the_message_when_they_are_not_empty(
 
 
 @pytest.mark.parametrize(
+    "details",
+    [
+        [{"type": "reasoning.text", "text": "SECRET", "index": 0}],
+        [{"type": "reasoning.summary", "summary": "SECRET"}, {"type": "reasoning.encrypted", "data": "x"}],
+        [{"type": "thinking", "thinking": "SECRET"}],
+        {"text": "SECRET"},
+        "SECRET",
+    ],
+)
+@pytest.mark.parametrize("field", [{}, {"reasoning": "SECRET"}, {"reasoning_content": "SECRET"}])
+def test_leaves_out_reasoning_in_every_field(details: Any, field: dict[str, str]):
+    """Protects `return_reasoning=False`: OpenRouter's details are the same reasoning in another field."""
+    options = ReplyOptions(return_reasoning=False)
+    delta = {**field, "reasoning_details": details, "refusal": "R"}
+    streamed = read_stream(write_events(delta, {"content": "A"}), options)
+    for message in (streamed, read_whole(write_body({**delta, "content": "A"}), options)):
+        assert (message.content, message.additional_kwargs) == ("A", {"refusal": "R"})
+    shown = read_whole(write_body({**delta, "content": "A"}))
+    assert shown.additional_kwargs["reasoning_details"] == details
+
+
+@pytest.mark.parametrize(
     ("reason", "calls", "expected"),
     [
         ("stop", [WIRE_CALL], "tool_calls"),
