@@ -24,6 +24,7 @@ from langchain_qwen3._visible import make_visible
 from langchain_qwen3.call import Method
 from langchain_qwen3.reply.ending import is_finished
 from langchain_qwen3.reply.json_text import find_json, read_growing_json, read_whole_json, refuse_deep
+from langchain_qwen3.reply.reasoning import CLOSE_TAG, find_leaked_tag
 
 _STEPS = 16  # a growing answer is parsed again after growing by 1/16; short ones with every piece
 # In core since 1.7.5.
@@ -76,7 +77,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
             OutputParserException: The answer was cut, is missing, is not JSON or does not match the schema.
             ModelRefusalError: The model refused or a filter stopped it (if core has that error).
         """
-        text = message.text
+        text = _skip_leaked(message.text)
         _check_end(message, text)
         calls = message.tool_calls if isinstance(message, AIMessage) else []
         if self.method in (None, "function_calling"):
@@ -90,6 +91,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         if self.method == "function_calling" or (calls and not text.strip()):
             others = ", ".join(call["name"] for call in calls)
             called = f"the model called {others}, not {self.name}" if others else f"the model did not call {self.name}"
+            called += "" if others or text.strip() else f": {_explain_empty(message)}"
             raise OutputParserException(make_visible(called), llm_output=text)
         if not text.strip():
             raise OutputParserException(_explain_empty(message), llm_output=text)
@@ -97,6 +99,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
 
     def read_partial(self, text: str) -> Any:
         """Return the object parsed from the beginning of an answer, or None."""
+        text = _skip_leaked(text)
         try:
             value = read_growing_json(text[find_json(text) :])
             return self._build(value, text) if value not in (None, {}) else None
@@ -212,7 +215,7 @@ class _GrowingAnswer:
         self._next_length = self._length + self._length // _STEPS
         self._pieces = ["".join(self._pieces)]
         value = self._parser.read_partial(self._pieces[0])
-        if value is None or value == self._last:
+        if value is None or _equals(value, self._last):
             return []
         self._last = value
         return [value]
@@ -220,7 +223,7 @@ class _GrowingAnswer:
     def close(self) -> list[Any]:
         """Return the final object unless already returned; raises like `StructuredOutputParser.read`."""
         value = self._parser.read(self._reply.build())
-        return [] if value is None or value == self._last else [value]
+        return [] if value is None or _equals(value, self._last) else [value]
 
     def _read_text(self, chunk: AIMessageChunk) -> str:
         if self._parser.method in ("json_schema", "json_mode"):
@@ -260,7 +263,13 @@ def _explain_empty(message: BaseMessage) -> str:
     """
     reasoning = message.additional_kwargs.get("reasoning_content")
     if not (isinstance(reasoning, str) and reasoning.strip()):
-        return "the answer is empty"
+        written = (getattr(message, "usage_metadata", None) or {}).get("output_tokens", 0)
+        if written <= 1:  # the end's own token
+            return "the answer is empty"
+        return (
+            f"the answer is empty, though the model wrote {written} tokens: it may have put it into the reasoning, "
+            "which return_reasoning=False leaves out; set enable_thinking=False"
+        )
     try:
         is_json = isinstance(read_whole_json(reasoning), dict | list)
     except (ValueError, RecursionError):
@@ -271,6 +280,20 @@ def _explain_empty(message: BaseMessage) -> str:
             "set enable_thinking=False, or start the server with the model's own reasoning parser"
         )
     return "the answer is empty: the model produced only reasoning; raise max_tokens, or set enable_thinking=False"
+
+
+def _equals(value: Any, other: Any) -> bool:
+    """Whether two answers are equal; those with arrays in them cannot be compared and are not."""
+    try:
+        return bool(value == other)
+    except Exception:  # noqa: BLE001 # the classes are the user's
+        return False
+
+
+def _skip_leaked(text: str) -> str:
+    """Return the text behind thinking that leaked into it, which a stream has shown before the closing tag came."""
+    answer = text[at + len(CLOSE_TAG) :] if (at := find_leaked_tag(text)) >= 0 else ""
+    return answer if answer.strip() else text
 
 
 def _read_json(text: str) -> Any:

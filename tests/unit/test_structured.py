@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -711,6 +712,73 @@ def test_grows_when_a_class_is_strict() -> None:
     assert values == [schema(day=DAY, note="a"), schema(day=DAY, note="ab")]
     listed = StructuredOutputParser(output=RootModel[list[Colour]], name="Kind", objects=False)
     assert listed.invoke(AIMessage('["red"]')).root == [Colour("red")]
+
+
+LEAK = "\n</think>\n\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (f'the end{LEAK}{{"value": 1}}', 1),
+        (f'I could say {{"value": 5}}.{LEAK}{{"value": 1}}', 1),
+        (f'```json\n{{"value": 5}}\n```\nNo.{LEAK}{{"value": 1}}', 1),
+        (f'{{"value": 5}}{LEAK}```json\n{{"value": 1}}\n```', 1),
+        ('So 1.</think>\n\n{"value": 1}', 1),
+        (f'{LEAK}{{"value": 1}}', 1),
+        (f'{{"value": 1}}{LEAK}', 1),
+        ('{"value": 1, "note": "a tag: </think>"}', 1),
+        ('{"value": 1, "note": "ends.</think>"}', 1),
+        ('{"value": 1, "note": "\\n</think>\\n\\n{\\"value\\": 5}"}', 1),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_reads_the_answer_behind_leaked_thinking_in_a_stream(text: str, value: int, size: int) -> None:
+    """Protects streams, which show leaked thinking before its closing tag comes: the object is that of `invoke`."""
+    chain = build_structured_runnable(reply("text", text, size=size), Answer)
+    raw = build_structured_runnable(reply("text", text, size=size), Answer, include_raw=True)
+    for stream in ("stream", "astream"):
+        assert (await run(chain, stream))[-1].value == value
+        assert (await run_raw(raw, stream))["parsed"].value == value
+
+
+@pytest.mark.parametrize("method", [None, *METHODS])
+@pytest.mark.parametrize(
+    ("kwargs", "tokens", "hint"),
+    [
+        ({"reasoning_content": '{"value": 1}'}, 9, "put the JSON into the reasoning"),
+        ({"reasoning_content": "I think"}, 9, "only reasoning"),
+        ({}, 9, "return_reasoning=False"),
+        ({}, 1, "empty$"),
+        ({}, None, "empty$"),
+    ],
+)
+def test_says_where_the_answer_may_be_when_there_is_none(
+    method: Method | None, kwargs: dict[str, Any], tokens: int | None, hint: str
+) -> None:
+    """Protects users of every method, and of `return_reasoning=False`, from an error without a remedy."""
+    usage: Any = tokens and {"input_tokens": 1, "output_tokens": tokens, "total_tokens": 1 + tokens}
+    message = AIMessage("", additional_kwargs=kwargs, usage_metadata=usage)
+    with pytest.raises(OutputParserException) as caught:
+        StructuredOutputParser(output=Answer, name="Answer", method=method).read(message)
+    assert re.search(hint, str(caught.value).partition("\n")[0])
+
+
+class NoTruth(BaseModel):  # noqa: PLW1641 # classes of pydantic have no hash
+    """Two of it cannot be compared, as those with an array in them."""
+
+    value: int
+
+    def __eq__(self, other: object) -> bool:
+        """Raise what numpy raises for the truth of an array."""
+        raise ValueError("The truth value of an array with more than one element is ambiguous")
+
+
+@pytest.mark.parametrize("mode", ["stream", "astream"])
+async def test_streams_objects_that_cannot_be_compared(mode: Any) -> None:
+    """Protects streams from a user's own classes: those with arrays raised a raw error."""
+    chain = build_structured_runnable(reply("text", '{"value": 42}', size=3), NoTruth)
+    assert [answer.value for answer in await run(chain, mode)][-1] == 42
 
 
 class Careless(BaseModel):
