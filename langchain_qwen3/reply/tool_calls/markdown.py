@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)")
+_FIRST_FENCE = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(`{3,}|~{3,})(.*)")  # it may begin an item of a list
+_TICKS = re.compile(r"`+")
 _MAX_HEAD = 200  # of a line; a fence that begins farther right does not count
 _BLOCK_QUOTE = re.compile(r"[ \t]*>")
 _MARK = re.compile(r'(?<!\\)"')
-_OPENING_QUOTE = re.compile(r"(?:^|[\s:(\[{,=])'$")  # an apostrophe within a word quotes nothing
+_OPENING_QUOTE = re.compile(r"(?:^|[\s:(\[{,=])'$|[‘‚„‹《〈]$")  # an apostrophe within a word quotes nothing
 
 
 class MarkdownReader:
@@ -19,6 +21,7 @@ class MarkdownReader:
         self._fence = ""
         self._head = ""  # of the current line
         self._ticks = 0  # in the current line
+        self._code = 0  # backticks that opened the inline code the line is in; as many close it
         self._is_marked = False  # whether a straight quotation mark is open in the current line
         self._pairs = 0  # other quotation marks: those that open less those that close
         self._last = ""  # two characters of the current line
@@ -40,7 +43,7 @@ class MarkdownReader:
             self._read(complete)
             self._end_line()
         self._read(line)
-        is_code = self._fence or self._opens(_FENCE.match(self._head)) or self._ticks % 2
+        is_code = self._fence or self._opens(_FIRST_FENCE.match(self._head)) or self._code
         is_marked = self._is_marked or self._pairs > 0 or _OPENING_QUOTE.search(self._last)
         return bool(is_code or is_marked or _BLOCK_QUOTE.match(self._head))
 
@@ -49,6 +52,8 @@ class MarkdownReader:
         self._head += text[:space]
         self._is_rest_blank = self._is_rest_blank and not text[space:].strip()
         self._ticks += text.count("`")
+        for run in map(len, _TICKS.findall(text)):
+            self._code = 0 if run == self._code else self._code or run
         for mark in _MARK.finditer(text):
             is_inch = text[mark.start() - 1 : mark.start()].isdigit()  # unless it closes a quotation: `"room 27"`
             self._is_marked = not self._is_marked and not is_inch
@@ -56,13 +61,13 @@ class MarkdownReader:
         self._last = (self._last + text[-2:])[-2:]
 
     def _end_line(self) -> None:
-        fence = _FENCE.match(self._head)
+        fence = (_FENCE if self._fence else _FIRST_FENCE).match(self._head)
         if not self._fence:
             self._fence = fence[1] if fence and self._opens(fence) else ""
         elif fence and fence[1].startswith(self._fence) and not fence[2].strip() and self._is_rest_blank:
             self._fence = ""
         self._head, self._last, self._is_rest_blank = "", "", True
-        self._ticks = self._pairs = 0
+        self._ticks = self._code = self._pairs = 0
         self._is_marked = False
 
     def _opens(self, fence: re.Match[str] | None) -> bool:

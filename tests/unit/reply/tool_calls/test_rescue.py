@@ -121,6 +121,18 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
     "opened twice": (f'{OPEN}{{"name": {WEATHER}', f'{OPEN}{{"name": ', [BEIJING]),
     "fence closed": (f"```py\nx = 1\n```\n{WEATHER}", "```py\nx = 1\n```\n", [BEIJING]),
     "fence inside a longer one": (f"{FENCED}{WEATHER}", FENCED, [BEIJING]),
+    "inline code closed": (
+        f"`` `a` ``, ```b``` and `c`: {OPEN}{NOW}{CLOSE}",
+        "`` `a` ``, ```b``` and `c`: ",
+        [("now", {})],
+    ),
+    "fence in a list closed": (
+        f"- ```\n  x\n  ```\n{OPEN}{NOW}{CLOSE}",
+        "- ```\n  x\n  ```\n",
+        [("now", {})],
+    ),
+    "item of a list": (f"* {OPEN}{NOW}{CLOSE}", "* ", [("now", {})]),
+    "curly apostrophe": (f"I don’t know: {OPEN}{NOW}{CLOSE}", "I don’t know: ", [("now", {})]),
     "quotation closed": (f'I "look" it\'s “up”: {OPEN}{NOW}{CLOSE}', 'I "look" it\'s “up”: ', [("now", {})]),
     "quotation of another line": (
         f'A 27".\n> Yes.\n{OPEN}{NOW}{CLOSE}',
@@ -161,6 +173,11 @@ TEXTS = {
     "quotation with numbers": f'A 27" screen has "page 5" and "6 {OPEN}<function=now></function>{CLOSE}".',
     "quotation in Chinese": f"网页上写着“{OPEN}{NOW}{CLOSE}”，另一处是「请看 {OPEN}{NOW}{CLOSE}」。",
     "single quotes": f"the words '{OPEN}{NOW}{CLOSE}' and:'<function=now></function>'",
+    "curly single quotes": f"It says ‘{OPEN}{NOW}{CLOSE}’ and ‚{OPEN}{NOW}{CLOSE}‘.",
+    "other quotation marks": f"《{OPEN}{NOW}{CLOSE}》 „{OPEN}{NOW}{CLOSE}“ ‹{OPEN}{NOW}{CLOSE}›",
+    "inline code of two backticks": f"``{OPEN}{NOW}{CLOSE}`` and `` `a` {OPEN}{NOW}{CLOSE} ``",
+    "fence in a numbered list": f"1. ```\n   {OPEN}{NOW}{CLOSE}\n   ```\n2) ~~~xml\n{WEATHER}\n~~~\n",
+    "fence in a nested list": f"- a\n  - ```xml\n    {OPEN}{NOW}{CLOSE}\n- ```\n{OPEN}{NOW}{CLOSE}\n",
     "in JSON": '{"a": "<function=now></function>", "b": ["or <function=now></function>", "<function=now></function>"]}',
     "escaped in JSON": '{"a": "\\"<function=now></function>\\" and <function=now></function>"}',
 }
