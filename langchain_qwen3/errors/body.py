@@ -39,6 +39,7 @@ _CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status")
 _WRAPPERS = ("error", "errors", "fault", "detail", "details")
 _OVERFLOW_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _GOOD_CODES = frozenset({"0", "200", "ok", "success", "true"})
+_HEARTBEATS = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ def find_error(event: object) -> Mapping[str, Any] | None:
 
     Returns:
         None if no error is reported. These do not count as errors: an empty error object (one-api and its forks write
-        one into good replies), a message next to choices, and a message next to a success code.
+        one into good replies), a message next to choices or to a success code, and a heartbeat.
     """
     event = _unwrap(event)
     if not isinstance(event, Mapping):
@@ -126,6 +127,8 @@ def _is_flat_error(event: Mapping[str, Any]) -> bool:
         return True
     fields = _fold_keys(event)
     if any(str(fields.get(key, "")).lower() in _GOOD_CODES for key in _CODE_KEYS):
+        return False
+    if any(str(fields.get(key)).lower() in _HEARTBEATS for key in ("type", "event", "message")):
         return False
     texts = [fields.get(key) for key in _TEXT_KEYS[:-2]]
     return any(isinstance(text, str) and text for text in texts) or not _is_empty(fields.get("detail"))

@@ -84,6 +84,9 @@ def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: Any) -> 
         {"error": EMPTY_ERROR},
         {"message": {"role": "assistant", "content": "hi"}},  # Ollama's own API: a bad reply, but no error
         {"type": "ping"},
+        {"type": "heartbeat", "message": "still working"},
+        {"event": "Keep-Alive", "msg": "waiting for the provider"},
+        {"message": "ping"},
         {"detail": None, "message": ""},
         {"detail": []},
         {"errors": None, "id": "c1"},

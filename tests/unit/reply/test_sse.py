@@ -70,7 +70,11 @@ def test_returns_events_at_once_when_their_blank_line_arrives():
 
 
 @pytest.mark.parametrize(
-    "word", ["ping", "PING", "[PING]", '"ping"', "# ping", "keep-alive", "null", "[]", '""', "...", "1764300000"]
+    "word",
+    [
+        *("ping", "PING", "[PING]", '"ping"', "# ping", "keep-alive", "null", "[]", '""', "...", "1764300000"),
+        *("OPENROUTER PROCESSING", '": OPENROUTER PROCESSING"', "processing"),
+    ],
 )
 @pytest.mark.parametrize("form", ["data: {}", "event: {}\ndata: tick", "event:{}\ndata: {{}}", "data: : {}"])
 def test_passes_over_a_heartbeat_in_any_form(word: str, form: str):
