@@ -16,8 +16,8 @@ _BLANKS = b"\xef\xbb\xbf \t\r\n"  # includes the byte order mark
 
 
 def is_event_stream(content: bytes) -> bool:
-    """Whether a body is an event stream, whatever its content type."""
-    return content[:1024].lstrip(_BLANKS).startswith(_STREAM_STARTS)
+    """Whether a body is an event stream or one JSON object per line, whatever its content type."""
+    return content.lstrip(_BLANKS).startswith(_STREAM_STARTS) or b"}\n{" in content or b"}\r\n{" in content
 
 
 def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def read_lines(lines: list[bytes], response: Any = None) -> list[Any]:
         return [read_body(b"\n".join(lines), response)]
     except BadReplyError:
         try:
-            events = [read_json(line) for line in lines if line.strip()]
+            events = [read_json(line) for line in lines if line.strip() not in (b"", b"[DONE]")]
         except ValueError:
             events = []
         if not all(isinstance(event, dict) for event in events) or len(events) < 2:  # noqa: PLR2004

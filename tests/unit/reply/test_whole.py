@@ -246,3 +246,31 @@ def test_remedy_is_named_when_litellm_hides_a_refusal():
         translate_errors("litellm", "http://pod.test/v1", "m"),
     ):
         read_response(respond(b"null"), ReplyOptions(), 0.0)
+
+
+_LINES = [json.dumps(event).encode() for event in write_events({"content": "A"}, {"content": "B"})]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\n".join(_LINES),
+        b"\r\n".join(_LINES) + b"\r\n",
+        b"\n".join([*_LINES, b"[DONE]", b""]),
+        b"\n".join([*_LINES, b"", b"[DONE]"]),
+        b"\n" * 2000 + write_sse(write_events({"content": "A"}, {"content": "B"})),
+        b" \r\n" * 700 + b": ping\n\n" + write_sse(write_events({"content": "A"}, {"content": "B"})),
+        b"\n" * 2000 + json.dumps(write_body({"content": "AB"})).encode(),
+        json.dumps(write_body({"content": "AB"}), indent=1).encode(),
+    ],
+)
+def test_reads_one_body_alike_whatever_was_asked_for(body: bytes):
+    """Protects `invoke` from a gateway that always streams, in lines or behind blank ones, as `stream` is protected."""
+    assert (read_whole(body).content, read_stream(body).content) == ("AB", "AB")
+    assert read_whole(body).response_metadata["finish_reason"] == "stop"
+
+
+def test_reads_a_whole_reply_whose_text_holds_lines_of_json():
+    """Protects an answer with raw newlines in its string from being taken for one object per line."""
+    body = json.dumps(write_body({"content": "{'a': 1}@{'b': 2}"})).encode().replace(b"@", b"\n")
+    assert read_whole(body).content == "{'a': 1}\n{'b': 2}"
