@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_qwen3.call import PROVIDER
+from langchain_qwen3.errors import BadReplyError
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, is_event_stream, read_body
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.ending import read_limit, read_reason
@@ -38,6 +39,7 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
 
     Raises:
         Qwen3Error: As `read_body`.
+        BadReplyError: The reply has neither an answer nor a reason for its end.
         ToolChoiceError: A demanded call did not come.
     """
     if is_event_stream(response.content):
@@ -56,7 +58,17 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         generations = [_read_choice(choice, options, usage) for choice in choices]
     except OTHER_SHAPE as error:
         raise build_shape_error(response, body) from error
+    if not any(map(_has_anything, generations)):  # a gateway lost what the server said; a stream is cut then
+        raise BadReplyError("the reply is empty and has no finish_reason", response=response, body=body)
     return ChatResult(generations=generations, llm_output=metadata)
+
+
+def _has_anything(generation: ChatGeneration) -> bool:
+    message: Any = generation.message
+    reason = (generation.generation_info or {}).get("finish_reason")
+    return bool(
+        message.content or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs or reason
+    )
 
 
 def _read_streamed(response: Any, options: ReplyOptions) -> ChatResult:

@@ -274,3 +274,31 @@ def test_reads_a_whole_reply_whose_text_holds_lines_of_json():
     """Protects an answer with raw newlines in its string from being taken for one object per line."""
     body = json.dumps(write_body({"content": "{'a': 1}@{'b': 2}"})).encode().replace(b"@", b"\n")
     assert read_whole(body).content == "{'a': 1}\n{'b': 2}"
+
+
+@pytest.mark.parametrize("reason", [None, "", "null"])
+@pytest.mark.parametrize("message", [{"content": ""}, {"content": None}, {}, {"role": "assistant", "tool_calls": []}])
+def test_empty_reply_without_a_reason_is_an_error(message: dict[str, Any], reason: str | None):
+    """Protects from an empty answer in silence: a gateway lost the server's error, and a stream of it is an error."""
+    for choices in ([message], [message, message]):
+        body = write_body({})
+        body["choices"] = [{"message": {"role": "assistant", **one}, "finish_reason": reason} for one in choices]
+        with pytest.raises(BadReplyError, match="empty and has no finish_reason"):
+            read_whole(body)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({"content": ""}, "stop"),
+        ({"content": None}, "length"),
+        ({"content": "A"}, None),
+        ({"content": None, "reasoning": "T"}, None),
+        ({"content": None, "refusal": "R"}, None),
+        ({"content": None, "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]}, None),
+        ({"content": None, "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{"}}]}, None),
+    ],
+)
+def test_reply_with_anything_in_it_is_none(message: dict[str, Any], reason: str | None):
+    """Protects replies of servers that never give a reason, and an empty answer that the model meant."""
+    assert read_whole(write_body(message, reason)).content == (message["content"] or "")
