@@ -72,7 +72,7 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
             raise TypeError(f"tools must be a list of tools, not {tools!r}")
         wire = convert_tools(tools, strict=strict)
         if tool_choice is not None:
-            choice = read_tool_choice(tool_choice, [tool["function"]["name"] for tool in wire if "function" in tool])
+            choice = read_tool_choice(tool_choice, [tool["function"]["name"] for tool in wire if tool.get("function")])
             kwargs["tool_choice"] = choice.wire if choice else None
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls

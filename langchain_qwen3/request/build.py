@@ -203,7 +203,7 @@ def _build_reply_options(
         opened=habits.opened if habits else opened,
         habits=habits,
         finishes=dialect.kind in ("engine", "hosted"),
-        tools=tuple(tool for tool in plan.payload.get("tools", ()) if "function" in tool),
+        tools=tuple(tool for tool in plan.payload.get("tools", ()) if tool.get("function")),
         rescue_tool_calls=_read_rescue(settings, dialect) if plan.rescue else False,
         demanded=plan.demanded,
         forced=payload.get("tool_choice") not in (None, "auto", "none"),

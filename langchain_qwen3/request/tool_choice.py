@@ -50,7 +50,7 @@ class ToolPlan:
 
 def is_builtin_tool(tool: Any) -> TypeGuard[Mapping[str, Any]]:
     """Return whether a tool is a server's own, such as `{"type": "web_search"}`, not a function of the user."""
-    if not isinstance(tool, Mapping) or tool.keys() & {"function", "input_schema", "properties"}:
+    if not isinstance(tool, Mapping) or tool.get("function") or tool.keys() & {"input_schema", "properties"}:
         return False
     if "parameters" in tool and "name" in tool:  # without a name, they are the settings of a server's tool
         return False
@@ -153,7 +153,7 @@ def plan_tool_choice(
         ValueError: `tool_choice` is malformed, names a tool that is not bound, or demands a call without tools.
     """
     tools: Sequence[Mapping[str, Any]] = params.get("tools") or ()
-    names = [tool["function"]["name"] for tool in tools if "function" in tool]
+    names = [tool["function"]["name"] for tool in tools if tool.get("function")]
     choice = read_tool_choice(params.get("tool_choice"), names)
     if not tools and choice and choice.forced:
         raise ValueError(
@@ -220,7 +220,7 @@ def build_forced_format(
         name: The only tool to call, exactly once.
         parallel: Whether more than one call may be made.
     """
-    functions = [tool["function"] for tool in tools if "function" in tool]
+    functions = [tool["function"] for tool in tools if tool.get("function")]
     calls = [_build_call_schema(function) for function in functions if name in (None, function["name"])]
     schema: dict[str, Any] = {"type": "array", "minItems": 1}
     schema["items"] = {"anyOf": calls} if len(calls) > 1 else calls[0]

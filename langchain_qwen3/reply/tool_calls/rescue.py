@@ -43,7 +43,7 @@ class ToolRescuer:
     """
 
     def __init__(self, tools: Iterable[Mapping[str, Any]]) -> None:
-        functions = [tool["function"] for tool in tools if "function" in tool]
+        functions = [tool["function"] for tool in tools if tool.get("function")]
         self._schemas = {function["name"]: function.get("parameters") or {} for function in functions}
         self._rest = ""  # unread text: less than a tag
         self._tag: TagReader | None = None

@@ -263,6 +263,8 @@ def test_raises_when_the_demanded_call_is_missing(choice: ToolChoice, reply: AIM
 
 BUILTIN_TOOLS: list[dict[str, Any]] = [
     {"type": "web_search"},
+    {"type": "web_search", "function": None},
+    {"type": "web_search", "function": {}},
     {"type": "openrouter:web_search"},
     {"type": "openrouter:web_search", "parameters": {"max_results": 3}},
     {"type": "openrouter:datetime", "parameters": {}},
