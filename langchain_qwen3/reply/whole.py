@@ -75,7 +75,11 @@ def _read_streamed(response: Any, options: ReplyOptions) -> ChatResult:
     """Return the result of an event stream that was read to its end."""
     reader = StreamReader(options)
     reader.begin(response)
-    return generate_from_stream(iter([*reader.read(response.content), *reader.end()]))
+    result = generate_from_stream(iter([*reader.read(response.content), *reader.end()]))
+    message: Any = result.generations[0].message
+    # As the model wrote them: core closes their brackets in chunks.
+    message.invalid_tool_calls = reader.collect().invalid_tool_calls
+    return result
 
 
 def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mapping[str, Any] | None) -> ChatGeneration:

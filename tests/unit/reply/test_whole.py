@@ -302,3 +302,16 @@ def test_empty_reply_without_a_reason_is_an_error(message: dict[str, Any], reaso
 def test_reply_with_anything_in_it_is_none(message: dict[str, Any], reason: str | None):
     """Protects replies of servers that never give a reason, and an empty answer that the model meant."""
     assert read_whole(write_body(message, reason)).content == (message["content"] or "")
+
+
+@pytest.mark.parametrize("arguments", ['{"city": "Ro', "[1]", "", "{}}", '{"a": 1} and'])
+@pytest.mark.parametrize("reason", ["length", "tool_calls"])
+def test_invalid_arguments_are_the_models_own_in_a_streamed_body(arguments: str, reason: str):
+    """Protects people who read what the model wrote: a whole message has it to the letter, however it was sent."""
+    good = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    bad = {"index": 1, "id": "b", "function": {"name": "f", "arguments": arguments}}
+    streamed = read_whole(write_sse(write_events({"tool_calls": [good, bad]}, reason=reason)))
+    whole = read_whole(write_body({"content": "", "tool_calls": [good, bad]}, reason))
+    assert streamed.tool_calls == whole.tool_calls
+    assert [call["args"] for call in streamed.invalid_tool_calls] == [arguments]
+    assert facts(streamed) == facts(whole)
