@@ -33,7 +33,6 @@ from langchain_qwen3.reply.fields import (
 from langchain_qwen3.reply.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
 from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, read_optional, read_parameterless
-from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
 
 if TYPE_CHECKING:
     from langchain_qwen3.call import ReplyOptions
@@ -258,4 +257,4 @@ def _build_text_readers(options: ReplyOptions) -> tuple[CallsInText | None, Call
         return None, None
     from langchain_qwen3.reply.tool_calls.in_text import CallsInText
 
-    return CallsInText(ToolRescuer(options.tools)), CallsInText(ToolRescuer(options.tools))
+    return CallsInText(options.tools), CallsInText(options.tools)

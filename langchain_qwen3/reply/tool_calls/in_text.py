@@ -1,18 +1,22 @@
 """Holds calls found in a text until it is known whether they are real. Sans-IO.
 
 A call in the text is real if the reply has no parsed call. Otherwise it repeats the parsed call (ms-swift, mistral.rs,
-LocalAI and mlx-vlm leave its markup in the content), or the model only writes about a call.
+LocalAI and mlx-vlm leave its markup in the content), or the model only writes about a call. A call in thinking that
+leaked into the content is a draft.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from langchain_qwen3.reply.reasoning import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.tool_calls.arguments import find_arguments
+from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langchain_qwen3.reply.tool_calls.open_call import WireCall
-    from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
 
 
 class TextEnd(NamedTuple):
@@ -36,11 +40,12 @@ class CallsInText:
     """Finds calls in a text that arrives in pieces; from the first call on, the text is held.
 
     Args:
-        rescuer: Finds the calls.
+        tools: The wire tools whose calls to find.
     """
 
-    def __init__(self, rescuer: ToolRescuer) -> None:
-        self._rescuer = rescuer
+    def __init__(self, tools: Sequence[WireCall]) -> None:
+        self._tools = tools
+        self._rescuer = ToolRescuer(tools)
         self._raw: list[str] = []  # the held text, as received
         self._rest: list[str] = []  # the held text without its calls
         self._calls: list[WireCall] = []
@@ -69,9 +74,15 @@ class CallsInText:
     def close(self, *, truncated: bool) -> TextEnd:
         """End the text; if it was truncated inside a call, that call has incomplete arguments."""
         shown, calls = self._rescuer.close(truncated)
-        rest = "".join([*self._rest, shown])
+        raw, rest = "".join(self._raw), "".join([*self._rest, shown])
+        if find_leaked_tag(rest) >= 0 and (at := find_leaked_tag(raw)) >= 0 and raw[at + len(CLOSE_TAG) :].strip():
+            begin = at + len(CLOSE_TAG)
+            answer = CallsInText(self._tools)
+            begun = raw[:begin] + answer.feed(raw[begin:])
+            end = answer.close(truncated=truncated)
+            return end._replace(raw=raw, rest=begun + end.rest)
         is_cut = truncated and not self._calls and len(calls) == 1 and _is_open(calls[0])
-        return TextEnd("".join(self._raw), rest, [*self._calls, *calls], is_cut=is_cut)
+        return TextEnd(raw, rest, [*self._calls, *calls], is_cut=is_cut)
 
 
 def _is_open(call: WireCall) -> bool:

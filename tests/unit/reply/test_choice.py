@@ -627,3 +627,32 @@ def test_lists_beside_the_text_are_kept(key: str):
     """Protects what arrived: OpenRouter's images, and the sources of a search."""
     events = write_events({"content": "A", key: [{"url": 1}]}, {key: [{"url": 2}]})
     assert read_stream(events).additional_kwargs[key] == [{"url": 1}, {"url": 2}]
+
+
+_ROME = [("get_weather", {"city": "Rome"})]
+_TAG_INSIDE = (
+    "<tool_call>\n<function=get_weather>\n<parameter=city>\nA\n</think>\n\nB\n</parameter>\n</function>\n</tool_call>"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "calls"),
+    [
+        (f"Maybe {CALL}\nNo.\n</think>\n\nFive.", None, []),
+        (f"Maybe {CALL}\n</think>\n\nFive.", None, []),
+        (f"Maybe {CALL} and {CALL}\nNo.</think>\n\nFive.", None, []),
+        (f"Maybe {CALL}\nNo.\n</think>\n\n{OTHER_CALL}", f"Maybe {CALL}\nNo.\n</think>\n\n", _ROME),
+        (f"No.\n</think>\n\n{CALL}", "No.\n</think>\n\n", BEIJING),
+        (f"So {CALL}\n</think>\n\n", "So \n</think>", BEIJING),
+        (f"So {CALL} as the tag </think> says", "So  as the tag </think> says", BEIJING),
+        (_TAG_INSIDE, "", [("get_weather", {"city": "A\n</think>\n\nB"})]),
+        (f"{CALL}\n{_TAG_INSIDE}", "", [*BEIJING, ("get_weather", {"city": "A\n</think>\n\nB"})]),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 5, 10_000])
+def test_call_in_leaked_thinking_is_a_draft(text: str, shown: str | None, calls: list[Any], size: int):
+    """Protects agents that stream: a call the model thought about is not executed, as it is not by `invoke`."""
+    pieces = [{"content": text[at : at + size]} for at in range(0, len(text), size)]
+    message = read_stream(write_events({"reasoning": "T"}, *pieces), ReplyOptions(**TOOLS))
+    assert [(call["name"], call["args"]) for call in message.tool_calls] == calls
+    assert message.text.rstrip() == (text if shown is None else shown).rstrip()
