@@ -118,7 +118,8 @@ def test_half_an_answer_is_none_when_the_server_broke_it_off(
         (result,) = read(path)
         again = run_batch(model, ["q"], path, retry_failed=True)
     failed = tries > 1
-    assert (result["content"], result["finish_reason"], result["tries"]) == ("half", reason, tries)
+    known = "length" if reason == "max_tokens" else reason  # every word for the limit is read as OpenAI's
+    assert (result["content"], result["finish_reason"], result["tries"]) == ("half", known, tries)
     assert (summary.answered, summary.failed, summary.truncated) == (not failed, failed, truncated)
     assert (result["error"] or {}).get("class") == ("BadReplyError" if failed else None)
     assert (again.answered, again.new_rows, again.truncated) == (1, failed, truncated)
