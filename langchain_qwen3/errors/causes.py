@@ -21,8 +21,9 @@ _NO_KEY = compile_patterns(
     r"(?:api.?key|令牌|密钥).{0,10}(?:无效|错误|过期|不正确|不可用|不能为空)|(?:无效的?|未提供|缺少)(?:令牌|密钥|api.?key)",
     r"(?:鉴权|认证|身份验证)(?:失败|错误)|未授权|\bauthenticationerror\b",
 )
+_NAME = r"(?:[`'\"“][^`'\"”\n]{1,120}[`'\"”]|[A-Za-z0-9_./:@-]{0,60}\d[A-Za-z0-9_./:@-]{0,60})"
 _NO_MODEL = compile_patterns(
-    r"(?:invalid|unsupported|unknown|unrecogni[sz]ed|no such|not found the|cannot find|can't find|could not find)"
+    r"(?:invalid|unsupported|unknown|unrecogni[sz]ed|no such|not found the|(?:cannot|can't|could not|unable to) find)"
     r"(?: the| real)? model"
     r"(?:[ _]?(?:name|id|identifier|specified|requested))?"
     r"(?!\w|[ _-](?:param|config|setting|option|output|response|input|type|version|field|arch|format))",
@@ -33,13 +34,21 @@ _NO_MODEL = compile_patterns(
     r"(?! (?:in|for|with|when|while|yet|right now|at|currently|temporarily)\b)"
     r"|not in (?:the )?(?:list of )?(?:allowed|available|supported|served) models?"
     r"|has been (?:decommissioned|deprecated|retired|removed|shut down)|does not match the loaded)",
+    # A feature may not be supported either, so a name must be there: in quotes, or with a digit.
+    r"(?:^|[-.:;\n({\"'] ?)(?:(?:the|this|your|requested|specified) ){0,3}"
+    rf"(?:(?<=requested )model|model(?:[ _](?:name|id))?[ :=]{{1,3}}{_NAME}) (?:is |was )?"
+    r"(?:not supported|unsupported|invalid|wrong|unavailable)(?= ?(?:[.,;!(]|$))",
+    r"no healthy deployments for this model|there is no 'model_name' with this string",  # LiteLLM
     r"not an? (?:valid|supported|known|available|recogni[sz]ed) model(?! (?:for|type|param|option))",
     r"pinned to .{1,200}; requested|no models? (?:is |are )?loaded|no provider supported|no (?:served )?models? named",
     r"no available channels? for model|model_not_found|only model .{1,100} is served|there is no model\b",
     r"no router for requested model|no endpoints found for \S{1,100}/",  # llama-swap, OpenRouter
     r"available models?(?: uids?| ids?| names?)?:",
     r"模型.{0,80}(?:不存在|未找到|找不到|未部署|已下线|不可用(?!于))|(?:不存在|未找到|找不到|没有找到).{0,10}模型|无可用渠道",
-    r"(?:无效|未知|不支持)的?(?:该)?模型(?:名|标识|$|[:：,，。 ])",
+    rf"模型 ?{_NAME} ?(?:[已未暂尚]{{1,2}}(?:上线|开通|停用|停止服务)|不[受被]?支持(?=$|[。，,;；！!(（]))",
+    r"不在.{0,10}(?:可用|支持|允许|授权)的?模型",
+    rf"模型(?:名称?|编码|标识|ID)(?: ?[:：]? ?{_NAME})? ?(?:错误|有误|无效|不正确|不合法|不受?支持)",
+    r"(?:无效|未知|不支持)的?(?:[该此]|所选的?|指定的?)?模型(?:名|标识|编码|$|[:：,，。 A-Za-z`'\"“])",
 )
 _NO_PATH = compile_patterns(
     r"unexpected endpoint|unknown (?:request )?(?:url|endpoint|path|route)|invalid (?:url|endpoint|path)\b",

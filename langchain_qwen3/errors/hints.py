@@ -180,7 +180,9 @@ _STATUS = {
     ),
     r"status=414": "The URL is too long for a proxy: put less into default_query or extra_query.",
     r"status=431": "The headers are too large for a proxy: put less into default_headers.",
-    r"blames=model|param=model |code=model_not_(found|supported)": "Set model= to a name that {url}/models lists.",
+    r"blames=model|param=(?:body\.)?model |code=model_not_(found|supported)": (
+        "Set model= to a name that {url}/models lists."
+    ),
     r"blames=path": "There is no /chat/completions under {url}: base_url must end in the API's prefix, usually /v1.",
     # vLLM and SGLang have no server behind them: they fetch pictures.
     (

@@ -66,6 +66,24 @@ UNKNOWN_MODELS = (
     "could not find real modelID for qwen3x",  # llama-swap
     "llama-swap: no router for requested model",
     "No endpoints found for qwen/qwen3-8b:free.",  # OpenRouter
+    "model `qwen3.6-plus` is not supported.",  # DashScope's coding plan (https://github.com/QwenLM/qwen-code/issues/3037)
+    "The requested model is not supported.",
+    "The requested model 'qwen3-8b' is not supported.",
+    "model: qwen3-8b is invalid",
+    "model `qwen3-8b` unavailable",
+    "Model name qwen3-8b is wrong, expected one of [Qwen/Qwen3-8B]",
+    "Unable to find model qwen3-8b",
+    "litellm.BadRequestError: You passed in model=qwen3. There is no 'model_name' with this string.",
+    "You passed in model=qwen3. There are no healthy deployments for this model. Received Model Group=qwen3",
+    "当前API不支持所选模型qwen3-8b",
+    "不支持该模型",
+    "模型 qwen3-8b 不支持",
+    "模型qwen3-8b暂未上线",
+    "模型 qwen3-8b 已停止服务",
+    "请求的模型 qwen3-8b 未开通，请先在控制台开通",
+    "模型名称错误: qwen3-8b",
+    "模型编码 qwen3-8b 无效",
+    "model qwen3-8b 不在可用模型列表中",
 )
 WRONG_KEYS = (
     "API key error",
@@ -115,6 +133,20 @@ NEITHER = (
     "The model is currently not available, try again later",
     "model x is not a supported model for embeddings",
     "不支持的模型参数",
+    "模型 qwen3-8b 不支持工具调用",
+    "该模型的工具调用不支持",
+    "模型参数不合法：temperature",
+    "模型 qwen3-8b 的联网搜索功能未开通",
+    "model output is invalid",
+    "Function calling for model qwen3-8b is not supported.",
+    "Streaming with model `qwen3-8b` is not supported",
+    "enable_thinking of the model 'qwen3-8b' is invalid",
+    "模型代码执行错误",
+    "temperature 不在模型范围内",
+    "The model type is not supported.",
+    "Model 'qwen3-8b' is not supported for embeddings",
+    "Model qwen3-8b is not supported with tools.",
+    "The value of model_kwargs is invalid.",
     "该模型不支持图片",
     "No endpoints found that support tool use",
     "No endpoints found for the requested parameters",
@@ -235,6 +267,7 @@ def test_content_filter_is_not_named_when_it_did_not_speak(text: str) -> None:
 
 
 REPETITIONS = (
+    "模型 1", "model `a", "model: 1.1/",
     "1", "1,", " ", "a", "model ", "context length ", "maximum context ", "<title", "<title>", "bearer ", "sk-", "://",
     "prompt is ", "max_", "api key ", "Input length (1", "\n", "{", "limit 1", "输入", "not found ",
     "range of input length ", "unknown field ", "reasoning ", "per ", "://a", "<h1>",
