@@ -66,6 +66,10 @@ NO_FUNDS = compile_patterns(
     r"(?:balance|credits?)\b[^.\n]{0,10}(?:insufficient|too low|exhausted|depleted|used up)",
     r"arrear|account.{0,20}overdue|bill.{0,5}overdue|overdue (?:balance|payment|bill)|account is in good standing",
     r"\bfree (?:\w{1,15} ){0,2}(?:quota|tier|credits?)\b[^.:,\n]{0,40}(?:exhausted|exceeded|used up|expired)",
+    # Volcengine's 429: of a free trial, and of a limit that the account's owner sets.
+    r"(?:exhausted|used up) (?:its|your|the) free (?:\w{1,15} ){0,2}(?:quota|tier|credits?)\b",
+    r"reached the set inference limit",
+    r"\b(?:user|token) quota is not enough|consume_token_quota_failed|commodity has not purchased",  # one-api, Alibaba
     r"FreeTierOnly",
     r"current quota.{0,150}platform\.openai\.com",  # DashScope says the rest of this sentence of a minute's tokens, too
     r"欠费|欠費|预扣费.{0,4}失败|(?:余额|餘額|额度|額度|资源包|資源包|残高)[^。，,\n]{0,6}(?:不足|用[尽完盡]|耗[尽盡])",
