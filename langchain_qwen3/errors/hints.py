@@ -105,7 +105,11 @@ _SETTINGS = {
     ),
     r"reasoning_config is not configured": "Start vLLM with --reasoning-parser qwen3, or leave thinking_budget out.",
     r"custom.logit.processor": "Start SGLang with --enable-custom-logit-processor, or leave thinking_budget out.",
-    r"mmproj|not a multimodal model|does not support (image|vision)|content must be a string": (
+    # DashScope, whose code for it says "DataInspection" (https://help.aliyun.com/zh/model-studio/error-code).
+    r"media resource|download multimodal": (
+        "The server cannot load a picture or file: its URL must be open to the server; or send the data as base64."
+    ),
+    r"mmproj|not a multimodal model|not a VLM|does not support (image|vision)|content must be a string": (
         "{model} is served for text only: serve a Qwen3-VL, 3.5 or newer model (llama.cpp: with --mmproj)."
     ),
     r"support stream mode|only support stream|set to false for non-streaming|support http call": (
@@ -158,7 +162,7 @@ _STATUS = {
     r"no connected db|no_db_connection": (
         "LiteLLM accepts only its master key: set api_key= to that key, or connect LiteLLM to its database."
     ),
-    r"dialect=dashscope .{0,60}status=(401|403)|InvalidApiKey": (
+    r"dialect=dashscope .{0,60}status=401|InvalidApiKey": (
         "Set api_key= or $DASHSCOPE_API_KEY to a key of the same region as {host}."
     ),
     r"status=401|kind=Qwen3AuthenticationError": (

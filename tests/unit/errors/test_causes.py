@@ -266,6 +266,37 @@ def test_content_filter_is_not_named_when_it_did_not_speak(text: str) -> None:
     assert (causes.REFUSED_TEXT.search(text), hint) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("facts", "advice"),
+    [
+        # https://help.aliyun.com/zh/model-studio/error-code
+        ("code=InvalidParameter.DataInspection Unable to download the media resource.", "URL must be open"),
+        ("code=InvalidParameter Failed to find the requested media resource during the data inspection process",
+         "URL must be open"),
+        ("code=InvalidParameter Failed to download multimodal content.", "URL must be open"),
+        ("code=InvalidParameter.DataInspection The image content does not comply with green network verification.",
+         "content filter"),
+        ("code=20041 The model is not a VLM (Vision Language Model). Please use text-only prompts.", "for text only"),
+        ("code=literal_error param=body.model blames=None body.model: Input should be 'Qwen3-8B'", "Set model="),
+        ("code=enum param=body.model_kwargs blames=None body.model_kwargs: bad", None),
+    ],
+)  # fmt: skip
+def test_advice_names_the_cause_when_the_code_stands_for_several(facts: str, advice: str | None) -> None:
+    """Protects from advice about the text of a prompt where a picture's URL, or the model's name, is wrong."""
+    hint = hints.find_hint(f"u dialect=generic kind=x status=400 {facts}", url="u", host="h", model="m")
+    assert (hint is None) if advice is None else (advice in (hint or ""))
+
+
+@pytest.mark.parametrize("code", ["Model.AccessDenied", "AccessDenied.Unpurchased"])
+def test_advice_is_about_the_model_when_dashscope_allows_the_key_but_not_the_model(code: str) -> None:
+    """Protects from changing the region of a key that is right: the workspace may not use this model."""
+    facts = f"u dialect=dashscope kind=Qwen3PermissionDeniedError status=403 code={code} Model access denied."
+    hint = hints.find_hint(facts, url="u", host="h", model="qwen3-max")
+    assert hint is not None
+    assert "may use qwen3-max" in hint
+    assert "region" not in hint
+
+
 REPETITIONS = (
     "模型 1", "model `a", "model: 1.1/",
     "1", "1,", " ", "a", "model ", "context length ", "maximum context ", "<title", "<title>", "bearer ", "sk-", "://",
