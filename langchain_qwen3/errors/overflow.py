@@ -19,7 +19,7 @@ def compile_patterns(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
-_TEXT_ZH = "输入|輸入|提示词?|提示詞|消息总?|訊息|对话|對話|历史|歷史|内容|內容"
+_TEXT_ZH = "messages|输入|輸入|提示词?|提示詞|消息总?|訊息|对话|對話|历史|歷史|内容|內容"
 
 # One of these phrases is sufficient.
 _OVERFLOW = compile_patterns(
@@ -37,9 +37,13 @@ _OVERFLOW = compile_patterns(
     r"tokens in the (?:prompt|input|messages)\b[^.]{0,20}exceed",
     r"input_length_error",
     r"context(?: window| size| length)? (?:is full|overflow|exceeded|limit (?:reached|exceeded))|out of context\b",
+    # Older vLLM and NVIDIA give max_tokens what the prompt leaves; by -1 and -2 users mean "no limit".
+    r"max_(?:completion_)?tokens must be at least 1, got -(?![12]\b)\d",
     rf"(?:{_TEXT_ZH}|上下文|prompt)[^。，,]{{0,20}}(?:过长|過長|太长|太長|超长|超長|超限)",
-    rf"(?:{_TEXT_ZH}|\binput|(?<!_)token)[^。，,]{{0,12}}(?:长度|長度|字数|(?<!max_)tokens?|(?<![片频頻])数)[^。，,]{{0,12}}(?:超过|超過|超出)",
+    rf"(?:{_TEXT_ZH}|\binput|(?<!_)token)[^。，,]{{0,12}}(?:长度|長度|字数|(?<!max_)tokens?|(?<![片频頻])数)[^。，,]{{0,12}}[，,]?(?:超过|超過|超出)",
     r"(?:上下文|prompt|提示词?)[^。，,]{0,20}(?:超过|超過|超出)|[输輸]入[^。，,参參图圖视視音值]{0,8}(?:超过|超過|超出)",
+    r"(?:超过|超過|超出)了?[本该該]?(?:模型)?的?最大 ?(?<!_)tokens?",
+    r"最[大多](?:支持|上下文)[^。\d]{0,12}\d{1,15} ?个? ?tokens?[^。]{0,12}(?:请求|输入|当前|实际)[^。\d]{0,12}\d",
     r"(?:超过|超過|超出).{0,20}(?:上下文|最大(?:输入|輸入)?(?:长度|長度)|(?:输入|輸入)(?:长度|長度))",
 )
 # Otherwise the text must say that something exceeds a limit, and the limit must be a context.
@@ -51,7 +55,9 @@ _BEYOND = compile_patterns(
     r"(?:<|less|smaller|lower|at most|below|within|no more)",
     r"[\d)] ?>=? ?\w|>= ?max",
     r"however,? (?:you|your|the)\b|but (?:you|your|the|max|model)\b|and you (?:sent|requested)",
-    r"(?:only|at most) (?:supports?|accepts?|allows?|takes?)|supports? (?:only|up to|at most)|maximum is \d|too small",
+    r"but (?:got|prompt|input)\b[^\d]{0,20}\d{3}",
+    r"(?:only|at most) (?:supports?|accepts?|allows?|takes?)|supports? (?:only|up to|at most)|maximum is \d",
+    r"limit for this model is|too small",
     r"does not fit|doesn't fit|do not fit",
 )
 _CONTEXT = compile_patterns(
@@ -59,6 +65,8 @@ _CONTEXT = compile_patterns(
     r"\bn_ctx\b|\bmax_(?:model_len|seq_len|seq_length|num_tokens|input_tokens|input_length|position_embeddings)\b",
     r"(?:max(?:imum)?|model)[ _'-]{1,2}(?:s )?(?:[\w']{1,12}[ _-]){0,2}"
     r"(?:context|model|seq(?:uence)?|input|prompt|position)[ _-]?(?:token )?(?:length|len|window|size|limit|tokens?)",
+    r"max(?:imum)?[ _]context\b|\btokens?\b[^.]{0,40}model's limit|\btoken len \d",
+    r"max(?:imum)? length of (?:the )?(?:input|prompt)",
     r"(?:input|prompt|model token|model length|sequence)[ _-]?(?:length |token )?limit",
     r"max(?:imum)? (?:allowed |input |prompt )?(?:length|size|number)\b[^.]{0,30}token",
     r"prompt\b[^.]{0,60}(?:max(?:imum)? (?:model )?length|limit of \d|token limit)",
@@ -110,6 +118,9 @@ _RATE = compile_patterns(
 _LENGTH_ELSEWHERE = r"\d{1,3}(?:[., '\u00a0\u202f]\d{3}){1,2}|\d{3,9}"
 _NUMBER = r"(\d[\d,]{0,14})"
 _LIMITS = (
+    rf"(?:\d|too long)(?: tokens)? ?>=? ?{_NUMBER}|(?<![/\d])\d{{3,9}} ?/ ?(\d{{3,9}})(?![/\d])",
+    rf"(?:最[大多长]|上限|限制|超过|超過|超出|大于)[^\d，,。；;]{{0,16}}{_NUMBER}",
+    rf"cannot be greater than [^\d]{{0,30}}{_NUMBER}",  # MindIE
     rf"range of input length should be \[\d{{1,15}}, ?{_NUMBER}\]",
     rf"{_NUMBER} maximum context",
     (
@@ -118,17 +129,17 @@ _LIMITS = (
         r"(?:[ _](?:of|allowed|token|tokens|input|length|len|window|size|limit)){0,5}"
         rf"(?: is| of|:|=)? ?[(=]?{_NUMBER}"
     ),
-    rf"\d(?: tokens)? ?> ?{_NUMBER}",
     rf"context[ _-]?(?:length|window|size|limit)(?: is| of|:| only|=| tokens){{0,3}} ?\(?{_NUMBER}",
     rf"n_ctx ?[=:(]{{0,2}} ?{_NUMBER}",
     rf"must be (?:<=|<|less than|at most) ?{_NUMBER}",
     rf"must have less than {_NUMBER} tokens",
-    rf"cannot exceed {_NUMBER}",
-    rf"limit(?: is| of|:)? {_NUMBER}|(?:window|model|length) limit \({_NUMBER}",
+    rf"(?:cannot|must not|may not) exceed {_NUMBER}",
+    rf"limit(?: for this model)?(?: is| of|:)? {_NUMBER}|(?:window|model|length) limit \({_NUMBER}",
     rf"{_NUMBER}[ -]tokens? context|context(?: is| of) {_NUMBER}|session_len {_NUMBER}",
     rf"(?:up to|at most|only (?:accepts|supports)) {_NUMBER}|the {_NUMBER} (?:tokens )?allowed",
+    rf"{_NUMBER}[ -]tokens? limit",
     rf"\bmax(?!_?(?:completion_|new_|output_)?tokens)\w{{0,20}}(?: is| of|:)? ?\(?{_NUMBER}",
-    rf"(?:长度|長度|限制|上限)[^\d]{{0,4}}{_NUMBER}",
+    rf"(?:长度|長度)[^\d]{{0,4}}{_NUMBER}",
 )
 _PROMPTS = (
     (
@@ -144,13 +155,14 @@ _PROMPTS = (
     rf"requested tokens \({_NUMBER}\)",
     rf"passed (?:at least )?{_NUMBER} input tokens",
     rf"given: {_NUMBER}",
+    rf"\btoken len {_NUMBER}",  # LightLLM
     rf"too long: {_NUMBER}(?: input)?(?: tokens| token)?(?:,| >| exceed)",
 )
 _OUTPUTS = (
     rf"max_(?:completion_|new_|output_)?tokens['\"`]? (?:is )?too large: ?{_NUMBER}",
     rf"{_NUMBER} (?:output|completion) tokens",
     rf"{_NUMBER} (?:tokens )?(?:in|for) the (?:completion|output)",
-    rf"{_NUMBER} `?max_new_tokens",
+    rf"{_NUMBER} `?max_new_tokens|max_new_tokens {_NUMBER}",
 )
 
 

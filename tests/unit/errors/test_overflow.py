@@ -53,6 +53,18 @@ NO_OVERFLOWS = (
     "The thinking_budget parameter must be a positive integer and not greater than 38912",
     "输入的 max_tokens 超过最大值 8192",
     "输入图片数量超过限制",
+    "max_tokens must be at least 1, got -1.",  # "no limit" in llama.cpp and LM Studio
+    "max_tokens must be at least 1, got -2",
+    "max_tokens must be at least 1, got 0",
+    "the input prompt token len 10 + max_new_tokens 300000 > 262144",
+    "thinking_budget 超过最大值 38912",
+    "超过模型最大输出 token 数 8192",
+    "超过每日最大 token 限制",
+    "单次请求最多支持 10 张图片，当前请求 12 张",
+    "The number of tools exceeds the model's limit of 128",
+    "Total images exceed the model's limit",
+    "messages length must be at least 1 but got 0",
+    "Input tokens must be a list but got str",
 )
 
 VLLM = (
