@@ -38,6 +38,11 @@ _TEXT_KEYS = (
 _CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status")
 _WRAPPERS = ("error", "errors", "fault", "detail", "details")
 _OVERFLOW_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+# Django, Go, PHP and firewalls send pages without a head. The last row of titles is for those without a title.
+_PAGE = re.compile(
+    r"<(?:!--|!doctype|\?xml|(?:html|head|body|title|meta|style|script|center|div|p|pre|h[1-6])\b)", re.IGNORECASE
+)
+_TITLES = ("title|h1|message", "h2|h3|p|pre|div")
 _GOOD_CODES = frozenset({"0", "200", "ok", "success", "true"})
 _HEARTBEATS = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
@@ -74,7 +79,7 @@ class ErrorFacts:
 def read_error_body(body: object) -> ErrorFacts:
     """Read an error body of any shape: parsed JSON, text, bytes, an HTML page or None."""
     if isinstance(body, bytes | bytearray | memoryview):
-        body = bytes(body[:_MAX_BYTES]).decode("utf-8", "replace")
+        body = _decode(bytes(body[:_MAX_BYTES]))
     if isinstance(body, str):
         body = _parse_text(body)
     body = _unwrap(body)
@@ -153,12 +158,23 @@ def _is_empty(error: object, depth: int = _MAX_SHAPES) -> bool:
     return not error or error == "null"
 
 
+def _decode(body: bytes) -> str:
+    """Return a body as text: UTF-8, or GB 2312, in which Chinese IIS and older Java write their pages of errors."""
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        is_gb = re.fullmatch(rb"(?:[\x00-\x7f]|[\xa1-\xf7][\xa1-\xfe])*+", body)
+        return body.decode("gb18030" if is_gb else "utf-8", "replace")
+
+
 def _parse_text(text: str) -> object:
-    text = text.strip()
-    if re.match(r"(?i)<(!doctype|html|head|body|\?xml)", text):
+    text = text.strip("\ufeff \t\r\n")
+    if _PAGE.match(text):
         page = text[: 2 * MAX_TEXT]
-        title = re.search(r"(?is)<(title|h1)\b[^>]{0,200}>(.{0,300}?)</\1>", page)
-        return f"an HTML page: {' '.join(title[2].split())}" if title else "an HTML page"
+        titles = (re.search(rf"(?is)<({tags})\b[^>]{{0,200}}>(.{{0,300}}?)</\1>", page) for tags in _TITLES)
+        title = next((found[2] for found in titles if found), "")
+        said = " ".join(re.sub(r"<[^<>]{0,200}>", " ", title).split())
+        return f"an HTML page: {said}" if said else "an HTML page"
     try:
         return json.loads(text) if text.startswith(("{", "[", '"')) else text
     except (ValueError, RecursionError):

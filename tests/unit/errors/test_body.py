@@ -142,3 +142,30 @@ def test_reading_never_fails_when_a_body_is_nested_or_has_huge_numbers(body: Any
     assert error is not None
     assert str(error)
     assert repr(error.body)
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("<h1>Server Error (500)</h1>", "an HTML page: Server Error (500)"),  # Django
+        ("<center><h1>502 Bad Gateway</h1></center>", "an HTML page: 502 Bad Gateway"),
+        ("<!-- x -->\n<html><title>访问被拦截</title>", "an HTML page: 访问被拦截"),
+        ("\ufeff<!DOCTYPE html><title>系统维护中</title>", "an HTML page: 系统维护中"),  # PHP files with a BOM
+        ("<meta charset=utf-8><title>a\n b</title>", "an HTML page: a b"),
+        ("<div class=x><p>实例<b>已停止</b></p></div>", "an HTML page: 实例 已停止"),
+        ("<pre>Cannot POST /v1</pre>", "an HTML page: Cannot POST /v1"),
+        ("<script>location='/challenge'</script>", "an HTML page"),
+        ("<html><head><title></title></head>", "an HTML page"),
+        ('<?xml version="1.0"?><Error><Message>denied</Message></Error>', "an HTML page: denied"),
+        ("<|im_start|> is not allowed", "<|im_start|> is not allowed"),
+        ("<think> is not closed", "<think> is not closed"),
+        ('\ufeff{"error": {"message": "boom"}}', "boom"),
+        ("<html><title>服务不可用。</title>".encode("gb2312"), "an HTML page: 服务不可用。"),  # IIS in Chinese
+        ('{"error": {"message": "模型不存在"}}'.encode("gbk"), "模型不存在"),
+        ("Fehler: ungültig".encode("latin-1"), "Fehler: ung\ufffdltig"),
+        ("模型不存在".encode()[:-1], "模型不存\ufffd"),  # cut within a character
+    ],
+)
+def test_page_says_its_title_when_it_begins_or_is_encoded_unusually(page: str | bytes, message: str) -> None:
+    """Protects from raw HTML, a byte order mark or garbled Chinese in place of what a server says."""
+    assert read_error_body(page).message == message
