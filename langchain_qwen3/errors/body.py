@@ -43,7 +43,8 @@ _PAGE = re.compile(
     r"<(?:!--|!doctype|\?xml|(?:html|head|body|title|meta|style|script|center|div|p|pre|h[1-6])\b)", re.IGNORECASE
 )
 _TITLES = ("title|h1|message", "h2|h3|p|pre|div")
-_GOOD_CODES = frozenset({"0", "200", "ok", "success", "true"})
+_NOTHING = frozenset({"", "null", "none", "nil", "<nil>", "undefined", "ok", "success", "成功"})
+_GOOD_CODES = frozenset({"0", "0000", "00000", "000000", "200", "ok", "success", "true"})
 _HEARTBEATS = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
 
@@ -153,9 +154,9 @@ def _is_empty(error: object, depth: int = _MAX_SHAPES) -> bool:
     if isinstance(error, Mapping | list) and depth:
         if isinstance(error, Mapping) and str(error.get("code")).lower() in _GOOD_CODES:
             return True
-        values = error.values() if isinstance(error, Mapping) else error
+        values = [error[key] for key in error if key != "request_id"] if isinstance(error, Mapping) else error
         return all(_is_empty(value, depth - 1) for value in values)
-    return not error or error == "null"
+    return not error or (isinstance(error, str) and error.lower() in _NOTHING)
 
 
 def _decode(body: bytes) -> str:

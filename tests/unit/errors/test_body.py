@@ -74,6 +74,13 @@ def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: Any) -> 
         {"choices": [{"delta": {"content": "hi"}}], "error": "", "errors": []},
         {"choices": [{"delta": {"content": "hi"}}], "error": False},
         {"choices": [{"delta": {"content": "hi"}}], "error": "null"},
+        {"choices": [{"delta": {"content": "hi"}}], "error": "None"},  # str(None) of a gateway in Python
+        {"choices": [{"delta": {"content": "hi"}}], "error": "<nil>"},  # Go
+        {"choices": [{"delta": {"content": "hi"}}], "error": "success"},
+        {"choices": [{"delta": {"content": "hi"}}], "error": {"message": "success"}},
+        {"choices": [{"delta": {"content": "hi"}}], "error": {"code": "00000", "msg": "请求成功"}},
+        {"choices": [{"delta": {"content": "hi"}}], "error": {**EMPTY_ERROR, "request_id": "r"}},
+        {"code": "00000", "msg": "成功", "data": None},
         {"choices": [{"delta": {"content": "hi"}, "error": EMPTY_ERROR}]},
         {"choices": [{"delta": {"content": "hi"}}], "code": 0, "msg": "success"},
         {"choices": [{"delta": {"content": "hi"}}], "message": "no error beside an answer"},
