@@ -116,17 +116,22 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
             outcome = Outcome("failed", "the server uses https, not plain HTTP", fix)
         return Reached(outcome)
     if listing.moved_to:
-        place = listing.moved_to.removesuffix("/models")
-        if place in {listing.moved_to, url.rstrip("/")}:
-            detail = f"it redirects to {listing.moved_to}, which is no API"
-            fix = "Check the URL, and the proxy or log-in page in front of the server."
-        else:
-            detail = f"it redirects to {place}, which turns each chat's POST into a GET"
-            fix = f"Use {place} for base_url."
-        return Reached(Outcome("failed", detail, fix))
+        return Reached(await _judge_redirect(model, listing.moved_to, named=named))
     if not listing.models and not named:
         return Reached(Outcome("failed", "it serves no models", "Load a model, or set --model."))
     return Reached(Outcome("ok", url), models=listing.models, contexts=listing.contexts)
+
+
+async def _judge_redirect(model: ChatQwen3, target: str, *, named: bool) -> Outcome:
+    """Explain a redirected list: everything has moved, or a log-in page or a framework redirects what is read."""
+    url, place = str(model.openai_api_base), target.removesuffix("/models")
+    if place not in {target, url.rstrip("/")}:
+        detail = f"it redirects to {place}, which turns each chat's POST into a GET"
+        return Outcome("failed", detail, f"Use {place} for base_url.")
+    if named and await _ask(model) is None:
+        return Outcome("ok", f"{url}, which redirects its list of models to {target}")
+    fix = "Check the URL, and the proxy or log-in page in front of the server."
+    return Outcome("failed", f"it redirects to {target}, which is no API", fix)
 
 
 class _PlainHttpError(Exception):
@@ -181,12 +186,10 @@ async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: boo
     url = str(model.openai_api_base)
     reason = error
     if named:
-        try:
-            await model.ainvoke("Hi", max_tokens=1)
-        except Qwen3Error as refused:
-            reason = refused
-        else:
+        refused = await _ask(model)
+        if refused is None:
             return Reached(Outcome("ok", f"{url}, {_describe_missing_list(error)}"))
+        reason = refused
     if place := await _find_api(model):
         cause = str(error).partition("\n")[0]
         return Reached(Outcome("failed", cause, f"The API is at {place}: use that URL."))
@@ -199,12 +202,22 @@ async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: boo
     return Reached(outcome)
 
 
+async def _ask(model: ChatQwen3) -> Qwen3Error | None:
+    """Return the error of one short chat, None if it is answered."""
+    try:
+        await model.ainvoke("Hi", max_tokens=1)
+    except Qwen3Error as refused:
+        return refused
+    return None
+
+
 def _describe_missing_list(error: Qwen3Error) -> str:
     if isinstance(error, Qwen3ModelNotFoundError):  # a 404
         return "which lists no models"
     if status := getattr(error, "status_code", None):
         return f"which refuses its list of models (HTTP {status})"
-    return "which answers with a web page instead of its list of models"
+    what = "a web page" if "HTML page" in str(error) else "something else"
+    return f"which answers with {what} instead of its list of models"
 
 
 async def _find_api(model: ChatQwen3) -> str | None:

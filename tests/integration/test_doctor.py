@@ -227,6 +227,8 @@ async def test_goes_on_without_a_list_when_the_model_is_named():
         (200, b"<!doctype html><title>My app</title>", "answers with a web page instead of its list of models"),
         (404, b"<html><title>404 Not Found</title></html>", "lists no models"),
         (500, b"no", "refuses its list of models (HTTP 500)"),
+        (200, b'{"data": null}', "answers with something else instead of its list of models"),
+        (200, b"OK", "answers with something else instead of its list of models"),
     ],
 )
 async def test_goes_on_when_the_list_cannot_be_had_but_the_model_is_named(status: int, page: bytes, detail: str):
@@ -235,6 +237,16 @@ async def test_goes_on_when_the_list_cannot_be_had_but_the_model_is_named(status
         diagnosis = await look(f"{server.root}/v1", model="Qwen/Qwen3-0.6B")
     assert diagnosis.reachable
     assert detail in diagnosis["reachable"].detail
+
+
+@pytest.mark.parametrize("location", ["https://login.example.com/sso", "/v1/models/"])
+async def test_goes_on_when_the_list_alone_is_redirected(location: str):
+    """Protects chats behind a log-in page or a framework's trailing slash, both of which redirect only what is read."""
+    with Gate(302, b"") as server:
+        server.location = f"{location if location.startswith('http') else server.root + location}?"
+        diagnosis = await look(f"{server.root}/v1", model="Qwen/Qwen3-0.6B")
+    assert diagnosis.reachable
+    assert f"redirects its list of models to {server.location.partition('?')[0]}" in diagnosis["reachable"].detail
 
 
 @pytest.mark.parametrize("waits", [False, True])
