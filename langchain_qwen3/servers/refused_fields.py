@@ -20,31 +20,33 @@ _MAX_MENTIONS = 100  # how many of our names are looked at
 _MAX_DEPTH = 32  # levels of nesting
 _REACH = 200  # characters before a name in which the refusal may be
 # Keys of an error's part: where the field is, and what repeats the request.
-_PLACES = ("loc", "path", "param", "field", "property", "additionalProperty", "propertyPath", "pointer")
+_PLACES = ("loc", "path", "name", "param", "field", "property", "additionalProperty", "propertyPath", "pointer")
 _ECHOES = frozenset({"input", "value", "ctx", "url", "body"})
 
 _PATH = re.compile(r"[\w$]++(?:[.\[\]/-]{1,2}[\w$]++)*+", re.ASCII)
 _NOUN = (
     r"(?:(?:request |body |input |keyword |chat |message )?"
-    r"(?:parameter|param|field|argument|property|propertie|key|name|variant|input|attribute|option)(?:\(?s\)?)?)"
+    r"(?:parameter|param|field|argument|arg|property|propertie|key|name|variant|input|attribute|option)(?:\(?s\)?)?)"
 )
 _NOUN_ZH = r"(?:参数|參數|字段|欄位|属性|键)(?!值)"
 # Every repetition has a limit: a text of one repeated character must not take long.
-_OPEN, _CLOSE = r"[\s\\\"'`‘“「\[({]{0,8}", r"[\\\"'`’”」\])}]{0,8}"
+_OPEN, _CLOSE = r"[\s\\\"'`‘“「【（\[({/:]{0,8}", r"[\\\"'`’”」】）\])}]{0,8}"
 _INSIDE = re.compile(rf"{_CLOSE} (?:in|of|inside|under) (?:the )?{_OPEN}(chat_template_\w{{1,20}}|messages|tools)\b")
 _NEXT = r"(?:,|;|、|，|和|或| and | or | & )"  # between the names of a list
 _ITEM = r"[A-Za-z0-9_.\[\]-]{0,60}[A-Za-z0-9_\]]"
 _BEFORE = re.compile(
-    r"(?:(?:unknown|unexpected|unrecogni[sz]ed|unsupported|disallowed|forbidden|undefined|could not find|no such)"
+    r"(?:(?:unknown|unexpected|unrecogni[sz]ed|unsupported|disallowed|forbidden|undefined|unpermitted"
+    r"|(?:could not|cannot) find|no such)"
     rf"[ _]{_NOUN}(?: names?)?"
     rf"|{_NOUN} (?:is |are )?(?:not (?:supported|allowed|permitted|accepted|recogni[sz]ed)|unsupported|unknown)"
     r"(?: (?:on|by|for|with|in) [\w ]{1,30})?:"
     r"|invalid (?:request )?(?:field|property|key)s?"
     r"|extra (?:inputs?|fields?|keys?)(?: are)? not (?:permitted|allowed)(?:, fields?| @ data)?"
+    r"|extra parameters?|not used by the model:"  # Azure; transformers' generate()
     r"|additional propert(?:y|ies)(?: are| is)?(?: not allowed)?"
     rf"|(?:should|must|may) not (?:contain|have|include)(?: the)?(?: {_NOUN})?"
     rf"|does not (?:support|accept|allow|recogni[sz]e|know)(?: the)? {_NOUN}"
-    rf"|(?:不支[持援]|不允许|未知|未定义|[无無]法[识識][别別]|多余|不存在)[的该此]?(?:请求)?{_NOUN_ZH}名?|(?:无效|非法)的?字段)"
+    rf"|(?:不支[持援]|不允许|未知|未定义|[无無]法[识識][别別]|不[认識识][识别別]|多余|不存在)[的该此]?(?:请求|以下|下列)?的?{_NOUN_ZH}名?|(?:无效|非法)的?字段)"
     r"(?: (?:supplied|provided|received|passed|found|present|(?:in|for|of) [\w ]{1,30}))?"
     rf"\s?[:：]?{_OPEN}(?:{_ITEM}{_CLOSE}\s?{_NEXT}{_OPEN}){{0,9}}$",
     re.IGNORECASE,
@@ -64,11 +66,13 @@ _BEHIND = re.compile(
     r"(?:(?:(?:is|are|was|were)\s+)?(?:currently\s+)?"
     # What follows shows whether the field is meant: "reasoning_effort: unknown variant `xhigh`" is about a value.
     r"(?:(?:unsupported|unexpected|unknown|unrecogni[sz]ed|forbidden|disallowed|undefined)"
-    r"(?=$|[\\\"'`’)\]}]|[ _]?(?:[.,;!(]|(?:parameter|param|field|argument|property|key|name|input|attribute)s?\b"
+    r"(?=$|[\\\"'`’)\]}]|[ _]?(?:[.,;!(]|(?:request |input )?"
+    r"(?:parameter|param|field|argument|property|key|name|input|attribute)s?\b"
     r"|(?:in|for|on|with|by|and)\b))"
     r"|not (?:yet |currently )?(?:supported|permitted|allowed|accepted|recogni[sz]ed|known|expected|defined))"
     rf"|(?:is|are) not (?:an? |one of the )(?:valid|known|recogni[sz]ed|supported|allowed|accepted|permitted) {_NOUN}"
     rf"|no such {_NOUN}"
+    r"|could not be mapped to any \.NET member"
     r"|should not exist|must not be (?:present|set|sent)|extra (?:inputs?|fields?)(?: are)? not (?:permitted|allowed)"
     r"|extra_forbidden|(?:must not have )?additional ?propert(?:y|ies)"
     r"|(?:目前|暂)?不(?:被)?(?:支[持援]|允许|识别|存在)|未知|未定义|无法识别)"
