@@ -19,6 +19,7 @@ _NO_KEY = compile_patterns(
     r"no connected db",  # LiteLLM without a database, for every key except the master key
     r"unauthori[sz]ed|not authenticated|authentication (?:failed|fails|error|required)",
     r"(?:api.?key|令牌|密钥).{0,10}(?:无效|错误|过期|不正确|不可用|不能为空)|(?:无效的?|未提供|缺少)(?:令牌|密钥|api.?key)",
+    r"IAM certification failed|token ?已过期|(?:请先|未|尚未)登[录錄]",  # the first is Baidu's
     r"(?:鉴权|认证|身份验证)(?:失败|错误)|未授权|\bauthenticationerror\b",
 )
 _NAME = r"(?:[`'\"“][^`'\"”\n]{1,120}[`'\"”]|[A-Za-z0-9_./:@-]{0,60}\d[A-Za-z0-9_./:@-]{0,60})"
@@ -57,6 +58,10 @@ _NO_PATH = compile_patterns(
     r"could not route to|^(?:404:? ?)?(?:file |resource )?not[ _]found\.?$",
     r"(?:接口|路径|地址|路由).{0,10}(?:不存在|未找到|找不到)",
 )
+_NO_PERMISSION = compile_patterns(
+    r"no permission|permission denied|access (?:is )?denied|not authori[sz]ed to|^forbidden\b",
+    r"[无無沒没]有?(?:权|權)(?!重)|(?:权限|權限)不足|禁止访问",
+)
 _TOO_OFTEN = compile_patterns(
     r"too many requests|throttl|(?:rate|request|qps|usage|concurrency)[ _-]?limit|limit (?:reached|exceeded)",
     r"请求.{0,10}(?:频繁|过多|限制)|限流|限速|负载已饱和|(?:并发|次数|频率)[^。，,\n]{0,6}(?:过高|超过|超限|上限)",
@@ -94,6 +99,7 @@ _ANYTHING: _Causes = (
     *_REFUSALS,
     (_NO_PATH, 404),
     (NO_FUNDS, 402),
+    (_NO_PERMISSION, 403),
     (REFUSED_TEXT, 400),
     (_TOO_OFTEN, 429),
     (_FULL, 503),

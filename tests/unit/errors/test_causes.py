@@ -108,6 +108,8 @@ WRONG_KEYS = (
     "API key 不能为空",
     "未提供令牌",
     "鉴权失败",
+    "IAM Certification failed",
+    "请先登录",
 )
 NEITHER = (
     "Invalid model parameters",
@@ -161,6 +163,16 @@ UNDER_200 = (
     ("Throttling", 429, True),
     ("当前分组上游负载已饱和，请稍后再试", 429, True),  # one-api
     ("account: insufficient balance", 402, False),
+    ("No permission to access data", 403, False),  # Baidu
+    ("该令牌无权使用模型：qwen3-8b", 403, False),  # one-api
+    ("您没有权限使用模型 qwen3-8b", 403, False),
+    ("Permission denied", 403, False),
+    ("IAM Certification failed", 401, False),  # Baidu
+    ("token 已过期", 401, False),
+    ("用户未登录", 401, False),
+    ("无可用资源，请稍后再试", 500, True),
+    ("模型目录中没有权重文件", 500, True),
+    ("The role tool is not allowed to be first", 500, True),
     ("server busy, try later", 503, True),
     ("upstream timed out", 504, True),
     ("您当前使用该API的并发数过高，请降低并发，或联系客服增加限额。", 429, True),  # Zhipu
