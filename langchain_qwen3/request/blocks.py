@@ -261,10 +261,15 @@ def _write_json(block: Mapping[str, Any]) -> dict[str, Any]:
     """Write a tool's own JSON, or anything else that it returned, as text."""
     value = next(iter(block.values())) if block.keys() <= {"json", _BARE} and block else block
     try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
+        text = json.dumps(value, ensure_ascii=False, default=_show)
     except (TypeError, ValueError, RecursionError):  # keys that JSON lacks, a circle
         text = str(value)
     return {"type": "text", "text": text}
+
+
+def _show(value: object) -> str:
+    """Return what JSON cannot hold as text: the output of a program is bytes."""
+    return bytes(value).decode("utf-8", "replace") if isinstance(value, bytes | bytearray) else str(value)
 
 
 def _has_type(block: Mapping[str, Any], types: frozenset[str]) -> bool:

@@ -215,6 +215,8 @@ CIRCLE["self"] = CIRCLE
     [
         ([{"rows": [1, 2]}], '{"rows": [1, 2]}'),
         ([{"json": {"a": "é"}}], '{"a": "é"}'),
+        ([{"stdout": "你好".encode(), "code": 0}], '{"stdout": "你好", "code": 0}'),  # subprocess.run
+        ([{"json": {"a": bytearray(b"x\xff")}}], '{"a": "x\ufffd"}'),
         ([{"text": "x"}, {"text": "y"}], "x\ny"),
         ([{"type": "search_result", "title": "t"}], '{"type": "search_result", "title": "t"}'),
         # A tool's own words for its own things: a list of files, a log of what an agent did.
