@@ -16,8 +16,11 @@ _BLANKS = b"\xef\xbb\xbf \t\r\n"  # includes the byte order mark
 
 
 def is_event_stream(content: bytes) -> bool:
-    """Whether a body is an event stream or one JSON object per line, whatever its content type."""
-    return content.lstrip(_BLANKS).startswith(_STREAM_STARTS) or b"}\n{" in content or b"}\r\n{" in content
+    """Whether a body is an event stream or one JSON object per line, whatever its type and what stands before it."""
+    head = content.lstrip(_BLANKS)
+    # No line of JSON begins so: a line break within a text is escaped.
+    in_lines = not head.startswith(b"<") and (b"\ndata:" in content or b"}\n{" in content or b"}\r\n{" in content)
+    return head.startswith(_STREAM_STARTS) or in_lines
 
 
 def read_body(content: bytes, response: Any = None) -> dict[str, Any]:

@@ -175,7 +175,7 @@ class SseReader:
                 self._data.append(b":")  # makes a comment of the event
         elif line[:6].lower() == b"error:":  # older llama-server sends error events in this field
             self._data.append(line[6:])
-        elif self._begun and (self._data or line.lstrip().startswith((b"{", b"["))):
+        elif (self._begun and self._data) or ((self._begun or self._data) and line.lstrip().startswith((b"{", b"["))):
             self._data.append(line)  # an error that a gateway wrote into the stream without framing
         elif self._begun:
             if len(self.unframed) < _MAX_UNFRAMED and not _FIELD.match(line):

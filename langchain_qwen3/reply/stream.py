@@ -22,6 +22,7 @@ from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
 from langchain_qwen3.reply.ending import StreamEnd, read_limit, read_reason
 from langchain_qwen3.reply.fields import has_content, read_message
+from langchain_qwen3.reply.json_text import read_json
 from langchain_qwen3.reply.metadata import (
     build_timing,
     find_usage,
@@ -96,8 +97,8 @@ class StreamReader:
             ToolChoiceError: A demanded call did not come.
         """
         chunks = [*self._feed_all(self._events.close())]
-        if self._events.stray and not self._noted:  # a whole reply instead of a stream, or an HTML page
-            chunks += self._feed_all(read_lines(self._events.stray, self._response))
+        if self._events.stray and self.first_token_at is None:
+            chunks += self._feed_all(self._read_stray())
         if self._index is None and self._end.done:
             raise BadReplyError("the stream has no choices", response=self._response, body=self._find_cause())
         has_answer = bool(self._content or self._calls or self._choice.holds) and not self._events.unframed
@@ -161,6 +162,16 @@ class StreamReader:
     def finish_reason(self) -> str | None:
         """Why the model ended; None while it has not."""
         return read_limit(self._end.reason, self.usage, self._options)
+
+    def _read_stray(self) -> list[Any]:
+        """Return the events in the lines before the first one: a whole reply, or an error, that lacks its framing."""
+        if not self._noted:  # instead of a stream
+            return read_lines(self._events.stray, self._response)
+        try:
+            value = read_json(b"\n".join(self._events.stray))
+        except ValueError:
+            return []
+        return [value] if isinstance(value, dict) else []
 
     def _find_cause(self) -> object:
         """Return what came last in place of a chunk, which may say why the stream ended: a text, or an event."""

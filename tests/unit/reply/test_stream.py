@@ -9,7 +9,14 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 
 from langchain_qwen3.call import ReplyOptions
-from langchain_qwen3.errors import BadReplyError, Qwen3Error, Qwen3ServerError, StreamCutError, translate_errors
+from langchain_qwen3.errors import (
+    BadReplyError,
+    Qwen3Error,
+    Qwen3RateLimitError,
+    Qwen3ServerError,
+    StreamCutError,
+    translate_errors,
+)
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.servers.habits import ReplyHabits
 from tests.support.replies import (
@@ -179,6 +186,53 @@ def test_error_names_its_cause_when_an_error_comes_in_an_unknown_form(odd: bytes
     with pytest.raises(Qwen3Error) as caught:
         read_stream(begun + odd + end, options)
     assert "the-cause" in f"{caught.value} {caught.value.body}"
+
+
+EARLY_ERROR = b'{"error": {"message": "the-cause", "code": 429}}'
+END = write_sse(write_events())
+ONE_PIECE = write_sse(write_events({"content": "half"}, reason=None)[:1], done=False)
+
+
+@pytest.mark.parametrize("read", [read_stream, read_whole])
+@pytest.mark.parametrize(
+    "data",
+    [
+        EARLY_ERROR + b"\n\n" + END,
+        b": ping\n\n" + EARLY_ERROR + b"\r\n\r\n" + END,
+        json.dumps(json.loads(EARLY_ERROR), indent=2).encode() + b"\n" + END,
+        EARLY_ERROR + b"\n\n" + write_sse(write_events({"role": "assistant", "content": ""})),
+        EARLY_ERROR + b"\n\n" + write_sse(write_events(reason=None)),
+        ONE_PIECE[:-1] + EARLY_ERROR + b"\n\n" + END,
+        ONE_PIECE[:-1] + EARLY_ERROR + b"\n\n",
+        ONE_PIECE[:-1] + EARLY_ERROR,
+    ],
+    ids=["end", "heartbeat", "pretty", "role", "usage", "within the first event", "and no end", "and no line break"],
+)
+def test_raises_when_an_error_without_framing_comes_before_the_first_event_ends(read: Any, data: bytes):
+    """Protects from an empty answer, or half of one, where a gateway ends the stream properly after its error."""
+    with pytest.raises(Qwen3RateLimitError, match="the-cause"):
+        read(data)
+
+
+@pytest.mark.parametrize("read", [read_stream, read_whole])
+@pytest.mark.parametrize(
+    ("early", "events", "content"),
+    [
+        (json.dumps(write_body({"content": "whole"})).encode(), [], "whole"),
+        (EARLY_ERROR, [{"content": "ok"}], "ok"),  # of an upstream, and another one answered
+        (b'{"warning": "slow"}', [{"content": "ok"}], "ok"),
+        (b'{"warning": "slow"}', [], ""),
+        (b"Loading the model\nfoo: bar", [{"content": "ok"}], "ok"),
+        (b"Loading the model", [], ""),
+        (b"[1]", [], ""),
+        (b'{"half": ', [], ""),
+    ],
+)
+def test_answer_is_read_when_something_without_framing_comes_before_it(
+    read: Any, early: bytes, events: list[dict[str, Any]], content: str
+):
+    """Protects a good answer behind a gateway's own line, and a whole reply that a gateway ends like a stream."""
+    assert read(early + b"\n\n" + write_sse(write_events(*events))).content == content
 
 
 def test_error_shows_the_cause_that_came_in_place_of_a_chunk():
