@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import threading
 from typing import Any
 
 import cloudpickle
 import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import CallbackManager, UsageMetadataCallbackHandler
 from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -214,6 +218,59 @@ def test_works_when_copied_or_pickled(clone: Any) -> None:
     assert twin._in_flight.size == 3
     bound = cloudpickle.loads(cloudpickle.dumps(model.bind(stop=["x"]) | str))
     assert bound.first.bound.model_name == model.model_name
+
+
+class Vault:
+    """A key, token ids, a cache or what else a user writes that holds a lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def __call__(self) -> str:
+        return "sk-of-the-vault"
+
+    def read(self) -> str:
+        return "sk-of-the-vault"
+
+    async def aread(self) -> str:
+        return "sk-of-the-vault"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rate_limiter", InMemoryRateLimiter(requests_per_second=1)),
+        ("callbacks", [UsageMetadataCallbackHandler()]),
+        ("callbacks", CallbackManager([UsageMetadataCallbackHandler()])),
+        ("cache", InMemoryCache()),
+        ("cache", False),
+        ("openai_api_key", Vault()),
+        ("openai_api_key", Vault().read),
+        ("openai_api_key", Vault().aread),
+        ("openai_api_key", SecretStr("sk-mine")),
+        ("custom_get_token_ids", Vault()),
+    ],
+)
+@pytest.mark.parametrize(
+    "clone",
+    [
+        copy.deepcopy,
+        lambda m: m.model_copy(deep=True),
+        lambda m: copy.deepcopy(m.bind(stop=["x"])).bound,
+        lambda m: copy.deepcopy([m, m])[1],
+    ],
+    ids=["deepcopy", "model_copy", "bound", "twice in a list"],
+)
+def test_deep_copy_shares_what_works_for_the_model(clone: Any, field: str, value: Any) -> None:
+    """Protects limits, counts and caches, which are one for all copies; their locks cannot be copied either."""
+    model = build(**{field: value}, metadata={"a": [1]})
+    twin = clone(model)
+    assert getattr(twin, field) == getattr(model, field)
+    if isinstance(value, list):
+        assert twin.callbacks is not model.callbacks
+    assert twin.metadata == model.metadata
+    assert twin.metadata["a"] is not model.metadata["a"]
+    assert twin._get_request_payload(QUESTION) == model._get_request_payload(QUESTION)
 
 
 def test_shares_its_limit_when_bound_or_copied() -> None:
