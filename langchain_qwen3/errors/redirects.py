@@ -64,5 +64,11 @@ def _describe_redirect(reply: Any) -> str:
     if reply.status_code in FOLLOWED:
         advice = "a client of your own needs follow_redirects=True"
         return f"the server redirects to {target}, which leads in a circle or to no HTTP server; {advice}"
-    advice = f"set base_url to {target.removesuffix('/chat/completions')}"
+    base = target.removesuffix("/").removesuffix("/chat/completions")
+    if base == target.removesuffix("/"):  # such as the login page of a proxy
+        advice = "it is no address for chats, but perhaps a login; check base_url and the key"
+    elif base == clean_url(str(reply.request.url)).removesuffix("/chat/completions"):  # for a slash, or to set a cookie
+        advice = "base_url is right, so the server has to answer there, or to redirect with 307 or 308"
+    else:
+        advice = f"set base_url to {base}"
     return f"the server redirects to {target}, which would turn the request into a GET: {advice}"

@@ -117,6 +117,36 @@ async def test_redirect_is_the_answer_when_it_would_make_a_get_of_the_post(mode:
     assert len(transport.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("location", "advice"),
+    [
+        ("https://new.test/v1/chat/completions", "set base_url to https://new.test/v1"),
+        ("https://new.test/v1/chat/completions/", "set base_url to https://new.test/v1"),
+        ("https://old.test/v1/chat/completions", "set base_url to https://old.test/v1"),
+        ("/api/v1/chat/completions?key=1", "set base_url to http://old.test/api/v1"),
+        ("/v1/chat/completions/", "base_url is right"),
+        ("/v1/chat/completions", "base_url is right"),
+        ("http://old.test/v1/chat/completions?token=1", "base_url is right"),
+        ("https://login.test/oauth2/start?rd=%2Fv1", "perhaps a login"),
+        ("/login?next=/v1/chat/completions", "perhaps a login"),
+        ("/cdn-cgi/access/login/old.test", "perhaps a login"),
+        ("https://new.test/", "perhaps a login"),
+        ("/", "perhaps a login"),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_error_advises_the_address_only_where_it_helps(status: int, location: str, advice: str) -> None:
+    """Protects from being sent to a login page, to `/chat/completions` twice, or to where one already is."""
+    response = await send("sync", Transport(redirect(status, location)), "http://old.test/v1/chat/completions")
+    with pytest.raises(Qwen3StatusError, match=f"HTTP {status}: the server redirects to http") as caught:
+        refuse_redirected(response)
+    said = str(caught.value)
+    assert [one for one in ("set base_url to", "base_url is right", "perhaps a login") if one in said] == [
+        advice.partition(" http")[0]
+    ]
+    assert said.endswith(advice) or not advice.startswith("set")
+
+
 @MODES
 async def test_following_ends_when_a_server_redirects_in_a_circle(mode: str) -> None:
     """Protects from a request that never ends."""
