@@ -37,6 +37,8 @@ _TEXT_KEYS = (
 )
 _CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status")
 _WRAPPERS = ("error", "errors", "fault", "detail", "details")
+# Gateways write errors with a status as events, too; DashScope's own protocol adds ":HTTP_STATUS/400".
+_FRAMING = re.compile(r"(?:\s|\ufeff|(?:event|id|retry)?:[^\n]*\n|(?:data|error):)*+")
 _OVERFLOW_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # Django, Go, PHP and firewalls send pages without a head. The last row of titles is for those without a title.
 _PAGE = re.compile(
@@ -176,8 +178,9 @@ def _parse_text(text: str) -> object:
         title = next((found[2] for found in titles if found), "")
         said = " ".join(re.sub(r"<[^<>]{0,200}>", " ", title).split())
         return f"an HTML page: {said}" if said else "an HTML page"
+    body = _FRAMING.sub("", text, count=1).removesuffix("[DONE]").rstrip().removesuffix("data:")
     try:
-        return json.loads(text) if text.startswith(("{", "[", '"')) else text
+        return json.loads(body) if body.startswith(("{", "[", '"')) else text
     except (ValueError, RecursionError):
         return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -128,6 +129,52 @@ def test_code_and_type_are_read_when_they_have_any_name(body: object, code: str 
     """Protects the class of an error, which its code decides."""
     facts = read_error_body(body)
     assert (facts.message, facts.code, facts.type) == ("m", code, kind)
+
+
+FRAMED = '{"error": {"message": "m", "code": "c", "type": "t", "param": "p"}}'
+FRAMES = (
+    "{}",
+    "data: {}\n\n",
+    "data:{}",
+    "event: error\ndata: {}\n\n",
+    "event: error\r\ndata: {}\r\n\r\n",
+    "id:1\nevent:error\n:HTTP_STATUS/400\ndata:{}\n\n",  # DashScope
+    ": ping\n\n: ping\n\ndata: {}\n\n",
+    ": ping\n\n{}",
+    "retry: 3000\ndata: {}\n\ndata: [DONE]\n\n",
+    "{}\n\ndata: [DONE]\n\n",
+    "error: {}\n\n",
+    "\n \ufeff{}",
+)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("body", [FRAMED, json.dumps(json.loads(FRAMED), indent=1)])
+def test_body_is_read_when_it_is_framed_as_an_event(frame: str, body: str) -> None:
+    """Protects the text, the code and the field of an error that a gateway sends as an event, with a status."""
+    facts = read_error_body(frame.format(body).encode())
+    assert (facts.message, facts.code, facts.type, facts.param) == ("m", "c", "t", "p")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error: no such model",
+        "data: busy",
+        "event: error\ndata: busy",
+        "id: 7",
+        "[DONE]",
+        "data: [DONE]",
+        "error",
+        "data: {'a': 1}",
+        FRAMED + "\nTraceback",
+        "Traceback:\n" + FRAMED,
+        "404: not found",
+    ],
+)
+def test_text_is_kept_when_it_only_looks_framed(text: str) -> None:
+    """Protects the server's words from being cut."""
+    assert read_error_body(text).message == text
 
 
 DEEP: Any = "x"
