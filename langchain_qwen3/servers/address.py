@@ -49,9 +49,10 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
         parts = parse_url(url)
         _ = parts.port
     except ValueError:
-        raise ValueError(
-            "base_url cannot be read: its port must be a number up to 65535, and only IPv6 addresses use brackets"
-        ) from None
+        rule = "its port must be a number up to 65535, and only IPv6 addresses use brackets"
+        if "@" in url and "@" not in min((url.partition("//")[2].partition(sign)[0] for sign in "/?#"), key=len):
+            rule = "in user and password, # must be written as %23, / as %2F, and ? as %3F"
+        raise ValueError(f"base_url cannot be read: {rule}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(
             'base_url must begin with http:// or https:// and contain a host, such as "http://localhost:8000/v1"'

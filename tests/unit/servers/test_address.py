@@ -68,3 +68,24 @@ def test_address_is_refused_when_no_request_can_go_there(url: str) -> None:
     """Protects users from an error of an HTTP library that does not name the field."""
     with pytest.raises(ValueError, match="base_url"):
         split_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("http://bob:p#w@pod.test/v1", "%23"),
+        ("http://bob:p?w@pod.test/v1", "%3F"),
+        ("https://bob:p/w@pod.test:8000/v1", "%2F"),
+        ("http://bob:p#w@[::1]:8000/v1", "%23"),
+        ("http://bob:pw@pod.test:port/v1", "port"),
+        ("http://bob:pw@[::1/v1", "brackets"),
+        ("http://pod.test:port/v1", "port"),
+        ("http://pod.test:99999/v1?user=x", "port"),
+    ],
+)
+def test_error_names_what_is_wrong_with_an_address(url: str, rule: str) -> None:
+    """Protects users whose password has a sign that ends the host from looking for a wrong port, and the password."""
+    with pytest.raises(ValueError, match=f"base_url cannot be read: .*{rule}") as caught:
+        split_url(url)
+    assert "bob" not in str(caught.value)
+    assert ("%23" in str(caught.value)) == rule.startswith("%")
