@@ -138,6 +138,7 @@ def read_errors(text: str) -> None:
     """Read an error's body and headers."""
     read_error_body(f"<html>{text}")
     read_error_body({"error": {"message": text, text: text}})
+    read_error_body(f"event:{text}\ndata:{text}")
     mask_body([text, {text: text}], ["kanarienvogel"])
     clean_url(f"http://{text}")
     find_hint(read_error_body(text).message, text[:2000], url="u", host="h", model="m")
@@ -210,7 +211,7 @@ CUT: dict[str, tuple[int, Callable[[str], object]]] = {
 }
 EXEMPT = {
     "servers.dialects": "the address that the user writes",
-    "errors.body": "the first 4,000 characters of a page, and its repetitions are bounded",
+    "errors.body": "the first 4,000 characters of a page, and the framing before a body; no repetition can begin anew",
     "profiles.lines": "names that the module lookup has cut",
 }
 
