@@ -15,6 +15,7 @@ from langchain_core.load.serializable import SerializedConstructor, SerializedNo
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding, RunnableSerializable
 from langchain_core.runnables.configurable import RunnableConfigurableAlternatives, RunnableConfigurableFields
+from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 from langchain_core.tools import BaseTool
 
 from langchain_qwen3.call import Method
@@ -185,6 +186,39 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
             self, schema, method=method, include_raw=include_raw, strict=strict, tools=tools, **kwargs
         )
 
+    def with_listeners(self, **listeners: Any) -> BoundChatQwen3:
+        """Return the model with listeners, see `Runnable.with_listeners`."""
+        return _keep_methods(super().with_listeners(**listeners))
+
+    def with_alisteners(self, **listeners: Any) -> BoundChatQwen3:
+        """Return the model with async listeners, see `Runnable.with_alisteners`."""
+        return _keep_methods(super().with_alisteners(**listeners))
+
+    def with_types(self, input_type: Any = None, output_type: Any = None) -> BoundChatQwen3:
+        """Return the model with other types of input and output, see `Runnable.with_types`."""
+        return _keep_methods(super().with_types(input_type=input_type, output_type=output_type))
+
+    def with_fallbacks(
+        self,
+        fallbacks: Sequence[Runnable[LanguageModelInput, AIMessage]],
+        *,
+        exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
+        exception_key: str | None = None,
+    ) -> FallbackChatModels:
+        """Return the model with others that answer when it fails; what is bound to it is bound to each of them.
+
+        Args:
+            fallbacks: The other models, in the order in which they are asked.
+            exceptions_to_handle: The errors after which the next one is asked.
+            exception_key: See `Runnable.with_fallbacks`.
+        """
+        return FallbackChatModels(
+            runnable=self,
+            fallbacks=fallbacks,
+            exceptions_to_handle=exceptions_to_handle,
+            exception_key=exception_key,
+        )
+
     def configurable_alternatives(
         self,
         which: ConfigurableField,
@@ -254,6 +288,13 @@ class BoundChatQwen3(MergingCalls, Bindable, RunnableBinding[LanguageModelInput,
         return count(messages, bound_tools if tools is None else tools, **bound)
 
 
+def _keep_methods(binding: Any) -> BoundChatQwen3:
+    """Return a binding that core made of a model, with the methods of ours."""
+    if isinstance(binding, BoundChatQwen3):
+        return binding
+    return BoundChatQwen3(**{name: getattr(binding, name) for name in RunnableBinding.model_fields})
+
+
 class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types
     """A `ChatQwen3` some of whose fields a config chooses, also after tools or a schema were bound to it."""
 
@@ -269,6 +310,20 @@ class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: igno
     def with_retry(self, **kwargs: Any) -> BoundChatQwen3:
         """Return it with retries, see `Runnable.with_retry`."""
         return BoundChatQwen3(bound=super().with_retry(**kwargs), kwargs={}, config={})
+
+
+class FallbackChatModels(RunnableWithFallbacks[LanguageModelInput, AIMessage]):
+    """Several models, of which the next answers when one fails; core binds tools and schemas to each of them."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return core's own id."""
+        return RunnableWithFallbacks.lc_id()
+
+    def bind(self, **kwargs: Any) -> FallbackChatModels:
+        """Bind settings of a call to every model."""
+        runnable, *fallbacks = (model.bind(**kwargs) for model in self.runnables)
+        return self.model_copy(update={"runnable": runnable, "fallbacks": fallbacks})
 
 
 class AlternativeChatModels(RunnableConfigurableAlternatives):  # type: ignore[type-arg]  # the same

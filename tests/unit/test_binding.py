@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 from langchain_core.load import dumps
-from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import (
+    ConfigurableField,
+    Runnable,
+    RunnableBinding,
+    RunnableLambda,
+    RunnableWithFallbacks,
+)
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.tools import tool
 from pydantic import BaseModel
@@ -111,6 +118,81 @@ def test_fallbacks_bind_tools_to_every_model() -> None:
     assert callable(safe.get_num_tokens_from_messages)
 
 
+class Stop(Exception):  # noqa: N818  # it ends a call on purpose
+    """Raised with the payload in place of sending it."""
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Payloads of the calls, which end there."""
+    payloads: list[dict[str, Any]] = []
+
+    def keep(_client: Any, call: Any, *_: Any) -> Any:
+        payloads.append(call.payload)
+        raise Stop
+
+    monkeypatch.setattr("langchain_qwen3.chat_model.post", keep)
+    return payloads
+
+
+async def listen(*_: Any) -> None:
+    """A listener that does nothing."""
+
+
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "nothing": lambda model: model,
+    "with_config": lambda model: model.with_config(tags=["t"]),
+    "with_retry": lambda model: model.with_retry(stop_after_attempt=1),
+    "with_listeners": lambda model: model.with_listeners(on_end=lambda _run: None),
+    "with_alisteners": lambda model: model.with_alisteners(on_end=listen),
+    "with_types": lambda model: model.with_types(input_type=str),
+    "with_types in place": lambda model: model.with_types(str),
+    "with_fallbacks": lambda model: model.with_fallbacks([build(model="other")], exceptions_to_handle=(KeyError,)),
+    "configurable": lambda model: model.configurable_fields(temperature=ConfigurableField("t")),
+    "alternatives": lambda model: model.configurable_alternatives(ConfigurableField("which"), big=build(model="big")),
+}
+ENDS: dict[str, Callable[[Any], Any]] = {
+    "bind_tools": lambda model: model.bind_tools([get_weather]),
+    "with_structured_output": lambda model: model.with_structured_output(Person),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("outer", ["nothing", "with_config", "with_listeners", "with_types", "with_fallbacks"])
+@pytest.mark.parametrize("inner", WRAPPERS)
+def test_settings_stay_bound_when_the_model_was_wrapped_before(
+    inner: str, outer: str, end: str, sent: list[dict[str, Any]]
+) -> None:
+    """Protects `model.with_listeners(…).bind(enable_thinking=False).bind_tools(…)` and the like, in any order."""
+    wrapped = WRAPPERS[inner](build()).bind(enable_thinking=False)
+    for model in (wrapped, WRAPPERS[outer](wrapped)):
+        with pytest.raises(Stop):
+            ENDS[end](model).invoke("hi")
+    assert len(sent) == 2
+    for payload in sent:
+        assert payload["chat_template_kwargs"] == {"enable_thinking": False}
+        assert {"tools", "response_format"} & payload.keys()
+
+
+def test_fallbacks_keep_what_was_bound_to_all_of_them(sent: list[dict[str, Any]]) -> None:
+    """Protects `with_fallbacks([…]).bind(…)`: each model has the setting, and a fallback may be of any class."""
+    other = RunnableLambda(lambda _, **kwargs: AIMessage(str(kwargs)))
+    safe = build().with_fallbacks([other], exceptions_to_handle=(Stop,)).bind(seed=7)
+    assert isinstance(safe, RunnableWithFallbacks)
+    assert safe.exceptions_to_handle == (Stop,)
+    assert safe.invoke("hi").content == "{'seed': 7}"
+    assert sent[0]["seed"] == 7
+    assert safe.lc_id() == RunnableWithFallbacks.lc_id()
+
+
+@pytest.mark.parametrize("wrap", ["with_listeners", "with_types"])
+def test_listeners_and_types_stay_when_tools_are_bound(wrap: str) -> None:
+    """Protects listeners and types that were set before the tools."""
+    bound = WRAPPERS[wrap](build()).bind_tools([get_weather])
+    assert len(bound.config_factories) == (wrap == "with_listeners")
+    assert bound.custom_input_type is (str if wrap == "with_types" else None)
+
+
 @pytest.mark.parametrize("owner", [ChatQwen3, BoundChatQwen3])
 def test_every_method_has_types_that_can_be_read(owner: type) -> None:
     """Protects LangChain, FastAPI and others that call `typing.get_type_hints`: no name for type checkers alone."""
@@ -135,23 +217,6 @@ LATER: dict[str, Callable[[Any], Any]] = {
     "retries": lambda model: model.with_retry(stop_after_attempt=1).bind_tools([TOOL]),
     "config": lambda model: model.with_config(tags=["t"]).bind_tools([TOOL]),
 }
-
-
-class Stop(Exception):  # noqa: N818  # it ends a call on purpose
-    """Raised with the payload in place of sending it."""
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Payloads of the calls, which end there."""
-    payloads: list[dict[str, Any]] = []
-
-    def keep(_client: Any, call: Any, *_: Any) -> Any:
-        payloads.append(call.payload)
-        raise Stop
-
-    monkeypatch.setattr("langchain_qwen3.chat_model.post", keep)
-    return payloads
 
 
 @pytest.mark.parametrize("following", LATER)
