@@ -58,7 +58,8 @@ def read_messages(messages: Any, convert: Callable[[Any], T]) -> T:
 
 def _repair_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
     if message.get("role") == "tool":
-        return {**message, "tool_call_id": message.get("tool_call_id") or ""}
+        name = message.get("name") or message.get("tool_name")  # Ollama's
+        return {**message, "name": name, "tool_call_id": message.get("tool_call_id") or ""}
     calls = message.get("tool_calls")
     if not calls or not isinstance(calls, list) or not all(isinstance(call, Mapping) for call in calls):
         return message

@@ -131,6 +131,18 @@ def test_sends_the_calls_of_a_dict_when_core_cannot_read_them(call: Any, result:
     assert [message.type for message in build_row(1, messages).build_messages()] == ["human", "ai", "tool"]
 
 
+@pytest.mark.parametrize("key", ["tool_name", "name"])
+@pytest.mark.parametrize("order", ["fg", "gf"])
+def test_gives_results_to_their_calls_when_only_names_tell(key: str, order: str):
+    """Protects histories in the form of Ollama's own API, whose results have a `tool_name` and no id."""
+    calls = [{"function": {"name": name, "arguments": {}}} for name in "fg"]
+    results = [{"role": "tool", key: name, "content": f"of {name}"} for name in order]
+    messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "", "tool_calls": calls}, *results]
+    sent = ChatQwen3(model="Qwen/Qwen3-8B", server="ollama")._get_request_payload(messages)["messages"]
+    assert [message["content"] for message in sent[2:]] == ["of f", "of g"]
+    assert [message["tool_call_id"] for message in sent[2:]] == ["call_f", "call_g"]
+
+
 @pytest.mark.parametrize("call", [CALL, write_call(arguments=""), {"name": "f", "args": {}, "id": "1"}], ids=str)
 def test_sends_the_calls_of_a_dict_when_it_has_no_content(call: Any):
     """Protects a message of the SDK that was dumped without its nulls, and a tuple of messages."""
