@@ -115,8 +115,8 @@ class Qwen3Fields(ChatOpenAI):
     (3.8, `preserve_thinking`); `all`; `none`."""
 
     normalize_messages: bool = True
-    """Fix messages that a Qwen3 template would refuse or silently drop: `developer` becomes `system`, several or late
-    system messages become one at the front, and a conversation no template can render raises before it is sent."""
+    """Fix messages that a Qwen3 template would refuse or silently drop: `developer` becomes `system`, an unknown role
+    `user`, several or late system messages one at the front; what no template can render raises before it is sent."""
 
     rescue_tool_calls: bool | None = None
     """Read tool calls that a server without the right parser left in the text: None until this server has sent a call

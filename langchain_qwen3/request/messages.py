@@ -1,8 +1,8 @@
 """Converts LangChain messages to wire messages, one at a time, with earlier reasoning sent back. Pure.
 
 With `normalize_messages=True` it repairs what a Qwen3 template would refuse or silently drop: 3.5 and newer raise on a
-late system message and on `developer`, Qwen3-VL drops a late system message, Qwen3 drops `developer`. Repairs across
-several messages are in `history`.
+late system message and on `developer`, Qwen3-VL drops a late system message, Qwen3 drops `developer` and every role
+that it does not know. Repairs across several messages are in `history`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage
 
+from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.blocks import (
     WireCall,
     is_call,
@@ -51,6 +52,7 @@ _ROLES = {
     "function": "tool",
     "FunctionMessageChunk": "tool",
 }
+_TEMPLATES_ROLES = frozenset({*_ROLES.values(), "developer"})
 ASSISTANTS = ("ai", "AIMessageChunk")
 """Types of the assistant's messages."""
 
@@ -80,7 +82,7 @@ def write_messages(
         MessageError: A message has no role on the wire.
         MediaError: A part cannot be sent to this server or checkpoint; the text names its position.
     """
-    roles = [_ROLES.get(message.type) or _read_role(message) for message in messages]
+    roles = [_ROLES.get(message.type) or _read_role(message, normalize=normalize) for message in messages]
     replay_from = 0 if replay == "all" else len(roles)
     if replay == "last_turn":
         replay_from = _find_last_turn(messages, roles)
@@ -269,10 +271,15 @@ def derive_id(name: str | None) -> str:
     return f"call_{name}" if name else ""
 
 
-def _read_role(message: BaseMessage) -> str:
+def _read_role(message: BaseMessage, *, normalize: bool) -> str:
     if message.type in ("chat", "ChatMessageChunk"):
-        role = str(getattr(message, "role", ""))
-        return _ROLES.get(role, role)
+        given = str(getattr(message, "role", ""))
+        word = given.strip().lower() if normalize else given
+        role = _ROLES.get(word, word)
+        if not normalize or role in _TEMPLATES_ROLES:
+            return role
+        warn_once(f"no Qwen3 template has the role {given!r}: the message was sent as a user's")
+        return "user"
     raise MessageError(f"messages contain a {type(message).__name__}, which has no role in a chat request")
 
 

@@ -18,6 +18,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.request.messages import MessageError, write_messages
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from langchain_qwen3.servers.engines import TGI, VLLM
@@ -224,6 +225,30 @@ def test_writes_chunks_as_messages_when_they_are_sums_of_a_stream():
 def test_marks_a_partial_message_when_dashscope_is_to_continue_it():
     """Protects DashScope's prefix continuation."""
     assert write(AIMessage("def f", additional_kwargs={"partial": True}))[0]["partial"] is True
+
+
+@pytest.mark.parametrize(
+    ("role", "sent"),
+    [
+        *[(role, "user") for role in ("user", "human", "User", "HUMAN", " user")],
+        *[(role, "assistant") for role in ("assistant", "ai", "Assistant", "AI")],
+        *[(role, "system") for role in ("system", "System", "developer", "Developer")],
+    ],
+)
+def test_takes_the_role_of_a_chat_message_however_it_is_written(role: str, sent: str):
+    """Protects messages whose role is capitalised: templates compare it letter by letter and drop the others."""
+    assert [message["role"] for message in write(ChatMessage("x", role=role))] == [sent]
+    assert write(ChatMessage("x", role="User"), normalize=False)[0]["role"] == "User"
+
+
+@pytest.mark.parametrize("role", ["Jedi", "critic", "model", "bot", "", "用户"])
+def test_sends_a_message_as_the_users_when_no_template_has_its_role(role: str):
+    """Protects `ChatMessage(role="Jedi")` of LangChain's guides: Qwen3's template drops it in silence, 3.5's raises."""
+    forget_warnings()
+    message = ChatMessage("May the force be with you.", role=role)
+    with pytest.warns(UnsupportedSettingWarning, match=f"has the role {role!r}"):
+        assert write(message) == [{"role": "user", "content": "May the force be with you."}]
+    assert write(message, normalize=False)[0]["role"] == role
 
 
 def test_names_the_kind_when_a_message_has_no_role():
