@@ -163,8 +163,8 @@ def write_parts(
     """Return content parts in the server's form, adjacent texts joined; a plain string if all parts are text.
 
     Texts of a user or system message are pieces of one text and are joined without a separator: engines would insert
-    newlines that the user did not write (measured on vLLM 0.32 and llama.cpp). A file's text is separated by a blank
-    line, and the items of a tool's list by a newline, as engines do.
+    newlines that the user did not write (measured on vLLM 0.32 and llama.cpp). A file's text, or a search result, is
+    separated by a blank line, and the items of a tool's list by a newline, as engines do.
 
     Args:
         content: The parts of one message.
@@ -183,7 +183,7 @@ def write_parts(
     written: list[dict[str, Any]] = []
     was_document = False
     for index, block in enumerate(iter_blocks(content, alone=role == "tool")):
-        is_document = find_kind(block) == "file" and not (role == "tool" and _is_own_json(block))
+        is_document = _is_document(block, role)
         try:
             part = _write_block(block, dialect, line, role)
         except MediaError as error:
@@ -245,6 +245,13 @@ def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None
     if role == "system" and part["type"] in _MEDIA and line is not None and "audio" not in line.inputs:
         raise MediaError(f"{line.name} models read only text in a system message: move it to a HumanMessage")
     return part
+
+
+def _is_document(block: Mapping[str, Any], role: str) -> bool:
+    """Return whether a block is a text of its own, apart from what stands beside it."""
+    if role == "tool":
+        return find_kind(block) == "file" and not _is_own_json(block)
+    return find_kind(block) == "file" or block.get("type") == "search_result"
 
 
 def _is_own_json(block: Mapping[str, Any]) -> bool:

@@ -218,16 +218,19 @@ def _read_kept(kept: Mapping[str, Any]) -> str:
 
 
 def _read_answer(content: Sequence[Any]) -> str:
-    texts = []
+    """Return an answer's text: pieces as they stand, and a blank line where something else stood between two."""
+    texts: list[str] = []
+    was_other = False
     for index, block in enumerate(iter_blocks(content)):
         try:
             text = read_text(block)
         except MediaError as error:
             raise MediaError(f"content[{index}]: {error}") from None
-        if text is not None:
-            texts.append(text)
-        elif not is_reasoning(block) and not is_call(block):
+        if text:
+            texts += ["\n\n", text] if was_other and texts else [text]
+        elif text is None and not is_reasoning(block) and not is_call(block):
             warn_left_out(block, "an assistant's")
+        was_other = text is None or (was_other and not text)
     return "".join(texts)
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.profiles import ModelLine, find_line
@@ -177,6 +177,39 @@ def test_sends_a_search_result_as_text_when_a_user_brings_it():
     }
     (wire,) = write(HumanMessage([block]))
     assert json.loads(wire["content"]) == block
+
+
+def test_keeps_search_results_apart_when_there_are_several():
+    """Protects the question and each result: the end of one must not run into the beginning of the next."""
+    results = [{"type": "search_result", "source": source, "title": "t", "content": []} for source in "ab"]
+    for message in (HumanMessage, SystemMessage):
+        (wire,) = write(message(["Which?", *results, "Say."]))
+        first, *found, last = wire["content"].split("\n\n")
+        assert (first, [json.loads(text) for text in found], last) == ("Which?", results, "Say.")
+
+
+SEARCH = [
+    {"type": "server_tool_use", "id": "1", "name": "web_search", "input": {}},
+    {"type": "web_search_tool_result", "tool_use_id": "1", "content": []},
+]
+ANSWERS: dict[str, tuple[list[Any], str]] = {
+    "a search of Anthropic's": (["Let me search.", *SEARCH, "It is 5."], "Let me search.\n\nIt is 5."),
+    "a call": (["One.", {"type": "tool_use", "id": "1", "name": "f", "input": {}}, "Two."], "One.\n\nTwo."),
+    "reasoning": (["One.", {"type": "thinking", "thinking": "Hm."}, "Two."], "One.\n\nTwo."),
+    "an empty text beside it": (["One.", "", {"type": "thinking", "thinking": "Hm."}, "", "Two."], "One.\n\nTwo."),
+    "nothing, as in citations": (["The grass is ", {"type": "text", "text": "green"}, "."], "The grass is green."),
+    "nothing but an empty text": (["a", "", "b"], "ab"),
+    "reasoning at the start": ([{"type": "thinking", "thinking": "Hm."}, "One."], "One."),
+    "reasoning at the end": (["One.", {"type": "thinking", "thinking": "Hm."}], "One."),
+    "a refusal": (["One.", {"type": "refusal", "refusal": "No."}], "One.No."),
+}
+
+
+@pytest.mark.filterwarnings("ignore:a content block")
+@pytest.mark.parametrize(("content", "text"), ANSWERS.values(), ids=ANSWERS)
+def test_keeps_texts_of_an_answer_apart_when_something_stood_between(content: list[Any], text: str):
+    """Protects what another model said before and after its search, call or thoughts."""
+    assert write(AIMessage(content))[0]["content"] == text
 
 
 @pytest.mark.parametrize(
