@@ -203,13 +203,20 @@ def _read_class(schema: Any, strict: bool | None) -> Mapping[str, Any]:
 
 def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]:
     """Return an OpenAI function for a JSON schema, one of OpenAI's forms, or an Anthropic tool."""
-    inner = schema.get(str(schema.get("type")))
-    if isinstance(inner, Mapping):  # a response_format or a tool
+    inner = schema.get("toolSpec", schema.get(str(schema.get("type"))))
+    if isinstance(inner, Mapping):  # a response_format, or a tool of OpenAI or Bedrock
         schema = dict(inner)
+    kind = schema.get("type")
+    is_typed = not isinstance(kind, str) or kind in _TYPES
+    if not is_typed and isinstance(schema.get("schema"), Mapping):  # a response_format of llama.cpp or Together
+        schema = {"name": "output", **schema}
     if isinstance(schema.get("name"), str) and not (strict and "properties" in schema):
         schema = _read_named(schema)
         if not isinstance(schema.get("parameters"), Mapping):
             raise ValueError(f"schema is named {schema['name']!r}, but has no JSON schema: put it under 'parameters'")
+    elif not is_typed:
+        types = ", ".join(sorted(_TYPES))
+        raise ValueError(f"schema has the type {kind!r}, which JSON schema does not have: use one of {types}")
     elif strict and "properties" in schema:
         schema = convert_to_openai_function({"title": schema.pop("name", "output"), **schema}, strict=True)
     elif schema.keys() & _KEYWORDS:
@@ -233,14 +240,20 @@ def _read_named(schema: dict[str, Any]) -> dict[str, Any]:
     """
     form = next((key for key in _SCHEMA_KEYS if isinstance(schema.get(key), Mapping)), None)
     if form:
-        return {**{key: value for key, value in schema.items() if key != form}, "parameters": schema[form]}
+        parameters = schema[form]["json"] if schema[form].keys() == {"json"} else schema[form]  # Bedrock's
+        return {**{key: value for key, value in schema.items() if key != form}, "parameters": parameters}
     if schema.keys() & _KEYWORDS - {"type"} or str(schema.get("type")) in _TYPES:
         own: dict[str, Any] = {key: schema.pop(key) for key in ("name", "description") if key in schema}
         return {**own, "parameters": schema}
     for key, value in schema.items():
-        if isinstance(value, Mapping) and "properties" in value:
+        if isinstance(value, Mapping) and ("properties" in value or _holds_types(value)):
             raise ValueError(f"{schema['name']} has its schema under {key!r}: put it under 'parameters'")
     return schema
+
+
+def _holds_types(value: Mapping[str, Any]) -> bool:
+    """Return whether a mapping may be the properties of a schema."""
+    return bool(value) and all(isinstance(part, Mapping) and "type" in part for part in value.values())
 
 
 def write_structured(

@@ -35,6 +35,8 @@ DICTS: dict[str, dict[str, Any]] = {
     },
     "Gemini": {**NAMED, "parametersJsonSchema": AGE},
     "Gemini in Python": {**NAMED, "parameters_json_schema": AGE},
+    "Bedrock": {"toolSpec": {**NAMED, "inputSchema": {"json": AGE}}},
+    "Bedrock's inner form": {**NAMED, "inputSchema": {"json": AGE}},
     "JSON schema with a title": {"title": "Person", "description": "d", **AGE},
     "JSON schema with a name": {**NAMED, **AGE},
 }
@@ -556,6 +558,47 @@ def test_a_strict_response_format_is_unchanged_when_it_has_a_map(kind: Any) -> N
     form = {"type": "json_schema", "json_schema": {"name": "Rates", "schema": schema, "strict": True}}
     bound: Any = ChatQwen3(model="q", api_key="x").bind_tools([], response_format=form)
     assert bound.kwargs["response_format"] == form
+
+
+@pytest.mark.parametrize("kind", ["json_schema", "json_object"])
+@pytest.mark.parametrize("named", [{}, {"name": "Person"}])
+def test_reads_the_schema_of_a_flat_response_format(kind: str, named: dict[str, str]) -> None:
+    """Protects `{"type": "json_object", "schema": …}` of llama.cpp and Together: it was sent inside another schema."""
+    spec = read_schema({"type": kind, **named, "schema": AGE})
+    assert spec == {"name": named.get("name", "output"), "schema": AGE}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "json_object"},
+        {"type": "text"},
+        {"type": "json", "value": AGE},
+        {"type": "OBJECT", "properties": {"age": {"type": "INTEGER"}}},
+        {"type": "dict", "properties": AGE["properties"], "title": "Person"},
+    ],
+)
+def test_raises_when_a_schema_has_a_type_of_something_else(schema: dict[str, Any]) -> None:
+    """Protects from a schema that no grammar knows: servers answer 400 to it, or take any JSON."""
+    with pytest.raises(ValueError, match=f"has the type '{schema['type']}', which JSON schema does not have"):
+        read_schema(schema)
+
+
+@pytest.mark.parametrize("key", ["parameter_definitions", "arguments", "args", "params"])
+def test_raises_when_a_tool_has_its_properties_under_an_unknown_key(key: str) -> None:
+    """Protects a tool's parameters, which core drops in silence: Cohere's form, and `tool.args` of LangChain."""
+    tool = {**NAMED, key: {"city": {"type": "string"}, "days": {"title": "Days", "type": "integer"}}}
+    for read in (convert_tool, read_schema):
+        with pytest.raises(ValueError, match=f"Person has its schema under '{key}'"):
+            read(tool)
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"annotations": {"readOnlyHint": True}}, {"_meta": {}}, {"icons": [{"src": "x"}]}]
+)
+def test_takes_a_tool_without_parameters(more: dict[str, Any]) -> None:
+    """Protects tools that take nothing, whatever else their form holds."""
+    assert convert_tool({**NAMED, **more})["function"]["name"] == "Person"
 
 
 def test_a_response_format_raises_when_it_is_neither() -> None:
