@@ -134,7 +134,7 @@ def _write_payload(wire: list[dict[str, Any]], resolved: _Resolved, *, stream: b
     """Return the body: common fields, thinking, parameters under the server's names, then `extra_body`."""
     settings, plan, thinking, dialect, line = resolved
     payload: dict[str, Any] = {"model": settings.model, "messages": wire, **_write_stream(settings.params, stream)}
-    payload.update(lift_media_settings(wire, dialect))
+    lifted = lift_media_settings(wire, dialect)
     write_thinking(payload, thinking, dialect, line)
     if (limit := settings.params.get("max_tokens")) is not None:
         payload[dialect.max_tokens] = limit
@@ -142,6 +142,9 @@ def _write_payload(wire: list[dict[str, Any]], resolved: _Resolved, *, stream: b
     if settings.sampling == "recommended" and settings.model:  # a server that does not answer has named none yet
         params = {**params, **recommend_sampling({*params, *settings.extra_body}, thinking, line)}
     _write_parameters(payload, {**params, **plan.payload}, dialect)
+    for name, value in lifted.items():
+        if isinstance(own := payload.get(name, {}), dict):
+            payload[name] = {**value, **own}
     if line is None or line.thinking != "never":
         payload.update({name: value for name, value in dialect.extra.items() if name not in payload})
     _leave_out_disabled(payload, settings)

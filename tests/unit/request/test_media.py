@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.profiles import ModelLine, find_line, resolve_line
 from langchain_qwen3.request.media import MediaError, lift_media_settings, read_media, write_media
@@ -661,6 +662,26 @@ def test_warns_when_parts_of_one_request_want_different_settings():
     wire = write_messages([HumanMessage(parts)], VLLM, replay="all")
     with pytest.warns(UnsupportedSettingWarning, match="per request"):
         assert lift_media_settings(wire, VLLM) == {"mm_processor_kwargs": {"max_pixels": 16}}
+
+
+OWN_KWARGS = {"max_pixels": 9, "fps": 2}
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"mm_processor_kwargs": OWN_KWARGS},
+        {"extra_body": {"mm_processor_kwargs": OWN_KWARGS}},
+    ],
+    ids=str,
+)
+def test_a_parts_settings_stay_when_the_call_has_others(keywords: dict[str, Any]):
+    """Protects a picture's limit from a call's `mm_processor_kwargs`, which replaced it: the call wins key by key."""
+    part = {"type": "image", **MEDIA["image by data"], "min_pixels": 4, "max_pixels": 16}
+    model = ChatQwen3(model="Qwen/Qwen3-VL-8B-Instruct", server="vllm")
+    payload = model._get_request_payload([HumanMessage([part])], **keywords)
+    assert payload["mm_processor_kwargs"] == {"min_pixels": 4, **OWN_KWARGS}
+    assert "mm_processor_kwargs" not in model._get_request_payload("hi")
 
 
 @pytest.mark.parametrize("name", OTHER_SETTINGS)
