@@ -88,7 +88,7 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
     if isinstance(kind, list) or kind in _TYPES:
         tool = {"name": tool["title"], **{key: value for key, value in tool.items() if key != "title"}}
     if isinstance(tool, Mapping) and "name" in tool:
-        tool = _read_named(dict(tool))
+        tool = read_named(dict(tool))
     elif is_typeddict(tool):
         return {"type": "function", "function": _read_typed_dict(tool, strict)}
     elif callable(tool) and not isinstance(tool, BaseTool) and not hasattr(tool, "__name__"):
@@ -211,7 +211,7 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
     if not is_typed and isinstance(schema.get("schema"), Mapping):  # a response_format of llama.cpp or Together
         schema = {"name": "output", **schema}
     if isinstance(schema.get("name"), str) and not (strict and "properties" in schema):
-        schema = _read_named(schema)
+        schema = read_named(schema)
         if not isinstance(schema.get("parameters"), Mapping):
             raise ValueError(f"schema is named {schema['name']!r}, but has no JSON schema: put it under 'parameters'")
     elif not is_typed:
@@ -232,7 +232,7 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
     return schema
 
 
-def _read_named(schema: dict[str, Any]) -> dict[str, Any]:
+def read_named(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a tool with a name, or a JSON schema with one, with its schema under `parameters`.
 
     Raises:

@@ -17,7 +17,7 @@ from langchain_core.utils.json_schema import dereference_refs
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
-from langchain_qwen3.request.schema import convert_tool
+from langchain_qwen3.request.schema import convert_tool, read_named
 from langchain_qwen3.servers.dialects import ChoicePolicy
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def read_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a function tool in the form of chat completions; the Responses API has its fields beside the type.
 
     Raises:
-        ValueError: The function has no name.
+        ValueError: The function has no name, or its schema under an unknown key.
     """
     if tool.get("type") != "function":
         return tool
@@ -95,7 +95,7 @@ def read_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
         raise ValueError(  # noqa: TRY004 # whatever its type, it is a bad setting
             f'a tool has no name: give {{"type": "function", "function": {{"name": …}}}}, not {tool!r}'
         )
-    return tool
+    return tool if "parameters" in function else {**tool, "function": read_named(dict(function))}
 
 
 def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:

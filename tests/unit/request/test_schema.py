@@ -35,6 +35,8 @@ DICTS: dict[str, dict[str, Any]] = {
     },
     "Gemini": {**NAMED, "parametersJsonSchema": AGE},
     "Gemini in Python": {**NAMED, "parameters_json_schema": AGE},
+    "MCP's in OpenAI's": {"type": "function", "function": {**NAMED, "inputSchema": AGE}},
+    "Anthropic's in OpenAI's": {"type": "function", "function": {**NAMED, "input_schema": AGE}},
     "Bedrock": {"toolSpec": {**NAMED, "inputSchema": {"json": AGE}}},
     "Bedrock's inner form": {**NAMED, "inputSchema": {"json": AGE}},
     "JSON schema with a title": {"title": "Person", "description": "d", **AGE},
