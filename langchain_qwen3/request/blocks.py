@@ -248,10 +248,10 @@ def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None
 
 
 def _is_document(block: Mapping[str, Any], role: str) -> bool:
-    """Return whether a block is a text of its own, apart from what stands beside it."""
+    """Return whether a block, if it becomes a text, is one of its own, apart from what stands beside it."""
     if role == "tool":
-        return find_kind(block) == "file" and not _is_own_json(block)
-    return find_kind(block) == "file" or block.get("type") == "search_result"
+        return find_kind(block) is not None and not _is_own_json(block)
+    return find_kind(block) is not None or block.get("type") == "search_result"
 
 
 def _is_own_json(block: Mapping[str, Any]) -> bool:

@@ -102,8 +102,8 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         return _write_unknown(part)
     if "path" in part:
         refuse_local(kind)
-    if kind == "file":
-        return _write_file(part, dialect, line)
+    if file := part if kind == "file" else _find_svg(part) if kind == "image" else None:
+        return _write_file(file, dialect, line)
     _check_kind(kind, dialect, line)
     if kind == "audio":
         return _write_audio(part, dialect)
@@ -195,6 +195,15 @@ def _write_unknown(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # -- special kinds ----------------------------------------------------------------------------------------------------
+
+
+def _find_svg(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return an SVG as a file, which is sent as text: tools call it an image, but no model reads it as one."""
+    holders = find_holders(part, "image")
+    own = part.get("image_url")
+    if urls := [own] if isinstance(own, str) else find_strings(holders, ("url", "uri")):
+        return {"type": "file", "url": urls[0]} if urls[0].startswith("data:image/svg+xml") else None
+    return {**part, "type": "file"} if find_mime(holders).startswith("image/svg+xml") else None
 
 
 def _find_frames(part: Mapping[str, Any]) -> list[Any] | None:

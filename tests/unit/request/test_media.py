@@ -664,6 +664,37 @@ def test_warns_when_parts_of_one_request_want_different_settings():
         assert lift_media_settings(wire, VLLM) == {"mm_processor_kwargs": {"max_pixels": 16}}
 
 
+SVG = "<svg xmlns='http://www.w3.org/2000/svg'/>"
+SVG_DATA = base64.b64encode(SVG.encode()).decode()
+DRAWINGS: dict[str, dict[str, Any]] = {
+    "LangChain": {"type": "image", "base64": SVG_DATA, "mime_type": "image/svg+xml"},
+    "OpenAI": {"type": "image_url", "image_url": {"url": f"data:image/svg+xml;base64,{SVG_DATA}"}},
+    "Responses API": {"type": "input_image", "image_url": f"data:image/svg+xml;base64,{SVG_DATA}"},
+    "not in base64": {"type": "image_url", "image_url": {"url": f"data:image/svg+xml;charset=utf-8,{SVG}"}},
+    "MCP": {"type": "image", "data": SVG_DATA, "mimeType": "image/svg+xml"},
+    "Anthropic": {"type": "image", "source": {"type": "base64", "media_type": "image/svg+xml", "data": SVG_DATA}},
+}
+
+
+@pytest.mark.parametrize("form", DRAWINGS)
+@pytest.mark.parametrize("model", ["Qwen/Qwen3-8B", "Qwen/Qwen3-VL-8B-Instruct"])
+def test_sends_an_svg_as_text_when_it_is_called_an_image(form: str, model: str):
+    """Protects drawings of chart and diagram tools: every model reads their text, and none reads them as images."""
+    parts: list[Any] = ["Look:", DRAWINGS[form], "What is it?"]
+    line = find_line(model)
+    (wire,) = write_messages([HumanMessage(parts)], VLLM, replay="all", line=line)
+    assert wire["content"] == f"Look:\n\n{SVG}\n\nWhat is it?"
+    (wire,) = write_messages([ToolMessage(parts, tool_call_id="1")], VLLM, replay="all", line=line)
+    assert wire["content"] == f"Look:\n\n{SVG}\n\nWhat is it?"
+
+
+@pytest.mark.parametrize("more", [{}, {"mime_type": "image/svg+xml"}])
+def test_sends_an_svg_by_its_url_as_an_image(more: dict[str, str]):
+    """Protects URLs, which only the server reads: it may draw what is there."""
+    part = {"type": "image", "url": "https://example.com/a.svg", **more}
+    assert write_media(part, VLLM)["image_url"]["url"] == "https://example.com/a.svg"
+
+
 OWN_KWARGS = {"max_pixels": 9, "fps": 2}
 
 
