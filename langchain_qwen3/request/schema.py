@@ -216,7 +216,7 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
             raise ValueError(f"schema is named {schema['name']!r}, but has no JSON schema: put it under 'parameters'")
     elif not is_typed:
         types = ", ".join(sorted(_TYPES))
-        raise ValueError(f"schema has the type {kind!r}, which JSON schema does not have: use one of {types}")
+        raise ValueError(f"$.type in the JSON schema is invalid: {kind!r} is not one of {types}")
     elif strict and "properties" in schema:
         schema = convert_to_openai_function({"title": schema.pop("name", "output"), **schema}, strict=True)
     elif schema.keys() & _KEYWORDS:
