@@ -76,12 +76,8 @@ class SharedAsyncClient(openai.DefaultAsyncHttpxClient):
             raise
         limit_body(response, stream=stream)
         if not stream:
-            # httpx's own reading goes through two more generators, which the loop has to register.
-            pieces: Any = response.stream
-            async with contextlib.aclosing(pieces):
-                body = b"".join([piece async for piece in pieces])
-            response.stream = httpx.ByteStream(body)
-            response.read()
+            async with contextlib.aclosing(response):
+                await response.aread()
         return response
 
     async def aclose(self) -> None:

@@ -74,6 +74,15 @@ async def test_what_arrived_is_read_before_the_error(server, transport, fault):
     assert arrived == b"half"
 
 
+@pytest.mark.parametrize("fault", CUT)
+async def test_error_names_its_request_when_a_whole_reply_is_cut(lease, server, fault):
+    """Whoever logs the error behind ours reads the address from it, as with httpx's own client."""
+    url = f"{server.origin}/{fault}"
+    with pytest.raises(httpx.TransportError) as caught:
+        await lease.async_client.post(url, json={}, timeout=0.5)
+    assert caught.value.request.url == url
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_refused_and_unknown_hosts_are_connect_errors(transport):
     """A timeout would send people looking in the wrong place."""
