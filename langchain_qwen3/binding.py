@@ -205,7 +205,7 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
         exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
         exception_key: str | None = None,
     ) -> FallbackChatModels:
-        """Return the model with others that answer when it fails; what is bound to it is bound to each of them.
+        """Return the model with fallbacks, which are asked when it fails; what is bound later is bound to each.
 
         Args:
             fallbacks: The other models, in the order in which they are asked.
@@ -289,7 +289,7 @@ class BoundChatQwen3(MergingCalls, Bindable, RunnableBinding[LanguageModelInput,
 
 
 def _keep_methods(binding: Any) -> BoundChatQwen3:
-    """Return a binding that core made of a model, with the methods of ours."""
+    """Return core's binding of a model as one of ours, which has our methods."""
     if isinstance(binding, BoundChatQwen3):
         return binding
     return BoundChatQwen3(**{name: getattr(binding, name) for name in RunnableBinding.model_fields})
@@ -313,7 +313,7 @@ class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: igno
 
 
 class FallbackChatModels(RunnableWithFallbacks[LanguageModelInput, AIMessage]):
-    """Several models, of which the next answers when one fails; core binds tools and schemas to each of them."""
+    """A model and its fallbacks: the next one is asked when one fails. Tools and schemas are bound to each."""
 
     @classmethod
     def lc_id(cls) -> list[str]:

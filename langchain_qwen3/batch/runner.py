@@ -167,7 +167,7 @@ async def _process_all(requester: Requester, rows: AsyncIterator[Row], out: Outp
                 running += 1
                 tasks.create_task(process(row))
     except BaseExceptionGroup as group:
-        stopped = group.subgroup(BatchStoppedError)  # the most telling one: all have the same cause
+        stopped = group.subgroup(BatchStoppedError)  # says most; all have the same cause
         raise (stopped or group).exceptions[0] from None
 
 

@@ -39,7 +39,7 @@ _ROWS = 1000
 
 @contextmanager
 def open_writer(stream: IO[bytes], file_format: Format, form: Form) -> Iterator[Callable[[Result], object]]:
-    """Give the function that writes one result after another; at the end it is complete, and the stream stays open.
+    """Give a function that writes one result. On exit the file is complete; the stream stays open.
 
     Raises:
         ImportError: Parquet needs pyarrow.

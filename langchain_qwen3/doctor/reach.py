@@ -123,7 +123,7 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
 
 
 async def _judge_redirect(model: ChatQwen3, target: str, *, named: bool) -> Outcome:
-    """Explain a redirected list: everything has moved, or a log-in page or a framework redirects what is read."""
+    """Explain why the list is redirected: the API has moved, or a log-in page or a framework redirects a GET only."""
     url, place = str(model.openai_api_base), target.removesuffix("/models")
     if place not in {target, url.rstrip("/")}:
         detail = f"it redirects to {place}, which turns each chat's POST into a GET"

@@ -40,7 +40,7 @@ _WRAPPERS = ("error", "errors", "fault", "detail", "details")
 # Gateways write errors with a status as events, too; DashScope's own protocol adds ":HTTP_STATUS/400".
 _FRAMING = re.compile(r"(?:\s|\ufeff|(?:event|id|retry)?:[^\n]*\n|(?:data|error):)*+")
 _OVERFLOW_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-# Django, Go, PHP and firewalls send pages without a head. The last row of titles is for those without a title.
+# Django, Go, PHP and firewalls send pages without a head; `_TITLES` lists what to read first, then what else.
 _PAGE = re.compile(
     r"<(?:!--|!doctype|\?xml|(?:html|head|body|title|meta|style|script|center|div|p|pre|h[1-6])\b)", re.IGNORECASE
 )

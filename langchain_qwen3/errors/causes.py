@@ -35,7 +35,7 @@ _NO_MODEL = compile_patterns(
     r"(?! (?:in|for|with|when|while|yet|right now|at|currently|temporarily)\b)"
     r"|not in (?:the )?(?:list of )?(?:allowed|available|supported|served) models?"
     r"|has been (?:decommissioned|deprecated|retired|removed|shut down)|does not match the loaded)",
-    # A feature may not be supported either, so a name must be there: in quotes, or with a digit.
+    # The model's name must follow, in quotes or with a digit: a feature of a model may be unsupported, too.
     r"(?:^|[-.:;\n({\"'] ?)(?:(?:the|this|your|requested|specified) ){0,3}"
     rf"(?:(?<=requested )model|model(?:[ _](?:name|id))?[ :=]{{1,3}}{_NAME}) (?:is |was )?"
     r"(?:not supported|unsupported|invalid|wrong|unavailable)(?= ?(?:[.,;!(]|$))",
@@ -71,7 +71,7 @@ NO_FUNDS = compile_patterns(
     r"(?:balance|credits?)\b[^.\n]{0,10}(?:insufficient|too low|exhausted|depleted|used up)",
     r"arrear|account.{0,20}overdue|bill.{0,5}overdue|overdue (?:balance|payment|bill)|account is in good standing",
     r"\bfree (?:\w{1,15} ){0,2}(?:quota|tier|credits?)\b[^.:,\n]{0,40}(?:exhausted|exceeded|used up|expired)",
-    # Volcengine's 429: of a free trial, and of a limit that the account's owner sets.
+    # Volcengine's 429s: a free trial is used up, or a limit that the account's owner set.
     r"(?:exhausted|used up) (?:its|your|the) free (?:\w{1,15} ){0,2}(?:quota|tier|credits?)\b",
     r"reached the set inference limit",
     r"\b(?:user|token) quota is not enough|consume_token_quota_failed|commodity has not purchased",  # one-api, Alibaba

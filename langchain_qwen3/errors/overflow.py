@@ -37,7 +37,7 @@ _OVERFLOW = compile_patterns(
     r"tokens in the (?:prompt|input|messages)\b[^.]{0,20}exceed",
     r"input_length_error",
     r"context(?: window| size| length)? (?:is full|overflow|exceeded|limit (?:reached|exceeded))|out of context\b",
-    # Older vLLM and NVIDIA give max_tokens what the prompt leaves; by -1 and -2 users mean "no limit".
+    # Older vLLM and NVIDIA set max_tokens to what the prompt leaves. A user's own -1 or -2 means "no limit".
     r"max_(?:completion_)?tokens must be at least 1, got -(?![12]\b)\d",
     rf"(?:{_TEXT_ZH}|上下文|prompt)[^。，,]{{0,20}}(?:过长|過長|太长|太長|超长|超長|超限)",
     rf"(?:{_TEXT_ZH}|\binput|(?<!_)token)[^。，,]{{0,12}}(?:长度|長度|字数|(?<!max_)tokens?|(?<![片频頻])数)[^。，,]{{0,12}}[，,]?(?:超过|超過|超出)",

@@ -67,7 +67,7 @@ def _describe_redirect(reply: Any) -> str:
     base = target.removesuffix("/").removesuffix("/chat/completions")
     if base == target.removesuffix("/"):  # such as the login page of a proxy
         advice = "it is no address for chats, but perhaps a login; check base_url and the key"
-    elif base == clean_url(str(reply.request.url)).removesuffix("/chat/completions"):  # for a slash, or to set a cookie
+    elif base == clean_url(str(reply.request.url)).removesuffix("/chat/completions"):  # adds a slash, or sets a cookie
         advice = "base_url is right, so the server has to answer there, or to redirect with 307 or 308"
     else:
         advice = f"set base_url to {base}"

@@ -55,7 +55,7 @@ _SPELLINGS = tuple(
         # Restore the dot of a size if it can be nothing else: qwen3-0p6b, qwen3.5-0-8b.
         (r"(?<=-)(\d)p(\d)(?=[bt]\b)", r"\1.\2"),
         (r"(qwen3\.\d-[012])-(?=\d[bt]\b)", r"\1."),
-        # Words that run into the next: Qwen3VL8B, 30BA3B, 4BThinking, Thinking2507.
+        # Words without a hyphen between them: Qwen3VL8B, 30BA3B, 4BThinking, Thinking2507.
         (r"(?<=vl|\dt|\db)(?=\d|a\d+(?:\.\d+)?b|thinking|instruct)|(?<=omni|king|ruct)(?=\d)", "-"),
         # Official GGUF files are named Qwen3VL, architectures qwen3vl and Qwen3NextForCausalLM.
         (r"(qwen3(?:\.\d)?)(?=vl|omni|next|coder|max|plus|flash)", r"\1-"),

@@ -18,7 +18,7 @@ _BLANKS = b"\xef\xbb\xbf \t\r\n"  # includes the byte order mark
 def is_event_stream(content: bytes) -> bool:
     """Whether a body is an event stream or one JSON object per line, whatever its type and what stands before it."""
     head = content.lstrip(_BLANKS)
-    # No line of JSON begins so: a line break within a text is escaped.
+    # A whole reply of valid JSON has none of these: line breaks within its texts are escaped.
     in_lines = not head.startswith(b"<") and (b"\ndata:" in content or b"}\n{" in content or b"}\r\n{" in content)
     return head.startswith(_STREAM_STARTS) or in_lines
 

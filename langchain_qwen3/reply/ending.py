@@ -85,8 +85,8 @@ class StreamEnd:
     Attributes:
         reason: Why the model ended; None while it has not.
         over: Whether a reason came and no text came after it.
-        certain: Whether this reason is the end even if nothing follows it. Some servers write `stop` on every piece, or
-            behind the reasoning: before an answer, or on one more piece of text, it may not be the end.
+        certain: Whether the reason is the end even if nothing follows. Some servers write `stop` on every piece, or
+            after the reasoning: it is uncertain before the answer, and when it is repeated on a piece of text.
         done: Whether the stream is complete: `[DONE]` came, or usage or heartbeats after a certain finish reason.
     """
 

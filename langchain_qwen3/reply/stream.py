@@ -155,7 +155,7 @@ class StreamReader:
 
     @property
     def ended(self) -> bool:
-        """Whether the finish reason came and is certain, so that silence or a lost connection cuts nothing."""
+        """Whether the reply has certainly ended: silence or a lost connection now is no error."""
         return self._end.certain
 
     @property
@@ -165,7 +165,7 @@ class StreamReader:
 
     def _read_stray(self) -> list[Any]:
         """Return the events in the lines before the first one: a whole reply, or an error, that lacks its framing."""
-        if not self._noted:  # instead of a stream
+        if not self._noted:  # they came instead of a stream
             return read_lines(self._events.stray, self._response)
         try:
             value = read_json(b"\n".join(self._events.stray))

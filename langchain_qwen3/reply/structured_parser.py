@@ -264,11 +264,11 @@ def _explain_empty(message: BaseMessage) -> str:
     reasoning = message.additional_kwargs.get("reasoning_content")
     if not (isinstance(reasoning, str) and reasoning.strip()):
         written = (getattr(message, "usage_metadata", None) or {}).get("output_tokens", 0)
-        if written <= 1:  # the end's own token
+        if written <= 1:  # the token that ends the answer
             return "the answer is empty"
         return (
-            f"the answer is empty, though the model wrote {written} tokens: it may have put it into the reasoning, "
-            "which return_reasoning=False leaves out; set enable_thinking=False"
+            f"the answer is empty, though the model wrote {written} tokens: they may be reasoning, which "
+            "return_reasoning=False leaves out; set enable_thinking=False"
         )
     try:
         is_json = isinstance(read_whole_json(reasoning), dict | list)
@@ -283,7 +283,7 @@ def _explain_empty(message: BaseMessage) -> str:
 
 
 def _equals(value: Any, other: Any) -> bool:
-    """Whether two answers are equal; those with arrays in them cannot be compared and are not."""
+    """Whether two answers are equal. Arrays in them raise when compared; such answers count as different."""
     try:
         return bool(value == other)
     except Exception:  # noqa: BLE001 # the classes are the user's
@@ -291,7 +291,7 @@ def _equals(value: Any, other: Any) -> bool:
 
 
 def _skip_leaked(text: str) -> str:
-    """Return the text behind thinking that leaked into it, which a stream has shown before the closing tag came."""
+    """Return the text behind thinking that leaked into it: a stream showed it before the closing tag came."""
     answer = text[at + len(CLOSE_TAG) :] if (at := find_leaked_tag(text)) >= 0 else ""
     return answer if answer.strip() else text
 

@@ -58,7 +58,7 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         generations = [_read_choice(choice, options, usage) for choice in choices]
     except OTHER_SHAPE as error:
         raise build_shape_error(response, body) from error
-    if not any(map(_has_anything, generations)):  # a gateway lost what the server said; a stream is cut then
+    if not any(map(_has_anything, generations)):  # a gateway lost the server's error; a stream like this is cut
         raise BadReplyError("the reply is empty and has no finish_reason", response=response, body=body)
     return ChatResult(generations=generations, llm_output=metadata)
 

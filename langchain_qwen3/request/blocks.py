@@ -248,7 +248,7 @@ def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None
 
 
 def _is_document(block: Mapping[str, Any], role: str) -> bool:
-    """Return whether a block, if it becomes a text, is one of its own, apart from what stands beside it."""
+    """Return whether the text of a block is a document, which a blank line separates from its neighbours."""
     if role == "tool":
         return find_kind(block) is not None and not _is_own_json(block)
     return find_kind(block) is not None or block.get("type") == "search_result"
@@ -275,7 +275,7 @@ def _write_json(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _show(value: object) -> str:
-    """Return what JSON cannot hold as text: the output of a program is bytes."""
+    """Return a value that JSON cannot hold as text. Bytes are decoded: programs write them."""
     return bytes(value).decode("utf-8", "replace") if isinstance(value, bytes | bytearray) else str(value)
 
 

@@ -48,7 +48,7 @@ _WRITTEN_APART = OUTPUT_PARAMS | {"max_tokens", "stream_options", "stream_usage"
 
 
 class _Resolved(NamedTuple):
-    """The settings of a call, as its server and checkpoint take them."""
+    """The settings of a call, resolved for its server and checkpoint."""
 
     settings: Settings
     plan: ToolPlan

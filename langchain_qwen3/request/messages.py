@@ -218,7 +218,7 @@ def _read_kept(kept: Mapping[str, Any]) -> str:
 
 
 def _read_answer(content: Sequence[Any]) -> str:
-    """Return an answer's text: pieces as they stand, and a blank line where something else stood between two."""
+    """Return an answer's text: its pieces joined, with a blank line where another block stood between two."""
     texts: list[str] = []
     was_other = False
     for index, block in enumerate(iter_blocks(content)):

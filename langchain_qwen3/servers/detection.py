@@ -31,7 +31,7 @@ FAILURE_SECONDS = 30.0
 """How long a server whose look-up failed counts as `generic`, at most."""
 
 _FAILURE_RATIO = 10
-"""How many times longer than its look-up took a server without an answer counts so: a refusal takes no time."""
+"""A look-up without an answer is remembered for this many times its duration: after a refusal, almost not at all."""
 
 
 class _LookUp:

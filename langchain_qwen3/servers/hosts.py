@@ -12,7 +12,7 @@ from langchain_qwen3.servers import parameters
 from langchain_qwen3.servers.dialect import KWARGS, Dialect, frozen
 
 hosted = partial(Dialect, kind="hosted", preserve=None, history_keys=("reasoning_content",))
-"""A row with what most services share: no `preserve_thinking`, and DeepSeek's key for earlier reasoning."""
+"""A row with what most services share: no `preserve_thinking`, and earlier reasoning under `reasoning_content`."""
 
 DASHSCOPE = hosted(
     name="dashscope",

@@ -41,7 +41,7 @@ def build_count_request(
 
 
 def build_encode_request(counting: TokenCounting, base_url: str, model: str, text: str) -> tuple[str, dict[str, Any]]:
-    """Return the same of the request that encodes a bare text, without chat template or special tokens around it.
+    """Return address and body of the request that encodes a bare text, without chat template or special tokens.
 
     Special tokens written out in the text become their own ids.
     """

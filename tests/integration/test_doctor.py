@@ -241,7 +241,7 @@ async def test_goes_on_when_the_list_cannot_be_had_but_the_model_is_named(status
 
 @pytest.mark.parametrize("location", ["https://login.example.com/sso", "/v1/models/"])
 async def test_goes_on_when_the_list_alone_is_redirected(location: str):
-    """Protects chats behind a log-in page or a framework's trailing slash, both of which redirect only what is read."""
+    """Protects chats behind a log-in page or a framework's trailing slash, which both redirect a GET only."""
     with Gate(302, b"") as server:
         server.location = f"{location if location.startswith('http') else server.root + location}?"
         diagnosis = await look(f"{server.root}/v1", model="Qwen/Qwen3-0.6B")

@@ -124,7 +124,7 @@ class Stop(Exception):  # noqa: N818  # it ends a call on purpose
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Payloads of the calls, which end there."""
+    """Payloads of the calls; each call ends before it is sent."""
     payloads: list[dict[str, Any]] = []
 
     def keep(_client: Any, call: Any, *_: Any) -> Any:

@@ -221,7 +221,7 @@ def test_works_when_copied_or_pickled(clone: Any) -> None:
 
 
 class Vault:
-    """A key, token ids, a cache or what else a user writes that holds a lock."""
+    """A key's function, a cache or another object of the user's that holds a lock."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -765,7 +765,7 @@ def test_says_where_the_answer_may_be_when_there_is_none(
 
 
 class NoTruth(BaseModel):  # noqa: PLW1641 # classes of pydantic have no hash
-    """Two of it cannot be compared, as those with an array in them."""
+    """Comparing two of these raises, as with an array in them."""
 
     value: int
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _FENCE = re.compile(r"[ \t>]*(`{3,}|~{3,})(.*)")
-_FIRST_FENCE = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(`{3,}|~{3,})(.*)")  # it may begin an item of a list
+_FIRST_FENCE = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(`{3,}|~{3,})(.*)")  # a list item may begin with it
 _TICKS = re.compile(r"`+")
 _MAX_HEAD = 200  # of a line; a fence that begins farther right does not count
 _BLOCK_QUOTE = re.compile(r"[ \t]*>")
@@ -21,7 +21,7 @@ class MarkdownReader:
         self._fence = ""
         self._head = ""  # of the current line
         self._ticks = 0  # in the current line
-        self._code = 0  # backticks that opened the inline code the line is in; as many close it
+        self._code = 0  # how many backticks opened the inline code; as many close it
         self._is_marked = False  # whether a straight quotation mark is open in the current line
         self._pairs = 0  # other quotation marks: those that open less those that close
         self._last = ""  # two characters of the current line

@@ -136,7 +136,7 @@ async def test_redirect_is_the_answer_when_it_would_make_a_get_of_the_post(mode:
 )
 @pytest.mark.parametrize("status", [301, 302, 303])
 async def test_error_advises_the_address_only_where_it_helps(status: int, location: str, advice: str) -> None:
-    """Protects from being sent to a login page, to `/chat/completions` twice, or to where one already is."""
+    """Protects from advice that names a login page, `/chat/completions` twice, or the address that is already set."""
     response = await send("sync", Transport(redirect(status, location)), "http://old.test/v1/chat/completions")
     with pytest.raises(Qwen3StatusError, match=f"HTTP {status}: the server redirects to http") as caught:
         refuse_redirected(response)

@@ -651,7 +651,7 @@ _TAG_INSIDE = (
 )
 @pytest.mark.parametrize("size", [1, 5, 10_000])
 def test_call_in_leaked_thinking_is_a_draft(text: str, shown: str | None, calls: list[Any], size: int):
-    """Protects agents that stream: a call the model thought about is not executed, as it is not by `invoke`."""
+    """Protects agents that stream: as with `invoke`, a call that the model only thought about is not executed."""
     pieces = [{"content": text[at : at + size]} for at in range(0, len(text), size)]
     message = read_stream(write_events({"reasoning": "T"}, *pieces), ReplyOptions(**TOOLS))
     assert [(call["name"], call["args"]) for call in message.tool_calls] == calls

@@ -181,7 +181,7 @@ _CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "argum
     ],
 )
 def test_only_a_certain_reason_ends_a_stream_without_done(pieces: list[tuple[Any, str | None]], *, certain: bool):
-    """Protects answers that come late behind an early `stop`: silence, heartbeats, usage and a loss are no end yet."""
+    """Protects late answers behind an early `stop`: silence, heartbeats, usage and a loss do not end them."""
     events = [write_events(delta, reason=None)[0] for delta, _ in pieces]
     for event, (_, reason) in zip(events, pieces, strict=True):
         event["choices"][0]["finish_reason"] = reason

@@ -219,7 +219,7 @@ def test_raises_when_an_error_without_framing_comes_before_the_first_event_ends(
     ("early", "events", "content"),
     [
         (json.dumps(write_body({"content": "whole"})).encode(), [], "whole"),
-        (EARLY_ERROR, [{"content": "ok"}], "ok"),  # of an upstream, and another one answered
+        (EARLY_ERROR, [{"content": "ok"}], "ok"),  # one upstream failed, and another one answered
         (b'{"warning": "slow"}', [{"content": "ok"}], "ok"),
         (b'{"warning": "slow"}', [], ""),
         (b"Loading the model\nfoo: bar", [{"content": "ok"}], "ok"),

@@ -279,7 +279,7 @@ def test_reads_a_whole_reply_whose_text_holds_lines_of_json():
 @pytest.mark.parametrize("reason", [None, "", "null"])
 @pytest.mark.parametrize("message", [{"content": ""}, {"content": None}, {}, {"role": "assistant", "tool_calls": []}])
 def test_empty_reply_without_a_reason_is_an_error(message: dict[str, Any], reason: str | None):
-    """Protects from an empty answer in silence: a gateway lost the server's error, and a stream of it is an error."""
+    """Protects from a silent empty answer where a gateway lost the server's error; such a stream is an error, too."""
     for choices in ([message], [message, message]):
         body = write_body({})
         body["choices"] = [{"message": {"role": "assistant", **one}, "finish_reason": reason} for one in choices]
@@ -299,7 +299,7 @@ def test_empty_reply_without_a_reason_is_an_error(message: dict[str, Any], reaso
         ({"content": None, "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{"}}]}, None),
     ],
 )
-def test_reply_with_anything_in_it_is_none(message: dict[str, Any], reason: str | None):
+def test_reply_with_anything_in_it_is_no_error(message: dict[str, Any], reason: str | None):
     """Protects replies of servers that never give a reason, and an empty answer that the model meant."""
     assert read_whole(write_body(message, reason)).content == (message["content"] or "")
 
@@ -307,7 +307,7 @@ def test_reply_with_anything_in_it_is_none(message: dict[str, Any], reason: str 
 @pytest.mark.parametrize("arguments", ['{"city": "Ro', "[1]", "", "{}}", '{"a": 1} and'])
 @pytest.mark.parametrize("reason", ["length", "tool_calls"])
 def test_invalid_arguments_are_the_models_own_in_a_streamed_body(arguments: str, reason: str):
-    """Protects people who read what the model wrote: a whole message has it to the letter, however it was sent."""
+    """Protects people who read what the model wrote: a whole message keeps it to the letter, however it came."""
     good = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a": 1}'}}
     bad = {"index": 1, "id": "b", "function": {"name": "f", "arguments": arguments}}
     streamed = read_whole(write_sse(write_events({"tool_calls": [good, bad]}, reason=reason)))

@@ -84,7 +84,7 @@ def test_address_is_refused_when_no_request_can_go_there(url: str) -> None:
     ],
 )
 def test_error_names_what_is_wrong_with_an_address(url: str, rule: str) -> None:
-    """Protects users whose password has a sign that ends the host from looking for a wrong port, and the password."""
+    """Protects users with such a sign in the password from looking for a wrong port; the error shows no password."""
     with pytest.raises(ValueError, match=f"base_url cannot be read: .*{rule}") as caught:
         split_url(url)
     assert "bob" not in str(caught.value)
