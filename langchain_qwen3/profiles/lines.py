@@ -109,7 +109,7 @@ QWEN3 = ModelLine(
 # of the name: "qwen3-30b-a3b-2507". [S, L, D]
 _INSTRUCT_2507 = ModelLine(
     "Qwen3-2507 Instruct",
-    re.compile(r"qwen3-(?:(?:instruct-)?2507|(?:4b|30b|235b)\b.*\b(?:instruct|2507))\b"),
+    re.compile(r"qwen3-(?:2507|(?:4b|30b|235b)\b.*\b(?:instruct|2507))\b"),
     thinking="never",
     thinking_default=False,
     late_system=True,
@@ -120,7 +120,7 @@ _INSTRUCT_2507 = ModelLine(
 # 2025-07/08. The template opens <think>; the card asks for at least 131,072 tokens of context. [S, L, D]
 _THINKING_2507 = ModelLine(
     "Qwen3-2507 Thinking",
-    re.compile(r"qwen3-(?:thinking-2507|(?:2507|4b|30b|235b)\b.*\bthinking)\b"),
+    re.compile(r"qwen3-(?:2507|4b|30b|235b)\b.*\bthinking\b"),
     thinking="always",
     thinking_default=True,
     opens_think=True,

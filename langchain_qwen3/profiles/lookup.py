@@ -42,6 +42,8 @@ _SPELLINGS = tuple(
         (r"[\s_:‐-―−]+|--+", "-"),  # and the hyphens and dashes of word processors
         (r"(?:(?:通[义義]|tongyi)-?)?(?:千[问問]|qianwen)(?:-?qwen)?", "qwen"),  # the vendor's name in Chinese
         (r"qwen-3(?=[-./]|p\d|$)", "qwen3"),
+        # Words without a hyphen between them: Qwen3VL8B, 30BA3B, 4BThinking, Thinking2507.
+        (r"(?<=vl|\dt|\db)(?=\d|a\d+(?:\.\d+)?b|thinking|instruct)|(?<=omni|king|ruct)(?=\d)", "-"),
         (r"qwen3\.(?=(?:[01]\.)?\d+b(?![a-z]))", "qwen3-"),  # Qiniu writes qwen3.30b-a3b: a size, no version
         # An alias of a model whose switch is off is no Thinking edition: qwen3-235b-a22b-non-thinking.
         (r"\bnon?-?thinking\b|\bthinking-(?:off|disabled)\b", "nothink"),
@@ -55,12 +57,12 @@ _SPELLINGS = tuple(
         # Restore the dot of a size if it can be nothing else: qwen3-0p6b, qwen3.5-0-8b.
         (r"(?<=-)(\d)p(\d)(?=[bt]\b)", r"\1.\2"),
         (r"(qwen3\.\d-[012])-(?=\d[bt]\b)", r"\1."),
-        # Words without a hyphen between them: Qwen3VL8B, 30BA3B, 4BThinking, Thinking2507.
-        (r"(?<=vl|\dt|\db)(?=\d|a\d+(?:\.\d+)?b|thinking|instruct)|(?<=omni|king|ruct)(?=\d)", "-"),
         # Official GGUF files are named Qwen3VL, architectures qwen3vl and Qwen3NextForCausalLM.
         (r"(qwen3(?:\.\d)?)(?=vl|omni|next|coder|max|plus|flash)", r"\1-"),
         # The vendor puts the kind of input first: qwen3-8b-vl is an unofficial name for qwen3-vl-8b.
         (r"(qwen3(?:\.\d)?)-((?:[^-/]+-)*[^-/]+)-(vl|omni)\b", r"\1-\3-\2"),
+        # And the edition last: qwen3-thinking-2507, Qwen3-Thinking-4B-2507.
+        (r"(qwen3)-(thinking|instruct)-(2507|4b|30b|235b)\b", r"\1-\3-\2"),
     )
 )
 
