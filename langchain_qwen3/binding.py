@@ -8,7 +8,7 @@ model, so earlier bindings and the choice of a config are lost
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Literal, TypedDict, TypeVar, overload
+from typing import Any, ClassVar, Generic, Literal, TypedDict, TypeVar, overload
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
@@ -315,10 +315,16 @@ class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: igno
 class FallbackChatModels(RunnableWithFallbacks[LanguageModelInput, AIMessage]):
     """A model and its fallbacks: the next one is asked when one fails. Tools and schemas are bound to each."""
 
+    with_fallbacks: ClassVar[Callable[..., FallbackChatModels]] = Bindable.with_fallbacks
+
     @classmethod
     def lc_id(cls) -> list[str]:
         """Return core's own id."""
         return RunnableWithFallbacks.lc_id()
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """Return the name of its runs, core's own if it has no other."""
+        return super().get_name(suffix, name=name or self.name or RunnableWithFallbacks.__name__)
 
     def bind(self, **kwargs: Any) -> FallbackChatModels:
         """Bind settings of a call to every model."""
@@ -328,6 +334,8 @@ class FallbackChatModels(RunnableWithFallbacks[LanguageModelInput, AIMessage]):
 
 class AlternativeChatModels(RunnableConfigurableAlternatives):  # type: ignore[type-arg]  # the same
     """Several models between which a config chooses; each is bound by its own methods, so it may be of any class."""
+
+    with_fallbacks: ClassVar[Callable[..., FallbackChatModels]] = Bindable.with_fallbacks
 
     @classmethod
     def lc_id(cls) -> list[str]:

@@ -148,8 +148,10 @@ WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "with_types": lambda model: model.with_types(input_type=str),
     "with_types in place": lambda model: model.with_types(str),
     "with_fallbacks": lambda model: model.with_fallbacks([build(model="other")], exceptions_to_handle=(KeyError,)),
+    "with_fallbacks twice": lambda model: WRAPPERS["with_fallbacks"](WRAPPERS["with_fallbacks"](model)),
     "configurable": lambda model: model.configurable_fields(temperature=ConfigurableField("t")),
     "alternatives": lambda model: model.configurable_alternatives(ConfigurableField("which"), big=build(model="big")),
+    "alternatives with_fallbacks": lambda model: WRAPPERS["with_fallbacks"](WRAPPERS["alternatives"](model)),
 }
 ENDS: dict[str, Callable[[Any], Any]] = {
     "bind_tools": lambda model: model.bind_tools([get_weather]),
@@ -183,6 +185,8 @@ def test_fallbacks_keep_what_was_bound_to_all_of_them(sent: list[dict[str, Any]]
     assert safe.invoke("hi").content == "{'seed': 7}"
     assert sent[0]["seed"] == 7
     assert safe.lc_id() == RunnableWithFallbacks.lc_id()
+    assert safe.get_name() == "RunnableWithFallbacks"  # traces and events are filtered by it
+    assert safe.model_copy(update={"name": "mine"}).get_name() == "mine"
 
 
 @pytest.mark.parametrize("wrap", ["with_listeners", "with_types"])
