@@ -200,8 +200,8 @@ def _write_unknown(part: Mapping[str, Any]) -> dict[str, Any]:
 def _find_svg(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return an SVG as a file, which is sent as text: tools call it an image, but no model reads it as one."""
     holders = find_holders(part, "image")
-    own = part.get("image_url")
-    if urls := [own] if isinstance(own, str) else find_strings(holders, ("url", "uri")):
+    own = [url for key in ("image_url", "image") if isinstance(url := part.get(key), str)]
+    if urls := own or find_strings(holders, ("url", "uri")):
         return {"type": "file", "url": urls[0]} if urls[0].startswith("data:image/svg+xml") else None
     return {**part, "type": "file"} if find_mime(holders).startswith("image/svg+xml") else None
 

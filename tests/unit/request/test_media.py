@@ -671,6 +671,7 @@ DRAWINGS: dict[str, dict[str, Any]] = {
     "OpenAI": {"type": "image_url", "image_url": {"url": f"data:image/svg+xml;base64,{SVG_DATA}"}},
     "Responses API": {"type": "input_image", "image_url": f"data:image/svg+xml;base64,{SVG_DATA}"},
     "not in base64": {"type": "image_url", "image_url": {"url": f"data:image/svg+xml;charset=utf-8,{SVG}"}},
+    "Qwen": {"type": "image", "image": f"data:image/svg+xml;base64,{SVG_DATA}"},
     "MCP": {"type": "image", "data": SVG_DATA, "mimeType": "image/svg+xml"},
     "Anthropic": {"type": "image", "source": {"type": "base64", "media_type": "image/svg+xml", "data": SVG_DATA}},
 }
