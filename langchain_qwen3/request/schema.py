@@ -246,7 +246,8 @@ def read_named(schema: dict[str, Any]) -> dict[str, Any]:
         own: dict[str, Any] = {key: schema.pop(key) for key in ("name", "description") if key in schema}
         return {**own, "parameters": schema}
     for key, value in schema.items():
-        if isinstance(value, Mapping) and ("properties" in value or _holds_types(value)):
+        is_result = key.startswith(("output", "response", "return"))  # MCP's and Gemini's schema of the result
+        if isinstance(value, Mapping) and not is_result and ("properties" in value or _holds_types(value)):
             raise ValueError(f"{schema['name']} has its schema under {key!r}: put it under 'parameters'")
     return schema
 

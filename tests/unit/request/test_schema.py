@@ -598,11 +598,20 @@ def test_raises_when_a_tool_has_its_properties_under_an_unknown_key(key: str) ->
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"annotations": {"readOnlyHint": True}}, {"_meta": {}}, {"icons": [{"src": "x"}]}]
+    "more",
+    [
+        {},
+        {"annotations": {"readOnlyHint": True}},
+        {"_meta": {}},
+        {"icons": [{"src": "x"}]},
+        {"outputSchema": AGE},
+        {"response": AGE},
+    ],
 )
 def test_takes_a_tool_without_parameters(more: dict[str, Any]) -> None:
-    """Protects tools that take nothing, whatever else their form holds."""
+    """Protects tools that take nothing, whatever else their form holds, such as the schema of the result."""
     assert convert_tool({**NAMED, **more})["function"]["name"] == "Person"
+    assert read_tool({"type": "function", "function": {**NAMED, **more}})["function"]["name"] == "Person"
 
 
 def test_a_response_format_raises_when_it_is_neither() -> None:
