@@ -38,7 +38,7 @@ _TEXT_KEYS = (
 _CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status")
 _WRAPPERS = ("error", "errors", "fault", "detail", "details")
 # Gateways write errors with a status as events, too; DashScope's own protocol adds ":HTTP_STATUS/400".
-_FRAMING = re.compile(r"(?:\s|\ufeff|(?:event|id|retry)?:[^\n]*\n|(?:data|error):)*+")
+_FRAMING = re.compile(r"(?m)(?:\s|\ufeff|^(?:event|id|retry)?:[^\n]*(?:\n|\Z)|^(?:data|error):|\[DONE\])*+")
 _OVERFLOW_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 # Django, Go, PHP and firewalls send pages without a head; `_TITLES` lists what to read first, then what else.
 _PAGE = re.compile(
@@ -178,11 +178,14 @@ def _parse_text(text: str) -> object:
         title = next((found[2] for found in titles if found), "")
         said = " ".join(re.sub(r"<[^<>]{0,200}>", " ", title).split())
         return f"an HTML page: {said}" if said else "an HTML page"
-    body = _FRAMING.sub("", text, count=1).removesuffix("[DONE]").rstrip().removesuffix("data:")
+    body = _FRAMING.sub("", text, count=1)
+    if not body.startswith(("{", "[", '"')):
+        return text
     try:
-        return json.loads(body) if body.startswith(("{", "[", '"')) else text
+        value, end = json.JSONDecoder().raw_decode(body)
     except (ValueError, RecursionError):
         return text
+    return value if _FRAMING.fullmatch(body, end) else text
 
 
 def _fold_keys(body: Mapping[str, Any]) -> dict[str, Any]:

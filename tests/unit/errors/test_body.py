@@ -144,6 +144,9 @@ FRAMES = (
     "retry: 3000\ndata: {}\n\ndata: [DONE]\n\n",
     "{}\n\ndata: [DONE]\n\n",
     "error: {}\n\n",
+    "event: error\ndata: {}\nid: 3\n\n",
+    "data: {}\n\n: ping\n\n",
+    "data: {}\n\nevent: done\ndata: [DONE]\n\n",
     "\n \ufeff{}",
 )
 
@@ -168,6 +171,8 @@ def test_body_is_read_when_it_is_framed_as_an_event(frame: str, body: str) -> No
         "error",
         "data: {'a': 1}",
         FRAMED + "\nTraceback",
+        FRAMED + ": 400",
+        '"qwen3": not found',
         "Traceback:\n" + FRAMED,
         "404: not found",
     ],
