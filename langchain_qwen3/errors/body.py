@@ -82,7 +82,7 @@ class ErrorFacts:
 def read_error_body(body: object) -> ErrorFacts:
     """Read an error body of any shape: parsed JSON, text, bytes, an HTML page or None."""
     if isinstance(body, bytes | bytearray | memoryview):
-        body = _decode(bytes(body[:_MAX_BYTES]))
+        body = decode_body(bytes(body[:_MAX_BYTES]))
     if isinstance(body, str):
         body = _parse_text(body)
     body = _unwrap(body)
@@ -161,8 +161,8 @@ def _is_empty(error: object, depth: int = _MAX_SHAPES) -> bool:
     return not error or (isinstance(error, str) and error.lower() in _NOTHING)
 
 
-def _decode(body: bytes) -> str:
-    """Return a body as text: UTF-8, or GB 2312, in which Chinese IIS and older Java write their pages of errors."""
+def decode_body(body: bytes) -> str:
+    """Return bytes as text: UTF-8, or GB 2312, which programs on a Chinese Windows, its IIS and older Java write."""
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic_core import to_json
 
 from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.errors.body import decode_body
 from langchain_qwen3.request.media import write_media
 from langchain_qwen3.request.media_data import MediaError, describe_part, find_kind, has_own_keys, holds_data, is_data
 
@@ -276,7 +277,7 @@ def _write_json(block: Mapping[str, Any]) -> dict[str, Any]:
 
 def _show(value: object) -> str:
     """Return a value that JSON cannot hold as text. Bytes are decoded: programs write them."""
-    return bytes(value).decode("utf-8", "replace") if isinstance(value, bytes | bytearray) else str(value)
+    return decode_body(bytes(value)) if isinstance(value, bytes | bytearray) else str(value)
 
 
 def _has_type(block: Mapping[str, Any], types: frozenset[str]) -> bool:

@@ -250,6 +250,7 @@ CIRCLE["self"] = CIRCLE
         ([{"json": {"a": "é"}}], '{"a": "é"}'),
         ([{"stdout": "你好".encode(), "code": 0}], '{"stdout": "你好", "code": 0}'),  # subprocess.run
         ([{"json": {"a": bytearray(b"x\xff")}}], '{"a": "x\ufffd"}'),
+        ([{"stdout": "驱动器 C 中的卷没有标签。".encode("gbk")}], '{"stdout": "驱动器 C 中的卷没有标签。"}'),
         ([{"text": "x"}, {"text": "y"}], "x\ny"),
         ([{"type": "search_result", "title": "t"}], '{"type": "search_result", "title": "t"}'),
         # A tool's own words for its own things: a list of files, a log of what an agent did.
