@@ -48,11 +48,14 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
     try:
         parts = parse_url(url)
         _ = parts.port
+        is_read = "@" in parts.netloc or "@" not in parts.fragment  # bob:2024#x@host is no host bob
     except ValueError:
+        is_read = False
+    if not is_read:
         rule = "its port must be a number up to 65535, and only IPv6 addresses use brackets"
         if "@" in url and "@" not in min((url.partition("//")[2].partition(sign)[0] for sign in "/?#"), key=len):
             rule = "in user and password, # must be written as %23, / as %2F, and ? as %3F"
-        raise ValueError(f"base_url cannot be read: {rule}") from None
+        raise ValueError(f"base_url cannot be read: {rule}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(
             'base_url must begin with http:// or https:// and contain a host, such as "http://localhost:8000/v1"'

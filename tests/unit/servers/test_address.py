@@ -74,6 +74,8 @@ def test_address_is_refused_when_no_request_can_go_there(url: str) -> None:
     ("url", "rule"),
     [
         ("http://bob:p#w@pod.test/v1", "%23"),
+        ("http://bob:2024#w@pod.test/v1", "%23"),
+        ("http://bob:#w@pod.test/v1", "%23"),
         ("http://bob:p?w@pod.test/v1", "%3F"),
         ("https://bob:p/w@pod.test:8000/v1", "%2F"),
         ("http://bob:p#w@[::1]:8000/v1", "%23"),
