@@ -97,7 +97,7 @@ class StreamReader:
             ToolChoiceError: A demanded call did not come.
         """
         chunks = [*self._feed_all(self._events.close())]
-        if self._events.stray and self.first_token_at is None:
+        if self._events.stray and not self._choice.heard:
             chunks += self._feed_all(self._read_stray())
         if self._index is None and self._end.done:
             raise BadReplyError("the stream has no choices", response=self._response, body=self._find_cause())

@@ -228,11 +228,13 @@ def test_raises_when_an_error_without_framing_comes_before_the_first_event_ends(
         (b'{"half": ', [], ""),
     ],
 )
+@pytest.mark.parametrize("opened", [False, None])  # where it is unknown, the answer is held until the end
 def test_answer_is_read_when_something_without_framing_comes_before_it(
-    read: Any, early: bytes, events: list[dict[str, Any]], content: str
+    read: Any, early: bytes, events: list[dict[str, Any]], content: str, *, opened: bool | None
 ):
     """Protects a good answer behind a gateway's own line, and a whole reply that a gateway ends like a stream."""
-    assert read(early + b"\n\n" + write_sse(write_events(*events))).content == content
+    data = early + b"\n\n" + write_sse(write_events(*events))
+    assert read(data, ReplyOptions(opened=opened)).content == content
 
 
 def test_error_shows_the_cause_that_came_in_place_of_a_chunk():
