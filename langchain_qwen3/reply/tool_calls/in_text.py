@@ -71,18 +71,25 @@ class CallsInText:
         """Return the held text as received: it is not a call."""
         return "".join(self._raw)
 
-    def close(self, *, truncated: bool) -> TextEnd:
-        """End the text; if it was truncated inside a call, that call has incomplete arguments."""
+    def close(self, *, truncated: bool, may_leak: bool = False) -> TextEnd:
+        """End the text.
+
+        Args:
+            truncated: Whether the text was cut. If that was inside a call, the call has incomplete arguments.
+            may_leak: Whether the text may begin with leaked thinking; its first closing tag then ends the drafts.
+        """
         shown, calls = self._rescuer.close(truncated)
         raw, rest = "".join(self._raw), "".join([*self._rest, shown])
-        if find_leaked_tag(rest) >= 0 and (at := find_leaked_tag(raw)) >= 0 and raw[at + len(CLOSE_TAG) :].strip():
+        known: Sequence[WireCall] = self._calls
+        if may_leak and find_leaked_tag(rest) >= 0 and (at := find_leaked_tag(raw)) >= 0:
             begin = at + len(CLOSE_TAG)
-            answer = CallsInText(self._tools)
-            begun = raw[:begin] + answer.feed(raw[begin:])
-            end = answer.close(truncated=truncated)
-            return end._replace(raw=raw, rest=begun + end.rest)
-        is_cut = truncated and not self._calls and len(calls) == 1 and _is_open(calls[0])
-        return TextEnd(raw, rest, [*self._calls, *calls], is_cut=is_cut)
+            if raw[begin:].strip():
+                rescuer = ToolRescuer(self._tools)
+                begun, known = rescuer.feed(raw[begin:])
+                shown, calls = rescuer.close(truncated)
+                rest = raw[:begin] + begun + shown
+        is_cut = truncated and not known and len(calls) == 1 and _is_open(calls[0])
+        return TextEnd(raw, rest, [*known, *calls], is_cut=is_cut)
 
 
 def _is_open(call: WireCall) -> bool:

@@ -642,6 +642,7 @@ _TAG_INSIDE = (
         (f"Maybe {CALL}\n</think>\n\nFive.", None, []),
         (f"Maybe {CALL} and {CALL}\nNo.</think>\n\nFive.", None, []),
         (f"Maybe {CALL}\nNo.\n</think>\n\n{OTHER_CALL}", f"Maybe {CALL}\nNo.\n</think>\n\n", _ROME),
+        (f"Maybe {CALL}\n</think>\n\n{OTHER_CALL}\n</think>\n\nA", f"Maybe {CALL}\n</think>\n</think>\n\nA", _ROME),
         (f"No.\n</think>\n\n{CALL}", "No.\n</think>\n\n", BEIJING),
         (f"So {CALL}\n</think>\n\n", "So \n</think>", BEIJING),
         (f"So {CALL} as the tag </think> says", "So  as the tag </think> says", BEIJING),

@@ -42,6 +42,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "objects that never end": ("", '<tool_call>{"'),
     "objects in objects": ("", "<tool_call>{"),
     "calls": ("", CALL),
+    "calls in leaked thinking": ("", f"{CALL}</think>\n\n"),
     "calls in one tag": ("<tool_call>", f'{{"name":"{NAME}","arguments":{{}}}},'),
     "one long call": (f'<tool_call>{{"name":"{NAME}","arguments":{{"city":"', "word "),
     "xml call full of ends": (XML, "</function> "),
