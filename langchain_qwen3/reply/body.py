@@ -18,9 +18,17 @@ _BLANKS = b"\xef\xbb\xbf \t\r\n"  # includes the byte order mark
 def is_event_stream(content: bytes) -> bool:
     """Whether a body is an event stream or one JSON object per line, whatever its type and what stands before it."""
     head = content.lstrip(_BLANKS)
-    # A whole reply of valid JSON has none of these: line breaks within its texts are escaped.
     in_lines = not head.startswith(b"<") and (b"\ndata:" in content or b"}\n{" in content or b"}\r\n{" in content)
-    return head.startswith(_STREAM_STARTS) or in_lines
+    return head.startswith(_STREAM_STARTS) or (in_lines and not _is_one_value(content))
+
+
+def _is_one_value(content: bytes) -> bool:
+    """Whether a body is one JSON value: a raw line break may be within its text, and `[DONE]` behind it."""
+    try:
+        read_json(content)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def read_body(content: bytes, response: Any = None) -> dict[str, Any]:

@@ -270,10 +270,13 @@ def test_reads_one_body_alike_whatever_was_asked_for(body: bytes):
     assert read_whole(body).response_metadata["finish_reason"] == "stop"
 
 
-def test_reads_a_whole_reply_whose_text_holds_lines_of_json():
-    """Protects an answer with raw newlines in its string from being taken for one object per line."""
-    body = json.dumps(write_body({"content": "{'a': 1}@{'b': 2}"})).encode().replace(b"@", b"\n")
-    assert read_whole(body).content == "{'a': 1}\n{'b': 2}"
+@pytest.mark.parametrize("end", [b"", b"\n\ndata: [DONE]\n\n"])
+@pytest.mark.parametrize("text", ["{'a': 1}\n{'b': 2}", "An event:\ndata: x\n\ndata: [DONE]"])
+def test_reads_a_whole_reply_whose_text_holds_lines_of_a_stream(text: str, end: bytes):
+    """Protects an answer with raw newlines in its string, and the second of two, from being read as a stream."""
+    body = write_body({"content": text.replace("\n", "@")})
+    data = json.dumps({**body, "choices": body["choices"] * 2}).encode().replace(b"@", b"\n") + end
+    assert [read_whole(data, which=which).content for which in (0, 1)] == [text, text]
 
 
 @pytest.mark.parametrize("reason", [None, "", "null"])
