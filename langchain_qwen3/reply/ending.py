@@ -105,11 +105,11 @@ class StreamEnd:
         """
         answered = answered or bool(delta and (delta.get("content") or delta.get("tool_calls")))
         is_repeated = self.reason is not None and has_content(delta)
-        # https://github.com/open-webui/open-webui/issues/16377
-        self.certain = not is_finished(reason) or (answered and not is_repeated)
         self.over = True
         if self.reason is None or is_finished(self.reason):
             self.reason = reason
+        # https://github.com/open-webui/open-webui/issues/16377
+        self.certain = not is_finished(self.reason) or (answered and not is_repeated)
 
     def take_late(self, delta: Mapping[str, Any] | None, usage: object) -> None:
         """Take an event after the finish reason: usage completes the stream, text means that it has not ended."""

@@ -145,8 +145,8 @@ class StreamReader:
 
     @property
     def progress(self) -> int:
-        """The number of chunks so far; 0 before the first token, for which a server may need long."""
-        return 0 if self.first_token_at is None else self._chunks
+        """The number of chunks so far; 0 before the first token or reason, for which a server may need long."""
+        return 0 if self.first_token_at is None and self._end.reason is None else self._chunks
 
     @property
     def done(self) -> bool:

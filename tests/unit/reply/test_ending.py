@@ -177,6 +177,7 @@ _CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "argum
         ([(_CALL, "tool_calls")], True),
         ([(_CALL, None), ({"role": "assistant", "content": None}, "tool_calls")], True),
         ([({"reasoning": "T"}, None), ({}, "length")], True),
+        ([({"reasoning": "T"}, "length"), ({}, "stop")], True),
         ([({"reasoning": "T"}, "abort")], True),
     ],
 )
@@ -189,6 +190,7 @@ def test_only_a_certain_reason_ends_a_stream_without_done(pieces: list[tuple[Any
     for reader in readers:
         list(reader.read(write_sse(events, done=False)))
         assert reader.ended is certain
+        assert reader.progress  # so that a server that hangs then is noticed
     for _ in range(3):
         assert not [*readers[0].read(b": heartbeat\n\n")]
     assert not [*readers[1].read(write_sse([{"choices": [], "usage": {"prompt_tokens": 1}}], done=False))]
