@@ -267,8 +267,8 @@ def _explain_empty(message: BaseMessage) -> str:
         if written <= 1:  # the token that ends the answer
             return "the answer is empty"
         return (
-            f"the answer is empty, though the model wrote {written} tokens: they may be reasoning, which "
-            "return_reasoning=False leaves out; set enable_thinking=False"
+            f"the answer is empty, though the model wrote {written} tokens: the server's parser lost them, or they are "
+            "reasoning that return_reasoning=False leaves out; try enable_thinking=False"
         )
     try:
         is_json = isinstance(read_whole_json(reasoning), dict | list)

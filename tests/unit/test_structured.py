@@ -748,7 +748,7 @@ async def test_reads_the_answer_behind_leaked_thinking_in_a_stream(text: str, va
     [
         ({"reasoning_content": '{"value": 1}'}, 9, "put the JSON into the reasoning"),
         ({"reasoning_content": "I think"}, 9, "only reasoning"),
-        ({}, 9, "return_reasoning=False"),
+        ({}, 9, "9 tokens: the server's parser lost them, or .* return_reasoning=False"),
         ({}, 1, "empty$"),
         ({}, None, "empty$"),
     ],
