@@ -202,7 +202,8 @@ class ChoiceReader:
         if self._in_content is None:
             return content, calls
         content = self._in_content.feed(content)
-        end = self._in_content.close(truncated=truncated, may_leak=self._kind == "stream")
+        may_leak = self._kind == "stream" and not self._splitter.opens
+        end = self._in_content.close(truncated=truncated, may_leak=may_leak)
         is_quote = self._quotes and not end.is_cut
         if not (self._calls.seen or is_quote):
             return content + end.rest, [*calls, *self._calls.add(end.calls, rescued=True)]

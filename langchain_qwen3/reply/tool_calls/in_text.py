@@ -81,13 +81,12 @@ class CallsInText:
         shown, calls = self._rescuer.close(truncated)
         raw, rest = "".join(self._raw), "".join([*self._rest, shown])
         known: Sequence[WireCall] = self._calls
-        if may_leak and find_leaked_tag(rest) >= 0 and (at := find_leaked_tag(raw)) >= 0:
-            begin = at + len(CLOSE_TAG)
-            if raw[begin:].strip():
-                rescuer = ToolRescuer(self._tools)
-                begun, known = rescuer.feed(raw[begin:])
-                shown, calls = rescuer.close(truncated)
-                rest = raw[:begin] + begun + shown
+        at = find_leaked_tag(raw) if may_leak and find_leaked_tag(rest) >= 0 else -1
+        if at >= 0 and (answer := raw[at + len(CLOSE_TAG) :].lstrip()):
+            rescuer = ToolRescuer(self._tools)
+            begun, known = rescuer.feed(answer)
+            shown, calls = rescuer.close(truncated)
+            rest = raw.removesuffix(answer) + begun + shown
         is_cut = truncated and not known and len(calls) == 1 and _is_open(calls[0])
         return TextEnd(raw, rest, [*known, *calls], is_cut=is_cut)
 

@@ -642,9 +642,10 @@ _TAG_INSIDE = (
         (f"Maybe {CALL}\n</think>\n\nFive.", None, []),
         (f"Maybe {CALL} and {CALL}\nNo.</think>\n\nFive.", None, []),
         (f"Maybe {CALL}\nNo.\n</think>\n\n{OTHER_CALL}", f"Maybe {CALL}\nNo.\n</think>\n\n", _ROME),
-        (f"Maybe {CALL}\n</think>\n\n{OTHER_CALL}\n</think>\n\nA", f"Maybe {CALL}\n</think>\n</think>\n\nA", _ROME),
+        (f"Maybe {CALL}\n</think>\n\n{OTHER_CALL}\n</think>\n\nA", f"Maybe {CALL}\n</think>\n\n\n</think>\n\nA", _ROME),
+        (f"Ok.</think>\n\n{CALL}\n{OTHER_CALL}", "Ok.</think>\n\n", [*BEIJING, *_ROME]),
         (f"No.\n</think>\n\n{CALL}", "No.\n</think>\n\n", BEIJING),
-        (f"So {CALL}\n</think>\n\n", "So \n</think>", BEIJING),
+        (f"So {CALL}\n</think>\n\n", "So \n</think>\n\n", BEIJING),
         (f"So {CALL} as the tag </think> says", "So  as the tag </think> says", BEIJING),
         (_TAG_INSIDE, "", [("get_weather", {"city": "A\n</think>\n\nB"})]),
         (f"{CALL}\n{_TAG_INSIDE}", "", [*BEIJING, ("get_weather", {"city": "A\n</think>\n\nB"})]),
@@ -656,4 +657,13 @@ def test_call_in_leaked_thinking_is_a_draft(text: str, shown: str | None, calls:
     pieces = [{"content": text[at : at + size]} for at in range(0, len(text), size)]
     message = read_stream(write_events({"reasoning": "T"}, *pieces), ReplyOptions(**TOOLS))
     assert [(call["name"], call["args"]) for call in message.tool_calls] == calls
-    assert message.text.rstrip() == (text if shown is None else shown).rstrip()
+    assert message.text == (text if shown is None else shown)
+
+
+@pytest.mark.parametrize("opened", [None, True])
+def test_thinking_ends_once_where_the_prompt_opens_it(*, opened: bool | None):
+    """Protects a call behind the tag that ended the thinking from another tag behind it, as `invoke` does."""
+    message = {"content": f"Maybe.\n</think>\n\n{CALL}\n</think>\n\nBye."}
+    options = ReplyOptions(opened=opened, **TOOLS)
+    for reply in (read_stream(write_events(message), options), read_whole(write_body(message), options)):
+        assert [(call["name"], call["args"]) for call in reply.tool_calls] == BEIJING
