@@ -20,7 +20,9 @@ _FINISHED = _STOPPED | {"tool_calls", "tool_use", "function_call"}
 _KNOWN = _FINISHED | {"length", "content_filter"}
 _LIMITS = frozenset({"max_tokens", "max_output_tokens", "max_length", "model_length", "model_context_window_exceeded"})
 """Words for `length` of other APIs, which gateways pass on (https://github.com/ferro-labs/ai-gateway/issues/142)."""
-_GIVEN_UP = re.compile(r"error|abort|cancel|fail|timed?_?out|interrupt|disconnect|insufficient|overload", re.IGNORECASE)
+_GIVEN_UP = re.compile(
+    r"error|abort|cancel|fail|time(d?_?out|_limit)|interrupt|disconnect|insufficient|overload", re.IGNORECASE
+)  # https://ibm.github.io/watsonx-ai-node-sdk/interfaces/1_6_x.WatsonXAI.TextChatResultChoice-1.html
 
 
 def read_reason(choice: Mapping[str, Any]) -> str | None:

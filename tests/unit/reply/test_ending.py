@@ -29,6 +29,8 @@ from tests.support.replies import load, read_chunks, read_stream, read_whole, wr
         ({"finish_reason": "stop", "native_finish_reason": "network_error"}, "network_error"),
         ({"finish_reason": "stop", "native_finish_reason": "ABORTED"}, "ABORTED"),
         ({"finish_reason": "stop", "native_finish_reason": "timed_out"}, "timed_out"),
+        ({"finish_reason": "stop", "native_finish_reason": "time_limit"}, "time_limit"),
+        ({"finish_reason": "stop", "native_finish_reason": "timeout"}, "timeout"),
         (
             {"finish_reason": "stop", "native_finish_reason": "insufficient_system_resource"},
             "insufficient_system_resource",
