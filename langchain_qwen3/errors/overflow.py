@@ -19,7 +19,9 @@ def compile_patterns(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
-_TEXT_ZH = "messages|输入|輸入|提示词?|提示詞|消息总?|訊息|对话|對話|历史|歷史|内容|內容"
+_TEXT_ZH = (
+    "messages(?= ?(?:[总總长長过過太超]|tokens?))|输入|輸入|提示词?|提示詞|消息总?|訊息|对话|對話|历史|歷史|内容|內容"
+)
 
 # One of these phrases is sufficient.
 _OVERFLOW = compile_patterns(
@@ -40,11 +42,14 @@ _OVERFLOW = compile_patterns(
     # Older vLLM and NVIDIA set max_tokens to what the prompt leaves. A user's own -1 or -2 means "no limit".
     r"max_(?:completion_)?tokens must be at least 1, got -(?![12]\b)\d",
     rf"(?:{_TEXT_ZH}|上下文|prompt)[^。，,]{{0,20}}(?:过长|過長|太长|太長|超长|超長|超限)",
-    rf"(?:{_TEXT_ZH}|\binput|(?<!_)token)[^。，,]{{0,12}}(?:长度|長度|字数|(?<!max_)tokens?|(?<![片频頻])数)[^。，,]{{0,12}}[，,]?(?:超过|超過|超出)",
+    rf"(?:{_TEXT_ZH}|\binput|(?<!_)token)[^。，,]{{0,12}}(?:长度|長度|字数|(?<!max_)tokens?|(?<![片频頻参数])数)[^。，,]{{0,12}}[，,]?(?:超过|超過|超出)",
     r"(?:上下文|prompt|提示词?)[^。，,]{0,20}(?:超过|超過|超出)|[输輸]入[^。，,参參图圖视視音值]{0,8}(?:超过|超過|超出)",
-    r"(?:超过|超過|超出)了?[本该該]?(?:模型)?的?最大 ?(?<!_)tokens?",
-    r"最[大多](?:支持|上下文)[^。\d]{0,12}\d{1,15} ?个? ?tokens?[^。]{0,12}(?:请求|输入|当前|实际)[^。\d]{0,12}\d",
     r"(?:超过|超過|超出).{0,20}(?:上下文|最大(?:输入|輸入)?(?:长度|長度)|(?:输入|輸入)(?:长度|長度))",
+)
+# One of these is sufficient, too, unless only the answer's tokens are meant.
+_MOST_TOKENS = compile_patterns(
+    r"(?:超过|超過|超出)了?[本该該]?(?:模型)?的?最大 ?tokens?",
+    r"最[大多](?:支持|上下文)[^。\d]{0,12}\d{1,15} ?个? ?tokens?[^。]{0,12}(?:请求|输入|当前|实际)[^。\d]{0,12}\d",
 )
 # Otherwise the text must say that something exceeds a limit, and the limit must be a context.
 _BEYOND = compile_patterns(
@@ -106,20 +111,24 @@ _MEDIA_ELSEWHERE = compile_patterns(
     r"bild|imagen|immagin|fichier|archivo|arquivo|файл|изображ|画像|動画|音声|ファイル|이미지|파일"
 )
 _OTHER = compile_patterns(r"characters?\b|\bname\b|schema|description|frames|_id\b|seconds|stop\b")
-_PROMPT = compile_patterns(r"prompt|\binputs?\b|input[ _]|message|histor|conversation|\btotal|\bsum\b")
+_PROMPT = compile_patterns(r"prompt|\binputs?\b|input[ _]|message|histor|conversation|\btotal|\bsum\b|输入(?![的参])")
 _OUTPUT = compile_patterns(
-    r"max_(?:completion_|new_|output_)?tokens|thinking_budget|output tokens|completion|image|audio|video|file"
+    r"max_(?:completion_|new_|output_)?tokens|thinking_budget|output tokens|completion|image|audio|video|file",
+    r"输出|輸出|生成",
 )
 _RATE = compile_patterns(
-    r"per (?:second|minute|min\b|hour|day)|\b[tr]p[md]\b|rate[ _-]?limit|quota|每分钟|每秒|每天|频率|配额",
+    r"per (?:second|minute|min\b|hour|day)|(?<![a-z])[tr]p[md](?![a-z])|rate[ _-]?limit|quota",
+    r"[/每一1] ?分[钟鐘]|每[秒天日]|tokens?/(?:s|sec|min|hour|day)(?![a-z])|频率|配额",
     r"\b(?:pro|por|par|al|na|в) (?:minut|se[ck]|seg|stund|мин|сек|час|день)|分あたり|毎分|毎秒|1分間|분당|초당|dakika",
 )
 
 _LENGTH_ELSEWHERE = r"\d{1,3}(?:[., '\u00a0\u202f]\d{3}){1,2}|\d{3,9}"
-_NUMBER = r"(\d[\d,]{0,14})"
+_NUMBER = r"(\d[\d,]{0,14})(?![\d,]{0,14}[k万](?![a-z]))"  # "32k" is not 32
+_UP_TO = r"(?:[^\da-z，,。；;号码]|tokens?){0,16}(?=\d{3}|\d,)" + _NUMBER  # no code or request's id
 _LIMITS = (
     rf"(?:\d|too long)(?: tokens)? ?>=? ?{_NUMBER}|(?<![/\d])\d{{3,9}} ?/ ?(\d{{3,9}})(?![/\d])",
-    rf"(?:最[大多长]|上限|限制|超过|超過|超出|大于)[^\d，,。；;]{{0,16}}{_NUMBER}",
+    rf"最[大多长]{_UP_TO}",
+    rf"(?:上限|限制|超过|超過|超出|大于){_UP_TO}",
     rf"cannot be greater than [^\d]{{0,30}}{_NUMBER}",  # MindIE
     rf"range of input length should be \[\d{{1,15}}, ?{_NUMBER}\]",
     rf"{_NUMBER} maximum context",
@@ -174,13 +183,12 @@ def is_overflow(text: str) -> bool:
     """
     if _RATE.search(text) or _asks_too_much(text):
         return False
-    if _OVERFLOW.search(text):
-        return True
-    if _is_overflow_elsewhere(text):
+    about_prompt = _PROMPT.search(text) or not _OUTPUT.search(text)
+    if _OVERFLOW.search(text) or (about_prompt and _MOST_TOKENS.search(text)) or _is_overflow_elsewhere(text):
         return True
     if not _BEYOND.search(text):
         return False
-    if _CONTEXT.search(text) and (_PROMPT.search(text) or not _OUTPUT.search(text)):
+    if about_prompt and _CONTEXT.search(text):
         return True
     return bool(_LENGTH.search(text)) and not (_OUTPUT.search(text) or _OTHER.search(text))
 

@@ -65,6 +65,17 @@ NO_OVERFLOWS = (
     "Total images exceed the model's limit",
     "messages length must be at least 1 but got 0",
     "Input tokens must be a list but got str",
+    "max_tokens 最大支持 8192 tokens，当前请求 16384 tokens",
+    "本模型最大支持输出 8192 tokens，当前请求 16384",
+    "max_tokens 超过模型最大 tokens 限制 8192",
+    "输入的 max_tokens 超过模型最大 tokens 限制 8192",
+    "输出长度超过最大 token 数",
+    "超过了最大 tokens/min 限制 100000",
+    "超过模型最大token用量，请一分钟后再试",
+    "输入 token 数超过TPM限制",
+    "messages 数量超过限制 1000",
+    "messages[0].name 长度超过64",
+    "输入的 stop 参数数量超过 4 个",
 )
 
 VLLM = (
