@@ -38,7 +38,7 @@ _NO_MODEL = compile_patterns(
     # The model's name must follow, in quotes or with a digit: a feature of a model may be unsupported, too.
     r"(?:^|[-.:;\n({\"'] ?)(?:(?:the|this|your|requested|specified) ){0,3}"
     rf"(?:(?<=requested )model|model(?:[ _](?:name|id))?[ :=]{{1,3}}{_NAME}) (?:is |was )?"
-    r"(?:not supported|unsupported|invalid|wrong|unavailable)(?= ?(?:[.,;!(]|$))",
+    r"(?:not supported|unsupported|invalid|wrong)(?= ?(?:[.,;!(]|$))",
     r"no healthy deployments for this model|there is no 'model_name' with this string",  # LiteLLM
     r"not an? (?:valid|supported|known|available|recogni[sz]ed) model(?! (?:for|type|param|option))",
     r"pinned to .{1,200}; requested|no models? (?:is |are )?loaded|no provider supported|no (?:served )?models? named",
@@ -46,9 +46,10 @@ _NO_MODEL = compile_patterns(
     r"no router for requested model|no endpoints found for \S{1,100}/",  # llama-swap, OpenRouter
     r"available models?(?: uids?| ids?| names?)?:",
     r"模型.{0,80}(?:不存在|未找到|找不到|未部署|已下线|不可用(?!于))|(?:不存在|未找到|找不到|没有找到).{0,10}模型|无可用渠道",
-    rf"模型 ?{_NAME} ?(?:[已未暂尚]{{1,2}}(?:上线|开通|停用|停止服务)|不[受被]?支持(?=$|[。，,;；！!(（]))",
-    r"不在.{0,10}(?:可用|支持|允许|授权)的?模型",
-    rf"模型(?:名称?|编码|标识|ID)(?: ?[:：]? ?{_NAME})? ?(?:错误|有误|无效|不正确|不合法|不受?支持)",
+    rf"模型(?:名称?|编码|标识|ID)? ?[:：]? ?{_NAME} ?"
+    r"(?:[已未暂尚]{1,2}(?:上线|开通|停用|停止服务)|不[受被]?支持)(?=$|[。，,;；！!(（])",
+    r"不在.{0,10}(?:可用|支持|允许|授权)的?模型(?!的?参数)",
+    rf"模型(?:名称?|编码|标识|ID)(?: ?[:：]? ?{_NAME})? ?(?:错误|有误|无效|不正确|不合法)",
     r"(?:无效|未知|不支持)的?(?:[该此]|所选的?|指定的?)?模型(?:名|标识|编码|$|[:：,，。 A-Za-z`'\"“])",
 )
 _NO_PATH = compile_patterns(
