@@ -60,7 +60,8 @@ _NO_PATH = compile_patterns(
     r"(?:接口|路径|地址|路由).{0,10}(?:不存在|未找到|找不到)",
 )
 _NO_PERMISSION = compile_patterns(
-    r"no permission|permission denied|access (?:is )?denied|not authori[sz]ed to|^forbidden\b",
+    # Not an operating system's "open /x: permission denied" or "[Errno 13] Permission denied".
+    r"no permission|(?<![:\]] )permission denied|access (?:is )?denied|not authori[sz]ed to|^forbidden(?=[.:!,]|$)",
     r"[无無沒没]有?(?:权|權)(?!重)|(?:权限|權限)不足|禁止访问",
 )
 _TOO_OFTEN = compile_patterns(
@@ -100,11 +101,11 @@ _ANYTHING: _Causes = (
     *_REFUSALS,
     (_NO_PATH, 404),
     (NO_FUNDS, 402),
-    (_NO_PERMISSION, 403),
     (REFUSED_TEXT, 400),
     (_TOO_OFTEN, 429),
     (_FULL, 503),
     (_TIMED_OUT, 504),
+    (_NO_PERMISSION, 403),
 )
 
 

@@ -172,6 +172,14 @@ UNDER_200 = (
     ("该令牌无权使用模型：qwen3-8b", 403, False),  # one-api
     ("您没有权限使用模型 qwen3-8b", 403, False),
     ("Permission denied", 403, False),
+    ("Forbidden", 403, False),
+    ("请求过于频繁，暂时禁止访问", 429, True),
+    ("Access denied: too many requests", 429, True),
+    ("Forbidden: rate limit exceeded", 429, True),
+    ("Access denied: sensitive words", 400, False),
+    ("Forbidden words in the input", 500, True),
+    ("open /models/qwen3.gguf: permission denied", 500, True),
+    ("[Errno 13] Permission denied: '/root/.cache'", 500, True),
     ("IAM Certification failed", 401, False),  # Baidu
     ("token 已过期", 401, False),
     ("用户未登录", 401, False),
