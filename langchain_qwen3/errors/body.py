@@ -174,7 +174,7 @@ def _parse_text(text: str) -> object:
     text = text.strip("\ufeff \t\r\n")
     if _PAGE.match(text):
         page = text[: 2 * MAX_TEXT]
-        titles = (re.search(rf"(?is)<({tags})\b[^>]{{0,200}}>(.{{0,300}}?)</\1>", page) for tags in _TITLES)
+        titles = (re.search(rf"(?is)<({tags})\b[^>]{{0,200}}>((?:(?!</\1>).){{1,300}})", page) for tags in _TITLES)
         title = next((found[2] for found in titles if found), "")
         said = " ".join(re.sub(r"<[^<>]{0,200}>", " ", title).split())
         return f"an HTML page: {said}" if said else "an HTML page"
