@@ -109,6 +109,7 @@ _SETTINGS = {
     r"media resource|download multimodal": (
         "The server cannot load a picture or file: its URL must be open to the server; or send the data as base64."
     ),
+    r"media format": "The server cannot read a file of this format: convert it, such as to PNG, MP3 or MP4.",
     r"mmproj|not a multimodal model|not a VLM|does not support (image|vision)|content must be a string": (
         "{model} is served for text only: serve a Qwen3-VL, 3.5 or newer model (llama.cpp: with --mmproj)."
     ),

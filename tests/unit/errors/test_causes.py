@@ -299,6 +299,8 @@ def test_content_filter_is_not_named_when_it_did_not_speak(text: str) -> None:
         ("code=InvalidParameter Failed to find the requested media resource during the data inspection process",
          "URL must be open"),
         ("code=InvalidParameter Failed to download multimodal content.", "URL must be open"),
+        ("code=InvalidParameter.DataInspection The media format is not supported or incorrect for the data inspection.",
+         "convert it"),
         ("code=InvalidParameter.DataInspection The image content does not comply with green network verification.",
          "content filter"),
         ("code=20041 The model is not a VLM (Vision Language Model). Please use text-only prompts.", "for text only"),
