@@ -42,7 +42,7 @@ _BEFORE = re.compile(
     r"(?: (?:on|by|for|with|in) [\w ]{1,30})?:"
     r"|invalid (?:request )?(?:field|property|key)s?"
     r"|extra (?:inputs?|fields?|keys?)(?: are)? not (?:permitted|allowed)(?:, fields?| @ data)?"
-    r"|extra parameters?|not used by the model:"  # Azure; transformers' generate()
+    r"|extra parameters?(?= \[)|not used by the model:"  # Azure; transformers' generate()
     r"|additional propert(?:y|ies)(?: are| is)?(?: not allowed)?"
     rf"|(?:should|must|may) not (?:contain|have|include)(?: the)?(?: {_NOUN})?"
     rf"|does not (?:support|accept|allow|recogni[sz]e|know)(?: the)? {_NOUN}"
@@ -80,8 +80,10 @@ _BEHIND = re.compile(
     r"|\s+(?:for|in|with)\s+(?:non-?\s?)?stream)",
     re.IGNORECASE,
 )
+# Or about a schema: "In context=('properties', 'reasoning'), 'default' is not permitted." (OpenAI)
 _ABOUT_A_VALUE = re.compile(
-    rf"\b(?:values? (?:of|for)(?: the)?(?: {_NOUN})?|with|when|while|if|using|combining [\w ]{{1,40}} and){_OPEN}$",
+    rf"\b(?:properties',|values? (?:of|for)(?: the)?(?: {_NOUN})?"
+    rf"|with|when|while|if|using|combining [\w ]{{1,40}} and){_OPEN}$",
     re.IGNORECASE,
 )
 
