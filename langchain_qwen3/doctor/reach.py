@@ -128,9 +128,14 @@ async def _judge_redirect(model: ChatQwen3, target: str, *, named: bool) -> Outc
     if place not in {target, url.rstrip("/")}:
         detail = f"it redirects to {place}, which turns each chat's POST into a GET"
         return Outcome("failed", detail, f"Use {place} for base_url.")
-    if named and await _ask(model) is None:
+    refused = await _ask(model) if named else None
+    if named and refused is None:
         return Outcome("ok", f"{url}, which redirects its list of models to {target}")
+    if refused is not None and getattr(refused, "status_code", None) not in TURNED_INTO_GET:
+        return read_error(refused, "", None)
     fix = "Check the URL, and the proxy or log-in page in front of the server."
+    if not named:
+        fix += " If only the list is redirected, name a model with --model (in Python model=)."
     return Outcome("failed", f"it redirects to {target}, which is no API", fix)
 
 

@@ -39,7 +39,10 @@ class GateHandler(WebHandler, BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        self.send_whole(json.dumps(write_body({"content": "ok"}, "stop")).encode())
+        if self.owner.chat_status == 200:
+            self.send_whole(json.dumps(write_body({"content": "ok"}, "stop")).encode())
+        else:
+            self.send_whole(b'{"error": "no"}', status=self.owner.chat_status)
 
 
 class Gate(WebServer):
@@ -49,6 +52,7 @@ class Gate(WebServer):
 
     def __init__(self, status: int, page: bytes, location: str = "") -> None:
         self.status, self.page, self.location = status, page, location
+        self.chat_status = 200
 
 
 class FaultyHandler(Handler):
@@ -247,6 +251,16 @@ async def test_goes_on_when_the_list_alone_is_redirected(location: str):
         diagnosis = await look(f"{server.root}/v1", model="Qwen/Qwen3-0.6B")
     assert diagnosis.reachable
     assert f"redirects its list of models to {server.location.partition('?')[0]}" in diagnosis["reachable"].detail
+
+
+async def test_says_why_a_chat_fails_when_the_list_is_redirected():
+    """Protects from a search for a log-in page where the key is wrong."""
+    with Gate(302, b"") as server:
+        server.location, server.chat_status = f"{server.root}/v1/models/?", 401
+        named, unnamed = [await look(f"{server.root}/v1", model=model) for model in ("Qwen/Qwen3-0.6B", "")]
+    assert "HTTP 401" in named["reachable"].detail
+    assert "--api-key" in named["reachable"].fix
+    assert "--model" in unnamed["reachable"].fix
 
 
 @pytest.mark.parametrize("waits", [False, True])
