@@ -23,7 +23,7 @@ _PASSED_OVER = (b":", b"id:", b"retry:")
 _FIELDS = (b"data:", b"error:", b"event:", *_PASSED_OVER)
 _FIELD = re.compile(rb"[\w-]{1,40}(?::|$)")  # an unknown field, in the standard's form
 _MAX_UNFRAMED = 20
-_PINGS = frozenset({b"", b"ping", b"pong", b"heartbeat", b"keepalive", b"null", b"openrouterprocessing", b"processing"})
+_PINGS = frozenset({b"", b"ping", b"pong", b"heartbeat", b"keepalive", b"null", b"openrouterprocessing"})
 """The letters of heartbeats that gateways send as data, or as an event's name, instead of a comment."""
 _MAX_PING = 40
 _NO_LETTER = re.compile(rb"[^a-z\x80-\xff]")
