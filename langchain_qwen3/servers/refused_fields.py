@@ -75,7 +75,9 @@ _BEHIND = re.compile(
     r"|could not be mapped to any \.NET member"
     r"|should not exist|must not be (?:present|set|sent)|extra (?:inputs?|fields?)(?: are)? not (?:permitted|allowed)"
     r"|extra_forbidden|(?:must not have )?additional ?propert(?:y|ies)"
-    r"|(?:目前|暂)?不(?:被)?(?:支[持援]|允许|识别|存在)|未知|未定义|无法识别)"
+    # "top_k 不支持大于100的值" and "不支持 300" are about a value, too.
+    r"|(?:(?:目前|暂)?不(?:被)?(?:支[持援]|允许|识别|存在)|未知|未定义|无法识别)"
+    rf"(?=\s?(?:$|[.,;!()\[\]{{}}\\\"'`。，；！（）】’”]|的?{_NOUN_ZH}|[该該此本]模型)))"
     r"(?![\s_]+(?:to|when|while|if|unless|together|because|values?|types?|formats?|combinations?|options?|levels?)\b|的?值"
     r"|\s+(?:for|in|with)\s+(?:non-?\s?)?stream)",
     re.IGNORECASE,
