@@ -62,7 +62,7 @@ _BEYOND = compile_patterns(
     r"however,? (?:you|your|the)\b|but (?:you|your|the|max|model)\b|and you (?:sent|requested)",
     r"but (?:got|prompt|input)\b[^\d]{0,20}\d{3}",
     r"(?:only|at most) (?:supports?|accepts?|allows?|takes?)|supports? (?:only|up to|at most)|maximum is \d",
-    r"limit for this model is|too small",
+    r"tokens?[^.]{0,12} limit for this model is|too small",
     r"does not fit|doesn't fit|do not fit",
 )
 _CONTEXT = compile_patterns(
@@ -71,7 +71,7 @@ _CONTEXT = compile_patterns(
     r"(?:max(?:imum)?|model)[ _'-]{1,2}(?:s )?(?:[\w']{1,12}[ _-]){0,2}"
     r"(?:context|model|seq(?:uence)?|input|prompt|position)[ _-]?(?:token )?(?:length|len|window|size|limit|tokens?)",
     r"max(?:imum)?[ _]context\b|\btokens?\b[^.]{0,40}model's limit|\btoken len \d",
-    r"max(?:imum)? length of (?:the )?(?:input|prompt)",
+    r"max(?:imum)? length of (?:the )?(?:input|prompt)(?! (?:audio|video|image|file))",
     r"(?:input|prompt|model token|model length|sequence)[ _-]?(?:length |token )?limit",
     r"max(?:imum)? (?:allowed |input |prompt )?(?:length|size|number)\b[^.]{0,30}token",
     r"prompt\b[^.]{0,60}(?:max(?:imum)? (?:model )?length|limit of \d|token limit)",
@@ -117,8 +117,9 @@ _OUTPUT = compile_patterns(
     r"输出|輸出|生成",
 )
 _RATE = compile_patterns(
-    r"per (?:second|minute|min\b|hour|day)|(?<![a-z])[tr]p[md](?![a-z])|rate[ _-]?limit|quota",
-    r"[/每一1] ?分[钟鐘]|每[秒天日]|tokens?/(?:s|sec|min|hour|day)(?![a-z])|频率|配额",
+    r"per (?:second|minute|min\b|hour|day)|(?<![a-z0-9])[tr]p[md](?![a-z0-9])|rate[ _-]?limit|quota",
+    r"[/每一1] ?分[钟鐘]|每秒|[今当本每][天日月]|并发|套餐|频率|配额",
+    r"\b(?:daily|monthly)\b|tokens?/(?:s|sec|min|hour|day)(?![a-z])",
     r"\b(?:pro|por|par|al|na|в) (?:minut|se[ck]|seg|stund|мин|сек|час|день)|分あたり|毎分|毎秒|1分間|분당|초당|dakika",
 )
 
