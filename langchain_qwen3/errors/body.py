@@ -216,7 +216,7 @@ def _merge_shapes(body: Mapping[str, Any], depth: int = _MAX_SHAPES) -> dict[str
         return fields
     metadata = fields.get("metadata")  # OpenRouter: the provider's own text
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
-    fields["message"] = f"{text} ({raw})" if text and raw else text or raw or (None if _is_empty(body) else dict(body))
+    fields["message"] = f"{text} ({raw})" if text and raw else text or raw or dict(body)
     return fields
 
 

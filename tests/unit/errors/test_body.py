@@ -231,3 +231,8 @@ def test_reading_never_fails_when_a_body_is_nested_or_has_huge_numbers(body: Any
 def test_page_says_its_title_when_it_begins_or_is_encoded_unusually(page: str | bytes, message: str) -> None:
     """Protects from raw HTML, a byte order mark or garbled Chinese in place of what a server says."""
     assert read_error_body(page).message == message
+
+
+def test_request_id_is_shown_when_an_error_says_nothing_else():
+    """Protects what a provider's support asks for: the text was "an empty body"."""
+    assert "r7" in read_error_body({"error": {"message": "", "request_id": "r7"}}).message
