@@ -146,9 +146,11 @@ def test_model_works_in_spawned_workers_when_it_was_used_before(server: Loopback
 
 
 RUN = """
-import asyncio, faulthandler, os, sys, threading
+import asyncio.mixins, contextlib, faulthandler, os, sys, threading
 from tests.integration.test_processes import ANSWERS, build_model, call_all_ways
 model = build_model(sys.argv[2], sys.argv[1])
+# Python's own lock, free at a fork: see `test_processes_of_pools.py`.
+asyncio_lock = getattr(asyncio.mixins, "_global_lock", contextlib.nullcontext())
 """
 
 
@@ -183,7 +185,8 @@ def test_model_works_in_a_child_when_forked_while_threads_hold_its_limit(transpo
             thread.start()
         try:
             for _ in range(3):
-                child = os.fork()
+                with asyncio_lock:
+                    child = os.fork()
                 if not child:
                     faulthandler.dump_traceback_later(120, exit=True)  # a hang is what is looked for: where is it?
                     code = 1

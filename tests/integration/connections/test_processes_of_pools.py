@@ -15,7 +15,7 @@ PRELUDE = """
 import atexit
 at_exit = lambda: None
 atexit.register(lambda: at_exit())  # registered first, so called last
-import asyncio, faulthandler, gc, os, sys, threading
+import asyncio.mixins, contextlib, faulthandler, gc, os, sys, threading
 import openai
 from langchain_qwen3.connections import leases
 from langchain_qwen3._httpx import httpx
@@ -39,8 +39,13 @@ def call():
 async def acall():
     await async_client.post("/chat/completions", body={}, cast_to=httpx.Response)
 
+# The first wait for an asyncio event takes a lock of Python's own (https://github.com/python/cpython/issues/95474).
+# A child forked while another thread has it hangs with any client, so it is free at the fork here.
+asyncio_lock = getattr(asyncio.mixins, "_global_lock", contextlib.nullcontext())
+
 def in_child(work):
-    child = os.fork()
+    with asyncio_lock:
+        child = os.fork()
     if not child:
         faulthandler.dump_traceback_later(120, exit=True)  # a hang is the failure to be found, and says where it is
         code = 1
