@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_client.manager import start_new_async_kernel
+from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 
 from tests.support.engine_work import wait_until_idle
@@ -76,10 +76,19 @@ class Cell:
 
 
 @pytest.fixture
-async def kernel():
+def manager(tmp_path):
+    """A kernel's manager, by Unix sockets: another process may take a TCP port between its choice and its use."""
+    return AsyncKernelManager(kernel_name="python3", transport="ipc", ip=str(tmp_path / "kernel"))
+
+
+@pytest.fixture
+async def kernel(manager):
     """A kernel and its client."""
-    manager, client = await start_new_async_kernel(kernel_name="python3")
+    await manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
     try:
+        await client.wait_for_ready(timeout=60)
         await Cell(client, GUARD).read()
         yield manager, client
     finally:
@@ -163,15 +172,15 @@ async def test_model_is_one_readable_line_when_shown(kernel):
     assert len(shown) < 200
 
 
-async def test_quick_start_shows_the_outputs_it_has_when_run():
+async def test_quick_start_shows_the_outputs_it_has_when_run(manager):
     """Protects readers from a notebook that does not run, or whose outputs are not those of its code."""
     path = NOTEBOOKS / "quickstart.ipynb"
     shown = nbformat.read(path, as_version=4)
     run = nbformat.read(path, as_version=4)
     run.cells.insert(0, nbformat.v4.new_code_cell(GUARD))
     place = {"metadata": {"path": str(NOTEBOOKS)}}
-    client = NotebookClient(run, timeout=120, kernel_name="python3", resources=place, coalesce_streams=True)
-    await client.async_execute()
+    client = NotebookClient(run, manager, timeout=120, resources=place, coalesce_streams=True)
+    await client.async_execute(cleanup_kc=True)
     for before, after in zip(shown.cells, run.cells[1:], strict=True):
         assert read_outputs(after) == read_outputs(before), after.source
 
