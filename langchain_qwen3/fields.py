@@ -53,7 +53,7 @@ _FOLLOWED = frozenset({"model_name", "model_line", *_CONNECTION_FIELDS.values()}
 
 _SDK_CLIENTS = frozenset({"client", "async_client", "root_client", "root_async_client"})
 _OWN_CLIENTS = frozenset({"http_client", "http_async_client"})
-_SHARED = _OWN_CLIENTS | {"cache", "callbacks", "custom_get_token_ids", "openai_api_key", "rate_limiter"}
+_SHARED = ("cache", "callbacks", "custom_get_token_ids", "openai_api_key", "rate_limiter")
 """Fields whose values a deep copy shares: limits, counts and caches are for all copies, and many hold a lock."""
 _NOT_IN_REPR = frozenset({"model_name", "openai_api_base", "openai_api_key", "metadata", "profile"}) | _SDK_CLIENTS
 """Fields shown under another name, or not set by users."""
@@ -462,6 +462,7 @@ class Qwen3Fields(ChatOpenAI):
             # The copy gets its own list of callbacks, with the same handlers.
             memo.update((id(part), part) for part in (value if isinstance(value, list) else [value]))
         state = copy.deepcopy(self._get_bare_state(), memo)
+        # The user's own clients hold connections, and the bare state has none.
         state["__dict__"].update(http_client=self.http_client, http_async_client=self.http_async_client)
         copied.__setstate__(state)
         return copied
