@@ -21,7 +21,7 @@ from langchain_core.tools import BaseTool
 from langchain_qwen3.call import Method
 from langchain_qwen3.request.merging import MergingCalls, merge_keywords
 from langchain_qwen3.request.schema import close_format, read_response_format
-from langchain_qwen3.request.tool_choice import convert_tools, read_tool_choice
+from langchain_qwen3.request.tool_choice import convert_tools, list_functions, read_tool_choice
 from langchain_qwen3.request.traces import show_keywords
 from langchain_qwen3.structured import build_structured_runnable
 
@@ -73,7 +73,7 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
             raise TypeError(f"tools must be a list of tools, not {tools!r}")
         wire = convert_tools(tools, strict=strict)
         if tool_choice is not None:
-            choice = read_tool_choice(tool_choice, [tool["function"]["name"] for tool in wire if tool.get("function")])
+            choice = read_tool_choice(tool_choice, [function["name"] for function in list_functions(wire)])
             kwargs["tool_choice"] = choice.wire if choice else None
         if parallel_tool_calls is not None:
             kwargs["parallel_tool_calls"] = parallel_tool_calls

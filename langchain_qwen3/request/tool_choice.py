@@ -80,6 +80,11 @@ def select_tools(tools: Sequence[Mapping[str, Any]], dialect: Dialect) -> list[M
     return selected
 
 
+def list_functions(tools: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the functions among wire tools; the field of a server's own tool is missing or empty."""
+    return [tool["function"] for tool in tools if tool.get("function")]
+
+
 def read_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a function tool in the form of chat completions; the Responses API has its fields beside the type.
 
@@ -153,7 +158,7 @@ def plan_tool_choice(
         ValueError: `tool_choice` is malformed, names a tool that is not bound, or demands a call without tools.
     """
     tools: Sequence[Mapping[str, Any]] = params.get("tools") or ()
-    names = [tool["function"]["name"] for tool in tools if tool.get("function")]
+    names = [function["name"] for function in list_functions(tools)]
     choice = read_tool_choice(params.get("tool_choice"), names)
     if not tools and choice and choice.forced:
         raise ValueError(
@@ -220,7 +225,7 @@ def build_forced_format(
         name: The only tool to call, exactly once.
         parallel: Whether more than one call may be made.
     """
-    functions = [tool["function"] for tool in tools if tool.get("function")]
+    functions = list_functions(tools)
     calls = [_build_call_schema(function) for function in functions if name in (None, function["name"])]
     schema: dict[str, Any] = {"type": "array", "minItems": 1}
     schema["items"] = {"anyOf": calls} if len(calls) > 1 else calls[0]
