@@ -91,7 +91,7 @@ class FaultServer:
         """The chat completion requests that arrived."""
         return [seen for seen in self.seen if seen.path == "/v1/chat/completions"]
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 60.0) -> bool:
         """Wait for the server to notice something; returns whether it did in time."""
         deadline = time.monotonic() + seconds
         while not condition() and time.monotonic() < deadline:

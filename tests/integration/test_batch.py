@@ -163,7 +163,7 @@ class Gate:
             self._open += 1
             if self._open == SEVERAL:
                 threading.Timer(HELD_SECONDS, self._full.set).start()
-        self._full.wait(10)
+        self._full.wait(60)
         return {"content": body["messages"][-1]["content"]}
 
 

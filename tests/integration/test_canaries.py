@@ -97,7 +97,7 @@ def build(server: Echo, kind: str = "good", **fields: Any) -> ChatQwen3:
         default_headers={"X-Auth-Token": f"{CANARY}-header", "Cookie": f"session={CANARY}-cookie"},
         default_query={"api-key": f"{CANARY}-query"},
         max_retries=0,
-        timeout=10,
+        timeout=60,
         **{"api_key": KEY, **fields},
     )
 

@@ -42,7 +42,7 @@ class PodHandler(WebHandler, BaseHTTPRequestHandler):
         pod = self.owner
         pod.paths.append(self.path)
         pod.requested.set()
-        pod.gate.wait(20)
+        pod.gate.wait(60)
         body = pod.bodies.get(self.path)
         data = body if isinstance(body, bytes) else json.dumps(body or {"detail": "Not Found"}).encode()
         self.send_whole(data, status=body if isinstance(body, int) else 404 if body is None else pod.status)

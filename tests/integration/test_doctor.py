@@ -266,8 +266,10 @@ async def test_says_why_a_chat_fails_when_the_list_is_redirected():
 @pytest.mark.parametrize("waits", [False, True])
 async def test_says_so_when_an_http_server_is_asked_over_https(waits: bool, monkeypatch: pytest.MonkeyPatch):
     """Protects from a wait of ten minutes: some servers refuse a TLS handshake, others wait for the rest of a head."""
+    writers = []
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             await (reader.readuntil(b"\r\n\r\n") if waits else reader.read(100))
             writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -278,7 +280,9 @@ async def test_says_so_when_an_http_server_is_asked_over_https(waits: bool, monk
     url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     diagnosis = await look(url, model="m")
     server.close()
-    await asyncio.sleep(0.05)  # its side of the connections sees that they are closed
+    for writer in writers:
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
     assert not diagnosis.reachable
     assert "http://" in diagnosis["reachable"].fix
     assert "plain HTTP" in diagnosis["reachable"].detail + diagnosis["reachable"].fix

@@ -18,6 +18,7 @@ import pytest
 from tests.faults.server import closed_port
 from tests.support.browser import launch_browser
 from tests.support.in_turns import InTurns
+from tests.support.python import running
 
 pytestmark = pytest.mark.slow
 CELL = """
@@ -37,10 +38,10 @@ def lab(tmp_path: Path) -> Iterator[str]:
     options += [f"--ServerApp.root_dir={tmp_path}", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=None"]
     names = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     env = {**os.environ, **{name: str(tmp_path / ".home") for name in names}, "PYTHONPATH": str(Path.cwd())}
-    with subprocess.Popen(
+    with running(
         [sys.executable, "-m", "jupyterlab", *options], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        for _ in range(600):
+        for _ in range(1800):
             with suppress(OSError), urllib.request.urlopen(f"{url}/api"):  # noqa: S310  # our own server
                 break
             assert process.poll() is None

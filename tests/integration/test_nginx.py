@@ -167,7 +167,7 @@ class StallingHandler(Handler):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"\n\n".join([*stream.split(b"\n\n")[:9], b""]))
-        self.owner.released.wait(10)
+        self.owner.released.wait(60)
 
 
 class Stalling(Replay):

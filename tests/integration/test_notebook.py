@@ -58,7 +58,7 @@ class Cell:
     async def read(self, until=lambda _: False):
         """Read messages until one that is looked for, or to the end of the cell."""
         while True:
-            message = await self._client.get_iopub_msg(timeout=60)
+            message = await self._client.get_iopub_msg(timeout=180)
             if message["parent_header"].get("msg_id") != self._id:
                 continue
             kind, content = message["msg_type"], message["content"]
@@ -88,7 +88,7 @@ async def kernel(manager):
     client = manager.client()
     client.start_channels()
     try:
-        await client.wait_for_ready(timeout=60)
+        await client.wait_for_ready(timeout=180)
         await Cell(client, GUARD).read()
         yield manager, client
     finally:

@@ -135,7 +135,7 @@ def build_secretive(base_url: str, **fields: Any) -> ChatQwen3:
         default_headers={"X-Api-Key": HEADER, "Authorization-Extra": f"Bearer {HEADER}"},
         default_query={"token": QUERY},
         max_retries=0,
-        timeout=5,
+        timeout=60,
         **fields,
     )
 

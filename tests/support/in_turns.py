@@ -25,7 +25,7 @@ class _Handler(WebHandler, BaseHTTPRequestHandler):
         self.end_headers()
         for piece in self.owner.pieces:
             if isinstance(piece, threading.Event):
-                piece.wait(30)
+                piece.wait(60)
             else:
                 self.wfile.write(write_event(piece))
         self.wfile.write(write_event({}, "stop") + b"data: [DONE]\n\n")

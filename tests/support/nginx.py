@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 USER, PASSWORD = "bob", "s3cret"
-_START_SECONDS = 10
+_START_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,7 +113,7 @@ class Scripted(WebServer):
             answer = self.reply(body)
             answer = answer if isinstance(answer, Answer) else Answer(message=answer)
             if answer.after is not None:
-                answer.after.wait(10)
+                answer.after.wait(60)
         finally:
             with self._lock:
                 self._open -= 1

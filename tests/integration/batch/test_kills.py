@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.plans import content_of, reasoning_of
 from tests.faults.soak import read_log, serve
-from tests.support.python import STRICT_PYTHON
+from tests.support.python import STRICT_PYTHON, running
 
 PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()", "batch"]
 IN_FLIGHT = 16
@@ -48,7 +48,7 @@ def write_questions(path: Path, rows: int) -> None:
 
 def run_and_kill(command: list[str], output: Path, url: str, at_lines: int | None) -> int | None:
     """Run the batch; kill it when the output has so many lines. Return its status, None for a killed one."""
-    with subprocess.Popen(command, env={**os.environ, "QWEN_BASE_URL": url}, stderr=subprocess.PIPE) as process:
+    with running(command, env={**os.environ, "QWEN_BASE_URL": url}, stderr=subprocess.PIPE) as process:
         lines, read = 0, 0
         while at_lines is not None and process.poll() is None:
             if output.exists():

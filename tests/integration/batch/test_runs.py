@@ -25,7 +25,7 @@ from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.plans import content_of
 from tests.faults.server import FaultServer, closed_port
 from tests.support.gateway import Gateway
-from tests.support.python import STRICT_PYTHON
+from tests.support.python import STRICT_PYTHON, running
 from tests.support.scripted import Answer, Scripted
 
 PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()", "batch"]
@@ -346,7 +346,7 @@ def test_goes_from_pipe_to_pipe_when_it_stands_between():
     with FaultServer() as server:
         environment = {**os.environ, "QWEN_BASE_URL": server.url}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with subprocess.Popen([*PROGRAM, "-"], env=environment, **pipes) as process:
+        with running([*PROGRAM, "-"], env=environment, **pipes) as process:
             for key in ("一", "two"):
                 process.stdin.write(f"{key}\n".encode())
                 process.stdin.flush()
@@ -361,7 +361,7 @@ def test_ends_quietly_when_nobody_reads_its_output_any_more():
     """Protects `seq 5000 | langchain-qwen3 batch - | head -1`: no warning of Python's stands beside the result."""
     with FaultServer() as server:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with subprocess.Popen([*PROGRAM, "-", server.url], **pipes) as process:
+        with running([*PROGRAM, "-", server.url], **pipes) as process:
             feeder = threading.Thread(target=write_rows, args=(process.stdin, 5000))
             feeder.start()
             process.stdout.readline()
@@ -384,12 +384,12 @@ def test_ends_at_ctrl_c_when_its_input_is_silent(tmp_path: Path):
     with FaultServer() as server:
         environment = {**os.environ, "QWEN_BASE_URL": server.url}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with subprocess.Popen([*PROGRAM, "-", "-o", path], env=environment, **pipes) as process:
+        with running([*PROGRAM, "-", "-o", path], env=environment, **pipes) as process:
             process.stdin.write(b"one\ntwo [[stall]]\n")
             process.stdin.flush()
-            assert server.wait_until(lambda: path.exists() and path.stat().st_size > 0, 30)
+            assert server.wait_until(lambda: path.exists() and path.stat().st_size > 0, 120)
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=30)  # with its stdin still open, or it is not silent
+            process.wait(timeout=120)  # with its stdin still open, or it is not silent
             said = process.stderr.read().decode()
         assert process.returncode == 130, said
         assert "Traceback" not in said
@@ -401,7 +401,7 @@ async def test_gives_up_the_run_when_it_is_cancelled(tmp_path: Path):
     path = tmp_path / "a.jsonl"
     with FaultServer() as server:
         run = asyncio.create_task(arun_batch(build_model(server.url), ["a", "b [[stall]]"], path))
-        assert await asyncio.to_thread(server.wait_until, lambda: path.exists() and path.stat().st_size > 0, 30)
+        assert await asyncio.to_thread(server.wait_until, lambda: path.exists() and path.stat().st_size > 0, 120)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run

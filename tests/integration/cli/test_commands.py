@@ -23,7 +23,7 @@ from langchain_qwen3.local import LocalServer
 from langchain_qwen3.servers.detection import forget_servers
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
-from tests.support.python import STRICT_PYTHON
+from tests.support.python import STRICT_PYTHON, running
 from tests.support.replay import Replay
 
 COMMANDS = ("doctor", "bench", "chat", "models", "ask")
@@ -237,13 +237,13 @@ def test_bench_refuses_before_it_measures(arguments: tuple[str, ...], said: str)
 def test_serve_answers_until_it_is_stopped(ending: signal.Signals):
     """Protects the foreground server: it says where it is, answers, and ends cleanly on Ctrl-C and on kill."""
     arguments = ["serve", str(TINY_QWEN3), "--name", "Qwen/Qwen3-0.6B", "--port", "0", "--n-threads", "1"]
-    with subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with running([*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         shown = list(takewhile(lambda line: not line.startswith("Ctrl-C"), process.stdout))
         url = shown[0].split(" at ")[1].strip()
         answered = run("chat", url, "--temperature", "0", "--no-thinking", said="你是谁？\n")
         process.send_signal(ending)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
     assert "我是通义千问" in answered.output
     assert f'base_url="{url}"' in "".join(shown)
     assert (process.returncode, errors) == (0, "")

@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.server import closed_port
 from tests.support.in_turns import InTurns
+from tests.support.python import running
 
 pytestmark = [
     pytest.mark.slow,  # each line of the table starts a Python
@@ -53,7 +54,7 @@ def play(command: list[str], folder: Path, env: dict[str, str]) -> str:
     """Run a command in a terminal; return what it wrote. `chat` gets a question, a command, and the end."""
     ours, theirs = os.openpty()
     shown = ""
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=folder):
+    with running(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=folder):
         os.close(theirs)
         is_asked = False
         with contextlib.suppress(OSError):  # nobody holds the other end any more

@@ -68,7 +68,7 @@ class Terminal:
 
     def wait(self, condition: Callable[[str], object]) -> str:
         """Return the screen once it is as it should be."""
-        for _ in range(600):
+        for _ in range(1800):
             screen = self.screen
             if condition(screen):
                 return screen

@@ -151,11 +151,11 @@ async def test_server_has_to_wait_for_a_slow_reader(transport: str) -> None:
         async with client.stream("POST", server.url, json={}, timeout=httpx.Timeout(10)) as response:
             pieces = response.extensions[BODY].__aiter__()
             await anext(pieces)
-            await asyncio.sleep(0.2)
-            held = server.written
-            assert held < 16_000_000
-            await asyncio.sleep(0.1)
-            assert server.written == held
+            written = -1
+            while server.written != written:  # until every buffer on the way is full
+                written = server.written
+                await asyncio.sleep(0.2)
+            assert written < 16_000_000
             received = 0
             async for piece in pieces:
                 received += len(piece)

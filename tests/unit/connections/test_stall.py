@@ -35,7 +35,7 @@ async def test_connection_is_closed_when_no_chunk_comes() -> None:
     """Protects callers from a server that hangs."""
     stream = Stream()
     watch = stream.watch()
-    await asyncio.wait_for(stream.aborted.wait(), 30)
+    await asyncio.wait_for(stream.aborted.wait(), 60)
     assert watch.fired
 
 
@@ -50,7 +50,7 @@ async def test_connection_is_closed_when_httpx_has_it() -> None:
 
     stream.extensions = {"network_stream": SimpleNamespace(aclose=aclose)}
     watch = stream.watch()
-    await asyncio.wait_for(closed.wait(), 30)
+    await asyncio.wait_for(closed.wait(), 60)
     assert watch.fired
 
 
@@ -112,7 +112,7 @@ async def test_connection_is_closed_soon_when_the_model_has_ended(
     await asyncio.sleep(3 * LIMIT)
     assert not watch.fired
     stream.ended = True
-    await asyncio.wait_for(stream.aborted.wait(), 30)
+    await asyncio.wait_for(stream.aborted.wait(), 60)
     assert watch.fired
 
 
