@@ -276,26 +276,26 @@ def test_stream_stalls_when_its_silent_body_has_no_length():
 async def test_slow_prefill_is_no_stall_when_the_first_chunk_is_late(server, way, transport):
     """Protects long prompts: before the first token only the request's timeout counts."""
     key = new_key()
-    model = build_model(server, transport, stream_chunk_timeout=0.1)
-    assert is_right(await ask(model, way, f"{key} [[stall head 0.4]]"), key)
+    model = build_model(server, transport, stream_chunk_timeout=0.5)
+    assert is_right(await ask(model, way, f"{key} [[stall head 1.0]]"), key)
 
 
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 async def test_slow_caller_is_no_stall_when_it_thinks_about_a_chunk(server, transport):
     """Protects callers that take their time: only the wait for the server counts."""
     key = new_key()
-    stream = build_model(server, transport, stream_chunk_timeout=0.4).astream(f"{key} [[slow 0.001]]")
+    stream = build_model(server, transport, stream_chunk_timeout=1.0).astream(f"{key} [[slow 0.001]]")
     chunks = [await anext(stream), await anext(stream)]
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(1.5)
     assert is_right(add([*chunks, *[chunk async for chunk in stream]]), key)
 
 
 def test_slow_caller_is_no_stall_when_it_is_a_thread(server):
     """Protects the same for threads."""
     key = new_key()
-    stream = build_model(server, stream_chunk_timeout=0.4).stream(f"{key} [[slow 0.001]]")
+    stream = build_model(server, stream_chunk_timeout=1.0).stream(f"{key} [[slow 0.001]]")
     chunks = [next(stream), next(stream)]
-    time.sleep(0.8)
+    time.sleep(1.5)
     assert is_right(add([*chunks, *stream]), key)
 
 

@@ -66,7 +66,7 @@ def ask(server: Odd, row: Oddity, pair: str) -> dict[str, AIMessage | Qwen3Error
     for transport in ("httpx", "aiohttp"):
         url = server.add(row, pair)
         fields = {"model": "Qwen/Qwen3-0.6B", **row.fields}
-        llm = ChatQwen3(base_url=url, server="vllm", transport=transport, max_retries=0, timeout=10, **fields)  # type: ignore[arg-type]
+        llm = ChatQwen3(base_url=url, server="vllm", transport=transport, max_retries=0, timeout=60, **fields)  # type: ignore[arg-type]
         run: Runnable[Any, Any] = llm.bind_tools(tools) if tools else llm
         if row.whole and transport == "httpx":
             outcomes["invoke"] = attempt(lambda: run.invoke("hi"))  # noqa: B023 - called at once

@@ -94,7 +94,7 @@ def ask(server: Raw, name: str) -> Iterator[str | Qwen3Error]:
     """Yield the answer, or the error, of every way to ask."""
     url = f"{server.root}/{[*REPLIES].index(name)}/v1"
     for transport in ("httpx", "aiohttp"):
-        llm = ChatQwen3(model="q", base_url=url, server="vllm", transport=transport, max_retries=0, timeout=10)  # type: ignore[arg-type]
+        llm = ChatQwen3(model="q", base_url=url, server="vllm", transport=transport, max_retries=0, timeout=60)  # type: ignore[arg-type]
 
         async def stream(llm: ChatQwen3 = llm) -> str:
             return "".join([chunk.text async for chunk in llm.astream("hi")])

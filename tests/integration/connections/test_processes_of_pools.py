@@ -29,7 +29,7 @@ for module in (httpx_transport, aiohttp_transport, loops):
     module.KEEPALIVE_SECONDS = 600.0  # a busy machine may take seconds between two calls
 
 lease = ClientLease(PoolSettings(transport=sys.argv[1]))
-settings = dict(api_key="k", base_url=sys.argv[2], max_retries=0, timeout=20)
+settings = dict(api_key="k", base_url=sys.argv[2], max_retries=0, timeout=60)
 sync_client = SdkClient(http_client=lease.sync_client, **settings)
 async_client = AsyncSdkClient(http_client=lease.async_client, **settings)
 
