@@ -13,10 +13,9 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import PromptValue
-from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import AnyConfigurableField
 from pydantic import ConfigDict
 
@@ -196,16 +195,6 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     def bind(self, **kwargs: Any) -> BoundChatQwen3:  # type: ignore[override]  # core's own class for it is private
         """Return the model with bound call settings; `bind_tools` and `with_structured_output` keep them."""
         return BoundChatQwen3(bound=self, kwargs=kwargs, config={})
-
-    def with_config(
-        self, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Return the model with a bound config, kept in the same way."""
-        return self.bind().with_config(config, **kwargs)
-
-    def with_retry(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
-        """Return the model with retries, see `Runnable.with_retry`; tools and schemas can be bound to it."""
-        return BoundChatQwen3(bound=super().with_retry(**kwargs), kwargs={}, config={})
 
     def configurable_fields(self, **kwargs: AnyConfigurableField) -> ConfigurableChatQwen3:
         """Return the model with fields that a config chooses, see `Runnable.configurable_fields`."""

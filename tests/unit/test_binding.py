@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import (
@@ -21,6 +22,7 @@ from langchain_core.runnables import (
     RunnableWithFallbacks,
 )
 from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.retry import RunnableRetry
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
@@ -187,6 +189,66 @@ def test_fallbacks_keep_what_was_bound_to_all_of_them(sent: list[dict[str, Any]]
     assert safe.lc_id() == RunnableWithFallbacks.lc_id()
     assert safe.get_name() == "RunnableWithFallbacks"  # traces and events are filtered by it
     assert safe.model_copy(update={"name": "mine"}).get_name() == "mine"
+
+
+SEVERAL = ["with_fallbacks", "with_fallbacks twice", "alternatives", "alternatives with_fallbacks"]
+AROUND: dict[str, Callable[[Any], Any]] = {
+    **{name: WRAPPERS[name] for name in WRAPPERS if name.startswith("with_") and "fallbacks" not in name},
+    "with_config and with_retry": lambda model: WRAPPERS["with_retry"](WRAPPERS["with_config"](model)),
+    "with_retry and with_config": lambda model: WRAPPERS["with_config"](WRAPPERS["with_retry"](model)),
+    "with_listeners and with_types": lambda model: WRAPPERS["with_types"](WRAPPERS["with_listeners"](model)),
+    "with_alisteners twice": lambda model: WRAPPERS["with_alisteners"](WRAPPERS["with_alisteners"](model)),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("several", SEVERAL)
+def test_settings_stay_bound_when_something_is_around_several_models(
+    several: str, around: str, end: str, sent: list[dict[str, Any]]
+) -> None:
+    """Protects `with_fallbacks([…]).with_config(…).bind(…).bind_tools(…)` and the like: nothing bound is lost."""
+    starts: list[Any] = []
+    models = WRAPPERS[several](build()).with_config(tags=["first"]).with_listeners(on_start=starts.append)
+    model = ENDS[end](AROUND[around](AROUND[around](models).bind(enable_thinking=False)))
+    tags: list[str] = []
+    with pytest.raises(Stop):
+        model.invoke("hi", {"callbacks": [KeepTags(tags)]})
+    assert sent[0]["chat_template_kwargs"] == {"enable_thinking": False}
+    assert {"tools", "response_format"} & sent[0].keys()
+    assert starts
+    assert ("t" if "with_config" in around else "first") in tags  # a later list of tags replaces an earlier one
+
+
+class KeepTags(BaseCallbackHandler):
+    """Keeps the tags with which a chat model starts."""
+
+    def __init__(self, tags: list[str]) -> None:
+        """Keep them in this list."""
+        self.tags = tags
+
+    def on_chat_model_start(self, *_: Any, tags: list[str] | None = None, **__: Any) -> None:
+        """Keep the tags."""
+        self.tags += tags or []
+
+
+def test_retries_of_a_fallback_stay_around_what_is_bound(sent: list[dict[str, Any]]) -> None:
+    """Protects `with_fallbacks([other.with_retry()]).bind_tools(…)`: core's retries have no method that binds."""
+    other = RunnableRetry(bound=build(model="other"), kwargs={}, config={}, max_attempt_number=1)
+    safe = build().with_fallbacks([other], exceptions_to_handle=(Stop,)).bind_tools([get_weather])
+    with pytest.raises(Stop):
+        safe.invoke("hi")
+    assert [(payload["model"], "tools" in payload) for payload in sent] == [("Qwen/Qwen3-8B", True), ("other", True)]
+    assert isinstance(safe.fallbacks[0], RunnableRetry)
+
+
+def test_bindings_of_several_models_are_what_core_takes_them_for() -> None:
+    """Protects dumps and pickles of fallbacks with a config."""
+    safe = build().with_fallbacks([build(model="other")]).with_config(tags=["t"])
+    assert isinstance(safe, RunnableBinding)
+    assert safe.lc_id() == RunnableBinding.lc_id()
+    copied: Any = pickle.loads(pickle.dumps(safe))  # noqa: S301
+    assert copied.bind(seed=7).bound.fallbacks[0].kwargs == {"seed": 7}
 
 
 @pytest.mark.parametrize("wrap", ["with_listeners", "with_types"])

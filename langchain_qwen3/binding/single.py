@@ -1,23 +1,18 @@
-"""Binds settings, tools and a schema to a model, in any order and without losing one of them.
-
-Core's `RunnableBinding` and its configurable runnables forward `bind_tools` and `with_structured_output` to the bare
-model, so earlier bindings and the choice of a config are lost
-(https://github.com/langchain-ai/langchain/issues/30983). Here both bind to the object they are called on.
-"""
+"""One model: what is bound to it, and fields that a config chooses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Literal, TypedDict, TypeVar, overload
+from typing import Any, Generic, Literal, TypedDict, TypeVar, overload
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding, RunnableSerializable
-from langchain_core.runnables.configurable import RunnableConfigurableAlternatives, RunnableConfigurableFields
-from langchain_core.runnables.fallbacks import RunnableWithFallbacks
+from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables.configurable import RunnableConfigurableFields
 from langchain_core.tools import BaseTool
 
+from langchain_qwen3.binding.several import Wrappable, keep_methods
 from langchain_qwen3.call import Method
 from langchain_qwen3.request.merging import MergingCalls, merge_keywords
 from langchain_qwen3.request.schema import close_format, read_response_format
@@ -41,7 +36,7 @@ class StructuredReply(TypedDict, Generic[T]):
     """Why there is no answer; None if there is one or a tool was called instead."""
 
 
-class Bindable(Runnable[LanguageModelInput, AIMessage]):
+class Bindable(Wrappable["BoundChatQwen3"]):
     """Binds tools and schemas through `bind` only, for the model and for the results of `bind`."""
 
     def bind_tools(
@@ -186,58 +181,8 @@ class Bindable(Runnable[LanguageModelInput, AIMessage]):
             self, schema, method=method, include_raw=include_raw, strict=strict, tools=tools, **kwargs
         )
 
-    def with_listeners(self, **listeners: Any) -> BoundChatQwen3:
-        """Return the model with listeners, see `Runnable.with_listeners`."""
-        return _keep_methods(super().with_listeners(**listeners))
-
-    def with_alisteners(self, **listeners: Any) -> BoundChatQwen3:
-        """Return the model with async listeners, see `Runnable.with_alisteners`."""
-        return _keep_methods(super().with_alisteners(**listeners))
-
-    def with_types(self, input_type: Any = None, output_type: Any = None) -> BoundChatQwen3:
-        """Return the model with other types of input and output, see `Runnable.with_types`."""
-        return _keep_methods(super().with_types(input_type=input_type, output_type=output_type))
-
-    def with_fallbacks(
-        self,
-        fallbacks: Sequence[Runnable[LanguageModelInput, AIMessage]],
-        *,
-        exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
-        exception_key: str | None = None,
-    ) -> FallbackChatModels:
-        """Return the model with fallbacks, which are asked when it fails; what is bound later is bound to each.
-
-        Args:
-            fallbacks: The other models, in the order in which they are asked.
-            exceptions_to_handle: The errors after which the next one is asked.
-            exception_key: See `Runnable.with_fallbacks`.
-        """
-        return FallbackChatModels(
-            runnable=self,
-            fallbacks=fallbacks,
-            exceptions_to_handle=exceptions_to_handle,
-            exception_key=exception_key,
-        )
-
-    def configurable_alternatives(
-        self,
-        which: ConfigurableField,
-        *,
-        default_key: str = "default",
-        prefix_keys: bool = False,
-        **kwargs: Runnable[LanguageModelInput, AIMessage] | Callable[[], Runnable[LanguageModelInput, AIMessage]],
-    ) -> RunnableSerializable[LanguageModelInput, AIMessage]:
-        """Return a model of several between which a config chooses; what is bound to it is bound to each of them.
-
-        Args:
-            which: The key of the config.
-            default_key: The word that chooses this model.
-            prefix_keys: Put the key before the keys of configurable fields.
-            **kwargs: The other models, or functions that return one, by the word that chooses each.
-        """
-        return AlternativeChatModels(
-            which=which, default=self, alternatives=kwargs, default_key=default_key, prefix_keys=prefix_keys
-        )
+    def _keep_methods(self, wrapped: Any) -> BoundChatQwen3:
+        return keep_methods(wrapped, BoundChatQwen3)
 
 
 class BoundChatQwen3(MergingCalls, Bindable, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
@@ -288,13 +233,6 @@ class BoundChatQwen3(MergingCalls, Bindable, RunnableBinding[LanguageModelInput,
         return count(messages, bound_tools if tools is None else tools, **bound)
 
 
-def _keep_methods(binding: Any) -> BoundChatQwen3:
-    """Return core's binding of a model as one of ours, which has our methods."""
-    if isinstance(binding, BoundChatQwen3):
-        return binding
-    return BoundChatQwen3(**{name: getattr(binding, name) for name in RunnableBinding.model_fields})
-
-
 class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types
     """A `ChatQwen3` some of whose fields a config chooses, also after tools or a schema were bound to it."""
 
@@ -306,63 +244,3 @@ class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: igno
     def bind(self, **kwargs: Any) -> BoundChatQwen3:
         """Return it with settings of a call bound to it."""
         return BoundChatQwen3(bound=self, kwargs=kwargs, config={})
-
-    def with_retry(self, **kwargs: Any) -> BoundChatQwen3:
-        """Return it with retries, see `Runnable.with_retry`."""
-        return BoundChatQwen3(bound=super().with_retry(**kwargs), kwargs={}, config={})
-
-
-class FallbackChatModels(RunnableWithFallbacks[LanguageModelInput, AIMessage]):
-    """A model and its fallbacks: the next one is asked when one fails. Tools and schemas are bound to each."""
-
-    with_fallbacks: ClassVar[Callable[..., FallbackChatModels]] = Bindable.with_fallbacks
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Return core's own id."""
-        return RunnableWithFallbacks.lc_id()
-
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        """Return the name of its runs, core's own if it has no other."""
-        return super().get_name(suffix, name=name or self.name or RunnableWithFallbacks.__name__)
-
-    def bind(self, **kwargs: Any) -> FallbackChatModels:
-        """Bind settings of a call to every model."""
-        runnable, *fallbacks = (model.bind(**kwargs) for model in self.runnables)
-        return self.model_copy(update={"runnable": runnable, "fallbacks": fallbacks})
-
-
-class AlternativeChatModels(RunnableConfigurableAlternatives):  # type: ignore[type-arg]  # the same
-    """Several models between which a config chooses; each is bound by its own methods, so it may be of any class."""
-
-    with_fallbacks: ClassVar[Callable[..., FallbackChatModels]] = Bindable.with_fallbacks
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Return core's own id."""
-        return RunnableConfigurableAlternatives.lc_id()
-
-    def bind(self, **kwargs: Any) -> AlternativeChatModels:
-        """Bind settings of a call to every model."""
-        return self._bind_each("bind", **kwargs)
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> AlternativeChatModels:
-        """Bind tools to every model, see `ChatQwen3.bind_tools`."""
-        return self._bind_each("bind_tools", tools, **kwargs)
-
-    def with_structured_output(self, schema: Any = None, **kwargs: Any) -> AlternativeChatModels:
-        """Have every model answer in a schema, see `ChatQwen3.with_structured_output`."""
-        return self._bind_each("with_structured_output", schema, **kwargs)
-
-    def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> AlternativeChatModels:
-        def bind(model: Any) -> Any:
-            return getattr(model, method)(*args, **kwargs)
-
-        def bind_later(build: Callable[[], Any]) -> Callable[[], Any]:
-            return lambda: bind(build())
-
-        alternatives = {
-            word: bind(model) if isinstance(model, Runnable) else bind_later(model)
-            for word, model in self.alternatives.items()
-        }
-        return self.model_copy(update={"default": bind(self.default), "alternatives": alternatives})

@@ -1,0 +1,175 @@
+"""Several models as one: fallbacks, and alternatives between which a config chooses. What is bound is bound to each.
+
+Each model is bound by its own methods, because it may be of any class: only a `ChatQwen3` reads the wire form of our
+tools and schemas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Self, TypeVar
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables.configurable import RunnableConfigurableAlternatives
+from langchain_core.runnables.fallbacks import RunnableWithFallbacks
+from langchain_core.runnables.retry import RunnableRetry
+
+B = TypeVar("B", bound=RunnableBinding[Any, Any])
+
+
+class Wrappable(Runnable[LanguageModelInput, AIMessage], Generic[B]):
+    """What is put around a model, or around several, keeps their methods that bind."""
+
+    def _keep_methods(self, wrapped: Any) -> B:
+        """Return core's wrapper as one of ours."""
+        raise NotImplementedError
+
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> B:
+        """Return it with a config, see `Runnable.with_config`."""
+        return self._keep_methods(super().with_config(config, **kwargs))
+
+    def with_retry(self, **kwargs: Any) -> B:
+        """Return it with retries, see `Runnable.with_retry`."""
+        return self._keep_methods(super().with_retry(**kwargs))
+
+    def with_listeners(self, **listeners: Any) -> B:
+        """Return it with listeners, see `Runnable.with_listeners`."""
+        return self._keep_methods(super().with_listeners(**listeners))
+
+    def with_alisteners(self, **listeners: Any) -> B:
+        """Return it with async listeners, see `Runnable.with_alisteners`."""
+        return self._keep_methods(super().with_alisteners(**listeners))
+
+    def with_types(self, input_type: Any = None, output_type: Any = None) -> B:
+        """Return it with other types of input and output, see `Runnable.with_types`."""
+        return self._keep_methods(super().with_types(input_type=input_type, output_type=output_type))
+
+    def with_fallbacks(
+        self,
+        fallbacks: Sequence[Runnable[LanguageModelInput, AIMessage]],
+        *,
+        exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
+        exception_key: str | None = None,
+    ) -> FallbackChatModels:
+        """Return the model with fallbacks, which are asked when it fails; what is bound later is bound to each.
+
+        Args:
+            fallbacks: The other models, in the order in which they are asked.
+            exceptions_to_handle: The errors after which the next one is asked.
+            exception_key: See `Runnable.with_fallbacks`.
+        """
+        return FallbackChatModels(
+            runnable=self,
+            fallbacks=fallbacks,
+            exceptions_to_handle=exceptions_to_handle,
+            exception_key=exception_key,
+        )
+
+    def configurable_alternatives(
+        self,
+        which: ConfigurableField,
+        *,
+        default_key: str = "default",
+        prefix_keys: bool = False,
+        **kwargs: Runnable[LanguageModelInput, AIMessage] | Callable[[], Runnable[LanguageModelInput, AIMessage]],
+    ) -> AlternativeChatModels:
+        """Return a model of several between which a config chooses; what is bound to it is bound to each of them.
+
+        Args:
+            which: The key of the config.
+            default_key: The word that chooses this model.
+            prefix_keys: Put the key before the keys of configurable fields.
+            **kwargs: The other models, or functions that return one, by the word that chooses each.
+        """
+        return AlternativeChatModels(
+            which=which, default=self, alternatives=kwargs, default_key=default_key, prefix_keys=prefix_keys
+        )
+
+
+class SeveralModels(Wrappable["WrappedModels"]):
+    """Binds to each of several models."""
+
+    def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
+        raise NotImplementedError
+
+    def _keep_methods(self, wrapped: Any) -> WrappedModels:
+        return keep_methods(wrapped, WrappedModels)
+
+    def bind(self, **kwargs: Any) -> Self:
+        """Bind settings of a call to every model."""
+        return self._bind_each("bind", **kwargs)
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Self:
+        """Bind tools to every model, see `ChatQwen3.bind_tools`."""
+        return self._bind_each("bind_tools", tools, **kwargs)
+
+    def with_structured_output(self, schema: Any = None, **kwargs: Any) -> Self:
+        """Have every model answer in a schema, see `ChatQwen3.with_structured_output`."""
+        return self._bind_each("with_structured_output", schema, **kwargs)
+
+
+class WrappedModels(SeveralModels, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
+    """Several models with a config, listeners, types or retries around all of them."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return core's own id."""
+        return RunnableBinding.lc_id()
+
+    def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
+        return self.model_copy(update={"bound": _bind(self.bound, method, *args, **kwargs)})
+
+
+class FallbackChatModels(SeveralModels, RunnableWithFallbacks[LanguageModelInput, AIMessage]):
+    """A model and its fallbacks: the next one is asked when one fails. Tools and schemas are bound to each."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return core's own id."""
+        return RunnableWithFallbacks.lc_id()
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """Return the name of its runs, core's own if it has no other."""
+        return super().get_name(suffix, name=name or self.name or RunnableWithFallbacks.__name__)
+
+    def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
+        runnable, *fallbacks = (_bind(model, method, *args, **kwargs) for model in self.runnables)
+        return self.model_copy(update={"runnable": runnable, "fallbacks": fallbacks})
+
+
+class AlternativeChatModels(SeveralModels, RunnableConfigurableAlternatives):  # type: ignore[type-arg]  # pydantic would want a model of these very types
+    """Several models between which a config chooses."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return core's own id."""
+        return RunnableConfigurableAlternatives.lc_id()
+
+    def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
+        def bind_later(build: Callable[[], Any]) -> Callable[[], Any]:
+            return lambda: _bind(build(), method, *args, **kwargs)
+
+        alternatives = {
+            word: _bind(model, method, *args, **kwargs) if isinstance(model, Runnable) else bind_later(model)
+            for word, model in self.alternatives.items()
+        }
+        default = _bind(self.default, method, *args, **kwargs)
+        return self.model_copy(update={"default": default, "alternatives": alternatives})
+
+
+def keep_methods(wrapped: Any, binding: type[B]) -> B:
+    """Return core's wrapper of a model, or of several, as a binding of ours, unless it is one."""
+    if isinstance(wrapped, Wrappable):
+        return wrapped  # type: ignore[return-value]
+    if isinstance(wrapped, RunnableBinding):
+        return binding(**{name: getattr(wrapped, name) for name in RunnableBinding.model_fields})
+    return binding(bound=wrapped, kwargs={}, config={})
+
+
+def _bind(model: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+    """Return a model with something bound by its own method; core's retries have none, so it goes inside them."""
+    if isinstance(model, RunnableRetry):
+        return model.model_copy(update={"bound": _bind(model.bound, method, *args, **kwargs)})
+    return getattr(model, method)(*args, **kwargs)
