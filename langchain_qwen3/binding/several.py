@@ -7,11 +7,12 @@ tools and schemas.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables.config import merge_configs
 from langchain_core.runnables.configurable import RunnableConfigurableAlternatives
 from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 from langchain_core.runnables.retry import RunnableRetry
@@ -139,7 +140,15 @@ class FallbackChatModels(SeveralModels, RunnableWithFallbacks[LanguageModelInput
         return self.model_copy(update={"runnable": runnable, "fallbacks": fallbacks})
 
 
-class AlternativeChatModels(SeveralModels, RunnableConfigurableAlternatives):  # type: ignore[type-arg]  # pydantic would want a model of these very types
+class MergingConfigs:
+    """A model that a config configures: a second one is merged with the first; core's own replaces it."""
+
+    def with_config(self: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Return it with a config, see `Runnable.with_config`."""
+        return self.model_copy(update={"config": merge_configs(self.config, config, cast("RunnableConfig", kwargs))})
+
+
+class AlternativeChatModels(MergingConfigs, SeveralModels, RunnableConfigurableAlternatives):  # type: ignore[type-arg]  # pydantic would want a model of these very types
     """Several models between which a config chooses."""
 
     @classmethod

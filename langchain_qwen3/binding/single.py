@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.runnables.configurable import RunnableConfigurableFields
 from langchain_core.tools import BaseTool
 
-from langchain_qwen3.binding.several import Wrappable, keep_methods
+from langchain_qwen3.binding.several import MergingConfigs, Wrappable, keep_methods
 from langchain_qwen3.call import Method
 from langchain_qwen3.request.merging import MergingCalls, merge_keywords
 from langchain_qwen3.request.schema import close_format, read_response_format
@@ -233,7 +233,7 @@ class BoundChatQwen3(MergingCalls, Bindable, RunnableBinding[LanguageModelInput,
         return count(messages, bound_tools if tools is None else tools, **bound)
 
 
-class ConfigurableChatQwen3(Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types
+class ConfigurableChatQwen3(MergingConfigs, Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types
     """A `ChatQwen3` some of whose fields a config chooses, also after tools or a schema were bound to it."""
 
     @classmethod

@@ -242,6 +242,23 @@ def test_retries_of_a_fallback_stay_around_what_is_bound(sent: list[dict[str, An
     assert isinstance(safe.fallbacks[0], RunnableRetry)
 
 
+@pytest.mark.parametrize(
+    "build_choice",
+    [
+        lambda: WRAPPERS["alternatives"](build()).with_config(configurable={"which": "big"}),
+        lambda: build().configurable_fields(model=ConfigurableField("m")).with_config(configurable={"m": "big"}),
+    ],
+)
+@pytest.mark.parametrize("later", [{"tags": ["t"]}, {"configurable": {"other": 1}}, {"max_concurrency": 3}])
+def test_choice_stays_when_another_config_is_bound(
+    build_choice: Callable[[], Any], later: dict[str, Any], sent: list[dict[str, Any]]
+) -> None:
+    """Protects `with_config(configurable=…).with_config(tags=…)`: the second config cost the choice of the first."""
+    with pytest.raises(Stop):
+        build_choice().with_config(**later).bind_tools([get_weather]).invoke("hi")
+    assert sent[0]["model"] == "big"
+
+
 def test_bindings_of_several_models_are_what_core_takes_them_for() -> None:
     """Protects dumps and pickles of fallbacks with a config."""
     safe = build().with_fallbacks([build(model="other")]).with_config(tags=["t"])
