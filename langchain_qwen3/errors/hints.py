@@ -138,6 +138,9 @@ _SETTINGS = {
         r"greater than max_model_len|max_(completion_)?tokens.{0,40} too large|Range of max_tokens"
         r"|kind=Qwen3(?:InvalidRequest|UnprocessableEntity)Error .*context length"
     ): "Lower max_tokens.",
+    r"kind=Qwen3(?:InvalidRequest|UnprocessableEntity)Error .*max_\w{0,12}tokens must be at least [01]\b": (
+        "Set max_tokens= to 1 or more, or leave it out for no limit."
+    ),
     r"response_format.{0,200}('text' or 'json_object'|json_schema)|json_schema.{0,80}(not|un)[ -]?supported": (
         "This server does not support JSON schemas: use method='json_mode' or 'function_calling'."
     ),

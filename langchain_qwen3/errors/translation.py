@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -63,6 +64,7 @@ _BROKEN = (
     ("anyio", "BrokenResourceError"),
     ("anyio", "ClosedResourceError"),
 )
+_NEGATIVE_LIMIT = re.compile(r"tokens must be at least 1, got (-\d{1,15})")
 _SERVER_ERROR = 500
 _NO_API = frozenset({404, 405})
 _MAX_CHAIN = 8
@@ -111,7 +113,7 @@ class ErrorTranslator:
 
     def translate(self, exc: Exception) -> Qwen3Error | None:
         """Return this package's error for an exception; None if neither server nor network caused it."""
-        reported = _read_reported(exc)
+        reported = _read_reported(exc, self.payload)
         if reported is not None:
             return self._add_context(reported)
         chain = _read_chain(exc)
@@ -119,7 +121,7 @@ class ErrorTranslator:
         kind, what = self._find_kind(exc, details)
         if kind is None:
             refused = self._find_refused(exc)
-            return self._add_context(_read_status_error(refused, None)) if refused is not None else None
+            return self._add_context(_read_status_error(refused, None, self.payload)) if refused is not None else None
         text = next((text for name, text in chain if text and name not in _WRAPPERS), chain[-1][0])
         name, reason = find_reason(_walk_causes(exc, hidden=True))
         details += f" errno={name}"
@@ -238,24 +240,29 @@ def error_from_event(event: object, *, response: Any = None) -> Qwen3Error | Non
     return _build_error(read_error_body(body), None, inner if isinstance(inner, Mapping) else body, response)
 
 
-def _read_reported(exc: Exception) -> Qwen3Error | None:
+def _read_reported(exc: Exception, payload: Mapping[str, Any] | None) -> Qwen3Error | None:
     """Return the error that a server reported or that reading its reply raised, without server, model and advice."""
     match exc:
         case Qwen3Error():
             return exc
         case openai.APIStatusError():
-            return _read_status_error(exc.response, exc.body)
+            return _read_status_error(exc.response, exc.body, payload)
         case openai.APIResponseValidationError():
             return kinds.BadReplyError(exc.message, response=exc.response, body=exc.body)
     return None
 
 
-def _read_status_error(response: Any, body: object) -> Qwen3Error:
+def _read_status_error(response: Any, body: object, payload: Mapping[str, Any] | None) -> Qwen3Error:
     try:
         raw = response.content or body  # the SDK keeps only `error` of the body
     except RuntimeError:  # closed before it was read
         raw = body
-    return _build_error(read_error_body(raw), response.status_code, body, response)
+    facts = read_error_body(raw)
+    if facts.overflow and payload and (number := _NEGATIVE_LIMIT.search(facts.message)):
+        # The number is what the prompt leaves of the context, unless the call sent it.
+        sent = {str(payload.get(name)) for name in ("max_tokens", "max_completion_tokens")}
+        facts = replace(facts, overflow=number[1] not in sent)
+    return _build_error(facts, response.status_code, body, response)
 
 
 def _build_error(facts: ErrorFacts, status: int | None, body: object, response: Any) -> Qwen3Error:

@@ -213,6 +213,29 @@ def test_output_limit_is_no_overflow_when_max_tokens_alone_is_too_high(text):
 
 
 @pytest.mark.parametrize(
+    ("sent", "text", "is_overflow"),
+    [
+        ({"max_tokens": -5}, "max_tokens must be at least 1, got -5.", False),
+        ({"max_tokens": -46771}, "max_tokens must be at least 1, got -46771. (parameter=max_tokens)", False),
+        ({"max_completion_tokens": -5}, "max_completion_tokens must be at least 1, got -5", False),
+        ({"max_tokens": -1}, "max_tokens must be at least 1, got -1", False),
+        ({"max_tokens": -5}, "max_new_tokens must be at least 0, got -5.", False),  # SGLang
+        ({}, "max_tokens must be at least 1, got -5.", True),  # older vLLM and NVIDIA: what the prompt leaves
+        ({"max_tokens": 512}, "max_tokens must be at least 1, got -46771.", True),
+        ({"max_tokens": -5}, "max_tokens must be at least 1, got -57.", True),
+        ({"max_tokens": -5}, "This model's maximum context length is 8 tokens. Please reduce your prompt.", True),
+    ],
+)
+def test_negative_limit_is_an_overflow_only_when_the_call_did_not_send_it(sent, text, is_overflow):
+    """Protects against shortening a history because of a bad `max_tokens`, which the error has to name."""
+    reply = HTTPX.Response(400, json={"error": {"message": text}}, request=REQUEST)
+    with pytest.raises(Qwen3Error) as caught, translate_errors("vllm", URL, "m", sent):
+        raise openai.BadRequestError(text, response=reply, body=None)
+    assert type(caught.value) is (Qwen3ContextOverflowError if is_overflow else errors.Qwen3InvalidRequestError)
+    assert ("Set max_tokens= to 1 or more" in caught.value.message) is not is_overflow
+
+
+@pytest.mark.parametrize(
     ("status", "body", "kind", "said"),
     [
         (400, {"error": {"code": "Arrearage", "message": "overdue"}}, "PermissionDenied", "no funds"),
