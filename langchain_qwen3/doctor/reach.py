@@ -114,6 +114,10 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
         if isinstance(error, Qwen3ConnectionError) and url.startswith("http://") and await _speaks_tls(url):
             fix = f"Write {url.replace('http://', 'https://', 1)} for base_url."
             outcome = Outcome("failed", "the server uses https, not plain HTTP", fix)
+        elif isinstance(error, Qwen3ConnectionError) and named:
+            once = model.model_copy(update={"max_retries": 0})  # most likely no server is there
+            if await _ask(once) is None:
+                outcome = Outcome("ok", f"{url}, {_describe_missing_list(error)}")
         return Reached(outcome)
     if listing.moved_to:
         return Reached(await _judge_redirect(model, listing.moved_to, named=named))
@@ -219,6 +223,8 @@ async def _ask(model: ChatQwen3) -> Qwen3Error | None:
 def _describe_missing_list(error: Qwen3Error) -> str:
     if isinstance(error, Qwen3ModelNotFoundError):  # a 404
         return "which lists no models"
+    if isinstance(error, Qwen3ConnectionError):
+        return "which breaks off its list of models"
     if status := getattr(error, "status_code", None):
         return f"which refuses its list of models (HTTP {status})"
     what = "a web page" if "HTML page" in str(error) else "something else"

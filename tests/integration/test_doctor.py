@@ -34,6 +34,10 @@ class GateHandler(WebHandler, BaseHTTPRequestHandler):
     """Answers chats, and refuses the rest."""
 
     def do_GET(self) -> None:
+        if self.owner.cut_after is not None:
+            self.wfile.write(self.owner.cut_after)
+            self.close_connection = True
+            return
         moved = {"Location": self.owner.location + self.path.removeprefix("/v1")} if self.owner.location else {}
         self.send_whole(self.owner.page, "text/html", self.owner.status, moved)
 
@@ -53,6 +57,7 @@ class Gate(WebServer):
     def __init__(self, status: int, page: bytes, location: str = "") -> None:
         self.status, self.page, self.location = status, page, location
         self.chat_status = 200
+        self.cut_after: bytes | None = None
 
 
 class FaultyHandler(Handler):
@@ -251,6 +256,18 @@ async def test_goes_on_when_the_list_alone_is_redirected(location: str):
         diagnosis = await look(f"{server.root}/v1", model="Qwen/Qwen3-0.6B")
     assert diagnosis.reachable
     assert f"redirects its list of models to {server.location.partition('?')[0]}" in diagnosis["reachable"].detail
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"])
+@pytest.mark.parametrize("chat_status", [200, 401])
+async def test_goes_on_when_the_list_alone_is_broken_off(head: bytes, chat_status: int):
+    """Protects gateways that close the connection in place of a list: only a failed chat tells that there is no API."""
+    with Gate(200, b"") as server:
+        server.cut_after, server.chat_status = head, chat_status
+        named, unnamed = [await look(f"{server.root}/v1", model=model) for model in ("Qwen/Qwen3-0.6B", "")]
+    assert named.reachable is (chat_status == 200)
+    assert ("breaks off its list of models" in named["reachable"].detail) is named.reachable
+    assert "closed the connection" in unnamed["reachable"].fix
 
 
 async def test_says_why_a_chat_fails_when_the_list_is_redirected():
