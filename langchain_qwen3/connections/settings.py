@@ -10,7 +10,6 @@ import sys
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from threading import TIMEOUT_MAX
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from pydantic import SecretStr
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.transports.httpx_transport import SocketOption
+from langchain_qwen3.servers.address import is_exempt
 
 Key = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
@@ -184,12 +184,10 @@ def _find_proxy(base_url: str) -> str | None:
     """Return the environment's or the system's proxy for an address, or None."""
     if sys.platform not in ("darwin", "win32") and not any(map(os.environ.get, _PROXY_VARIABLES)):
         return None  # `getproxies` scans every environment variable
-    from requests.utils import get_environ_proxies, select_proxy  # slow to import; reads NO_PROXY=10.0.0.0/8, too
-
-    proxy = (select_proxy(base_url, get_environ_proxies(base_url)) or "").strip()
-    names = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").lower().split(",")
-    is_exempt = any(fnmatchcase(urlsplit(base_url).hostname or "", name.strip()) for name in names)  # `*.corp.test`
-    if not proxy or is_exempt or urllib.request.proxy_bypass(urlsplit(base_url).netloc):  # an address with its port
+    proxies, exempt = urllib.request.getproxies(), os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    proxy = (proxies.get(urlsplit(base_url).scheme) or proxies.get("all") or "").strip()
+    # The last one knows the system's own exceptions, on macOS and Windows.
+    if not proxy or is_exempt(base_url, exempt) or urllib.request.proxy_bypass(urlsplit(base_url).netloc):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
+from fnmatch import fnmatchcase
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from langchain_qwen3._httpx import httpx
@@ -23,6 +26,26 @@ def resolve_api_key(base_url: str) -> str:
     if not key and (row := find_by_host(parse_url(base_url.strip()).hostname or "")) and row.api_key_variable:
         key = os.getenv(row.api_key_variable)
     return key or "EMPTY"
+
+
+def is_exempt(base_url: str, no_proxy: str) -> bool:
+    """Return whether the text of `$NO_PROXY` names the host of a URL.
+
+    Each entry is a host or a domain above it, with or without a dot before it and a port, with `*` for any characters;
+    or an IP address, or a network such as `10.0.0.0/8` or `fd00::/8`. So it is all that curl, requests and httpx take.
+    """
+    parts = parse_url(base_url)
+    host, port = parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
+    places = (host, f"[{host}]", f"{host}:{port}", f"[{host}]:{port}")
+    for entry in no_proxy.lower().replace(",", " ").split():
+        name = entry.removeprefix(f"{parts.scheme}://").lstrip(".")
+        with suppress(ValueError):  # no address, or no network
+            if ip_address(host) in ip_network(name, strict=False):
+                return True
+        pattern = name.replace("[", "[[]")  # brackets are those of IPv6 addresses
+        if name and any(fnmatchcase(place, form) for place in places for form in (pattern, f"*.{pattern}")):
+            return True
+    return False
 
 
 @lru_cache

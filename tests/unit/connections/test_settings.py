@@ -137,16 +137,48 @@ PROXY = "http://p.test:1"
         ("qwen.corp.test", "*.other.test,", PROXY),
         ("qwen.corp.test", " , ,", PROXY),
         ("[::1]:8000", "[::1]", None),
+        ("[::1]:8000", "[::1]:8000", None),
+        ("[::1]:8000", "[::1]:8001", PROXY),
+        ("[::1]:8000", "1", PROXY),
+        ("[fd00:1::7]:8000", "fd00::/8", None),
+        ("[fd00:1::7]:8000", "fd00:2::/32,10.0.0.0/8", PROXY),
+        ("[fd00:1::7]", "fd00:1:0:0:0:0:0:7", None),
+        ("10.1.2.3", "fd00::/8", PROXY),
+        ("10.1.2.3", "0.0.0.0/0", None),
+        ("10.1.2.3", "10.9.9.9/8", None),
+        ("10.1.2.3", "10.0.0.0/255.0.0.0", None),
+        ("qwen.corp.test:8000", "*.corp.test:8000", None),
+        ("qwen.corp.test:8000", "*.corp.test:8001", PROXY),
+        ("qwen.corp.test:8000", "corp.test:8000", None),
+        ("qwen.corp.test:8000", ".corp.test:8001", PROXY),
+        ("qwen.corp.test", "qwen.corp.test:80", None),
+        ("10.1.2.3:8000", "10.1.*:8000", None),
+        ("10.1.2.3:8000", "10.2.*:8000", PROXY),
+        ("qwen.corp.test", "*.a.test *.corp.test", None),
+        ("qwen.corp.test", "http://qwen.corp.test", None),
+        ("qwen.corp.test", "https://qwen.corp.test", PROXY),
+        ("xcorp.test", "corp.test", PROXY),
+        ("corp.test", ".corp.test", None),
+        ("corp.test", "*.corp.test", PROXY),
     ],
 )
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
-def test_no_proxy_is_read_as_in_requests(
+def test_no_proxy_is_read_as_in_curl_requests_and_httpx(
     variable: str, host: str, no_proxy: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Protects local servers from a company's proxy: people write their networks as `10.0.0.0/8`."""
     monkeypatch.setenv("HTTP_PROXY", PROXY)
     monkeypatch.setenv(variable, no_proxy)
     assert ConnectionSettings(base_url=f"http://{host}/v1").resolve_pool().proxy == proxy
+
+
+def test_proxy_is_the_systems_and_its_exceptions_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects macOS and Windows, where the system's settings name the proxy and the hosts without it."""
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("urllib.request.getproxies", lambda: {"http": PROXY})
+    monkeypatch.setattr("urllib.request.proxy_bypass", lambda place: place == "pod.test:8000")
+    assert ConnectionSettings(base_url="http://pod.test:8000/v1").resolve_pool().proxy is None
+    assert ConnectionSettings(base_url="http://pod.test:8001/v1").resolve_pool().proxy == PROXY
 
 
 def test_transport_is_aiohttp_when_it_can_be() -> None:
