@@ -31,7 +31,7 @@ def build_redirected(request: Any, response: Any) -> Any:
         return None
     try:
         url = request.url.join(response.headers["location"]).copy_with(userinfo=b"")  # the libraries differ on it
-        split_url(str(url))
+        split_url(str(url.copy_with(query=None)))
         content = request.content
     except (KeyError, ValueError, httpx.InvalidURL, httpx.RequestNotRead):
         return None

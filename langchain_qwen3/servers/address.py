@@ -97,4 +97,8 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
     clean = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-    return clean, headers, dict(parse_qsl(parts.query, keep_blank_values=True))
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    query = dict(pairs)
+    if any(query[name] != value for name, value in pairs):  # a list is sent as `name[]=`, which is another name
+        raise ValueError("base_url contains a query parameter twice, with different values: only one can be sent")
+    return clean, headers, query

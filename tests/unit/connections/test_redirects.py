@@ -71,6 +71,7 @@ MODES = pytest.mark.parametrize("mode", ["sync", "async"])
         ("http://old.test/new", True),
         ("https://old.test/new", True),
         ("//old.test/new", True),
+        ("/new?a=1&a=2", True),
         ("http://evil:canary@old.test/new", True),
         ("http://old.test:81/new", False),
         ("https://old.test:8443/new", False),

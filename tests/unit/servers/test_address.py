@@ -18,6 +18,7 @@ URL = "http://pod.test:8000/v1"
         ("http://bob@pod.test/v1", "http://pod.test/v1", {"Authorization": "Basic Ym9iOg=="}, {}),
         ("http://b%40b:p%3Aw@[::1]:80/v1", "http://[::1]:80/v1", {"Authorization": "Basic YkBiOnA6dw=="}, {}),
         (f"{URL}/?key=abc&v=", URL, {}, {"key": "abc", "v": ""}),
+        (f"{URL}?a=1&b=1&a=1", URL, {}, {"a": "1", "b": "1"}),
         ("http://my_model:80/v1", "http://my_model:80/v1", {}, {}),
         ("http://[fe80::1%eth0]:80/v1", "http://[fe80::1%eth0]:80/v1", {}, {}),
         (
@@ -44,6 +45,14 @@ def test_placeholder_is_named_when_it_was_copied_from_a_page(url: str) -> None:
     """Protects who copies an example: a placeholder was taken for a redirect, or for a host that is down."""
     with pytest.raises(ValueError, match="base_url still contains a placeholder"):
         split_url(url)
+
+
+@pytest.mark.parametrize("query", ["a=1&a=2", "a=&a=2", "b=0&a=canary&a=%20", "a=1&a="])
+def test_address_is_refused_when_its_query_has_a_name_twice(query: str) -> None:
+    """Protects from a request that is sent with the last value alone; the error shows none, it may be a key."""
+    with pytest.raises(ValueError, match="base_url contains a query parameter twice") as caught:
+        split_url(f"{URL}?{query}")
+    assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
