@@ -62,8 +62,8 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     else:
         raise ValueError(
             f"schema={schema!r} has an unsupported form: pass a pydantic class (BaseModel), a dataclass, a "
-            "TypedDict, a JSON schema, or a tool form of OpenAI or Anthropic. Put an Enum, a list, a Union or a plain "
-            "type into a field of such a class"
+            "TypedDict, a JSON schema, or a tool form of OpenAI or Anthropic. Put an Enum, a list, a tuple, a Union or "
+            "a plain type into a field of such a class"
         )
     name = _BAD_NAME.sub("_", function["name"])[:64]
     spec = StructuredOutput(
@@ -148,17 +148,24 @@ def _read_typed_dict(schema: Any, strict: bool | None) -> Mapping[str, Any]:
     parameters = function["parameters"]
     if not strict and (required := parameters.pop("required", ())):  # core ignores total=False
         parameters["required"] = [name for name in required if name in schema.__required_keys__]
-    cleaned: Mapping[str, Any] = _without_inherited_text(function)
+    cleaned: Mapping[str, Any] = _correct(function)
     return cleaned
 
 
-def _without_inherited_text(schema: Any) -> Any:
-    """Return a schema without the text of `dict`, which core takes for that of a TypedDict without one."""
+def _correct(schema: Any) -> Any:
+    """Return core's schema of a TypedDict without the text of `dict`, which it takes for that of one without a text.
+
+    The form that it has for a tuple, a list under `items`, is no longer JSON schema: strict servers refuse it.
+    """
     if isinstance(schema, list):
-        return [_without_inherited_text(part) for part in schema]
+        return [_correct(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    return {name: _without_inherited_text(part) for name, part in schema.items() if part != _TEXT_OF_DICT}
+    return {
+        "prefixItems" if name == "items" and isinstance(part, list) else name: _correct(part)
+        for name, part in schema.items()
+        if part != _TEXT_OF_DICT
+    }
 
 
 class _WithCoresHints(GenerateJsonSchema):

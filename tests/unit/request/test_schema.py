@@ -6,8 +6,9 @@ import copy
 import json
 import sys
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, Required
+from typing import Annotated, Any, NamedTuple, NotRequired, Required
 
 import pydantic.v1
 import pytest
@@ -17,6 +18,7 @@ from pydantic import BaseModel, Field, RootModel, TypeAdapter, create_model
 from typing_extensions import TypedDict
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3.request.references import list_values
 from langchain_qwen3.request.schema import convert_tool, read_response_format, read_schema
 from langchain_qwen3.request.tool_choice import read_tool
 from tests.support.scripted import Scripted
@@ -457,6 +459,37 @@ def test_a_typed_dict_without_text_says_nothing_of_dict(schema: Any, required: l
     assert function["parameters"]["properties"]["b"]["description"] == "the b"
     spec = read_schema(schema)
     assert ("description" in spec, spec["schema"]) == (False, function["parameters"])
+
+
+class Spot(NamedTuple):
+    """A named tuple."""
+
+    x: int
+    name: str
+
+
+class Tuples(TypedDict):
+    """Tuples of every kind; `items` is also a name."""
+
+    pair: tuple[str, int]
+    pairs: list[tuple[str, int]]
+    spot: Annotated[Spot, ..., "where"]
+    items: tuple[str, ...]
+
+
+@pytest.mark.parametrize("strict", [None, True])
+@pytest.mark.parametrize("convert", [convert_tool, read_schema])
+def test_tuples_in_a_typed_dict_are_json_schema_of_today(convert: Callable[..., Any], strict: bool | None):
+    """Protects tuples from 400 of servers that know only `prefixItems`; core writes a list under `items`."""
+    written = convert(Tuples, strict=strict)
+    schema = written["function"]["parameters"] if convert is convert_tool else written["schema"]
+    assert not [items for items in list_values(schema, "items") if isinstance(items, list)]
+    properties = schema["properties"]
+    assert [part["type"] for part in properties["pair"]["prefixItems"]] == ["string", "integer"]
+    assert properties["pairs"]["items"]["prefixItems"] == properties["pair"]["prefixItems"]
+    assert properties["spot"]["description"] == "where"
+    assert [part["title"] for part in properties["spot"]["prefixItems"]] == ["X", "Name"]
+    assert properties["items"] == {"type": "array", "items": {"type": "string"}}
 
 
 FORMATS: list[dict[str, Any]] = [
