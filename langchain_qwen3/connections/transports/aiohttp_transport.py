@@ -176,6 +176,7 @@ def _open_session(socket_options: Sequence[SocketOption]) -> aiohttp.ClientSessi
         request_class=_Request,
         max_line_size=_MAX_HEADER,
         max_field_size=_MAX_HEADER,
+        max_headers=512,  # by default 128; httpx has no limit
     )
 
 

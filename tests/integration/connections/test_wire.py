@@ -101,6 +101,14 @@ async def test_header_that_cannot_be_sent_is_a_protocol_error(server, transport)
     assert kind is httpx.LocalProtocolError
 
 
+@pytest.mark.parametrize("count", [100, 129, 400])
+async def test_reply_with_many_headers_is_read(lease, server, count):
+    """Gateways add headers for traces and cookies; aiohttp's own limit is 128, and httpx has none."""
+    response = await lease.async_client.post(f"{server.origin}/status-404?{'&'.join(['to=x'] * count)}", json={})
+    assert response.status_code == 404
+    assert len(response.headers.get_list("location")) == count
+
+
 async def test_sdk_reports_a_connection_error_when_refused(lease):
     """The SDK's own classes: a refused connection is no timeout there either."""
     client = openai.AsyncOpenAI(
