@@ -63,9 +63,6 @@ CHINESE = {
     "sent": "会发送",
     "✓ 128 to 32768": "✓ 128 到 32768",
     "—; /no_think at the end of the question (Qwen3 hybrid models)": "—；Qwen3 混合思考模型可在问题末尾写 /no_think",
-    "—; a parameter override in the gateway, or /no_think at the end of the question (Qwen3 hybrids)": (
-        "—；在网关里覆盖参数，或在问题末尾写 /no_think（Qwen3 混合思考模型）"
-    ),
     "Detected as": "识别为",
     "ChatQwen3 fails": "ChatQwen3 失败的测试",
     "The doctor's crosses": "doctor 的叉号",

@@ -144,6 +144,9 @@ _SETTINGS = {
     r"response_format.{0,200}('text' or 'json_object'|json_schema)|json_schema.{0,80}(not|un)[ -]?supported": (
         "This server does not support JSON schemas: use method='json_mode' or 'function_calling'."
     ),
+    r"dialect=one-api .*status=4(00|22) .*reasoning_effort": (
+        "The server behind one-api does not know the effort that was sent: leave enable_thinking out."
+    ),
     r"the reply is null": (
         "LiteLLM answers like this when its backend refused the request: check its log, and set server= to the backend."
     ),

@@ -50,6 +50,7 @@ ONE_API = Dialect(
     forwarding_note="drops every thinking switch except reasoning_effort: its administrator can override parameters",
     signs=(Sign(header=("x-oneapi-request-id", "")),),
     thinking=(),
+    thinking_word=(("reasoning_effort",), "medium", "none"),
     preserve=None,
     history_keys=("reasoning_content",),
     unsupported=frozenset({"min_p", "repetition_penalty"}),
@@ -57,7 +58,8 @@ ONE_API = Dialect(
         enable_thinking="a parameter override in the gateway, or /no_think at the end of the question (Qwen3 hybrids)"
     ),
 )
-"""one-api and its forks. It rebuilds the body from the fields it knows, and silently drops the others."""
+"""one-api and its forks. It rebuilds the body from the fields it knows, and silently drops the others. The effort is
+the only switch that survives: vLLM (0.22 and newer), SGLang, llama.cpp and Ollama behind it take `none` as off."""
 
 GPUSTACK = Dialect(
     name="gpustack",

@@ -14,10 +14,10 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.servers.detection import learn_refusal
+from langchain_qwen3.servers.detection import learn_refusal, recall_dialect
 from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS, Dialect
 from langchain_qwen3.servers.dialects import DIALECTS
-from langchain_qwen3.servers.refused_fields import MAX_CHARACTERS, find_refused
+from langchain_qwen3.servers.refused_fields import MAX_CHARACTERS, complains_of_effort, find_refused
 
 _STATUSES = frozenset({400, 422})
 _OURS = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
@@ -94,7 +94,8 @@ class Lesson(Generic[_C]):
             payload: The body that was refused.
         """
         sent = _list_keys(payload)
-        new = (read_refused(status, body) & {*sent, "cache_control"}) - self._names  # which stands inside of contents
+        refused = read_refused(status, body) | self._read_refused_word(status, body, payload)
+        new = (refused & {*sent, "cache_control"}) - self._names  # which stands inside of contents
         if not new:
             return None
         row = _find_row(body)
@@ -106,6 +107,14 @@ class Lesson(Generic[_C]):
         self._body = body
         learn_refusal(self._url, self._model, new)
         return self._rebuild() if is_first else None
+
+    def _read_refused_word(self, status: int, body: Any, payload: Mapping[str, Any]) -> set[str]:
+        """Return the field of the thinking switch if the server behind a gateway refuses our word for it."""
+        row = recall_dialect("auto", self._url, self._model)
+        if row is None or row.kind != "gateway" or row.thinking_word is None or status not in _STATUSES:
+            return set()
+        path, *words = row.thinking_word
+        return {path[0]} if payload.get(path[0]) in words and complains_of_effort(body) else set()
 
     def report(self) -> None:
         """Warn once about the fields that are left out from now on."""

@@ -89,6 +89,13 @@ _ABOUT_A_VALUE = re.compile(
     re.IGNORECASE,
 )
 
+# vLLM before 0.22 does not know the word for "off" (https://github.com/llm-jp/llm-jp-judge/pull/56).
+_BAD_EFFORT = re.compile(
+    r"reasoning_effort\b.{0,80}(?:input should be|must be|not supported|does not support|invalid|(?:un)?supported v"
+    r"|unknown v|expected|不支持|取值|无效|错误)|(?:invalid|unsupported|不支持|无效).{0,40}\breasoning_effort\b",
+    re.IGNORECASE,
+)
+
 
 def find_refused(body: Any, ours: Container[str]) -> set[str]:
     """Return the names of fields that an error refuses.
@@ -111,6 +118,11 @@ def find_refused(body: Any, ours: Container[str]) -> set[str]:
             if _is_refused(text, match.start(), match.end()):
                 names.add(name)
     return names
+
+
+def complains_of_effort(body: Any) -> bool:
+    """Return whether an error refuses the value of `reasoning_effort`."""
+    return any(_BAD_EFFORT.search(text) for text in _limit(_iter_texts(body)))
 
 
 def _limit(texts: Iterator[str]) -> Iterator[str]:

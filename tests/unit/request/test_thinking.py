@@ -12,7 +12,7 @@ from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.thinking import Thinking, is_thinking_off, is_thinking_on, resolve_thinking, write_thinking
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, VLLM
-from langchain_qwen3.servers.gateways import LITELLM
+from langchain_qwen3.servers.gateways import LITELLM, ONE_API
 from langchain_qwen3.servers.hosts import DASHSCOPE, NVIDIA, OPENROUTER, SILICONFLOW
 
 if TYPE_CHECKING:
@@ -153,6 +153,30 @@ def test_names_both_fields_when_budget_and_effort_exclude_each_other(dialect: Di
     with pytest.raises(ValueError, match="thinking_budget or reasoning_effort"):
         write(EFFORTS, dialect, budget=100, effort="low")
     assert write(EFFORTS, dialect, budget=100, effort="low", enabled=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "sent"),
+    [
+        (HYBRID, {"enabled": False}, {"reasoning_effort": "none"}),
+        (HYBRID, {"effort": "none"}, {"reasoning_effort": "none"}),
+        (HYBRID, {"budget": 0}, {"reasoning_effort": "none"}),
+        (EFFORTS, {"effort": "none"}, {"reasoning_effort": "none"}),
+        (EFFORTS, {"effort": "low"}, {"reasoning_effort": "low"}),
+        (EFFORTS, {"enabled": True, "effort": "high"}, {"reasoning_effort": "xhigh"}),
+        ("my-alias", {"effort": "none"}, {"reasoning_effort": "none"}),
+        (HYBRID, {"enabled": True}, {"reasoning_effort": "medium"}),
+        (NEVER, {"enabled": False}, {}),
+        (HYBRID, {}, {}),
+    ],
+)
+def test_sends_the_switch_as_an_effort_when_one_api_is_in_between(
+    model: str, settings: dict[str, Any], sent: dict[str, Any]
+):
+    """Protects the only switch that one-api passes on: even an explicit `none` was not sent."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert write(model, ONE_API, **settings) == sent
 
 
 @pytest.mark.parametrize(

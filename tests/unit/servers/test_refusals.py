@@ -97,14 +97,14 @@ URL = "http://h:1/v1"
 PAYLOAD = {"model": "m", "messages": [{"role": "user", "content": "q"}], "enable_thinking": True, "top_k": 3}
 
 
-def learn_generic() -> None:
-    """Let the server at the URL be one that says nothing."""
+def learn_generic(header: str = "x") -> None:
+    """Let the server at the URL be one that says nothing but a header."""
     forget_servers()
     forget_warnings()
 
     def get(_path: str, *, seconds: float) -> Any:
         assert seconds
-        return type("Answer", (), {"status": 404, "headers": {}, "body": None})
+        return type("Answer", (), {"status": 404, "headers": {header: "1"}, "body": None})
 
     look_up(get, URL)
 
@@ -162,6 +162,44 @@ def test_field_is_left_out_for_the_model_that_refused_it(
     row = recall_dialect(server, url, asked)
     assert row is not None
     assert ("enable_thinking" in row.refused) is is_left_out
+    forget_servers()
+
+
+OLD_VLLM = (
+    "[{'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': \"Input should be 'low', 'medium' or "
+    "'high'\", 'input': 'none', 'ctx': {'expected': \"'low', 'medium' or 'high'\"}}] (request id: 20261129)"
+)
+
+
+@pytest.mark.parametrize(
+    ("server", "body", "sent", "is_left_out"),
+    [
+        ("one-api", {"error": {"message": OLD_VLLM, "type": "Bad Request", "code": 400}}, "none", True),
+        ("one-api", {"error": {"message": "invalid reasoning_effort: none"}}, "none", True),
+        ("one-api", {"error": {"message": "does not support 'medium'", "param": "reasoning_effort"}}, "medium", True),
+        ("one-api", {"error": {"message": "reasoning_effort 参数取值错误"}}, "none", True),
+        ("one-api", {"error": {"message": "Unknown parameter: 'reasoning_effort'."}}, "low", True),  # as everywhere
+        ("one-api", {"error": {"message": OLD_VLLM}}, "xhigh", False),  # the user's own word
+        ("one-api", {"error": {"message": "temperature must be below 2"}}, "none", False),
+        ("one-api", {"error": {"message": "no"}, "input": "reasoning_effort must be"}, "none", False),
+        ("generic", {"error": {"message": OLD_VLLM}}, "none", False),
+        ("groq", {"error": {"message": OLD_VLLM}}, "none", False),
+    ],
+)
+def test_effort_is_left_out_when_the_server_behind_a_gateway_refuses_the_switch(
+    server: str, body: Any, sent: str, is_left_out: bool
+):
+    """Protects calls through one-api to an older vLLM, which has no word for "off": they go on without the switch."""
+    url = "https://api.groq.com/openai/v1" if server == "groq" else URL
+    learn_generic("x-oneapi-request-id" if server == "one-api" else "x")
+    lesson = Lesson(url, "m", lambda: "again")
+    payload = {"model": "m", "messages": [], "reasoning_effort": sent}
+    assert lesson.amend(BAD, body, payload) == ("again" if is_left_out else None)
+    row = recall(url=url)
+    assert (row.effort is None) is is_left_out
+    assert ("enable_thinking" in row.refused) is is_left_out
+    assert not is_left_out or lesson.amend(BAD, body, payload) is None
+    assert lesson.amend(500, body, payload) is None
     forget_servers()
 
 
