@@ -10,7 +10,9 @@ _TICKS = re.compile(r"`+")
 _MAX_HEAD = 200  # of a line; a fence that begins farther right does not count
 _BLOCK_QUOTE = re.compile(r"[ \t]*>")
 _MARK = re.compile(r'(?<!\\)"')
-_OPENING_QUOTE = re.compile(r"(?:^|[\s:(\[{,=])'$|[‘‚„‹《〈]$")  # an apostrophe within a word quotes nothing
+# An apostrophe within a word quotes nothing. A call on a new line behind `<pre>` is real: see Qwen's template.
+_OPENING_QUOTE = re.compile(r"(?:^|[\s:(\[{,=])'$|[‘‚„‹《〈]$|<(?:code|pre)>$", re.IGNORECASE)
+_TAIL = 6  # characters of a line that it may match
 
 
 class MarkdownReader:
@@ -24,7 +26,7 @@ class MarkdownReader:
         self._code = 0  # how many backticks opened the inline code; as many close it
         self._is_marked = False  # whether a straight quotation mark is open in the current line
         self._pairs = 0  # other quotation marks: those that open less those that close
-        self._last = ""  # two characters of the current line
+        self._last = ""  # of the current line
         self._is_rest_blank = True
 
     def feed(self, text: str) -> None:
@@ -58,7 +60,7 @@ class MarkdownReader:
             is_inch = text[mark.start() - 1 : mark.start()].isdigit()  # unless it closes a quotation: `"room 27"`
             self._is_marked = not self._is_marked and not is_inch
         self._pairs += sum(map(text.count, "“«「『")) - sum(map(text.count, "”»」』"))
-        self._last = (self._last + text[-2:])[-2:]
+        self._last = (self._last + text[-_TAIL:])[-_TAIL:]
 
     def _end_line(self) -> None:
         fence = (_FENCE if self._fence else _FIRST_FENCE).match(self._head)

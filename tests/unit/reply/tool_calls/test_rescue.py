@@ -119,6 +119,8 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
     "two functions in one tag": (XML.replace(CLOSE, f"<function=now></function>{CLOSE}"), "", [BEIJING, ("now", {})]),
     "unknown then known": (f"{UNKNOWN}\n{WEATHER}", f"{UNKNOWN}\n", [BEIJING]),
     "opened twice": (f'{OPEN}{{"name": {WEATHER}', f'{OPEN}{{"name": ', [BEIJING]),
+    "behind HTML code": (f"Not <code>a</code> <pre>\n{WEATHER}", "Not <code>a</code> <pre>\n", [BEIJING]),
+    "behind an open HTML tag": (f"The tag <code> {OPEN}{NOW}{CLOSE}", "The tag <code> ", [("now", {})]),
     "fence closed": (f"```py\nx = 1\n```\n{WEATHER}", "```py\nx = 1\n```\n", [BEIJING]),
     "fence inside a longer one": (f"{FENCED}{WEATHER}", FENCED, [BEIJING]),
     "inline code closed": (
@@ -175,6 +177,8 @@ TEXTS = {
     "single quotes": f"the words '{OPEN}{NOW}{CLOSE}' and:'<function=now></function>'",
     "curly single quotes": f"It says ‘{OPEN}{NOW}{CLOSE}’ and ‚{OPEN}{NOW}{CLOSE}‘.",
     "other quotation marks": f"《{OPEN}{NOW}{CLOSE}》 „{OPEN}{NOW}{CLOSE}“ ‹{OPEN}{NOW}{CLOSE}›",
+    "HTML code": f"It writes <code>{OPEN}{NOW}{CLOSE}</code>, or <pre><CODE><function=now></function></CODE></pre>.",
+    "HTML preformatted": f"<pre>{OPEN}{NOW}{CLOSE}</pre>",
     "inline code of two backticks": f"``{OPEN}{NOW}{CLOSE}`` and `` `a` {OPEN}{NOW}{CLOSE} ``",
     "fence in a numbered list": f"1. ```\n   {OPEN}{NOW}{CLOSE}\n   ```\n2) ~~~xml\n{WEATHER}\n~~~\n",
     "fence in a nested list": f"- a\n  - ```xml\n    {OPEN}{NOW}{CLOSE}\n- ```\n{OPEN}{NOW}{CLOSE}\n",
