@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import inspect
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
-from typing import Any, NotRequired, Required, TypedDict, get_origin, get_type_hints
+from typing import Any, TypedDict
 
 import openai
 from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_function, convert_to_openai_tool
-from pydantic import BaseModel, PydanticUserError, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import BaseModel
 from pydantic.v1 import BaseModel as BaseModelV1
 from typing_extensions import is_typeddict
 
 from langchain_qwen3.call import Method
 from langchain_qwen3.request.references import is_recursive, list_values, place_root
+from langchain_qwen3.request.typed_classes import convert_type, read_typed_dict
 
 _BAD_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 # Keys of the schema in OpenAI's functions, OpenAI's response formats, Anthropic's, MCP's and Gemini's tools.
@@ -26,7 +25,6 @@ _SCHEMA_KEYS = ("parameters", "schema", "input_schema", "inputSchema", "paramete
 # A mapping with one of these keys is a JSON schema.
 _KEYWORDS = frozenset({"$defs", "$ref", "allOf", "anyOf", "const", "enum", "items", "oneOf", "properties", "type"})
 _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
-_TEXT_OF_DICT = inspect.getdoc(dict)
 
 
 class StructuredOutput(TypedDict, total=False):
@@ -56,7 +54,7 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     elif makes_instances(schema):
         function = _read_class(schema, strict)
     elif is_typeddict(schema):
-        function = _read_typed_dict(schema, strict)
+        function = read_typed_dict(schema, strict)
     elif isinstance(schema, BaseTool) or inspect.isroutine(schema):
         function = convert_tool(schema, strict=strict)["function"]
     else:
@@ -90,7 +88,7 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
     if isinstance(tool, Mapping) and "name" in tool:
         tool = read_named(dict(tool))
     elif is_typeddict(tool):
-        return {"type": "function", "function": _read_typed_dict(tool, strict)}
+        return {"type": "function", "function": read_typed_dict(tool, strict)}
     elif callable(tool) and not isinstance(tool, BaseTool) and not hasattr(tool, "__name__"):
         raise ValueError(f"the tool {tool!r} has no name: pass a function with type hints that calls it")
     elif callable(tool) and not isinstance(tool, BaseTool) and not _is_model(tool):
@@ -137,69 +135,13 @@ def makes_instances(schema: Any) -> bool:
     return isinstance(schema, type) and (issubclass(schema, (BaseModel, BaseModelV1)) or is_dataclass(schema))
 
 
-def _read_typed_dict(schema: Any, strict: bool | None) -> Mapping[str, Any]:
-    """Return an OpenAI function for a TypedDict; core's way, through pydantic 1, lacks NotRequired and its classes."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # pydantic 1 warns of classes of pydantic 2, then raises
-            function = convert_to_openai_function(schema, strict=strict)
-    except (TypeError, RuntimeError):
-        return _convert_type(schema, strict)
-    parameters = function["parameters"]
-    if not strict and (required := parameters.pop("required", ())):  # core ignores total=False
-        parameters["required"] = [name for name in required if name in schema.__required_keys__]
-    cleaned: Mapping[str, Any] = _correct(function)
-    return cleaned
-
-
-def _correct(schema: Any) -> Any:
-    """Return core's schema of a TypedDict without the text of `dict`, which it takes for that of one without a text.
-
-    The form that it has for a tuple, a list under `items`, is no longer JSON schema: strict servers refuse it.
-    """
-    if isinstance(schema, list):
-        return [_correct(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        "prefixItems" if name == "items" and isinstance(part, list) else name: _correct(part)
-        for name, part in schema.items()
-        if part != _TEXT_OF_DICT
-    }
-
-
-class _WithCoresHints(GenerateJsonSchema):
-    """Adds the default and the text that core finds in a hint of a TypedDict: `Annotated[int, default, "text"]`."""
-
-    def typed_dict_schema(self, schema: Any) -> dict[str, Any]:
-        """Return the schema of one TypedDict, the outer one or one inside."""
-        written, cls = super().typed_dict_schema(schema), schema.get("cls")
-        hints = get_type_hints(cls, localns={cls.__name__: cls}, include_extras=True) if cls else {}
-        for name in written["properties"].keys() & hints:
-            inner = hints[name].__args__[0] if get_origin(hints[name]) in (Required, NotRequired) else hints[name]
-            default, text = (*getattr(inner, "__metadata__", ()), ..., None)[:2]
-            if isinstance(text, str):
-                written["properties"][name].setdefault("description", text)
-            if isinstance(text, str) and isinstance(default, (str, int, float, list, dict, type(None))):
-                written["required"] = [other for other in written.get("required", ()) if other != name]
-        return written
-
-
-def _convert_type(schema: Any, strict: bool | None) -> Mapping[str, Any]:
-    try:
-        parameters = place_root(TypeAdapter(schema).json_schema(schema_generator=_WithCoresHints))
-    except PydanticUserError as error:
-        raise ValueError(f"{schema.__name__} has no JSON schema: {error.message} Or pass a pydantic class.") from None
-    return convert_to_openai_function({**parameters, "title": schema.__name__}, strict=strict)
-
-
 def _read_class(schema: Any, strict: bool | None) -> Mapping[str, Any]:
     """Return an OpenAI function for a class; core would inline every reference and lose recursive ones."""
     if issubclass(schema, BaseModelV1):
         function: Mapping[str, Any] = convert_tool(schema, strict=strict)["function"]
         return function
     if not issubclass(schema, BaseModel):
-        return _convert_type(schema, strict)
+        return convert_type(schema, strict)
     if strict:
         parameters = dict(openai.pydantic_function_tool(schema)["function"].get("parameters", {}))
     else:
