@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import check_type
+from langchain_qwen3.request.documents import build_file_error, decode_file, find_text, write_text
 from langchain_qwen3.request.files import (
     correct_type,
-    decode_text,
     find_type,
     is_media_type,
     is_text_type,
@@ -270,8 +270,8 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
     """Convert a file to a media or text part; other files go only to the few servers that take files."""
     holders = find_holders(part, "file")
     name = next(iter(find_strings(holders, NAME_KEYS)), "")
-    if (text := _find_text(holders)) is not None:
-        return _write_text(text, name)
+    if (text := find_text(holders)) is not None:
+        return write_text(text, name)
     if ids := find_strings(holders, ID_KEYS):
         if not dialect.files:
             raise MediaError(f"{dialect.title} does not support file ids: send the file's text")
@@ -289,7 +289,7 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
     may_be_text = not mime or not (dialect.files or mime == "application/pdf")
     if url.startswith("data:") and (is_text or may_be_text):
         try:
-            return _write_text(_decode_file(url, holders, guess=is_text), name)
+            return write_text(decode_file(url, holders, guess=is_text), name)
         except ValueError as error:
             if is_text:
                 raise MediaError(
@@ -297,53 +297,10 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
                     ', or set its encoding, as in "mime_type": "text/plain; charset=gb18030"'
                 ) from None
     if not dialect.files:
-        raise _build_file_error(url, name or mime, dialect)
+        raise build_file_error(url, name or mime, dialect)
     return {"type": "file", "file": {"filename": name or "file", "file_data": url}}
-
-
-def _build_file_error(url: str, about: str, dialect: Dialect) -> MediaError:
-    if not url.startswith("data:"):
-        return MediaError(
-            f"{dialect.title} does not accept files or their URLs ({url[:80]}): download the file, and send "
-            "read_media(path) of a text, or the pages as images"
-        )
-    if not about:
-        return MediaError('the file part does not say what it is: add "mime_type": "text/plain", or a "filename"')
-    return MediaError(f"{dialect.title} does not accept files ({about}): send the text, or pages as images")
-
-
-def _find_text(holders: list[Mapping[str, Any]]) -> str | None:
-    """Return the text of a document that holds it as text, not as a file."""
-    for own in holders:
-        if isinstance(own.get("text"), str):
-            return str(own["text"])
-        is_text = "text" in (own.get("type"), own.get("source_type"))  # Anthropic's document, LangChain v0
-        if is_text and (texts := find_strings([own], ("data", "url"))):
-            return texts[0]
-        content = own.get("content")  # a document in pieces: Anthropic, Bedrock
-        if isinstance(content, str) and own.get("type") == "content":
-            return content
-        if (
-            isinstance(content, list)
-            and content
-            and all(isinstance(piece, Mapping) and isinstance(piece.get("text"), str) for piece in content)
-        ):
-            return "\n".join(piece["text"] for piece in content)
-    return None
 
 
 def _retype(url: str, mime: str) -> str:
     """Set the MIME type of a data URI."""
     return f"data:{mime};{url.partition(';')[2]}" if url.startswith("data:") and ";" in url else url
-
-
-def _decode_file(url: str, holders: list[Mapping[str, Any]], *, guess: bool) -> str:
-    uri = read_data_uri(url)
-    said = find_mime(own for own in holders if "charset=" in find_mime([own]).lower())
-    charset = uri.charset or said.lower().partition("charset=")[2].partition(";")[0].strip('" ') or None
-    return decode_text(uri.data, charset, guess=guess)
-
-
-def _write_text(text: str, name: str) -> dict[str, Any]:
-    """Convert a document to a text part; its name lets the model distinguish several documents."""
-    return {"type": "text", "text": f"{name}:\n{text}" if name else text}
