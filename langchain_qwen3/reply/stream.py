@@ -203,7 +203,7 @@ class StreamReader:
                 yield chunk
         self._end.done = self._end.done or self._events.done
         if (failure := self._events.failure) is not None:
-            raise BadReplyError(str(failure), response=self._response, body=failure.raw) from failure
+            raise BadReplyError(str(failure), response=self._response, body=failure.raw)
 
     def _feed(self, event: Any) -> ChatGenerationChunk | None:
         try:

@@ -64,6 +64,11 @@ class _Handler(WebHandler, BaseHTTPRequestHandler):
             self.send_whole(json.dumps(write_body({"content": "hi"})).encode())
         elif kind == "event" and sent.get("stream"):
             self.send_whole(write_sse([*write_events({"content": "hi"}, reason=None), error]), "text/event-stream")
+        elif kind == "torn":
+            self.send_whole(f"data: {{{echo}\n\n".encode(), "text/event-stream")
+        elif kind == "stray":
+            begun = write_sse(write_events({"content": "hi"}, reason=None), done=False)
+            self.send_whole(begun + f"{echo}\n".encode(), "text/event-stream")
         elif kind == "page":
             self.send_whole(f"<html><title>{echo}</title></html>".encode(), "text/html", headers={"X-Echo": echo})
         else:
@@ -184,7 +189,7 @@ def test_no_secret_is_in_what_a_good_call_leaves(
             assert f"{CANARY}-{word}" not in record.getMessage(), record
 
 
-@pytest.mark.parametrize("kind", ["401", "400", "404", "429", "500", "418", "event", "page", "error"])
+@pytest.mark.parametrize("kind", ["401", "400", "404", "429", "500", "418", "event", "page", "error", "torn", "stray"])
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 def test_no_secret_is_in_an_error_when_the_server_echoes_it(kind: str, transport: str, server: Echo) -> None:
     """Protects error reports: everything in an error and its causes, in every way to ask."""
