@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 from langchain_qwen3.reply.reasoning import count_begun
 from langchain_qwen3.reply.tool_calls.markdown import MarkdownReader
-from langchain_qwen3.reply.tool_calls.tag import FUNCTION, OPENING, TagReader
+from langchain_qwen3.reply.tool_calls.tag import CLOSING, FUNCTION, OPENING, TagReader
 
-_OPENER = re.compile(f"{OPENING}|{FUNCTION}")
+_MARK = re.compile(f"{OPENING}|{FUNCTION}|{CLOSING}")
 _MAX_READINGS = 8  # per character on average, for text that turned out not to be a call
 
 
@@ -48,6 +48,7 @@ class ToolRescuer:
         self._rest = ""  # unread text: less than a tag
         self._tag: TagReader | None = None
         self._opener = ""  # of the tag
+        self._is_tag_quoted = False  # whether the last `<tool_call>` is open and quoted: so are its functions
         self._taken: list[str] = []  # the text that the tag read from earlier pieces
         self._blank: list[str] | None = []  # white space since the start or the last call; None after other text
         self._markdown = MarkdownReader()
@@ -106,15 +107,18 @@ class ToolRescuer:
 
     def _find_opener(self, text: str, at: int, shown: list[str], *, is_last: bool) -> int:
         """Show the text before the next opener, begin its tag, and return the offset to continue from."""
-        while not self._has_given_up and (opener := _OPENER.search(text, at)):
-            self._show(text[at : opener.start()], shown)
-            at = opener.end()
-            if not self._markdown.is_quoted():
-                self._opener, self._taken = opener[0], []
-                self._tag = TagReader(self._schemas, is_tagged=opener[0] == OPENING)
+        while not self._has_given_up and (mark := _MARK.search(text, at)):
+            self._show(text[at : mark.start()], shown)
+            at = mark.end()
+            is_quoted = mark[0] != CLOSING and self._markdown.is_quoted()
+            if mark[0] != FUNCTION:
+                self._is_tag_quoted = is_quoted
+            if not (mark[0] == CLOSING or is_quoted or self._is_tag_quoted):
+                self._opener, self._taken = mark[0], []
+                self._tag = TagReader(self._schemas, is_tagged=mark[0] == OPENING)
                 return at
-            self._show(opener[0], shown)
-        end = len(text) if is_last else max(at, len(text) - count_begun(text, at, OPENING, FUNCTION))
+            self._show(mark[0], shown)
+        end = len(text) if is_last else max(at, len(text) - count_begun(text, at, OPENING, FUNCTION, CLOSING))
         self._show(text[at:end], shown)
         return end
 

@@ -146,6 +146,12 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
         'A 27" screen, "room 5", 5\'10": ',
         [("now", {})],
     ),
+    "xml after a quoted one": (f'It says "{XML}".\n{XML}', f'It says "{XML}".\n', [BEIJING]),
+    "xml after a quoted tag and its end": (
+        f"`{OPEN}` and `{CLOSE}`:\n{BARE_XML}",
+        f"`{OPEN}` and `{CLOSE}`:\n",
+        [BEIJING],
+    ),
     "code closed": (f"`{OPEN}` is:\n{WEATHER}", f"`{OPEN}` is:\n", [BEIJING]),
 }
 TEXTS = {
@@ -180,6 +186,11 @@ TEXTS = {
     "HTML code": f"It writes <code>{OPEN}{NOW}{CLOSE}</code>, or <pre><CODE><function=now></function></CODE></pre>.",
     "HTML preformatted": f"<pre>{OPEN}{NOW}{CLOSE}</pre>",
     "inline code of two backticks": f"``{OPEN}{NOW}{CLOSE}`` and `` `a` {OPEN}{NOW}{CLOSE} ``",
+    "quoted xml over lines": f"It says \"{XML}\", '{XML}' and «{XML}».",
+    "quoted xml over lines in Chinese": f"网页上写着“{XML}”，还有《{XML}》和「{XML}」。",
+    "inline code over lines": f"Write `{XML}` or ``{XML}``.",
+    "quoted xml that goes on": f'It says "{XML.removesuffix(CLOSE)}<function=now></function>{CLOSE}".',
+    "quoted xml without its end": f'It says "{XML.removesuffix(CLOSE)}".',
     "fence in a numbered list": f"1. ```\n   {OPEN}{NOW}{CLOSE}\n   ```\n2) ~~~xml\n{WEATHER}\n~~~\n",
     "fence in a nested list": f"- a\n  - ```xml\n    {OPEN}{NOW}{CLOSE}\n- ```\n{OPEN}{NOW}{CLOSE}\n",
     "in JSON": '{"a": "<function=now></function>", "b": ["or <function=now></function>", "<function=now></function>"]}',
