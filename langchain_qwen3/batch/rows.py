@@ -19,8 +19,10 @@ from langchain_qwen3.batch.as_json import dump, load
 from langchain_qwen3.request.inputs import read_messages
 from langchain_qwen3.request.keywords import openai_fields
 
-QUESTIONS = ("question", "prompt", "input", "text")
+QUESTIONS = ("question", "prompt", "instruction", "input", "text")
 """Names of the field or column of the question; the first one present counts."""
+_INSTRUCTION = ("instruction", "input")
+# The fields of a question in Alpaca's form (https://github.com/tatsu-lab/stanford_alpaca#data-release).
 _IDS = ("custom_id", "id")
 _PATHS = ("/v1/chat/completions", "/chat/completions")
 # A batch reads whole replies, and passes the messages separately.
@@ -152,7 +154,8 @@ def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, An
         messages = _check_messages(value["messages"])
     else:
         name = _find_question(value, column)
-        messages = _read_question(value[name], name)
+        question = _join_instruction(value) if column is None and name in _INSTRUCTION else value[name]
+        messages = _read_question(question, name)
     if value.get("system") and messages[0].get("role") != "system":
         messages = [{"role": "system", "content": value["system"]}, *messages]
     return messages, settings
@@ -165,6 +168,16 @@ def _find_question(value: Mapping[str, Any], column: str | None) -> str:
         missing = f"no field {column!r}" if column else "no question"
         raise RowError(f"{missing} among the fields {', '.join(map(str, value)) or '(none)'}: write {_FORMS}")
     return name
+
+
+def _join_instruction(value: Mapping[str, Any]) -> Any:
+    """Return an instruction and its input as one question; a single one of them as it is."""
+    parts = [part for name in _INSTRUCTION if (part := value.get(name))]
+    if len(parts) <= 1:
+        return next(iter(parts), "")
+    if not all(isinstance(part, str) for part in parts):
+        raise RowError("instruction and input are not both text")
+    return "\n".join(parts)
 
 
 def _read_question(content: Any, name: str) -> list[Any]:

@@ -55,6 +55,12 @@ BODY_SETTINGS = {"model": "m", "temperature": 0, "extra_body": {"guided_regex": 
         ({"prompt": [HumanMessage("Hi")], "chosen": [HI]}, "7", [{"role": "human", "content": "Hi"}], {}),
         ({"input": [{"role": "user", "content": PARTS}]}, "7", [{"role": "user", "content": PARTS}], {}),
         ({"prompt": PARTS}, "7", [{"role": "user", "content": PARTS}], {}),
+        ({"instruction": "Hi", "input": ""}, "7", [HI], {}),
+        ({"instruction": "Hi", "output": "no", "text": "no"}, "7", [HI], {}),
+        ({"instruction": "", "input": "Hi"}, "7", [HI], {}),
+        ({"instruction": "Say", "input": "Hi", "output": "no"}, "7", [{**HI, "content": "Say\nHi"}], {}),
+        ({"instruction": "Hi", "system": "Be brief."}, "7", [SYSTEM, HI], {}),
+        ({"instruction": "no", "input": "no", "question": "Hi"}, "7", [HI], {}),
         ({"question": "Hi", "system": "Be brief."}, "7", [{"role": "system", "content": "Be brief."}, HI], {}),
         ({"question": "Hi", "settings": {"enable_thinking": False}}, "7", [HI], {"enable_thinking": False}),
         ({"messages": [HI]}, "7", [HI], {}),
@@ -223,6 +229,8 @@ def test_reads_messages_when_they_are_those_of_langchain(value: Any, messages: l
         ({"foo": 1, "bar": 2}, "no question among the fields foo, bar: write a text"),
         ({"question": ""}, "question is empty"),
         ({"question": 5}, "question is not text"),
+        ({"instruction": "", "input": ""}, "instruction is empty"),
+        ({"instruction": "Hi", "input": [HI]}, "instruction and input are not both text"),
         ({"messages": []}, "messages must be a list of messages, and not empty"),
         ({"messages": "Hi"}, "messages must be a list"),
         ([], "messages must be a list"),
@@ -257,6 +265,7 @@ def test_says_what_is_wrong_when_a_row_asks_nothing(value: Any, said: str):
 def test_takes_the_column_when_one_is_named():
     """Protects tables whose question has another name, and says which fields there are when it has not."""
     assert build_row(1, {"q": "Hi", "question": "no", "messages": [HI]}, column="q").messages == [HI]
+    assert build_row(1, {"instruction": "no", "input": "Hi"}, column="input").messages == [HI]
     assert "no field 'q' among the fields question" in build_row(1, {"question": "Hi"}, column="q").problem
 
 

@@ -281,7 +281,7 @@ def test_a_line_is_text_when_it_only_begins_like_json(text: str):
         (["custom_id", "body"], None, ""),
         (["custom_id", "body"], "q", ""),
         (["id", "q"], "q", ""),
-        (["id", "q"], None, "question or prompt or input or text or messages"),
+        (["id", "q"], None, "question or prompt or instruction or input or text or messages"),
         (["id", "question"], "q", "q"),
         (["id", "messages"], "q", "q"),
     ],
