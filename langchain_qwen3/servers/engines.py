@@ -318,7 +318,7 @@ MLX_LM = Dialect(
     title="mlx-lm",
     evidence="source of 0.32.2",
     start="mlx_lm.server --model mlx-community/Qwen3-8B-4bit",
-    signs=(Sign(row=frozen(object="model", owned_by=None), header=("server", r"BaseHTTP/.* Python/")),),
+    signs=(Sign(row=frozen(object="model", created=..., owned_by=None), header=("server", r"BaseHTTP/.* Python/")),),
     effort=(KWARGS, "reasoning_effort"),
     unsupported=frozenset({"n", "parallel_tool_calls", "response_format"}),
     tool_choice="ignored",
