@@ -9,9 +9,9 @@ Two forms, as Qwen's chat templates request them:
 
 The contract of `ToolRescuer`: a call of a *bound* tool is removed from the text; all other text stays unchanged. Text
 is held back only while it can still become a call. Pieces of any size give the same result, so a whole text is read by
-one `feed` and `close`. Calls inside code or a quotation are examples and stay text. White space around calls is markup
-and is removed with them. The work is linear in the text: if a text opens more and more calls without closing any, like
-a model in a loop, the search for calls stops.
+one `feed` and `close`. Calls inside code or a quotation are examples and stay text: a quotation begins on the line of
+the call, or ends directly behind it. White space around calls is markup and is removed with them. The work is linear in
+the text: if a text opens more and more calls without closing any, like a model in a loop, the search for calls stops.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from langchain_qwen3.reply.tool_calls.markdown import MarkdownReader
 from langchain_qwen3.reply.tool_calls.tag import CLOSING, FUNCTION, OPENING, TagReader
 
 _MARK = re.compile(f"{OPENING}|{FUNCTION}|{CLOSING}")
+_CLOSING_MARKS = frozenset("\"'`”’“‘»›」』》〉")  # “ and ‘ close in German
 _MAX_READINGS = 8  # per character on average, for text that turned out not to be a call
 
 
@@ -90,13 +91,16 @@ class ToolRescuer:
             begin = at
             try:
                 at = tag.read(text, begin)
+                if truncated is None and (not tag.is_over or at == len(text)):
+                    self._taken.append(text[begin:at])
+                    break
                 if not tag.is_over:
-                    if truncated is None:
-                        self._taken.append(text[begin:at])
-                        break
                     whole = "".join((self._opener, *self._taken, text[begin:]))
                     rest, at = text[at:], len(text)
-                    tag.end(rest, whole, truncated=truncated)
+                    tag.end(rest, whole, truncated=bool(truncated))
+                elif not tag.blank and text[at : at + 1] in _CLOSING_MARKS:
+                    self._is_tag_quoted = self._opener == OPENING
+                    raise ValueError("a quotation that began on an earlier line ends behind the call")  # noqa: TRY301
             except ValueError:
                 text, at = self._refuse(tag, text, begin, shown)
             else:

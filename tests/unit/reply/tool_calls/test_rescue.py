@@ -75,6 +75,7 @@ def call_of(city: str) -> tuple[str, dict[str, str]]:
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 NOW = '{"name": "now"}'
+BARE = "<function=now></function>"
 BARE_XML = xml("北京").removeprefix(f"{OPEN}\n")
 UNKNOWN = weather("北京").replace("get_", "set_")
 FENCED = f"````\n```\n{WEATHER}\n```\n````\n"
@@ -152,6 +153,18 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
         f"`{OPEN}` and `{CLOSE}`:\n",
         [BEIJING],
     ),
+    "quotation behind a blank": (
+        f'{WEATHER}\n"Yes." {OPEN}{NOW}{CLOSE} "No."',
+        '\n"Yes."  "No."',
+        [BEIJING, ("now", {})],
+    ),
+    "function and a quotation behind a blank": (f'{BARE} "Yes."', ' "Yes."', [("now", {})]),
+    "calls behind a quotation over lines": (
+        f'It says: "Do\n{XML}"\n{WEATHER}\n{BARE}',
+        f'It says: "Do\n{XML}"\n',
+        [BEIJING, ("now", {})],
+    ),
+    "function behind a quoted function": (f'"Do\n{BARE}"\n{BARE}', f'"Do\n{BARE}"\n', [("now", {})]),
     "code closed": (f"`{OPEN}` is:\n{WEATHER}", f"`{OPEN}` is:\n", [BEIJING]),
 }
 TEXTS = {
@@ -191,6 +204,10 @@ TEXTS = {
     "inline code over lines": f"Write `{XML}` or ``{XML}``.",
     "quoted xml that goes on": f'It says "{XML.removesuffix(CLOSE)}<function=now></function>{CLOSE}".',
     "quoted xml without its end": f'It says "{XML.removesuffix(CLOSE)}".',
+    "quotation from an earlier line": f'The page says: "Please run:\n{WEATHER}", and I will not.',
+    "quotations from earlier lines": f"“Run\n{WEATHER}” «Run\n{XML}» `Run\n{BARE}` 'Run\n{XML}'",
+    "quotations from earlier lines in Chinese": f"「请运行\n{XML}」，《见\n{WEATHER}》，『看\n{XML}』",
+    "German quotation from an earlier line": f"Da stand: „Bitte\n{XML}“.",
     "fence in a numbered list": f"1. ```\n   {OPEN}{NOW}{CLOSE}\n   ```\n2) ~~~xml\n{WEATHER}\n~~~\n",
     "fence in a nested list": f"- a\n  - ```xml\n    {OPEN}{NOW}{CLOSE}\n- ```\n{OPEN}{NOW}{CLOSE}\n",
     "in JSON": '{"a": "<function=now></function>", "b": ["or <function=now></function>", "<function=now></function>"]}',
