@@ -18,6 +18,7 @@ from langchain_core.tools import tool
 
 from langchain_qwen3 import ChatQwen3, LocalServer
 from langchain_qwen3._visible import make_visible
+from langchain_qwen3.cli.connect import read_text
 from langchain_qwen3.errors import Qwen3Error
 
 TINY_QWEN3 = Path(__file__).parents[1] / "tests" / "tiny_qwen3" / "qwen3-tiny-f16.gguf"
@@ -43,6 +44,9 @@ DIM, BOLD, CYAN, GREEN, RED, YELLOW = "2", "1", "1;36", "32", "1;31", "33"
 def get_weather(city: Annotated[str, "The city name"]) -> str:
     """Get the current weather for a city."""
     return {"北京": "25°C, sunny", "上海": "22°C, cloudy", "巴黎": "18°C, rain"}.get(city, "20°C")
+
+
+get_weather.handle_validation_error = True  # the model is told of other arguments; small ones write them now and then
 
 
 async def main() -> None:
@@ -241,7 +245,7 @@ def run() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except (Qwen3Error, OSError, ImportError, RuntimeError, ValueError) as error:
-        what, _, fix = make_visible(str(error)).partition("\n")
+        what, _, fix = make_visible(read_text(error)).partition("\n")
         print(f"{paint('✗', RED)} {what}", file=sys.stderr)
         sys.exit(f"{paint('→', YELLOW)} {fix or 'langchain-qwen3 doctor finds out more.'}")
 

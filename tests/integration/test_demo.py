@@ -59,15 +59,33 @@ async def test_goes_on_when_the_model_answers_without_the_tool(capsys):
     assert "answered without a call" in shown
 
 
-def test_is_two_lines_when_nothing_answers(run_demo, monkeypatch, capsys):
-    """A dead $QWEN_BASE_URL is told with what to do, not with a traceback of LangChain's."""
-    monkeypatch.setenv("QWEN_BASE_URL", "http://127.0.0.1:9/v1")
+async def test_goes_on_when_the_model_writes_other_arguments(capsys):
+    """Protects the tour from a small model: it is told that its call is invalid, and answers."""
+    calls = [{"name": "get_weather", "args": args, "id": "1"} for args in ({"place": "北京"}, {}, {"city": ["北京"]})]
+    replies = [AIMessage("", tool_calls=calls), AIMessage("我不知道。")]
+
+    async def ainvoke(messages):
+        assert all("validation error" in result.content for result in messages[2:])
+        return replies.pop(0)
+
+    llm = SimpleNamespace(bind_tools=lambda _tools: SimpleNamespace(ainvoke=ainvoke))
+    await runpy.run_path(str(DEMO))["show_tool_call"](llm)
+    assert "我不知道。" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/v1", "ftp://127.0.0.1:9/v1", "http://127.0.0.1:9:9/v1", "127.0.0.1:9"]
+)
+def test_is_two_lines_when_nothing_answers(url, run_demo, monkeypatch, capsys):
+    """A dead or wrong $QWEN_BASE_URL is told with what to do, not with a traceback of LangChain's or pydantic's."""
+    monkeypatch.setenv("QWEN_BASE_URL", url)
     with pytest.raises(SystemExit) as ended:
         run_demo()
     shown = capsys.readouterr()
     told = f"{shown.out}{shown.err}{ended.value.code}".splitlines()
     assert [line[0] for line in told] == ["✗", "→"]
-    assert "127.0.0.1:9" in told[0]
+    assert "127.0.0.1:9" in told[0] or "base_url" in told[0]
+    assert "pydantic" not in "".join(told)
 
 
 @pytest.mark.parametrize(
