@@ -32,6 +32,7 @@ COLUMNS: dict[str, str] = {
     "error_class": "string",
     "error_message": "string",
     "error_advice": "string",
+    "error_status": "int64",
 }
 """Columns of a table of results. Tool calls, parsed answers and content in parts are JSON text."""
 _ROWS = 1000
@@ -99,7 +100,7 @@ def _flatten(result: Result) -> dict[str, Any]:
         **{name: usage.get(name) for name in ("input_tokens", "output_tokens", "reasoning_tokens")},
         "seconds": result.seconds,
         "tries": result.tries,
-        **{f"error_{name}": error.get(name) for name in ("class", "message", "advice")},
+        **{f"error_{name}": error.get(name) for name in ("class", "message", "advice", "status")},
     }
 
 

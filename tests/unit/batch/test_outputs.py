@@ -312,6 +312,7 @@ def test_is_a_table_in_order_when_the_name_says_so(tmp_path: Path, name: str):
     assert [int(rows[0][name]) for name in USAGE] == list(USAGE.values())
     assert (rows[0]["finish_reason"], rows[0]["error_class"]) == ("length", "" if name == "a.csv" else None)
     assert [rows[2][f"error_{part}"] for part in ("class", "message", "advice")] == list(ERROR.values())[:3]
+    assert [row["error_status"] for row in rows] == (["", "", "500"] if name == "a.csv" else [None, None, 500])
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "q.parquet"])
