@@ -80,7 +80,7 @@ def _read_count(value: object) -> int | None:
 
 
 def read_metadata(bodies: Iterable[Mapping[str, Any]], usage: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the response metadata of a reply: everything besides choices that is not null.
+    """Return the response metadata of a reply: everything besides choices that is not null; a model's name is text.
 
     Args:
         bodies: The whole reply, or the events of a stream that carry more than text, in order.
@@ -89,7 +89,8 @@ def read_metadata(bodies: Iterable[Mapping[str, Any]], usage: Mapping[str, Any] 
     metadata: dict[str, Any] = {}
     for body in bodies:
         for key, value in body.items():
-            if value is not None and key not in _NOT_METADATA:
+            # LangChain counts usage by the model's name, as a key.
+            if value is not None and key not in _NOT_METADATA and (key != "model" or isinstance(value, str)):
                 metadata[_METADATA_NAMES.get(key, key)] = value
     if usage:
         metadata["token_usage"] = _drop_nulls(usage) if isinstance(usage, dict) else usage

@@ -11,9 +11,12 @@ import pytest
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage
 
+from langchain_qwen3.batch.results import build_result, read_result
+from langchain_qwen3.batch.rows import build_row
 from langchain_qwen3.errors import Qwen3Error
 from tests.support.replies import facts, read_stream, read_whole, write_body as reply, write_events
 
+ROW = build_row(1, "Hi")
 VALUES = {
     "400 digits": "9" * 400,
     "5,000 digits": "9" * 5000,
@@ -76,6 +79,8 @@ USES: tuple[Callable[[AIMessage], Any], ...] = (
     AIMessage.model_dump_json,
     AIMessage.pretty_repr,
     lambda message: message.content_blocks,
+    lambda message: {message.response_metadata.get("model_name"): 1},  # so usage is counted
+    lambda message: read_result(build_result(ROW, message, 0.1, 1).to_json()),
 )
 
 
