@@ -67,7 +67,8 @@ def describe_end(message: AIMessage) -> list[str]:
     for call in message.tool_calls:
         arguments = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
         lines.append(f"→ {call['name']}({arguments})")
-    lines += [f"✗ {call['name']}: {call['error']}" for call in message.invalid_tool_calls]
+    reasons = message.response_metadata.get("tool_call_errors", {})  # the calls of a stream have no `error`
+    lines += [f"✗ {call['name']}: {call['error'] or reasons.get(call['id'])}" for call in message.invalid_tool_calls]
     if message.response_metadata.get("finish_reason") == "length":
         lines.append("✗ truncated: the token limit was reached")
     return lines

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from langchain_core.messages import InvalidToolCall
 from langchain_core.messages.tool import ToolCallChunk
 
 from langchain_qwen3.reply.ending import is_cut, is_finished, is_stopped
@@ -167,8 +168,8 @@ class ChoiceReader:
         return self._calls.metadata
 
     @property
-    def written(self) -> Mapping[str, str]:
-        """The arguments of invalid calls as the model wrote them, by id; final after `close`."""
+    def written(self) -> Mapping[str, InvalidToolCall]:
+        """The invalid calls as the model wrote them, and why they are invalid, by id; final after `close`."""
         return self._calls.written
 
     @property

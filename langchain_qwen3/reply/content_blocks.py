@@ -28,7 +28,11 @@ def translate_content(message: AIMessage) -> list[ContentBlock]:
     """Return the blocks of a whole message."""
     blocks: list[Any] = _translate_text(message)
     blocks += [{"type": "tool_call", **call} for call in message.tool_calls]
-    return blocks + [{"type": "invalid_tool_call", **bad} for bad in message.invalid_tool_calls]
+    reasons = message.response_metadata.get("tool_call_errors", {})  # the calls of a stream have no `error`
+    return blocks + [
+        {"type": "invalid_tool_call", **bad, "error": bad.get("error") or reasons.get(bad["id"])}
+        for bad in message.invalid_tool_calls
+    ]
 
 
 def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:

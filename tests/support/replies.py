@@ -181,9 +181,9 @@ def facts(message: AIMessage, without: Iterable[str] = ()) -> dict[str, Any]:
         "content": message.content,
         "kwargs": message.additional_kwargs,
         "calls": [{**call, "id": None} for call in message.tool_calls],
-        # A whole message has what the model wrote; chunks add a bracket, or core would complete it.
+        # A whole message has what the model wrote, and the error; chunks add a bracket, or core would complete it.
         "invalid": [
-            {**call, "id": None, "args": invalidate_arguments(call["args"] or "")}
+            {**call, "id": None, "error": None, "args": invalidate_arguments(call["args"] or "")}
             for call in message.invalid_tool_calls
         ],
         "usage": message.usage_metadata,

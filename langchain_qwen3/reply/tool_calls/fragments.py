@@ -9,7 +9,8 @@ The contract of `ToolCallStream`, which reads a whole message as one delta:
   might otherwise take for whole arguments (see `invalidate_arguments`); a whole message has exactly what the model
   wrote.
 - If a reply was cut and the server makes arguments of XML, its last call is invalid: vLLM's parser closes a cut call.
-- The reason why a call is invalid is in the metadata, because the sum of chunks has no field for an error text.
+- The reason why a call is invalid is its `error` in a whole message. The sum of chunks has no field for it, so it is in
+  the metadata, too.
 - A fragment is never repaired. A whole argument text is repaired on request, and only known damage of Qwen parsers.
 """
 
@@ -32,7 +33,7 @@ from langchain_qwen3.reply.tool_calls.arguments import (
 )
 from langchain_qwen3.reply.tool_calls.open_call import Fragment, OpenCall, WireCall, read_fragment
 
-_NOTHING_WRITTEN: Mapping[str, str] = {}
+_NOTHING_WRITTEN: Mapping[str, InvalidToolCall] = {}
 _CLOSED = "the reply ended before the call was complete, and the server closed its arguments"
 
 
@@ -59,7 +60,7 @@ class ToolCallStream:
             several servers stream nothing else (https://github.com/NVIDIA/TensorRT-LLM/issues/17574).
 
     Attributes:
-        written: The arguments of invalid calls as the model wrote them, by id; final after `close`.
+        written: The invalid calls as the model wrote them, and why they are invalid, by id; final after `close`.
     """
 
     def __init__(
@@ -72,10 +73,9 @@ class ToolCallStream:
         self._calls: list[OpenCall] = []
         self._by_index: dict[int | str, OpenCall] = {}
         self._by_id: dict[str, OpenCall] = {}
-        self._errors: dict[str, str] = {}
         self._repaired: dict[str, str] = {}
         self._rescued: list[str | None] = []
-        self.written: dict[str, str] = {}
+        self.written: dict[str, InvalidToolCall] = {}
 
     @property
     def seen(self) -> bool:
@@ -90,7 +90,7 @@ class ToolCallStream:
         repaired calls to the original argument text. `rescued_tool_calls` lists the names of calls found in the text.
         """
         notes = {
-            "tool_call_errors": dict(self._errors),
+            "tool_call_errors": {id_: call["error"] for id_, call in self.written.items()},
             "repaired_tool_calls": dict(self._repaired),
             "rescued_tool_calls": [*self._rescued],
         }
@@ -233,17 +233,18 @@ class ToolCallStream:
             if repaired is not None:
                 self._repaired[call.id] = text
                 return json.dumps(repaired, ensure_ascii=False)
-        self._errors[call.id] = problem
-        self.written[call.id] = text
+        self.written[call.id] = invalid_tool_call(name=call.name or None, args=text, id=call.id, error=problem)
         return invalidate_arguments(text)
 
 
-def collect_tool_calls(chunks: Iterable[ToolCallChunk], written: Mapping[str, str] = _NOTHING_WRITTEN) -> ToolCalls:
+def collect_tool_calls(
+    chunks: Iterable[ToolCallChunk], written: Mapping[str, InvalidToolCall] = _NOTHING_WRITTEN
+) -> ToolCalls:
     """Return the calls of a whole message from all chunks of its `ToolCallStream`.
 
     Args:
         chunks: The chunks.
-        written: The stream's `written`, used in invalid calls instead of the sum of their chunks.
+        written: The stream's `written`, used instead of the sums of the chunks of invalid calls.
     """
     result = ToolCalls([], [])
     for chunk in join_fragments(chunks):
@@ -251,8 +252,8 @@ def collect_tool_calls(chunks: Iterable[ToolCallChunk], written: Mapping[str, st
         if (args := find_arguments(text)) is not None:
             result.calls.append(tool_call(name=name or "", args=args, id=call_id))
         else:
-            text = written.get(call_id or "", text)
-            result.invalid.append(invalid_tool_call(name=name or None, args=text, id=call_id))
+            bad = written.get(call_id or "") or invalid_tool_call(name=name or None, args=text, id=call_id)
+            result.invalid.append(bad)
     return result
 
 

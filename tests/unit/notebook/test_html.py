@@ -75,13 +75,17 @@ def test_bold_text_is_bold_when_no_blank_stands_beside_it(text, html):
 
 def test_calls_and_cuts_are_told_when_the_reply_ends():
     """Protects the reader from taking half an answer or half a call for a whole one."""
+    invalid = [
+        invalid_tool_call(name="g", args='{"a', id=id_, error=error) for id_, error in (("2", "cut"), ("3", None))
+    ]
     message = AIMessageChunk(
         "",
         tool_calls=[tool_call(name="f", args={"a": 1, "b": "<b>"}, id="1")],
-        invalid_tool_calls=[invalid_tool_call(name="g", args='{"a', id="2", error="cut")],
-        response_metadata={"finish_reason": "length"},
+        invalid_tool_calls=invalid,
+        response_metadata={"finish_reason": "length", "tool_call_errors": {"3": "cut in a stream"}},
     )
-    assert describe_end(message) == ["→ f(a=1, b='<b>')", "✗ g: cut", "✗ truncated: the token limit was reached"]
+    cuts = ["✗ g: cut", "✗ g: cut in a stream", "✗ truncated: the token limit was reached"]
+    assert describe_end(message) == ["→ f(a=1, b='<b>')", *cuts]
 
 
 def test_code_is_coloured_when_its_language_is_known():

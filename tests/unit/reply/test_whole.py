@@ -310,11 +310,14 @@ def test_reply_with_anything_in_it_is_no_error(message: dict[str, Any], reason: 
 @pytest.mark.parametrize("arguments", ['{"city": "Ro', "[1]", "", "{}}", '{"a": 1} and'])
 @pytest.mark.parametrize("reason", ["length", "tool_calls"])
 def test_invalid_arguments_are_the_models_own_in_a_streamed_body(arguments: str, reason: str):
-    """Protects people who read what the model wrote: a whole message keeps it to the letter, however it came."""
+    """Protects people who read what the model wrote, and what is wrong: a whole message has both, however it came."""
     good = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a": 1}'}}
     bad = {"index": 1, "id": "b", "function": {"name": "f", "arguments": arguments}}
     streamed = read_whole(write_sse(write_events({"tool_calls": [good, bad]}, reason=reason)))
     whole = read_whole(write_body({"content": "", "tool_calls": [good, bad]}, reason))
     assert streamed.tool_calls == whole.tool_calls
     assert [call["args"] for call in streamed.invalid_tool_calls] == [arguments]
+    for message in (streamed, whole):
+        reasons = [*message.response_metadata["tool_call_errors"].values()]
+        assert [call["error"] for call in message.invalid_tool_calls] == reasons
     assert facts(streamed) == facts(whole)

@@ -335,6 +335,8 @@ def test_keeps_the_text_when_arguments_are_no_object(text: str, truncated: bool)
     assert not calls.calls
     assert str(calls.invalid[0]["args"]).startswith(text)
     assert stream.metadata["tool_call_errors"]["a"]
+    (whole,) = collect_tool_calls(chunks, stream.written).invalid
+    assert (whole["name"], whole["args"], whole["error"]) == ("f", text, stream.metadata["tool_call_errors"]["a"])
 
 
 MORE_VALUES = [
