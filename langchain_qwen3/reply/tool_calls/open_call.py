@@ -75,7 +75,7 @@ class OpenCall:
     length: int = 0  # of the pieces
     sent: int = 0
     _holds: bool = False  # a whole object that a larger one may replace
-    _grows: bool = False  # a larger one did
+    _grows: bool = False  # every piece repeats the text so far
     _end: ObjectEnd = field(default_factory=ObjectEnd)
     _whole: tuple[str, dict[str, Any] | None] | None = None
     _checked: int = 0
@@ -125,7 +125,9 @@ class OpenCall:
             else:
                 self._holds, certain = False, self.text
         elif self.length and piece.startswith("{"):
-            piece = piece[self._measure_repeated(piece) :]
+            repeated = self._measure_repeated(piece)
+            self._grows = self._grows or repeated > 0
+            piece = piece[repeated:]
         elif not self.length:
             self._holds = may_grow and "".join(piece.split()) == "{}"
         self.pieces.append(piece)
@@ -172,5 +174,5 @@ class OpenCall:
         if len(piece) < self.length:
             return 0
         text = self.text
-        is_longer = len(piece) > self.length and (self._grows or not text.rstrip().endswith(_BEFORE_VALUE))
-        return self.length if piece.startswith(text) and (is_longer or self.is_closed()) else 0
+        repeats = self._grows or not text.rstrip().endswith(_BEFORE_VALUE) or self.is_closed()
+        return self.length if repeats and piece.startswith(text) else 0

@@ -252,9 +252,20 @@ GROWING = {
     "values that grow": (["{}", '{"x": "a"}', '{"x": "ab"}'], {"x": "ab"}),
     "empty object, then texts": (["{}", '{"x":', '{"x": ', '{"x": [1', '{"x": [1]}', '{"x": [1]}'], {"x": [1]}),
     "texts": (["{", '{"x', '{"x": "a', '{"x": "ab', '{"x": "ab"}'], {"x": "ab"}),
+    "texts that end where an object may begin": (
+        ["{", '{"x":', '{"x": [', '{"x": [1,', '{"x": [1, 2]}'],
+        {"x": [1, 2]},
+    ),
+    "texts of which some say nothing new": (
+        ['{"', '{"x":', '{"x":', '{"x": {"y":', '{"x": {"y": 1}}'],
+        {"x": {"y": 1}},
+    ),
+    "a first text that comes twice": (['{"x": "a', '{"x": "a', '{"x": "ab"}'], {"x": "ab"}),
+    "texts that end in a string": (['{"x": "a', '{"x": "a,', '{"x": "a, b:', '{"x": "a, b: c"}'], {"x": "a, b: c"}),
     "only an empty object": (["{}"], {}),
     "an empty object and a newline": (["{}", "\n"], {}),
     "no growth: an object in itself": (['{"x":', '{"x":', "1}}"], {"x": {"x": 1}}),
+    "no growth: objects in a list": (['{"x": [', '{"x": [', "1]}", "]}"], {"x": [{"x": [1]}]}),
     "no growth: pieces alike": (['{"x": "{', "{", '{"}'], {"x": "{{{"}),
 }
 
