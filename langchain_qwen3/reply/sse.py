@@ -158,10 +158,11 @@ class SseReader:
         """Return the body of a complete event; empty if it has no content."""
         body = (pending[0] if len(pending) == 1 else b"\n".join(pending)).strip()
         pending.clear()
-        if self.done or body.startswith(b":") or _is_ping(body):
+        word = _read_word(body)
+        if self.done or body.startswith(b":") or word in _PINGS:
             return b""
         self._begun = True
-        if body == b"[DONE]":
+        if word == b"done":  # some gateways write "[DONE]" in quotes or in small letters
             self.done = True
             self.between = False
             return b""
@@ -171,7 +172,7 @@ class SseReader:
 
     def _take_odd_line(self, line: bytes) -> None:
         if line.startswith(b"event:"):
-            if _is_ping(line[6:]):
+            if _read_word(line[6:]) in _PINGS:
                 self._data.append(b":")  # makes a comment of the event
         elif line[:6].lower() == b"error:":  # older llama-server sends error events in this field
             self._data.append(line[6:])
@@ -206,5 +207,6 @@ class SseReader:
         return BadEventError(f"an event is larger than {self._max} bytes", raw)
 
 
-def _is_ping(text: bytes) -> bool:
-    return len(text) <= _MAX_PING and _NO_LETTER.sub(b"", text.lower()) in _PINGS
+def _read_word(text: bytes) -> bytes | None:
+    """Return the letters of a short text, in lower case; None if it is longer than any heartbeat."""
+    return _NO_LETTER.sub(b"", text.lower()) if len(text) <= _MAX_PING else None
