@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 
-from langchain_qwen3.reply.ending import is_finished
+from langchain_qwen3.reply.ending import describe_cut
 
 if TYPE_CHECKING:
     from langchain_qwen3 import ChatQwen3
@@ -60,11 +60,7 @@ class Turn:
         """Why the answer is missing or not whole, else an empty text."""
         if self.message is None:
             return ""
-        reason = self.message.response_metadata.get("finish_reason")
-        if reason == "length":
-            end = "truncated: the token limit was reached"
-        else:
-            end = "" if is_finished(reason) else f"broken off: the server ended it with {reason!r}"
+        end = describe_cut(self.message.response_metadata.get("finish_reason"))
         if self.is_answered:
             return end
         came = "a tool call" if self.message.tool_call_chunks else "thinking" if self.reasoning else "an empty text"

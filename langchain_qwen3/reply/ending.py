@@ -81,6 +81,13 @@ def is_given_up(reason: str | None) -> bool:
     return reason is not None and _GIVEN_UP.search(reason) is not None
 
 
+def describe_cut(reason: str | None) -> str:
+    """Return in words that something other than the model ended a reply; an empty text if nothing did."""
+    if reason == "length":
+        return "truncated: the token limit was reached"
+    return "" if is_finished(reason) else f"broken off: the server ended it with {reason!r}"
+
+
 class StreamEnd:
     """Tracks the end of a stream.
 

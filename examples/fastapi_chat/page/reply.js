@@ -1,6 +1,9 @@
 // One reply: a record of what came, in the order in which it came, and its picture on the page.
 import { MarkdownView } from "./markdown.js";
 
+// Why a model ends by itself, in servers' words. Any other word means that it did not.
+const FINISHED = ["stop", "tool_calls", "eos", "eos_token", "end_turn", "stop_sequence", "completed"];
+
 export function build(tag, className, ...children) {
   const element = document.createElement(tag);
   element.className = className;
@@ -71,6 +74,7 @@ export class Reply {
   done({ finish_reason: reason, tokens, seconds, cut_calls: cutCalls }) {
     for (const name of cutCalls) this.note("warning", "cutCall", name);
     if (reason === "length") this.note("warning", "cut");
+    else if (reason && !FINISHED.includes(reason)) this.note("warning", "brokenOff", reason);
     this.note("summary", "summary", tokens, seconds.toFixed(1));
     this.ended = true;
   }

@@ -20,6 +20,7 @@ export const TEXTS = {
     tool: "Tool",
     stopped: "Stopped",
     cut: "Cut: the limit on tokens was reached",
+    brokenOff: (reason) => `Not complete: the model's server ended the answer with “${reason}”`,
     cutCall: (name) => `Cut in the middle of a call of ${name}, which was not made`,
     summary: (tokens, seconds) => (tokens ? `${tokens} tokens · ${seconds} s` : `${seconds} s`),
     errors: {
@@ -55,6 +56,7 @@ export const TEXTS = {
     tool: "工具",
     stopped: "已停止",
     cut: "被截断：达到 token 上限",
+    brokenOff: (reason) => `回答不完整：模型服务以“${reason}”结束了回答`,
     cutCall: (name) => `对 ${name} 的调用被截断，没有执行`,
     summary: (tokens, seconds) => (tokens ? `${tokens} 个 token · ${seconds} 秒` : `${seconds} 秒`),
     errors: {

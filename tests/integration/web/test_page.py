@@ -10,7 +10,7 @@ from tests.support.browser import PHONE, launch_browser, open_page
 from tests.support.chat_page import ENDLESS, run_app
 from tests.support.engine_work import wait_until_idle
 from tests.support.in_turns import InTurns
-from tests.support.scripted import Scripted, write_call
+from tests.support.scripted import Answer, Scripted, write_call
 
 WATCH_FOLDS = """
 window.folds = [];
@@ -302,3 +302,20 @@ async def test_page_fits_a_phone(browser):
             await ask(page, "x" * 100)
             await page.locator(".summary").wait_for()
             assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@pytest.mark.slow
+async def test_reader_is_told_when_an_answer_is_not_whole(browser):
+    """Protects from half an answer that looks whole: the page says why the server ended it."""
+    answers = {
+        reason: Answer(message={"content": "Ye"}, reason=reason) for reason in ("stop", "eos", "length", "abort")
+    }
+    with Scripted(lambda body: answers[body["messages"][-1]["content"]]) as server:
+        async with run_app(server.url, server="vllm") as app, open_page(browser, app.url, locale="en-GB") as page:
+            for number, reason in enumerate(answers):
+                await ask(page, reason)
+                await page.locator(".summary").nth(number).wait_for()
+            assert await page.locator(".warning").all_inner_texts() == [
+                "Cut: the limit on tokens was reached",
+                "Not complete: the model's server ended the answer with “abort”",
+            ]

@@ -88,6 +88,25 @@ def test_calls_and_cuts_are_told_when_the_reply_ends():
     assert describe_end(message) == ["→ f(a=1, b='<b>')", *cuts]
 
 
+@pytest.mark.parametrize(
+    ("reason", "lines"),
+    [
+        (None, []),
+        ("stop", []),
+        ("eos", []),
+        ("tool_calls", []),
+        ("length", ["✗ truncated: the token limit was reached"]),
+        ("abort", ["✗ broken off: the server ended it with 'abort'"]),
+        ("network_error", ["✗ broken off: the server ended it with 'network_error'"]),
+        ("content_filter", ["✗ broken off: the server ended it with 'content_filter'"]),
+        ("a new word", ["✗ broken off: the server ended it with 'a new word'"]),
+    ],
+)
+def test_reader_is_told_when_something_else_than_the_model_ended_the_reply(reason: str | None, lines: list[str]):
+    """Protects the reader from half an answer that looks whole, whatever word the server has for it."""
+    assert describe_end(AIMessageChunk("Ye", response_metadata={"finish_reason": reason})) == lines
+
+
 def test_code_is_coloured_when_its_language_is_known():
     """Protects the look of code, and code of no known language from vanishing."""
     coloured = build_answer("```python\ndef f(): return '<b>'\n```")
