@@ -6,6 +6,8 @@ type.
 
 from __future__ import annotations
 
+import ast
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +21,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "null": type(None),
 }
+_MAX_PYTHON = 100_000  # characters; Python parses its own spelling slowly
 
 
 def read_value(text: str, name: str, schema: Mapping[str, Any]) -> Any:
@@ -32,10 +35,8 @@ def read_value(text: str, name: str, schema: Mapping[str, Any]) -> Any:
     types = _find_types((schema.get("properties") or {}).get(name), schema)
     word = text.strip()
     if types - {"string"}:
-        # Qwen3-Coder also writes Python's spelling.
-        word = {"True": "true", "False": "false", "None": "null"}.get(word, word)
         try:
-            value = read_json_value(word)
+            value = _read_json_or_python(word)
         except ValueError:
             return text
         if isinstance(value, float) and value.is_integer() and "number" not in types:
@@ -44,6 +45,26 @@ def read_value(text: str, name: str, schema: Mapping[str, Any]) -> Any:
             if isinstance(value, _TYPES[kind]) and isinstance(value, bool) == (kind == "boolean"):
                 return value
     return text
+
+
+def _read_json_or_python(text: str) -> Any:
+    """Return a value in JSON, or in Python's spelling, which Qwen3-Coder also writes (`True`, `['a', 'b']`).
+
+    vLLM's parser takes both: https://github.com/vllm-project/vllm, `vllm/tool_parsers/qwen3coder_tool_parser.py`.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    text = {"True": "true", "False": "false", "None": "null"}.get(text, text)
+    try:
+        return read_json_value(text)
+    except ValueError:
+        if not text.startswith(("[", "{")) or "\\" in text or len(text) > _MAX_PYTHON:
+            raise
+    try:
+        return read_json_value(json.dumps(ast.literal_eval(text)))
+    except (SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError("it is neither JSON nor Python") from error
 
 
 def _find_types(schema: Any, root: Mapping[str, Any], depth: int = 0) -> set[str]:
