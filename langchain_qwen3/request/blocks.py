@@ -33,6 +33,7 @@ _UNTYPED = {
 }
 
 
+_AS_IT_IS = "_as_it_is"  # key of a block that was wrapped as `non_standard`
 _BARE = "_bare"
 """Key of a part that is neither a string nor a dict: results inside a user's message are not checked by LangChain."""
 
@@ -63,7 +64,7 @@ def iter_blocks(content: str | Sequence[Any], *, alone: bool = False) -> Iterato
             continue
         block = dict(part)
         if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
-            block = {**block["value"], "_as_it_is": True}  # LangChain's wrapper for unknown blocks
+            block = {**block["value"], _AS_IT_IS: True}  # LangChain's wrapper for unknown blocks
         if "type" not in block:
             key = _find_untyped_key(block, alone=alone)
             if key == "text":
@@ -98,17 +99,13 @@ def is_result(block: Mapping[str, Any]) -> bool:
 
 def read_reasoning_block(block: Mapping[str, Any]) -> str:
     """Return the text of a reasoning block, without its signature; "" for an encrypted block."""
-    for key in ("reasoning", "thinking", "reasoning_content", "reasoningText", "text"):
+    for key in ("reasoning", "thinking", "reasoning_content", "reasoningText", "text", "summary", "content"):
         value = block.get(key)
-        if isinstance(value, str) and value:
-            return value
-        if isinstance(value, Mapping) and isinstance(value.get("text"), str):
-            return str(value["text"])
-    summary = block.get("summary") or block.get("content")
-    if isinstance(summary, str):
-        return summary
-    texts = [item.get("text") for item in summary or () if isinstance(item, Mapping)]
-    return "\n\n".join(text for text in texts if isinstance(text, str) and text)
+        parts = value if isinstance(value, list) else [value]  # Mistral's thinking and OpenAI's summary are lists
+        texts = [part.get("text") or part.get("summary") if isinstance(part, Mapping) else part for part in parts]
+        if text := "\n\n".join(text for text in texts if isinstance(text, str) and text):
+            return text
+    return ""
 
 
 def read_call_block(block: Mapping[str, Any]) -> WireCall:
@@ -219,12 +216,12 @@ def build_bare_error(part: Any) -> MediaError:
 
 def warn_left_out(block: Mapping[str, Any], role: str) -> None:
     """Warn that a block has no wire form."""
-    kind = block.get("type") or f"with {', '.join(map(str, block))}"
+    kind = block.get("type") or f"with {', '.join(str(key) for key in block if key != _AS_IT_IS)}"
     warn_once(f"a content block {kind!r} of {role} message cannot be sent in a chat request and was dropped")
 
 
 def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None, role: str) -> dict[str, Any] | None:
-    if block.pop("_as_it_is", False) and "type" in block:
+    if block.pop(_AS_IT_IS, False) and "type" in block:
         return block
     if (text := read_text(block)) is not None:
         part: dict[str, Any] = {"type": "text", "text": text}

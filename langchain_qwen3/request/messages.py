@@ -118,11 +118,9 @@ def _find_last_turn(messages: Sequence[BaseMessage], roles: Sequence[str]) -> in
 
 def read_reasoning(message: AIMessage) -> str:
     """Return the reasoning of a message: from `additional_kwargs`, where clients store it, or from content blocks."""
-    for key in ("reasoning_content", "reasoning"):
+    for key in ("reasoning_content", "reasoning", "thinking", "reasoning_details"):
         kept = message.additional_kwargs.get(key)
-        if isinstance(kept, str) and kept:
-            return kept
-        if isinstance(kept, dict) and (text := read_reasoning_block(kept)):
+        if kept and (text := read_reasoning_block(kept if isinstance(kept, dict) else {"reasoning": kept})):
             return text
     if isinstance(message.content, str):
         return ""

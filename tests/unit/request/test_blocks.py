@@ -60,6 +60,11 @@ HISTORIES: dict[str, list[Any]] = {
         {"type": "text", "text": "Say."},
         {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
     ],
+    "Mistral": [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Think."}]},
+        {"type": "text", "text": "Say."},
+        {"type": "tool_call", "id": "c1", "name": "f", "args": {"a": 1}},
+    ],
     "strings among blocks": [
         {"type": "thinking", "thinking": "Think."},
         "Say.",
@@ -109,13 +114,26 @@ def test_is_the_same_text_when_it_comes_through_content_blocks(content: list[Any
             "a\n\nb",
         ),
         ({"reasoning_content": "", "reasoning": "a"}, "a"),
+        ({"thinking": "a"}, "a"),
+        ({"thinking": [{"type": "text", "text": "a"}]}, "a"),
+        ({"reasoning_details": [{"type": "reasoning.text", "text": "a", "signature": SIGNATURE}]}, "a"),
+        ({"reasoning_details": [{"type": "reasoning.summary", "summary": "a"}]}, "a"),
+        ({"reasoning_details": [{"type": "reasoning.encrypted", "data": SIGNATURE}]}, ""),
+        ({"reasoning": "b", "reasoning_details": [{"type": "reasoning.text", "text": "a"}]}, "b"),
         ({"reasoning": None}, ""),
+        ({"reasoning": 7, "thinking": [7, None, {}]}, ""),
         ({}, ""),
     ],
 )
 def test_reads_reasoning_when_a_client_keeps_it_beside_the_content(kept: dict[str, Any], reasoning: str):
     """Protects histories of vLLM's own field name, of ChatOpenAI's Responses and of ours."""
     assert read_reasoning(AIMessage("x", additional_kwargs=kept)) == reasoning
+
+
+def test_names_the_keys_of_a_block_that_is_left_out():
+    """Protects the reader of the warning from a key that is not in the block."""
+    with pytest.warns(UnsupportedSettingWarning, match="content block 'with k, l' of an assistant's message"):
+        write(AIMessage([{"type": "non_standard", "value": {"k": 1, "l": 2}}, "Say."]))
 
 
 def test_sends_what_was_said_beside_the_content():
