@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Wire = list[dict[str, Any]]
 
 _NO_RESULT = "[no result so far]"
+_TOOLS = ("tool", "ToolMessageChunk")
 
 
 def write_history(  # noqa: PLR0913  # everything that shapes a message
@@ -115,7 +116,7 @@ def _is_in_order(piece: Sequence[BaseMessage]) -> bool:
     called: set[str] = set()
     answered: set[str] = set()
     for message in piece:
-        if message.type in ("tool", "ToolMessageChunk"):
+        if message.type in _TOOLS:
             id_ = getattr(message, "tool_call_id", "")
             if id_ in called:
                 return True
@@ -126,7 +127,9 @@ def _is_in_order(piece: Sequence[BaseMessage]) -> bool:
         if ids & answered:
             return False
         called |= ids
-    return piece[0].type not in ASSISTANTS and piece[-1].type not in ASSISTANTS
+    if piece[0].type in _TOOLS:  # its call was cut off before it
+        return True
+    return piece[0].type not in ASSISTANTS and piece[-1].type not in (*ASSISTANTS, *_TOOLS)
 
 
 def check_messages(wire: Wire, dialect: Dialect, line: ModelLine | None = None, *, continues: bool = False) -> None:

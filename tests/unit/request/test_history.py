@@ -274,6 +274,22 @@ def test_finds_the_order_of_a_piece_when_it_is_handed_over_reversed(length: int,
     assert list(restore_order([*system, *reversed(ordered)]))[len(system) :] == ordered
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        [result("a"), HumanMessage("r")],
+        [result("a"), AIMessage("x"), HumanMessage("r")],
+        [result("a"), result("b"), AIMessage("x"), HumanMessage("r")],
+        [result("a"), AIMessage("x"), HumanMessage("r"), AIMessage("y")],
+    ],
+    ids=lambda piece: " ".join(message.type for message in piece),
+)
+def test_finds_the_order_of_a_piece_that_begins_with_the_result_of_an_earlier_call(piece: list[BaseMessage]):
+    """Protects trim_messages within an agent's thread: a result comes first only where its call was cut off."""
+    assert list(restore_order(piece)) == piece
+    assert list(restore_order(piece[::-1])) == piece
+
+
 def test_leaves_a_piece_alone_when_its_order_is_told():
     """Protects counts of a conversation as it is: results beside their calls tell, and a chat between questions."""
     for piece in (LOOP, LOOP[:3], [HumanMessage("a"), AIMessage("b"), HumanMessage("c")], [], [SystemMessage("s")]):
