@@ -94,7 +94,11 @@ def write_thinking(
         # An effort also switches thinking on, and some hosts refuse both together.
         if dialect.thinking_word and not never_thinks and not (thinking.effort and dialect.effort):
             path, on, off = dialect.thinking_word
-            set_path(payload, path, on if thinking.enabled else off)
+            word = on if thinking.enabled else off
+            # A word that is also a level would lower the effort; beside a boolean it is not needed.
+            is_level = bool(dialect.thinking and line is not None and word in line.efforts)
+            if not is_level and f"{path[0]}={word}" not in dialect.refused:
+                set_path(payload, path, word)
         if dialect.return_reasoning and thinking.enabled:
             set_path(payload, dialect.return_reasoning, thinking.return_reasoning)
     effort = thinking.effort and dialect.effort_words.get(thinking.effort, thinking.effort)

@@ -47,19 +47,18 @@ ONE_API = Dialect(
     title="one-api",
     evidence="source of February 2025 and reported",
     kind="gateway",
-    forwarding_note="drops every thinking switch except reasoning_effort: its administrator can override parameters",
+    forwarding_note="drops every thinking switch except reasoning_effort where it maps a model's name",
     signs=(Sign(header=("x-oneapi-request-id", "")),),
-    thinking=(),
+    thinking=((KWARGS, "enable_thinking"), ("enable_thinking",)),
     thinking_word=(("reasoning_effort",), "medium", "none"),
     preserve=None,
     history_keys=("reasoning_content",),
     unsupported=frozenset({"min_p", "repetition_penalty"}),
-    flags=frozen(
-        enable_thinking="a parameter override in the gateway, or /no_think at the end of the question (Qwen3 hybrids)"
-    ),
 )
-"""one-api and its forks. It rebuilds the body from the fields it knows, and silently drops the others. The effort is
-the only switch that survives: vLLM (0.22 and newer), SGLang, llama.cpp and Ollama behind it take `none` as off."""
+"""one-api and its forks. By source, a body for an OpenAI-like channel passes unchanged, with every spelling
+(https://github.com/songquanpeng/one-api/blob/main/relay/controller/text.go). If the channel maps the model's name or
+has a system prompt, or with `ENFORCE_INCLUDE_USAGE`, it is rebuilt from the fields that one-api knows, and of the
+switches only the effort survives: vLLM (0.22 and newer), SGLang, llama.cpp and Ollama take `none` as off."""
 
 GPUSTACK = Dialect(
     name="gpustack",

@@ -94,8 +94,8 @@ class Lesson(Generic[_C]):
             payload: The body that was refused.
         """
         sent = _list_keys(payload)
-        refused = read_refused(status, body) | self._read_refused_word(status, body, payload)
-        new = (refused & {*sent, "cache_control"}) - self._names  # which stands inside of contents
+        new = read_refused(status, body) & {*sent, "cache_control"}  # which stands inside of contents
+        new = (new or self._read_refused_word(status, body, payload)) - self._names
         if not new:
             return None
         row = _find_row(body)
@@ -108,13 +108,14 @@ class Lesson(Generic[_C]):
         learn_refusal(self._url, self._model, new)
         return self._rebuild() if is_first else None
 
-    def _read_refused_word(self, status: int, body: Any, payload: Mapping[str, Any]) -> set[str]:
-        """Return the field of the thinking switch if the server behind a gateway refuses our word for it."""
+    def _read_refused_word(self, status: int, body: Any, payload: Mapping[str, Any]) -> frozenset[str]:
+        """Return field and value, `reasoning_effort=none`, if the server behind a gateway refuses our switch's word."""
         row = recall_dialect("auto", self._url, self._model)
         if row is None or row.kind != "gateway" or row.thinking_word is None or status not in _STATUSES:
-            return set()
-        path, *words = row.thinking_word
-        return {path[0]} if payload.get(path[0]) in words and complains_of_effort(body) else set()
+            return frozenset()
+        (field,), *words = row.thinking_word
+        is_ours = payload.get(field) in words
+        return frozenset({f"{field}={payload[field]}"} if is_ours and complains_of_effort(body) else ())
 
     def report(self) -> None:
         """Warn once about the fields that are left out from now on."""

@@ -156,27 +156,45 @@ def test_names_both_fields_when_budget_and_effort_exclude_each_other(dialect: Di
 
 
 @pytest.mark.parametrize(
-    ("model", "settings", "sent"),
+    ("model", "settings", "effort", "switch"),
     [
-        (HYBRID, {"enabled": False}, {"reasoning_effort": "none"}),
-        (HYBRID, {"effort": "none"}, {"reasoning_effort": "none"}),
-        (HYBRID, {"budget": 0}, {"reasoning_effort": "none"}),
-        (EFFORTS, {"effort": "none"}, {"reasoning_effort": "none"}),
-        (EFFORTS, {"effort": "low"}, {"reasoning_effort": "low"}),
-        (EFFORTS, {"enabled": True, "effort": "high"}, {"reasoning_effort": "xhigh"}),
-        ("my-alias", {"effort": "none"}, {"reasoning_effort": "none"}),
-        (HYBRID, {"enabled": True}, {"reasoning_effort": "medium"}),
-        (NEVER, {"enabled": False}, {}),
-        (HYBRID, {}, {}),
+        (HYBRID, {"enabled": False}, "none", False),
+        (HYBRID, {"effort": "none"}, "none", False),
+        (HYBRID, {"budget": 0}, "none", False),
+        (EFFORTS, {"effort": "none"}, "none", False),
+        (EFFORTS, {"effort": "low"}, "low", None),
+        (EFFORTS, {"enabled": True}, None, True),  # "medium" would be less than its default
+        (EFFORTS, {"enabled": True, "effort": "high"}, "xhigh", True),
+        ("my-alias", {"effort": "none"}, "none", False),
+        (HYBRID, {"enabled": True}, "medium", True),
+        (HYBRID, {}, None, None),
     ],
 )
-def test_sends_the_switch_as_an_effort_when_one_api_is_in_between(
-    model: str, settings: dict[str, Any], sent: dict[str, Any]
+def test_sends_the_switch_in_every_spelling_when_one_api_is_in_between(
+    model: str, settings: dict[str, Any], effort: str | None, switch: bool | None
 ):
-    """Protects the only switch that one-api passes on: even an explicit `none` was not sent."""
+    """Protects the switch from one-api: most channels pass on all of it, the others only the effort."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert write(model, ONE_API, **settings) == sent
+        sent = write(model, ONE_API, **settings)
+    assert sent.get("reasoning_effort") == effort
+    assert sent.get("enable_thinking") is switch
+    assert sent.get("chat_template_kwargs") == (None if switch is None else {"enable_thinking": switch})
+
+
+def test_other_words_of_the_effort_are_sent_when_one_is_refused():
+    """Protects the user's own effort, and "on", from a server behind a gateway that has no word for "off"."""
+    row = ONE_API.without(frozenset({"reasoning_effort=none"}))
+    sent = [write(HYBRID, row, enabled=enabled) for enabled in (False, True)]
+    assert [payload.get("reasoning_effort") for payload in sent] == [None, "medium"]
+    assert [payload["enable_thinking"] for payload in sent] == [False, True]
+    assert write(EFFORTS, row, effort="low") == {"reasoning_effort": "low"}
+    assert "reasoning_effort" not in write(HYBRID, ONE_API.without(frozenset({"reasoning_effort"})), enabled=True)
+
+
+def test_sends_no_refusable_switch_through_one_api_when_the_model_never_thinks():
+    """Protects from a 400 of the host behind it; vLLM's parser needs the template's switch."""
+    assert write(NEVER, ONE_API, enabled=False) == {"chat_template_kwargs": {"enable_thinking": False}}
 
 
 @pytest.mark.parametrize(

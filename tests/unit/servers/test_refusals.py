@@ -178,7 +178,7 @@ OLD_VLLM = (
         ("one-api", {"error": {"message": "invalid reasoning_effort: none"}}, "none", True),
         ("one-api", {"error": {"message": "does not support 'medium'", "param": "reasoning_effort"}}, "medium", True),
         ("one-api", {"error": {"message": "reasoning_effort 参数取值错误"}}, "none", True),
-        ("one-api", {"error": {"message": "Unknown parameter: 'reasoning_effort'."}}, "low", True),  # as everywhere
+        ("one-api", {"error": {"message": "no such model (request id: 2026)"}}, "none", False),
         ("one-api", {"error": {"message": OLD_VLLM}}, "xhigh", False),  # the user's own word
         ("one-api", {"error": {"message": "temperature must be below 2"}}, "none", False),
         ("one-api", {"error": {"message": "no"}, "input": "reasoning_effort must be"}, "none", False),
@@ -186,20 +186,32 @@ OLD_VLLM = (
         ("groq", {"error": {"message": OLD_VLLM}}, "none", False),
     ],
 )
-def test_effort_is_left_out_when_the_server_behind_a_gateway_refuses_the_switch(
+def test_word_is_left_out_when_the_server_behind_a_gateway_refuses_it(
     server: str, body: Any, sent: str, is_left_out: bool
 ):
-    """Protects calls through one-api to an older vLLM, which has no word for "off": they go on without the switch."""
+    """Protects calls through one-api to an older vLLM, which has no word for "off": all else goes on being sent."""
     url = "https://api.groq.com/openai/v1" if server == "groq" else URL
     learn_generic("x-oneapi-request-id" if server == "one-api" else "x")
     lesson = Lesson(url, "m", lambda: "again")
     payload = {"model": "m", "messages": [], "reasoning_effort": sent}
     assert lesson.amend(BAD, body, payload) == ("again" if is_left_out else None)
     row = recall(url=url)
-    assert (row.effort is None) is is_left_out
-    assert ("enable_thinking" in row.refused) is is_left_out
+    assert (f"reasoning_effort={sent}" in row.refused) is is_left_out
+    assert row.effort == ("reasoning_effort",)
+    assert "enable_thinking" not in row.refused
     assert not is_left_out or lesson.amend(BAD, body, payload) is None
     assert lesson.amend(500, body, payload) is None
+    forget_servers()
+
+
+def test_effort_is_left_out_when_a_gateway_does_not_know_the_field():
+    """Protects calls with any word of it, also the user's own, as on every server."""
+    learn_generic("x-oneapi-request-id")
+    body = {"error": {"message": "Unknown parameter: 'reasoning_effort'."}}
+    for word in ("low", "none"):
+        payload = {"messages": [], "reasoning_effort": word}
+        assert Lesson(URL, word, lambda: "again").amend(BAD, body, payload) == "again"
+        assert recall_dialect("auto", URL, word).effort is None
     forget_servers()
 
 
