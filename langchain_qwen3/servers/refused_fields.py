@@ -92,7 +92,10 @@ _ABOUT_A_VALUE = re.compile(
 # vLLM before 0.22 does not know the word for "off" (https://github.com/llm-jp/llm-jp-judge/pull/56).
 _BAD_EFFORT = re.compile(
     r"reasoning_effort\b.{0,80}(?:input should be|must be|not supported|does not support|invalid|(?:un)?supported v"
-    r"|unknown v|expected|不支持|取值|无效|错误)|(?:invalid|unsupported|不支持|无效).{0,40}\breasoning_effort\b",
+    r"|unknown v|expected|不支持|取值|无效|错误)|(?:invalid|unsupported|不支持|无效).{0,40}\breasoning_effort\b"
+    # one-api loses what LMDeploy and Xinference write under `detail`:
+    # https://github.com/songquanpeng/one-api/blob/main/relay/controller/error.go
+    r"|^message: ?(?:bad response status code \d{3} ?)?(?:\(request id:|$)",
     re.IGNORECASE,
 )
 
@@ -121,7 +124,7 @@ def find_refused(body: Any, ours: Container[str]) -> set[str]:
 
 
 def complains_of_effort(body: Any) -> bool:
-    """Return whether an error refuses the value of `reasoning_effort`."""
+    """Return whether an error refuses the value of `reasoning_effort`, or came through one-api without its text."""
     return any(_BAD_EFFORT.search(text) for text in _limit(_iter_texts(body)))
 
 

@@ -178,6 +178,12 @@ OLD_VLLM = (
         ("one-api", {"error": {"message": "invalid reasoning_effort: none"}}, "none", True),
         ("one-api", {"error": {"message": "does not support 'medium'", "param": "reasoning_effort"}}, "medium", True),
         ("one-api", {"error": {"message": "reasoning_effort 参数取值错误"}}, "none", True),
+        ("one-api", {"error": {"message": "bad response status code 422 (request id: 2026)"}}, "none", True),
+        ("one-api", {"error": {"message": "bad response status code 400", "param": "400"}}, "none", True),
+        ("one-api", {"error": {"message": " (request id: 2026)", "type": "upstream_error"}}, "none", True),
+        ("one-api", {"error": {"message": "", "code": "bad_response_status_code"}}, "none", True),
+        ("one-api", {"error": {"message": "bad response status code 422 (request id: 2026)"}}, "xhigh", False),
+        ("one-api", {"error": {"message": "bad response status code 400, body: too long"}}, "none", False),
         ("one-api", {"error": {"message": "no such model (request id: 2026)"}}, "none", False),
         ("one-api", {"error": {"message": OLD_VLLM}}, "xhigh", False),  # the user's own word
         ("one-api", {"error": {"message": "temperature must be below 2"}}, "none", False),
