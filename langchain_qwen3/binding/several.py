@@ -7,12 +7,11 @@ tools and schemas.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding, RunnableConfig
-from langchain_core.runnables.config import merge_configs
 from langchain_core.runnables.configurable import RunnableConfigurableAlternatives
 from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 from langchain_core.runnables.retry import RunnableRetry
@@ -89,6 +88,18 @@ class Wrappable(Runnable[LanguageModelInput, AIMessage], Generic[B]):
         )
 
 
+class MergingConfigs:
+    """A model with a config: a second one keeps what the first has chosen; core's own replace the whole choice."""
+
+    def with_config(self: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Return it with a config, see `Runnable.with_config`."""
+        merged = {**(self.config or {}), **(config or {}), **kwargs}
+        parts = [part.get("configurable") or {} for part in (self.config or {}, merged)]
+        if any(parts):
+            merged["configurable"] = {**parts[0], **parts[1]}
+        return self.model_copy(update={"config": merged})
+
+
 class SeveralModels(Wrappable["WrappedModels"]):
     """Binds to each of several models."""
 
@@ -111,7 +122,7 @@ class SeveralModels(Wrappable["WrappedModels"]):
         return self._bind_each("with_structured_output", schema, **kwargs)
 
 
-class WrappedModels(SeveralModels, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
+class WrappedModels(MergingConfigs, SeveralModels, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
     """Several models with a config, listeners, types or retries around all of them."""
 
     @classmethod
@@ -138,14 +149,6 @@ class FallbackChatModels(SeveralModels, RunnableWithFallbacks[LanguageModelInput
     def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
         runnable, *fallbacks = (_bind(model, method, *args, **kwargs) for model in self.runnables)
         return self.model_copy(update={"runnable": runnable, "fallbacks": fallbacks})
-
-
-class MergingConfigs:
-    """A model that a config configures: a second one is merged with the first; core's own replaces it."""
-
-    def with_config(self: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        """Return it with a config, see `Runnable.with_config`."""
-        return self.model_copy(update={"config": merge_configs(self.config, config, cast("RunnableConfig", kwargs))})
 
 
 class AlternativeChatModels(MergingConfigs, SeveralModels, RunnableConfigurableAlternatives):  # type: ignore[type-arg]  # pydantic would want a model of these very types

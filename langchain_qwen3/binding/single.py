@@ -185,7 +185,7 @@ class Bindable(Wrappable["BoundChatQwen3"]):
         return keep_methods(wrapped, BoundChatQwen3)
 
 
-class BoundChatQwen3(MergingCalls, Bindable, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
+class BoundChatQwen3(MergingConfigs, MergingCalls, Bindable, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
     """A `ChatQwen3` with bound settings, which `bind_tools` and `with_structured_output` keep.
 
     Dumps store it as core's `RunnableBinding`, so it can be loaded without trusting another class. Neither dumps nor

@@ -242,21 +242,35 @@ def test_retries_of_a_fallback_stay_around_what_is_bound(sent: list[dict[str, An
     assert isinstance(safe.fallbacks[0], RunnableRetry)
 
 
+def build_choice() -> Any:
+    """A model two fields of which a config chooses."""
+    return build().configurable_fields(model=ConfigurableField("m"), temperature=ConfigurableField("t"))
+
+
 @pytest.mark.parametrize(
-    "build_choice",
+    "configurable",
     [
-        lambda: WRAPPERS["alternatives"](build()).with_config(configurable={"which": "big"}),
-        lambda: build().configurable_fields(model=ConfigurableField("m")).with_config(configurable={"m": "big"}),
+        build_choice,
+        lambda: WRAPPERS["alternatives"](build_choice()),
+        lambda: build_choice().bind(seed=7),
+        *(lambda wrap=wrap: wrap(build_choice()) for wrap in AROUND.values()),
+        *(lambda wrap=wrap: wrap(WRAPPERS["with_fallbacks"](build_choice())) for wrap in AROUND.values()),
     ],
 )
-@pytest.mark.parametrize("later", [{"tags": ["t"]}, {"configurable": {"other": 1}}, {"max_concurrency": 3}])
+@pytest.mark.parametrize("later", [{"tags": ["t"]}, {"configurable": {"t": 0.5}}, {"max_concurrency": 3}, {}])
 def test_choice_stays_when_another_config_is_bound(
-    build_choice: Callable[[], Any], later: dict[str, Any], sent: list[dict[str, Any]]
+    configurable: Callable[[], Any], later: dict[str, Any], sent: list[dict[str, Any]]
 ) -> None:
     """Protects `with_config(configurable=…).with_config(tags=…)`: the second config cost the choice of the first."""
+    chosen = configurable().with_config(configurable={"m": "big"})
+    for model in (chosen.with_config(later), chosen.with_config(**later)):
+        with pytest.raises(Stop):
+            model.bind_tools([get_weather]).invoke("hi")
+        assert sent.pop()["model"] == "big"
     with pytest.raises(Stop):
-        build_choice().with_config(**later).bind_tools([get_weather]).invoke("hi")
-    assert sent[0]["model"] == "big"
+        model.with_config(configurable={"m": "small"}).invoke("hi")
+    assert sent[-1]["model"] == "small"
+    assert sent[-1].get("temperature") == (0.5 if "configurable" in later else None)
 
 
 def test_bindings_of_several_models_are_what_core_takes_them_for() -> None:
