@@ -32,13 +32,18 @@ def is_exempt(base_url: str, no_proxy: str) -> bool:
     """Return whether the text of `$NO_PROXY` names the host of a URL.
 
     Each entry is a host or a domain above it, with or without a dot before it and a port, with `*` for any characters;
-    or an IP address, or a network such as `10.0.0.0/8` or `fd00::/8`. So it is all that curl, requests and httpx take.
+    or an IP address, or a network such as `10.0.0.0/8` or `fd00::/8`; or a URL, whose path does not count. So it is all
+    that curl, requests and httpx take.
     """
     parts = parse_url(base_url)
     host, port = parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
-    places = (host, f"[{host}]", f"{host}:{port}", f"[{host}]:{port}")
+    # A dot at the end of a host, as in Kubernetes, spares the resolver its search list.
+    places = [f"{name}{end}" for name in (host, host.rstrip("."), f"[{host}]") for end in ("", f":{port}")]
     for entry in no_proxy.lower().replace(",", " ").split():
-        name = entry.removeprefix(f"{parts.scheme}://").lstrip(".")
+        scheme, is_url, name = entry.rpartition("://")
+        if is_url and scheme not in ("all", parts.scheme):
+            continue
+        name = (name.partition("/")[0] if is_url else name).lstrip(".")
         with suppress(ValueError):  # no address, or no network
             if ip_address(host) in ip_network(name, strict=False):
                 return True
