@@ -11,8 +11,8 @@ _MAX_HEAD = 200  # of a line; a fence that begins farther right does not count
 _BLOCK_QUOTE = re.compile(r"[ \t]*>")
 _MARK = re.compile(r'(?<!\\)"')
 # An apostrophe within a word quotes nothing. A call on a new line behind `<pre>` is real: see Qwen's template.
-_OPENING_QUOTE = re.compile(r"(?:^|[\s:(\[{,=])'$|[‘‚„‹《〈]$|<(?:code|pre)>$", re.IGNORECASE)
-_TAIL = 6  # characters of a line that it may match
+_OPENING_QUOTE = re.compile(r"(?:^|[\s:(\[{,=])'$|[‘‚„‹《〈]$|<(?:code|pre)(?: [^<>]*)?>$", re.IGNORECASE)
+_TAIL = 80  # characters of a line that it may match
 
 
 class MarkdownReader:
