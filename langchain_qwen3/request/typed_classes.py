@@ -44,8 +44,9 @@ def _correct(schema: Any) -> Any:
         return [_correct(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
+    is_tuple = schema.get("type") == "array" and isinstance(schema.get("items"), list)  # no default that has the key
     return {
-        "prefixItems" if name == "items" and isinstance(part, list) else name: _correct(part)
+        "prefixItems" if is_tuple and name == "items" else name: _correct(part)
         for name, part in schema.items()
         if part != _TEXT_OF_DICT
     }
