@@ -181,7 +181,11 @@ def keep_methods(wrapped: Any, binding: type[B]) -> B:
 
 
 def _bind(model: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-    """Return a model with something bound by its own method; core's retries have none, so it goes inside them."""
-    if isinstance(model, RunnableRetry):
+    """Return a model with something bound by its own method; core's bindings have none, so it goes inside them.
+
+    Not inside one with settings of a call, which would replace what is bound now.
+    """
+    is_bare = isinstance(model, RunnableBinding) and not model.kwargs and not hasattr(type(model), method)
+    if is_bare or isinstance(model, RunnableRetry):
         return model.model_copy(update={"bound": _bind(model.bound, method, *args, **kwargs)})
     return getattr(model, method)(*args, **kwargs)

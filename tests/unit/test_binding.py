@@ -232,14 +232,29 @@ class KeepTags(BaseCallbackHandler):
         self.tags += tags or []
 
 
-def test_retries_of_a_fallback_stay_around_what_is_bound(sent: list[dict[str, Any]]) -> None:
-    """Protects `with_fallbacks([other.with_retry()]).bind_tools(…)`: core's retries have no method that binds."""
-    other = RunnableRetry(bound=build(model="other"), kwargs={}, config={}, max_attempt_number=1)
-    safe = build().with_fallbacks([other], exceptions_to_handle=(Stop,)).bind_tools([get_weather])
+CORES: dict[str, Callable[[Any], Any]] = {
+    "retries": lambda model: RunnableRetry(bound=model, kwargs={}, config={}, max_attempt_number=1),
+    "a config": lambda model: RunnableBinding(bound=model, config={"tags": ["t"]}),
+    "retries and a config": lambda model: CORES["a config"](CORES["retries"](model)),
+    "a config and retries": lambda model: CORES["retries"](CORES["a config"](model)),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("around", CORES)
+def test_what_core_puts_around_a_fallback_stays_around_what_is_bound(
+    around: str, end: str, sent: list[dict[str, Any]]
+) -> None:
+    """Protects `with_fallbacks([ChatOpenAI().with_config(…)]).bind_tools(…)`: core's bindings have no such method."""
+    other = CORES[around](build(model="other"))
+    safe = ENDS[end](build().with_fallbacks([other], exceptions_to_handle=(Stop,)))
+    tags: list[str] = []
     with pytest.raises(Stop):
-        safe.invoke("hi")
-    assert [(payload["model"], "tools" in payload) for payload in sent] == [("Qwen/Qwen3-8B", True), ("other", True)]
-    assert isinstance(safe.fallbacks[0], RunnableRetry)
+        safe.invoke("hi", {"callbacks": [KeepTags(tags)]})
+    assert [payload["model"] for payload in sent] == ["Qwen/Qwen3-8B", "other"]
+    assert all({"tools", "response_format"} & payload.keys() for payload in sent)
+    assert ("t" in tags) is ("config" in around)
+    assert type(safe.fallbacks[0]) is type(other)
 
 
 def build_choice() -> Any:
