@@ -8,7 +8,7 @@ Two forms, as Qwen's chat templates request them:
   Qwen3-Coder sometimes forgets the `<tool_call>`.
 
 The contract of `ToolRescuer`: a call of a *bound* tool is removed from the text; all other text stays unchanged. Text
-is held back only while it can still become a call. Pieces of any size give the same result, so a whole text is read by
+is held back only while it can still be a call. Pieces of any size give the same result, so a whole text is read by
 one `feed` and `close`. Calls inside code or a quotation are examples and stay text: a quotation begins on the line of
 the call, or ends directly behind it. White space around calls is markup and is removed with them. The work is linear in
 the text: if a text opens more and more calls without closing any, like a model in a loop, the search for calls stops.
@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 from langchain_qwen3.reply.reasoning import count_begun
 from langchain_qwen3.reply.tool_calls.markdown import MarkdownReader
-from langchain_qwen3.reply.tool_calls.tag import CLOSING, FUNCTION, OPENING, TagReader
+from langchain_qwen3.reply.tool_calls.tag import FUNCTION, OPENING, TagReader
 
-_MARK = re.compile(f"{OPENING}|{FUNCTION}|{CLOSING}")
+_OPENER = re.compile(f"{OPENING}|{FUNCTION}")
 _CLOSING_MARKS = frozenset("\"'`”’“‘»›」』》〉")  # “ and ‘ close in German
 _MAX_READINGS = 8  # per character on average, for text that turned out not to be a call
 
@@ -49,7 +49,7 @@ class ToolRescuer:
         self._rest = ""  # unread text: less than a tag
         self._tag: TagReader | None = None
         self._opener = ""  # of the tag
-        self._is_tag_quoted = False  # whether the last `<tool_call>` is open and quoted: so are its functions
+        self._is_quoted = False  # whether the tag begins in code or a quotation
         self._taken: list[str] = []  # the text that the tag read from earlier pieces
         self._blank: list[str] | None = []  # white space since the start or the last call; None after other text
         self._markdown = MarkdownReader()
@@ -98,31 +98,27 @@ class ToolRescuer:
                     whole = "".join((self._opener, *self._taken, text[begin:]))
                     rest, at = text[at:], len(text)
                     tag.end(rest, whole, truncated=bool(truncated))
-                elif not tag.blank and text[at : at + 1] in _CLOSING_MARKS:
-                    self._is_tag_quoted = self._opener == OPENING
-                    raise ValueError("a quotation that began on an earlier line ends behind the call")  # noqa: TRY301
             except ValueError:
                 text, at = self._refuse(tag, text, begin, shown)
             else:
-                calls += tag.calls
-                self._accept(tag, shown)
+                if self._is_quoted or (not tag.blank and text[at : at + 1] in _CLOSING_MARKS):
+                    self._tag = None
+                    self._show("".join((self._opener, *self._taken, text[begin:at])), shown)
+                else:
+                    calls += tag.calls
+                    self._accept(tag, shown)
         self._rest = text[at:]
         return Rescued("".join(shown), calls)
 
     def _find_opener(self, text: str, at: int, shown: list[str], *, is_last: bool) -> int:
         """Show the text before the next opener, begin its tag, and return the offset to continue from."""
-        while not self._has_given_up and (mark := _MARK.search(text, at)):
-            self._show(text[at : mark.start()], shown)
-            at = mark.end()
-            is_quoted = mark[0] != CLOSING and self._markdown.is_quoted()
-            if mark[0] != FUNCTION:
-                self._is_tag_quoted = is_quoted
-            if not (mark[0] == CLOSING or is_quoted or self._is_tag_quoted):
-                self._opener, self._taken = mark[0], []
-                self._tag = TagReader(self._schemas, is_tagged=mark[0] == OPENING)
-                return at
-            self._show(mark[0], shown)
-        end = len(text) if is_last else max(at, len(text) - count_begun(text, at, OPENING, FUNCTION, CLOSING))
+        if not self._has_given_up and (opener := _OPENER.search(text, at)):
+            self._show(text[at : opener.start()], shown)
+            self._is_quoted = self._markdown.is_quoted()
+            self._opener, self._taken = opener[0], []
+            self._tag = TagReader(self._schemas, is_tagged=opener[0] == OPENING)
+            return opener.end()
+        end = len(text) if is_last else max(at, len(text) - count_begun(text, at, OPENING, FUNCTION))
         self._show(text[at:end], shown)
         return end
 
@@ -133,14 +129,18 @@ class ToolRescuer:
         self._show(tag.blank, shown)
 
     def _refuse(self, tag: TagReader, text: str, begin: int, shown: list[str]) -> tuple[str, int]:
-        """Show an opener that did not begin a call, and return the text to read again: a call may follow in it."""
+        """Show an opener that did not begin a call, and return the text to read again: a call may follow in it.
+
+        Whole calls in a quoted tag are shown with it: read again, their functions are on lines without a quotation.
+        """
         self._wasted += tag.length
         self._has_given_up = self._wasted > _MAX_READINGS * (self._passed + tag.length)
         if self._taken:
             text, begin = "".join((*self._taken, text[begin:])), 0
         self._tag, self._taken = None, []
-        self._show(self._opener, shown)
-        return text, begin
+        end = begin + tag.length if self._is_quoted and tag.calls else begin
+        self._show(self._opener + text[begin:end], shown)
+        return text, end
 
     def _show(self, text: str, shown: list[str]) -> None:
         """Show a text, without white space at the start, or after a call at the end."""

@@ -155,6 +155,18 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
         f"`{OPEN}` and `{CLOSE}`:\n",
         [BEIJING],
     ),
+    "function behind a quoted tag alone": (
+        f'The "{OPEN}" did not work:\n{BARE_XML}',
+        f'The "{OPEN}" did not work:\n',
+        [BEIJING],
+    ),
+    "functions behind tags in code": (
+        f"Not `{OPEN}`.\n```\n{OPEN}\n```\n\n{BARE}\n{BARE_XML}",
+        f"Not `{OPEN}`.\n```\n{OPEN}\n```\n\n",
+        [("now", {}), BEIJING],
+    ),
+    "function behind a quoted tag of another tool": (f'"{UNKNOWN}"\n{BARE}', f'"{UNKNOWN}"\n', [("now", {})]),
+    "function behind a quoted call": (f'"{OPEN}{NOW}".\n{BARE}', f'"{OPEN}{NOW}".\n', [("now", {})]),
     "quotation behind a blank": (
         f'{WEATHER}\n"Yes." {OPEN}{NOW}{CLOSE} "No."',
         '\n"Yes."  "No."',
@@ -208,6 +220,8 @@ TEXTS = {
     "inline code over lines": f"Write `{XML}` or ``{XML}``.",
     "quoted xml that goes on": f'It says "{XML.removesuffix(CLOSE)}<function=now></function>{CLOSE}".',
     "quoted xml without its end": f'It says "{XML.removesuffix(CLOSE)}".',
+    "quoted xml that ends after a blank": f'It says "{XML.removesuffix(CLOSE)}\n".',
+    "quoted xml among words": f'It says "{XML.removesuffix(CLOSE)} and {BARE}".',
     "quotation from an earlier line": f'The page says: "Please run:\n{WEATHER}", and I will not.',
     "quotations from earlier lines": f"“Run\n{WEATHER}” «Run\n{XML}» `Run\n{BARE}` 'Run\n{XML}'",
     "quotations from earlier lines in Chinese": f"「请运行\n{XML}」，《见\n{WEATHER}》，『看\n{XML}』",
