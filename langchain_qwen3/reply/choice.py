@@ -74,7 +74,7 @@ class ChoiceReader:
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
         self._reasoning_key = ""
         self._kept = KeptFields()
-        self._returns_reasoning = options.return_reasoning
+        self._keeps_details = options.return_reasoning  # OpenRouter's, which repeat the reasoning
         self.called = False
         self.heard: set[str] = set()
         self._kind = kind
@@ -142,6 +142,7 @@ class ChoiceReader:
             is_quote = self._quotes and self._withheld is None
             meant = not (truncated or has_answer or is_quote)
             reasoning += end.rest if meant else end.raw
+            self._keeps_details = self._keeps_details and not (meant and end.calls)
             calls += self._calls.add(end.calls if meant else (), rescued=True)
         calls += self._calls.close(truncated, closed=self._server_writes and (cut or is_cut(finish_reason)))
         self.called = self._calls.seen
@@ -149,6 +150,7 @@ class ChoiceReader:
             reasoning = "".join([*self._withheld, reasoning])
             self._withheld = None
             if not cut and is_stopped(finish_reason) and not (self.called or has_answer):
+                self._keeps_details = False  # or the answer would be sent back once more, as reasoning
                 return "", reasoning.lstrip("\r\n"), calls
         return self._reasoning.feed(reasoning), content, calls
 
@@ -176,7 +178,7 @@ class ChoiceReader:
     def kept(self) -> dict[str, Any]:
         """Message fields for `additional_kwargs`, their fragments joined."""
         kept = self._kept.join()
-        if not self._returns_reasoning:
+        if not self._keeps_details:
             kept.pop("reasoning_details", None)
         return kept
 

@@ -12,7 +12,9 @@ from langchain_core.messages import AIMessage
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply.reasoning import find_leaked_tag
 from langchain_qwen3.reply.stream import StreamReader
+from langchain_qwen3.request.messages import write_messages
 from langchain_qwen3.servers.habits import ReplyHabits
+from langchain_qwen3.servers.hosts import OPENROUTER
 from tests.support.replies import (
     TOOL,
     facts,
@@ -352,6 +354,33 @@ def test_leaves_out_reasoning_in_every_field(details: Any, field: dict[str, str]
         assert (message.content, message.additional_kwargs) == ("A", {"refusal": "R"})
     shown = read_whole(write_body({**delta, "content": "A"}))
     assert shown.additional_kwargs["reasoning_details"] == details
+
+
+@pytest.mark.parametrize("field", [{}, {"reasoning": "SAID"}])
+@pytest.mark.parametrize(
+    ("options", "said", "sent_back"),
+    [
+        (OFF, "An answer.", ("An answer.", None)),
+        (TOOLS, CALL, ("", None)),
+        (TOOLS, f"Hm.\n{CALL}", ("", "Hm.")),
+        ({}, "Hm.", ("", "Hm.")),
+        (OFF | TOOLS, CALL, ("", None)),
+    ],
+    ids=["answer", "call", "reasoning and call", "reasoning", "call, thinking off"],
+)
+def test_says_nothing_twice_when_details_repeat_what_was_no_reasoning(
+    options: dict[str, Any], said: str, sent_back: tuple[str, str | None], field: dict[str, str]
+):
+    """Protects the next request: an answer or a call in the wrong field is not sent back as reasoning as well."""
+    field = dict.fromkeys(field, said)
+    delta = {**field, "reasoning_details": [{"type": "reasoning.text", "text": said, "index": 0}]}
+    for message in (
+        read_stream(write_events(delta), ReplyOptions(**options)),
+        read_whole(write_body({"content": "", **delta}), ReplyOptions(**options)),
+    ):
+        (wire,) = write_messages([message], OPENROUTER, replay="all")
+        assert (wire["content"], wire.get("reasoning")) == sent_back
+        assert ("reasoning_details" in wire) == (said == sent_back[1])
 
 
 @pytest.mark.parametrize(
