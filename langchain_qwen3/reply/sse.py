@@ -162,7 +162,7 @@ class SseReader:
         if self.done or body.startswith(b":") or word in _PINGS:
             return b""
         self._begun = True
-        if word == b"done":  # some gateways write "[DONE]" in quotes or in small letters
+        if word == b"done" and body[:1] != b"{":  # some gateways write "[DONE]" in quotes or in small letters
             self.done = True
             self.between = False
             return b""

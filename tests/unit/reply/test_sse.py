@@ -29,8 +29,8 @@ FORMS = {
     "the end in small letters": (b'data: {"a": 1}\n\ndata: [done]\n\n', [{"a": 1}]),
     "the end without brackets": (b'data: {"a": 1}\n\ndata: DONE\n\n', [{"a": 1}]),
     "no end: a text that says done": (
-        b'data: {"a": "done"}\n\ndata: {"done": true}\n\ndata: [DONE]\n\n',
-        [{"a": "done"}, {"done": True}],
+        b'data: {"a": "done"}\n\ndata: {"done": true}\n\ndata: {"done": 0}\n\ndata: [DONE]\n\n',
+        [{"a": "done"}, {"done": True}, {"done": 0}],
     ),
     "more after the end": (b'data: {"a": 1}\n\ndata: [DONE]\n\ndata: {"b": 2}\n\ndata: x\n\n', [{"a": 1}]),
     "errors by the field": (b'data: {"a": 1}\n\nerror: {"code": 500}\n\ndata: [DONE]\n\n', [{"a": 1}, {"code": 500}]),
