@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "null": type(None),
 }
+_ESCAPE = re.compile(r"""\\[\\'"nrt]""")  # Python warns of those that it does not know
 _MAX_PYTHON = 100_000  # characters; Python parses its own spelling slowly
 
 
@@ -59,7 +61,7 @@ def _read_json_or_python(text: str) -> Any:
     try:
         return read_json_value(text)
     except ValueError:
-        if not text.startswith(("[", "{")) or "\\" in text or len(text) > _MAX_PYTHON:
+        if not text.startswith(("[", "{")) or len(text) > _MAX_PYTHON or "\\" in _ESCAPE.sub("", text):
             raise
     try:
         return read_json_value(json.dumps(ast.literal_eval(text)))
