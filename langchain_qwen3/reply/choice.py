@@ -170,8 +170,8 @@ class ChoiceReader:
         return self._calls.metadata
 
     @property
-    def written(self) -> Mapping[str, InvalidToolCall]:
-        """The invalid calls as the model wrote them, and why they are invalid, by id; final after `close`."""
+    def written(self) -> Mapping[int | None, InvalidToolCall]:
+        """The invalid calls as the model wrote them, and why they are invalid, by index; final after `close`."""
         return self._calls.written
 
     @property

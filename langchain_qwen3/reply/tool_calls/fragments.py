@@ -33,7 +33,7 @@ from langchain_qwen3.reply.tool_calls.arguments import (
 )
 from langchain_qwen3.reply.tool_calls.open_call import Fragment, OpenCall, WireCall, read_fragment
 
-_NOTHING_WRITTEN: Mapping[str, InvalidToolCall] = {}
+_NOTHING_WRITTEN: Mapping[int | None, InvalidToolCall] = {}
 _CLOSED = "the reply ended before the call was complete, and the server closed its arguments"
 
 
@@ -60,7 +60,8 @@ class ToolCallStream:
             several servers stream nothing else (https://github.com/NVIDIA/TensorRT-LLM/issues/17574).
 
     Attributes:
-        written: The invalid calls as the model wrote them, and why they are invalid, by id; final after `close`.
+        written: The invalid calls as the model wrote them, and why they are invalid, by index; final after
+            `close`.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class ToolCallStream:
         self._by_id: dict[str, OpenCall] = {}
         self._repaired: dict[str, str] = {}
         self._rescued: list[str | None] = []
-        self.written: dict[str, InvalidToolCall] = {}
+        self.written: dict[int | None, InvalidToolCall] = {}
 
     @property
     def seen(self) -> bool:
@@ -90,7 +91,7 @@ class ToolCallStream:
         repaired calls to the original argument text. `rescued_tool_calls` lists the names of calls found in the text.
         """
         notes = {
-            "tool_call_errors": {id_: call["error"] for id_, call in self.written.items()},
+            "tool_call_errors": {call["id"]: call["error"] for call in self.written.values()},
             "repaired_tool_calls": dict(self._repaired),
             "rescued_tool_calls": [*self._rescued],
         }
@@ -233,12 +234,12 @@ class ToolCallStream:
             if repaired is not None:
                 self._repaired[call.id] = text
                 return json.dumps(repaired, ensure_ascii=False)
-        self.written[call.id] = invalid_tool_call(name=call.name or None, args=text, id=call.id, error=problem)
+        self.written[call.index] = invalid_tool_call(name=call.name or None, args=text, id=call.id, error=problem)
         return invalidate_arguments(text)
 
 
 def collect_tool_calls(
-    chunks: Iterable[ToolCallChunk], written: Mapping[str, InvalidToolCall] = _NOTHING_WRITTEN
+    chunks: Iterable[ToolCallChunk], written: Mapping[int | None, InvalidToolCall] = _NOTHING_WRITTEN
 ) -> ToolCalls:
     """Return the calls of a whole message from all chunks of its `ToolCallStream`.
 
@@ -252,7 +253,7 @@ def collect_tool_calls(
         if (args := find_arguments(text)) is not None:
             result.calls.append(tool_call(name=name or "", args=args, id=call_id))
         else:
-            bad = written.get(call_id or "") or invalid_tool_call(name=name or None, args=text, id=call_id)
+            bad = written.get(chunk["index"]) or invalid_tool_call(name=name or None, args=text, id=call_id)
             result.invalid.append(bad)
     return result
 

@@ -241,6 +241,16 @@ def test_invalid_call_has_what_the_model_wrote_in_a_whole_message():
     assert collect_tool_calls(chunks).invalid[0]["args"] == '{"x": "Ro"]'
 
 
+def test_invalid_calls_keep_their_own_text_when_the_server_gives_them_one_id():
+    """Protects who reads `invalid_tool_calls`: the text of another call would be an answer to another question."""
+    stream = ToolCallStream()
+    chunks = stream.feed([fragment(0, "a", "f", '{"x": 1}}'), fragment(1, "a", "g", "[2]")])
+    chunks += stream.close(False)
+    invalid = collect_tool_calls(chunks, stream.written).invalid
+    assert [(call["name"], call["args"]) for call in invalid] == [("f", '{"x": 1}}'), ("g", "[2]")]
+    assert invalid[0]["error"] != invalid[1]["error"]
+
+
 # Each row is the arguments of one call's fragments, and what the call then has.
 GROWING = {
     "empty object, then pieces": (["{}", '{"x":', " 1}"], {"x": 1}),
