@@ -68,7 +68,7 @@ async def test_partial_is_what_arrived_when_the_stream_is_cut_at_any_byte(transp
     expected = read_prefixes(Ask(key="q1", stream=True, tools=bool(tools), flavor=flavor))
     free = asyncio.Semaphore(IN_FLIGHT)
     with FaultServer(flavor) as server:
-        model = ChatQwen3(model="Qwen/Qwen3-0.6B", base_url=server.url, transport=transport, max_retries=0, timeout=20)
+        model = ChatQwen3(model="Qwen/Qwen3-0.6B", base_url=server.url, transport=transport, max_retries=0, timeout=60)
 
         async def check(size):
             async with free:

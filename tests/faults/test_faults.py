@@ -59,7 +59,7 @@ def new_key():
 
 def build_model(server, transport="httpx", **fields):
     """A model that neither retries nor waits long, unless told."""
-    fields = {"max_retries": 0, "timeout": 20, **fields}
+    fields = {"max_retries": 0, "timeout": 60, **fields}
     return ChatQwen3(model=MODEL, base_url=server.url, api_key=KEY, transport=transport, **fields)
 
 

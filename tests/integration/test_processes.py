@@ -61,7 +61,7 @@ def build_model(base_url: str, transport: str, **fields: Any) -> ChatQwen3:
     settings: dict[str, Any] = {
         "api_key": "sk-of-the-test",
         "max_retries": 0,
-        "timeout": 20,
+        "timeout": 60,
         "server": "vllm",
         **fields,
     }

@@ -39,7 +39,7 @@ def fresh_memory() -> None:
 
 def build_model(url: str, **fields: Any) -> ChatQwen3:
     """Return a model on a server."""
-    return ChatQwen3(**{"model": "Qwen/Qwen3-0.6B", "base_url": url, "server": "vllm", "timeout": 30, **fields})
+    return ChatQwen3(**{"model": "Qwen/Qwen3-0.6B", "base_url": url, "server": "vllm", "timeout": 60, **fields})
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -80,7 +80,7 @@ async def serving(
     await asyncio.sleep(0.01)
 
 
-async def read_body(transport: Any, url: str, pause: float = 0, limit: float = 10) -> bytes:
+async def read_body(transport: Any, url: str, pause: float = 0, limit: float = 60) -> bytes:
     """Return the body as `ChatQwen3` reads it: past httpx's own generators."""
     client = LEASES[transport].async_client
     pieces = []
@@ -148,7 +148,7 @@ async def test_server_has_to_wait_for_a_slow_reader(transport: str) -> None:
     event = b"data: %b\n\n" % (b"x" * 60_000)
     async with serving([CHUNKED, *[frame(event)] * 400], pause=0) as server:
         client = LEASES[transport].async_client
-        async with client.stream("POST", server.url, json={}, timeout=httpx.Timeout(10)) as response:
+        async with client.stream("POST", server.url, json={}, timeout=httpx.Timeout(60)) as response:
             pieces = response.extensions[BODY].__aiter__()
             await anext(pieces)
             written = -1

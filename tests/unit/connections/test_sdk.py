@@ -190,7 +190,7 @@ async def test_refusal_is_read_when_the_sdk_renames_its_own_reader(
 @pytest.mark.parametrize(
     "options",
     [
-        {"timeout": 0.5},
+        {"timeout": 33.0},
         {"extra_headers": {"X-Call": "canary"}},
         {"extra_headers": {"Authorization": "Bearer canary"}},
         {"extra_query": {"token": "canary"}},
