@@ -5,7 +5,6 @@ WORKERS ?= 3
 BIN := .venv/bin
 UV := $(BIN)/uv
 OLDEST := .venv-oldest/bin
-OLDEST_PINS := "openai==2.45.0" "langchain-core==1.7.0" "langchain-openai==1.7.0" "langchain<1.5"
 RUNTIME := ".[cli,download,local]"
 EXTRAS := ".[batch,cli,download,local,notebook,plot,progress,repair,tokenizer]"
 PYTEST_ARGS ?=
@@ -123,5 +122,5 @@ clean: ## Remove the environments and every cache
 
 .venv-oldest/dev: .venv/uv pyproject.toml
 	$(PYTHON) -m venv --without-pip .venv-oldest
-	$(UV) pip install -q -p $(OLDEST)/python -e $(EXTRAS) --group test $(OLDEST_PINS)
+	$(UV) pip install -q -p $(OLDEST)/python --resolution lowest-direct -e $(EXTRAS) --group test
 	@touch $@
