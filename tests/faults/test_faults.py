@@ -205,7 +205,8 @@ async def test_connection_error_says_what_to_check_when_nothing_listens(way, tra
 async def test_connection_error_says_what_to_check_when_a_tls_handshake_is_cut(way, transport, resets):
     """Protects users behind a proxy or firewall that cuts connections: the server itself is up."""
 
-    async def cut(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)  # Python's ssl leaves its socket open where the reset comes before the handshake begins
         if resets:
             sock = writer.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
