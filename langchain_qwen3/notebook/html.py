@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage
 
 from langchain_qwen3._visible import make_visible
 from langchain_qwen3.notebook.emphasis import read_bold_beside_wide
+from langchain_qwen3.reply.content_blocks import list_invalid_calls
 from langchain_qwen3.reply.ending import describe_cut
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ def describe_end(message: AIMessage) -> list[str]:
     for call in message.tool_calls:
         arguments = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
         lines.append(f"→ {call['name']}({arguments})")
-    reasons = message.response_metadata.get("tool_call_errors", {})  # the calls of a stream have no `error`
-    lines += [f"✗ {call['name']}: {call['error'] or reasons.get(call['id'])}" for call in message.invalid_tool_calls]
+    lines += [f"✗ {call['name']}: {call['error']}" for call in list_invalid_calls(message)]
     end = describe_cut(message.response_metadata.get("finish_reason"))
     return [*lines, f"✗ {end}"] if end else lines
 

@@ -14,7 +14,7 @@ from langchain_core.messages.block_translators import register_translator
 from langchain_qwen3.call import PROVIDER
 
 if TYPE_CHECKING:
-    from langchain_core.messages import AIMessageChunk
+    from langchain_core.messages import AIMessageChunk, InvalidToolCall
     from langchain_core.messages.content import ContentBlock
     from langchain_core.outputs import ChatResult
 
@@ -28,11 +28,13 @@ def translate_content(message: AIMessage) -> list[ContentBlock]:
     """Return the blocks of a whole message."""
     blocks: list[Any] = _translate_text(message)
     blocks += [{"type": "tool_call", **call} for call in message.tool_calls]
-    reasons = message.response_metadata.get("tool_call_errors", {})  # the calls of a stream have no `error`
-    return blocks + [
-        {"type": "invalid_tool_call", **bad, "error": bad.get("error") or reasons.get(bad["id"])}
-        for bad in message.invalid_tool_calls
-    ]
+    return blocks + [{"type": "invalid_tool_call", **bad} for bad in list_invalid_calls(message)]
+
+
+def list_invalid_calls(message: AIMessage) -> list[InvalidToolCall]:
+    """Return the invalid calls, each with the reason: for a sum of chunks only the metadata has it."""
+    reasons = message.response_metadata.get("tool_call_errors", {})
+    return [{**bad, "error": bad.get("error") or reasons.get(bad["id"])} for bad in message.invalid_tool_calls]
 
 
 def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
