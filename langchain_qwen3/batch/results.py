@@ -1,8 +1,9 @@
-"""A result: the answer to a row, or its failure, and its JSON. Pure, no I/O."""
+"""A result: the answer to a row, or its failure, and its JSON. No I/O."""
 
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -167,8 +168,10 @@ def _build_body(result: Result) -> dict[str, Any]:
     if "reasoning_tokens" in usage:
         counts["completion_tokens_details"] = {"reasoning_tokens": usage["reasoning_tokens"]}
     return {
+        "id": f"chatcmpl-{result.line}-{result.check}",
         "object": "chat.completion",
-        "model": result.model,
+        "created": int(time.time()),
+        "model": result.model or "",
         "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason}],
         "usage": counts if result.usage else None,
     }

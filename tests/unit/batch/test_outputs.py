@@ -7,10 +7,12 @@ import errno
 import io
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openai.types.chat import ChatCompletion
 
 from langchain_qwen3.batch.outputs import JOURNAL, OutputError
 from langchain_qwen3.batch.results import Form, Result, read_result
@@ -52,8 +54,9 @@ def find_open(path: Path, number: int, **options: Any) -> list[int]:
 
 @pytest.mark.parametrize("form", ["rows", "openai"])
 @pytest.mark.parametrize("cut", range(0, 400, 29))
-def test_goes_on_when_killed_at_any_byte(tmp_path: Path, form: Form, cut: int):
+def test_goes_on_when_killed_at_any_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Form, cut: int):
     """Protects every row from a kill in the midst of a write: the torn line is asked again, and no other."""
+    monkeypatch.setattr(time, "time", lambda: 1.0)  # OpenAI's form has the second of each answer
     path = tmp_path / "a.jsonl"
     write(path, [2, 1, 3], form=form)
     whole = path.read_bytes()
@@ -350,6 +353,7 @@ def test_is_openais_when_that_form_is_wanted(tmp_path: Path):
     write(path, [1, 2], failed=(2,), form="openai")
     answer, failure = map(json.loads, path.read_bytes().splitlines())
     assert (answer["custom_id"], answer["error"], answer["response"]["status_code"]) == ("1", None, 200)
+    ChatCompletion.model_validate(answer["response"]["body"], strict=True)
     choice = answer["response"]["body"]["choices"][0]
     assert choice["finish_reason"] == "length"
     assert choice["message"]["reasoning_content"] == "hm"
