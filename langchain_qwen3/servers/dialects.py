@@ -78,8 +78,9 @@ def find_by_name(name: str) -> Dialect | None:
 
 
 def find_by_host(host: str) -> Dialect | None:
-    """Return the row of a hosted service by its host name, None for an unknown host."""
-    return next((row for pattern, row in _HOSTS if pattern.fullmatch(host.lower())), None)
+    """Return the row of a hosted service by its host name, with or without the root's dot, None for an unknown host."""
+    host = host.lower().removesuffix(".")
+    return next((row for pattern, row in _HOSTS if pattern.fullmatch(host)), None)
 
 
 def find_by_owner(owned_by: str) -> Dialect | None:

@@ -18,7 +18,10 @@ DASHSCOPE = hosted(
     name="dashscope",
     title="Alibaba Cloud Model Studio (DashScope)",
     evidence="documented; no request could be made",
-    hosts=(r"(.+\.)?dashscope(-[a-z]+)?\.aliyuncs\.com", r"(.+\.)?maas\.aliyuncs\.com"),
+    hosts=(
+        r"(.+\.)?dashscope(-[a-z]+)?(\.[\w-]+\.privatelink)?\.aliyuncs\.com",
+        r"(.+\.)?maas\.aliyuncs\.com",
+    ),
     api_key_variable="DASHSCOPE_API_KEY",
     thinking=(("enable_thinking",),),
     budget=("thinking_budget",),
@@ -36,7 +39,8 @@ DASHSCOPE = hosted(
     video_frames="list",
     builtin_tools=False,
 )
-"""All regional, workspace and token-plan hosts.
+"""All regional, workspace and token-plan hosts, and those of PrivateLink in a VPC
+(https://help.aliyun.com/zh/model-studio/access-model-studio-through-privatelink); dedicated endpoints have no name.
 
 Documented: `max_tokens` limits the answer only, not the thinking (`max_completion_tokens` in `extra_body` limits
 both, on 3.5-Plus and newer). Budget and effort exclude each other. The effort is for 3.8 only. While thinking, a

@@ -35,6 +35,10 @@ CAPTURES = Path(__file__).parents[2] / "captures"
         ("llm-x1.cn-beijing.maas.aliyuncs.com", "dashscope"),
         ("token-plan.ap-southeast-1.maas.aliyuncs.com", "dashscope"),
         ("DashScope.aliyuncs.com", "dashscope"),
+        ("dashscope.aliyuncs.com.", "dashscope"),  # the dot of DNS's root
+        ("vpc-cn-beijing.dashscope.aliyuncs.com", "dashscope"),
+        ("ep-2zei6917b47e.dashscope.cn-beijing.privatelink.aliyuncs.com", "dashscope"),
+        ("ep-t4n1-ap-southeast-1a.dashscope.ap-southeast-1.privatelink.aliyuncs.com", "dashscope"),
         ("openrouter.ai", "openrouter"),
         ("api.siliconflow.cn", "siliconflow"),
         ("api.siliconflow.com", "siliconflow"),
@@ -81,6 +85,10 @@ def test_finds_the_service_when_the_host_is_one_of_its_own(host: str, name: str)
         "api.groq.com.evil.example",
         "evil.api.groq.com",
         "aliyuncs.com",
+        "dashscope.aliyuncs.com..",
+        "ep-1.epsrv-2.cn-hangzhou.privatelink.aliyuncs.com",  # a service of anybody's
+        "dashscope.ep-1.epsrv-2.cn-hangzhou.privatelink.aliyuncs.com",
+        "ep-1.dashscope.cn-beijing.privatelink.aliyuncs.com.evil.example",
     ],
 )
 def test_finds_nothing_when_a_host_only_looks_like_a_service(host: str):
