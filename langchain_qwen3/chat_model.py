@@ -293,10 +293,10 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
                     raise
 
     def _generate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
-        return content_blocks.finish_blocks(super()._generate_with_cache(*args, **kwargs))
+        return content_blocks.finish_calls(super()._generate_with_cache(*args, **kwargs))
 
     async def _agenerate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
-        return content_blocks.finish_blocks(await super()._agenerate_with_cache(*args, **kwargs))
+        return content_blocks.finish_calls(await super()._agenerate_with_cache(*args, **kwargs))
 
     def _errors(self, call: Call) -> ErrorTranslator:
         return translate_errors(call.dialect.name, self._base_url, self._served_name, call.payload)

@@ -55,22 +55,28 @@ def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
     return blocks
 
 
-def finish_blocks(result: ChatResult) -> ChatResult:
-    """Turn remaining fragments in a streamed v1 message into invalid calls, and return the result.
+def finish_calls(result: ChatResult) -> ChatResult:
+    """Give the invalid calls of streamed messages their reasons, and in v1 their blocks, and return the result.
 
     Adding chunks in core makes `tool_call` blocks of valid calls and leaves the fragments of all others unchanged.
     """
     for generation in result.generations:
         message = generation.message
-        if isinstance(message, AIMessage) and isinstance(message.content, list):
-            invalid = {bad["id"]: bad for bad in message.invalid_tool_calls}
-            message.content = [
-                {"type": "invalid_tool_call", **invalid[part["id"]]}
-                if isinstance(part, dict) and part.get("type") == "tool_call_chunk" and part.get("id") in invalid
-                else part
-                for part in message.content
-            ]
+        if isinstance(message, AIMessage) and message.invalid_tool_calls:
+            message.invalid_tool_calls = list_invalid_calls(message)
+            if isinstance(message.content, list):
+                invalid = [*message.invalid_tool_calls]
+                message.content = [_finish_part(part, invalid) for part in message.content]
     return result
+
+
+def _finish_part(part: Any, invalid: list[InvalidToolCall]) -> Any:
+    """Return a fragment as the first invalid call with its id, which is taken from the list; else the part itself."""
+    if isinstance(part, dict) and part.get("type") in ("tool_call_chunk", "invalid_tool_call"):
+        for place, bad in enumerate(invalid):
+            if bad["id"] == part.get("id"):
+                return {"type": "invalid_tool_call", **invalid.pop(place)}
+    return part
 
 
 def _is_sum(message: AIMessageChunk) -> bool:

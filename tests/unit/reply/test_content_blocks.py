@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 
+from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
@@ -21,6 +22,7 @@ from tests.support.replies import (
     write_events,
     write_sse,
 )
+from tests.support.scripted import Answer, Scripted, write_call
 
 content_blocks.register()  # as importing the chat model does
 
@@ -132,3 +134,27 @@ def test_rescued_call_is_a_block_when_it_comes_with_the_end():
     events = write_events({"reasoning": f"A<tool_call>{text}</tool_call>"})
     total = add_up(read_chunks([write_sse(events)], ReplyOptions(tools=(TOOL,))))
     assert [block["type"] for block in total.content_blocks] == ["reasoning", "tool_call"]
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+@pytest.mark.parametrize("fields", [{}, {"server": "dashscope"}, {"streaming": True}, {"n": 2}], ids=str)
+@pytest.mark.parametrize("ids", [("a", "b"), ("a", "a")], ids="-".join)
+async def test_invalid_calls_have_their_reasons_when_a_whole_reply_is_wanted(
+    version: str, fields: dict[str, Any], ids: tuple[str, str]
+):
+    """Protects who reads why a call failed: whoever streams inside, `invoke` returns what a whole reply has."""
+    calls = [write_call(ids[0], "f", '{"a": '), write_call("c", "g", "{}"), write_call(ids[1], "g", '{"b": ')]
+    tools = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in "fg"]
+    with Scripted(lambda _: Answer(message={"reasoning": "R", "tool_calls": calls}, reason="length")) as server:
+        settings = {"server": "vllm", "output_version": version, **fields}
+        model = ChatQwen3(model="qwen3-8b", base_url=server.url, api_key="k", **settings)
+        for message in (model.invoke("q", tools=tools), await model.ainvoke("q", tools=tools)):
+            invalid = [(call["name"], (call["args"] or "")[:5]) for call in message.invalid_tool_calls]
+            assert invalid == [("f", '{"a":'), ("g", '{"b":')]
+            assert {call["error"] for call in message.invalid_tool_calls} == {
+                "the reply ended before the arguments were complete"
+            }
+            blocks = [{**block} for block in message.content_blocks if block["type"] == "invalid_tool_call"]
+            assert blocks == [{"type": "invalid_tool_call", **call} for call in message.invalid_tool_calls]
+            assert [call["name"] for call in message.tool_calls] == ["g"]
+        assert bool(server.requests[0].get("stream")) is (fields.keys() <= {"server", "streaming"} and fields != {})
