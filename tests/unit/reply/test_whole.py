@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from langchain_core.messages import HumanMessage
 
+from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.errors import (
     BadReplyError,
@@ -29,6 +31,7 @@ from tests.support.replies import (
     write_events,
     write_sse,
 )
+from tests.support.scripted import Scripted
 
 COUNTS = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 READ = {"input_tokens": 10, "output_tokens": 20, "total_tokens": 30}
@@ -321,3 +324,21 @@ def test_invalid_arguments_are_the_models_own_in_a_streamed_body(arguments: str,
         reasons = [*message.response_metadata["tool_call_errors"].values()]
         assert [call["error"] for call in message.invalid_tool_calls] == reasons
     assert facts(streamed) == facts(whole)
+
+
+@pytest.mark.parametrize("call", ["generate", "agenerate"])
+@pytest.mark.parametrize("server", ["vllm", "dashscope", "ollama"])
+async def test_callbacks_find_the_usage_when_the_server_has_to_stream(server: str, call: str):
+    """Protects who counts tokens by `llm_output`: DashScope streams inside, unasked."""
+    with Scripted(lambda _: {"content": "A"}) as scripted:
+        model = ChatQwen3(model="qwen3-8b", base_url=scripted.url, server=server, api_key="k")
+        result = getattr(model, call)([[HumanMessage("q")], [HumanMessage("q")]])
+        result = await result if call == "agenerate" else result
+    assert result.llm_output["token_usage"] == {name: 2 * count for name, count in USAGE.items()}
+    assert result.generations[0][0].message.usage_metadata["total_tokens"] == USAGE["total_tokens"]
+
+
+def test_result_has_the_usage_when_the_body_is_a_stream():
+    """Protects the same where a gateway streams although nobody asked."""
+    body = write_sse(write_events({"content": "A"}))
+    assert (read_response(respond(body), ReplyOptions(), 0.0).llm_output or {})["token_usage"] == USAGE
