@@ -182,9 +182,9 @@ def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: boo
     if not text:
         text = _read_kept(kept)
     inline = ""
-    if split and text.startswith("<think>") and "</think>" in text:
+    if split and (body := text.lstrip()).startswith("<think>") and "</think>" in body:
         # Another client left the thinking in the text; 2507, VL and 3.8 templates would render it as the answer.
-        inline, _, text = text[len("<think>") :].partition("</think>")
+        inline, _, text = body[len("<think>") :].partition("</think>")
         text = text.lstrip("\n")
     wire: dict[str, Any] = {"role": "assistant", "content": text}
     if replay:

@@ -70,15 +70,16 @@ def test_reads_reasoning_from_content_blocks_when_the_message_has_v1_output(kind
     assert (wire["reasoning"], wire["content"]) == ("Greet.", "Hi.")
 
 
-def test_takes_think_tags_out_of_content_when_another_client_left_them_there():
+@pytest.mark.parametrize("before", ["", "\n", "\n\n", "\r\n", " ", "\t\n "])
+def test_takes_think_tags_out_of_content_when_another_client_left_them_there(before: str):
     """Protects conversations begun with ChatOpenAI."""
-    first = AIMessage("<think>\nGreet.\n</think>\n\nHi.")
+    first = AIMessage(f"{before}<think>\nGreet.\n</think>\n\nHi.")
     wire = write(first, HumanMessage("b"), replay="all")
     assert wire[0] == {"role": "assistant", "content": "Hi.", "reasoning_content": "Greet.", "reasoning": "Greet."}
     assert write(first, HumanMessage("b"), replay="none")[0] == {"role": "assistant", "content": "Hi."}
 
 
-@pytest.mark.parametrize("content", ["The tag <think>x</think> is", "<think> opens"])
+@pytest.mark.parametrize("content", ["The tag <think>x</think> is", "<think> opens", "\n<think> opens", " a"])
 def test_leaves_think_tags_alone_when_they_are_not_a_leading_span(content: str):
     """Protects answers about think tags, and prefills."""
     assert write(AIMessage(content), HumanMessage("b"))[0]["content"] == content
