@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from langchain_qwen3.profiles import resolve_line
 from langchain_qwen3.request.refused_settings import OTHER_SWITCHES, SWITCH_ADVICE, explain_refused
-from langchain_qwen3.servers.dialects import DIALECTS, KWARGS
+from langchain_qwen3.servers.dialects import DIALECTS, KWARGS, cache_rows
 
 OWN_SETTINGS: Mapping[str, Any] = {
     "enable_thinking": None,
@@ -93,18 +93,18 @@ def openai_fields() -> frozenset[str]:
     return frozenset(CompletionCreateParamsBase.__annotations__)
 
 
-@cache
+@cache_rows
 def _list_parameters() -> frozenset[str]:
     """Return the parameters that any server in the table takes."""
     names = set(openai_fields() - {"messages", "model"})
     for row in DIALECTS.values():
         names |= row.own_fields | row.sampling_names.keys() | set(row.sampling_names.values()) | row.extra.keys()
         paths = (*row.thinking, row.budget, row.effort, row.preserve, row.return_reasoning)
-        names |= {path[0] for path in paths if path}
+        names |= {path[0] for path in paths if path} | {form.path[0] for form in row.constraints.values()}
     return frozenset(names - OTHER_SWITCHES)
 
 
-@cache
+@cache_rows
 def _list_call_keywords() -> frozenset[str]:
     return _list_parameters() | _BESIDE
 

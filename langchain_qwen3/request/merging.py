@@ -25,7 +25,7 @@ from langchain_qwen3.request.settings import (
     spread_options,
     take_path,
 )
-from langchain_qwen3.servers.dialects import DIALECTS
+from langchain_qwen3.servers.dialects import DIALECTS, cache_rows
 
 if TYPE_CHECKING:
     from langchain_qwen3.servers.dialects import Path
@@ -60,7 +60,7 @@ def merge_keywords(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict
     return {**merged, "extra_body": body} if body else merged
 
 
-@functools.cache
+@cache_rows
 def _list_all_spellings() -> list[tuple[Path, str]]:
     """Return the spellings of all servers: which of them gets the call may not be known yet."""
     return list(dict.fromkeys(spelling for row in DIALECTS.values() for spelling in list_spellings(row)))

@@ -9,12 +9,11 @@ import asyncio
 import os
 import threading
 from concurrent.futures import Future
-from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from langchain_qwen3.servers.dialects import GENERIC, Dialect, find_by_host, find_by_name, list_names
+from langchain_qwen3.servers.dialects import GENERIC, Dialect, cache_rows, find_by_host, find_by_name, list_names
 from langchain_qwen3.servers.facts import Answer, ServerFacts, ask
 from langchain_qwen3.servers.habits import forget_habits
 
@@ -213,7 +212,7 @@ def _build_failure(seconds: float = FAILURE_SECONDS) -> ServerFacts:
     return ServerFacts(GENERIC, expires_at=monotonic() + min(seconds, FAILURE_SECONDS))
 
 
-@lru_cache
+@cache_rows
 def find_named(name: str) -> ServerFacts:
     """Return the facts of a server that the user named.
 
@@ -226,7 +225,7 @@ def find_named(name: str) -> ServerFacts:
     return ServerFacts(row)
 
 
-@lru_cache(maxsize=256)
+@cache_rows
 def _find_host_facts(url: str) -> ServerFacts | None:
     row = find_by_host(urlsplit(url).hostname or "")
     return find_named(row.name) if row else None

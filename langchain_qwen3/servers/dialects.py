@@ -12,8 +12,10 @@ evidence for a row's facts:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from langchain_qwen3.servers import engines, gateways, hosts
 from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS, ChoicePolicy, Dialect, Path
@@ -28,20 +30,30 @@ __all__ = [
     "Dialect",
     "Path",
     "add_dialect",
+    "cache_rows",
     "find_by_host",
     "find_by_name",
     "find_by_owner",
     "list_names",
 ]
 
+_Value = TypeVar("_Value")
 
 _ROWS: dict[str, Dialect] = {}
 _NAMES: dict[str, Dialect] = {}
 _OWNERS: dict[str, Dialect] = {}
 _HOSTS: list[tuple[re.Pattern[str], Dialect]] = []
+_CACHES: list[Any] = []
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(_ROWS)
 """Every row by name, in source order: if two servers answer the same probe, the first row is used."""
+
+
+def cache_rows(function: Callable[..., _Value]) -> Callable[..., _Value]:
+    """Cache what a function derives from the rows, until another row is added."""
+    cached = lru_cache(maxsize=256)(function)
+    _CACHES.append(cached)
+    return cached
 
 
 def add_dialect(row: Dialect) -> None:
@@ -60,6 +72,8 @@ def add_dialect(row: Dialect) -> None:
     _NAMES.update(dict.fromkeys(names, row))
     _OWNERS.update(dict.fromkeys(row.owned_by, row))
     _HOSTS.extend((re.compile(pattern), row) for pattern in row.hosts)
+    for cached in _CACHES:
+        cached.cache_clear()
 
 
 for _module in (engines, hosts, gateways):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from langchain_core.messages import HumanMessage, SystemMessage
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.profiles import find_line
-from langchain_qwen3.servers import dialects
-from langchain_qwen3.servers.dialect import Sign
+from langchain_qwen3.servers import dialect, dialects
+from langchain_qwen3.servers.dialect import Dialect, Sign
 from langchain_qwen3.servers.dialects import (
     DIALECTS,
     add_dialect,
@@ -208,6 +209,59 @@ def test_row_is_refused_when_its_name_is_anothers(fields: dict[str, Any]):
     with pytest.raises(ValueError, match="is already used by"):
         add_dialect(dialects.Dialect(**{"name": "x", "title": "X", "evidence": "reported", **fields}))
     assert "x" not in DIALECTS
+
+
+@pytest.fixture
+def brew() -> Iterator[Dialect]:
+    """A made-up server, which a test may add to the table."""
+    row = dialects.Dialect(
+        name="brew",
+        title="Brew",
+        evidence="reported",
+        aliases=("ale",),
+        hosts=(r"brew\.test",),
+        thinking=(("mind", "open"),),
+        budget=("mind", "tokens"),
+        sampling_names=dialect.frozen(repetition_penalty="dullness"),
+        own_fields=frozenset({"strength"}),
+        constraints=dialect.frozen(regex=dialect.ConstraintForm(("pattern",))),
+    )
+    yield row
+    for name in (row.name, *row.aliases):
+        dialects._NAMES.pop(name, None)
+    dialects._ROWS.pop(row.name, None)
+    dialects._HOSTS[:] = [entry for entry in dialects._HOSTS if entry[1] is not row]
+    for cached in dialects._CACHES:
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [
+        ({"strength": 3}, {"strength": 3}),
+        ({"dullness": 1.1}, {"dullness": 1.1}),
+        ({"pattern": "[0-9]"}, {"pattern": "[0-9]"}),
+        ({"mind": {"tokens": 5}}, {"mind": {"tokens": 5}}),
+        ({"enable_thinking": True, "thinking_budget": 7}, {"mind": {"open": True, "tokens": 7}}),
+    ],
+    ids=str,
+)
+def test_row_counts_everywhere_when_it_is_added_after_calls(
+    brew: Dialect, settings: dict[str, Any], sent: dict[str, Any]
+):
+    """Protects who adds a server to a running program: what was derived from the table before is derived again."""
+    url = "http://brew.test/v1"
+    before = ChatQwen3(model="Qwen/Qwen3-0.6B", base_url=url, api_key="k")
+    before.bind(top_k=1)._get_request_payload("q", temperature=1)
+    assert before.dialect.name == "generic"
+    add_dialect(brew)
+    assert before.dialect is brew
+    for model in (before, ChatQwen3(model="Qwen/Qwen3-0.6B", base_url="http://127.0.0.1:9/v1", server="ale")):
+        payload = model._get_request_payload("q", **settings)
+        assert {name: value for name, value in payload.items() if name not in ("model", "messages")} == sent
+        payload = model.bind(**settings).bind(dullness=2, mind={"tokens": 1}).kwargs
+        assert (payload["dullness"], payload["mind"]["tokens"]) == (2, 1)
+        assert "thinking_budget" not in payload
 
 
 def test_sign_says_what_it_needs_when_it_says_nothing():
