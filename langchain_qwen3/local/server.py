@@ -65,8 +65,8 @@ class LocalServer:
             `n_parallel` of them.
         n_parallel: Maximum requests answered at the same time; further ones wait.
         n_threads: CPU threads to compute with. Default: llama.cpp's own choice, the physical cores.
-        reasoning_format: Where reasoning is returned: `deepseek` in `reasoning_content`, `deepseek-legacy` there and
-            also inside the content, `none` only inside the content, between `<think>` tags.
+        reasoning_format: Where reasoning is returned: `deepseek` in `reasoning_content`, `none` inside the content,
+            between `<think>` tags. `deepseek-legacy` is the same as `deepseek` (measured on xllamacpp 2026.10).
         start_timeout: Seconds to wait until the model is loaded.
         verbose: Show llama.cpp's log on stderr.
 
