@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
+from langchain_qwen3._visible import join_halves
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.errors.body import decode_body
 from langchain_qwen3.request.media import write_media
@@ -123,19 +125,32 @@ def read_result_id(block: Mapping[str, Any]) -> str:
 
 
 def write_arguments(arguments: Any) -> str:
-    """Return a call's arguments as a JSON object; anything else becomes {}, because llama.cpp answers 500 to it."""
-    if isinstance(arguments, str):
-        try:
-            return arguments if isinstance(json.loads(arguments), dict) else "{}"
-        except ValueError:
-            return "{}"
-    if not isinstance(arguments, dict):
-        return "{}"
+    """Return a call's arguments as a JSON object; anything else becomes {}, because llama.cpp answers 500 to it.
+
+    It also does so to what Python reads but JSON does not have (measured): NaN and Infinity become null, half a
+    surrogate pair becomes U+FFFD, and a raw line break is escaped.
+    """
     try:
-        # NaN and Infinity, which Python parses but JSON does not have, become null.
-        return to_json(arguments, inf_nan_mode="null").decode()
-    except ValueError:  # a lone surrogate, which JSON can only write as an escape
-        return json.dumps(arguments)
+        if isinstance(arguments, str):
+            with suppress(ValueError):
+                return arguments if isinstance(from_json(arguments.encode(), allow_inf_nan=False), dict) else "{}"
+            arguments = json.loads(arguments, strict=False)
+        if not isinstance(arguments, dict):
+            return "{}"
+        with suppress(ValueError):
+            return _write_strict(arguments)
+        return _write_strict(join_halves(arguments))
+    except (ValueError, RecursionError):
+        return "{}"
+
+
+def _write_strict(value: Any) -> str:
+    return to_json(value, inf_nan_mode="null", fallback=_read_unknown).decode()
+
+
+def _read_unknown(value: Any) -> Any:
+    """Return numbers and lists of numpy or torch, and any other unknown value as text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def read_text(block: Mapping[str, Any]) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from langchain_core.messages import (
 )
 
 from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3.request.blocks import write_arguments
 from langchain_qwen3.request.messages import MessageError, write_messages
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from langchain_qwen3.servers.engines import TGI, VLLM
@@ -147,10 +150,48 @@ def test_writes_a_json_object_when_arguments_hold_anything(arguments: dict[str, 
     assert read.keys() == arguments.keys()
 
 
-def test_writes_an_escape_when_arguments_hold_half_a_surrogate_pair():
-    """Protects the conversation from a model that wrote half an emoji: no UTF-8 can carry it."""
-    (wire,) = write(AIMessage("", tool_calls=[{"id": "1", "name": "f", "args": {"a": "\ud83d"}}]))
-    assert wire["tool_calls"][0]["function"]["arguments"] == '{"a": "\\ud83d"}'
+class Number:
+    """A number as numpy has them."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def tolist(self) -> float:
+        """Return Python's number."""
+        return self.value
+
+
+DEEP: dict[str, Any] = {}
+for _ in range(3000):
+    DEEP = {"a": DEEP}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        ({"a": "\ud83d"}, '{"a":"\ufffd"}'),
+        ({"a": ["\udcff x", {"b": "\ud800"}]}, '{"a":["\ufffd x",{"b":"\ufffd"}]}'),
+        ({"a": "\ud83d\ude00"}, '{"a":"😀"}'),
+        ({"a": "\ud800", "b": math.nan}, '{"a":"\ufffd","b":null}'),
+        ({"a": Number(3), "b": [Number(math.inf)]}, '{"a":3,"b":[null]}'),
+        ({"a": Fraction(1, 3)}, '{"a":"1/3"}'),
+        (DEEP, "{}"),
+        ('{"a": NaN, "b": -Infinity}', '{"a":null,"b":null}'),
+        ('{"a": "\\ud83d"}', '{"a":"\ufffd"}'),
+        ('{"a": "\ud83d"}', '{"a":"\ufffd"}'),
+        ('{"a": "\\ud83d\\ude00"}', '{"a": "\\ud83d\\ude00"}'),
+        ('{"a": "NaN",  "b": 1}', '{"a": "NaN",  "b": 1}'),
+        ('{"a": "x\ny\t"}', '{"a":"x\\ny\\t"}'),
+        ('{"a": 1} {"b": 2}', "{}"),
+        ('{"a": "北京",  "b": 1.0}', '{"a": "北京",  "b": 1.0}'),
+        ('{"a":' * 100_000, "{}"),
+        ("[" * 100_000, "{}"),
+    ],
+    ids=lambda value: ascii(value)[:40] if value is not DEEP else "deep",
+)
+def test_writes_arguments_that_every_server_reads_when_python_alone_does(arguments: Any, written: str):
+    """Protects the conversation: llama.cpp answers 500 to half an emoji or NaN in an old call (measured)."""
+    assert write_arguments(arguments) == written
 
 
 def test_makes_system_of_developer_when_messages_are_normalized():
