@@ -131,7 +131,8 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
                 body.pop(name, None)
         for name in find_overruled(own, settings):
             own[name] = None
-        for name, value in settings.items():
+        for name, raw in settings.items():
+            value = raw.tolist() if hasattr(raw, "tolist") else raw  # numpy's numbers are no JSON
             if name in own or name in _NULLABLE:
                 own[name] = value
             elif name in MERGED or (is_body and name not in _WRITTEN and name not in dialect.sampling_names):

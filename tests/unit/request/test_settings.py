@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 from copy import deepcopy
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -453,3 +455,42 @@ def test_call_wins_when_another_bound_setting_says_whether_to_think(name: str) -
             merged = merge_keywords(put(opposite, far), put(wish, near))
             both, alone = (resolve_settings(kwargs, {"model": "m"}, dialect) for kwargs in (merged, put(wish, near)))
             assert (both.thinking, both.extra_body) == (alone.thinking, alone.extra_body), (far, opposite, near, wish)
+
+
+@Integral.register
+class Number:
+    """A number as numpy has them: in order with Python's, but no JSON."""
+
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def __lt__(self, other: float) -> bool:
+        return self._value < other
+
+    def __gt__(self, other: float) -> bool:
+        return self._value > other
+
+    def __le__(self, other: float) -> bool:
+        return self._value <= other
+
+    def __ge__(self, other: float) -> bool:
+        return self._value >= other
+
+    def tolist(self) -> float:
+        """Return Python's number."""
+        return self._value
+
+
+@pytest.mark.parametrize("place", ["keyword", "extra_body", "bound"])
+@pytest.mark.parametrize("server", ["vllm", "llama.cpp", "dashscope"])
+@pytest.mark.parametrize("name", [name for name, (value, *_) in SETTINGS.items() if type(value) in (int, float)])
+def test_sends_a_number_of_numpy_as_pythons_when_a_call_has_one(name: str, server: str, place: str):
+    """Protects loops over `np.arange` and `np.linspace`: JSON refused their numbers without naming the setting."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", base_url="http://127.0.0.1:9/v1", api_key="x", server=server)
+    value = SETTINGS[name][0]
+    payloads = []
+    for number in (Number(value), value):
+        setting = {"extra_body": {name: number}} if place == "extra_body" else {name: number}
+        setting = {**model.bind(**setting).kwargs} if place == "bound" else setting
+        payloads.append(json.dumps(model._get_request_payload("q", **setting)))
+    assert payloads[0] == payloads[1]
