@@ -147,7 +147,8 @@ def _find_choice_error(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return choice
     if choice.get("finish_reason") == "error_finish":  # DashScope: the text of the error is the content
         message = choice.get("delta") or choice.get("message")
-        return {"message": message.get("content") if isinstance(message, Mapping) else None}
+        text = message.get("content") if isinstance(message, Mapping) else None
+        return {"message": text or "finish_reason is error_finish, and there is no text"}
     return None
 
 

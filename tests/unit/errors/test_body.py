@@ -236,3 +236,12 @@ def test_page_says_its_title_when_it_begins_or_is_encoded_unusually(page: str | 
 def test_request_id_is_shown_when_an_error_says_nothing_else():
     """Protects what a provider's support asks for: the text was "an empty body"."""
     assert "r7" in read_error_body({"error": {"message": "", "request_id": "r7"}}).message
+
+
+@pytest.mark.parametrize("message", [{"content": ""}, {"content": None}, {"role": "assistant"}, {}, None, "x"])
+@pytest.mark.parametrize("key", ["delta", "message"])
+def test_error_names_the_reason_when_it_has_no_text(key: str, message: Any):
+    """Protects DashScope's users from an error that says {"message": ""}."""
+    error = error_from_event({"choices": [{"finish_reason": "error_finish", key: message}]})
+    assert "error_finish" in str(error)
+    assert '"message"' not in str(error)
