@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect
     from langchain_qwen3.servers.habits import ReplyHabits
     from langchain_qwen3.servers.refusals import Lesson
@@ -96,6 +97,7 @@ class Call:
         options: Headers, query and timeout for the SDK.
         reply: How to read the reply.
         dialect: The server dialect it is written for.
+        line: The line of the model that is called, None if it is unknown.
         stream_inside: Whether the server requires a stream even for a whole reply.
         lesson: Builds the call again without what the server refuses; None where the user named the server.
     """
@@ -104,6 +106,7 @@ class Call:
     options: dict[str, Any]
     reply: ReplyOptions
     dialect: Dialect
+    line: ModelLine | None = None
     stream_inside: bool = False
     lesson: Lesson[Call] | None = field(default=None, compare=False)
 

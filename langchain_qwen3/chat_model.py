@@ -345,8 +345,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         if tools:
             kwargs["tools"] = convert_tools(tools)
         messages = self._convert_input(messages).to_messages()
-        payload = self._build_call(messages, None, kwargs, stream=False, piece=True).payload
-        return counter.count_messages(payload)
+        call = self._build_call(messages, None, kwargs, stream=False, piece=True)
+        return counter._replace(dialect=call.dialect, model=call.payload["model"], line=call.line).count_messages(call)
 
     def _build_counter(self) -> Counter:
         from langchain_qwen3.tokens.counting import Counter

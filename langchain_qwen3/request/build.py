@@ -117,6 +117,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         options=options,
         reply=_build_reply_options(payload, resolved, known=models.get(settings.model), several=several, recall=recall),
         dialect=dialect,
+        line=line,
         stream_inside=dialect.stream_when_thinking and is_thinking_on(thinking, line) and not (stream or several),
         lesson=lesson,
     )

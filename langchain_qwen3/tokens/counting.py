@@ -17,13 +17,13 @@ from langchain_qwen3.tokens.wire import build_count_request, build_encode_reques
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from langchain_qwen3.call import Call
     from langchain_qwen3.profiles import ModelLine
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialects import Dialect, Path
     from langchain_qwen3.tokens.local import LocalTokenizer
 
 _T = TypeVar("_T")
 _SECONDS = 5.0
-_TEMPLATE_SWITCHES = ("preserve_thinking", "reasoning_effort")
 
 
 class Counter(NamedTuple):
@@ -62,24 +62,33 @@ class Counter(NamedTuple):
         except ImportError:
             return estimate_tokens(text)
 
-    def count_messages(self, payload: dict[str, Any]) -> int:
+    def count_messages(self, call: Call) -> int:
         """Return the number of prompt tokens of a request, including its chat template."""
+        payload = call.payload
         if self.encode is not None:
             return self._estimate(payload, count=lambda text: len(self.encode_text(text)))
         if counting := self.dialect.token_counting:
             count = self._ask(build_count_request(counting, self.base_url, payload), read_count)
             if count is not None:
                 return count
-        switches = payload.get("chat_template_kwargs") or {}
+        thinking = not call.reply.thinking_off
         try:
             return self._load_tokenizer().count_messages(
-                payload["messages"],
-                payload.get("tools"),
-                switches.get("enable_thinking"),
-                **{name: switches[name] for name in _TEMPLATE_SWITCHES if name in switches},
+                payload["messages"], payload.get("tools"), thinking, **self._read_switches(payload)
             )
         except ImportError:
             return self._estimate(payload)
+
+    def _read_switches(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """Return the template's other switches, from the fields in which this server takes them."""
+        effort = _read_path(payload, self.dialect.effort)
+        effort = next((word for word, sent in self.dialect.effort_words.items() if sent == effort), effort)
+        levels = self.line.efforts if self.line else ()
+        switches = {
+            "preserve_thinking": _read_path(payload, self.dialect.preserve),
+            "reasoning_effort": effort if effort in levels else None,  # some servers have the thinking switch there
+        }
+        return {name: value for name, value in switches.items() if value is not None}
 
     def _estimate(self, payload: dict[str, Any], count: Callable[[str], int] = estimate_tokens) -> int:
         tool_format = self.line.tool_format if self.line else "hermes"
@@ -99,3 +108,10 @@ class Counter(NamedTuple):
             return None if answer.error else read(answer.body)
         except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def _read_path(payload: Any, path: Path | None) -> Any:
+    """Return the value at a path of nested keys, None if it is missing."""
+    for key in path or ():
+        payload = payload.get(key) if isinstance(payload, dict) else None
+    return payload if path else None

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.tokens import local as local_tokenizer
@@ -121,6 +121,62 @@ def test_counts_thinking_as_the_template_writes_it_when_the_call_switches_it():
     on = build().get_num_tokens_from_messages(QUESTION, enable_thinking=True)
     off = build().get_num_tokens_from_messages(QUESTION, enable_thinking=False)
     assert off == on + 4
+
+
+EARLIER = [HumanMessage("a"), AIMessage("b", additional_kwargs={"reasoning_content": "Hm. " * 99}), HumanMessage("c")]
+SWITCHES: list[tuple[str, dict[str, Any]]] = [
+    (MODEL, {}),
+    (MODEL, {"enable_thinking": True}),
+    (MODEL, {"enable_thinking": False}),
+    (MODEL, {"reasoning_effort": "none"}),
+    ("qwen3.6-plus", {"preserve_thinking": True}),
+    ("qwen3.6-plus", {"preserve_thinking": True, "enable_thinking": False}),
+    ("qwen3.8-max", {"preserve_thinking": False}),
+    ("qwen3.8-max", {"reasoning_effort": "low"}),
+    ("qwen3.8-max", {"reasoning_effort": "high"}),
+    ("qwen3.8-max", {"enable_thinking": True, "reasoning_effort": "medium"}),
+    ("qwen3.8-max", {"enable_thinking": False}),
+    ("Qwen3-30B-A3B-Thinking-2507", {"enable_thinking": False}),
+    ("Qwen3-30B-A3B-Instruct-2507", {"enable_thinking": True}),
+    ("our-model", {"enable_thinking": False}),
+]
+SPELLINGS = ["dashscope", "baseten", "generic", "ollama", "openrouter", "groq"]
+KEEPS = SPELLINGS[:3]  # the others have no field for `preserve_thinking`
+
+
+@pytest.mark.filterwarnings("ignore::langchain_qwen3.UnsupportedSettingWarning")
+@pytest.mark.parametrize(
+    ("server", "name", "settings"),
+    [(server, *case) for case in SWITCHES for server in (KEEPS if "preserve_thinking" in case[1] else SPELLINGS)],
+)
+def test_counts_a_switch_alike_however_the_server_spells_it(server: str, name: str, settings: dict[str, Any]):
+    """Protects `trim_messages` on hosts: kept reasoning was not counted there, nor was the block of thinking off."""
+    expected = ChatQwen3(model=name, server="vllm", base_url=NOBODY).get_num_tokens_from_messages(EARLIER, **settings)
+    model = ChatQwen3(model=name, server=server, base_url=NOBODY)
+    assert model.get_num_tokens_from_messages(EARLIER, **settings) == expected
+    assert model.bind(**settings).get_num_tokens_from_messages(EARLIER) == expected  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("settings", [{"model": "qwen3.8-max"}, {"model_line": "Qwen3.8-Max"}])
+def test_counts_with_the_template_of_the_model_that_is_called(settings: dict[str, Any]):
+    """Protects counts of a call's own model: they were made with the template of the model's field."""
+    expected = ChatQwen3(model="qwen3.8-max", server="dashscope", base_url=NOBODY).get_num_tokens_from_messages(EARLIER)
+    model = ChatQwen3(model="our-model", server="dashscope", base_url=NOBODY)
+    assert model.get_num_tokens_from_messages(EARLIER) < expected
+    assert model.get_num_tokens_from_messages(EARLIER, **settings) == expected
+    assert model.bind(**settings).get_num_tokens_from_messages(EARLIER) == expected  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokens"),
+    [({"preserve_thinking": True}, 190), ({"enable_thinking": False}, 0), ({"preserve_thinking": False}, 0)],
+)
+def test_counts_kept_reasoning_when_a_host_is_told_to_keep_it(settings: dict[str, Any], tokens: int):
+    """Protects the table above from counts that are alike because none of them counts the switch."""
+    model = ChatQwen3(model="qwen3.6-plus", server="dashscope", base_url=NOBODY)
+    more = model.get_num_tokens_from_messages(EARLIER, **settings) - model.get_num_tokens_from_messages(EARLIER)
+    assert more >= tokens
+    assert tokens or more < 10
 
 
 @pytest.mark.parametrize("messages", ["a b", [("user", "a b")], [{"role": "user", "content": "a b"}]])
