@@ -26,6 +26,12 @@ _BETWEEN = re.compile(r"[\s,\[\]]*")  # between the calls of one tag
 _NAME_END = re.compile(r"[>\n]")
 _HEADER = re.compile(rf"{FUNCTION}([^>\n]*)>")
 
+# Qwen3-Coder and 3.5 or newer sometimes forget to close a parameter, also the last one of a call:
+# https://github.com/vllm-project/vllm/pull/23099, https://github.com/vllm-project/vllm/issues/57699
+_NEXT_CALL = rf"{_END}\s*{CLOSING}\s*{OPENING}\s*{FUNCTION}([^>\n]+)>\s*"
+_NEXT_PARAMETER = re.compile(rf"(?:^|\n)(?:{_NEXT_CALL})?{_PARAMETER}([^>\n]+)>(?=\n)")
+_CALL_END = re.compile(rf"\n{_END}\s*(?:{CLOSING}\s*)?$")
+
 
 class TagReader:
     """Reads the calls of one tag.
@@ -90,7 +96,12 @@ class TagReader:
         if self.calls and self._state is TagReader._read_between and CLOSING.startswith(rest):
             return
         if not truncated:
-            raise ValueError("the call is incomplete")
+            value = "".join(self._pieces) + rest
+            if self._state is not TagReader._read_value or not (end := _CALL_END.search(value)):
+                raise ValueError("the call is incomplete")
+            self._take_value(value[: end.start()])
+            self._take(self._name, self._args)
+            return
         self.calls.append(self._build_cut(body, body if self.calls else whole))
 
     # -- the states: each reads as far as it can ---------------------------------------------------------------------
@@ -183,8 +194,7 @@ class TagReader:
         self._behind.append(text[at:end])
         mark = self._read_mark(text, end)
         if mark:
-            value = "".join(self._pieces).removesuffix("\n")
-            self._args[self._key] = read_value(value, self._key, self._schemas[self._name])
+            self._take_value("".join(self._pieces).removesuffix("\n"))
             self._state = TagReader._read_parameters
         elif mark is None:
             self._pieces += self._behind
@@ -218,6 +228,22 @@ class TagReader:
 
     def _begin_pieces(self, state: _State) -> None:
         self._pieces, self._state = [], state
+
+    def _take_value(self, value: str) -> None:
+        """Keep a value, up to the next parameter of the schema if the model forgot to close this one."""
+        at = 0
+        forgets = value.count(_PARAMETER) > value.count(_VALUE_END)  # in a text about calls, they come in pairs
+        for tag in _NEXT_PARAMETER.finditer(value) if forgets else ():
+            name, key = tag[1] or self._name, tag[2]
+            is_given = not tag[1] and (key == self._key or key in self._args)
+            if is_given or key not in (self._schemas.get(name, {}).get("properties") or ()):
+                continue
+            self._args[self._key] = read_value(value[at : tag.start()], self._key, self._schemas[self._name])
+            if tag[1]:
+                self._take(self._name, self._args)
+                self._name, self._args = name, {}
+            self._key, at = key, tag.end() + 1
+        self._args[self._key] = read_value(value[at:], self._key, self._schemas[self._name])
 
     def _take(self, name: Any, args: Any) -> None:
         if not isinstance(name, str) or name not in self._schemas:

@@ -231,7 +231,32 @@ TEXTS = {
     "in JSON": '{"a": "<function=now></function>", "b": ["or <function=now></function>", "<function=now></function>"]}',
     "escaped in JSON": '{"a": "\\"<function=now></function>\\" and <function=now></function>"}',
 }
-CASES = CALLS | {name: (text, text, []) for name, text in TEXTS.items()}
+# Parameters that were not closed, as Qwen3-Coder and 3.5 or newer write them, and what only looks like it.
+PUT = f"{OPEN}\n<function=put>\n<parameter=s>\na\n</parameter>\n<parameter=i>\n3\n</parameter>\n</function>\n{CLOSE}"
+SHUT = "\n</parameter>"
+OPEN_XML = XML.replace(SHUT, "")
+TAG = "\n<parameter=i>\n3"
+UNCLOSED: dict[str, tuple[str, str, list[Any]]] = {
+    "first parameter": (PUT.replace(SHUT, "", 1), "", [("put", {"s": "a", "i": 3})]),
+    "last parameter": (PUT.replace(f"3{SHUT}", "3"), "", [("put", {"s": "a", "i": 3})]),
+    "every parameter": (PUT.replace(SHUT, ""), "", [("put", {"s": "a", "i": 3})]),
+    "empty parameter": (PUT.replace(f"\na{SHUT}", ""), "", [("put", {"s": "", "i": 3})]),
+    "only parameter": (f"Well.\n{OPEN_XML}", "Well.\n", [BEIJING]),
+    "only parameter without tool_call": (OPEN_XML.replace(OPEN, "").replace(CLOSE, ""), "", [BEIJING]),
+    "first of two calls": (f"{OPEN_XML}\n{XML}", "", [BEIJING, BEIJING]),
+    "second of two calls": (f"{XML}\n{OPEN_XML}", "", [BEIJING, BEIJING]),
+    "both of two calls": (f"{OPEN_XML}\n{PUT.replace(SHUT, '')}", "", [BEIJING, ("put", {"s": "a", "i": 3})]),
+    "a tag in the line": (PUT.replace("\na\n", "\na <parameter=i>\n"), "", [("put", {"s": "a <parameter=i>", "i": 3})]),
+    "a tag of no parameter": (
+        PUT.replace("\na\n", "\na\n<parameter=x>\nb\n"),
+        "",
+        [("put", {"s": "a\n<parameter=x>\nb", "i": 3})],
+    ),
+    "a tag of the same parameter": (xml("a\n<parameter=city>\nb"), "", [call_of("a\n<parameter=city>\nb")]),
+    "tags in pairs": (PUT.replace("\na\n", f"\na{TAG}{SHUT}.\n"), "", [("put", {"s": f"a{TAG}{SHUT}.", "i": 3})]),
+    "text behind it": (f"{OPEN_XML}\nDone.", f"{OPEN_XML}\nDone.", []),
+}
+CASES = CALLS | UNCLOSED | {name: (text, text, []) for name, text in TEXTS.items()}
 
 
 @pytest.mark.parametrize("case", CASES)
