@@ -14,7 +14,7 @@ from langchain_core.runnables import Runnable, RunnableGenerator
 
 from langchain_qwen3.call import METHODS, Method
 from langchain_qwen3.reply.structured_parser import StructuredOutputParser
-from langchain_qwen3.request.schema import build_function, makes_instances, read_schema, write_structured
+from langchain_qwen3.request.schema import build_function, is_pydantic, read_schema, write_structured
 
 
 class _Model(Protocol):
@@ -66,8 +66,9 @@ def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's w
         kwargs["structured_output"] = spec
     kwargs["ls_structured_output_format"] = {
         "kwargs": {"method": method, "strict": strict},
-        # A class unchanged: core writes traces with its own converter, which raises for some TypedDicts.
-        "schema": schema if makes_instances(schema) else {"type": "function", "function": build_function(spec)},
+        # Core writes traces with its own converter, at every call: it takes a pydantic class, which langchain-tests
+        # compares, but it warns of some dataclasses, and raises for others and for some TypedDicts.
+        "schema": schema if is_pydantic(schema) else {"type": "function", "function": build_function(spec)},
     }
     asking = model.bind_tools(tools, **kwargs) if tools else model.bind(**kwargs)
     parser = StructuredOutputParser(

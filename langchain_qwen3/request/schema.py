@@ -91,7 +91,7 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
         return {"type": "function", "function": read_typed_dict(tool, strict)}
     elif callable(tool) and not isinstance(tool, BaseTool) and not hasattr(tool, "__name__"):
         raise ValueError(f"the tool {tool!r} has no name: pass a function with type hints that calls it")
-    elif callable(tool) and not isinstance(tool, BaseTool) and not _is_model(tool):
+    elif callable(tool) and not isinstance(tool, BaseTool) and not is_pydantic(tool):
         tool = create_schema_from_function(  # as core does inside
             tool.__name__,
             tool,
@@ -102,12 +102,13 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
         )
     wire = convert_to_openai_tool(tool, strict=strict)
     schema = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
-    if (isinstance(tool, BaseTool) or _is_model(tool)) and (parameters := _read_recursive(schema, strict)):
+    if (isinstance(tool, BaseTool) or is_pydantic(tool)) and (parameters := _read_recursive(schema, strict)):
         wire["function"]["parameters"] = parameters
     return wire
 
 
-def _is_model(schema: Any) -> bool:
+def is_pydantic(schema: Any) -> bool:
+    """Return whether a schema is a class of pydantic, version 1 or 2."""
     return isinstance(schema, type) and issubclass(schema, (BaseModel, BaseModelV1))
 
 
@@ -132,7 +133,7 @@ def _read_recursive(schema: Any, strict: bool | None) -> dict[str, Any] | None:
 
 def makes_instances(schema: Any) -> bool:
     """Return whether answers are instances of the schema: a pydantic class or a dataclass."""
-    return isinstance(schema, type) and (issubclass(schema, (BaseModel, BaseModelV1)) or is_dataclass(schema))
+    return is_pydantic(schema) or (isinstance(schema, type) and is_dataclass(schema))
 
 
 def _read_class(schema: Any, strict: bool | None) -> Mapping[str, Any]:

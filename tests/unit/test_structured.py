@@ -6,7 +6,7 @@ import enum
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
@@ -17,11 +17,12 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings, strategies as st
 from langchain_core import exceptions
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field, RootModel, Strict, create_model, field_validator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.v1 import BaseModel as BaseModelV1
@@ -633,6 +634,67 @@ def test_makes_instances_when_the_schema_is_a_dataclass() -> None:
     assert build_structured_runnable(reply("text", json.dumps(ANSWER)), AnswerData).invoke("x") == AnswerData(**ANSWER)
     with pytest.raises(OutputParserException, match="does not match AnswerData"):
         build_structured_runnable(reply("text", '{"value": "much"}'), AnswerData).invoke("x")
+
+
+@dataclass
+class Filled:
+    """It fills its parts itself."""
+
+    value: int
+    parts: list[str] = field(default_factory=list)
+    trees: list[Tree] = field(default_factory=list)
+
+
+@pydantic_dataclass
+class FilledToo:
+    """The same for pydantic's dataclasses."""
+
+    value: int
+    parts: list[str] = Field(default_factory=list)
+
+
+@dataclass
+class Doubled:
+    """It takes a value that it does not keep."""
+
+    value: int
+    by: InitVar[int] = 2
+    note: str = field(init=False, default="")
+
+
+@dataclass
+class Shadows:
+    """Its fields have names of pydantic's methods."""
+
+    value: int
+    schema: str = ""
+    copy: str = ""
+
+
+class Seen(BaseCallbackHandler):
+    """Keeps the schema that a trace gets."""
+
+    schema: Any = None
+
+    def on_chat_model_start(self, *_: Any, options: Any, **__: Any) -> None:
+        """Read it where LangSmith does."""
+        self.schema = options["ls_structured_output_format"]["schema"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "schema", [Filled, FilledToo, Doubled, Shadows, AnswerData, Answer, AnswerV1, Tree, AnswerDict]
+)
+def test_traces_the_schema_that_was_sent_when_it_is_a_class(schema: Any) -> None:
+    """Protects calls from core's converter of classes: it warned of a list that is filled, and raised for others."""
+    seen, model = Seen(), Scripted(text='{"value": 42, "note": "", "name": "a"}')
+    answer = build_structured_runnable(model, schema).invoke("x", {"callbacks": [seen]})
+    assert answer
+    assert seen.schema["title"] == schema.__name__
+    if issubclass(schema, (BaseModel, BaseModelV1)):  # langchain-tests demands it
+        assert seen.schema == convert_to_json_schema(schema)
+    else:
+        assert seen.schema["properties"] == model.received["structured_output"]["schema"]["properties"]
 
 
 class Token:
