@@ -60,6 +60,9 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         raise build_shape_error(response, body) from error
     if not any(map(_has_anything, generations)):  # a gateway lost the server's error; a stream like this is cut
         raise BadReplyError("the reply is empty and has no finish_reason", response=response, body=body)
+    if len(generations) > 1:  # core puts it into the message of a single choice
+        for generation in generations:
+            generation.message.response_metadata |= metadata
     return ChatResult(generations=generations, llm_output=metadata)
 
 

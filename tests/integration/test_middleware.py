@@ -171,6 +171,23 @@ async def test_gives_every_choice_when_several_are_asked_for(llm: ChatQwen3) -> 
             assert not [chunk async for chunk in several.astream("Hello")]
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+async def test_each_choice_has_the_metadata_of_its_reply(llm: ChatQwen3, n: int) -> None:
+    """Protects callbacks: of several choices, LangChain counted no tokens, for none had the name of its model."""
+    several = llm.model_copy(update={"include_response_headers": True})
+    with get_usage_metadata_callback() as usage:
+        result = await several.agenerate([[HumanMessage("Hello")]], n=n)
+    messages = [generation.message for generation in result.generations[0]]  # type: ignore[union-attr]
+    assert len(messages) == n
+    for message in messages:
+        metadata = message.response_metadata
+        assert metadata["finish_reason"] == "stop"
+        assert metadata["timing"]["total"] > 0
+        assert metadata["headers"]["content-type"].startswith("application/json")
+        assert {"id", "model_name", "model_provider", "token_usage"} <= metadata.keys()
+    assert list(usage.usage_metadata.values()) == [messages[0].usage_metadata]
+
+
 async def test_ends_before_a_stop_word(llm: ChatQwen3) -> None:
     """Protects `stop`, given to the model or to the call."""
     assert (await llm.ainvoke("Count from 1 to 50.", stop=[", 4"])).text == "1, 2, 3"
