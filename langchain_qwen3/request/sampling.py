@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.request.thinking import Thinking
 
+_GREEDY = {"temperature": 0, "top_k": 1}
+
 
 def recommend_sampling(settled: Container[str], thinking: Thinking, line: ModelLine | None) -> dict[str, Any]:
     """Return the sampling that the model's card recommends with or without thinking.
@@ -25,15 +27,20 @@ def recommend_sampling(settled: Container[str], thinking: Thinking, line: ModelL
     if line is None:
         warn_once('sampling="recommended" has no effect: the model name is not a known Qwen3 line')
         return {}
-    card = line.sampling_thinking if is_thinking_on(thinking, line) else line.sampling_plain
-    return {name: value for name, value in (card or {}).items() if name not in settled}
+    is_on = is_thinking_on(thinking, line)
+    card = line.sampling_thinking if is_on else line.sampling_plain
+    if card is None:
+        mode = "with" if is_on else "without"
+        warn_once(f'sampling="recommended" has no effect: no values for {line.name} {mode} thinking are known')
+        return {}
+    return {name: value for name, value in card.items() if name not in settled}
 
 
 def warn_if_greedy(payload: Mapping[str, Any], thinking: Thinking, line: ModelLine | None) -> None:
     """Warn once about greedy decoding while thinking, which the model cards forbid: it causes endless repetition."""
-    greedy = payload.get("temperature") == 0 or payload.get("top_k") == 1
+    greedy = next((name for name, value in _GREEDY.items() if payload.get(name) == value), None)
     if greedy and line is not None and line.sampling_thinking and is_thinking_on(thinking, line):
         warn_once(
             f"greedy decoding while thinking makes {line.name} repeat itself endlessly, says its model card: "
-            'leave temperature out, or pass sampling="recommended"'
+            f'leave {greedy} out, or pass sampling="recommended"'
         )

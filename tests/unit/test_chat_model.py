@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import threading
+import warnings
 from typing import Any
 
 import cloudpickle
@@ -372,6 +373,39 @@ def test_sends_what_the_card_recommends_when_asked_for() -> None:
     assert [plain[name] for name in ("temperature", "top_p", "top_k", "min_p")] == [0.7, 0.8, 20, 0.0]
     assert model._get_request_payload(QUESTION, temperature=0.2)["temperature"] == 0.2
     assert "temperature" not in build()._get_request_payload(QUESTION)
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "said"),
+    [
+        ("qwen3-max", True, "for Qwen3-Max with thinking"),
+        ("qwen3-max", False, "for Qwen3-Max without thinking"),
+        ("Qwen/Qwen3-Coder-Next", None, "for Qwen3-Coder-Next without thinking"),
+        ("our-model", None, "is not a known Qwen3 line"),
+        ("Qwen/Qwen3-8B", True, None),
+        ("Qwen/Qwen3-8B", False, None),
+        ("Qwen/Qwen3-30B-A3B-Thinking-2507", None, None),
+        ("Qwen/Qwen3-Coder-30B-A3B-Instruct", None, None),
+    ],
+)
+def test_says_so_when_no_sampling_is_recommended(model: str, thinking: bool | None, said: str | None) -> None:
+    """Protects users from a setting that does nothing: of some lines no recommendation is known."""
+    forget_warnings()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        payload = build(model=model, sampling="recommended")._get_request_payload(QUESTION, enable_thinking=thinking)
+    texts = [str(warning.message) for warning in caught if "sampling" in str(warning.message)]
+    assert ("temperature" in payload) == (said is None)
+    assert len(texts) == (said is not None)
+    assert not said or said in texts[0]
+
+
+@pytest.mark.parametrize(("name", "value"), [("temperature", 0), ("top_k", 1)])
+def test_names_the_setting_when_decoding_is_greedy(name: str, value: int) -> None:
+    """Protects users from advice about a setting that they did not make."""
+    forget_warnings()
+    with pytest.warns(UnsupportedSettingWarning, match=f"leave {name} out"):
+        build(**{name: value})._get_request_payload(QUESTION, enable_thinking=True)
 
 
 @pytest.mark.filterwarnings("error:greedy decoding while thinking")
