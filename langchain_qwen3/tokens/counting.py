@@ -92,7 +92,11 @@ class Counter(NamedTuple):
 
     def _estimate(self, payload: dict[str, Any], count: Callable[[str], int] = estimate_tokens) -> int:
         tool_format = self.line.tool_format if self.line else "hermes"
-        return estimate_message_tokens(payload["messages"], payload.get("tools"), tool_format, count)
+        keeps = self.line is not None and self.line.keeps_reasoning == "all"
+        keeps = self._read_switches(payload).get("preserve_thinking", keeps)
+        return estimate_message_tokens(
+            payload["messages"], payload.get("tools"), tool_format, count, keeps_reasoning=keeps
+        )
 
     def _load_tokenizer(self) -> LocalTokenizer:
         from langchain_qwen3.tokens.local import LocalTokenizer

@@ -75,23 +75,26 @@ def estimate_message_tokens(
     tools: Iterable[Mapping[str, Any]] | None = None,
     tool_format: Literal["hermes", "xml"] = "hermes",
     count: Callable[[str], int] = estimate_tokens,
+    *,
+    keeps_reasoning: bool = False,
 ) -> int:
     """Estimate the tokens of the prompt that a server renders from a chat, including the start of the answer.
 
     The words are estimated (see `estimate_tokens`); the chat template's tokens around them are counted exactly.
-    Reasoning counts after the last human message, as templates before Qwen3.8 keep it. Every image, video and audio
-    counts as `MEDIA_TOKENS`.
+    Every image, video and audio counts as `MEDIA_TOKENS`.
 
     Args:
         messages: Messages in wire form.
         tools: Tools in wire form.
         tool_format: The model line's tool call format (`ModelLine.tool_format`): "xml" has longer instructions.
         count: Counts the words.
+        keeps_reasoning: Whether the template keeps all reasoning, not only that after the last human message.
     """
     if not messages:
         return 0
     total = _ANSWER_START_TOKENS
-    last_user = max((i for i, message in enumerate(messages) if message.get("role") == "user"), default=-1)
+    users = (index for index, message in enumerate(messages) if message.get("role") == "user" and not keeps_reasoning)
+    last_user = max(users, default=-1)
     for index, message in enumerate(messages):
         text, media = read_parts(message.get("content"))
         total += _MESSAGE_TOKENS + count(text) + media * MEDIA_TOKENS

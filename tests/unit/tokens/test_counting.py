@@ -157,6 +157,31 @@ def test_counts_a_switch_alike_however_the_server_spells_it(server: str, name: s
     assert model.bind(**settings).get_num_tokens_from_messages(EARLIER) == expected  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("no_tokenizer")
+@pytest.mark.parametrize("encode", [None, str.split], ids=["estimate", "own"])
+@pytest.mark.parametrize(
+    ("name", "settings", "keeps"),
+    [
+        (MODEL, {}, False),
+        (MODEL, {"reasoning_history": "all"}, False),
+        ("our-model", {}, False),
+        ("qwen3.6-plus", {}, False),
+        ("qwen3.6-plus", {"preserve_thinking": True}, True),
+        ("qwen3.6-plus", {"preserve_thinking": False}, False),
+        ("qwen3.8-max", {}, True),
+        ("qwen3.8-max", {"preserve_thinking": False}, False),
+        ("qwen3.8-max", {"reasoning_history": "none"}, False),
+    ],
+)
+def test_estimates_the_reasoning_that_the_template_keeps(name: str, settings: dict[str, Any], keeps: bool, encode: Any):
+    """Protects `trim_messages` without the extra: of Qwen3.8, which keeps all reasoning, none was counted."""
+    model = ChatQwen3(model=name, server="dashscope", base_url=NOBODY, custom_get_token_ids=encode)
+    bare = [EARLIER[0], AIMessage("b"), EARLIER[2]]
+    more = model.get_num_tokens_from_messages(EARLIER, **settings) - model.get_num_tokens_from_messages(bare)
+    assert (more > 90) is keeps
+    assert keeps or more == 0
+
+
 @pytest.mark.parametrize("settings", [{"model": "qwen3.8-max"}, {"model_line": "Qwen3.8-Max"}])
 def test_counts_with_the_template_of_the_model_that_is_called(settings: dict[str, Any]):
     """Protects counts of a call's own model: they were made with the template of the model's field."""
