@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import enum
+import json
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from langchain_qwen3.request.constraints import Constraint, write_constraint
 from langchain_qwen3.servers.dialects import DIALECTS
 
 OBJECT = {"type": "object", "properties": {"value": {"type": "integer"}}}
+
+
+class Point(BaseModel):
+    """A class whose schema is meant."""
+
+    x: int
+
+
+class Answer(enum.StrEnum):
+    """Texts of its own kind."""
+
+    YES = "yes"
 
 
 @pytest.mark.parametrize(
@@ -25,6 +40,11 @@ OBJECT = {"type": "object", "properties": {"value": {"type": "integer"}}}
         ("llama.cpp", {"choice": ['"是"', "否"]}, {"grammar": r'root ::= "\"是\"" | "否"'}),
         ("llama.cpp", {"grammar": "g"}, {"grammar": "g"}),
         ("ollama", {"json": OBJECT}, None),
+        ("ollama", {"json": json.dumps(OBJECT)}, None),
+        ("vllm", {"json": json.dumps(OBJECT)}, {"structured_outputs": {"json": OBJECT}}),
+        ("vllm", {"json": Point}, {"structured_outputs": {"json": Point.model_json_schema()}}),
+        ("vllm", {"choice": ("a", "b")}, {"structured_outputs": {"choice": ("a", "b")}}),
+        ("llama.cpp", {"choice": [Answer.YES]}, {"grammar": 'root ::= "yes"'}),
     ],
 )
 def test_writes_the_servers_own_field_when_an_answer_is_constrained(
@@ -44,6 +64,16 @@ def test_writes_the_servers_own_field_when_an_answer_is_constrained(
         ("vllm", {"choice": ["a"], "regex": "a"}, "exactly one"),
         ("vllm", {"guided_json": {}}, "exactly one"),
         ("sglang", {"choice": []}, "empty"),
+        ("llama.cpp", {"choice": "yes"}, "a list of texts, not 'yes'"),
+        ("llama.cpp", {"choice": [1, 2]}, "a list of texts"),
+        ("vllm", {"choice": Answer}, "a list of texts"),
+        ("vllm", {"choice": {"a": 1}}, "a list of texts"),
+        ("vllm", {"regex": 1}, "a text"),
+        ("llama.cpp", {"grammar": ["root"]}, "a text"),
+        ("llama.cpp", {"json": "x"}, "a JSON schema or a class, not 'x'"),
+        ("ollama", {"json": "[1]"}, "a JSON schema"),
+        ("vllm", {"json": [OBJECT]}, "a JSON schema"),
+        ("vllm", {"json": Answer}, "unsupported form"),
     ],
 )
 def test_names_what_would_work_when_a_constraint_cannot_be_sent(server: str, constraint: Any, text: str):
