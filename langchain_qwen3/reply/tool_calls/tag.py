@@ -28,8 +28,9 @@ _HEADER = re.compile(rf"{FUNCTION}([^>\n]*)>")
 
 # Qwen3-Coder and 3.5 or newer sometimes forget to close a parameter, also the last one of a call:
 # https://github.com/vllm-project/vllm/pull/23099, https://github.com/vllm-project/vllm/issues/57699
-_NEXT_CALL = rf"{_END}\s*{CLOSING}\s*{OPENING}\s*{FUNCTION}([^>\n]+)>\s*"
+_NEXT_CALL = rf"{_END}\s*(?:{CLOSING}\s*)?(?:{OPENING}\s*)?{FUNCTION}([^>\n]+)>\s*"
 _NEXT_PARAMETER = re.compile(rf"(?:^|\n)(?:{_NEXT_CALL})?{_PARAMETER}([^>\n]+)>(?=\n)")
+_LINE_END = re.compile(rf"(?:^|\n){_END}")
 _CALL_END = re.compile(rf"\n{_END}\s*(?:{CLOSING}\s*)?$")
 
 
@@ -99,7 +100,7 @@ class TagReader:
             value = "".join(self._pieces) + rest
             if self._state is not TagReader._read_value or not (end := _CALL_END.search(value)):
                 raise ValueError("the call is incomplete")
-            self._take_value(value[: end.start()])
+            self._take_value(value[: end.start() + 1], is_open=True)
             self._take(self._name, self._args)
             return
         self.calls.append(self._build_cut(body, body if self.calls else whole))
@@ -194,7 +195,7 @@ class TagReader:
         self._behind.append(text[at:end])
         mark = self._read_mark(text, end)
         if mark:
-            self._take_value("".join(self._pieces).removesuffix("\n"))
+            self._take_value("".join(self._pieces))
             self._state = TagReader._read_parameters
         elif mark is None:
             self._pieces += self._behind
@@ -229,21 +230,40 @@ class TagReader:
     def _begin_pieces(self, state: _State) -> None:
         self._pieces, self._state = [], state
 
-    def _take_value(self, value: str) -> None:
-        """Keep a value, up to the next parameter of the schema if the model forgot to close this one."""
-        at = 0
-        forgets = value.count(_PARAMETER) > value.count(_VALUE_END)  # in a text about calls, they come in pairs
-        for tag in _NEXT_PARAMETER.finditer(value) if forgets else ():
-            name, key = tag[1] or self._name, tag[2]
-            is_given = not tag[1] and (key == self._key or key in self._args)
-            if is_given or key not in (self._schemas.get(name, {}).get("properties") or ()):
-                continue
+    def _take_value(self, value: str, *, is_open: bool = False) -> None:
+        """Keep a value, up to the next parameter of the schema if the model forgot to close this one.
+
+        Raises:
+            ValueError: Nothing closes the value, and it has tags other than those of parameters or calls that follow.
+        """
+        at, tags = 0, self._find_next(value, is_open=is_open)
+        for tag in tags:
             self._args[self._key] = read_value(value[at : tag.start()], self._key, self._schemas[self._name])
             if tag[1]:
                 self._take(self._name, self._args)
-                self._name, self._args = name, {}
-            self._key, at = key, tag.end() + 1
-        self._args[self._key] = read_value(value[at:], self._key, self._schemas[self._name])
+                self._name, self._args = tag[1], {}
+            self._key, at = tag[2], tag.end() + 1
+        self._args[self._key] = read_value(value[at:].removesuffix("\n"), self._key, self._schemas[self._name])
+        if calls := [tag for tag in tags if tag[1]]:
+            self._written = [FUNCTION, value[calls[-1].start(1) :], *self._behind[:-1]]
+
+    def _find_next(self, value: str, *, is_open: bool) -> list[re.Match[str]]:
+        """Return where the next parameters of the schema, or of the next calls, begin in a value."""
+        forgets = value.count(_PARAMETER) > value.count(_VALUE_END)  # in a text about calls, they come in pairs
+        if not (forgets or is_open):
+            return []
+        found = list(_NEXT_PARAMETER.finditer(value))
+        tags, name, given = [], self._name, {self._key, *self._args}
+        for tag in found:
+            if tag[1]:
+                name, given = tag[1], set()
+            if tag[2] not in given and tag[2] in (self._schemas.get(name, {}).get("properties") or ()):
+                given.add(tag[2])
+                tags.append(tag)
+        is_read = len(_LINE_END.findall(value)) == sum(bool(tag[1]) for tag in tags)
+        if is_open and not (is_read and tags == found):
+            raise ValueError("the call is incomplete")
+        return tags if is_read and forgets else []
 
     def _take(self, name: Any, args: Any) -> None:
         if not isinstance(name, str) or name not in self._schemas:

@@ -235,6 +235,11 @@ TEXTS = {
 PUT = f"{OPEN}\n<function=put>\n<parameter=s>\na\n</parameter>\n<parameter=i>\n3\n</parameter>\n</function>\n{CLOSE}"
 SHUT = "\n</parameter>"
 OPEN_XML = XML.replace(SHUT, "")
+BARE_OPEN = OPEN_XML.removeprefix(f"{OPEN}\n")
+OPEN_NOW = f"{OPEN}\n<function=now>\n</function>\n{CLOSE}"
+OPEN_UNKNOWN = f"{OPEN_XML}\n{OPEN_XML.replace('get_', 'set_')}"
+OPEN_TEXT = f"\n</function>\n{CLOSE}\n{OPEN_XML}"
+PARTLY = OPEN_XML.replace("京", "京\n<parameter=unit>\nC")
 TAG = "\n<parameter=i>\n3"
 UNCLOSED: dict[str, tuple[str, str, list[Any]]] = {
     "first parameter": (PUT.replace(SHUT, "", 1), "", [("put", {"s": "a", "i": 3})]),
@@ -255,6 +260,15 @@ UNCLOSED: dict[str, tuple[str, str, list[Any]]] = {
     "a tag of the same parameter": (xml("a\n<parameter=city>\nb"), "", [call_of("a\n<parameter=city>\nb")]),
     "tags in pairs": (PUT.replace("\na\n", f"\na{TAG}{SHUT}.\n"), "", [("put", {"s": f"a{TAG}{SHUT}.", "i": 3})]),
     "text behind it": (f"{OPEN_XML}\nDone.", f"{OPEN_XML}\nDone.", []),
+    "second call without its opening tag": (f"{OPEN_XML}\n{BARE_OPEN}", "", [BEIJING, BEIJING]),
+    "both of two without tool_call": (BARE_OPEN.replace(CLOSE, "") * 2, "", [BEIJING, BEIJING]),
+    "both of two functions in one tag": (OPEN_XML.replace(CLOSE, BARE_OPEN), "", [BEIJING, BEIJING]),
+    "text between two calls": (f"{OPEN_XML}\nAnd:\n{OPEN_XML}", f"{OPEN_XML}\nAnd:\n", [BEIJING]),
+    "then a call without parameters": (f"{OPEN_XML}\n{OPEN_NOW}", f"{OPEN_XML}\n", [("now", {})]),
+    "then an unknown tool": (OPEN_UNKNOWN, OPEN_UNKNOWN, []),
+    "then a tag of no parameter": (PARTLY, PARTLY, []),
+    "then a tag of no schema": (PARTLY.replace("get_weather", "now"), PARTLY.replace("get_weather", "now"), []),
+    "a text of open calls": (xml(f"a{OPEN_TEXT}\nb"), "", [call_of(f"a{OPEN_TEXT}\nb")]),
 }
 CASES = CALLS | UNCLOSED | {name: (text, text, []) for name, text in TEXTS.items()}
 
@@ -301,6 +315,15 @@ def test_first_call_is_whole_when_the_second_of_one_tag_was_cut():
     """Protects the call that was complete: only the one behind it is invalid, and keeps what was written of it."""
     cut = f'{OPEN}[{NOW}, {{"name": "get_weather", "arguments": {{"city": "北'
     assert rescue([cut], truncated=True) == ("", [("now", {}), ("get_weather", '{"city": "北"]')])
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_names_the_tool_when_the_cut_came_behind_calls_that_were_not_closed(calls: int):
+    """Protects whoever handles invalid calls: a tag forgotten before takes neither name nor text from this one."""
+    cut = PUT[len(OPEN) + 1 : PUT.index("3")]
+    source = f"{OPEN_XML}\n" * calls + f"{OPEN}\n{cut}"
+    assert rescue([source], truncated=True) == ("", [*[BEIJING] * calls, ("put", f"{cut}]")])
+    assert rescue(list(source), truncated=True) == rescue([source], truncated=True)
 
 
 def test_names_the_tool_when_the_cut_came_after_its_name():
