@@ -13,7 +13,15 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from langchain_qwen3.servers.dialects import GENERIC, Dialect, cache_rows, find_by_host, find_by_name, list_names
+from langchain_qwen3.servers.dialects import (
+    GENERIC,
+    Dialect,
+    cache_rows,
+    find_by_host,
+    find_by_name,
+    forget_on_change,
+    list_names,
+)
 from langchain_qwen3.servers.facts import Answer, ServerFacts, ask
 from langchain_qwen3.servers.habits import forget_habits
 
@@ -108,6 +116,7 @@ def forget_servers() -> None:
     forget_habits()
 
 
+forget_on_change(forget_servers)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forget_servers)
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from langchain_qwen3.servers import engines, gateways, hosts
 from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS, ChoicePolicy, Dialect, Path
@@ -34,6 +34,7 @@ __all__ = [
     "find_by_host",
     "find_by_name",
     "find_by_owner",
+    "forget_on_change",
     "list_names",
 ]
 
@@ -43,7 +44,7 @@ _ROWS: dict[str, Dialect] = {}
 _NAMES: dict[str, Dialect] = {}
 _OWNERS: dict[str, Dialect] = {}
 _HOSTS: list[tuple[re.Pattern[str], Dialect]] = []
-_CACHES: list[Any] = []
+_FORGET: list[Callable[[], None]] = []
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(_ROWS)
 """Every row by name, in source order: if two servers answer the same probe, the first row is used."""
@@ -52,8 +53,13 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(_ROWS)
 def cache_rows(function: Callable[..., _Value]) -> Callable[..., _Value]:
     """Cache what a function derives from the rows, until another row is added."""
     cached = lru_cache(maxsize=256)(function)
-    _CACHES.append(cached)
+    forget_on_change(cached.cache_clear)
     return cached
+
+
+def forget_on_change(forget: Callable[[], None]) -> None:
+    """Call this function whenever another row is added: what was derived from the rows may differ now."""
+    _FORGET.append(forget)
 
 
 def add_dialect(row: Dialect) -> None:
@@ -72,8 +78,8 @@ def add_dialect(row: Dialect) -> None:
     _NAMES.update(dict.fromkeys(names, row))
     _OWNERS.update(dict.fromkeys(row.owned_by, row))
     _HOSTS.extend((re.compile(pattern), row) for pattern in row.hosts)
-    for cached in _CACHES:
-        cached.cache_clear()
+    for forget in _FORGET:
+        forget()
 
 
 for _module in (engines, hosts, gateways):

@@ -22,6 +22,7 @@ from langchain_qwen3.servers.dialects import (
     find_by_owner,
     list_names,
 )
+from tests.support.scripted import Scripted
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 
@@ -219,6 +220,7 @@ def brew() -> Iterator[Dialect]:
         title="Brew",
         evidence="reported",
         aliases=("ale",),
+        owned_by=("brewery",),
         hosts=(r"brew\.test",),
         thinking=(("mind", "open"),),
         budget=("mind", "tokens"),
@@ -231,8 +233,10 @@ def brew() -> Iterator[Dialect]:
         dialects._NAMES.pop(name, None)
     dialects._ROWS.pop(row.name, None)
     dialects._HOSTS[:] = [entry for entry in dialects._HOSTS if entry[1] is not row]
-    for cached in dialects._CACHES:
-        cached.cache_clear()
+    for owner in row.owned_by:
+        dialects._OWNERS.pop(owner, None)
+    for forget in dialects._FORGET:
+        forget()
 
 
 @pytest.mark.parametrize(
@@ -262,6 +266,19 @@ def test_row_counts_everywhere_when_it_is_added_after_calls(
         payload = model.bind(**settings).bind(dullness=2, mind={"tokens": 1}).kwargs
         assert (payload["dullness"], payload["mind"]["tokens"]) == (2, 1)
         assert "thinking_budget" not in payload
+
+
+def test_row_counts_when_it_is_added_after_its_server_was_asked(brew: Dialect):
+    """Protects who adds a server because it counts as unknown: its look-up is made again."""
+    listed = [{"id": "m", "object": "model", "owned_by": "brewery"}]
+    with Scripted(lambda _: {"content": "A"}, models=listed) as scripted:
+        model = ChatQwen3(model="m", base_url=scripted.url, enable_thinking=True)
+        model.invoke("q")
+        assert model.dialect.name == "generic"
+        add_dialect(brew)
+        model.invoke("q")
+    assert model.dialect is brew
+    assert scripted.requests[-1]["mind"] == {"open": True}
 
 
 def test_sign_says_what_it_needs_when_it_says_nothing():
