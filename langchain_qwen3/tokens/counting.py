@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import openai
 
 from langchain_qwen3.connections.exchange import fetch_json
+from langchain_qwen3.servers.dialects import KWARGS
 from langchain_qwen3.tokens.estimate import estimate_message_tokens, estimate_tokens
 from langchain_qwen3.tokens.wire import build_count_request, build_encode_request, read_count, read_token_ids
 
@@ -81,7 +82,8 @@ class Counter(NamedTuple):
 
     def _read_switches(self, payload: dict[str, Any]) -> dict[str, Any]:
         """Return the template's other switches, from the fields in which this server takes them."""
-        effort = _read_path(payload, self.dialect.effort)
+        own = _read_path(payload, (KWARGS, "reasoning_effort"))  # of the user's own `extra_body`
+        effort = own or _read_path(payload, self.dialect.effort)
         effort = next((word for word, sent in self.dialect.effort_words.items() if sent == effort), effort)
         levels = self.line.efforts if self.line else ()
         switches = {

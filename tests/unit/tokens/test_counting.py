@@ -182,6 +182,17 @@ def test_estimates_the_reasoning_that_the_template_keeps(name: str, settings: di
     assert keeps or more == 0
 
 
+@pytest.mark.parametrize("server", ["vllm", "generic", "sglang", "llama.cpp", "baseten"])
+@pytest.mark.parametrize("effort", ["low", "medium"])
+def test_counts_the_effort_that_is_given_to_the_template_itself(server: str, effort: str):
+    """Protects `extra_body={"chat_template_kwargs": …}`, which is sent as it is, also where the effort has a field."""
+    model = ChatQwen3(model="qwen3.8-max", server=server, base_url=NOBODY)
+    expected = model.get_num_tokens_from_messages(EARLIER, reasoning_effort=effort)
+    body = {"chat_template_kwargs": {"reasoning_effort": effort}}
+    assert model.get_num_tokens_from_messages(EARLIER, extra_body=body) == expected
+    assert expected < model.get_num_tokens_from_messages(EARLIER)
+
+
 @pytest.mark.parametrize("settings", [{"model": "qwen3.8-max"}, {"model_line": "Qwen3.8-Max"}])
 def test_counts_with_the_template_of_the_model_that_is_called(settings: dict[str, Any]):
     """Protects counts of a call's own model: they were made with the template of the model's field."""
