@@ -70,14 +70,17 @@ def is_thinking_off(thinking: Thinking, line: ModelLine | None) -> bool:
     """Return whether no reasoning is expected: thinking is switched off, or off by default and not switched on."""
     if thinking.enabled is not None:
         return not thinking.enabled
-    return line is not None and not line.thinking_default
+    return not thinking.effort and line is not None and not line.thinking_default
 
 
 def is_thinking_on(thinking: Thinking, line: ModelLine | None) -> bool:
-    """Return whether reasoning is expected: thinking is switched on, or on by default; False if unknown."""
+    """Return whether reasoning is expected: thinking is switched on, also by an effort, or on by default.
+
+    False if unknown.
+    """
     if thinking.enabled is not None:
         return thinking.enabled
-    return line is not None and line.thinking_default
+    return bool(thinking.effort) or (line is not None and line.thinking_default)
 
 
 def write_thinking(

@@ -11,7 +11,7 @@ from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.thinking import Thinking, is_thinking_off, is_thinking_on, resolve_thinking, write_thinking
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
-from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, VLLM
+from langchain_qwen3.servers.engines import LLAMA_CPP, LM_STUDIO, OLLAMA, SGLANG, TGI, VLLM
 from langchain_qwen3.servers.gateways import LITELLM, ONE_API
 from langchain_qwen3.servers.hosts import DASHSCOPE, NVIDIA, OPENROUTER, SILICONFLOW
 
@@ -113,6 +113,27 @@ def test_expects_reasoning_by_the_checkpoints_default_when_the_switch_is_not_set
     """Protects answers in vLLM's `reasoning` field on models that are off by default, and says nothing of aliases."""
     line = find_line(model)
     thinking = resolve_thinking(Thinking(enabled=enabled), VLLM, line, model)
+    assert (is_thinking_on(thinking, line), is_thinking_off(thinking, line)) == (on, off)
+
+
+@pytest.mark.parametrize("dialect", [OPENROUTER, LM_STUDIO, GENERIC, VLLM, DASHSCOPE], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    ("model", "effort", "on", "off"),
+    [
+        ("Qwen/Qwen3.5-0.8B", "high", True, False),
+        ("qwen-plus", "low", True, False),
+        ("my-alias", "high", True, False),
+        ("Qwen/Qwen3.5-0.8B", "none", False, True),
+        (NEVER, "high", False, True),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::langchain_qwen3.UnsupportedSettingWarning")
+def test_expects_reasoning_when_an_effort_switches_it_on(
+    dialect: Dialect, model: str, effort: str, on: bool, off: bool
+):
+    """Protects reasoning of models that are off by default: streams held it back, and alone it was the answer."""
+    line = find_line(model)
+    thinking = resolve_thinking(Thinking(effort=effort), dialect, line, model)
     assert (is_thinking_on(thinking, line), is_thinking_off(thinking, line)) == (on, off)
 
 

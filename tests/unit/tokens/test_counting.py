@@ -139,6 +139,7 @@ SWITCHES: list[tuple[str, dict[str, Any]]] = [
     ("Qwen3-30B-A3B-Thinking-2507", {"enable_thinking": False}),
     ("Qwen3-30B-A3B-Instruct-2507", {"enable_thinking": True}),
     ("our-model", {"enable_thinking": False}),
+    ("Qwen/Qwen3.5-0.8B", {"reasoning_effort": "high"}),
 ]
 SPELLINGS = ["dashscope", "baseten", "generic", "ollama", "openrouter", "groq"]
 KEEPS = SPELLINGS[:3]  # the others have no field for `preserve_thinking`
