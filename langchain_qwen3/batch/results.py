@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage
 from pydantic import TypeAdapter
 
 from langchain_qwen3.batch.as_json import dump, load
+from langchain_qwen3.reply.ending import is_finished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,9 +157,9 @@ def _build_body(result: Result) -> dict[str, Any]:
     if result.tool_calls:
         message["tool_calls"] = [
             {
-                "id": call["id"],
+                "id": call["id"] or "",
                 "type": "function",
-                "function": {"name": call["name"], "arguments": _write_arguments(call["args"])},
+                "function": {"name": call["name"] or "", "arguments": _write_arguments(call["args"])},
             }
             for call in result.tool_calls
         ]
@@ -172,9 +173,17 @@ def _build_body(result: Result) -> dict[str, Any]:
         "object": "chat.completion",
         "created": int(time.time()),
         "model": result.model or "",
-        "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason}],
+        "choices": [{"index": 0, "message": message, "finish_reason": _write_reason(result)}],
         "usage": counts if result.usage else None,
     }
+
+
+def _write_reason(result: Result) -> str | None:
+    """Return the finish reason in OpenAI's words: the SDK takes no others, and not None."""
+    reason = result.finish_reason
+    if reason in ("stop", "tool_calls", "function_call") or not is_finished(reason):
+        return reason
+    return "tool_calls" if result.tool_calls else "stop"
 
 
 def _write_arguments(arguments: Any) -> str:

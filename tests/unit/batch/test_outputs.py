@@ -365,6 +365,34 @@ def test_is_openais_when_that_form_is_wanted(tmp_path: Path):
         open_output(tmp_path / "a.csv", form="openai")
 
 
+CALL = {"name": "f", "args": {}, "id": "1"}
+CUT = {"name": None, "args": "{", "id": None, "error": "it was cut"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "calls", "written"),
+    [
+        ("stop", [], "stop"),
+        ("length", [], "length"),
+        ("length", [CUT], "length"),
+        ("content_filter", [], "content_filter"),
+        ("tool_calls", [CALL], "tool_calls"),
+        ("function_call", [CALL], "function_call"),
+        ("tool_use", [CALL], "tool_calls"),
+        ("eos_token", [], "stop"),
+        ("completed", [CALL], "tool_calls"),
+        (None, [], "stop"),
+        (None, [CUT], "tool_calls"),
+    ],
+)
+def test_sdk_reads_openais_form_whatever_the_server_said(reason: str | None, calls: list[Any], written: str):
+    """Protects programs made for OpenAI's batch results from other servers' words and from a call without its name."""
+    result = Result(id="a", line=1, check=1, content="A", finish_reason=reason, tool_calls=calls)
+    body = json.loads(result.to_json("openai"))["response"]["body"]
+    choice = ChatCompletion.model_validate(body, strict=True).choices[0]
+    assert (choice.finish_reason, len(choice.message.tool_calls or ())) == (written, len(calls))
+
+
 @pytest.mark.parametrize("file_format", ["jsonl", "csv", "parquet"])
 @pytest.mark.parametrize("ordered", [True, False])
 def test_goes_through_a_pipe_when_there_is_no_file(file_format: Any, *, ordered: bool):
