@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from langchain_qwen3.errors import BadReplyError
+
 if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect
@@ -50,6 +52,12 @@ def find_option(flag: str, facts: Facts) -> str:
         return value
     option, hermes, xml = choice.groups()
     return f"{option} {hermes if facts.line.tool_format == 'hermes' else xml}"
+
+
+def find_named_flag(text: str, facts: Facts) -> str:
+    """Return the key of the `Dialect.flags` whose option a server names in its error, else an empty text."""
+    flags = facts.dialect.flags.items()
+    return next((key for key, value in flags if value.startswith("-") and value.split()[0] in text), "")
 
 
 def advise_option(flag: str, facts: Facts) -> str:
@@ -104,3 +112,12 @@ def advise_update(facts: Facts) -> str:
 def advise_log(facts: Facts) -> str:
     """Return where to look for the cause of an odd reply."""
     return f"Ask {facts.dialect.title}." if facts.dialect.kind == "hosted" else "Check the server's log."
+
+
+def advise_error(error: Exception, facts: Facts | None) -> str:
+    """Return what to do about an error that gives no advice of its own; the facts are None before there is an API."""
+    if facts is not None:
+        return advise_log(facts)
+    if isinstance(error, BadReplyError):
+        return "Check base_url: what answers there is no OpenAI-compatible API. It usually ends in /v1."
+    return "Check the server's log."

@@ -12,7 +12,7 @@ from langchain_qwen3.doctor.advice import Facts, advise_log, advise_option
 from langchain_qwen3.doctor.findings import Diagnosis, Finding, Outcome
 from langchain_qwen3.doctor.probes import BUDGET, PROBES, Evidence, Probe, ask
 from langchain_qwen3.doctor.reach import Reached, ask_version, reach
-from langchain_qwen3.errors import Qwen3ConnectionError, StreamCutError, translate_errors
+from langchain_qwen3.errors import Qwen3ConnectionError, StreamCutError, ToolChoiceError, translate_errors
 from langchain_qwen3.servers.facts import resolve_served_line
 
 if TYPE_CHECKING:
@@ -199,6 +199,8 @@ class _Examiner:
             reply = await self._ask(name, facts)
             if _is_gone(reply) and "plain" not in self._evidence:
                 return Outcome("failed", "the server no longer answers", advise_log(facts))
+            if isinstance(reply, ToolChoiceError) and (lost := check.read(reply.reply, facts)).status == "failed":
+                return lost  # the model made the call, but the server left it in the text or lost it
             if isinstance(reply, Exception):
                 return readers.read_error(reply, _resolve_flag(check, facts), facts)
             evidence.append(reply)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from langchain_qwen3.doctor.advice import (
     NAME_SERVER,
     Facts,
+    advise_error,
     advise_log,
     advise_option,
     advise_thinking_off,
     advise_thinking_on,
     advise_update,
+    find_named_flag,
     find_option,
 )
 from langchain_qwen3.doctor.findings import Outcome
@@ -62,16 +64,16 @@ def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
     cause, _, hint = str(error).partition("\n")
     cause = _PLACE.sub("", cause)
     if not isinstance(error, Qwen3Error):
-        return Outcome("failed", _quote(f"{type(error).__name__}: {cause}"))
-    if isinstance(error, Qwen3AuthenticationError):
+        return Outcome("failed", _quote(f"{type(error).__name__}: {cause}"), advise_error(error, facts))
+    if isinstance(error, Qwen3AuthenticationError) and (not hint or "$QWEN_API_KEY" in hint):
         hint = "Pass the server's key with --api-key (in Python api_key=), or set $QWEN_API_KEY."
     elif isinstance(error, Qwen3TimeoutError):
         hint = f"{hint} --timeout raises it.".strip()
     # If the server refuses the request or fails on it, the feature is missing; not if it is unreachable or overloaded.
     missing = isinstance(error, (Qwen3InvalidRequestError, Qwen3ServerError)) and facts
-    if missing and (value := find_option(flag, missing)):
+    if missing and (value := find_option(flag := find_named_flag(cause, missing) or flag, missing)):
         return Outcome("failed", _quote(cause), advise_option(flag, missing), flag=value)
-    return Outcome("failed", _quote(cause), hint)
+    return Outcome("failed", _quote(cause), hint or advise_error(error, facts))
 
 
 def read_server(facts: Facts) -> Outcome:

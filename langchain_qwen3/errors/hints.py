@@ -113,6 +113,9 @@ _SETTINGS = {
     r"mmproj|not a multimodal model|not a VLM|does not support (image|vision)|content must be a string": (
         "{model} is served for text only: serve a Qwen3-VL, 3.5 or newer model (llama.cpp: with --mmproj)."
     ),
+    r"does not support tools": (
+        "The model's chat template has no tools: serve one that has; `ollama show` lists what a model of Ollama can do."
+    ),
     r"support stream mode|only support stream|set to false for non-streaming|support http call": (
         "This model only streams while it thinks: use stream() or streaming=True, or enable_thinking=False."
     ),

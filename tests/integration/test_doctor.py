@@ -96,6 +96,21 @@ def write_as_text(calls: list[Any]) -> dict[str, Any]:
     return {"content": f"<tool_call>\n{text}\n</tool_call>"}
 
 
+def leave_in_text(calls: list[Any]) -> dict[str, Any]:
+    """Leave calls in the text alone, as SGLang does without a parser, whatever was demanded."""
+    return {**write_as_text(calls), "tool_calls": []}
+
+
+def lose(_calls: list[Any]) -> dict[str, Any]:
+    """Take calls out of the text and send none, as a parser for another format does."""
+    return {"content": "", "tool_calls": []}
+
+
+def talk(_calls: list[Any]) -> dict[str, Any]:
+    """Answer a demand for a call with a text."""
+    return {"content": "It is sunny.", "tool_calls": []}
+
+
 def write_twice(calls: list[Any]) -> dict[str, Any]:
     """Send each call under two ids."""
     return {"tool_calls": [*calls, *({**call, "id": f"again-{call['id']}"} for call in calls)]}
@@ -323,6 +338,19 @@ async def test_finds_a_call_that_comes_twice(fault: Any, status: str, words: str
         diagnosis = await look(server.url)
     assert diagnosis["tools_auto"].status == status
     assert words in diagnosis["tools_auto"].detail
+
+
+@pytest.mark.parametrize(
+    ("fault", "auto", "forced"),
+    [(leave_in_text, PARSERS, PARSERS), (lose, PARSERS, PARSERS), (talk, "", "")],
+)
+async def test_names_the_parser_when_a_demanded_call_is_left_in_the_text_or_lost(fault: Any, auto: str, forced: str):
+    """Protects from an error without a flag where the model made the call and only the parser is missing."""
+    with Faulty(fault) as server:
+        diagnosis = await look(server.url)
+    assert (diagnosis["tools_auto"].flag, diagnosis["tools_forced"].flag) == (auto, forced)
+    assert diagnosis["tools_forced"].status == "failed"
+    assert diagnosis["tools_forced"].fix
 
 
 @pytest.mark.parametrize("server_name", ["auto", "generic"])

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import openai
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 
@@ -21,7 +22,9 @@ from langchain_qwen3.errors import (
     Qwen3InvalidRequestError,
     Qwen3RateLimitError,
     Qwen3ServerError,
+    Qwen3StatusError,
     Qwen3TimeoutError,
+    translate_errors,
 )
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.servers.dialects import DIALECTS
@@ -387,6 +390,64 @@ def test_blames_the_flag_only_when_the_server_refused(error: Exception, flag: st
     outcome = readers.read_error(error, "reasoning", know())
     assert (outcome.status, outcome.flag) == ("failed", flag)
     assert words in outcome.fix
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadReplyError("the reply is not a list of models"),
+        BadReplyError("no choices", response=refuse(200), body="no"),
+        Qwen3InvalidRequestError("HTTP 400: no", response=refuse(400)),
+        Qwen3ServerError("HTTP 500: boom", response=refuse(500)),
+        Qwen3StatusError("HTTP 426: Upgrade Required", response=refuse(426)),
+        Qwen3AuthenticationError("HTTP 401: no", response=refuse(401)),
+        KeyError("choices"),
+    ],
+    ids=lambda error: f"{type(error).__name__}: {error}",
+)
+@pytest.mark.parametrize("server", [None, "vllm", "ollama", "lmstudio", "dashscope", "litellm", "generic"])
+@pytest.mark.parametrize("flag", ["", "tools", "reasoning", "thinking_budget"])
+def test_says_what_to_do_about_every_error(error: Exception, server: str | None, flag: str):
+    """Protects from a cross without advice, whatever failed, before the server is known and after."""
+    assert readers.read_error(error, flag, know(server) if server else None).fix
+
+
+@pytest.mark.parametrize(
+    ("server", "status", "text", "flag", "expected"),
+    [
+        ("llama.cpp", 500, "tools param requires --jinja flag", "reasoning", "--jinja"),
+        ("llama.cpp", 500, "tool_choice param requires --jinja flag", "tools", "--jinja"),
+        ("llama.cpp", 400, "Failed to initialize samplers: std::exception", "reasoning", "--reasoning-format auto"),
+        ("vllm", 400, "this needs --reasoning-parser to be set", "tools", "--reasoning-parser qwen3"),
+        ("vllm", 400, "unknown field --x", "reasoning", "--reasoning-parser qwen3"),
+        ("lmstudio", 400, "the developer setting is off", "", ""),
+    ],
+)
+def test_names_the_option_that_the_server_asks_for(server: str, status: int, text: str, flag: str, expected: str):
+    """Protects from a guess where the server itself says which option is missing."""
+    kind = Qwen3ServerError if status == 500 else Qwen3InvalidRequestError
+    error = kind(f"HTTP {status}: {text}", response=refuse(status))
+    assert readers.read_error(error, flag, know(server)).flag == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "words"),
+    [
+        ({"WWW-Authenticate": 'Basic realm="qwen"'}, "<html>401</html>", "user name and password"),
+        ({}, '{"error": {"message": "No connected db.", "type": "no_db_connection"}}', "master key"),
+        ({}, '{"error": {"message": "Unauthorized"}}', "--api-key"),
+        ({}, "", "--api-key"),
+    ],
+)
+def test_tells_a_proxy_that_wants_a_password_from_a_server_that_wants_a_key(
+    headers: dict[str, str], body: str, words: str
+):
+    """Protects from passing one key after another to what reads none."""
+    request = httpx.Request("POST", "http://pod.test/v1/chat/completions")
+    response = httpx.Response(401, text=body, headers=headers, request=request)
+    with pytest.raises(Qwen3AuthenticationError) as raised, translate_errors("generic", "http://pod.test/v1", "q"):
+        raise openai.AuthenticationError("no", response=response, body=None)
+    assert words in readers.read_error(raised.value, "", None).fix
 
 
 def test_leaves_out_of_a_cause_what_the_diagnosis_says_already():
