@@ -14,6 +14,7 @@ from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.readers import read_error
 from langchain_qwen3.errors import (
     BadReplyError,
+    Qwen3AuthenticationError,
     Qwen3ConnectionError,
     Qwen3Error,
     Qwen3ModelNotFoundError,
@@ -199,7 +200,7 @@ async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: boo
         if refused is None:
             return Reached(Outcome("ok", f"{url}, {_describe_missing_list(error)}"))
         reason = refused
-    if place := await _find_api(model):
+    if place := await _find_api(model, reason):
         cause = str(error).partition("\n")[0]
         return Reached(Outcome("failed", cause, f"The API is at {place}: use that URL."))
     if isinstance(error, BadReplyError):
@@ -231,7 +232,7 @@ def _describe_missing_list(error: Qwen3Error) -> str:
     return f"which answers with {what} instead of its list of models"
 
 
-async def _find_api(model: ChatQwen3) -> str | None:
+async def _find_api(model: ChatQwen3, reason: Qwen3Error) -> str | None:
     """Return the actual URL of the API, None if it is not at a similar URL."""
     address = str(model.openai_api_base)
     stem = address.removesuffix("/completions").removesuffix("/chat").removesuffix("/models")
@@ -240,8 +241,10 @@ async def _find_api(model: ChatQwen3) -> str | None:
     for place in dict.fromkeys(place for place in places if place != address):
         try:
             await list_models(model, f"{place}/models")
-        except Qwen3Error:
-            continue
+        except Qwen3Error as error:
+            # Where the model's own URL needs no key, a place that does is the API.
+            if not isinstance(error, Qwen3AuthenticationError) or isinstance(reason, Qwen3AuthenticationError):
+                continue
         return place
     return None
 

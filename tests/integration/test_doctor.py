@@ -216,6 +216,27 @@ async def test_names_the_right_address_when_the_path_is_wrong(path: str):
     assert "404" in diagnosis["reachable"].detail
 
 
+class KeyedHandler(Handler):
+    """Wants the key under /v1 alone, as vLLM does."""
+
+    def is_refused(self) -> bool:
+        return self.path.startswith("/v1/") and super().is_refused()
+
+
+class Keyed(Replay):
+    """A recorded vLLM whose key guards /v1 alone."""
+
+    handler = KeyedHandler
+
+
+@pytest.mark.parametrize("path", ["", "/api", "/openai", "/completions"])
+async def test_names_the_right_address_when_that_needs_a_key(path: str):
+    """Protects users without a key: the wrong address is told first, not that there is no API."""
+    with Keyed(api_key="sk-canary-right") as server:
+        diagnosis = await look(f"{server.root}{path}", api_key="sk-canary-wrong")
+        assert f"The API is at {server.url}:" in diagnosis["reachable"].fix
+
+
 async def test_asks_for_the_key_when_the_server_wants_one():
     """Protects from a 401 without advice, and the key from the diagnosis."""
     with Replay(api_key="sk-canary-right") as server:
