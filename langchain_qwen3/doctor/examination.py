@@ -251,6 +251,7 @@ def _adapt(probe: Probe, facts: Facts) -> Probe:
         thinks = facts.line.thinking == "always"
         del settings["enable_thinking"]
     elif not (facts.dialect.thinking or facts.dialect.thinking_word):
+        thinks = True  # a hybrid model does, if nothing can tell it not to
         del settings["enable_thinking"]
     if "thinking_budget" in settings:
         settings["thinking_budget"] = max(BUDGET, facts.dialect.budget_range[0])

@@ -542,3 +542,11 @@ async def test_says_so_when_the_server_has_no_such_setting(server_name: str, nam
         diagnosis = await look(server.url, server=server_name)
     assert diagnosis[name].status == status
     assert bool(diagnosis[name].fix) == (status == "failed")
+
+
+@pytest.mark.parametrize("server_name", ["tgi", "llama-cpp-python"])
+async def test_samples_as_the_card_says_when_thinking_cannot_be_switched_off(server_name: str):
+    """Protects from greedy decoding of a model that thinks, which repeats itself, and from a warning of it."""
+    with Replay() as server:
+        await look(server.url, server=server_name)
+        assert {body["temperature"] for body in server.requests} == {0.6}
