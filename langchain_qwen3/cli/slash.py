@@ -12,8 +12,8 @@ from langchain_qwen3.cli.connect import read_text
 from langchain_qwen3.cli.conversation import Conversation, Turn
 
 HELP = """\
-/think          think before answering
-/no_think       answer at once
+/think          think before answering; a question may follow
+/no_think       answer at once; a question may follow
 /fold           show or hide the thinking
 /system TEXT    set the system prompt; without TEXT show it, /system - removes it
 /model NAME     use another model; without NAME list them
@@ -41,13 +41,13 @@ def is_command(text: str) -> bool:
     return text.startswith("/") and ("\n" not in text or text.split(maxsplit=1)[0].lower() == "/system")
 
 
-def _think(conversation: Conversation, _: str) -> str:
-    conversation.thinking = True
+def _think(conversation: Conversation, question: str) -> str:
+    conversation.thinking, conversation.to_ask = True, question
     return "thinking is on"
 
 
-def _no_think(conversation: Conversation, _: str) -> str:
-    conversation.thinking = False
+def _no_think(conversation: Conversation, question: str) -> str:
+    conversation.thinking, conversation.to_ask = False, question
     return "thinking is off"
 
 

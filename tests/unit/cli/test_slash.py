@@ -36,6 +36,18 @@ def test_ends(line: str):
     assert talk.ended
 
 
+@pytest.mark.parametrize("name", ["/think", "/no_think", "/NO_THINK"])
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [("", ""), (" What is 17*23?", "What is 17*23?"), ("  写一首诗 ", "写一首诗")],
+)
+def test_asks_what_follows_a_switch(name: str, text: str, asked: str):
+    """Protects a question from being lost where Qwen's own switch is written before it."""
+    talk = build()
+    assert run_command(talk, name + text) == f"thinking is {'on' if name == '/think' else 'off'}"
+    assert (talk.thinking, talk.to_ask) == (name == "/think", asked)
+
+
 def test_folds_and_unfolds():
     """Protects /fold: it toggles."""
     talk = build()
