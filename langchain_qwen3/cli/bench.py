@@ -38,7 +38,7 @@ def run(  # noqa: PLR0913  # the options of the command
         numbers = read_streams(streams)
         if plot:
             check_plot(plot)
-        llm = connect(target, console, temperature=0.0).llm
+        llm = connect(target, Console(stderr=True), temperature=0.0).llm
         levels = asyncio.run(_measure_all(llm, prompt, numbers, requests or max(numbers), settings, console))
         if plot:
             draw(levels, make_visible(f"{llm.model_name} at {llm.openai_api_base}"), plot)

@@ -105,7 +105,7 @@ def show_waiting(console: Console, what: str) -> Iterator[None]:
             yield
         return
     text = Text(f"{what}  {describe_silence(SILENT_SECONDS)}")
-    note = threading.Timer(SILENT_SECONDS, console.print, [text])
+    note = threading.Timer(SILENT_SECONDS, console.print, [text], {"soft_wrap": True})  # a log keeps its lines
     note.daemon = True
     note.start()
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from langchain_qwen3.cli.connect import build_model, showing_errors
-from langchain_qwen3.cli.console import Console, Waiting, write_json
+from langchain_qwen3.cli.console import Console, Waiting, show_waiting, write_json
 from langchain_qwen3.cli.options import FAILED, UNUSABLE, Target
 from langchain_qwen3.cli.wording import name_options
 from langchain_qwen3.doctor import Diagnosis, Finding, Status, examine
@@ -43,8 +43,15 @@ def run(target: Target, *, as_json: bool) -> None:
             return Group(waiting, build_table(findings))
 
         live = Live(get_renderable=render, console=console, refresh_per_second=8, transient=True)
-        with live if console.is_terminal else nullcontext():
-            diagnosis = asyncio.run(examine(llm, on_start=start, on_finding=findings.append))
+        with ExitStack() as shown:
+            shown.enter_context(live if console.is_terminal else show_waiting(Console(stderr=True), waiting.what))
+
+            def add(finding: Finding) -> None:
+                findings.append(finding)
+                if not console.is_terminal:
+                    shown.close()  # the server has answered, or cannot be reached
+
+            diagnosis = asyncio.run(examine(llm, on_start=start, on_finding=add))
     if as_json:
         write_json(diagnosis.to_dict())
     else:

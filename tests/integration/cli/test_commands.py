@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from langchain_qwen3.cli import console
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.main import commands
 from langchain_qwen3.cli.serve import is_loopback, render_exposure
@@ -24,7 +26,7 @@ from langchain_qwen3.servers.detection import forget_servers
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
 from tests.support.python import STRICT_PYTHON, running
-from tests.support.replay import Replay
+from tests.support.replay import Handler, Replay
 
 COMMANDS = ("doctor", "bench", "chat", "models", "ask")
 PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()"]
@@ -83,6 +85,33 @@ def test_says_what_to_do_when_it_is_no_api(command: str, settings: dict[str, Any
     assert result.exit_code == 2
     assert said in result.output
     assert "canary" not in result.output
+
+
+class SlowHandler(Handler):
+    """Takes its time over the list of models."""
+
+    def is_refused(self) -> bool:
+        time.sleep(0.5 * (self.command == "GET"))
+        return super().is_refused()
+
+
+class Slow(Replay):
+    """A recorded vLLM that is still loading."""
+
+    handler = SlowHandler
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, "doctor --json", "bench --json"])
+def test_says_in_one_line_on_stderr_that_the_server_is_silent(words: str, monkeypatch: pytest.MonkeyPatch):
+    """Protects logs of a wait without a word, and what reads the output of a command from a line that is none."""
+    monkeypatch.setattr(console, "SILENT_SECONDS", 0.1)
+    with Slow() as server:
+        result = CliRunner(env={"COLUMNS": "80"}).invoke(commands, [*words.split(), server.url], input="Hi")
+        lines = [line for line in result.stderr.splitlines() if "no answer for" in line]
+        assert len(lines) == 1
+        assert server.url in lines[0]
+        assert lines[0].endswith("Ctrl-C stops waiting")
+    assert "no answer for" not in result.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
