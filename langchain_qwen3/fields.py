@@ -48,14 +48,16 @@ _CONNECTION_FIELDS = {
 }
 """Maps names in `ConnectionSettings` to the fields of the model."""
 
-_FOLLOWED = frozenset({"model_name", "model_line", *_CONNECTION_FIELDS.values()})
+FOLLOWED = frozenset({"model_name", "model_line", *_CONNECTION_FIELDS.values()})
 """Fields on which the profile or the clients depend."""
 
-_SDK_CLIENTS = frozenset({"client", "async_client", "root_client", "root_async_client"})
+SDK_CLIENTS = frozenset({"client", "async_client", "root_client", "root_async_client"})
+"""Fields that hold the SDK's clients, which the connections are behind."""
+
 _OWN_CLIENTS = frozenset({"http_client", "http_async_client"})
 _SHARED = ("cache", "callbacks", "custom_get_token_ids", "openai_api_key", "rate_limiter")
 """Fields whose values a deep copy shares: limits, counts and caches are for all copies, and many hold a lock."""
-_NOT_IN_REPR = frozenset({"model_name", "openai_api_base", "openai_api_key", "metadata", "profile"}) | _SDK_CLIENTS
+_NOT_IN_REPR = frozenset({"model_name", "openai_api_base", "openai_api_key", "metadata", "profile"}) | SDK_CLIENTS
 """Fields shown under another name, or not set by users."""
 
 
@@ -376,7 +378,7 @@ class Qwen3Fields(ChatOpenAI):
                 ValueError: The value is out of its range, or `model_line` is not the name of a known line or model.
             """
             self.__dict__.pop("_serialized", None)  # core's cache key of the old setting
-            if name not in _FOLLOWED or self.__dict__.get("root_async_client") is None:  # None: not built yet
+            if name not in FOLLOWED or self.__dict__.get("root_async_client") is None:  # None: not built yet
                 super().__setattr__(name, value)
                 return
             copied = self.model_copy(update={name: value})
@@ -446,7 +448,7 @@ class Qwen3Fields(ChatOpenAI):
     def _get_bare_state(self) -> dict[Any, Any]:
         """Return the state without any client."""
         state = super().__getstate__()
-        fields = {**state["__dict__"], **dict.fromkeys(_SDK_CLIENTS | _OWN_CLIENTS)}
+        fields = {**state["__dict__"], **dict.fromkeys(SDK_CLIENTS | _OWN_CLIENTS)}
         return {**state, "__dict__": fields, "__pydantic_private__": {"_url_secrets": self._url_secrets}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:

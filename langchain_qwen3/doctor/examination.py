@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from langchain_qwen3.chat_model import ChatQwen3
 from langchain_qwen3.doctor import readers
 from langchain_qwen3.doctor.advice import Facts, advise_log, advise_option
 from langchain_qwen3.doctor.findings import Diagnosis, Finding, Outcome
 from langchain_qwen3.doctor.probes import BUDGET, PROBES, Evidence, Probe, ask
 from langchain_qwen3.doctor.reach import Reached, ask_version, reach
 from langchain_qwen3.errors import Qwen3ConnectionError, StreamCutError, ToolChoiceError, translate_errors
+from langchain_qwen3.fields import FOLLOWED, SDK_CLIENTS
 from langchain_qwen3.servers.facts import resolve_served_line
-
-if TYPE_CHECKING:
-    from langchain_qwen3.chat_model import ChatQwen3
 
 Skip = Callable[[Facts], Outcome | None]
 
@@ -95,21 +94,8 @@ CHECKS = (
 
 TITLES: Mapping[str, str] = {"reachable": "reachable", **{check.name: check.title for check in CHECKS}}
 
-# Settings of the user's model that must not affect the examination; it uses the server's or the probe's values.
-_NEUTRAL = {
-    "cache": False,
-    "callbacks": None,
-    "disable_streaming": False,
-    "enable_thinking": None,
-    "extra_body": None,
-    "max_tokens": None,
-    "n": None,
-    "reasoning_effort": None,
-    "return_reasoning": True,
-    "stop": None,
-    "stream_usage": True,
-    "thinking_budget": None,
-}
+# Fields of the user's model that say where the server is and how it is reached. No other may affect the examination.
+_KEPT = FOLLOWED | SDK_CLIENTS | {"metadata", "name", "profile", "server", "stream_chunk_timeout", "tags"}
 
 
 async def examine(
@@ -131,7 +117,12 @@ async def examine(
     Returns:
         The diagnosis, with all failures: nothing is raised for a server that fails.
     """
-    neutral = model.model_copy(update=_NEUTRAL)
+    others = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in ChatQwen3.model_fields.items()
+        if name not in _KEPT
+    }
+    neutral = model.model_copy(update={**others, "cache": False})
     neutral.model_fields_set.discard("streaming")  # an explicit False would disable streams
     return await _Examiner(neutral, on_start, on_finding).run()
 

@@ -22,6 +22,7 @@ from langchain_qwen3.doctor import Diagnosis, examine, reach
 from langchain_qwen3.local import LocalServer
 from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
+from tests.support.limiter import CountingLimiter
 from tests.support.loopback import Loopback
 from tests.support.replay import Handler, Replay
 from tests.support.replies import write_body
@@ -488,6 +489,58 @@ async def test_does_not_change_the_model_and_is_not_changed_by_it():
         assert llm.model_dump() == before
         assert "stop" not in server.requests[0]
         await llm.aclose()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"logprobs": True, "top_logprobs": 2},
+        {"model_kwargs": {"priority": 1}},
+        {"logit_bias": {"3": -100}},
+        {"temperature": 0.1, "top_p": 0.2, "top_k": 1, "presence_penalty": 1.5, "repetition_penalty": 1.2},
+        {"sampling": "recommended"},
+        {"verbosity": "low", "seed": 1, "service_tier": "flex"},
+        {"disabled_params": {"tool_choice": None}},
+        {"rescue_tool_calls": True, "reasoning_history": "all", "max_concurrency": 1},
+        {"metadata": {"a": 1}, "tags": ["a"], "output_version": "v1", "stream_chunk_timeout": 60.0},
+    ],
+    ids="+".join,
+)
+async def test_asks_the_same_whatever_the_model_is_set_to(settings: dict[str, Any]):
+    """Protects from a server that is blamed for what a setting of the model does."""
+    bodies = []
+    for fields in ({}, settings):
+        with Replay() as server:
+            assert not_ok(await look(server.url, **fields)) == {}
+            bodies.append(server.requests)
+    assert bodies[0] == bodies[1]
+
+
+class TogetherHandler(Handler):
+    """Notes whether a request comes while another one is answered."""
+
+    def answer(self, status: int, body: Any, kind: str = "application/json") -> None:
+        self.owner.answering += 1
+        time.sleep(0.02)
+        self.owner.overlaps += self.owner.answering > 1
+        super().answer(status, body, kind)
+        self.owner.answering -= 1
+
+
+class Overlapping(Replay):
+    """A recorded vLLM that counts requests which came together."""
+
+    handler = TogetherHandler
+    answering = overlaps = 0
+
+
+async def test_calls_come_together_when_the_model_has_limits_of_its_own():
+    """Protects from a server that is called slow because the model sends one request at a time."""
+    limiter = CountingLimiter()
+    with Overlapping() as server:
+        await look(server.url, max_concurrency=1, rate_limiter=limiter)
+    assert server.overlaps > 0
+    assert limiter.count == 0
 
 
 async def test_stops_asking_when_the_server_goes_away():
