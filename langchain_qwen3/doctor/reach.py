@@ -18,6 +18,7 @@ from langchain_qwen3.errors import (
     Qwen3ConnectionError,
     Qwen3Error,
     Qwen3ModelNotFoundError,
+    Qwen3ServerError,
     translate_errors,
 )
 from langchain_qwen3.errors.redirects import TURNED_INTO_GET
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _VERSION_SECONDS = 3.0
 _PATIENCE_SECONDS = 3.0
 _PLAIN_SECONDS = 1.5
+_PREFIXES = ("/compatible-mode/v1", "/api", "/api/v1", "/openai/v1")
+"""Where APIs are, if not under /v1: on Alibaba's hosts, Open WebUI, OpenRouter, and Groq."""
 
 
 class Listing(NamedTuple):
@@ -237,13 +240,16 @@ async def _find_api(model: ChatQwen3, reason: Qwen3Error) -> str | None:
     address = str(model.openai_api_base)
     stem = address.removesuffix("/completions").removesuffix("/chat").removesuffix("/models")
     parts = urlsplit(address)
-    places = (stem, f"{stem}/v1", f"{parts.scheme}://{parts.netloc}/v1")
+    root = f"{parts.scheme}://{parts.netloc}"
+    others = () if isinstance(reason, Qwen3ServerError) else _PREFIXES  # each may take a proxy's whole patience
+    places = (stem, f"{stem}/v1", f"{root}/v1", *(root + prefix for prefix in others))
     for place in dict.fromkeys(place for place in places if place != address):
         try:
             await list_models(model, f"{place}/models")
         except Qwen3Error as error:
-            # Where the model's own URL needs no key, a place that does is the API.
-            if not isinstance(error, Qwen3AuthenticationError) or isinstance(reason, Qwen3AuthenticationError):
+            # Where the model's own URL needs no key, a /v1 that does is the API; under /api there may be others.
+            wants_key = isinstance(error, Qwen3AuthenticationError) and not isinstance(reason, Qwen3AuthenticationError)
+            if not wants_key or place.removeprefix(root) in _PREFIXES:
                 continue
         return place
     return None

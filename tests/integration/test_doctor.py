@@ -238,6 +238,41 @@ async def test_names_the_right_address_when_that_needs_a_key(path: str):
         assert f"The API is at {server.url}:" in diagnosis["reachable"].fix
 
 
+class ElsewhereHandler(Handler):
+    """Has the API under a prefix alone, and a web page for the rest if it is to."""
+
+    def is_refused(self) -> bool:
+        if not self.path.startswith(f"{self.owner.prefix}/"):
+            self.answer(*((200, b"<!doctype html>", "text/html") if self.owner.has_page else (404, {"detail": "no"})))
+            return True
+        self.path = self.path.replace(self.owner.prefix, "/v1", 1)
+        return super().is_refused()
+
+
+class Elsewhere(Replay):
+    """A recorded vLLM behind a host's prefix."""
+
+    handler = ElsewhereHandler
+    prefix = ""
+    has_page = False
+
+
+@pytest.mark.parametrize("prefix", ["/compatible-mode/v1", "/api/v1", "/openai/v1", "/api"])
+@pytest.mark.parametrize("path", ["/v1", "", "/v1/chat/completions"])
+@pytest.mark.parametrize("key", [None, "sk-canary-right"])
+@pytest.mark.parametrize("has_page", [False, True])
+async def test_names_the_right_address_when_the_api_has_another_prefix(
+    prefix: str, path: str, key: str | None, has_page: bool
+):
+    """Protects users of hosts whose URL does not end in a plain /v1, and those of Open WebUI."""
+    with Elsewhere(api_key=key) as server:
+        server.prefix, server.has_page = prefix, has_page
+        diagnosis = await look(f"{server.root}{path}", api_key=key)
+        assert f"The API is at {server.root}{prefix}:" in diagnosis["reachable"].fix
+        diagnosis = await look(f"{server.root}{path}", api_key="sk-canary-wrong")
+        assert ("The API is at" in diagnosis["reachable"].fix) == (key is None)
+
+
 async def test_asks_for_the_key_when_the_server_wants_one():
     """Protects from a 401 without advice, and the key from the diagnosis."""
     with Replay(api_key="sk-canary-right") as server:
