@@ -166,8 +166,8 @@ _STATUS = {
     ),
     rf"{NO_FUNDS.pattern}|insufficient.quota|status=402": "The account has no funds or quota left.",
     r"status=401 .{0,200}asks=Basic": (
-        "A proxy in front of {host} requires a user name and password: write them into base_url, "
-        'http://user:password@..., or set default_headers={{"Authorization": "Basic ..."}}.'
+        "A proxy in front of {host} requires a user name and password: write user:password@ before "
+        'the host in base_url, or set default_headers={{"Authorization": "Basic ..."}}.'
     ),
     r"no connected db|no_db_connection": (
         "LiteLLM accepts only its master key: set api_key= to that key, or connect LiteLLM to its database."
@@ -181,7 +181,9 @@ _STATUS = {
     r"status=403": (
         "Check that the key may use {model}, and that a proxy in front of {host} allows the path and this machine."
     ),
-    r"status=407": "A proxy requires a password: set openai_proxy=http://user:password@host:port.",
+    r"status=407": (
+        "A proxy requires a password: write user:password@ before its host in $HTTPS_PROXY or openai_proxy."
+    ),
     # Groq counts the tokens of a minute, and waiting does not make a request smaller.
     r"kind=Qwen3RateLimitError status=413": (
         "This request alone has more tokens than the account may send in a minute: send less, or get a higher limit."

@@ -7,6 +7,7 @@ import base64
 import httpx
 import pytest
 
+from langchain_qwen3.errors import hints
 from langchain_qwen3.errors.secrets import clean_url, mask_body, mask_text, read_secrets, strip_response
 
 PASSWORD = "kanarien vogel/1"
@@ -15,6 +16,16 @@ PASSWORD = "kanarien vogel/1"
 def build_request(url: str = "http://pod.test/v1", **headers: str) -> httpx.Request:
     """Return a request with these headers."""
     return httpx.Request("POST", url, headers=headers)
+
+
+_TABLES = (hints._ADDRESS, hints._NETWORK, hints._SETTINGS, hints._STATUS)
+
+
+@pytest.mark.parametrize("hint", [hint for rows in _TABLES for hint in rows.values()])
+def test_advice_stays_whole_when_an_error_is_masked_again(hint: str) -> None:
+    """Protects advice from the mask for passwords, which an error that is another one's context goes through."""
+    text = hint.format(url="http://pod.test/v1", host="pod.test", model="m")
+    assert mask_text(text) == text
 
 
 @pytest.mark.parametrize(
