@@ -30,7 +30,7 @@ _HEADER = re.compile(rf"{FUNCTION}([^>\n]*)>")
 # https://github.com/vllm-project/vllm/pull/23099, https://github.com/vllm-project/vllm/issues/57699
 _NEXT_CALL = rf"{_END}\s*(?:{CLOSING}\s*)?(?:{OPENING}\s*)?{FUNCTION}([^>\n]+)>\s*"
 _NEXT_PARAMETER = re.compile(rf"(?:^|\n)(?:{_NEXT_CALL})?{_PARAMETER}([^>\n]+)>(?=\n)")
-_LINE_END = re.compile(rf"(?:^|\n){_END}")
+_TAG = re.compile(f"{OPENING}|{CLOSING}|{FUNCTION}|{_END}|{_PARAMETER}|{_VALUE_END}")
 _CALL_END = re.compile(rf"\n{_END}\s*(?:{CLOSING}\s*)?$")
 
 
@@ -248,22 +248,21 @@ class TagReader:
             self._written = [FUNCTION, value[calls[-1].start(1) :], *self._behind[:-1]]
 
     def _find_next(self, value: str, *, is_open: bool) -> list[re.Match[str]]:
-        """Return where the next parameters of the schema, or of the next calls, begin in a value."""
-        forgets = value.count(_PARAMETER) > value.count(_VALUE_END)  # in a text about calls, they come in pairs
-        if not (forgets or is_open):
+        """Return where the next parameters of the schema, or of the next calls, begin in a value without other tags."""
+        if not (is_open or _PARAMETER in value):
             return []
-        found = list(_NEXT_PARAMETER.finditer(value))
-        tags, name, given = [], self._name, {self._key, *self._args}
-        for tag in found:
+        tags = list(_NEXT_PARAMETER.finditer(value))
+        is_read = _TAG.search(_NEXT_PARAMETER.sub("", value)) is None  # a text about calls has others, too
+        name, given = self._name, {self._key, *self._args}
+        for tag in tags:
             if tag[1]:
                 name, given = tag[1], set()
-            if tag[2] not in given and tag[2] in (self._schemas.get(name, {}).get("properties") or ()):
-                given.add(tag[2])
-                tags.append(tag)
-        is_read = len(_LINE_END.findall(value)) == sum(bool(tag[1]) for tag in tags)
-        if is_open and not (is_read and tags == found):
+            known = self._schemas.get(name, {}).get("properties") or ()
+            is_read = is_read and tag[2] in known and tag[2] not in given
+            given.add(tag[2])
+        if is_open and not is_read:
             raise ValueError("the call is incomplete")
-        return tags if is_read and forgets else []
+        return tags if is_read else []
 
     def _take(self, name: Any, args: Any) -> None:
         if not isinstance(name, str) or name not in self._schemas:

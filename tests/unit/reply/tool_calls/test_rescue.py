@@ -239,6 +239,9 @@ BARE_OPEN = OPEN_XML.removeprefix(f"{OPEN}\n")
 OPEN_NOW = f"{OPEN}\n<function=now>\n</function>\n{CLOSE}"
 OPEN_UNKNOWN = f"{OPEN_XML}\n{OPEN_XML.replace('get_', 'set_')}"
 OPEN_TEXT = f"\n</function>\n{CLOSE}\n{OPEN_XML}"
+ENDLESS, ENDLESS_OPEN = (text.replace("\n</function>", "") for text in (XML, OPEN_XML))
+SHUT_IN_LINE = OPEN_XML.replace("京", "京 </parameter> or")
+FOREIGN = f"a\n</function>\n{CLOSE}\n{OPEN}\n<function=put>\n<parameter=x>\nb"
 PARTLY = OPEN_XML.replace("京", "京\n<parameter=unit>\nC")
 TAG = "\n<parameter=i>\n3"
 UNCLOSED: dict[str, tuple[str, str, list[Any]]] = {
@@ -268,6 +271,14 @@ UNCLOSED: dict[str, tuple[str, str, list[Any]]] = {
     "then an unknown tool": (OPEN_UNKNOWN, OPEN_UNKNOWN, []),
     "then a tag of no parameter": (PARTLY, PARTLY, []),
     "then a tag of no schema": (PARTLY.replace("get_weather", "now"), PARTLY.replace("get_weather", "now"), []),
+    "then a call behind no </function>": (f"{ENDLESS}\n{OPEN_NOW}", f"{ENDLESS}\n", [("now", {})]),
+    "then a call behind no closing tag": (f"{ENDLESS_OPEN}\n{OPEN_NOW}", f"{ENDLESS_OPEN}\n", [("now", {})]),
+    "a closing tag in the line": (SHUT_IN_LINE, SHUT_IN_LINE, []),
+    "then a call with a tag of no parameter": (
+        PUT.replace(f"a{SHUT}", FOREIGN),
+        "",
+        [("put", {"s": f"{FOREIGN}{TAG}"})],
+    ),
     "a text of open calls": (xml(f"a{OPEN_TEXT}\nb"), "", [call_of(f"a{OPEN_TEXT}\nb")]),
 }
 CASES = CALLS | UNCLOSED | {name: (text, text, []) for name, text in TEXTS.items()}
