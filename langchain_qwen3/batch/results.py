@@ -178,11 +178,15 @@ def _build_body(result: Result) -> dict[str, Any]:
     }
 
 
-def _write_reason(result: Result) -> str | None:
+def _write_reason(result: Result) -> str:
     """Return the finish reason in OpenAI's words: the SDK takes no others, and not None."""
     reason = result.finish_reason
-    if reason in ("stop", "tool_calls", "function_call") or not is_finished(reason):
+    if reason in ("stop", "tool_calls", "function_call", "content_filter"):
         return reason
+    if not is_finished(reason):
+        # OpenAI has no other word for an answer that is not whole. vLLM has `repetition`, for one:
+        # https://github.com/vllm-project/vllm/blob/main/vllm/v1/engine/__init__.py
+        return "length"
     return "tool_calls" if result.tool_calls else "stop"
 
 
