@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set as AbstractSet
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from langchain_qwen3.request.schema import read_schema
@@ -58,7 +58,7 @@ def write_constraint(constraint: Constraint, dialect: Dialect) -> dict[str, Any]
     ((kind, given),) = constraint.items()
     if not given:
         raise ValueError(f"constraint[{kind!r}] is empty")
-    value = _read_schema(given) if kind == "json" else given
+    value = _read_schema(given) if kind == "json" else list(given) if isinstance(given, AbstractSet) else given
     if not _is_valid(kind, value):
         raise ValueError(f"constraint[{kind!r}]: pass {_WANTED[kind]}, not {given!r}")
     form = dialect.constraints.get(kind)

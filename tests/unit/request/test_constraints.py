@@ -44,6 +44,9 @@ class Answer(enum.StrEnum):
         ("vllm", {"json": json.dumps(OBJECT)}, {"structured_outputs": {"json": OBJECT}}),
         ("vllm", {"json": Point}, {"structured_outputs": {"json": Point.model_json_schema()}}),
         ("vllm", {"choice": ("a", "b")}, {"structured_outputs": {"choice": ("a", "b")}}),
+        ("vllm", {"choice": {"a": 1, "b": 2}.keys()}, {"structured_outputs": {"choice": ["a", "b"]}}),
+        ("sglang", {"choice": {"a": 1, "b": 2}.keys()}, {"regex": "(a|b)"}),
+        ("llama.cpp", {"choice": frozenset({"a"})}, {"grammar": 'root ::= "a"'}),
         ("llama.cpp", {"choice": [Answer.YES]}, {"grammar": 'root ::= "yes"'}),
     ],
 )
@@ -68,6 +71,8 @@ def test_writes_the_servers_own_field_when_an_answer_is_constrained(
         ("llama.cpp", {"choice": [1, 2]}, "a list of texts"),
         ("vllm", {"choice": Answer}, "a list of texts"),
         ("vllm", {"choice": {"a": 1}}, "a list of texts"),
+        ("llama.cpp", {"choice": {1: "a"}.keys()}, "a list of texts"),
+        ("vllm", {"regex": {"a"}}, "a text"),
         ("vllm", {"regex": 1}, "a text"),
         ("llama.cpp", {"grammar": ["root"]}, "a text"),
         ("llama.cpp", {"json": "x"}, "a JSON schema or a class, not 'x'"),
