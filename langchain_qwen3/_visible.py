@@ -42,11 +42,14 @@ def join_text(text: str) -> str:
 
 
 def join_halves(value: Any, join: Callable[[str], str] = join_text) -> Any:
-    """Return a JSON value whose texts that hold surrogates are joined by a function."""
+    """Return a JSON value whose texts and keys that hold surrogates are joined by a function."""
     if isinstance(value, str):
         return join(value) if _HALF.search(value) else value
     if isinstance(value, list | tuple):
         return [join_halves(item, join) for item in value]
     if isinstance(value, dict):
-        return {key: join_halves(item, join) for key, item in value.items()}
+        return {
+            join_halves(key, join) if isinstance(key, str) else key: join_halves(item, join)
+            for key, item in value.items()
+        }
     return value

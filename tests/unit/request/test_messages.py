@@ -172,6 +172,8 @@ for _ in range(3000):
         ({"a": "\ud83d"}, '{"a":"\ufffd"}'),
         ({"a": ["\udcff x", {"b": "\ud800"}]}, '{"a":["\ufffd x",{"b":"\ufffd"}]}'),
         ({"a": "\ud83d\ude00"}, '{"a":"😀"}'),
+        ({"\ud83d": {"b\udcff": 1}, 2: 3}, '{"\ufffd":{"b\ufffd":1},"2":3}'),
+        ('{"\\ud83d": 1}', '{"\ufffd":1}'),
         ({"a": "\ud800", "b": math.nan}, '{"a":"\ufffd","b":null}'),
         ({"a": Number(3), "b": [Number(math.inf)]}, '{"a":3,"b":[null]}'),
         ({"a": Fraction(1, 3)}, '{"a":"1/3"}'),
