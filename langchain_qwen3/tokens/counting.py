@@ -12,6 +12,7 @@ import openai
 
 from langchain_qwen3.connections.exchange import fetch_json
 from langchain_qwen3.servers.dialects import KWARGS
+from langchain_qwen3.servers.facts import find_values
 from langchain_qwen3.tokens.estimate import estimate_message_tokens, estimate_tokens
 from langchain_qwen3.tokens.wire import build_count_request, build_encode_request, read_count, read_token_ids
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from langchain_qwen3.call import Call
     from langchain_qwen3.profiles import ModelLine
-    from langchain_qwen3.servers.dialects import Dialect, Path
+    from langchain_qwen3.servers.dialects import Dialect
     from langchain_qwen3.tokens.local import LocalTokenizer
 
 _T = TypeVar("_T")
@@ -82,12 +83,15 @@ class Counter(NamedTuple):
 
     def _read_switches(self, payload: dict[str, Any]) -> dict[str, Any]:
         """Return the template's other switches, from the fields in which this server takes them."""
-        own = _read_path(payload, (KWARGS, "reasoning_effort"))  # of the user's own `extra_body`
-        effort = own or _read_path(payload, self.dialect.effort)
+        preserve, effort, own = (
+            next(find_values(payload, path), None) if path else None
+            for path in (self.dialect.preserve, self.dialect.effort, (KWARGS, "reasoning_effort"))
+        )
+        effort = own or effort  # the user's own `extra_body` gives it to the template itself
         effort = next((word for word, sent in self.dialect.effort_words.items() if sent == effort), effort)
         levels = self.line.efforts if self.line else ()
         switches = {
-            "preserve_thinking": _read_path(payload, self.dialect.preserve),
+            "preserve_thinking": preserve,
             "reasoning_effort": effort if effort in levels else None,  # some servers have the thinking switch there
         }
         return {name: value for name, value in switches.items() if value is not None}
@@ -114,10 +118,3 @@ class Counter(NamedTuple):
             return None if answer.error else read(answer.body)
         except (openai.APIError, ValueError, KeyError, TypeError, AttributeError):
             return None
-
-
-def _read_path(payload: Any, path: Path | None) -> Any:
-    """Return the value at a path of nested keys, None if it is missing."""
-    for key in path or ():
-        payload = payload.get(key) if isinstance(payload, dict) else None
-    return payload if path else None
