@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
 from langchain_core.load.load import ALL_SERIALIZABLE_MAPPINGS
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import PromptValue
-from langchain_core.runnables.config import run_in_executor
 from langchain_core.runnables.utils import AnyConfigurableField
 from pydantic import ConfigDict
 
@@ -27,7 +27,7 @@ from langchain_qwen3.fields import Qwen3Fields
 from langchain_qwen3.profiles import ModelLine, build_profile
 from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
-from langchain_qwen3.reply.whole import read_response, sum_chunks
+from langchain_qwen3.reply.whole import fill_llm_output, read_response
 from langchain_qwen3.request.build import build_call
 from langchain_qwen3.request.inputs import protect_parts, read_messages
 from langchain_qwen3.request.keywords import check_call, explain_missing_model
@@ -213,7 +213,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     ) -> ChatResult:
         call = self._prepare(messages, stop, kwargs, stream=False)
         if call.stream_inside:
-            return sum_chunks(self._stream(messages, stop, run_manager, **kwargs))
+            return fill_llm_output(generate_from_stream(self._stream(messages, stop, run_manager, **kwargs)))
         with self._in_flight.slot(), self._errors(call):
             started_at = perf_counter()
             return read_response(post(self.root_client, call), call.reply, started_at)
@@ -227,8 +227,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     ) -> ChatResult:
         call = await self._aprepare(messages, stop, kwargs, stream=False)
         if call.stream_inside:
-            chunks = [chunk async for chunk in self._astream(messages, stop, run_manager, **kwargs)]
-            return await run_in_executor(None, sum_chunks, chunks)
+            chunks = self._astream(messages, stop, run_manager, **kwargs)
+            return fill_llm_output(await agenerate_from_stream(chunks))
         async with self._in_flight.slot():
             with self._errors(call):
                 started_at = perf_counter()

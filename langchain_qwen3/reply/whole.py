@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.errors import BadReplyError
@@ -29,7 +29,7 @@ from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from langchain_qwen3.call import ReplyOptions
 
@@ -78,16 +78,15 @@ def _read_streamed(response: Any, options: ReplyOptions) -> ChatResult:
     """Return the result of an event stream that was read to its end."""
     reader = StreamReader(options)
     reader.begin(response)
-    result = sum_chunks([*reader.read(response.content), *reader.end()])
+    result = fill_llm_output(generate_from_stream(iter([*reader.read(response.content), *reader.end()])))
     message: Any = result.generations[0].message
     # As the model wrote them: core closes their brackets in chunks.
     message.invalid_tool_calls = reader.collect().invalid_tool_calls
     return result
 
 
-def sum_chunks(chunks: Iterable[ChatGenerationChunk]) -> ChatResult:
-    """Return the result of a stream's chunks; callbacks find its usage in `llm_output`, as that of a whole reply."""
-    result = generate_from_stream(iter(chunks))
+def fill_llm_output(result: ChatResult) -> ChatResult:
+    """Give a summed stream its metadata as `llm_output`, where callbacks find the usage of a whole reply."""
     result.llm_output = {**(result.generations[0].generation_info or {})}
     return result
 
