@@ -391,6 +391,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SERVERS)}")
     names = parser.parse_args().names or QUICK
+    if unknown := [name for name in names if name not in SERVERS]:
+        parser.error(f"unknown: {', '.join(unknown)}; known: {', '.join(SERVERS)}")
     envs = Path(os.getenv("LIVE_ENVS", ROOT / ".venv-servers")).resolve()
     for name in names:
         result = measure(name, envs)

@@ -88,3 +88,13 @@ def test_start_line_is_a_command_when_a_live_server_is_started(live: dict[str, A
     assert "http://127.0.0.1:9/v1" in config.read_text()
     assert str(config) in command
     assert live["SERVERS"][name].url.startswith("http://127.0.0.1:{port}")
+
+
+def test_names_are_listed_when_one_is_unknown(
+    live: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects contributors from a bare KeyError, after minutes where a known name comes first."""
+    monkeypatch.setattr("sys.argv", ["live_servers.py", "litellm", "nginx"])
+    with pytest.raises(SystemExit):
+        live["main"]()
+    assert "unknown: nginx; known: transformers" in capsys.readouterr().err
