@@ -106,7 +106,7 @@ def models(
     timeout: Timeout = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """List the models of a server, one per line, with context windows if the server tells them."""
+    """List the models of a server, one per line, with context lengths if the server tells them."""
     from langchain_qwen3.cli.models import run
 
     run(Target(url, None, api_key, server, timeout), as_json=as_json)
@@ -185,7 +185,7 @@ def serve(  # noqa: PLR0913  # the options of a command
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 selects a free one.")] = 8000,
     api_key: Annotated[str | None, typer.Option(help="API key that requests must send.")] = None,
-    n_ctx: Annotated[int, typer.Option("--n-ctx", min=1, help="Context window of one request, in tokens.")] = 8192,
+    n_ctx: Annotated[int, typer.Option("--n-ctx", min=1, help="Context length of one request, in tokens.")] = 8192,
     n_parallel: Annotated[int, typer.Option("--n-parallel", min=1, help="Requests answered at the same time.")] = 4,
     n_threads: Annotated[
         int | None, typer.Option("--n-threads", min=1, help="CPU threads. Default: the physical cores.")

@@ -16,7 +16,7 @@ from langchain_qwen3.doctor.reach import Reached, reach
 
 
 def run(target: Target, *, as_json: bool) -> None:
-    """Write the names, one per line; in a terminal with their context windows."""
+    """Write the names, one per line; in a terminal with their context lengths."""
     console = Console()
     with showing_errors():
         llm = build_model(target)

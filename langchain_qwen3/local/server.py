@@ -61,7 +61,7 @@ class LocalServer:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one at every start.
         api_key: Key that requests must carry. Default: no key.
-        n_ctx: Context window of one request in tokens, prompt and answer together. Memory is taken for
+        n_ctx: Context length of one request in tokens, prompt and answer together. Memory is taken for
             `n_parallel` of them.
         n_parallel: Maximum requests answered at the same time; further ones wait.
         n_threads: CPU threads to compute with. Default: llama.cpp's own choice, the physical cores.
