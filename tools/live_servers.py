@@ -371,7 +371,7 @@ def write_row(result: Result) -> str:
     """Return a row of the table."""
     counts = ["{} / {} / {}".format(*result.counts[cls]) for cls in ("ChatQwen3", "ChatOpenAI")]
     name, comma, behind = result.title.partition(",")
-    crosses = ", ".join(result.crosses) or "none"
+    crosses = "; ".join(result.crosses) or "none"  # a title may hold a comma
     cells = (f"{name} {result.version}{comma}{behind}", result.dialect, *counts, list_failures(result), crosses)
     return f"| {' | '.join(cells)} |"
 
