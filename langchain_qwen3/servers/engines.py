@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from langchain_qwen3.servers import parameters
 from langchain_qwen3.servers.dialect import (
     KWARGS,
@@ -13,7 +15,10 @@ from langchain_qwen3.servers.dialect import (
     frozen,
 )
 
-VLLM = Dialect(
+engine = partial(Dialect, builtin_tools=False)
+"""A row of an engine: it runs no tools of its own, such as a search of the web."""
+
+VLLM = engine(
     name="vllm",
     title="vLLM",
     evidence="measured on 0.32.0",
@@ -34,7 +39,6 @@ VLLM = Dialect(
     media_settings="mm_processor_kwargs",
     video_frames="jpeg",
     free_arguments=True,
-    builtin_tools=False,
     token_counting=TokenCounting(chat_path="/tokenize", history_key="reasoning", effort="switch"),
     flags=frozen(
         reasoning="--reasoning-parser qwen3",
@@ -60,7 +64,7 @@ not rename `reasoning_content`, unlike chats, and takes the effort as a template
 
 vllm-ascend is vLLM (reported); Aphrodite is a fork of it (source of 0.24.1)."""
 
-SGLANG = Dialect(
+SGLANG = engine(
     name="sglang",
     title="SGLang",
     evidence="source of 0.5.23",
@@ -78,7 +82,6 @@ SGLANG = Dialect(
     own_fields=parameters.SGLANG,
     format_silences_tools=True,
     audio="audio_url",
-    builtin_tools=False,
     token_counting=TokenCounting(chat_path="/tokenize", effort="field"),
     flags=frozen(
         reasoning="--reasoning-parser qwen3",
@@ -90,7 +93,7 @@ SGLANG = Dialect(
 """SGLang. Reads history from `reasoning_content` only and drops the other key; answers 400 to explicit nulls.
 Support for `audio_url` parts is reported, not read in the source. KTransformers starts SGLang (source)."""
 
-LLAMA_CPP = Dialect(
+LLAMA_CPP = engine(
     name="llama.cpp",
     title="llama.cpp",
     evidence="measured on builds of October and November 2026",
@@ -112,7 +115,6 @@ LLAMA_CPP = Dialect(
     ),
     format_silences_tools=True,
     continues_assistant=True,
-    builtin_tools=False,
     token_counting=TokenCounting(
         chat_path="/chat/completions/input_tokens",
         chat_path_at_root=False,
@@ -138,7 +140,7 @@ does not think; a grammar together with tools is refused (measured).
 
 Docker Model Runner, RamaLama and Jan run it (reported, source); so does Lemonade (source, documented)."""
 
-OLLAMA = Dialect(
+OLLAMA = engine(
     name="ollama",
     title="Ollama",
     evidence="source of 0.33.0-rc2",
@@ -154,7 +156,6 @@ OLLAMA = Dialect(
     media_kinds=frozenset({"image"}),
     base64_media_only=True,
     continues_assistant=True,
-    builtin_tools=False,
     flags=frozen(
         top_k="a Modelfile with PARAMETER top_k",
         min_p="a Modelfile with PARAMETER min_p",
@@ -169,7 +170,7 @@ says. History is read from `reasoning` only. Models of other namespaces are not 
 (https://github.com/ollama/ollama/blob/main/server/routes.go), and its owner is the namespace in the model's name
 (https://github.com/ollama/ollama/blob/main/openai/openai.go), or `ollama` at ollama.com."""
 
-LM_STUDIO = Dialect(
+LM_STUDIO = engine(
     name="lmstudio",
     title="LM Studio",
     evidence="documented and reported for 0.4",
@@ -184,14 +185,13 @@ LM_STUDIO = Dialect(
     tool_choice="named_ignored",
     response_format="schema_only",
     continues_assistant=True,
-    builtin_tools=False,
     flags=frozen(reasoning='the developer setting "separate reasoning_content"'),
 )
 """LM Studio. Documented: `repeat_penalty`, `json_schema` as the only JSON format. Reported: the effort is the thinking
 switch, `chat_template_kwargs` are ignored, `required` works on the llama.cpp engine only. Unknown: how it reads
 earlier reasoning, so both keys are sent."""
 
-TGI = Dialect(
+TGI = engine(
     name="tgi",
     title="Text Generation Inference",
     evidence="source of 3.x",
@@ -205,13 +205,12 @@ TGI = Dialect(
     unsupported=frozenset({"top_k", "min_p", "repetition_penalty", "n", "parallel_tool_calls"}),
     response_format="value",
     continues_assistant=True,
-    builtin_tools=False,
     flags=frozen(enable_thinking="/no_think at the end of the question (Qwen3 hybrid models)"),
 )
 """TGI has no thinking switch and no reasoning parser: `<think>` arrives in the content and is split off by this
 package, and earlier reasoning cannot be sent back. Unknown fields are silently ignored."""
 
-TRANSFORMERS = Dialect(
+TRANSFORMERS = engine(
     name="transformers",
     title="transformers serve",
     evidence="measured on 5.24.0",
@@ -247,7 +246,6 @@ TRANSFORMERS = Dialect(
     strict_fields=True,
     own_fields=frozenset({"chat_template_kwargs", "generation_config"}),
     audio="audio_url",
-    builtin_tools=False,
     flags=frozen(
         reasoning="--reasoning auto",
         top_k="generation_config (a JSON string) in extra_body",
@@ -258,7 +256,7 @@ TRANSFORMERS = Dialect(
 """`transformers serve` answers 422 to any unknown field and ignores many that it knows. It drops earlier reasoning,
 and the content of assistant messages with tool calls. Without `max_tokens` a reply ends after 1,024 tokens."""
 
-LMDEPLOY = Dialect(
+LMDEPLOY = engine(
     name="lmdeploy",
     title="LMDeploy",
     evidence="source of 0.18.0",
@@ -276,7 +274,7 @@ LMDEPLOY = Dialect(
 top-level effort other than low, medium, high, max is a 422. Tools without a tool call parser are a 400. A named choice
 narrows the list of tools but forces no call. Unknown fields are ignored."""
 
-XINFERENCE = Dialect(
+XINFERENCE = engine(
     name="xinference",
     title="Xinference",
     evidence="measured on 4.1.0 with its transformers engine",
@@ -292,7 +290,7 @@ XINFERENCE = Dialect(
 stay in the text of streams (and are rescued), bad parameters are a 500. Source: an effort other than Qwen3.8's own
 words is a 400, and so is an effort in both places; its vLLM engine takes `guided_*`."""
 
-MS_SWIFT = Dialect(
+MS_SWIFT = engine(
     name="ms-swift",
     title="ms-swift",
     evidence="measured on 4.6.0 with its transformers engine",
@@ -313,7 +311,7 @@ choice shows the model only that tool, `none` shows no tools, `required` forces 
 A second system message is a 400 (`query_role: "system"`). Not measured: its vLLM engine, and the reasoning parser that
 only this engine has (source)."""
 
-MLX_LM = Dialect(
+MLX_LM = engine(
     name="mlx-lm",
     title="mlx-lm",
     evidence="source of 0.32.2",
@@ -328,7 +326,7 @@ MLX_LM = Dialect(
 tokens. Replies have `reasoning`; history goes to the template as sent, and Qwen's template reads
 `reasoning_content`."""
 
-TENSORRT_LLM = Dialect(
+TENSORRT_LLM = engine(
     name="tensorrt-llm",
     title="TensorRT-LLM",
     evidence="source of November 2026",
@@ -343,7 +341,7 @@ TENSORRT_LLM = Dialect(
 """TensorRT-LLM's server. Unknown fields are an error; newer builds also refuse template switches that the template
 does not use. A top-level effort is none, low, medium, high or max. `parallel_tool_calls` is accepted, but ignored."""
 
-TABBY = Dialect(
+TABBY = engine(
     name="tabbyapi",
     title="tabbyAPI",
     evidence="source of August 2026",
@@ -360,7 +358,7 @@ TABBY = Dialect(
 """tabbyAPI (ExLlama). Unknown fields are ignored. Its parsers are off unless `config.yml` switches them on:
 https://github.com/theroyallab/tabbyAPI/blob/main/config_sample.yml."""
 
-LLAMA_CPP_PYTHON = Dialect(
+LLAMA_CPP_PYTHON = engine(
     name="llama-cpp-python",
     title="llama-cpp-python's server",
     evidence="measured on 0.3.36",

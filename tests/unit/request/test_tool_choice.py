@@ -295,6 +295,16 @@ def test_leaves_a_servers_own_tool_out_where_there_is_none(dialect: Dialect, too
     assert select_tools([tool], dialect) == []
 
 
+@pytest.mark.parametrize(
+    "dialect", [row for row in DIALECTS.values() if row.kind == "engine"], ids=lambda row: row.name
+)
+def test_no_engine_gets_a_tool_that_only_services_run(dialect: Dialect):
+    """Protects from a 400 or a template's error: an engine knows functions alone, and searches no web."""
+    forget_warnings()
+    with pytest.warns(UnsupportedSettingWarning, match="web_search"):
+        assert select_tools([WEATHER, {"type": "web_search"}], dialect) == [WEATHER]
+
+
 FLAT = {"type": "function", "name": "f", "description": "d", "parameters": CITY}
 
 
