@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _PATIENCE = 2
 """Heartbeats after the finish reason until the stream counts as complete: only `[DONE]` is missing then."""
 
-_STOPPED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "completed", None})
+_STOPPED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "completed", "normal", None})
+"""`normal` is Qianfan's word for an answer that nothing cut (https://cloud.baidu.com/doc/WENXINWORKSHOP/s/Fm2vrveyu)."""
+
 _FINISHED = _STOPPED | {"tool_calls", "tool_use", "function_call"}
 _KNOWN = _FINISHED | {"length", "content_filter"}
 _LIMITS = frozenset({"max_tokens", "max_output_tokens", "max_length", "model_length", "model_context_window_exceeded"})

@@ -2,7 +2,7 @@
 import { MarkdownView } from "./markdown.js";
 
 // Why a model ends by itself, in servers' words. Any other word means that it did not.
-const FINISHED = ["stop", "tool_calls", "tool_use", "function_call", "eos", "eos_token", "end_turn", "stop_sequence", "completed"];
+const FINISHED = ["stop", "tool_calls", "tool_use", "function_call", "eos", "eos_token", "end_turn", "stop_sequence", "completed", "normal"];
 
 export function build(tag, className, ...children) {
   const element = document.createElement(tag);

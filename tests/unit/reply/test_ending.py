@@ -8,7 +8,7 @@ import pytest
 
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.errors import StreamCutError
-from langchain_qwen3.reply.ending import is_finished, read_reason
+from langchain_qwen3.reply.ending import describe_cut, is_finished, read_reason
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.servers.habits import ReplyHabits
 from tests.support.replies import load, read_chunks, read_stream, read_whole, write_body, write_events, write_sse
@@ -76,6 +76,24 @@ def test_every_word_for_the_limit_is_length(word: Any):
     for message in (read_stream(write_events({"tool_calls": [call]}, reason=word), options), read_whole(body, options)):
         assert (message.tool_calls, len(message.invalid_tool_calls)) == ([], 1)
         assert message.response_metadata["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        *((word, "") for word in ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "completed", "tool_use")),
+        *((word, "") for word in ("normal", "NORMAL", {"type": "normal"})),  # Qianfan
+        *((word, "broken off") for word in ("abort", "sensitive", "error", "abnormal")),
+        ("length", "truncated"),
+    ],
+)
+def test_answer_is_whole_when_its_reason_is_a_word_for_the_models_own_end(word: Any, expected: str):
+    """Protects structured answers, batches and the command: they take no answer that something cut."""
+    for message in (
+        read_stream(write_events({"content": "A"}, reason=word)),
+        read_whole(write_body({"content": "A"}, word)),
+    ):
+        assert describe_cut(message.response_metadata["finish_reason"]).partition(":")[0] == expected
 
 
 @pytest.mark.parametrize("nothing", ["null", {"type": None}, ""])
