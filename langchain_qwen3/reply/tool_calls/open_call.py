@@ -12,6 +12,9 @@ from langchain_qwen3.reply.tool_calls.arguments import ObjectEnd, find_arguments
 WireCall = Mapping[str, Any]
 """A call or a call fragment, as servers send it: `{"index", "id", "function": {"name", "arguments"}}`."""
 
+_NULLS = frozenset({"", "null", "None", "undefined"})
+"""How gateways write a missing name or id as text (https://github.com/BerriAI/litellm/issues/12513)."""
+
 _BEFORE_VALUE = (":", "[", ",")  # after these, outside a string, an object may begin
 
 
@@ -20,7 +23,7 @@ class Fragment(NamedTuple):
 
     Attributes:
         place: The wire's index; tuples already have a method `index`.
-        id: None if it is missing or empty.
+        id: None if it is missing, empty or "null".
         name: A name or a piece of it, empty if it is missing.
         text: The arguments or a piece of them, None if they are missing.
     """
@@ -46,10 +49,11 @@ def read_fragment(wire: WireCall) -> Fragment:
         text = json.dumps(text, ensure_ascii=False)
     if isinstance(index, str) and index.isdecimal():
         index = int(index)
+    name, word = str(function.get("name") or ""), "" if wire_id is None else str(wire_id)
     return Fragment(
         index if isinstance(index, int | str) else None,
-        str(wire_id) if wire_id not in (None, "") else None,
-        str(function.get("name") or ""),
+        None if word in _NULLS else word,
+        "" if name in _NULLS else name,
         text,
     )
 

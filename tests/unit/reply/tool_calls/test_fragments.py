@@ -214,6 +214,10 @@ ONE_CALL = {
     "the whole call again, another id": [[(0, "a", "f", ONE)], [(0, "b", "f", ONE)]],
     "the whole call again, another index": [[(0, "a", "f", ONE)], [(1, "a", "f", ONE)]],
     "the whole call again, no index": [[(0, "a", "f", ONE)], [(None, "a", "f", ONE)]],
+    "a name that is null as text": [[(0, "a", "f", '{"x"')], [(0, "", "null", ": 1}")]],
+    "an id that is null as text": [[(0, "a", "f")], [(0, "null", "", ONE)]],
+    "id and name null as text, no index": [[(None, "a", "f", '{"x"')], [(None, "None", "None", ": 1}")]],
+    "null as text before the call": [[(0, "undefined", "undefined", "")], [(0, "a", "f", ONE)]],
     "the whole call twice in one list": [[(0, "a", "f", ONE), (0, "a", "f", ONE)]],
 }
 
@@ -318,8 +322,9 @@ def test_keeps_parallel_calls_apart_when_servers_mark_them_differently(marks: st
 
 def test_joins_a_name_when_it_comes_in_pieces():
     """Protects tool names: a name split over fragments of one index is one name."""
-    deltas = [[fragment(0, "a", "get_")], [fragment(0, None, "weather")], [fragment(0, None, None, "{}")]]
-    assert show(read_both_ways(deltas)) == [("get_weather", {})]
+    for call_id in (None, "", "null"):  # some gateways write every field, and null as text
+        deltas = [[fragment(0, "a", "get_")], [fragment(0, call_id, "weather")], [fragment(0, call_id, "null", "{}")]]
+        assert show(read_both_ways(deltas)) == [("get_weather", {})]
 
 
 def test_ignores_fields_when_they_are_null():
