@@ -20,7 +20,7 @@ from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_eve
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, read_lines
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
-from langchain_qwen3.reply.ending import StreamEnd, read_limit, read_reason
+from langchain_qwen3.reply.ending import StreamEnd, is_stopped, read_limit, read_reason
 from langchain_qwen3.reply.fields import has_content, read_message
 from langchain_qwen3.reply.json_text import read_json
 from langchain_qwen3.reply.metadata import (
@@ -109,7 +109,9 @@ class StreamReader:
         except OTHER_SHAPE as error:
             raise build_shape_error(self._response) from error
         if self._options.habits is not None:
-            self._options.habits.note(opened=self._read_opening(), finishes=self.finish_reason is not None)
+            # vllm-mlx gives a reason only where something cut: https://github.com/waybarrios/vllm-mlx/issues/628
+            finishes = self._end.reason is not None and is_stopped(self._end.reason)
+            self._options.habits.note(opened=self._read_opening(), finishes=finishes)
         if self._options.demanded is not None:
             check_forced_call(self.collect(), self._options.demanded, self.finish_reason)
         return chunks

@@ -20,7 +20,7 @@ class ReplyHabits:
 
     Attributes:
         opened: Whether replies begin inside the thinking; None while unknown.
-        finishes: Whether its streams end with a finish reason.
+        finishes: Whether its streams end with a finish reason when the model stops by itself.
         parses: The kinds of reply, `whole` and `stream`, that have come with a call that the server parsed.
             `transformers serve` parses whole replies and leaves the calls of streams in the text. All habits of a
             server and model share them, because a parser reads calls with and without thinking.

@@ -127,6 +127,22 @@ def test_done_without_a_reason_is_an_end_where_nobody_knows_the_server():
         read_stream(write_events({"role": "assistant"}, reason=None)[:1])
 
 
+@pytest.mark.parametrize(
+    ("reason", "is_cut"), [("stop", True), ("normal", True), ("length", False), ("tool_calls", False), ("abort", False)]
+)
+def test_done_without_a_reason_is_a_cut_once_the_server_gave_one_to_a_whole_answer(reason: str, is_cut: bool):
+    """Protects users of vllm-mlx, which gives a reason to cut answers alone: the next whole one is no error."""
+    options = ReplyOptions(habits=ReplyHabits(opened=False))
+    read_chunks([write_sse(write_events({"content": "A"}, reason=reason))], options)
+    reader = StreamReader(options)
+    assert len([*reader.read(HALF)]) == 1
+    if is_cut:
+        with pytest.raises(StreamCutError):
+            reader.end()
+    else:
+        assert reader.end()
+
+
 def test_recorded_stream_that_was_interrupted_is_a_cut_once_the_server_gave_a_reason():
     """Protects users of llama-cpp-python: of five streams at once four came back empty and silent."""
     habits = ReplyHabits(opened=False)
