@@ -214,6 +214,8 @@ class StreamReader:
                 delta = choice["delta"]
             except (KeyError, IndexError, TypeError):
                 return self._feed_other(event)
+            if not delta and (choice.get("message") or choice.get("text")):  # gateways in Java write every field
+                return self._feed_other(event)
             self._chunks += 1
             if (choice.get("index") or 0) != self._index:
                 self._take_index(event, choice)

@@ -509,14 +509,33 @@ def test_other_fields_come_once_when_an_event_repeats_the_whole_message():
 @pytest.mark.parametrize(
     "begun", [[], [{"delta": {"role": "assistant", "content": ""}}], [{"message": {"content": ""}}]]
 )
-def test_each_message_is_a_piece_when_no_delta_has_text(begun: list[dict[str, Any]]):
-    """Protects the text of servers that write `message` for `delta`."""
+@pytest.mark.parametrize("nothing", [{}, {"delta": None}, {"delta": {}}, {"delta": None, "text": None}], ids=str)
+def test_each_message_is_a_piece_when_no_delta_has_text(begun: list[dict[str, Any]], nothing: dict[str, Any]):
+    """Protects the text of servers that write `message` for `delta`, and of those that write every field."""
     pieces = [{"message": {"content": "ha", "annotations": [at]}} for at in (1, 2)]
-    choices = [{"index": 0, **choice} for choice in [*begun, *pieces, {"message": {}, "finish_reason": "stop"}]]
+    end = {"message": {}, "finish_reason": "stop"}
+    choices = [{"index": 0, **nothing, **choice} for choice in [*begun, *pieces, end]]
     message = read_stream([{"choices": [choice]} for choice in choices])
     assert (message.content, message.additional_kwargs["annotations"]) == ("haha", [1, 2])
     choices[-2]["finish_reason"] = "stop"
     assert read_stream([{"choices": [choice]} for choice in choices[:-1]]).content == "haha"
+
+
+@pytest.mark.parametrize("nothing", [{}, {"delta": None}, {"delta": {}, "message": None}], ids=str)
+def test_each_text_is_a_piece_when_no_delta_has_any(nothing: dict[str, Any]):
+    """Protects the text of servers that answer in the form of the older completions."""
+    choices = [{"index": 0, **nothing, "text": text, "finish_reason": None} for text in ("ha", "ha", "")]
+    choices[-1]["finish_reason"] = "stop"
+    message = read_stream([{"choices": [choice]} for choice in choices])
+    assert (message.content, message.response_metadata["finish_reason"]) == ("haha", "stop")
+
+
+def test_message_beside_an_empty_delta_adds_nothing_to_deltas_that_said_it():
+    """Protects from an answer that stands there twice: some servers repeat it as a whole at the end."""
+    message = {"role": "assistant", "content": "haha", "reasoning_content": "R"}
+    events = write_events({"reasoning_content": "R"}, {"content": "ha"}, {"content": "ha"}, message=message)
+    assert read_stream(events).content == "haha"
+    assert read_stream(events).additional_kwargs == {"reasoning_content": "R"}
 
 
 # A reply, its end, and the reasoning that later replies are read with; None: it does not begin inside the thinking.
