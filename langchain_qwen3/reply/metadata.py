@@ -12,7 +12,11 @@ from langchain_qwen3.call import PROVIDER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+COUNTS = ("total_tokens", "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
 _METADATA_NAMES = {"model": "model_name"}
+_CACHE_READ = ("cached_tokens", "prompt_cache_hit_tokens")
+"""The names in OpenAI and in DeepSeek; omlx and Moonshot write theirs outside of the details."""
+
 _CACHE_WRITTEN = ("created_cache_tokens", "cache_creation_input_tokens", "cache_write_tokens")
 """The names in vLLM, DashScope and OpenRouter."""
 _MAX_TOKENS = 1 << 53
@@ -46,7 +50,10 @@ def read_usage(usage: object) -> UsageMetadata | None:
         return None
     read = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
     written = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
-    inputs = _read_counts(read, audio=("audio_tokens",), cache_read=("cached_tokens",), cache_creation=_CACHE_WRITTEN)
+    inputs = {
+        **_read_counts(usage, cache_read=_CACHE_READ),
+        **_read_counts(read, audio=("audio_tokens",), cache_read=_CACHE_READ, cache_creation=_CACHE_WRITTEN),
+    }
     outputs = {
         **_read_counts(usage, reasoning=("reasoning_tokens",)),
         **_read_counts(written, audio=("audio_tokens",), reasoning=("reasoning_tokens",)),
@@ -92,8 +99,8 @@ def read_metadata(bodies: Iterable[Mapping[str, Any]], usage: Mapping[str, Any] 
             # LangChain counts usage by the model's name, as a key.
             if value is not None and key not in _NOT_METADATA and (key != "model" or isinstance(value, str)):
                 metadata[_METADATA_NAMES.get(key, key)] = value
-    if usage:
-        metadata["token_usage"] = _drop_nulls(usage) if isinstance(usage, dict) else usage
+    if isinstance(usage, dict) and usage:  # core fails on any other
+        metadata["token_usage"] = _drop_nulls(usage)
     metadata["model_provider"] = PROVIDER
     return metadata
 

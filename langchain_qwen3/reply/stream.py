@@ -24,6 +24,7 @@ from langchain_qwen3.reply.ending import StreamEnd, is_stopped, read_limit, read
 from langchain_qwen3.reply.fields import has_content, read_message
 from langchain_qwen3.reply.json_text import read_json
 from langchain_qwen3.reply.metadata import (
+    COUNTS,
     build_timing,
     find_usage,
     read_choice_metadata,
@@ -222,7 +223,7 @@ class StreamReader:
             if event.get("error"):
                 self._raise_error(event)
             if usage := event.get("usage"):
-                self.usage = usage
+                self._take_usage(usage)
             if choice.get("finish_reason") and (reason := read_reason(choice)):
                 self._take_end(event, choice, reason)
             elif self._end.over:
@@ -239,7 +240,7 @@ class StreamReader:
         self._raise_error(event)
         answered = not self._choice.heard.isdisjoint(("content", "tool_calls"))
         self._end.take_reason(reason, choice["delta"], answered=answered)
-        self.usage = find_usage(event, choice) or self.usage
+        self._take_usage(find_usage(event, choice))
         self._noted.append(event)
         metadata = read_choice_metadata(choice)
         self._choice_metadata = {key: value for key, value in metadata.items() if key not in _PER_CHUNK}
@@ -258,10 +259,15 @@ class StreamReader:
             self._choice.heard = heard
             return chunk
         if usage := find_usage(event):
-            self.usage = usage
+            self._take_usage(usage)
             self._end.take_late(None, usage)
         self._noted.append(event)
         return None
+
+    def _take_usage(self, usage: Any) -> None:
+        """Take the latest usage; where there is none, some gateways write one of zeros, or no object."""
+        if isinstance(usage, dict) and (self.usage is None or any(map(usage.get, COUNTS))):
+            self.usage = usage
 
     def _find_rest(self, message: Mapping[str, Any]) -> str:
         """Return what the content of a whole message says beyond the deltas; empty where tags may have been read."""

@@ -50,3 +50,27 @@ def test_answer_is_kept_when_its_usage_is_no_usage(value: Any) -> None:
         assert message.content == "hi"
         assert message.usage_metadata is None
         assert repr(message.response_metadata["token_usage"]["prompt_tokens"]) == repr(value)
+
+
+ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}
+
+
+@pytest.mark.parametrize("nothing", [ZEROS, {}, None, {"prompt_tokens": None}, [], "none", 0])
+def test_usage_stays_when_a_later_event_has_none(nothing: Any) -> None:
+    """Protects counts of tokens: gateways in Go write zeros into every event that has no usage of its own."""
+    events = write_events({"content": "hi"})
+    usage = events[-1]["usage"]
+    last = {"choices": [], "usage": nothing}
+    for stream in ([*events, last], [{**events[0], "usage": nothing}, {**events[1], "usage": usage}, last]):
+        assert read_stream(write_sse(stream)).usage_metadata == read_usage(usage)
+    only = read_stream(write_sse([*events[:-1], {"choices": [], "usage": ZEROS}])).usage_metadata
+    assert only == read_whole(write_body({"content": "hi"}, usage=ZEROS)).usage_metadata
+
+
+@pytest.mark.parametrize("value", [[{"total_tokens": 3}], "3", 3, True])
+def test_usage_that_is_no_object_is_left_out(value: Any) -> None:
+    """Protects invoke: core reads the entry of a whole reply as an object, and raised an AttributeError."""
+    events = [*write_events({"content": "hi"})[:-1], {"choices": [], "usage": value}]
+    for message in (read_whole(write_body({"content": "hi"}, usage=value)), read_stream(write_sse(events))):
+        assert (message.content, message.usage_metadata) == ("hi", None)
+        assert "token_usage" not in message.response_metadata

@@ -63,6 +63,16 @@ USAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "output_token_details": {"audio": 1, "reasoning": 5},
         },
     ),
+    "omlx, Moonshot": ({**COUNTS, "cached_tokens": 4}, {**READ, "input_token_details": {"cache_read": 4}}),
+    "DeepSeek": (
+        {**COUNTS, "prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 6},
+        {**READ, "input_token_details": {"cache_read": 4}},
+    ),
+    "SiliconFlow, in both places": (
+        {**COUNTS, "prompt_cache_hit_tokens": 0, "prompt_tokens_details": {"cached_tokens": 4}},
+        {**READ, "input_token_details": {"cache_read": 4}},
+    ),
+    "omlx without a hit": ({**COUNTS, "cached_tokens": None}, READ),
     "openrouter": (
         {**COUNTS, "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 3}, "cost": 0.1},
         {**READ, "input_token_details": {"cache_read": 2, "cache_creation": 3}},
