@@ -69,6 +69,7 @@ class ChoiceReader:
             parameterless=read_parameterless(options.tools),
             optional=read_optional(options.tools),
         )
+        self._has_tools = bool(options.tools)
         self._in_content, self._in_reasoning = _build_text_readers(options)
         self._forced = ForcedCallStream() if options.forced_calls else None
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
@@ -97,14 +98,14 @@ class ChoiceReader:
         if content and not content.isspace():
             self.heard.add("content")
         inline, content = self._splitter.feed(content) if content else NOTHING
+        if not KEPT_FIELDS.isdisjoint(delta):
+            fragments = self._keep(delta, fragments)
         calls: Sequence[ToolCallChunk] = ()
         if fragments:
             self.heard.add("tool_calls")
             self._splitter.end_thinking()
             calls = self._calls.feed(fragments)
             self._parses.add(self._kind)
-        if not KEPT_FIELDS.isdisjoint(delta):
-            self._kept.add(delta)
         if content and self._forced is not None:
             content, forced = self._forced.feed(content)
             calls = [*calls, *self._calls.add(forced)]
@@ -181,6 +182,13 @@ class ChoiceReader:
         if not self._keeps_details:
             kept.pop("reasoning_details", None)
         return kept
+
+    def _keep(self, delta: Mapping[str, Any], fragments: Any) -> Any:
+        """Keep fields for `additional_kwargs`; return the calls, also one in the form of 2023 if `tools` were sent."""
+        if self._has_tools and (call := delta.get("function_call")):
+            fragments, delta = fragments or call, {**delta, "function_call": None}
+        self._kept.add(delta)
+        return fragments
 
     def _read_reasoning(self, delta: Mapping[str, Any]) -> str:
         """Return the delta's reasoning: its field, or its details if no field ever had text."""

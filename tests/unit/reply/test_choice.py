@@ -651,6 +651,34 @@ def test_call_is_read_when_it_is_a_part_of_the_content(kind: str, key: str):
     assert spans(read_whole(write_body(message))) == ("", "A", BEIJING)
 
 
+IN_BEIJING = {"name": "get_weather", "arguments": '{"city": "Beijing"}'}
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [{"function_call": IN_BEIJING}],
+        [{"function_call": {"name": "get_weather", "arguments": {"city": "Beijing"}}}],
+        [
+            {"content": None, "tool_calls": None, "function_call": {"name": "get_weather", "arguments": ""}},
+            {"content": None, "tool_calls": [], "function_call": {"name": None, "arguments": '{"city": "Bei'}},
+            {"content": None, "tool_calls": [], "function_call": {"arguments": 'jing"}'}},
+        ],
+        [{"tool_calls": [{"index": 0, "id": "c", "function": IN_BEIJING}], "function_call": IN_BEIJING}],
+    ],
+    ids=["text", "object", "pieces", "both forms"],
+)
+def test_call_in_the_form_of_2023_is_a_call_if_tools_were_sent(deltas: list[dict[str, Any]]):
+    """Protects agents: they ended silently, with an empty answer, where a server answers `tools` with this form."""
+    options = ReplyOptions(tools=(TOOL,))
+    messages = [read_stream(write_events(*deltas, reason="function_call"), options)]
+    messages += [read_whole(write_body(deltas[0], "function_call"), options)] * (len(deltas) == 1)
+    for message in messages:
+        assert spans(message) == ("", "", BEIJING)
+        assert message.additional_kwargs == {}
+    assert read_stream(write_events(*deltas)).additional_kwargs["function_call"]["name"] == "get_weather"
+
+
 @pytest.mark.parametrize("key", ["images", "citations"])
 def test_lists_beside_the_text_are_kept(key: str):
     """Protects what arrived: OpenRouter's images, and the sources of a search."""
