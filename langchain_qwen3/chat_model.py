@@ -22,7 +22,7 @@ from pydantic import ConfigDict
 from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQwen3
 from langchain_qwen3.call import Call
 from langchain_qwen3.connections.exchange import OpenStream, afetch_json, apost, fetch_json, post
-from langchain_qwen3.errors import ErrorTranslator, translate_errors
+from langchain_qwen3.errors import ErrorTranslator
 from langchain_qwen3.fields import Qwen3Fields
 from langchain_qwen3.profiles import ModelLine, build_profile
 from langchain_qwen3.reply import content_blocks
@@ -300,7 +300,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         return content_blocks.finish_calls(await super()._agenerate_with_cache(*args, **kwargs))
 
     def _errors(self, call: Call) -> ErrorTranslator:
-        return translate_errors(call.dialect.name, self._base_url, self._served_name, call.payload)
+        return ErrorTranslator(call.dialect.name, self._base_url, self._served_name, call.payload)
 
     def _streaming_disabled(self, **kwargs: Any) -> bool:
         # A stream is one message: if only a callback asks for a stream, several choices come whole instead.

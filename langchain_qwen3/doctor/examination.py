@@ -13,7 +13,7 @@ from langchain_qwen3.doctor.advice import Facts, advise_log, advise_option
 from langchain_qwen3.doctor.findings import Diagnosis, Finding, Outcome
 from langchain_qwen3.doctor.probes import BUDGET, PROBES, Evidence, Probe, ask
 from langchain_qwen3.doctor.reach import Reached, ask_version, reach
-from langchain_qwen3.errors import Qwen3ConnectionError, StreamCutError, ToolChoiceError, translate_errors
+from langchain_qwen3.errors import ErrorTranslator, Qwen3ConnectionError, StreamCutError, ToolChoiceError
 from langchain_qwen3.fields import FOLLOWED, SDK_CLIENTS
 from langchain_qwen3.servers.facts import resolve_served_line
 
@@ -219,7 +219,7 @@ class _Examiner:
         else:
             probe = _adapt(probe, facts)
         try:
-            with translate_errors(facts.dialect.name, str(model.openai_api_base), facts.model):
+            with ErrorTranslator(facts.dialect.name, str(model.openai_api_base), facts.model):
                 return await ask(model, probe)
         except Exception as error:  # noqa: BLE001  # any error becomes the finding
             return error

@@ -14,12 +14,12 @@ from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.readers import read_error
 from langchain_qwen3.errors import (
     BadReplyError,
+    ErrorTranslator,
     Qwen3AuthenticationError,
     Qwen3ConnectionError,
     Qwen3Error,
     Qwen3ModelNotFoundError,
     Qwen3ServerError,
-    translate_errors,
 )
 from langchain_qwen3.errors.redirects import TURNED_INTO_GET
 from langchain_qwen3.errors.secrets import clean_url
@@ -70,7 +70,7 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
     Raises:
         Qwen3Error: The server cannot be reached, refuses, or does not answer with a list.
     """
-    with translate_errors(model.dialect.name, str(model.openai_api_base), model.model_name):
+    with ErrorTranslator(model.dialect.name, str(model.openai_api_base), model.model_name):
         answer = await afetch_json(model.root_async_client, url)
         if moved_to := _find_moved(answer.response):
             return Listing((), {}, moved_to)

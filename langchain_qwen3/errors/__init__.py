@@ -30,7 +30,7 @@ has `.partial`. No error contains a secret: request and response are copies with
 keys that a server echoes are masked.
 """
 
-from langchain_qwen3.errors.body import ErrorFacts, read_error_body
+from langchain_qwen3.errors.body import read_error_body
 from langchain_qwen3.errors.kinds import (
     BadReplyError,
     Qwen3AuthenticationError,
@@ -51,11 +51,10 @@ from langchain_qwen3.errors.kinds import (
     StreamStallError,
     ToolChoiceError,
 )
-from langchain_qwen3.errors.translation import ErrorTranslator, error_from_event, translate_errors
+from langchain_qwen3.errors.translation import ErrorTranslator, error_from_event
 
 __all__ = [
     "BadReplyError",
-    "ErrorFacts",
     "ErrorTranslator",
     "Qwen3AuthenticationError",
     "Qwen3ConflictError",
@@ -76,5 +75,4 @@ __all__ = [
     "ToolChoiceError",
     "error_from_event",
     "read_error_body",
-    "translate_errors",
 ]

@@ -75,7 +75,15 @@ _WRAPPERS = frozenset({"APIConnectionError", "APITimeoutError", "OpenAIConnectio
 
 
 class ErrorTranslator:
-    """Turns the errors of one call into this package's; see `translate_errors`.
+    """A context that turns openai's and the transport's errors into this package's, in sync and in async code.
+
+    Cancellation, `GeneratorExit` and every error that neither the server nor the network caused pass through unchanged.
+
+    Args:
+        dialect_name: Name of the server's dialect, for advice.
+        base_url: The server's address; user, password and query are left out of messages.
+        model: The served model's name.
+        payload: The body of the request; a refusal gets advice only if a field that it names was sent. None: unknown.
 
     Attributes:
         partial: A function that returns the message so far; set it when a stream begins. From then on a broken
@@ -205,23 +213,6 @@ def _list_facts(error: Qwen3Error) -> str:
         f"kind={type(error).__name__} status={status} code={error.code} "
         f"param={error.param} blames={blamed} asks={challenge.partition(' ')[0][:20]}"
     )
-
-
-def translate_errors(
-    dialect_name: str, base_url: str, model: str, payload: Mapping[str, Any] | None = None
-) -> ErrorTranslator:
-    """Return a context that turns openai's and the transport's errors into this package's.
-
-    It works for sync and async code. Cancellation, `GeneratorExit` and every error that neither the server nor
-    the network caused pass through unchanged.
-
-    Args:
-        dialect_name: Name of the server's dialect, for advice.
-        base_url: The server's address; user, password and query are left out of messages.
-        model: The served model's name.
-        payload: The body of the request; a refusal gets advice only if a field that it names was sent. None: unknown.
-    """
-    return ErrorTranslator(dialect_name, base_url, model, payload)
 
 
 def error_from_event(event: object, *, response: Any = None) -> Qwen3Error | None:

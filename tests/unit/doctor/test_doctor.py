@@ -18,13 +18,13 @@ from langchain_qwen3.doctor.findings import Outcome
 from langchain_qwen3.doctor.probes import Streamed, Together
 from langchain_qwen3.errors import (
     BadReplyError,
+    ErrorTranslator,
     Qwen3AuthenticationError,
     Qwen3InvalidRequestError,
     Qwen3RateLimitError,
     Qwen3ServerError,
     Qwen3StatusError,
     Qwen3TimeoutError,
-    translate_errors,
 )
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.servers.dialects import DIALECTS
@@ -445,7 +445,7 @@ def test_tells_a_proxy_that_wants_a_password_from_a_server_that_wants_a_key(
     """Protects from passing one key after another to what reads none."""
     request = httpx.Request("POST", "http://pod.test/v1/chat/completions")
     response = httpx.Response(401, text=body, headers=headers, request=request)
-    with pytest.raises(Qwen3AuthenticationError) as raised, translate_errors("generic", "http://pod.test/v1", "q"):
+    with pytest.raises(Qwen3AuthenticationError) as raised, ErrorTranslator("generic", "http://pod.test/v1", "q"):
         raise openai.AuthenticationError("no", response=response, body=None)
     assert words in readers.read_error(raised.value, "", None).fix
 

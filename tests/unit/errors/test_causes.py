@@ -12,6 +12,7 @@ import pytest
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.errors import (
+    ErrorTranslator,
     Qwen3InvalidRequestError,
     causes,
     error_from_event,
@@ -19,7 +20,6 @@ from langchain_qwen3.errors import (
     overflow,
     read_error_body,
     secrets,
-    translate_errors,
 )
 from langchain_qwen3.errors.causes import find_status
 
@@ -276,7 +276,7 @@ def test_content_filter_is_named_when_a_gateway_calls_it_a_server_error(status: 
     failure = kind("x", response=response, body=body)
     error = error_from_event({"error": body}) if status == 200 else None
     if error is None:
-        with pytest.raises(Qwen3InvalidRequestError) as caught, translate_errors("new-api", "http://h/v1", "m"):
+        with pytest.raises(Qwen3InvalidRequestError) as caught, ErrorTranslator("new-api", "http://h/v1", "m"):
             raise failure
         error = caught.value
         assert error.message.endswith("The provider's content filter refused the text.")

@@ -26,6 +26,7 @@ from langchain_openai.chat_models import base as langchain_openai
 from langchain_qwen3 import _httpx, errors
 from langchain_qwen3.errors import (
     BadReplyError,
+    ErrorTranslator,
     Qwen3ConnectionError,
     Qwen3ContextOverflowError,
     Qwen3Error,
@@ -36,7 +37,6 @@ from langchain_qwen3.errors import (
     ToolChoiceError,
     error_from_event,
     read_error_body,
-    translate_errors,
 )
 from langchain_qwen3.errors.hints import _ADDRESS, _NETWORK, _SETTINGS, _STATUS
 
@@ -62,7 +62,7 @@ def call(status=200, content=b"", headers=None, *, url=URL, dialect="vllm", fail
 
     http_client = HTTPX.Client(transport=HTTPX.MockTransport(answer))
     client = openai.OpenAI(base_url=url, api_key=CANARY, max_retries=0, http_client=http_client)
-    with pytest.raises(Qwen3Error) as caught, translate_errors(dialect, url, "Qwen/Qwen3-0.6B"):
+    with pytest.raises(Qwen3Error) as caught, ErrorTranslator(dialect, url, "Qwen/Qwen3-0.6B"):
         client.post("/chat/completions", body={"messages": []}, cast_to=HTTPX.Response)
     return caught.value
 
@@ -71,14 +71,14 @@ def report(body, status, dialect="generic"):
     """The error that a server reports with a status, or with None in a stream."""
     if status:
         return call(status, json.dumps(body).encode(), {"content-type": "application/json"}, dialect=dialect)
-    with pytest.raises(Qwen3Error) as caught, translate_errors(dialect, URL, "m"):
+    with pytest.raises(Qwen3Error) as caught, ErrorTranslator(dialect, URL, "m"):
         raise error_from_event(body)
     return caught.value
 
 
 def stream_context(arrived):
     """The context of a stream that has begun."""
-    translator = translate_errors("vllm", URL, "m")
+    translator = ErrorTranslator("vllm", URL, "m")
     translator.partial = lambda: arrived
     return translator
 
@@ -103,7 +103,7 @@ def test_leaves_an_error_alone_when_the_caller_handles_that_of_another_server():
     request = HTTPX.Request("GET", "http://other.test/")
     mistake = LookupError("mine")
     mistake.__context__ = HTTPX.HTTPStatusError("", request=request, response=HTTPX.Response(404, request=request))
-    assert translate_errors("vllm", URL, "m").translate(mistake) is None
+    assert ErrorTranslator("vllm", URL, "m").translate(mistake) is None
 
 
 def test_advises_to_name_the_server_behind_when_litellm_hides_a_refusal():
@@ -229,7 +229,7 @@ def test_output_limit_is_no_overflow_when_max_tokens_alone_is_too_high(text):
 def test_negative_limit_is_an_overflow_only_when_the_call_did_not_send_it(sent, text, is_overflow):
     """Protects against shortening a history because of a bad `max_tokens`, which the error has to name."""
     reply = HTTPX.Response(400, json={"error": {"message": text}}, request=REQUEST)
-    with pytest.raises(Qwen3Error) as caught, translate_errors("vllm", URL, "m", sent):
+    with pytest.raises(Qwen3Error) as caught, ErrorTranslator("vllm", URL, "m", sent):
         raise openai.BadRequestError(text, response=reply, body=None)
     assert type(caught.value) is (Qwen3ContextOverflowError if is_overflow else errors.Qwen3InvalidRequestError)
     assert ("Set max_tokens= to 1 or more" in caught.value.message) is not is_overflow
@@ -488,7 +488,7 @@ def test_field_is_called_refused_only_when_it_was_sent(sent, text, said, status)
     if status:
         reply = HTTPX.Response(status, json=body, request=HTTPX.Request("POST", URL))
         failure = openai.BadRequestError(text, response=reply, body=body["error"])
-    with pytest.raises(Qwen3Error) as caught, translate_errors("generic", URL, "m", SENT[sent]):
+    with pytest.raises(Qwen3Error) as caught, ErrorTranslator("generic", URL, "m", SENT[sent]):
         raise failure
     advice = caught.value.message.partition("\n")[2]
     assert said in advice if said else not advice
@@ -549,7 +549,7 @@ def test_retry_after_is_read_when_the_server_asks_to_wait(headers, seconds):
 def test_transport_failure_is_typed_when_it_surfaces_raw(failure, kinds, said):
     """Protects against httpx's, ssl's and anyio's own errors reaching the caller of a stream."""
     kind, cut = kinds
-    with pytest.raises(kind) as before, translate_errors("vllm", URL, "m"):
+    with pytest.raises(kind) as before, ErrorTranslator("vllm", URL, "m"):
         raise failure
     assert type(before.value) is kind
     assert said in before.value.message
@@ -606,7 +606,7 @@ ALL_FAILED = "All connection attempts failed"
 def test_advice_is_for_the_systems_reason_when_no_connection_is_made(causes, said, advice):
     """Protects from looking for a server that is up when this machine has no file, port or route left."""
     failure = chain(openai.APIConnectionError(request=REQUEST), HTTPX.ConnectError(ALL_FAILED), *causes)
-    with pytest.raises(Qwen3ConnectionError) as caught, translate_errors("vllm", URL, "m"):
+    with pytest.raises(Qwen3ConnectionError) as caught, ErrorTranslator("vllm", URL, "m"):
         raise failure
     text = f"{ALL_FAILED}: {said}" if said else ALL_FAILED
     assert caught.value.message.startswith(f"no connection: {text} (")
@@ -626,7 +626,7 @@ def test_advice_is_given_when_the_system_speaks_another_language(number, text, a
     monkeypatch.setattr(os, "strerror", lambda _: "Unknown error")
     shown = f"[WinError 1] {text}"
     failure = chain(openai.APIConnectionError(request=REQUEST), HTTPX.ConnectError(shown), OSError(number, text))
-    with pytest.raises(Qwen3ConnectionError) as caught, translate_errors("vllm", URL, "m"):
+    with pytest.raises(Qwen3ConnectionError) as caught, ErrorTranslator("vllm", URL, "m"):
         raise failure
     assert caught.value.message.startswith(f"no connection: {shown} (")
     assert advice in caught.value.message
@@ -636,7 +636,7 @@ def test_advice_is_given_when_the_system_speaks_another_language(number, text, a
 def test_advice_is_not_for_another_error_when_the_caller_handled_one(failure):
     """Protects fallbacks: the second server's error is not explained by the first one's."""
     chain(failure, openai.APIConnectionError(request=REQUEST), HTTPX.ConnectError("no"), FULL)
-    with pytest.raises(Qwen3ConnectionError) as caught, translate_errors("vllm", URL, "m"):
+    with pytest.raises(Qwen3ConnectionError) as caught, ErrorTranslator("vllm", URL, "m"):
         raise failure
     assert "ulimit" not in caught.value.message
 
@@ -661,7 +661,7 @@ def test_connection_error_keeps_the_cause_when_openai_wrapped_it(failure, kind):
 def test_other_exceptions_pass_untouched_when_raised_in_the_context(kind):
     """Protects cancellation, closed generators and the caller's own bugs from being renamed."""
     raised = kind("mine")
-    with pytest.raises(kind) as caught, translate_errors("vllm", URL, "m"):
+    with pytest.raises(kind) as caught, ErrorTranslator("vllm", URL, "m"):
         raise raised
     assert caught.value is raised
 
@@ -669,7 +669,7 @@ def test_other_exceptions_pass_untouched_when_raised_in_the_context(kind):
 def test_own_error_is_placed_once_when_contexts_are_nested():
     """Protects messages of errors raised by pure code: the server's address is added, and added once."""
     arrived = AIMessageChunk("half")
-    outer = translate_errors("vllm", "http://other/v1", "other")
+    outer = ErrorTranslator("vllm", "http://other/v1", "other")
     with pytest.raises(StreamCutError) as caught, outer, stream_context(arrived):
         raise StreamCutError("the stream ended without finish_reason or [DONE]")
     error = caught.value

@@ -11,11 +11,11 @@ from langchain_core.messages import AIMessageChunk
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.errors import (
     BadReplyError,
+    ErrorTranslator,
     Qwen3Error,
     Qwen3RateLimitError,
     Qwen3ServerError,
     StreamCutError,
-    translate_errors,
 )
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.servers.habits import ReplyHabits
@@ -241,7 +241,7 @@ def test_error_shows_the_cause_that_came_in_place_of_a_chunk():
     """Protects whoever reads only the error's text."""
     begun = write_sse(write_events({"content": "half"}, reason=None)[:1], done=False)
     for data in (begun + b"upstream error: the-cause\n\n", write_sse([{"err": "the-cause"}]), write_sse(["the-cause"])):
-        with pytest.raises(Qwen3Error, match="the-cause"), translate_errors("generic", "http://x/v1", "m"):
+        with pytest.raises(Qwen3Error, match="the-cause"), ErrorTranslator("generic", "http://x/v1", "m"):
             read_stream(data)
 
 

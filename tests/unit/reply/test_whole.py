@@ -13,10 +13,10 @@ from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.errors import (
     BadReplyError,
+    ErrorTranslator,
     Qwen3Error,
     Qwen3RateLimitError,
     Qwen3ServerError,
-    translate_errors,
 )
 from langchain_qwen3.reply.metadata import read_usage
 from langchain_qwen3.reply.whole import read_response
@@ -256,7 +256,7 @@ def test_remedy_is_named_when_litellm_hides_a_refusal():
     """Protects users behind LiteLLM: it answers `null` with status 200 where the server behind it sent a 422."""
     with (
         pytest.raises(BadReplyError, match=r"the reply is null .*\n.*set server="),
-        translate_errors("litellm", "http://pod.test/v1", "m"),
+        ErrorTranslator("litellm", "http://pod.test/v1", "m"),
     ):
         read_response(respond(b"null"), ReplyOptions(), 0.0)
 
