@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass as validated
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from langchain_qwen3.batch.pace import MAX_IN_FLIGHT, Pace
-from langchain_qwen3.batch.results import Result, build_failure, build_result
+from langchain_qwen3.batch.results import Result, build_result
 from langchain_qwen3.batch.rows import Row, RowError
 from langchain_qwen3.batch.schema import check_schema
 from langchain_qwen3.connections.exchange import afetch_json
@@ -115,24 +115,24 @@ class Requester:
         Raises:
             BatchStoppedError: The server is down, or refuses every request.
         """
-        if row.problem:
-            return build_failure(row, RowError(row.problem), 0.0, 0)
         attempt = _Attempt()
         try:
-            reply = await self._call_with_retries(self._build_messages(row), self._build_settings(row), attempt)
+            outcome = await self._call_with_retries(self._build_messages(row), self._build_settings(row), attempt)
+            self._failures = 0
         except BatchStoppedError:
             raise
         except Exception as error:  # noqa: BLE001  # a row's failure is a result; the other rows go on
             self._count_failure(error)
-            return build_failure(row, error, attempt.seconds, attempt.number)
-        self._failures = 0
-        return build_result(row, reply, attempt.seconds, attempt.number)
+            outcome = error
+        return build_result(row, outcome, attempt.seconds, attempt.number)
 
     async def aclose(self) -> None:
         """Give back the connections."""
         await self._llm.aclose()
 
     def _build_messages(self, row: Row) -> list[BaseMessage]:
+        if row.problem:
+            raise RowError(row.problem)
         try:
             messages = row.build_messages()
         except (ValueError, NotImplementedError, TypeError) as error:

@@ -96,26 +96,26 @@ class Result:
         return {"id": request_id, "custom_id": self.id, "response": response, "error": error, **timing}
 
 
-def build_result(row: Row, reply: Any, seconds: float, tries: int) -> Result:
-    """Return the result for a reply: a message, or the `raw`, `parsed` and `parsing_error` of a structured answer."""
-    parsed, problem = None, None
-    if isinstance(reply, dict):
-        parsed, problem, reply = reply.get("parsed"), reply.get("parsing_error"), reply["raw"]
-    result = Result(id=row.id, line=row.line, check=row.check, seconds=round(seconds, 4), tries=tries)
-    _add_message(result, reply)
-    result.parsed = parsed
-    if problem is not None:
-        result.error = _build_error(problem)
-    return result
+def build_result(row: Row, outcome: Any, seconds: float, tries: int) -> Result:
+    """Return the result of a row.
 
-
-def build_failure(row: Row, error: Exception, seconds: float, tries: int) -> Result:
-    """Return the result of a row that failed, with the part of its answer that arrived."""
+    Args:
+        row: The row.
+        outcome: A message, or the `raw`, `parsed` and `parsing_error` of a structured answer; or the exception, whose
+            result has the part of the answer that arrived.
+        seconds: Duration of the last try.
+        tries: Number of requests.
+    """
     result = Result(id=row.id, line=row.line, check=row.check, seconds=round(seconds, 4), tries=tries)
-    arrived = getattr(error, "partial", None) or getattr(error, "reply", None)
-    if isinstance(arrived, AIMessage):
-        _add_message(result, arrived)
-    result.error = _build_error(error)
+    reply, error = outcome, None
+    if isinstance(outcome, dict):
+        reply, result.parsed, error = outcome["raw"], outcome.get("parsed"), outcome.get("parsing_error")
+    elif isinstance(outcome, Exception):
+        reply, error = getattr(outcome, "partial", None) or getattr(outcome, "reply", None), outcome
+    if isinstance(reply, AIMessage):
+        _add_message(result, reply)
+    if error is not None:
+        result.error = _build_error(error)
     return result
 
 

@@ -25,7 +25,7 @@ from langchain_core.messages import AIMessage
 import langchain_qwen3
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3._visible import make_json_visible, make_visible
-from langchain_qwen3.batch.results import build_failure, read_result
+from langchain_qwen3.batch.results import build_result, read_result
 from langchain_qwen3.batch.rows import Row, build_row
 from langchain_qwen3.cli.wording import name_options
 from langchain_qwen3.connections.limits import limit_body
@@ -102,7 +102,7 @@ def read_batch(text: str) -> None:
         build_row(1, value)
     with suppress(ValueError):
         read_result(text.encode())
-    build_failure(ROW, ValueError(text), 0.0, 1)
+    build_result(ROW, ValueError(text), 0.0, 1)
 
 
 def read_file(text: str) -> None:
