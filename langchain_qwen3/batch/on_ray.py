@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import pickle
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -137,7 +138,7 @@ def _process_all(ray: Any, rows: Iterator[Row], args: tuple[Any, ...], workers: 
     import pyarrow as pa
 
     ray.data.DataContext.get_current().enable_progress_bars = False
-    blocks = iter(lambda: [row.to_bytes() for row in islice(rows, BLOCK)], [])
+    blocks = iter(lambda: [ray.cloudpickle.dumps(row) for row in islice(rows, BLOCK)], [])
     tables = (ray.put(pa.table({"row": pa.array(block, pa.binary())})) for block in blocks)
     while refs := list(islice(tables, workers * _BLOCKS_PER_WORKER)):
         results = ray.data.from_arrow_refs(refs).map_batches(
@@ -162,6 +163,6 @@ class _Worker:
         """Process a block. Ray runs several on the actor's loop, so no block waits for a slow row of another."""
         import pyarrow as pa
 
-        rows = [Row.from_bytes(data) for data in batch["row"].to_pylist()]
+        rows: list[Row] = [pickle.loads(data) for data in batch["row"].to_pylist()]  # noqa: S301  # our own
         results = await asyncio.gather(*(self._requester.process(row) for row in rows))
         yield pa.table({"result": pa.array([result.to_json() for result in results], pa.binary())})

@@ -12,10 +12,10 @@ from typing import Any
 from zlib import crc32
 
 import orjson
-from langchain_core.messages import AIMessage, BaseMessage, convert_to_messages, message_chunk_to_message
+from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.prompt_values import PromptValue
 
-from langchain_qwen3.batch.as_json import dump, load
+from langchain_qwen3.batch.as_json import dump
 from langchain_qwen3.request.inputs import read_messages
 from langchain_qwen3.request.keywords import openai_fields
 
@@ -31,12 +31,6 @@ _NOT_SETTINGS = frozenset({"messages", "stream", "stream_options"})
 _SDK_KEYWORDS = frozenset({"extra_headers", "extra_query", "timeout"})
 # A field of OpenAI's that `ainvoke` takes for LangChain's own.
 _METADATA = "metadata"
-_MESSAGE_FIELDS = frozenset(
-    {
-        *("content", "name", "id", "tool_calls", "invalid_tool_calls", "tool_call_id"),
-        *("additional_kwargs", "response_metadata"),
-    }
-)
 _PAIR = 2
 _FORMS = (
     'a text, {"question": "…"}, {"messages": […]}, a list of messages, or a line of OpenAI\'s batch with '
@@ -56,7 +50,7 @@ class Row:
         line: Its first line in the input, from 1 on.
         id: Its `custom_id` or `id`, else its line; ids need not be unique.
         check: Checksum of the row as it stands in the input.
-        messages: The conversation, as mappings with a role and a content.
+        messages: The conversation: messages of LangChain's, or mappings with a role and a content.
         settings: Keyword arguments of this row's call.
         problem: Why the row cannot be sent; empty for a valid row.
     """
@@ -68,23 +62,9 @@ class Row:
     settings: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
 
-    def to_bytes(self) -> bytes:
-        """Return the row as JSON, for a worker on another machine."""
-        return dump(self)
-
     def build_messages(self) -> list[BaseMessage]:
         """Return the conversation as LangChain's messages; an invalid one raises core's error or a `MediaError`."""
-        messages = read_messages(self.messages, convert_to_messages)
-        for message in messages:
-            if isinstance(message, AIMessage) and "invalid_tool_calls" in message.additional_kwargs:
-                # Core puts keys that it does not know there.
-                message.invalid_tool_calls = message.additional_kwargs.pop("invalid_tool_calls")
-        return messages
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Row:
-        """Return the row from the JSON of `to_bytes`."""
-        return cls(**load(data))
+        return read_messages(self.messages, convert_to_messages)
 
 
 def build_row(line: int, value: Any, *, raw: bytes | None = None, column: str | None = None) -> Row:
@@ -156,7 +136,8 @@ def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, An
         name = _find_question(value, column)
         question = _join_instruction(value) if column is None and name in _INSTRUCTION else value[name]
         messages = _read_question(question, name)
-    if value.get("system") and messages[0].get("role") != "system":
+    first = messages[0]
+    if value.get("system") and (first.type if isinstance(first, BaseMessage) else first["role"]) != "system":
         messages = [{"role": "system", "content": value["system"]}, *messages]
     return messages, settings
 
@@ -205,13 +186,10 @@ def _check_messages(messages: Any) -> list[Any]:
     return [_read_message(message, at) for at, message in enumerate(messages)]
 
 
-def _read_message(message: Any, at: int) -> dict[str, Any]:
-    """Return a message as a mapping that `convert_to_messages` turns back into it; JSON has no objects or tuples."""
+def _read_message(message: Any, at: int) -> Any:
+    """Return a message as it is, or as a mapping with a role and a content."""
     if isinstance(message, BaseMessage):
-        message = message_chunk_to_message(message)
-        fields = message.model_dump(include=_MESSAGE_FIELDS).items()
-        kept = {name: value for name, value in fields if value or name == "content"}
-        return {"role": getattr(message, "role", message.type), **kept}
+        return message
     if isinstance(message, tuple) and len(message) == _PAIR:
         message = dict(zip(("role", "content"), message, strict=True))
     if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):

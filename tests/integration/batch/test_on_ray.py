@@ -24,7 +24,7 @@ async def test_actor_gives_a_result_for_every_row_when_it_gets_a_block():
     with FaultServer() as server:
         llm = ChatQwen3(model="Qwen/Qwen3-0.6B", base_url=server.url, server="vllm", api_key="sk-canary")
         worker = _Worker(*pickle.loads(pickle.dumps((llm, BatchOptions(concurrency=2)))))  # noqa: S301  # our own
-        block = pa.table({"row": pa.array([row.to_bytes() for row in rows], pa.binary())})
+        block = pa.table({"row": pa.array([pickle.dumps(row) for row in rows], pa.binary())})
         tables = [table async for table in worker(block)]
         await worker._requester.aclose()
     results = [read_result(line) for table in tables for line in table["result"].to_pylist()]
