@@ -26,7 +26,6 @@ from langchain_qwen3.batch.runner import OnResult, open_output
 from langchain_qwen3.batch.sources import check_source, read_rows
 
 if TYPE_CHECKING:
-    from langchain_qwen3.batch.results import Form
     from langchain_qwen3.batch.sources import Format, Source
     from langchain_qwen3.batch.summary import Summary
     from langchain_qwen3.chat_model import ChatQwen3
@@ -40,7 +39,7 @@ _BLOCKS_PER_WORKER = 512
 _CONNECT_SECONDS = 10.0
 
 
-def run_on_ray(  # noqa: PLR0913  # all options of a batch
+def run_on_ray(  # noqa: PLR0913  # the options of a batch, and two of its own
     llm: ChatQwen3,
     source: Source,
     output: str | Path | IO[bytes],
@@ -50,28 +49,14 @@ def run_on_ray(  # noqa: PLR0913  # all options of a batch
     options: BatchOptions | None = None,
     input_format: Format | None = None,
     output_format: Format | None = None,
-    form: Form = "rows",
     column: str | None = None,
-    ordered: bool = False,
-    retry_failed: bool = False,
     on_result: OnResult | None = None,
+    **output_options: Any,
 ) -> Summary:
     """Run a batch like `arun_batch`, with actors on a Ray cluster; needs `pip install "ray[data]"`.
 
-    Args:
-        llm: The model; it is sent to the actors with its key.
-        source: See `arun_batch`; so are all arguments that are not listed here.
-        output: See `arun_batch`.
-        address: `local`, `auto`, or an address as `ray.init` takes it.
-        workers: Number of actors; each searches for its own concurrency.
-        options: How each actor sends its rows.
-        input_format: See `arun_batch`.
-        output_format: See `arun_batch`.
-        form: See `arun_batch`.
-        column: See `arun_batch`.
-        ordered: See `arun_batch`.
-        retry_failed: See `arun_batch`.
-        on_result: See `arun_batch`.
+    Each of the `workers` actors gets the model with its key, sends rows as `options` say, and searches for its own
+    concurrency. The `address` is `local`, `auto`, or one that `ray.init` takes. All else is as in `arun_batch`.
 
     Raises:
         ImportError: Ray Data is not installed.
@@ -82,7 +67,7 @@ def run_on_ray(  # noqa: PLR0913  # all options of a batch
     check_source(source, input_format, output)
     args = (llm, options or BatchOptions())
     Requester(*args)  # refuses options here, not in every actor
-    with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:
+    with open_output(output, output_format, **output_options) as out:
         started_at = perf_counter()
         rows = (row for row in read_rows(source, input_format, column) if out.is_open(row))
         with _running(address, workers) as ray:

@@ -42,12 +42,7 @@ class OutputError(ValueError):
 class Journal:
     """An output file, with the results of earlier runs; a context manager.
 
-    Args:
-        path: The output.
-        file_format: The format of the output.
-        form: The form of its JSON lines.
-        ordered: Sort the results by line at the end.
-        retry_failed: Drop failed rows first, so that they are open again.
+    For the arguments see `open_output`.
 
     Attributes:
         summary: The counts of all its results.
@@ -216,11 +211,8 @@ class Journal:
 class Pipe:
     """A pipe or terminal as the output; a run into it cannot be continued.
 
-    Args:
-        target: The pipe or its path; None for the standard output.
-        file_format: The format to write.
-        form: The form of JSON lines.
-        ordered: Keep the order of the input; a result waits for those before it.
+    The target is the pipe or its path, None for the standard output; for the other arguments see `open_output`. Where
+    the order is kept, a result waits for those before it.
 
     Attributes:
         summary: The counts of all results.

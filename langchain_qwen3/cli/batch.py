@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from langchain_qwen3.cli.options import FAILED, ApiKey, AsJson, Model, Server, Target, Timeout
+from langchain_qwen3.cli.options import FAILED, ApiKey, AsJson, Model, Server, Target, Timeout, Url
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from langchain_qwen3.cli.console import Console
 
 Source = Annotated[str, typer.Argument(help="Rows: .txt, .jsonl, .csv or .parquet; - is standard input.")]
-Url = Annotated[str | None, typer.Argument(help="Base URL. Default: $QWEN_BASE_URL, else http://localhost:8000/v1.")]
 Output = Annotated[str, typer.Option("--output", "-o", help="Results: .jsonl, .csv or .parquet; - is standard output.")]
 Thinking = Annotated[
     bool | None,
