@@ -86,22 +86,12 @@ def _open_parquet(stream: IO[bytes]) -> Iterator[Callable[[Result], object]]:
 
 
 def _flatten(result: Result) -> dict[str, Any]:
-    """Return a result as the cells of a table."""
+    """Return a result as the cells of a table: JSON is what a column of text cannot hold otherwise."""
     usage, error = result.usage or {}, result.error or {}
-    return {
-        "id": result.id,
-        "line": result.line,
-        "content": _write_cell(result.content),
-        "reasoning": result.reasoning,
-        "tool_calls": _write_cell(result.tool_calls or None),
-        "parsed": _write_cell(result.parsed),
-        "finish_reason": result.finish_reason,
-        "model": result.model,
-        **{name: usage.get(name) for name in ("input_tokens", "output_tokens", "reasoning_tokens")},
-        "seconds": result.seconds,
-        "tries": result.tries,
-        **{f"error_{name}": error.get(name) for name in ("class", "message", "advice", "status")},
-    }
+    row = {**result.to_row(), **usage, **{f"error_{name}": value for name, value in error.items()}}
+    row["tool_calls"] = result.tool_calls or None
+    cells = {name: row.get(name) for name in COLUMNS}
+    return {name: _write_cell(cell) if COLUMNS[name] == "string" else cell for name, cell in cells.items()}
 
 
 def _write_cell(value: Any) -> str | None:
