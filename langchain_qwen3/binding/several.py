@@ -88,7 +88,18 @@ class Wrappable(Runnable[LanguageModelInput, AIMessage], Generic[B]):
         )
 
 
-class MergingConfigs:
+class StandsForCores:
+    """A class in the place of one of core's: dumps have core's id, so they load without trusting another class."""
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return core's own id."""
+        core: Any = next(base for base in cls.__mro__ if base.__module__.startswith("langchain_core."))
+        own_id: list[str] = core.lc_id()
+        return own_id
+
+
+class MergingConfigs(StandsForCores):
     """A model with a config: a second one keeps what the first has chosen; core's own replace the whole choice."""
 
     def with_config(self: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
@@ -125,22 +136,12 @@ class SeveralModels(Wrappable["WrappedModels"]):
 class WrappedModels(MergingConfigs, SeveralModels, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
     """Several models with a config, listeners, types or retries around all of them."""
 
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Return core's own id."""
-        return RunnableBinding.lc_id()
-
     def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
         return self.model_copy(update={"bound": _bind(self.bound, method, *args, **kwargs)})
 
 
-class FallbackChatModels(SeveralModels, RunnableWithFallbacks[LanguageModelInput, AIMessage]):
+class FallbackChatModels(StandsForCores, SeveralModels, RunnableWithFallbacks[LanguageModelInput, AIMessage]):
     """A model and its fallbacks: the next one is asked when one fails. Tools and schemas are bound to each."""
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Return core's own id."""
-        return RunnableWithFallbacks.lc_id()
 
     def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
         """Return the name of its runs, core's own if it has no other."""
@@ -154,19 +155,8 @@ class FallbackChatModels(SeveralModels, RunnableWithFallbacks[LanguageModelInput
 class AlternativeChatModels(MergingConfigs, SeveralModels, RunnableConfigurableAlternatives):  # type: ignore[type-arg]  # pydantic would want a model of these very types
     """Several models between which a config chooses."""
 
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Return core's own id."""
-        return RunnableConfigurableAlternatives.lc_id()
-
     def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
-        def bind_later(build: Callable[[], Any]) -> Callable[[], Any]:
-            return lambda: _bind(build(), method, *args, **kwargs)
-
-        alternatives = {
-            word: _bind(model, method, *args, **kwargs) if isinstance(model, Runnable) else bind_later(model)
-            for word, model in self.alternatives.items()
-        }
+        alternatives = {word: _bind(model, method, *args, **kwargs) for word, model in self.alternatives.items()}
         default = _bind(self.default, method, *args, **kwargs)
         return self.model_copy(update={"default": default, "alternatives": alternatives})
 
@@ -185,6 +175,9 @@ def _bind(model: Any, method: str, *args: Any, **kwargs: Any) -> Any:
 
     Not inside one with settings of a call, which would replace what is bound now.
     """
+    is_built_later = not isinstance(model, Runnable)  # an alternative, when it is chosen
+    if is_built_later:
+        return lambda: _bind(model(), method, *args, **kwargs)
     is_bare = isinstance(model, RunnableBinding) and not model.kwargs and not hasattr(type(model), method)
     if is_bare or isinstance(model, RunnableRetry):
         return model.model_copy(update={"bound": _bind(model.bound, method, *args, **kwargs)})

@@ -192,11 +192,6 @@ class BoundChatQwen3(MergingConfigs, MergingCalls, Bindable, RunnableBinding[Lan
     repr show bound headers or queries.
     """
 
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Return core's own id."""
-        return RunnableBinding.lc_id()
-
     def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
         """Return the dump, without headers and query of the calls."""
         dumped = super().to_json()
@@ -235,11 +230,6 @@ class BoundChatQwen3(MergingConfigs, MergingCalls, Bindable, RunnableBinding[Lan
 
 class ConfigurableChatQwen3(MergingConfigs, Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types
     """A `ChatQwen3` some of whose fields a config chooses, also after tools or a schema were bound to it."""
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Return core's own id."""
-        return RunnableConfigurableFields.lc_id()
 
     def bind(self, **kwargs: Any) -> BoundChatQwen3:
         """Return it with settings of a call bound to it."""
