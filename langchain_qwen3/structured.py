@@ -8,7 +8,7 @@ plain `structured_output` mapping; `request.schema` turns it into a `response_fo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableGenerator
 
@@ -17,16 +17,8 @@ from langchain_qwen3.reply.structured_parser import StructuredOutputParser
 from langchain_qwen3.request.schema import build_function, is_pydantic, read_schema, write_structured
 
 
-class _Model(Protocol):
-    """The target of a schema: a model, or a model with bound settings."""
-
-    def bind(self, **kwargs: Any) -> Runnable[Any, Any]: ...
-
-    def bind_tools(self, tools: Any, **kwargs: Any) -> Runnable[Any, Any]: ...
-
-
 def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's with_structured_output
-    model: _Model,
+    model: Any,
     schema: Any,
     *,
     method: Method | None = None,
@@ -37,18 +29,8 @@ def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's w
 ) -> Runnable[Any, Any]:
     """Return a runnable that requests `schema` from `model` and parses the answer.
 
-    Args:
-        model: The chat model; it is bound, never modified.
-        schema: A pydantic class, a dataclass, a TypedDict, a JSON schema, an OpenAI function or tool, OpenAI's
-            `{"type": "json_schema", …}`, or Anthropic's tool. None with `json_mode`: any JSON object.
-        method: How to request it; None: the server's best method.
-        include_raw: Return `{"raw", "parsed", "parsing_error"}` instead of raising errors in the answer.
-        strict: Sent to the server, which may then enforce the schema more strictly.
-        tools: Tools the model may call instead of answering; the answer is then None.
-        **kwargs: Bound to the model. With `constraint`, the server enforces that instead of the schema.
-
-    Raises:
-        ValueError: The method is unknown, or schema, `strict` or `constraint` cannot be combined with it.
+    The model is bound, never modified; it may have bound settings. For the arguments see
+    `Bindable.with_structured_output`.
     """
     if method is not None and method not in METHODS:
         raise ValueError(f"method={method!r} is unknown: use one of {', '.join(METHODS)} or None")
@@ -70,7 +52,7 @@ def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's w
         # compares, but it warns of some dataclasses, and raises for others and for some TypedDicts.
         "schema": schema if is_pydantic(schema) else {"type": "function", "function": build_function(spec)},
     }
-    asking = model.bind_tools(tools, **kwargs) if tools else model.bind(**kwargs)
+    asking: Runnable[Any, Any] = model.bind_tools(tools, **kwargs) if tools else model.bind(**kwargs)
     parser = StructuredOutputParser(
         output=schema,
         name=spec["name"],

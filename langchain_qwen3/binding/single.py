@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Literal, TypedDict, TypeVar, overload
+from typing import Any, Generic, Literal, TypedDict, overload
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.runnables.configurable import RunnableConfigurableFields
 from langchain_core.tools import BaseTool
+from typing_extensions import TypeVar
 
 from langchain_qwen3.binding.several import MergingConfigs, Wrappable, keep_methods
 from langchain_qwen3.call import Method
@@ -20,7 +21,8 @@ from langchain_qwen3.request.tool_choice import convert_tools, list_functions, r
 from langchain_qwen3.request.traces import show_keywords
 from langchain_qwen3.structured import build_structured_runnable
 
-T = TypeVar("T")
+T = TypeVar("T", default=dict[str, Any])
+"""The answer: of the class that is the schema, else a dict."""
 
 
 class StructuredReply(TypedDict, Generic[T]):
@@ -79,7 +81,7 @@ class Bindable(Wrappable["BoundChatQwen3"]):
     @overload
     def with_structured_output(
         self,
-        schema: type[T],
+        schema: type[T] | dict[str, Any] | None = None,
         *,
         method: Method | None = None,
         include_raw: Literal[False] = False,
@@ -91,7 +93,7 @@ class Bindable(Wrappable["BoundChatQwen3"]):
     @overload
     def with_structured_output(
         self,
-        schema: type[T],
+        schema: type[T] | dict[str, Any] | None = None,
         *,
         method: Method | None = None,
         include_raw: Literal[False] = False,
@@ -103,7 +105,7 @@ class Bindable(Wrappable["BoundChatQwen3"]):
     @overload
     def with_structured_output(
         self,
-        schema: type[T],
+        schema: type[T] | dict[str, Any] | None = None,
         *,
         method: Method | None = None,
         include_raw: Literal[True],
@@ -111,42 +113,6 @@ class Bindable(Wrappable["BoundChatQwen3"]):
         tools: Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, StructuredReply[T]]: ...
-
-    @overload
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | None = None,
-        *,
-        method: Method | None = None,
-        include_raw: Literal[False] = False,
-        strict: bool | None = None,
-        tools: None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, dict[str, Any]]: ...
-
-    @overload
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | None = None,
-        *,
-        method: Method | None = None,
-        include_raw: Literal[False] = False,
-        strict: bool | None = None,
-        tools: Sequence[Any],
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, dict[str, Any] | None]: ...
-
-    @overload
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | None = None,
-        *,
-        method: Method | None = None,
-        include_raw: Literal[True],
-        strict: bool | None = None,
-        tools: Sequence[Any] | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, StructuredReply[dict[str, Any]]]: ...
 
     def with_structured_output(
         self,
@@ -164,13 +130,13 @@ class Bindable(Wrappable["BoundChatQwen3"]):
         error, never an object with defaults for the missing parts.
 
         Args:
-            schema: A pydantic class or a dataclass gives instances; a TypedDict, a JSON schema, or the tool form of
-                OpenAI or Anthropic gives dicts.
+            schema: A pydantic class or a dataclass gives instances; a TypedDict, a JSON schema, the tool form of OpenAI
+                or Anthropic, or `{"type": "json_schema", …}` gives dicts. None, with `json_mode`: any JSON object.
             method: `json_schema`, `function_calling` or `json_mode`; None takes the server's best.
             include_raw: Return `{"raw", "parsed", "parsing_error"}` instead of raising errors in the answer.
             strict: Sent to the server, which may then enforce the schema more strictly.
             tools: Tools the model may call instead of answering; the answer is then None.
-            **kwargs: Bound to the model, for example `constraint=` for an engine's own grammar.
+            **kwargs: Bound to the model, such as `constraint=`, an engine's own grammar in place of the schema.
 
         Raises:
             ValueError: Method and arguments cannot be combined, or the schema's form is not supported.

@@ -41,7 +41,7 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     """Return name, description and JSON schema of the user's schema.
 
     Args:
-        schema: See `build_structured_runnable`.
+        schema: See `Bindable.with_structured_output`.
         strict: Close every object and make its properties required, as OpenAI's strict mode demands.
 
     Raises:
