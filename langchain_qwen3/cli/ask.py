@@ -13,7 +13,7 @@ from langchain_qwen3.cli.connect import connect, showing_errors
 from langchain_qwen3.cli.console import Console, decode_piped, write_json
 from langchain_qwen3.cli.conversation import Conversation
 from langchain_qwen3.cli.options import FAILED, UNUSABLE, Target
-from langchain_qwen3.cli.screen import build_screen, show_reply
+from langchain_qwen3.cli.screen import PipeScreen, TerminalScreen, show_reply
 
 
 def run(  # noqa: PLR0913  # the options of the command
@@ -34,7 +34,8 @@ def run(  # noqa: PLR0913  # the options of the command
 
 
 async def _ask(conversation: Conversation, text: str, *, as_json: bool) -> None:
-    screen = None if as_json else build_screen(Console())
+    console = Console()
+    screen = None if as_json else TerminalScreen(console) if console.is_terminal else PipeScreen()
     await show_reply(conversation.ask(text), screen)
     await conversation.llm.aclose()
 

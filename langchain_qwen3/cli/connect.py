@@ -17,6 +17,7 @@ from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.cli.console import Console, show_waiting
 from langchain_qwen3.cli.options import UNUSABLE, Target
 from langchain_qwen3.cli.wording import name_options
+from langchain_qwen3.doctor.reach import Reached, reach
 from langchain_qwen3.errors import Qwen3Error
 
 INTERRUPTED = 130
@@ -49,24 +50,27 @@ def connect(target: Target, console: Console, **fields: Any) -> Connected:
     The server is called in any case, so that a wrong address or key is reported first.
 
     Raises:
-        Qwen3Error: The server cannot be reached, or it has no list and no option names a model.
-        UnreachableError: There is no usable API at the URL, or it serves no model.
+        ConnectionError: See `ask_server`.
     """
-    from langchain_qwen3.doctor.reach import reach
-
     llm = build_model(target, **fields)
     named = bool(llm.model_name)
-    with show_waiting(console, f"asking {llm.openai_api_base}"):
-        reached = asyncio.run(reach(llm, named=named))
-    if reached.outcome.status != "ok":
-        raise UnreachableError(f"{llm.openai_api_base}: {reached.outcome.detail}\n{reached.outcome.fix}")
+    reached = ask_server(llm, console, named=named)
     if not named:
         llm = llm.model_copy(update={"model_name": reached.models[0]})
     return Connected(llm, reached.models)
 
 
-class UnreachableError(Exception):
-    """There is no usable API at the URL."""
+def ask_server(llm: ChatQwen3, console: Console, *, named: bool) -> Reached:
+    """Return what the server lists.
+
+    Raises:
+        ConnectionError: There is no usable API at the URL, or it serves no model and no option names one.
+    """
+    with show_waiting(console, f"asking {llm.openai_api_base}"):
+        reached = asyncio.run(reach(llm, named=named))
+    if reached.outcome.status != "ok":
+        raise ConnectionError(f"{llm.openai_api_base}: {reached.outcome.detail}\n{reached.outcome.fix}")
+    return reached
 
 
 @contextmanager
@@ -80,7 +84,7 @@ def showing_errors(*, console: Console | None = None, warns: bool = True) -> Ite
     console = console or Console(stderr=True)
     with warnings.catch_warnings():
         warnings.simplefilter("always" if warns else "ignore", UnsupportedSettingWarning)
-        warnings.showwarning = lambda message, *_, **__: show_warning(console, str(message))
+        warnings.showwarning = lambda text, *_, **__: _print_marked(console, ("! ", "yellow"), name_options(str(text)))
         try:
             yield
         except typer.Exit:  # a RuntimeError
@@ -90,23 +94,21 @@ def showing_errors(*, console: Console | None = None, warns: bool = True) -> Ite
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # `| head` has read all it wants
             raise typer.Exit(UNUSABLE) from None
-        except (Qwen3Error, UnreachableError, ValueError, OSError, ImportError, RuntimeError) as error:
+        except (Qwen3Error, ValueError, OSError, ImportError, RuntimeError) as error:
             show_error(console, error)
             raise typer.Exit(UNUSABLE) from None
-
-
-def show_warning(console: Console, text: str) -> None:
-    """Print a warning as one line."""
-    console.print(Text.assemble(("! ", "yellow"), name_options(text)), soft_wrap=not console.is_terminal)
 
 
 def show_error(console: Console, error: Exception) -> None:
     """Print an error: the cause, and below it the fix."""
     cause, _, fix = name_options("\n".join((read_text(error), *getattr(error, "__notes__", ())))).partition("\n")
-    soft_wrap = not console.is_terminal  # a log keeps its lines
-    console.print(Text.assemble(("✗ ", "bold red"), cause), soft_wrap=soft_wrap)
+    _print_marked(console, ("✗ ", "bold red"), cause)
     if fix:
-        console.print(Text.assemble(("→ ", "yellow"), fix), soft_wrap=soft_wrap)
+        _print_marked(console, ("→ ", "yellow"), fix)
+
+
+def _print_marked(console: Console, mark: tuple[str, str], text: str) -> None:
+    console.print(Text.assemble(mark, text), soft_wrap=not console.is_terminal)  # a log keeps its lines
 
 
 def read_text(error: Exception) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 from rich.table import Table
 from rich.text import Text
 
 from langchain_qwen3._visible import make_visible
-from langchain_qwen3.cli.connect import UnreachableError, build_model, showing_errors
-from langchain_qwen3.cli.console import Console, show_waiting, write_json
+from langchain_qwen3.cli.connect import ask_server, build_model, showing_errors
+from langchain_qwen3.cli.console import Console, write_json
 from langchain_qwen3.cli.options import Target
-from langchain_qwen3.doctor.reach import Reached, reach
+from langchain_qwen3.doctor.reach import Reached
 
 
 def run(target: Target, *, as_json: bool) -> None:
@@ -20,10 +19,7 @@ def run(target: Target, *, as_json: bool) -> None:
     console = Console()
     with showing_errors():
         llm = build_model(target)
-        with show_waiting(Console(stderr=True), f"asking {llm.openai_api_base}"):
-            reached = asyncio.run(reach(llm, named=False))
-        if reached.outcome.status != "ok":
-            raise UnreachableError(f"{llm.openai_api_base}: {reached.outcome.detail}\n{reached.outcome.fix}")
+        reached = ask_server(llm, Console(stderr=True), named=False)
     if as_json:
         write_json([{"model": name, "context": reached.contexts.get(name)} for name in reached.models])
     elif console.is_terminal:

@@ -38,11 +38,6 @@ _MAX_DRAWN = 4000
 """Characters of a growing text that are drawn: more than a screen holds."""
 
 
-def build_screen(console: Console) -> Screen:
-    """Return the screen for a reply, in a terminal or in a pipe."""
-    return TerminalScreen(console) if console.is_terminal else PipeScreen()
-
-
 async def show_reply(pieces: AsyncGenerator[Piece], screen: Screen | None) -> None:
     """Write the pieces of a reply as they arrive, and always close the stream."""
     if screen is None:

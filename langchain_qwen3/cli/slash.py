@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from langchain_core.messages import BaseMessage, SystemMessage
+from langchain_core.messages import BaseMessage, SystemMessage, convert_to_openai_messages
 
 from langchain_qwen3.cli.connect import read_text
 from langchain_qwen3.cli.conversation import Conversation, Turn
@@ -127,7 +127,6 @@ _COMMANDS: dict[str, Callable[[Conversation, str], str]] = {
 COMMAND_NAMES = tuple(_COMMANDS)
 
 _SPEAKERS = {"system": "System", "human": "You", "ai": "Model"}
-_ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 def write_markdown(messages: list[BaseMessage]) -> str:
@@ -137,5 +136,4 @@ def write_markdown(messages: list[BaseMessage]) -> str:
 
 def write_json(messages: list[BaseMessage]) -> str:
     """Return the messages as JSON, in OpenAI's form."""
-    turns = [{"role": _ROLES[message.type], "content": message.text} for message in messages]
-    return json.dumps(turns, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(convert_to_openai_messages(messages), ensure_ascii=False, indent=2) + "\n"
