@@ -146,21 +146,13 @@ def _explained(model: HubModel, *, offline: bool) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if offline or any(type(link).__name__ in _NETWORK_ERRORS for link in _walk_causes(error)):
+        if offline:
             raise DownloadError(_describe_outage(model)) from error
         other = "modelscope:" if model.hub == "huggingface" else "hf:"
         raise DownloadError(
             f"{model.repo} cannot be downloaded from {title}: {_first_line(error)}\n"
-            f"Check the name; {other}{model.repo} uses the other hub, {mirror} sets a mirror."
+            f"Check the name and the network; {other}{model.repo} uses the other hub, {mirror} sets a mirror."
         ) from error
-
-
-def _walk_causes(error: BaseException | None) -> Iterator[BaseException]:
-    for _ in range(_MAX_CHAIN):
-        if error is None:
-            return
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _is_reachable(hub: Hub) -> bool:
@@ -180,12 +172,6 @@ def _is_reachable(hub: Hub) -> bool:
 
 
 _HUBS: dict[Hub, str] = {"huggingface": "https://huggingface.co", "modelscope": "https://www.modelscope.cn"}
-_NETWORK_ERRORS = frozenset(
-    {"ConnectError", "ConnectTimeout", "ConnectionError", "ConnectionRefusedError", "ConnectionResetError"}
-    | {"LocalEntryNotFoundError", "NetworkError", "OfflineModeIsEnabled", "TimeoutError", "gaierror"}
-)
-"""Names of errors that mean: the hub cannot be reached. The hubs' libraries and Python raise them."""
-_MAX_CHAIN = 10
 _CONNECT_SECONDS = 10.0
 _TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
 _MIRRORS: dict[Hub, str] = {"huggingface": "$HF_ENDPOINT", "modelscope": "$MODELSCOPE_ENDPOINT"}
