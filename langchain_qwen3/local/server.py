@@ -10,7 +10,6 @@ library stops a server only with its object, and then holds the interpreter's lo
 import asyncio
 import contextlib
 import errno
-import http.client
 import importlib.util
 import json
 import os
@@ -20,11 +19,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import weakref
 from pathlib import Path
 from typing import IO, Any, Final, Literal, Self, get_args
-from urllib.parse import urlsplit
 
 from langchain_qwen3.call import check_type
 from langchain_qwen3.local import engine_script
@@ -38,7 +35,6 @@ _GGUF_MAGIC: Final = b"GGUF"
 _LFS_POINTER: Final = b"version https://git-lfs"
 _LAST_PORT: Final = 65535
 _LOG_TAIL: Final = 2000
-_POLL_SECONDS: Final = 0.02
 _PACKAGES: Final = {
     "libgomp": "it: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), apk add libgomp (Alpine)",
     "libstdc++": "it: apt-get install libstdc++6 (Debian, Ubuntu), dnf install libstdc++ (Fedora)",
@@ -194,8 +190,7 @@ class LocalServer:
             deadline.daemon = True
             deadline.start()
             try:
-                url = _wait_until_healthy(engine, json.dumps(self._settings))
-                if url is not None:
+                if url := _read_address(engine, json.dumps(self._settings)):
                     return url
             except BaseException:
                 self._end()
@@ -261,8 +256,11 @@ def _check_port(host: str, port: int) -> None:
         raise OSError(exc.errno, f"host, port: cannot listen on {host}:{port}: {exc.strerror}") from exc
 
 
-def _wait_until_healthy(engine: subprocess.Popen[str], settings: str) -> str | None:
-    """Return the URL of the engine once it answers, None if it exits before that.
+def _read_address(engine: subprocess.Popen[str], settings: str) -> str:
+    """Return the URL of the engine once it answers, an empty text if it exits before that.
+
+    The library has an address only when the model is loaded and requests are taken
+    (https://github.com/xorbitsai/xllamacpp/blob/main/src/xllamacpp/server.cpp).
 
     Raises:
         ImportError: llama.cpp cannot be loaded.
@@ -272,27 +270,11 @@ def _wait_until_healthy(engine: subprocess.Popen[str], settings: str) -> str | N
         stdin.write(settings + "\n")
         stdin.flush()
     except BrokenPipeError:
-        return None
+        return ""
     url = stdout.readline().strip()
     if url.startswith(engine_script.CANNOT_IMPORT):
         raise ImportError(_explain_import(url.removeprefix(engine_script.CANNOT_IMPORT)))
-    while url and engine.poll() is None:
-        if _is_healthy(url):
-            return url
-        time.sleep(_POLL_SECONDS)
-    return None
-
-
-def _is_healthy(url: str) -> bool:
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
-    try:
-        connection.request("GET", "/health", headers={"Connection": "close"})
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return url
 
 
 def _end_engine(engine: subprocess.Popen[str]) -> None:
