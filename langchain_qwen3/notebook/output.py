@@ -1,5 +1,6 @@
 """Outputs of a cell, each redrawn in place."""
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -33,13 +34,13 @@ class Outputs:
         if self._shown.get(place, "") == html_text:
             return
         self._shown[place] = html_text
-        output = _Output(html_text, plain)
+        output = {"text/html": html_text, "text/plain": plain}
         if place in self._handles:
-            self._handles[place].update(output)
+            self._handles[place].update(output, raw=True)
         elif self.redraws:
-            self._handles[place] = self._display(output, display_id=True)
+            self._handles[place] = self._display(output, raw=True, display_id=True)
         else:
-            self._display(output)
+            sys.stdout.write(f"{plain}\n")
 
     @property
     def is_empty(self) -> bool:
@@ -99,17 +100,3 @@ class Column:
         if number == 0:
             html_text, plain = self.head[0] + html_text, self.head[1] + plain
         self._outputs.put(f"{self._place} {number}" if number else self._place, html_text, plain.strip("\n"))
-
-
-class _Output:
-    """An output with one form for notebooks and one for terminals."""
-
-    def __init__(self, html_text: str, plain: str) -> None:
-        self._html = html_text
-        self._plain = plain
-
-    def _repr_html_(self) -> str:
-        return self._html
-
-    def __repr__(self) -> str:
-        return self._plain

@@ -29,10 +29,10 @@ class Cell:
         self.put(number, output)
         return type("Handle", (), {"update": staticmethod(partial(self.put, number))})
 
-    def put(self, number, output):
+    def put(self, number, output, **_):
         """Draw an output."""
         self.drawn.append(number)
-        self.outputs[number] = repr(output), output._repr_html_()
+        self.outputs[number] = output["text/plain"], output["text/html"]
 
 
 @pytest.fixture
