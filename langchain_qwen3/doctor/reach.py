@@ -108,9 +108,6 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
     url = str(model.openai_api_base)
     try:
         listing = await _list_or_notice(model)
-    except _PlainHttpError:
-        fix = f"Write {url.replace('https://', 'http://', 1)} for base_url."
-        return Reached(Outcome("failed", "the server uses plain HTTP, not https", fix))
     except Qwen3Error as error:
         if isinstance(error, BadReplyError) or getattr(error, "status_code", None):
             return await _reach_without_list(model, error, named=named)
@@ -123,6 +120,9 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
             if await _ask(once) is None:
                 outcome = Outcome("ok", f"{url}, {_describe_missing_list(error)}")
         return Reached(outcome)
+    if listing is None:
+        fix = f"Write {url.replace('https://', 'http://', 1)} for base_url."
+        return Reached(Outcome("failed", "the server uses plain HTTP, not https", fix))
     if listing.moved_to:
         return Reached(await _judge_redirect(model, listing.moved_to, named=named))
     if not listing.models and not named:
@@ -147,19 +147,15 @@ async def _judge_redirect(model: ChatQwen3, target: str, *, named: bool) -> Outc
     return Outcome("failed", f"it redirects to {target}, which is no API", fix)
 
 
-class _PlainHttpError(Exception):
-    """The server at an https URL uses plain HTTP."""
-
-
-async def _list_or_notice(model: ChatQwen3) -> Listing:
-    """Return the server's list; detect early a plain HTTP server that waits for the rest of a TLS handshake."""
+async def _list_or_notice(model: ChatQwen3) -> Listing | None:
+    """Return the server's list; None, and early, for a plain HTTP server that waits for the rest of a TLS handshake."""
     parts = urlsplit(str(model.openai_api_base))
     listing = asyncio.ensure_future(list_models(model))
     try:
         if parts.scheme == "https" and parts.hostname:
             await asyncio.wait({listing}, timeout=_PATIENCE_SECONDS)
             if not listing.done() and await _speaks_plain_http(parts.hostname, parts.port or 443):
-                raise _PlainHttpError
+                return None
         return await listing
     finally:
         listing.cancel()
