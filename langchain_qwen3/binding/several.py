@@ -53,13 +53,7 @@ class Wrappable(Runnable[LanguageModelInput, AIMessage], Generic[B]):
         exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
         exception_key: str | None = None,
     ) -> FallbackChatModels:
-        """Return the model with fallbacks, which are asked when it fails; what is bound later is bound to each.
-
-        Args:
-            fallbacks: The other models, in the order in which they are asked.
-            exceptions_to_handle: The errors after which the next one is asked.
-            exception_key: See `Runnable.with_fallbacks`.
-        """
+        """Return it with fallbacks, see `Runnable.with_fallbacks`; what is bound later is bound to each model."""
         return FallbackChatModels(
             runnable=self,
             fallbacks=fallbacks,
@@ -75,13 +69,9 @@ class Wrappable(Runnable[LanguageModelInput, AIMessage], Generic[B]):
         prefix_keys: bool = False,
         **kwargs: Runnable[LanguageModelInput, AIMessage] | Callable[[], Runnable[LanguageModelInput, AIMessage]],
     ) -> AlternativeChatModels:
-        """Return a model of several between which a config chooses; what is bound to it is bound to each of them.
+        """Return several models between which a config chooses, see `RunnableSerializable.configurable_alternatives`.
 
-        Args:
-            which: The key of the config.
-            default_key: The word that chooses this model.
-            prefix_keys: Put the key before the keys of configurable fields.
-            **kwargs: The other models, or functions that return one, by the word that chooses each.
+        What is bound later is bound to each of them.
         """
         return AlternativeChatModels(
             which=which, default=self, alternatives=kwargs, default_key=default_key, prefix_keys=prefix_keys
