@@ -30,12 +30,15 @@ _TEXT_KEYS = (
     "errormsg",
     "errmsg",
     "errstr",
+    "retmsg",
+    "resultmsg",
+    "respmsg",
     "faultstring",
     "errordescription",
     "reason",
     "title",
 )
-_CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status")
+_CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status", "retcode", "resultcode", "respcode")
 _WRAPPERS = ("error", "errors", "fault", "detail", "details")
 # Gateways write errors with a status as events, too; DashScope's own protocol adds ":HTTP_STATUS/400".
 _FRAMING = re.compile(r"(?m)(?:\s|\ufeff|^(?:event|id|retry)?:[^\n]*(?:\n|\Z)|^(?:data|error):|\[DONE\])*+")
@@ -85,7 +88,7 @@ def read_error_body(body: object) -> ErrorFacts:
         body = decode_body(bytes(body[:_MAX_BYTES]))
     if isinstance(body, str):
         body = _parse_text(body)
-    body = _unwrap(body)
+    body = _open_envelope(body)
     fields = _merge_shapes(body) if isinstance(body, Mapping) else {"message": body}
     message = mask_text(_write_text(fields.get("message"))[: 2 * MAX_TEXT])[:MAX_TEXT]
     code, kind = _read_word(fields.get("code")), _read_word(fields.get("type"))
@@ -111,7 +114,7 @@ def find_error(event: object) -> Mapping[str, Any] | None:
         None if no error is reported. These do not count as errors: an empty error object (one-api and its forks write
         one into good replies), a message next to choices or to a success code, and a heartbeat.
     """
-    event = _unwrap(event)
+    event = _open_envelope(event)
     if not isinstance(event, Mapping):
         return None
     if any(not _is_empty(value) for key, value in event.items() if str(key).lower() in ("error", "errors", "fault")):
@@ -127,6 +130,15 @@ def _unwrap(body: object) -> object:
     """Return the only error of a list, as Google's APIs write it; FastAPI's faults have a `loc` and stay a list."""
     first = body[0] if isinstance(body, list) and len(body) == 1 else None
     return first if isinstance(first, Mapping) and "loc" not in first else body
+
+
+def _open_envelope(body: object) -> object:
+    """Return the object with an `error` in an object that has none itself, as Tencent Cloud and Volcengine write it."""
+    body = _unwrap(body)
+    if isinstance(body, Mapping) and not body.get("choices") and _fold_keys(body).keys().isdisjoint(_WRAPPERS):
+        inner = [value for value in body.values() if isinstance(value, Mapping)]
+        return next((value for value in inner if not _is_empty(_fold_keys(value).get("error"))), body)
+    return body
 
 
 def _is_flat_error(event: Mapping[str, Any]) -> bool:

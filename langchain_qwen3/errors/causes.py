@@ -19,7 +19,8 @@ _NO_KEY = compile_patterns(
     r"no connected db",  # LiteLLM without a database, for every key except the master key
     r"unauthori[sz]ed|not authenticated|authentication (?:failed|fails|error|required)",
     r"(?:api.?key|令牌|密钥).{0,10}(?:无效|错误|过期|不正确|不可用|不能为空)|(?:无效的?|未提供|缺少)(?:令牌|密钥|api.?key)",
-    r"IAM certification failed|token ?已过期|(?:请先|未|尚未)登[录錄]",  # the first is Baidu's
+    r"^invalid token[.!]?$",
+    r"IAM certification failed|token ?已?(?:过期|失效)|(?:请先|请重新|未|尚未)登[录錄]",  # the first is Baidu's
     r"(?:鉴权|认证|身份验证)(?:失败|错误)|未授权|\bauthenticationerror\b",
 )
 _NAME = r"(?:[`'\"“][^`'\"”\n]{1,120}[`'\"”]|[A-Za-z0-9_./:@-]{0,60}\d[A-Za-z0-9_./:@-]{0,60})"
@@ -65,7 +66,8 @@ _NO_PERMISSION = compile_patterns(
     r"[无無沒没]有?(?:权|權)(?!重)|(?:权限|權限)不足|禁止访问",
 )
 _TOO_OFTEN = compile_patterns(
-    r"too many requests|throttl|(?:rate|request|qps|usage|concurrency)[ _-]?limit|limit (?:reached|exceeded)",
+    r"too (?:many requests|frequent)|throttl|limit (?:reached|exceeded)",
+    r"(?:rate|request|qps|usage|concurrency)[ _-]?limit",
     r"请求.{0,10}(?:频繁|过多|限制)|限流|限速|负载已饱和|(?:并发|次数|频率)[^。，,\n]{0,6}(?:过高|超过|超限|上限)",
 )
 NO_FUNDS = compile_patterns(

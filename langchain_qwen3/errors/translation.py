@@ -45,7 +45,7 @@ _SPECIAL_NAMES: tuple[tuple[str, int], ...] = (
 _SILENT_NAMES = frozenset({"", "error_finish"})
 # Codes and types that classify an error without an HTTP status; its text may still refine a 400 or 422.
 _NAMES: tuple[tuple[str, int], ...] = (
-    (r"authentication|Unauthorized", 401),
+    (r"authentication|Unauthorized|AuthFailure", 401),  # the last is Tencent Cloud's
     (r"permission", 403),
     (r"not_?found", 404),
     (r"Unprocessable", 422),

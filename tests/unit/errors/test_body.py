@@ -54,6 +54,13 @@ DRESSES: tuple[Any, ...] = (
     {"Error": {"Code": "x", "Message": "the-cause"}},
     {"error": "invalid_token", "error_description": "the-cause"},  # OAuth, at a gateway
     [{"error": {"code": 429, "message": "the-cause"}}],  # Google
+    {"Response": {"Error": {"Code": "AuthFailure", "Message": "the-cause"}, "RequestId": "r"}},  # Tencent Cloud
+    {"ResponseMetadata": {"RequestId": "r", "Error": {"Code": "x", "Message": "the-cause"}}},  # Volcengine
+    {"code": 0, "msg": "ok", "data": {"error": {"message": "the-cause"}}},
+    {"data": None, "result": {"error": "the-cause"}, "choices": []},
+    {"retcode": 102, "retmsg": "the-cause", "data": False},  # RAGFlow
+    {"resultCode": "0401", "resultMsg": "the-cause"},
+    {"respCode": "9999", "respMsg": "the-cause"},
     {"errors": [{"error": {"message": "the-cause"}}]},
 )
 
@@ -82,6 +89,10 @@ def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: Any) -> 
         {"choices": [{"delta": {"content": "hi"}}], "error": {"code": "00000", "msg": "请求成功"}},
         {"choices": [{"delta": {"content": "hi"}}], "error": {**EMPTY_ERROR, "request_id": "r"}},
         {"code": "00000", "msg": "成功", "data": None},
+        {"retcode": 0, "retmsg": "success", "data": {}},
+        {"resultCode": "0000", "resultMsg": "处理成功"},
+        {"usage": {"total_tokens": 3, "error": None}, "x_groq": {"error": {}}},
+        {"choices": [{"delta": {"content": "hi"}}], "data": {"error": "of another request"}},
         {"choices": [{"delta": {"content": "hi"}, "error": EMPTY_ERROR}]},
         {"choices": [{"delta": {"content": "hi"}}], "code": 0, "msg": "success"},
         {"choices": [{"delta": {"content": "hi"}}], "message": "no error beside an answer"},
@@ -122,6 +133,9 @@ def test_no_error_is_seen_when_none_is_reported(event: object) -> None:
         ({"error": "m", "error_type": "validation"}, None, "validation"),
         ({"error": {"message": "m", "code": 10**400}}, None, None),
         ([{"error": {"message": "m", "code": 429, "status": "EXHAUSTED"}}], "429", None),
+        ({"Response": {"Error": {"Code": "AuthFailure", "Message": "m"}}}, "AuthFailure", None),
+        ({"code": 400, "error": {"message": "m", "metadata": {"error": "x"}}}, "400", None),
+        ({"resultCode": "0401", "resultMsg": "m"}, "0401", None),
         (b'[{"error": {"message": "m", "code": 429}}]', "429", None),
     ],
 )
@@ -129,6 +143,22 @@ def test_code_and_type_are_read_when_they_have_any_name(body: object, code: str 
     """Protects the class of an error, which its code decides."""
     facts = read_error_body(body)
     assert (facts.message, facts.code, facts.type) == ("m", code, kind)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "status"),
+    [
+        ("AuthFailure.SecretIdNotFound", "The SecretId is not found, please ensure that it is correct.", 401),
+        ("RequestLimitExceeded", "请求的次数超过了频率限制", 429),
+        ("ResourceNotFound", "x", 404),
+        ("InternalError", "x", 500),
+    ],
+)
+def test_error_in_an_envelope_is_of_its_kind(code: str, text: str, status: int) -> None:
+    """Protects the class of an error that Tencent Cloud's gateway sends in its own form with status 200."""
+    error = error_from_event({"Response": {"Error": {"Code": code, "Message": text}, "RequestId": "r"}})
+    assert error is not None
+    assert error.status_code == status
 
 
 FRAMED = '{"error": {"message": "m", "code": "c", "type": "t", "param": "p"}}'

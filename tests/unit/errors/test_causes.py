@@ -110,6 +110,9 @@ WRONG_KEYS = (
     "鉴权失败",
     "IAM Certification failed",
     "请先登录",
+    "Invalid token",  # Huawei's ModelArts
+    "token失效，请重新登录",
+    "token 已失效",
 )
 NEITHER = (
     "Invalid model parameters",
@@ -125,6 +128,8 @@ NEITHER = (
     "template not found for chat",
     "messages with role 'tool' must be a response",
     "invalid token in grammar",
+    "Invalid token id 151667 in stop_token_ids",
+    "invalid token count",
     "Unexpected token < in JSON",
     "max_tokens is invalid",
     "the key 'foo' is required",
@@ -166,6 +171,7 @@ UNDER_200 = (
     ("Unknown request URL: POST /chat/completions. Please check the URL for typos", 404, False),
     ("Open api qps request limit reached", 429, True),  # Baidu
     ("Throttling", 429, True),
+    ("Requests are too frequent, please try again later.", 429, True),  # APISIX
     ("当前分组上游负载已饱和，请稍后再试", 429, True),  # one-api
     ("account: insufficient balance", 402, False),
     ("No permission to access data", 403, False),  # Baidu
