@@ -12,6 +12,7 @@ OTHER_SHAPE = (AttributeError, KeyError, TypeError, RecursionError)
 """What reading raises if the JSON does not have the shape of a chat completion, see `build_shape_error`."""
 
 _STREAM_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_ENVELOPES = ("data", "result", "response", "output")
 _BLANKS = b"\xef\xbb\xbf \t\r\n"  # includes the byte order mark
 
 
@@ -31,6 +32,15 @@ def _is_one_value(content: bytes) -> bool:
     return True
 
 
+def open_envelope(body: Any) -> Any:
+    """Return the reply in a gateway's envelope, such as `{"code": 0, "msg": "ok", "data": {…}}`; else the body."""
+    if isinstance(body, dict) and not body.get("choices"):
+        for inner in map(body.get, _ENVELOPES):
+            if isinstance(inner, dict) and "choices" in inner:
+                return {**inner, "usage": inner.get("usage") or body.get("usage")}
+    return body
+
+
 def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
     """Return the JSON of a whole reply that has at least one choice.
 
@@ -48,12 +58,16 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
         )
         text = f"the server answered with {what} instead of a chat completion"
         raise BadReplyError(text, response=response, body=content[:2000].decode(errors="replace")) from None
-    if error := error_from_event(body, response=response):
+    reply = open_envelope(body)
+    error = error_from_event(body, response=response)
+    if reply is not body:
+        error = error or error_from_event(reply, response=response)
+    if error:
         raise error
-    if not (isinstance(body, dict) and isinstance(body.get("choices"), list) and body["choices"]):
+    if not (isinstance(reply, dict) and isinstance(reply.get("choices"), list) and reply["choices"]):
         text = "the reply is null" if body is None else "the reply has no choices"
         raise BadReplyError(text, response=response, body=body)
-    return body
+    return reply
 
 
 def build_shape_error(response: Any, body: object = None) -> BadReplyError:

@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
-from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, read_lines
+from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, open_envelope, read_lines
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
 from langchain_qwen3.reply.ending import StreamEnd, is_stopped, read_limit, read_reason
@@ -248,6 +248,9 @@ class StreamReader:
     def _feed_other(self, event: Any) -> ChatGenerationChunk | None:
         """Take an event without a delta: usage, metadata, a keep-alive, a whole reply or an error."""
         self._raise_error(event)
+        inner = open_envelope(event)
+        if inner is not event:
+            return self._feed(inner)
         if event.get("choices"):
             choice = event["choices"][0]
             heard = {*self._choice.heard}  # in deltas only: where no event has one, each message is a piece

@@ -352,3 +352,40 @@ def test_result_has_the_usage_when_the_body_is_a_stream():
     """Protects the same where a gateway streams although nobody asked."""
     body = write_sse(write_events({"content": "A"}))
     assert (read_response(respond(body), ReplyOptions(), 0.0).llm_output or {})["token_usage"] == USAGE
+
+
+@pytest.mark.parametrize("usage", ["inside", "beside"])
+@pytest.mark.parametrize("key", ["data", "result", "response", "output"])
+def test_reply_in_an_envelope_is_read(key: str, usage: str):
+    """Protects answers behind gateways that put every reply, and every event, into an object of their own."""
+
+    def wrap(reply: dict[str, Any]) -> dict[str, Any]:
+        beside = {}
+        if usage == "beside":
+            beside, reply = {"usage": reply.get("usage")}, {**reply, "usage": None}
+        return {"code": 0, "msg": "success", "success": True, "errors": [], **beside, key: reply}
+
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
+    whole = read_whole(wrap(write_body({"content": "A", "reasoning_content": "R", "tool_calls": [call]})))
+    deltas = ({"reasoning_content": "R"}, {"content": "A"}, {"tool_calls": [call]})
+    assert facts(read_stream([wrap(event) for event in write_events(*deltas)])) == facts(whole)
+    assert (whole.content, whole.usage_metadata is None, len(whole.tool_calls)) == ("A", False, 1)
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        {"code": 0, "data": {"choices": [], "error": {"message": "the-cause"}}},
+        {"code": 0, "data": {"choices": [{"finish_reason": "error_finish", "message": {"content": "the-cause"}}]}},
+        {"code": 500, "msg": "the-cause", "data": {"choices": []}},
+        {"code": 500, "msg": "the-cause", "data": {"choices": [{"message": {"content": "A"}}]}},
+        {"code": 0, "data": {"choices": []}, "note": "the-cause"},
+        {"code": 0, "data": [{"choices": []}], "note": "the-cause"},
+    ],
+    ids=str,
+)
+def test_error_in_an_envelope_is_told(envelope: dict[str, Any]):
+    """Protects from "no choices: success": what such an object says is in the error."""
+    with pytest.raises(Qwen3Error) as caught:
+        read_whole(envelope)
+    assert "the-cause" in f"{caught.value} {caught.value.body}"
