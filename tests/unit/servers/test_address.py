@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.servers.address import split_url
 
 URL = "http://pod.test:8000/v1"
@@ -90,13 +93,23 @@ def test_address_is_refused_when_no_request_can_go_there(url: str) -> None:
         ("http://bob:p#w@[::1]:8000/v1", "%23"),
         ("http://bob:pw@pod.test:port/v1", "port"),
         ("http://bob:pw@[::1/v1", "brackets"),
+        ("http://bob:p[w@pod.test/v1", "brackets"),
+        ("http://bob:pw@[pod]:8000/v1", "brackets"),
+        ("http://bob:pw@pod.test：8000/v1", "port"),
+        ("http://bob:pw＠pod.test/v1", "port"),
+        ("http://bob:pw@pod.test／v1", "port"),
+        ("http://bob：pw@pod.test/v1", "port"),
         ("http://pod.test:port/v1", "port"),
         ("http://pod.test:99999/v1?user=x", "port"),
     ],
 )
-def test_error_names_what_is_wrong_with_an_address(url: str, rule: str) -> None:
+@pytest.mark.parametrize("read", [split_url, lambda url: ChatQwen3(model="q", base_url=url)], ids=["URL", "model"])
+def test_error_names_what_is_wrong_with_an_address(
+    url: str, rule: str, read: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Protects users with such a sign in the password from looking for a wrong port; the error shows no password."""
+    monkeypatch.delenv("QWEN_API_KEY", raising=False)
     with pytest.raises(ValueError, match=f"base_url cannot be read: .*{rule}") as caught:
-        split_url(url)
+        read(url)
     assert "bob" not in str(caught.value)
     assert ("%23" in str(caught.value)) == rule.startswith("%")
