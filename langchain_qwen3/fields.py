@@ -397,9 +397,11 @@ class Qwen3Fields(ChatOpenAI):
             TypeError: A name is unknown.
             ValueError: A value is out of its range.
         """
+        if deep:  # pydantic would copy the clients, too, if there is an update
+            return copy.deepcopy(self).model_copy(update=update)
         if update:
             update = self._read_update(update)
-        copied = super().model_copy(update=update, deep=deep)
+        copied = super().model_copy(update=update)
         copied.__dict__.pop("_serialized", None)  # core's cache key of the original
         if update and update.keys() & {"model_name", "model_line"} and "profile" not in update:
             is_resolved = self.profile == self._resolve_model_profile()

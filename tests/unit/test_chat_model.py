@@ -257,10 +257,11 @@ class Vault:
     [
         copy.deepcopy,
         lambda m: m.model_copy(deep=True),
+        lambda m: m.model_copy(update={"temperature": m.temperature}, deep=True),
         lambda m: copy.deepcopy(m.bind(stop=["x"])).bound,
         lambda m: copy.deepcopy([m, m])[1],
     ],
-    ids=["deepcopy", "model_copy", "bound", "twice in a list"],
+    ids=["deepcopy", "model_copy", "model_copy with an update", "bound", "twice in a list"],
 )
 def test_deep_copy_shares_what_works_for_the_model(clone: Any, field: str, value: Any) -> None:
     """Protects limits, counts and caches, which are one for all copies; their locks cannot be copied either."""

@@ -381,7 +381,13 @@ def test_copy_calls_through_the_users_own_client_when_it_is_deep(server: Loopbac
     """Protects a proxy, certificates or hooks that only the user's own client has."""
     with httpx.Client(headers={"x-own": "1"}) as own:
         model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", http_client=own)
-        for each in (copy.deepcopy(model), model.model_copy(deep=True)):
+        copies = (
+            copy.deepcopy(model),
+            model.model_copy(deep=True),
+            model.model_copy(update={"temperature": 0.5}, deep=True),
+            model.model_copy(update={"timeout": 50}, deep=True),
+        )
+        for each in copies:
             assert each.invoke("hi").content == "hello"
             assert server.requests[-1].headers["x-own"] == "1"
 
