@@ -42,7 +42,7 @@ def limit_body(response: httpx.Response, *, stream: bool) -> None:
     # JSON is UTF-8 (RFC 8259). Python has codecs that a server must not choose: "idna" and "zlib" raise in the SDK,
     # and the work of "punycode" grows with the square of the length.
     response.encoding = "utf-8"
-    is_error = response.status_code >= 400  # noqa: PLR2004
+    is_error = response.status_code >= 300  # noqa: PLR2004  # or a redirect that is not followed
     limit = MAX_ERROR_BYTES if is_error else None if stream else MAX_WHOLE_BYTES
     names = response.headers.pop("content-encoding", "").lower().split(",")  # popped, or httpx decompresses it
     layers = [name for name in map(str.strip, names) if name in _PACKED][:_MAX_LAYERS]

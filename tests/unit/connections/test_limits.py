@@ -47,10 +47,11 @@ def test_whole_reply_is_refused_when_it_unpacks_to_more_than_its_limit(encoding:
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip"])
-def test_body_of_an_error_is_cut_when_it_is_long(encoding: str) -> None:
+@pytest.mark.parametrize("status", [300, 302, 307, 401, 500])
+def test_body_of_an_error_is_cut_when_it_is_long(encoding: str, status: int) -> None:
     """Protects memory where nobody asked for a long text; its beginning says what is wrong."""
     content = pack(5_000_000) if encoding else b" " * 5_000_000
-    response = respond(content, status=500, encoding=encoding)
+    response = respond(content, status=status, encoding=encoding)
     limit_body(response, stream=True)
     assert len(response.read()) == MAX_ERROR_BYTES
 
