@@ -121,7 +121,7 @@ class InFlightLimit:
     @property
     def in_flight(self) -> int:
         """The number of slots held now, without those whose end another thread has yet to process."""
-        return [slot.left for slot in tuple(self._taken)].count(False)
+        return [slot.left for slot in self._taken.copy()].count(False)
 
     def slot(self) -> _Slot:
         """Hold a slot during the block of a `with` or `async with`, which waits until one is free."""

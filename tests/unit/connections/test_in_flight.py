@@ -289,6 +289,33 @@ def test_slot_counts_no_more_when_another_thread_processes_its_end() -> None:
     assert limit.in_flight == 0
 
 
+def test_counts_while_the_collector_closes_streams() -> None:
+    """Protects calls to llama.cpp, which count the others: the collector may end a stream at any step of it."""
+
+    def stream() -> Iterator[int]:
+        with limit.slot():
+            yield 1
+
+    thresholds = gc.get_threshold()
+    for steps in range(12):
+        limit = InFlightLimit(None)
+        streams = [stream() for _ in range(30)]
+        for each in streams:
+            next(each)
+        gc.collect()
+        gc.disable()
+        cycle: list[object] = [left := stream()]
+        next(left)
+        cycle.append(cycle)
+        del cycle, left
+        gc.enable()
+        gc.set_threshold(gc.get_count()[0] + steps, *thresholds[1:])
+        try:
+            assert limit.in_flight in (30, 31)
+        finally:
+            gc.set_threshold(*thresholds)
+
+
 def test_never_waits_when_there_is_no_limit() -> None:
     """Protects the default: None means no limit, but requests are counted."""
     limit = InFlightLimit(None)
