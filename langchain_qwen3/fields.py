@@ -6,6 +6,7 @@ import copy
 import os
 import pickle
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from langchain_core.language_models import LangSmithParams, ModelProfile
@@ -59,6 +60,10 @@ _SHARED = ("cache", "callbacks", "custom_get_token_ids", "openai_api_key", "rate
 """Fields whose values a deep copy shares: limits, counts and caches are for all copies, and many hold a lock."""
 _NOT_IN_REPR = frozenset({"model_name", "openai_api_base", "openai_api_key", "metadata", "profile"}) | SDK_CLIENTS
 """Fields shown under another name, or not set by users."""
+_CACHED = frozenset(
+    name for base in ChatOpenAI.__mro__ for name, value in vars(base).items() if isinstance(value, cached_property)
+)
+"""What the parents compute once. Their names are private and may change, so they are found by their kind."""
 
 
 class _Origin(NamedTuple):
@@ -377,14 +382,21 @@ class Qwen3Fields(ChatOpenAI):
             Raises:
                 ValueError: The value is out of its range, or `model_line` is not the name of a known line or model.
             """
-            self.__dict__.pop("_serialized", None)  # core's cache key of the old setting
-            if name not in FOLLOWED or self.__dict__.get("root_async_client") is None:  # None: not built yet
+            is_built = self.__dict__.get("root_async_client") is not None
+            if is_built:
+                self._forget_cached()
+            if name not in FOLLOWED or not is_built:
                 super().__setattr__(name, value)
                 return
             copied = self.model_copy(update={name: value})
             self.__dict__.update(copied.__dict__)
             self._lease = copied._lease  # noqa: SLF001
             self.model_fields_set.add(name)
+
+    def _forget_cached(self) -> None:
+        """Forget what was computed from the old settings, such as core's part of the cache key."""
+        for name in _CACHED:
+            self.__dict__.pop(name, None)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy; one with another URL, key or transport opens new connections.
@@ -402,7 +414,7 @@ class Qwen3Fields(ChatOpenAI):
         if update:
             update = self._read_update(update)
         copied = super().model_copy(update=update)
-        copied.__dict__.pop("_serialized", None)  # core's cache key of the original
+        copied._forget_cached()  # noqa: SLF001
         if update and update.keys() & {"model_name", "model_line"} and "profile" not in update:
             is_resolved = self.profile == self._resolve_model_profile()
             copied.profile = copied._resolve_model_profile() if is_resolved else self.profile  # noqa: SLF001

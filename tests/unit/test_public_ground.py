@@ -126,7 +126,7 @@ def test_private_names_are_these_when_all_modules_are_read() -> None:
 
 
 PRELOAD = r'''
-import asyncio, inspect, json, os, sys, types
+import asyncio, functools, inspect, json, os, sys, types
 import aiohttp, httpx, openai, langchain_core, langchain_openai, pydantic
 import langchain_core.language_models, langchain_core.output_parsers, langchain_core.tracers
 LIBRARIES = ("openai", "aiohttp", "langchain_core", "langchain_openai")
@@ -140,6 +140,8 @@ def rename(old):
                 for name, value in list(vars(thing).items()):
                     patch(value, old, new)
                     if name == old:
+                        if isinstance(value, functools.cached_property):
+                            value.attrname = new
                         setattr(thing, new, value)
                         delattr(thing, old)
                 validators = getattr(thing, "__pydantic_decorators__", None)
@@ -195,6 +197,7 @@ def drop_slots(_):
 
 def check(url):
     from langchain_qwen3 import ChatQwen3
+    from langchain_core.caches import InMemoryCache
 
     async def stream(model):
         return "".join([chunk.text async for chunk in model.astream("hi")])
@@ -210,6 +213,14 @@ def check(url):
             assert "".join(chunk.text for chunk in model.stream("hi", extra_headers={"X-Call": "1"})) == "a" * 20
         assert (model | (lambda message: message.text)).invoke("hi") == "hello"
         assert "canary" not in repr(model)
+        model.cache = cache = InMemoryCache()
+        cache.update = lambda prompt, key, _: keys.append(key)
+        keys = []
+        model.invoke("hi")
+        model.temperature = 0.25
+        model.invoke("hi")
+        model.model_copy(update={"temperature": 0.75}).invoke("hi")
+        assert len(set(keys)) == 3, keys
         model.close()
 
 CHANGES = json.loads(sys.argv[1])
@@ -239,6 +250,7 @@ FIELDS = ("json_data", "extra_json", "url", "method", "headers", "params", "time
 CHANGES = [
     ("rename", "_build_request"),
     ("rename", "_make_status_error_from_response"),
+    ("rename", "_serialized"),
     ("hide_field", " ".join(FIELDS)),
     ("skip_override", "send"),
     ("forbid_clearing", "set_exception(None)"),
