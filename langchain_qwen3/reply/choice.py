@@ -3,7 +3,7 @@
 A streamed reply feeds many deltas, a whole reply feeds its one message; both pass through the same code and give the
 same spans. The text passes through these readers, each only while it is needed:
 
-    content    think tags → forced calls → calls left in the text → newlines at its start
+    content    think tags → calls left in the text, or forced → newlines at its start
     reasoning  think tags →                calls left in the text → withheld → newlines at its edges
 
 A call in the content counts if the server sent no parsed call, in this reply or before; otherwise it is a quote, unless
@@ -32,7 +32,6 @@ from langchain_qwen3.reply.fields import (
     read_reasoning,
 )
 from langchain_qwen3.reply.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
-from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, read_optional, read_parameterless
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ class ChoiceReader:
         )
         self._has_tools = bool(options.tools)
         self._in_content, self._in_reasoning = _build_text_readers(options)
-        self._forced = ForcedCallStream() if options.forced_calls else None
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
         self._reasoning_key = ""
         self._kept = KeptFields()
@@ -80,6 +78,7 @@ class ChoiceReader:
         self.heard: set[str] = set()
         self._kind = kind
         self._parses = options.recall_parses()
+        self._is_forced = options.forced_calls
         self._rescues_by_default = options.rescue_tool_calls is None
         self._server_writes = options.server_writes_arguments
 
@@ -106,9 +105,6 @@ class ChoiceReader:
             self._splitter.end_thinking()
             calls = self._calls.feed(fragments)
             self._parses.add(self._kind)
-        if content and self._forced is not None:
-            content, forced = self._forced.feed(content)
-            calls = [*calls, *self._calls.add(forced)]
         if content and self._in_content is not None:
             content = self._in_content.feed(content)
         return self._emit(reasoning + inline, content, calls)
@@ -204,22 +200,16 @@ class ChoiceReader:
 
     def _close_content(self, content: str, truncated: bool) -> tuple[str, list[ToolCallChunk]]:
         """Take the last content; return the text among everything held back, and the calls that count."""
-        calls: list[ToolCallChunk] = []
-        if self._forced is not None:
-            shown, forced = self._forced.feed(content)
-            rest, cut = self._forced.close(truncated)
-            content = shown + rest
-            calls += self._calls.add([*forced, *cut])
         if self._in_content is None:
-            return content, calls
+            return content, []
         content = self._in_content.feed(content)
         may_leak = self._kind == "stream" and not self._splitter.opens
         end = self._in_content.close(truncated=truncated, may_leak=may_leak)
         is_quote = self._quotes and not end.is_cut
         if not (self._calls.seen or is_quote):
-            return content + end.rest, [*calls, *self._calls.add(end.calls, rescued=True)]
+            return content + end.rest, self._calls.add(end.calls, rescued=not self._is_forced)
         repeated = bool(end.calls) and not self._calls.list_new(end.calls)
-        return content + (end.rest if repeated or not end.calls else end.raw), calls
+        return content + (end.rest if repeated or not end.calls else end.raw), []
 
     def _emit(self, reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> Piece:
         if content:
@@ -235,7 +225,7 @@ class ChoiceReader:
             reasoning = self._withhold(self._withheld, reasoning, answered=bool(content or calls))
         if reasoning:
             reasoning = self._reasoning.feed(reasoning)
-        if content and self._splitter.idle and self._in_content is None and self._forced is None:
+        if content and self._splitter.idle and self._in_content is None:
             self._plain = "content"
         return reasoning, content, calls
 
@@ -265,8 +255,9 @@ class ChoiceReader:
 
 def _build_text_readers(options: ReplyOptions) -> tuple[CallsInText | None, CallsInText | None]:
     """Return the readers that find calls in the content and in the reasoning, if there are tools to call."""
-    if not options.tools or options.rescue_tool_calls is False:
+    if not options.tools or (options.rescue_tool_calls is False and not options.forced_calls):
         return None, None
     from langchain_qwen3.reply.tool_calls.in_text import CallsInText
 
-    return CallsInText(options.tools), CallsInText(options.tools)
+    in_content = CallsInText(options.tools, is_forced=options.forced_calls)
+    return in_content, None if options.forced_calls else CallsInText(options.tools)

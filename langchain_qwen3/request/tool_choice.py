@@ -3,7 +3,7 @@
 `plan_tool_choice` converts the parameters to payload fields and a condition that the reply must satisfy.
 llama.cpp ignores a named choice, and with `required` the model may write text until its tokens run out. A call can
 still be forced, even with thinking: send the tools with `tool_choice: "none"`, so that they are in the prompt but no
-tool grammar is built, and a JSON schema for an array of calls. `reply.tool_calls.forced` parses that array.
+tool grammar is built, and a JSON schema for an array of calls. `reply.tool_calls.in_text` reads that array.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ToolPlan:
     Attributes:
         payload: `tools`, `tool_choice`, `parallel_tool_calls` and the form of the answer, those that are sent.
         demanded: The choice the reply must honour, see `check_forced_call`.
-        forced_calls: Whether the content is an array of calls, for `ForcedCallStream`.
+        forced_calls: Whether the content is an array of calls, which the reply's reader takes for them.
         rescue: Whether tool calls left in the text may be extracted from it.
         thinking_off: Whether thinking must be off for this call.
         notice: Text of a warning, or None.

@@ -37,9 +37,8 @@ from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.sse import BadEventError, SseReader
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.structured_parser import StructuredOutputParser
-from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
-from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
+from langchain_qwen3.reply.tool_calls.in_text import CallsInText
 from langchain_qwen3.reply.whole import read_response
 from langchain_qwen3.servers.facts import read_model, read_models
 from langchain_qwen3.servers.refusals import read_refused
@@ -86,8 +85,12 @@ def check_text(data: bytes) -> None:
     pieces = [(name, piece) for name, text in whole for piece in _split(text, dice)]
     assert _read_choice(whole, options, reason) == _read_choice(pieces, options, reason)
     text, truncated = fields[0], reason == "length"
-    for build in (lambda: ToolRescuer([TOOL, NO_ARGUMENTS]), ForcedCallStream):
-        assert _read_calls(build(), [text], truncated) == _read_calls(build(), _split(text, dice), truncated)
+    for is_forced in (False, True):
+        found = [
+            _read_calls(CallsInText([TOOL, NO_ARGUMENTS], is_forced=is_forced), some, truncated)
+            for some in ([text], _split(text, dice))
+        ]
+        assert found[0] == found[1]
 
 
 def check_tools(data: bytes) -> None:
@@ -258,9 +261,9 @@ def _read_choice(deltas: list[tuple[str, str]], options: ReplyOptions, reason: s
     )
 
 
-def _read_calls(reader: Any, pieces: list[str], truncated: bool) -> Any:
-    found = [*map(reader.feed, pieces), reader.close(truncated)]
-    return "".join(part.text for part in found), [call for part in found for call in part.calls]
+def _read_calls(reader: CallsInText, pieces: list[str], truncated: bool) -> Any:
+    text, end = "".join(map(reader.feed, pieces)), reader.close(truncated=truncated)
+    return text + end.rest, end.calls
 
 
 def _is_fragment(wire: Any) -> bool:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import re
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain_qwen3.reply.json_text import MAX_DEPTH, refuse_deep
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)', re.DOTALL)
-_CUT_CALL = re.compile(
-    r'\{\s*"name"\s*:\s*"(?P<name>[^"\\]*)(?P<named>"\s*(?:,\s*"(?:arguments|parameters)"\s*:\s*(?P<arguments>.+))?)?',
-    re.DOTALL,
-)
 _IN_STRING = re.compile(r'["\\]')
 _OUTSIDE = re.compile(r'["\[\]{}]')
 _BRACKET = re.compile(r"[\[\]{}]")
@@ -83,28 +79,6 @@ def invalidate_arguments(text: str) -> str:
         elif not open_brackets or _CLOSES[open_brackets.pop()] != bracket:
             return text
     return text + quote + ("}" if open_brackets and open_brackets[-1] == "[" else "]")
-
-
-class CutCall(NamedTuple):
-    """The known parts of a call object that was cut.
-
-    Attributes:
-        name: The part of the tool's name that was written.
-        named: Whether the name is complete.
-        arguments: The text of the arguments, empty if they had not begun.
-    """
-
-    name: str
-    named: bool
-    arguments: str
-
-
-def read_cut_call(text: str) -> CutCall:
-    """Read the written part of `{"name": …, "arguments": …}`."""
-    match = _CUT_CALL.match(text)
-    if not match:
-        return CutCall("", False, "")
-    return CutCall(match["name"], match["named"] is not None, match["arguments"] or "")
 
 
 class ObjectEnd:

@@ -80,13 +80,13 @@ SPANS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, str, list[Any]
         ("", f"Not {OTHER_CALL}, no.", BEIJING),
     ),
     "forced": (
-        {"forced_calls": True},
+        {**TOOLS, "forced_calls": True},
         {"reasoning": "A", "content": '[{"name": "get_weather", "arguments": {"city": "Beijing"}}]'},
         ("A", "", BEIJING),
     ),
-    "forced, but text came": ({"forced_calls": True}, {"content": "\nNo."}, ("", "\nNo.", [])),
+    "forced, but text came": ({**TOOLS, "forced_calls": True}, {"content": "\nNo."}, ("", "\nNo.", [])),
     "forced and off": (
-        {"forced_calls": True, **OFF},
+        {**TOOLS, "forced_calls": True, **OFF},
         {"content": '\n[{"name": "get_weather", "arguments": {"city": "Beijing"}}]\n'},
         ("", "", BEIJING),
     ),

@@ -20,9 +20,8 @@ from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.sse import SseReader
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.structured_parser import StructuredOutputParser
-from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
-from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
+from langchain_qwen3.reply.tool_calls.in_text import CallsInText
 from langchain_qwen3.reply.whole import read_response
 from tests.support.replies import TOOL, respond
 from tests.support.work import count_work
@@ -76,13 +75,13 @@ def read_text(pieces: list[str]) -> None:
         (ReplyOptions(tools=(TOOL,)), "content", "length"),
         (ReplyOptions(tools=(TOOL,)), "reasoning_content", "stop"),
         (ReplyOptions(opened=True), "content", "stop"),
-        (ReplyOptions(forced_calls=True), "content", "length"),
+        (ReplyOptions(tools=(TOOL,), forced_calls=True), "content", "length"),
     ):
         reader = ChoiceReader(options, "stream")
         for piece in pieces:
             reader.feed({key: piece})
         reader.close(reason)
-    for rescuer in (ToolRescuer([TOOL]), ForcedCallStream()):
+    for rescuer in (CallsInText([TOOL]), CallsInText([TOOL], is_forced=True)):
         for piece in pieces:
             rescuer.feed(piece)
         rescuer.close(truncated=False)

@@ -15,8 +15,9 @@ from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.errors import ToolChoiceError
-from langchain_qwen3.reply.tool_calls.forced import ForcedCallStream, check_forced_call
+from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
+from langchain_qwen3.reply.tool_calls.in_text import CallsInText
 from langchain_qwen3.request.tool_choice import (
     build_forced_format,
     is_builtin_tool,
@@ -178,13 +179,11 @@ def test_resolves_references_when_a_tools_schema_is_nested_in_another():
 
 def read_forced(pieces: list[str], *, truncated: bool = False) -> tuple[str, list[tuple[Any, Any]]]:
     """Return text and calls of a forced content; invalid calls have text as arguments."""
-    forced, stream = ForcedCallStream(), ToolCallStream()
-    text, chunks = "", []
-    for piece in [*map(forced.feed, pieces), forced.close(truncated)]:
-        text += piece.text
-        chunks += stream.add(piece.calls)
-    calls = collect_tool_calls(chunks + stream.close(truncated))
-    return text, [(call["name"], call["args"]) for call in (*calls.calls, *calls.invalid)]
+    forced, stream = CallsInText([WEATHER, NOW], is_forced=True), ToolCallStream()
+    text = "".join(map(forced.feed, pieces))
+    end = forced.close(truncated=truncated)
+    calls = collect_tool_calls(stream.add(end.calls) + stream.close(truncated))
+    return text + end.rest, [(call["name"], call["args"]) for call in (*calls.calls, *calls.invalid)]
 
 
 ARRAY = '[{"name": "get_weather", "arguments": {"city": "北\\"]}京"}},\n {"name": "now", "arguments": {} }\n ]\n'
@@ -192,14 +191,14 @@ BOTH = [("get_weather", {"city": '北"]}京'}), ("now", {})]
 CONTENTS = {
     ARRAY: ("", BOTH),
     "\n " + ARRAY: ("", BOTH),
-    "[]": ("", []),
+    "[]": ("[]", []),
     "": ("", []),
     "Hello [1]!": ("Hello [1]!", []),
     ' {"name": "now", "arguments": {}}': (' {"name": "now", "arguments": {}}', []),
-    '[{"name": "now", "arguments": {}}, 7]': ("7]", [("now", {})]),
-    '[{"nom": "now"}]': ('{"nom": "now"}', []),
-    '[{"name": "now", "arguments": 3}] bye': (" bye", [("now", "3]")]),
-    '[{"name": "now", "argu': ('{"name": "now", "argu', []),
+    '[{"name": "now", "arguments": {}}, 7]': ('[{"name": "now", "arguments": {}}, 7]', []),
+    '[{"nom": "now"}]': ('[{"nom": "now"}]', []),
+    '[{"name": "now", "arguments": 3}] bye': ('[{"name": "now", "arguments": 3}] bye', []),
+    '[{"name": "now", "argu': ('[{"name": "now", "argu', []),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls
-from langchain_qwen3.reply.tool_calls.rescue import ToolRescuer
+from langchain_qwen3.reply.tool_calls.in_text import CallsInText
 
 CAPTURES = Path(__file__).parents[3] / "captures"
 
@@ -49,13 +49,11 @@ BEIJING = ("get_weather", {"city": "北京"})
 
 def rescue(pieces: list[str], *, truncated: bool = False) -> tuple[str, list[tuple[Any, Any]]]:
     """Return the text and the calls as a reply reads them; invalid calls have text as arguments."""
-    rescuer, stream = ToolRescuer(TOOLS), ToolCallStream()
-    text, chunks = "", []
-    for rescued in [*map(rescuer.feed, pieces), rescuer.close(truncated)]:
-        text += rescued.text
-        chunks += stream.add(rescued.calls)
-    calls = collect_tool_calls(chunks + stream.close(truncated))
-    return text, [(call["name"], call["args"]) for call in (*calls.calls, *calls.invalid)]
+    reader, stream = CallsInText(TOOLS), ToolCallStream()
+    text = "".join(map(reader.feed, pieces))
+    end = reader.close(truncated=truncated)
+    calls = collect_tool_calls(stream.add(end.calls) + stream.close(truncated))
+    return text + end.rest, [(call["name"], call["args"]) for call in (*calls.calls, *calls.invalid)]
 
 
 def weather(city: str) -> str:
@@ -420,12 +418,18 @@ def test_hides_raw_markup_when_a_recorded_reply_was_cut(path: Path):
 
 def test_passes_text_at_once_when_it_cannot_be_a_call():
     """Protects the time to first token: only what may begin a tag is held back."""
-    rescuer = ToolRescuer(TOOLS)
-    assert [rescuer.feed(piece).text for piece in ("1 ", "< 2", " <tool", "s>", " <fun", "c", ">")] == [
+    reader = CallsInText(TOOLS)
+    assert [reader.feed(piece) for piece in ("1 ", "< 2", " <tool", "s>", " <fun", "c", ">")] == [
         "1 ", "< 2", " ", "<tools>", " ", "", "<func>",
     ]  # fmt: skip
-    assert rescuer.feed(" <tool_call> x").text == " <tool_call> x"
-    assert rescuer.feed(" <tool_call>\n<function=other>").text == " <tool_call>\n<function=other>"
+    assert reader.feed(" <tool_call> x") == " <tool_call> x"
+    assert reader.feed(" <tool_call>\n<function=other>") == " <tool_call>\n<function=other>"
+
+
+def test_passes_text_on_behind_a_quoted_call():
+    """Protects the stream of an answer about calls: it goes on soon behind an example, not at the end."""
+    source = f"Like this:\n```xml\n{XML}\n```\nThat is {'a word, ' * 9}"
+    assert "".join(map(CallsInText(TOOLS).feed, source)) == source
 
 
 TAGS = [OPEN, CLOSE, "<function=now>", "</function>", "<parameter=a>", "</parameter>", "```", "<"]
@@ -439,4 +443,6 @@ def test_gives_one_result_when_the_same_text_comes_in_other_pieces(parts: list[s
     pieces = [source[at : at + size] for at in range(0, len(source), size)]
     whole = rescue([source], truncated=truncated)
     assert rescue(pieces, truncated=truncated) == whole
-    assert not ToolRescuer([]).feed(source).calls
+    reader = CallsInText([])
+    text, end = reader.feed(source), reader.close(truncated=False)
+    assert (text + end.rest, end.calls) == (source, [])
