@@ -6,7 +6,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 OLDEST := .venv-oldest/bin
 RUNTIME := ".[cli,download,local]"
-EXTRAS := ".[batch,cli,download,local,notebook,plot,progress,repair,tokenizer]"
+EXTRAS := ".[batch,cli,download,local,notebook,plot,progress,tokenizer]"
 PYTEST_ARGS ?=
 # Child processes import everything anew: compiled once, they start in a third of the time, and tests are collected in half.
 export UV_COMPILE_BYTECODE := 1

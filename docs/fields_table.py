@@ -113,9 +113,7 @@ MEANINGS = {
         "read calls that the server left in the text; None: until it has sent a parsed one",
         "读出服务留在文本里的工具调用；None：直到它发来过自己解析的调用",
     ),
-    "repair_tool_calls": Meaning(
-        "mend known damage of tool parsers (extra `repair`)", "修复工具解析器的已知损坏（附加依赖 `repair`）"
-    ),
+    "repair_tool_calls": Meaning("mend known damage of tool parsers", "修复工具解析器的已知损坏"),
     "include_response_headers": Meaning("headers in `response_metadata`", "在 `response_metadata` 中给出响应头"),
     "output_version": Meaning("`v1`: content as standard blocks", "`v1`：内容以标准块给出"),
     "cache": Meaning("LangChain's cache of answers", "LangChain 的回答缓存"),

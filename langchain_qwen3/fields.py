@@ -130,7 +130,7 @@ class Qwen3Fields(ChatOpenAI):
     that it parsed itself, True always, False never. A text may quote a call: see the page on security."""
 
     repair_tool_calls: bool = False
-    """Repair the known damage of Qwen's tool parsers (extra `repair`); the message's metadata lists the repairs."""
+    """Repair the known damage of Qwen's tool parsers; the message's metadata lists the repairs."""
 
     top_k: int | None = None
     """Sample from the k most likely tokens."""

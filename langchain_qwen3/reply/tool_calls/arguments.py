@@ -115,9 +115,6 @@ def repair_arguments(text: str) -> dict[str, Any] | None:
 
     Returns:
         The arguments; None for any other damage.
-
-    Raises:
-        ImportError: The extra `repair` is not installed.
     """
     text = text.strip()
     if not text:
@@ -126,17 +123,7 @@ def repair_arguments(text: str) -> dict[str, Any] | None:
         value, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict) or not _PARSER_DEBRIS.fullmatch(text, end):
-        return None
-    try:
-        import json_repair
-    except ImportError as error:
-        raise ImportError(
-            "repair_tool_calls=True needs the json-repair library: install the extra `repair`: "
-            '`pip install "langchain-qwen3-chat[repair]"`'
-        ) from error
-    # The library guesses freely; its result is accepted only if it equals the complete object in the text.
-    return value if json_repair.loads(text) == value else None
+    return value if isinstance(value, dict) and _PARSER_DEBRIS.fullmatch(text, end) else None
 
 
 def _refuse_constant(name: str) -> Any:

@@ -148,9 +148,6 @@ class ToolCallStream:
             truncated: Whether the reply was cut, by length or without its end. A call is then valid only if its
                 arguments are a closed object.
             closed: Whether the server may have closed the arguments of a last call that was cut.
-
-        Raises:
-            ImportError: Damage needs repair, but the extra `repair` is not installed.
         """
         chunks = []
         for call in self._calls:

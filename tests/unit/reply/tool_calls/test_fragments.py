@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -544,13 +543,6 @@ def test_repairs_only_parser_debris_when_asked(text: str, args: dict[str, Any] |
 def test_repairs_nothing_when_the_reply_was_cut(text: str):
     """Protects against half-written commands: repair never completes what the model did not."""
     assert not read_both_ways([[fragment(0, "a", "f", text)]], truncated=True, repair=True).calls
-
-
-def test_says_what_to_install_when_repair_lacks_its_library(monkeypatch: pytest.MonkeyPatch):
-    """Protects users of repair_tool_calls=True without the extra: the error names the fix."""
-    monkeypatch.setitem(sys.modules, "json_repair", None)
-    with pytest.raises(ImportError, match=r"langchain-qwen3-chat\[repair\]"):
-        read([[fragment(0, "a", "f", '{"a": 1}}')]], repair=True)
 
 
 @settings(max_examples=60)
