@@ -7,7 +7,7 @@ batch only that input fails. While an answer is streamed, its growing part is re
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -144,51 +144,35 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
 
         Core's own composition raises from a stream, because its fallback covers only the first piece.
         """
-        reply = _Reply()
+        kept: list[BaseMessage] = []
         for piece in pieces:
-            reply.add(piece)
+            kept.append(piece)
             yield AddableDict(raw=piece)
-        yield self._judge(reply)
+        yield self._judge(kept)
 
     async def akeep_raw(self, pieces: AsyncIterator[BaseMessage]) -> AsyncIterator[AddableDict]:
         """Do what `keep_raw` does."""
-        reply = _Reply()
+        kept: list[BaseMessage] = []
         async for piece in pieces:
-            reply.add(piece)
+            kept.append(piece)
             yield AddableDict(raw=piece)
-        yield self._judge(reply)
+        yield self._judge(kept)
 
-    def _judge(self, reply: _Reply) -> AddableDict:
+    def _judge(self, pieces: Sequence[BaseMessage]) -> AddableDict:
         try:
-            return AddableDict(parsed=self.read(reply.build()), parsing_error=None)
+            return AddableDict(parsed=self.read(_add_up(pieces)), parsing_error=None)
         except exceptions.LangChainException as error:
             return AddableDict(parsed=None, parsing_error=error)
 
 
-class _Reply:
-    """Collects a message's pieces and adds them up once."""
-
-    def __init__(self) -> None:
-        self._chunks: list[AIMessageChunk] = []
-        self._whole: BaseMessage | None = None
-
-    def add(self, piece: str | BaseMessage) -> AIMessageChunk | None:
-        """Keep a piece; return it as a chunk unless it is a whole message."""
-        if isinstance(piece, BaseMessage) and not isinstance(piece, AIMessageChunk):
-            self._whole = piece
-            return None
-        chunk = AIMessageChunk(content=piece) if isinstance(piece, str) else piece
-        self._chunks.append(chunk)
-        return chunk
-
-    def build(self) -> BaseMessage:
-        """Return the message; raises OutputParserException if nothing came."""
-        if self._whole is not None:
-            return self._whole
-        if not self._chunks:
-            raise OutputParserException("the reply is empty")
-        first, *rest = self._chunks
-        return first + rest if rest else first
+def _add_up(pieces: Sequence[str | BaseMessage]) -> BaseMessage:
+    """Return the message that the pieces make up, one of which may be whole; raises OutputParserException for none."""
+    chunks: list[Any] = [AIMessageChunk(content=piece) if isinstance(piece, str) else piece for piece in pieces]
+    if not chunks:
+        raise OutputParserException("the reply is empty")
+    first, *rest = [piece for piece in chunks if not isinstance(piece, AIMessageChunk)][-1:] or chunks
+    message: BaseMessage = first + rest if rest else first
+    return message
 
 
 class _GrowingAnswer:
@@ -196,25 +180,25 @@ class _GrowingAnswer:
 
     def __init__(self, parser: StructuredOutputParser) -> None:
         self._parser = parser
-        self._reply = _Reply()
-        self._pieces: list[str] = []  # of the text
+        self._pieces: list[str | BaseMessage] = []
+        self._texts: list[str] = []
         self._length = self._next_length = 0  # of the text now; of the text at the next parse
         self._call_index: int | None = None
         self._last: Any = None
 
     def feed(self, piece: str | BaseMessage) -> list[Any]:
         """Return the object in a list if the piece made it grow."""
-        chunk = self._reply.add(piece)
-        text = self._read_text(chunk) if chunk else ""
+        self._pieces.append(piece)
+        text = self._read_text(piece)
         if not text:
             return []
-        self._pieces.append(text)
+        self._texts.append(text)
         self._length += len(text)
         if self._length < self._next_length:
             return []
         self._next_length = self._length + self._length // _STEPS
-        self._pieces = ["".join(self._pieces)]
-        value = self._parser.read_partial(self._pieces[0])
+        self._texts = ["".join(self._texts)]
+        value = self._parser.read_partial(self._texts[0])
         if value is None or _equals(value, self._last):
             return []
         self._last = value
@@ -222,19 +206,22 @@ class _GrowingAnswer:
 
     def close(self) -> list[Any]:
         """Return the final object unless already returned; raises like `StructuredOutputParser.read`."""
-        value = self._parser.read(self._reply.build())
+        value = self._parser.read(_add_up(self._pieces))
         return [] if value is None or _equals(value, self._last) else [value]
 
-    def _read_text(self, chunk: AIMessageChunk) -> str:
+    def _read_text(self, piece: str | BaseMessage) -> str:
+        if isinstance(piece, BaseMessage) and not isinstance(piece, AIMessageChunk):
+            return ""  # a whole message is read at the end
+        text, calls = (piece, ()) if isinstance(piece, str) else (piece.text, piece.tool_call_chunks)
         if self._parser.method in ("json_schema", "json_mode"):
-            return chunk.text
-        for call in chunk.tool_call_chunks:
+            return text
+        for call in calls:
             if self._call_index is None and call["name"] == self._parser.name:
                 self._call_index = call["index"]
-                self._pieces, self._length, self._next_length = [], 0, 0
+                self._texts, self._length, self._next_length = [], 0, 0
             if self._call_index is not None and call["index"] == self._call_index:
                 return call["args"] or ""
-        return chunk.text if self._call_index is None and self._parser.method is None else ""
+        return text if self._call_index is None and self._parser.method is None else ""
 
 
 def _check_end(message: BaseMessage, text: str) -> None:
