@@ -131,7 +131,8 @@ class ChoiceReader:
         content, calls = self._close_content(content, truncated)
         if content:
             content = self._trim(content)
-        has_answer = bool(content or self._answered or self._calls.seen)
+        answered = self._content is not None and self._content.text_seen
+        has_answer = bool(content or answered or self._calls.seen)
         if self._in_reasoning is not None:
             reasoning = self._in_reasoning.feed(reasoning)
             end = self._in_reasoning.close(truncated=False)
@@ -222,7 +223,10 @@ class ChoiceReader:
                 reasoning += self._in_reasoning.release()
                 self._in_reasoning = None
         if self._withheld is not None:
-            reasoning = self._withhold(self._withheld, reasoning, answered=bool(content or calls))
+            self._withheld.append(reasoning)
+            reasoning = ""
+            if content or calls:  # then all of it is reasoning
+                reasoning, self._withheld = "".join(self._withheld), None
         if reasoning:
             reasoning = self._reasoning.feed(reasoning)
         if content and self._splitter.idle and self._in_content is None:
@@ -234,23 +238,11 @@ class ChoiceReader:
         """Whether a call in the text is a quote: the server has a parser, which takes out every other call."""
         return self._rescues_by_default and self._kind in self._parses
 
-    @property
-    def _answered(self) -> bool:
-        return self._content is not None and self._content.text_seen
-
     def _trim(self, content: str) -> str:
         if self._content is None:
             # Newlines before the answer come from the template only if thinking came first.
             self._content = EdgeTrimmer(leading=self._splitter.has_thinking, trailing=False)
         return self._content.feed(content)
-
-    def _withhold(self, withheld: list[str], reasoning: str, *, answered: bool) -> str:
-        """Hold back reasoning that may be the answer; once a real answer comes, all of it is reasoning."""
-        withheld.append(reasoning)
-        if not answered:
-            return ""
-        self._withheld = None
-        return "".join(withheld)
 
 
 def _build_text_readers(options: ReplyOptions) -> tuple[CallsInText | None, CallsInText | None]:
