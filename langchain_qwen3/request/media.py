@@ -25,13 +25,11 @@ from langchain_qwen3.request.media_data import (
     OTHER_SETTINGS,
     SETTINGS,
     MediaError,
-    build_data_uri,
     check_url,
     find_holders,
     find_kind,
     find_mime,
     find_strings,
-    is_given,
     read_url,
     refuse_local,
 )
@@ -231,22 +229,11 @@ def _read_frame(frame: Any) -> str:
 
 
 def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    own = part.get("input_audio")
-    if isinstance(own, Mapping):
-        data, format_ = own.get("data"), own.get("format")
-        mime = format_ if isinstance(format_, str) else ""
-        if not is_given(data):
-            raise MediaError("the audio part has no data: pass input_audio.data as base64")
-        if isinstance(data, str) and data.startswith(("data:", "http:", "https:")):
-            url = check_url(data, "audio", mime)
-        else:
-            url = build_data_uri(mime, data, "audio")
-        format_ = mime or _read_audio_format(url)
-    else:
-        url = read_url(part, "audio")
-        format_ = _read_audio_format(url)
+    url, own = read_url(part, "audio"), part.get("input_audio")
     if dialect.audio == "audio_url":
         return {"type": "audio_url", "audio_url": {"url": url}}
+    given = own.get("format") if isinstance(own, Mapping) else None
+    format_ = given if isinstance(given, str) and given else _read_audio_format(url)
     if dialect.audio == "base64":
         if not url.startswith("data:"):
             raise MediaError(

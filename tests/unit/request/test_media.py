@@ -405,7 +405,7 @@ BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "video", "video": [URL]}, "frames as base64"),
     ({"type": "video", "video": []}, "frames as base64"),
     ({"type": "video", "video": [7]}, "frame of the video part is a int"),
-    ({"type": "input_audio", "input_audio": {"format": "wav"}}, "no data"),
+    ({"type": "input_audio", "input_audio": {"format": "wav"}}, "neither url nor base64 data"),
     ({"type": "text", "text": None}, "no text"),
     ({"type": "text"}, "no text"),
     ({"type": "text", "text": 7}, "a int for its text"),
