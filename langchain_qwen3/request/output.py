@@ -59,8 +59,6 @@ def plan_output(
     plan = plan_tool_choice(
         {**forms, **output}, dialect.tool_choice, thinking=is_thinking_on(thinking, line), thinking_only=always
     )
-    if plan.notice:
-        warn_once(plan.notice)
     fields = list_constraint_fields(dialect)
     payload = {name: value for name, value in output.items() if name in fields} | plan.payload
     if plan.forced_calls:

@@ -37,7 +37,6 @@ class ToolPlan:
         forced_calls: Whether the content is an array of calls, which the reply's reader takes for them.
         rescue: Whether tool calls left in the text may be extracted from it.
         thinking_off: Whether thinking must be off for this call.
-        notice: Text of a warning, or None.
     """
 
     payload: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +44,6 @@ class ToolPlan:
     forced_calls: bool = False
     rescue: bool = False
     thinking_off: bool = False
-    notice: str | None = None
 
 
 def is_builtin_tool(tool: Any) -> TypeGuard[Mapping[str, Any]]:
@@ -185,34 +183,28 @@ def plan_tool_choice(
         payload["tool_choice"] = "none"
         payload["response_format"] = build_forced_format(tools, choice.name, parallel=parallel is not False)
         return ToolPlan(payload=payload, demanded=choice, forced_calls=True)
-    if policy == "refused_thinking":
-        return _plan_without_thinking(payload, choice, thinking, thinking_only)
-    _write_forced(payload, choice, policy)
-    return ToolPlan(payload=payload, demanded=choice, rescue=True)
+    thinking_off = _write_forced(payload, choice, policy, thinking=thinking, thinking_only=thinking_only)
+    return ToolPlan(payload=payload, demanded=choice, rescue=True, thinking_off=thinking_off)
 
 
-def _write_forced(payload: dict[str, Any], choice: ToolChoice, policy: ChoicePolicy) -> None:
-    """Write a forced choice in the closest form that the server takes."""
+def _write_forced(
+    payload: dict[str, Any], choice: ToolChoice, policy: ChoicePolicy, *, thinking: bool, thinking_only: bool
+) -> bool:
+    """Write a forced choice in the closest form that the server takes; return whether thinking must be off."""
     if choice.name and policy in ("by_format", "named_ignored", "ignored", "refused"):
         # If no other tool is sent, any call is the right one.
         payload["tools"] = [tool for tool in payload["tools"] if tool.get("function", {}).get("name") == choice.name]
         payload["tool_choice"] = "required"
     if policy == "refused":
         payload["tool_choice"] = "auto"
-
-
-def _plan_without_thinking(
-    payload: dict[str, Any], choice: ToolChoice, thinking: bool, thinking_only: bool
-) -> ToolPlan:
-    """Plan for DashScope: no forced choice while thinking."""
-    if not thinking:
-        return ToolPlan(payload=payload, demanded=choice, rescue=True)
+    if policy != "refused_thinking" or not thinking:
+        return False
     if thinking_only:
         payload["tool_choice"] = "auto"
-        notice = "this model always thinks and the server refuses a forced tool_choice while it does: auto is sent"
-        return ToolPlan(payload=payload, demanded=choice, rescue=True, notice=notice)
-    notice = "the server refuses a forced tool_choice while thinking: thinking is off for such calls"
-    return ToolPlan(payload=payload, demanded=choice, rescue=True, thinking_off=True, notice=notice)
+        warn_once("this model always thinks and the server refuses a forced tool_choice while it does: auto is sent")
+    else:
+        warn_once("the server refuses a forced tool_choice while thinking: thinking is off for such calls")
+    return not thinking_only
 
 
 def build_forced_format(

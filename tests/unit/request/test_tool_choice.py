@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from typing import Any
 
 import pytest
@@ -102,21 +103,25 @@ def test_sends_what_the_server_honours_when_a_choice_is_given(
 ):
     """Protects the demand of a call on every kind of server: what is sent, and how the reply is read."""
     params = {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
-    plan = plan_tool_choice(params, policy, thinking=True)
+    forget_warnings()
+    with warnings.catch_warnings(record=True, action="always") as warned:
+        plan = plan_tool_choice(params, policy, thinking=True)
     assert plan.payload["tools"] == tools
     assert plan.payload.get("tool_choice") == wire
     assert plan.payload["parallel_tool_calls"] is False
     assert ("response_format" in plan.payload) is plan.forced_calls
     assert {name for name in ("rescue", "thinking_off", "forced_calls") if getattr(plan, name)} == flags
     assert (plan.demanded is not None) is (choice in ("any", "now"))
-    assert (plan.notice is not None) is plan.thinking_off
+    assert bool(warned) is plan.thinking_off
     assert params == {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
 
 
 def test_leaves_thinking_alone_when_it_is_off_already():
     """Protects calls without thinking on DashScope: nothing to switch, nothing to warn about."""
-    plan = plan_tool_choice({"tools": TOOLS, "tool_choice": "now"}, "refused_thinking", thinking=False)
-    assert (plan.payload["tool_choice"], plan.thinking_off, plan.notice) == (NAMED, False, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plan = plan_tool_choice({"tools": TOOLS, "tool_choice": "now"}, "refused_thinking", thinking=False)
+    assert (plan.payload["tool_choice"], plan.thinking_off) == (NAMED, False)
 
 
 @pytest.mark.parametrize("policy", ["refused_thinking", "required_by_format"])
@@ -129,9 +134,10 @@ def test_names_the_only_tool_when_any_is_demanded(policy: ChoicePolicy):
 def test_asks_for_auto_when_a_model_that_always_thinks_cannot_be_forced():
     """Protects thinking-only models on DashScope: the call is made, checked and warned about."""
     params = {"tools": TOOLS, "tool_choice": "now"}
-    plan = plan_tool_choice(params, "refused_thinking", thinking=True, thinking_only=True)
+    forget_warnings()
+    with pytest.warns(UnsupportedSettingWarning, match="auto is sent"):
+        plan = plan_tool_choice(params, "refused_thinking", thinking=True, thinking_only=True)
     assert (plan.payload["tool_choice"], plan.thinking_off, plan.demanded) == ("auto", False, NOW_NAMED)
-    assert plan.notice
 
 
 def test_keeps_the_users_format_when_a_choice_is_forced_beside_it():
