@@ -32,7 +32,7 @@ from langchain_qwen3.reply.fields import (
     read_reasoning,
 )
 from langchain_qwen3.reply.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
-from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, read_optional, read_parameterless
+from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, list_without
 
 if TYPE_CHECKING:
     from langchain_qwen3.call import ReplyOptions
@@ -65,8 +65,8 @@ class ChoiceReader:
         self._withheld: list[str] | None = [] if options.thinking_off else None
         self._calls = ToolCallStream(
             repair=options.repair_tool_calls,
-            parameterless=read_parameterless(options.tools),
-            optional=read_optional(options.tools),
+            parameterless=list_without("properties", options.tools),
+            optional=list_without("required", options.tools),
         )
         self._has_tools = bool(options.tools)
         self._in_content, self._in_reasoning = _build_text_readers(options)

@@ -255,23 +255,13 @@ def collect_tool_calls(
     return result
 
 
-def read_parameterless(tools: Iterable[WireCall]) -> frozenset[str]:
-    """Return the names of the wire tools that take no parameters."""
-    return _list_without("properties", tools)
-
-
-def read_optional(tools: Iterable[WireCall]) -> frozenset[str]:
-    """Return the names of the wire tools that can be called without parameters."""
-    return _list_without("required", tools)
-
-
 def build_call_id() -> str:
     """Return an id for a call without one."""
     return f"call_{uuid4().hex}"
 
 
-def _list_without(keyword: str, tools: Iterable[WireCall]) -> frozenset[str]:
-    """Return the names of the tools whose schema has nothing under a keyword."""
+def list_without(keyword: str, tools: Iterable[WireCall]) -> frozenset[str]:
+    """Return the names of the wire tools whose schema has nothing under a keyword, such as `required`."""
     named = [own for tool in tools if (own := tool.get("function") or {}).get("name")]  # a server's own tool has none
     return frozenset([tool["name"] for tool in named if not (tool.get("parameters") or {}).get(keyword)])
 

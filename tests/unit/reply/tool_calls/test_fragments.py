@@ -20,8 +20,7 @@ from langchain_qwen3.reply.tool_calls.fragments import (
     ToolCalls,
     ToolCallStream,
     collect_tool_calls,
-    read_optional,
-    read_parameterless,
+    list_without,
 )
 from tests.support.replies import write_events, write_sse
 
@@ -444,7 +443,7 @@ def test_finds_tools_without_parameters_when_schemas_are_bare():
     """Protects the empty-arguments rule: no parameters, null or empty properties all mean none."""
     schemas = [None, {}, {"type": "object", "properties": {}}, {"type": "object", "properties": {"x": {}}}]
     tools = [{"function": {"name": f"t{i}", "parameters": schema}} for i, schema in enumerate(schemas)]
-    assert read_parameterless([*tools, {"function": {"name": "bare"}}]) == {"t0", "t1", "t2", "bare"}
+    assert list_without("properties", [*tools, {"function": {"name": "bare"}}]) == {"t0", "t1", "t2", "bare"}
 
 
 CITY = {"city": {"type": "string"}}
@@ -467,7 +466,7 @@ def test_call_without_arguments_is_whole_when_its_tool_requires_none(schema: str
     """Protects agents: several servers stream `""` for `{}`; only where an argument is missing is that damage."""
     parameters, whole = SCHEMAS[schema]
     tools = [{"type": "function", "function": {"name": "now", "parameters": parameters}}, {"type": "web_search"}]
-    known = {"parameterless": read_parameterless(tools), "optional": read_optional(tools)}
+    known = {"parameterless": list_without("properties", tools), "optional": list_without("required", tools)}
     for deltas in (
         [[fragment(0, "a", "now", text)]],
         [[fragment(0, "a", "now", "")], [fragment(0, None, None, text)], [fragment(0, None, None, "")]],
