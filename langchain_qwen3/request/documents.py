@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from langchain_qwen3.request.files import decode_text, read_data_uri
-from langchain_qwen3.request.media_data import MediaError, find_mime, find_strings
+from langchain_qwen3.request.files import decode_text, find_charset, read_data_uri
+from langchain_qwen3.request.media_data import MIME_KEYS, MediaError, find_strings
 
 if TYPE_CHECKING:
     from langchain_qwen3.servers.dialects import Dialect
@@ -43,10 +43,9 @@ def decode_file(url: str, holders: list[Mapping[str, Any]], *, guess: bool) -> s
     Raises:
         ValueError: It is no text in this encoding, or in any.
     """
-    uri = read_data_uri(url)
-    said = find_mime(own for own in holders if "charset=" in find_mime([own]).lower())
-    charset = uri.charset or said.lower().partition("charset=")[2].partition(";")[0].strip('" ') or None
-    return decode_text(uri.data, charset, guess=guess)
+    mimes = (url.partition(",")[0], *find_strings(holders, MIME_KEYS))
+    charset = next((charset for mime in mimes if (charset := find_charset(mime))), None)
+    return decode_text(read_data_uri(url), charset, guess=guess)
 
 
 def write_text(text: str, name: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import mimetypes
 import re
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 # A type is text if its last word, or its last suffix after "+", names one of these human-readable notations.
@@ -80,28 +79,22 @@ _FEWEST_BYTES = 16
 """With fewer bytes, a guess is wrong too often: five characters of GBK are detected as Korean."""
 
 
-class DataUri(NamedTuple):
-    """Content of a data URI."""
-
-    charset: str | None
-    data: bytes
+def find_charset(mime: str) -> str | None:
+    """Return the charset in a MIME type with parameters, or in the head of a data URI; None if it names none."""
+    return mime.lower().partition("charset=")[2].partition(";")[0].strip('" ') or None
 
 
-def read_data_uri(uri: str) -> DataUri:
-    """Parse a data URI.
+def read_data_uri(uri: str) -> bytes:
+    """Return the content of a data URI.
 
     Raises:
         ValueError: The data is not base64 although the URI declares it.
     """
-    head, _, data = uri[len("data:") :].partition(",")
-    settings = [word.strip() for word in head.split(";")[1:]]
-    charset = next(
-        (word[len("charset=") :].strip('"') for word in settings if word.lower().startswith("charset=")), None
-    )
-    if "base64" not in (word.lower() for word in settings):
-        return DataUri(charset, unquote_to_bytes(data))
+    head, _, data = uri.partition(",")
+    if "base64" not in (word.strip() for word in head.lower().split(";")[1:]):
+        return unquote_to_bytes(data)
     try:
-        return DataUri(charset, base64.b64decode(data, validate=True))
+        return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"the data is not valid base64 ({error})") from None
 

@@ -267,7 +267,7 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
     inner = url[5:].partition(",")[0].partition(";")[0] if url.startswith("data:") else ""
     mime = find_type(inner or find_mime(holders), name)
     if url.startswith("data:"):
-        mime = correct_type(mime, lambda: read_data_uri(url).data)
+        mime = correct_type(mime, lambda: read_data_uri(url))
     if is_media_type(mime):
         options = {name: value for name, value in part.items() if name in _OPTIONS}
         return write_media({**options, "type": mime.partition("/")[0], "url": _retype(url, mime)}, dialect, line)
