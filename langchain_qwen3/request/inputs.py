@@ -63,7 +63,7 @@ def _repair_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
     calls = message.get("tool_calls")
     if not calls or not isinstance(calls, list) or not all(isinstance(call, Mapping) for call in calls):
         return message
-    wire = [read_call_block({"id": call.get("id"), **(call.get("function") or call)}) for call in calls]
+    wire = map(read_call_block, calls)
     repaired = [{"id": id_, "function": {"name": name, "arguments": text}} for id_, name, text in wire]
     return {"content": "", **message, "tool_calls": repaired}
 

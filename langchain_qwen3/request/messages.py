@@ -29,7 +29,7 @@ from langchain_qwen3.request.blocks import (
 from langchain_qwen3.request.media_data import MediaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from langchain_core.messages import BaseMessage
 
@@ -154,10 +154,8 @@ def _write_user_with_results(content: Sequence[Any], dialect: Dialect, line: Mod
         (results if is_result(block) else rest).append(block)
     entries: list[dict[str, Any]] = []
     for block in results:
-        inner = block.get("content", block.get("output", ""))
-        text = (
-            inner if isinstance(inner, str) else write_parts([] if inner is None else inner, dialect, line, role="tool")
-        )
+        inner = block.get("content", block.get("output"))
+        text = write_parts("" if inner is None else inner, dialect, line, role="tool")
         entries.append({"role": "tool", "content": text, "tool_call_id": read_result_id(block)})
     if rest:
         entries.append({"role": "user", "content": write_parts(rest, dialect, line)})
@@ -245,22 +243,16 @@ def _read_calls(message: Any) -> list[WireCall]:
     calls = [WireCall(call["id"] or "", call["name"], write_arguments(call["args"])) for call in message.tool_calls] + [
         WireCall(bad["id"] or "", bad["name"] or "unknown", "{}") for bad in message.invalid_tool_calls
     ]
+    kept = message.additional_kwargs
     raw = [
-        read_call_block({"type": "tool_call", "id": call.get("id"), **(call.get("function") or {})})
-        for call in message.additional_kwargs.get("tool_calls") or ()
+        read_call_block(call)
+        for call in kept.get("tool_calls") or [kept.get("function_call")]  # the only call of OpenAI's in 2023
         if isinstance(call, dict)
     ]
     blocks = iter_blocks(message.content) if not isinstance(message.content, str) else ()
     listed = [read_call_block(block) for block in blocks if is_call(block)] or raw
-    calls = calls or listed
-    if not calls and isinstance(legacy := message.additional_kwargs.get("function_call"), dict):
-        return [read_call_block({"type": "tool_call", **legacy})]
-    return _sort_calls(calls, [call.id for call in listed])
-
-
-def _sort_calls(calls: list[WireCall], order: Iterable[str]) -> list[WireCall]:
-    places = {id_: place for place, id_ in enumerate(order)}
-    return sorted(calls, key=lambda call: places.get(call.id, len(places)))
+    places = {call.id: place for place, call in enumerate(listed)}
+    return sorted(calls or listed, key=lambda call: places.get(call.id, len(places)))
 
 
 def derive_id(name: str | None) -> str:
