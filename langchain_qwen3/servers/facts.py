@@ -64,6 +64,11 @@ class ModelFacts:
     parent: str | None = None
     """The model that this one is an adapter of; None for a model of its own."""
 
+    def complete(self, other: ModelFacts, *names: str) -> ModelFacts:
+        """Return these facts with what they lack, and with other names of the model."""
+        weights = tuple(dict.fromkeys((*self.weights, *other.weights, *names)))
+        return replace(self, context=self.context or other.context, inputs=self.inputs or other.inputs, weights=weights)
+
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
@@ -134,16 +139,11 @@ def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, ModelFacts]]:
         facts = read_model(row, find_by_owner(str(row.get("owned_by"))) or _find_by_sign(row, answer.headers))
         first = first or facts.dialect
         models.update(dict.fromkeys(_read_names(row), facts))
-    models = {name: _add_parent(known, models) for name, known in models.items()}
+    models = {  # of an adapter, vLLM tells no more than its path and the name of its base
+        name: known.complete(base, str(known.parent)) if (base := models.get(known.parent or "")) else known
+        for name, known in models.items()
+    }
     return first or _find_by_sign({}, answer.headers), models
-
-
-def _add_parent(known: ModelFacts, models: Mapping[str, ModelFacts]) -> ModelFacts:
-    """Return a model with what its base has; of an adapter, vLLM tells no more than its path and the base's name."""
-    if (base := models.get(known.parent or "")) is None:
-        return known
-    weights = tuple(dict.fromkeys((*known.weights, *base.weights, str(known.parent))))
-    return replace(known, context=known.context or base.context, inputs=known.inputs or base.inputs, weights=weights)
 
 
 def _list_rows(body: Any) -> list[dict[str, Any]]:
@@ -276,10 +276,7 @@ def _add_description(models: dict[str, ModelFacts], body: Any) -> dict[str, Mode
     described = read_model(body)
     if not models:
         return {name: described} if isinstance(name := body.get("model_alias"), str) else {}
-    known = next(iter(models.values()))
-    weights = tuple(dict.fromkeys((*known.weights, *described.weights)))
-    context = known.context or described.context
-    return dict.fromkeys(models, replace(known, context=context, inputs=described.inputs, weights=weights))
+    return dict.fromkeys(models, next(iter(models.values())).complete(described))
 
 
 def _matches_probe(probe: Probe, answer: Answer, earlier: list[Answer]) -> bool:
