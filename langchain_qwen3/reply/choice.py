@@ -25,7 +25,7 @@ from langchain_qwen3.reply.fields import (
     KEPT_FIELDS,
     REASONING_FIELDS,
     REASONING_KEYS,
-    KeptFields,
+    join_pieces,
     read_content,
     read_details,
     read_part_calls,
@@ -72,7 +72,7 @@ class ChoiceReader:
         self._in_content, self._in_reasoning = _build_text_readers(options)
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
         self._reasoning_key = ""
-        self._kept = KeptFields()
+        self._kept: dict[str, list[Any]] = {}  # name of each kept field → what came
         self._keeps_details = options.return_reasoning  # OpenRouter's, which repeat the reasoning
         self.called = False
         self.heard: set[str] = set()
@@ -115,7 +115,7 @@ class ChoiceReader:
             return message
         calls = message.get("tool_calls") or read_part_calls(message.get("content"))
         new = self._calls.list_new([calls] if isinstance(calls, Mapping) else calls)
-        known = self.heard.union(self._kept.names)
+        known = self.heard.union(self._kept)
         return {**{key: value for key, value in message.items() if key not in known}, "tool_calls": new}
 
     def close(self, finish_reason: str | None, *, cut: bool = False) -> Piece:
@@ -175,7 +175,7 @@ class ChoiceReader:
     @property
     def kept(self) -> dict[str, Any]:
         """Message fields for `additional_kwargs`, their fragments joined."""
-        kept = self._kept.join()
+        kept = {key: join_pieces(key, pieces) for key, pieces in self._kept.items()}
         if not self._keeps_details:
             kept.pop("reasoning_details", None)
         return kept
@@ -184,7 +184,9 @@ class ChoiceReader:
         """Keep fields for `additional_kwargs`; return the calls, also one in the form of 2023 if `tools` were sent."""
         if self._has_tools and (call := delta.get("function_call")):
             fragments, delta = fragments or call, {**delta, "function_call": None}
-        self._kept.add(delta)
+        for key in KEPT_FIELDS.intersection(delta):
+            if value := delta[key]:
+                self._kept.setdefault(key, []).append(value)
         return fragments
 
     def _read_reasoning(self, delta: Mapping[str, Any]) -> str:

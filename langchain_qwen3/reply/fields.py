@@ -101,29 +101,8 @@ def has_content(delta: Mapping[str, Any] | None) -> bool:
     return delta is not None and any(value for key, value in delta.items() if key != "role")
 
 
-class KeptFields:
-    """Joins the kept fields of a stream's deltas into those of a whole message."""
-
-    def __init__(self) -> None:
-        self._fields: dict[str, list[Any]] = {}
-
-    @property
-    def names(self) -> Iterable[str]:
-        """The fields that came."""
-        return self._fields
-
-    def add(self, delta: Mapping[str, Any]) -> None:
-        """Take the kept fields of a delta or a whole message."""
-        for key in KEPT_FIELDS.intersection(delta):
-            if value := delta[key]:
-                self._fields.setdefault(key, []).append(value)
-
-    def join(self) -> dict[str, Any]:
-        """Return the joined fields; a field that came once is unchanged."""
-        return {key: _join_pieces(key, pieces) for key, pieces in self._fields.items()}
-
-
-def _join_pieces(key: str, pieces: list[Any]) -> Any:
+def join_pieces(key: str, pieces: list[Any]) -> Any:
+    """Return a kept field of a whole message from what the deltas of a stream had; what came once is unchanged."""
     if len(pieces) == 1:
         return pieces[0]
     if all(isinstance(piece, str) for piece in pieces):

@@ -8,7 +8,7 @@ import pytest
 
 from langchain_qwen3.errors import BadReplyError
 from langchain_qwen3.reply.fields import (
-    KeptFields,
+    join_pieces,
     read_content,
     read_details,
     read_message,
@@ -147,13 +147,8 @@ def test_joins_reasoning_details_to_what_a_whole_reply_has(
     pieces: list[list[dict[str, Any]]], whole: list[dict[str, Any]]
 ):
     """Protects what goes back to OpenRouter: texts grow, everything else is said again in each piece."""
-    kept = KeptFields()
-    for piece in pieces:
-        kept.add({"reasoning_details": piece})
-    assert kept.join() == {"reasoning_details": whole}
-    unchanged = KeptFields()
-    unchanged.add({"reasoning_details": [*whole, *whole]})
-    assert unchanged.join() == {"reasoning_details": [*whole, *whole]}
+    assert join_pieces("reasoning_details", [*pieces]) == whole
+    assert join_pieces("reasoning_details", [[*whole, *whole]]) == [*whole, *whole]
 
 
 def test_reads_the_text_of_details_and_nothing_of_what_is_encrypted():
