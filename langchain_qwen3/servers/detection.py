@@ -15,12 +15,11 @@ from urllib.parse import urlsplit
 
 from langchain_qwen3.servers.dialects import (
     GENERIC,
+    NAMES,
     Dialect,
     cache_rows,
     find_by_host,
-    find_by_name,
     forget_on_change,
-    list_names,
 )
 from langchain_qwen3.servers.facts import Answer, ServerFacts, ask
 from langchain_qwen3.servers.habits import forget_habits
@@ -228,9 +227,9 @@ def find_named(name: str) -> ServerFacts:
     Raises:
         ValueError: No row has the name.
     """
-    row = find_by_name(name)
+    row = NAMES.get(name)
     if row is None:
-        raise ValueError(f'server must be "auto" or one of {", ".join(list_names())}, not {name!r}')
+        raise ValueError(f'server must be "auto" or one of {", ".join(NAMES)}, not {name!r}')
     return ServerFacts(row)
 
 

@@ -26,16 +26,15 @@ __all__ = [
     "DIALECTS",
     "GENERIC",
     "KWARGS",
+    "NAMES",
+    "OWNERS",
     "ChoicePolicy",
     "Dialect",
     "Path",
     "add_dialect",
     "cache_rows",
     "find_by_host",
-    "find_by_name",
-    "find_by_owner",
     "forget_on_change",
-    "list_names",
 ]
 
 _Value = TypeVar("_Value")
@@ -48,6 +47,12 @@ _FORGET: list[Callable[[], None]] = []
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(_ROWS)
 """Every row by name, in source order: if two servers answer the same probe, the first row is used."""
+
+NAMES: Mapping[str, Dialect] = MappingProxyType(_NAMES)
+"""The row for each value of `server=` other than `auto`."""
+
+OWNERS: Mapping[str, Dialect] = MappingProxyType(_OWNERS)
+"""The row for each value of `owned_by` in `/v1/models`."""
 
 
 def cache_rows(function: Callable[..., _Value]) -> Callable[..., _Value]:
@@ -87,22 +92,7 @@ for _module in (engines, hosts, gateways):
         add_dialect(_row)
 
 
-def list_names() -> tuple[str, ...]:
-    """Return the values of `server=` other than `auto`."""
-    return tuple(_NAMES)
-
-
-def find_by_name(name: str) -> Dialect | None:
-    """Return the row for a value of `server=`."""
-    return _NAMES.get(name)
-
-
 def find_by_host(host: str) -> Dialect | None:
     """Return the row of a hosted service by its host name, with or without the root's dot, None for an unknown host."""
     host = host.lower().removesuffix(".")
     return next((row for pattern, row in _HOSTS if pattern.fullmatch(host)), None)
-
-
-def find_by_owner(owned_by: str) -> Dialect | None:
-    """Return the row for a value of `owned_by` in `/v1/models`, None when no row has it."""
-    return _OWNERS.get(owned_by)

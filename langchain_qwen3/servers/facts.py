@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from langchain_qwen3.profiles import ModelLine, can_chat, resolve_line
 from langchain_qwen3.servers.dialect import Dialect, Path, Probe
-from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, find_by_owner
+from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, OWNERS
 
 _OK = 200
 _REFUSED = frozenset({400, 405, 422, 501})  # the server is up, but does not take such a request
@@ -136,7 +136,7 @@ def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, ModelFacts]]:
     models: dict[str, ModelFacts] = {}
     first = None
     for row in _list_rows(answer.body):
-        facts = read_model(row, find_by_owner(str(row.get("owned_by"))) or _find_by_sign(row, answer.headers))
+        facts = read_model(row, OWNERS.get(str(row.get("owned_by"))) or _find_by_sign(row, answer.headers))
         first = first or facts.dialect
         models.update(dict.fromkeys(_read_names(row), facts))
     models = {  # of an adapter, vLLM tells no more than its path and the name of its base

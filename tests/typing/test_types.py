@@ -14,7 +14,7 @@ import pytest
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.arguments import Arguments, ServerName
 from langchain_qwen3.request.refused_settings import REFUSED
-from langchain_qwen3.servers.dialects import list_names
+from langchain_qwen3.servers.dialects import NAMES
 
 HERE = Path(__file__).parent
 COMMANDS = {
@@ -58,4 +58,4 @@ def test_constructors_types_name_every_field() -> None:
 
 def test_servers_type_names_every_server() -> None:
     """Protects `server=` under a checker from a row that came later."""
-    assert set(get_args(ServerName)) == {"auto", *list_names()}
+    assert set(get_args(ServerName)) == {"auto", *NAMES}

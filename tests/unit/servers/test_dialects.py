@@ -16,11 +16,10 @@ from langchain_qwen3.servers import dialect, dialects
 from langchain_qwen3.servers.dialect import Dialect, Sign
 from langchain_qwen3.servers.dialects import (
     DIALECTS,
+    NAMES,
+    OWNERS,
     add_dialect,
     find_by_host,
-    find_by_name,
-    find_by_owner,
-    list_names,
 )
 from tests.support.scripted import Scripted
 
@@ -119,10 +118,10 @@ def test_finds_nothing_when_a_host_only_looks_like_a_service(host: str):
 )
 def test_finds_the_server_when_owned_by_names_it(owner: str, name: str):
     """Protects detection on the servers that say what they are."""
-    row = find_by_owner(owner)
+    row = OWNERS.get(owner)
     assert row is not None
     assert row.name == name
-    assert find_by_owner("somebody") is None
+    assert OWNERS.get("somebody") is None
 
 
 @pytest.mark.parametrize("row", DIALECTS.values(), ids=lambda row: row.name)
@@ -154,14 +153,14 @@ def test_names_are_unique_when_aliases_count():
     """Protects `server=`: a name, an alias and an owner mean one row each."""
     names = [name for row in DIALECTS.values() for name in (row.name, *row.aliases)]
     owners = [owner for row in DIALECTS.values() for owner in row.owned_by]
-    assert len(set(names)) == len(names) == len(list_names())
+    assert len(set(names)) == len(names) == len(NAMES)
     assert len(set(owners)) == len(owners)
 
 
 @pytest.mark.parametrize("name", ["aphrodite", "vllm-ascend", "docker", "lemonade", "ktransformers", "swift", "ppio"])
 def test_takes_the_row_of_the_kin_when_an_alias_is_named(name: str):
     """Protects users of forks and shells: their name is as good as the row's own."""
-    row = find_by_name(name)
+    row = NAMES.get(name)
     assert row is not None
     assert name in row.aliases
     assert ChatQwen3(model="m", base_url="http://127.0.0.1:9/v1", server=name).dialect is row
