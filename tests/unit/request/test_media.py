@@ -7,6 +7,8 @@ import json
 import re
 import warnings
 from contextlib import nullcontext, suppress
+from itertools import product
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +24,7 @@ from langchain_qwen3.request.messages import write_messages
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, VLLM
 from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
+from tests.support.rows import list_unlike, watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -611,13 +614,18 @@ def takes(dialect: Dialect, line: ModelLine, name: str) -> bool:
     return "data" in how or not (dialect.base64_media_only or (kind == "audio" and dialect.audio == "base64"))
 
 
-@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
-@pytest.mark.parametrize("model", ["Qwen/Qwen3-8B", "Qwen/Qwen3-VL-8B-Instruct", OMNI])
+FORMS = ("audio", "base64_media_only", "files", "media_kinds", "video_frames")
+"""Fields of a row that say which parts a server takes, and how."""
+MODELS = ["Qwen/Qwen3-8B", "Qwen/Qwen3-VL-8B-Instruct", OMNI]
+
+
+@pytest.mark.parametrize("dialect", list_unlike(attrgetter(*FORMS)), ids=lambda row: row.name)
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", MEDIA)
 def test_sends_a_part_or_says_why_not_for_every_server_and_role(dialect: Dialect, model: str, name: str):
     """Protects the table of parts and servers: a user's part goes out or is an error, a tool's never ends a thread."""
     forget_warnings()
-    line = find_line(model, dialect.name)
+    line = find_line(model)
     assert line is not None
     user, result = HumanMessage([MEDIA[name]]), ToolMessage([MEDIA[name]], tool_call_id="1")
     if takes(dialect, line, name):
@@ -634,12 +642,25 @@ def test_sends_a_part_or_says_why_not_for_every_server_and_role(dialect: Dialect
         assert "AAAA" not in wire["content"]
 
 
+@pytest.mark.filterwarnings("ignore::langchain_qwen3.UnsupportedSettingWarning")
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
+def test_nothing_else_of_a_row_matters_when_parts_are_written(dialect: Dialect):
+    """Protects the tests of parts, for which servers alike in a few fields are one: no other field is read."""
+    row, read = watch(dialect)
+    for part, model in product(MEDIA.values(), MODELS):
+        assert find_line(model, dialect.name) == find_line(model)
+        for message in (HumanMessage([part]), ToolMessage([part], tool_call_id="1")):
+            with suppress(MediaError):
+                lift_media_settings(write_messages([message], row, replay="all", line=find_line(model)), row)
+    assert read <= {*FORMS, "media_settings", "title"}
+
+
 # -- settings of a part -----------------------------------------------------------------------------------------------
 
 SETTINGS: dict[str, Any] = {"fps": 2, "min_pixels": 4, "max_pixels": 16}
 
 
-@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
+@pytest.mark.parametrize("dialect", list_unlike(attrgetter("media_settings")), ids=lambda row: row.name)
 @pytest.mark.parametrize("holder", [None, "extras", "metadata"])
 def test_puts_a_parts_settings_where_the_server_reads_them_or_warns(dialect: Dialect, holder: str | None):
     """Protects fps and pixels from silence: they are read, or a warning says that they are not."""
