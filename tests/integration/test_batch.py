@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,8 @@ from pydantic import BaseModel
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.call import METHODS
 from langchain_qwen3.errors import ToolChoiceError
-from langchain_qwen3.servers.dialects import DIALECTS
+from langchain_qwen3.servers.dialects import DIALECTS, Dialect
+from tests.support.rows import list_unlike
 from tests.support.scripted import Answer, Scripted, write_call
 
 if TYPE_CHECKING:
@@ -70,11 +73,23 @@ def server() -> Iterator[Scripted]:
 WAYS = ["invoke", "stream"]
 
 
+def read_forms(row: Dialect) -> tuple[Any, ...]:
+    """Return what a row says of how a form is asked for, and of how the answer is read."""
+    asked = (row.structured_method, row.response_format, row.tool_choice, row.format_silences_tools, row.free_arguments)
+    thought = (row.json_refused_thinking, row.stream_when_thinking, row.repeats_open_tag)
+    return *asked, *thought, row.kind, bool(row.providers), "response_format" in row.unsupported
+
+
+CASES = [(name, None) for name in DIALECTS] + [
+    (row.name, method) for row in list_unlike(read_forms) for method in METHODS
+]
+"""Every server with its own method, and all methods on those that are asked in different ways."""
+
+
 @pytest.mark.filterwarnings("ignore::langchain_qwen3.UnsupportedSettingWarning")
 @pytest.mark.parametrize(("thinking", "cut"), [(True, False), (True, True), (False, False)], ids=str)
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("method", [None, *METHODS])
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(("dialect", "method"), CASES)
 async def test_keeps_the_reply_beside_the_object_or_the_error_when_asked_in_any_way(
     server: Scripted, dialect: str, method: Any, way: str, *, thinking: bool, cut: bool
 ):
@@ -101,8 +116,7 @@ async def test_keeps_the_reply_beside_the_object_or_the_error_when_asked_in_any_
 
 @pytest.mark.filterwarnings("ignore::langchain_qwen3.UnsupportedSettingWarning")
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("method", [None, *METHODS])
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(("dialect", "method"), CASES)
 async def test_gives_the_object_or_raises_when_asked_in_any_way(server: Scripted, dialect: str, method: Any, way: str):
     """Protects the plain chain everywhere: the whole object, and an error for a cut one."""
     model = ChatQwen3(model="Qwen/Qwen3-8B", base_url=server.url, server=dialect)
@@ -110,6 +124,26 @@ async def test_gives_the_object_or_raises_when_asked_in_any_way(server: Scripted
     assert await ask(chain, way, "Who?") == Person(**ANSWER)
     with pytest.raises(OutputParserException):
         await ask(chain, way, "Who? [cut]")
+
+
+def read_form(server: str, method: Any, *, thinking: bool) -> dict[str, Any]:
+    """Return what a server's answer in a form depends on: what is asked for, and how it is read."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", base_url="http://h:1/v1", server=server, enable_thinking=thinking)
+    asking: Any = model.with_structured_output(Person, method=method)
+    call = model._build_call([HumanMessage("Who?")], None, asking.first.kwargs, stream=False)
+    names = ("tools", "tool_choice", "response_format")
+    form = {name: call.payload.get(name) for name in names} | {"stream_inside": call.stream_inside}
+    return form | {"reply": replace(call.reply, habits=None, thinking_off=False)}
+
+
+@pytest.mark.filterwarnings("ignore::langchain_qwen3.UnsupportedSettingWarning")
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_servers_alike_are_asked_alike(dialect: str):
+    """Protects the table of cases, where one server stands for those that are alike in a few fields."""
+    row = DIALECTS[dialect]
+    (alike,) = (one for one in list_unlike(read_forms) if read_forms(one) == read_forms(row))
+    for method, thinking in product(METHODS, (True, False)):
+        assert read_form(dialect, method, thinking=thinking) == read_form(alike.name, method, thinking=thinking)
 
 
 async def ask(chain: Any, way: str, question: str) -> Any:
