@@ -170,6 +170,8 @@ class CallsInText:
             EndOfTextError: That is not decided yet.
         """
         is_quoted = self._markdown.is_quoted()
+        if self._markdown.is_fenced:  # what follows in the block is quoted as well, so nothing is held
+            return opener.end(), []
         tag = TagReader(text, opener, self._schemas)
         try:
             tag.read(truncated)

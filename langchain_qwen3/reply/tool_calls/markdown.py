@@ -49,6 +49,11 @@ class MarkdownReader:
         is_marked = self._is_marked or self._pairs > 0 or _OPENING_QUOTE.search(self._last)
         return bool(is_code or is_marked or _BLOCK_QUOTE.match(self._head))
 
+    @property
+    def is_fenced(self) -> bool:
+        """Whether that code, as of the last `is_quoted`, is the inside of a fenced block: it is code up to its end."""
+        return bool(self._fence)
+
     def _read(self, text: str) -> None:
         space = _MAX_HEAD - len(self._head)
         self._head += text[:space]

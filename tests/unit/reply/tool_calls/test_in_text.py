@@ -123,6 +123,11 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
     "behind closed HTML": (f"<code a='b'>x</code>{OPEN}{NOW}{CLOSE}", "<code a='b'>x</code>", [("now", {})]),
     "behind an open HTML tag": (f"The tag <code> {OPEN}{NOW}{CLOSE}", "The tag <code> ", [("now", {})]),
     "fence closed": (f"```py\nx = 1\n```\n{WEATHER}", "```py\nx = 1\n```\n", [BEIJING]),
+    "behind half a call in a fence": (
+        f"```\n{XML[:50]}\n```\n{XML}",
+        f"```\n{XML[:50]}\n```\n",
+        [BEIJING],
+    ),
     "fence inside a longer one": (f"{FENCED}{WEATHER}", FENCED, [BEIJING]),
     "inline code closed": (
         f"`` `a` ``, ```b``` and `c`: {OPEN}{NOW}{CLOSE}",
@@ -426,10 +431,25 @@ def test_passes_text_at_once_when_it_cannot_be_a_call():
     assert reader.feed(" <tool_call>\n<function=other>") == " <tool_call>\n<function=other>"
 
 
-def test_passes_text_on_behind_a_quoted_call():
+@pytest.mark.parametrize("quotation", ["```xml\n{}\n```", "“{}”", "`{}`"])
+def test_passes_text_on_behind_a_quoted_call(quotation: str):
     """Protects the stream of an answer about calls: it goes on soon behind an example, not at the end."""
-    source = f"Like this:\n```xml\n{XML}\n```\nThat is {'a word, ' * 9}"
+    source = f"Like this:\n{quotation.format(XML)}\nThat is {'a word, ' * 9}"
     assert "".join(map(CallsInText(TOOLS).feed, source)) == source
+
+
+@pytest.mark.parametrize(
+    "code", [WEATHER, XML, f"{XML}\n{PUT}", BARE_XML, f"s = '{OPEN}{{'", f"{OPEN}\n{BARE_XML[:40]}"]
+)
+@pytest.mark.parametrize("block", ["```xml\n{}\n```\n", "- ~~~\n{}\n~~~\n", "````\n```\n{}\n```\n````\n", "```\n{}"])
+def test_passes_code_on_while_it_is_written(block: str, code: str):
+    """Protects the stream of an answer about calls: it holds less than a tag of an example, whole or not."""
+    source = f"Like this:\n{block.format(code)} That is all."
+    reader, shown = CallsInText(TOOLS), ""
+    for at, letter in enumerate(source):
+        shown += reader.feed(letter)
+        assert at + 1 - len(shown) < len(OPEN)
+    assert shown == source
 
 
 TAGS = [OPEN, CLOSE, "<function=now>", "</function>", "<parameter=a>", "</parameter>", "```", "<"]
