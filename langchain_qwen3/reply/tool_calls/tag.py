@@ -109,7 +109,7 @@ class TagReader:
         if self.calls and CLOSING.startswith(body):
             return
         if truncated:
-            self.calls.append(self._build_cut(body, body if self.calls else self._text[self._start :]))
+            self.calls.append(self._build_cut(body, body if self.calls else self._text[self._start :].lstrip()))
             return
         value = self._text[self._value :] if self._value >= 0 else ""
         if not (end := _CALL_END.search(value)):

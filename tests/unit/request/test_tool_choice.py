@@ -222,6 +222,9 @@ def test_returns_an_invalid_call_when_the_forced_array_was_cut():
         assert text == ""
         for at, (name, args) in enumerate(calls):
             assert (name, args) == BOTH[at] or (name in (BOTH[at][0], None) and isinstance(args, str))
+        for blank in ("", "\n", "\n\n"):  # as thinking in the text leaves them
+            cut = blank + ARRAY[:end]
+            assert read_forced(list(cut), truncated=True) == read_forced([cut], truncated=True)
 
 
 @given(st.dictionaries(st.text(max_size=9), st.text(max_size=9) | st.integers(), max_size=3), st.integers(1, 9))
