@@ -166,6 +166,7 @@ class Qwen3Fields(ChatOpenAI):
         if not isinstance(values, dict):
             return values
         fields, parameters = split_constructor(values, get_pydantic_field_names(cls))
+        check_values({"reasoning": fields.get("reasoning")})  # ChatOllama's True: pydantic would only ask for a dict
         return {**fields, "model_kwargs": parameters} if parameters else fields
 
     @model_validator(mode="before")

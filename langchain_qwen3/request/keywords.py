@@ -8,6 +8,8 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
+from langchain_core.runnables import RunnableConfig
+
 from langchain_qwen3.profiles import resolve_line
 from langchain_qwen3.request.refused_settings import OTHER_SWITCHES, SWITCH_ADVICE, explain_refused
 from langchain_qwen3.servers.dialects import DIALECTS, KWARGS, cache_rows
@@ -134,11 +136,15 @@ def _explain_unknown(name: str, known: Collection[str], fields: Mapping[str, Any
         return refusal
     alias = getattr(fields.get(name), "alias", None)
     hint = f". Did you mean {alias}?" if alias in known else _suggest(name, known)
+    is_config = name in RunnableConfig.__annotations__  # `llm.abatch(questions, max_concurrency=8)`
+    config = f'pass config={{"{name}": ...}} to the call'
     if not hint and any(name in (field, info.alias) for field, info in fields.items()):
         return (
-            f"{name} is a setting of the model, not of a call: pass it to ChatQwen3({name}=...), or change a copy "
-            "with model_copy(update={...})"
+            f"{name} is a setting of the model, not of a call: pass it to ChatQwen3({name}=...), or "
+            f"{config if is_config else 'change a copy with model_copy(update={...})'}"
         )
+    if is_config:
+        return f"{name} is part of LangChain's config: {config}"
     return f"a call of ChatQwen3 has no keyword {name!r}{hint or '.'} {_WAY_OUT}"
 
 

@@ -46,6 +46,14 @@ _OTHER_NAMES = {
     "apiurl": "base_url",
     "baseurl": "base_url",
     "modelserver": "base_url",
+    "numpredict": "max_tokens",
+}
+# ChatOllama's, which Ollama does not read over the API that ChatQwen3 uses:
+# https://docs.ollama.com/api/openai-compatibility
+_OLLAMA_NAMES = {
+    "num_ctx": "set $OLLAMA_CONTEXT_LENGTH where Ollama runs, or num_ctx in a Modelfile",
+    "keep_alive": "set $OLLAMA_KEEP_ALIVE where Ollama runs",
+    "format": 'use with_structured_output, or response_format={"type": "json_object"}',
 }
 _OUR_NAMES = ("api_key", "openai_api_key", "base_url", "openai_api_base")
 
@@ -76,6 +84,8 @@ def explain_refused(name: str) -> str | None:
     ours = next((ours for ending, ours in _OTHER_NAMES.items() if plain.endswith(ending)), None)
     if ours and name not in _OUR_NAMES:
         return f"{name} is another class's name: use {ours}="
+    if name in _OLLAMA_NAMES:
+        return f"{name} is ChatOllama's: {_OLLAMA_NAMES[name]}; or extra_body={{...}} for a server that has it"
     if name not in REFUSED and name not in ResponseCreateParamsBase.__annotations__:
         return None
     reason, advice = REFUSED.get(name, (_RESPONSES_API, "leave it out"))

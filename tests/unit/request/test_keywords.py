@@ -104,6 +104,7 @@ def test_names_our_switch_when_a_keyword_is_that_of_another_api(name: str, value
     [
         *((name, "api_key") for name in ("dashscope_api_key", "DASHSCOPE_API_KEY", "qwen_api_key", "apiKey", "apikey")),
         *((name, "base_url") for name in ("api_base", "dashscope_api_base", "api_url", "baseURL", "model_server")),
+        ("num_predict", "max_tokens"),
     ],
 )
 def test_names_our_field_when_a_keyword_is_that_of_another_class(name: str, ours: str) -> None:
@@ -115,6 +116,42 @@ def test_names_our_field_when_a_keyword_is_that_of_another_class(name: str, ours
     ):
         with pytest.raises(TypeError, match=rf"^{name} is another class's name: use {ours}=$"):
             fails()
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("num_ctx", r"\$OLLAMA_CONTEXT_LENGTH"),
+        ("keep_alive", r"\$OLLAMA_KEEP_ALIVE"),
+        ("format", "with_structured_output"),
+    ],
+)
+def test_says_where_a_setting_of_chat_ollama_goes(name: str, advice: str) -> None:
+    """Protects who comes from ChatOllama: Ollama reads none of these over this API, in `extra_body` either."""
+    for fails in (
+        lambda: build(**{name: "x"}),
+        lambda: build(model_kwargs={name: "x"}),
+        lambda: build()._get_request_payload("hi", **{name: "x"}),
+    ):
+        with pytest.raises(TypeError, match=f"^{name} is ChatOllama's: .*{advice}.* extra_body="):
+            fails()
+    assert build(extra_body={name: "x"})._get_request_payload("hi")[name] == "x"
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_names_our_switch_when_reasoning_is_the_one_of_chat_ollama(value: bool) -> None:
+    """Protects who comes from ChatOllama: the constructor's error only asked for a dictionary."""
+    with pytest.raises(ValueError, match=rf"reasoning must be a dict, not {value}: use enable_thinking=True or False"):
+        build(reasoning=value)
+    assert build(reasoning={"effort": "low"}).reasoning == {"effort": "low"}
+    assert build(reasoning=None).reasoning is None
+
+
+@pytest.mark.parametrize("name", ["max_concurrency", "configurable", "recursion_limit", "run_name"])
+def test_names_the_config_when_a_call_has_one_of_its_keys(name: str) -> None:
+    """Protects `llm.abatch(questions, max_concurrency=8)`: LangChain takes the limit in `config`."""
+    with pytest.raises(TypeError, match=rf'pass config={{"{name}": \.\.\.}} to the call$'):
+        build()._get_request_payload("hi", **{name: 8})
 
 
 @pytest.mark.parametrize(
