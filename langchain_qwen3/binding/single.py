@@ -66,7 +66,8 @@ class Bindable(Wrappable["BoundChatQwen3"]):
             TypeError: `tools` is no list.
             ValueError: `tool_choice` names no bound tool, or a tool has no name.
         """
-        if isinstance(tools, (str, Mapping)) or not hasattr(tools, "__iter__") or isinstance(tools, type):
+        # A single tool of LangChain is iterable, too: it is a pydantic object, and yields its fields.
+        if isinstance(tools, (str, Mapping, type, BaseTool)) or not hasattr(tools, "__iter__"):
             raise TypeError(f"tools must be a list of tools, not {tools!r}")
         wire = convert_tools(tools, strict=strict)
         if tool_choice is not None:

@@ -366,7 +366,7 @@ class Caller:
         return place
 
 
-@pytest.mark.parametrize("tools", [None, print, Caller(), "search", {"type": "function"}, Person])
+@pytest.mark.parametrize("tools", [None, print, Caller(), "search", {"type": "function"}, Person, get_weather])
 def test_names_the_tools_when_they_are_no_list(tools: Any) -> None:
     """Protects from Python's own words about iteration."""
     with pytest.raises(TypeError, match="tools must be a list of tools, not "):
