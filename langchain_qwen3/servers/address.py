@@ -11,6 +11,8 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
+from pydantic import SecretStr
+
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.servers.dialects import find_by_host
 
@@ -30,6 +32,18 @@ def resolve_api_key(base_url: str) -> str:
     if not key and (row := find_by_host(host)) and row.api_key_variable:
         key = os.getenv(row.api_key_variable)
     return key or "EMPTY"
+
+
+def check_pasted(base_url: str, api_key: object) -> None:
+    """Raise for what a curl command has and each request adds itself.
+
+    Raises:
+        ValueError: The URL is that of the chats, or the key has the word before it.
+    """
+    if base_url.endswith("/chat/completions"):
+        raise ValueError("base_url ends in /chat/completions, which each request adds: leave that off, but keep /v1")
+    if isinstance(api_key, SecretStr) and api_key.get_secret_value().lower().startswith("bearer "):
+        raise ValueError('api_key begins with "Bearer ", which each request adds: leave that word off')
 
 
 def is_exempt(base_url: str, no_proxy: str) -> bool:

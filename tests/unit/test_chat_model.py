@@ -80,6 +80,29 @@ def test_sends_the_dashscope_key_to_alibaba_alone_when_it_is_set(
     assert ChatQwen3(model="qwen3-max", base_url=base_url).openai_api_key == SecretStr(key)
 
 
+@pytest.mark.parametrize(
+    ("kwargs", "text"),
+    [
+        ({"base_url": "http://127.0.0.1:9/v1/chat/completions"}, "base_url ends in /chat/completions"),
+        ({"base_url": "http://127.0.0.1:9/v1/chat/completions/?key=canary"}, "base_url ends in /chat/completions"),
+        ({"api_key": "Bearer sk-canary"}, 'api_key begins with "Bearer "'),
+        ({"api_key": SecretStr("bearer sk-canary")}, 'api_key begins with "Bearer "'),
+        ({"base_url": "http://127.0.0.1:9/chat/completions/v1", "api_key": "bearer-of-news"}, None),
+    ],
+)
+def test_says_what_is_too_much_when_url_or_key_come_from_a_curl_command(
+    kwargs: dict[str, Any], text: str | None
+) -> None:
+    """Protects who pastes a line of a tutorial: the errors of the server asked for a model, or for another key."""
+    if text is None:
+        assert build(**kwargs).openai_api_base == kwargs["base_url"]
+        return
+    for fails in (lambda: build(**kwargs), lambda: build().model_copy(update=kwargs)):
+        with pytest.raises(ValueError, match=f"{text}.* which each request adds") as caught:
+            fails()
+        assert "canary" not in str(caught.value)
+
+
 def test_reads_model_url_and_key_from_its_own_variables_when_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects deployments that configure by environment."""
     monkeypatch.setenv("QWEN_MODEL", "Qwen3-8B")
