@@ -29,6 +29,13 @@ _NO_UPSTREAM = (
 )
 
 _ADDRESS = {
+    (
+        r"^http://localhost:8000/v1 .{0,40}kind=Qwen3ConnectionError (?!.*over the proxy)"
+        r".*(?:connection refused|connect call failed|connection attempts failed)"
+    ): (
+        "Nothing is listening there, at the default address: set base_url= or $QWEN_BASE_URL to your server's, or "
+        "start it there (try {url}/models)."
+    ),
     r"\.gpu\.csdn\.net.*(<html|HTML page|refused|status=(404|50[234]))": (
         "The pod seems stopped or still loading: start it, and check that base_url is its own address, "
         "https://gpu-pod<id>-8000.web.gpu.csdn.net/v1."

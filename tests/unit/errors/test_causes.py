@@ -320,6 +320,26 @@ def test_advice_names_the_cause_when_the_code_stands_for_several(facts: str, adv
     assert (hint is None) if advice is None else (advice in (hint or ""))
 
 
+@pytest.mark.parametrize(
+    ("url", "failure", "is_default"),
+    [
+        ("http://localhost:8000/v1", "[Errno 111] Connection refused errno=ECONNREFUSED", True),
+        ("http://localhost:8000/v1", "All connection attempts failed: connect call failed", True),
+        ("http://localhost:8000/v1", "over the proxy http://p: Connection refused errno=ECONNREFUSED", False),
+        ("http://localhost:8001/v1", "[Errno 111] Connection refused errno=ECONNREFUSED", False),
+        ("http://localhost:8000/v1x", "[Errno 111] Connection refused errno=ECONNREFUSED", False),
+        ("http://localhost:8000/v1", "ConnectTimeout", False),
+    ],
+)
+def test_advice_says_that_an_address_is_the_default_when_nothing_listens_there(
+    url: str, failure: str, is_default: bool
+) -> None:
+    """Protects who gave no address, as other classes need none: the error asked only for a server on this machine."""
+    facts = f"{url} dialect=generic kind=Qwen3ConnectionError status=None {failure}"
+    hint = hints.find_hint(facts, failure, url=url, host="localhost", model="m")
+    assert ("default address" in (hint or "")) is is_default
+
+
 @pytest.mark.parametrize("code", ["Model.AccessDenied", "AccessDenied.Unpurchased"])
 def test_advice_is_about_the_model_when_dashscope_allows_the_key_but_not_the_model(code: str) -> None:
     """Protects from changing the region of a key that is right: the workspace may not use this model."""
