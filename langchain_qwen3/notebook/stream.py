@@ -98,7 +98,8 @@ def _check_chunk(chunk: object) -> AIMessageChunk:
     if isinstance(chunk, AIMessage):  # with disable_streaming, core's only "chunk" is the whole message
         return cast("AIMessageChunk", chunk)
     kind = type(chunk).__name__
-    raise TypeError(f"stream: a {kind} came, not a chunk of a message: pass the model's own chunks, without a parser")
+    advice = "pass llm.astream(…), not the stream of an agent or a parser"
+    raise TypeError(f"stream: a {kind} came, not a chunk of a message: {advice}")
 
 
 @contextmanager
