@@ -75,8 +75,8 @@ class Arguments(TypedDict, total=False):
     """Keywords of `ChatQwen3(...)`, each documented at its field."""
 
     # the server
-    model: str
-    model_name: str
+    model: str | None
+    model_name: str | None
     base_url: str | None
     openai_api_base: str | None
     api_key: str | SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None

@@ -166,6 +166,9 @@ class Qwen3Fields(ChatOpenAI):
         if not isinstance(values, dict):
             return values
         fields, parameters = split_constructor(values, get_pydantic_field_names(cls))
+        for name in ("model", "model_name"):  # None, as of an unset variable, counts as left out, as for URL and key
+            if fields.get(name, "") is None:
+                del fields[name]
         check_values({"reasoning": fields.get("reasoning")})  # ChatOllama's True: pydantic would only ask for a dict
         return {**fields, "model_kwargs": parameters} if parameters else fields
 

@@ -80,6 +80,18 @@ def test_sends_the_dashscope_key_to_alibaba_alone_when_it_is_set(
     assert ChatQwen3(model="qwen3-max", base_url=base_url).openai_api_key == SecretStr(key)
 
 
+@pytest.mark.parametrize("kwargs", [{}, {"model": None}, {"model_name": None}, {"base_url": None}, {"api_key": None}])
+@pytest.mark.parametrize("name", ["Qwen3-8B", ""])
+def test_reads_its_own_variables_when_a_value_is_none(
+    kwargs: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects `model=os.getenv("MODEL")`: None raised for the model, but not for URL and key."""
+    monkeypatch.setenv("QWEN_MODEL", name)
+    model = ChatQwen3(**kwargs)
+    assert (model.model_name, "model_name" in model.model_fields_set) == (name, False)
+    assert ChatQwen3(**{**kwargs, "model": "Qwen3-4B"}).model_name == "Qwen3-4B"
+
+
 @pytest.mark.parametrize(
     ("kwargs", "text"),
     [
