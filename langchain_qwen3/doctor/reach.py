@@ -23,7 +23,7 @@ from langchain_qwen3.errors import (
 )
 from langchain_qwen3.errors.redirects import TURNED_INTO_GET
 from langchain_qwen3.errors.secrets import clean_url
-from langchain_qwen3.servers.facts import read_models, read_name
+from langchain_qwen3.servers.facts import find_list, read_id, read_models
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
@@ -81,12 +81,12 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
             raise BadReplyError(
                 f"the server answered with {page} instead of its list of models", response=answer.response
             )
-        rows = answer.body.get("data") if isinstance(answer.body, dict) else None
-        if not isinstance(rows, list):
+        rows = find_list(answer.body)
+        if rows is None:
             raise BadReplyError("the reply is not a list of models", response=answer.response, body=answer.body)
     _, served = read_models(answer)
     contexts = {name: model.context for name, model in served.items() if model.context}
-    names = (read_name(row.get("id")) for row in rows if isinstance(row, dict))
+    names = (read_id(row) for row in rows if isinstance(row, dict))
     return Listing(tuple(filter(None, names)), contexts, "")
 
 

@@ -146,9 +146,15 @@ def read_models(answer: Answer) -> tuple[Dialect | None, dict[str, ModelFacts]]:
     return first or _find_by_sign({}, answer.headers), models
 
 
+def find_list(body: Any) -> list[Any] | None:
+    """Return a list of models: OpenAI's `data`, `models`, either in a gateway's envelope, or the reply itself."""
+    while isinstance(body, dict):
+        body = next((body[key] for key in ("data", "models", "list") if body.get(key) is not None), None)
+    return body if isinstance(body, list) else None
+
+
 def _list_rows(body: Any) -> list[dict[str, Any]]:
-    data = body.get("data") if isinstance(body, dict) else None
-    return [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
+    return [row for row in find_list(body) or () if isinstance(row, dict)]
 
 
 def read_model(row: Mapping[str, Any], dialect: Dialect | None = None) -> ModelFacts:
@@ -202,8 +208,13 @@ def _find_by_sign(row: Mapping[str, Any], headers: Mapping[str, str]) -> Dialect
 
 def _read_names(row: Mapping[str, Any]) -> list[str]:
     aliases = row.get("aliases")
-    names = map(read_name, (row.get("id"), *(aliases if isinstance(aliases, list) else ())))
+    names = (read_id(row), *map(read_name, aliases if isinstance(aliases, list) else ()))
     return list(filter(None, names))
+
+
+def read_id(row: Mapping[str, Any]) -> str:
+    """Return the first name of a model in a list; some write it as `model` or `name`."""
+    return next(filter(None, map(read_name, map(row.get, ("id", "model", "name")))), "")
 
 
 def read_name(value: Any) -> str:

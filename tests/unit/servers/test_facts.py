@@ -56,6 +56,7 @@ LITELLM = {**ROW, "owned_by": "openai", "created": 1677610602}
         (answer(listing({**ROW, "owned_by": "us"}), server="BaseHTTP/0.6 Python/3.12.3"), None),
         (answer(None, 404, server="llama.cpp"), "llama.cpp"),
         (answer({"data": "none"}), None),
+        (answer([LITELLM]), "litellm"),
     ],
 )
 def test_knows_the_server_when_its_list_has_a_sign(reply: Any, name: str | None):
@@ -371,3 +372,33 @@ def test_keeps_what_props_say_when_the_list_said_nothing():
 def test_lists_models_that_can_chat_when_others_are_served_beside(names: list[str], served: list[str]):
     """Protects a call without a model from an embedding model or a voice; a server's only model is still taken."""
     assert list_served({name: ModelFacts(weights=(name,)) for name in names}) == served
+
+
+NAMED = {"id": "m", "owned_by": "vllm", "max_model_len": 4096}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (listing(NAMED), {"m": 4096}),
+        ([NAMED], {"m": 4096}),  # Together, and older gateways
+        ({"models": [NAMED]}, {"m": 4096}),
+        ({"data": [NAMED], "models": [{"name": "other"}]}, {"m": 4096}),  # llama.cpp
+        ({"code": 0, "msg": "ok", "data": {"object": "list", "data": [NAMED]}}, {"m": 4096}),
+        ({"code": 0, "data": {"total": 1, "list": [NAMED]}}, {"m": 4096}),
+        ({"models": [{"name": "qwen3:8b", "model": "qwen3:8b"}]}, {"qwen3:8b": None}),
+        ({"data": [{"id": None, "name": "m"}, {"id": "", "model": " "}, "m", None]}, {"m": None}),
+        ({"data": []}, {}),
+        ({"data": {}}, {}),
+        ({"data": None, "error": {"message": "m"}}, {}),
+        ({"detail": "Not Found"}, {}),
+        ("m", {}),
+        (None, {}),
+    ],
+    ids=str,
+)
+def test_models_are_read_when_their_list_has_another_form(body: Any, expected: dict[str, int | None]):
+    """Protects who leaves the model's name to the server: a gateway's own form was a server without models."""
+    _, models = read_models(answer(body))
+    assert {name: known.context for name, known in models.items()} == expected
+    assert list_served(models) == list(expected)
