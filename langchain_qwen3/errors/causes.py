@@ -57,7 +57,7 @@ _NO_PATH = compile_patterns(
     r"unexpected endpoint|unknown (?:request )?(?:url|endpoint|path|route)|invalid (?:url|endpoint|path)\b",
     r"no (?:such )?(?:route|endpoint|path|static resource)\b|cannot (?:post|get) /|method not allowed",
     r"\b(?:url|path|route|endpoint|page)\b.{0,80}(?:not (?:be )?found|does(?: not|n't) exist|not exist)",
-    r"could not route to|^(?:404:? ?)?(?:file |resource )?not[ _]found\.?$",
+    r"could not route to|^(?:404:? ?)?(?:file |resource )?not[ _]found(?:: no message available)?\.?$",
     r"(?:接口|路径|地址|路由).{0,10}(?:不存在|未找到|找不到)",
 )
 _NO_PERMISSION = compile_patterns(

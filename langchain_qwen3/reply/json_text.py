@@ -12,7 +12,7 @@ from langchain_qwen3._visible import join_halves, join_text
 
 _DECODER = json.JSONDecoder(strict=False)
 # Between the values of a body: event stream framing that is glued to the preceding JSON.
-_FRAME = re.compile(r"(?:\s|\ufeff|data:|\[DONE\])*")
+_FRAME = re.compile(r'(?:\s|\ufeff|data:|"?\[DONE\]"?)*', re.IGNORECASE)
 _DONE = "[DONE]"
 _FENCES = ("```", "~~~")
 _OPENED_FENCE = re.compile(r"(?:```|~~~)[\w+.-]*+\s*+")
@@ -57,7 +57,7 @@ def read_loose_json(data: bytes) -> tuple[list[Any], bool]:
     while True:
         frame = _FRAME.match(text, start)
         start = frame.end() if frame else start
-        done = done or bool(frame and _DONE in frame[0])
+        done = done or bool(frame and _DONE in frame[0].upper())
         if start == len(text):
             return values, done
         value, start = _read_value(text, start)

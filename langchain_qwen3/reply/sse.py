@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from jiter import from_json
@@ -145,9 +146,11 @@ class SseReader:
         try:
             return (from_json(body),)
         except ValueError as error:
-            try:
-                values, done = read_loose_json(body)
-            except ValueError:
+            for text in (body, _drop_pings(body)):
+                with suppress(ValueError):
+                    values, done = read_loose_json(text)
+                    break
+            else:
                 raise error from None
         if done:
             self.done = True
@@ -205,6 +208,11 @@ class SseReader:
 
     def _build_too_large(self, raw: bytes) -> BadEventError:
         return BadEventError(f"an event is larger than {self._max} bytes", raw)
+
+
+def _drop_pings(body: bytes) -> bytes:
+    """Return an event without the heartbeats in it: where no blank lines are between events, many are read as one."""
+    return b"\n".join(line for line in body.split(b"\n") if line != b":" and _read_word(line) not in _PINGS)
 
 
 def _read_word(text: bytes) -> bytes | None:

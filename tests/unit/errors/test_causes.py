@@ -168,6 +168,7 @@ UNDER_200 = (
     ("Unexpected endpoint or method. (POST /chat/completions)", 404, False),  # LM Studio
     ("Cannot POST /chat/completions", 404, False),
     ("404 page not found", 404, False),
+    ("Not Found: No message available", 404, False),  # older Spring Boot
     ("Unknown request URL: POST /chat/completions. Please check the URL for typos", 404, False),
     ("Open api qps request limit reached", 429, True),  # Baidu
     ("Throttling", 429, True),

@@ -175,3 +175,37 @@ def test_joins_a_line_once_when_it_is_fed_one_byte_at_a_time():
         assert len(reader._pieces) == count
     assert [*reader.read(b"\n\n")] == [{"a": "x" * 500}]
     assert reader._pieces == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(
+            b"data: ping",
+            b"data: [PING]",
+            b"data: : OPENROUTER PROCESSING",
+            b"data:",
+            b"event: ping\ndata: {}",
+            b": ping",
+        ),
+        *(
+            b'event: heartbeat\ndata: {"type": "heartbeat"}',
+            b"data: keep-alive",
+            b"id: 7",
+            b"retry: 3000",
+            b"data: null",
+        ),
+    ],
+)
+@pytest.mark.parametrize("done", [b"data: [DONE]", b"data: [done]", b'data: "[DONE]"', b"data:[Done]"])
+def test_heartbeats_among_events_without_blank_lines_are_passed_over(odd: bytes, done: bytes) -> None:
+    """Protects good streams of hand-written proxies: all their lines are one event by the standard."""
+    lines = [b'data: {"a": 1}', odd, b'data: {"b": "ping"}', odd, odd, b'data: {"c": 3}', done, b""]
+    reader = SseReader()
+    events = [*reader.read(b"\n".join(lines)), *reader.close()]
+    assert [event for event in events if event not in ({}, {"type": "heartbeat"}, None)] == [
+        {"a": 1},
+        {"b": "ping"},
+        {"c": 3},
+    ]
+    assert (reader.done, reader.failure) == (True, None)
