@@ -82,11 +82,15 @@ def invalidate_arguments(text: str) -> str:
 
 
 class ObjectEnd:
-    """Finds the end of a JSON object that arrives in pieces, reading every character once."""
+    """Finds the end of a JSON object that arrives in pieces, reading every character once.
+
+    Attributes:
+        in_string: Whether the text so far ends within a string.
+    """
 
     def __init__(self) -> None:
         self._depth = 0
-        self._in_string = self._escaped = False
+        self.in_string = self._escaped = False
 
     def find(self, text: str, start: int = 0) -> int:
         """Continue reading at `start`; return the offset after the closing bracket, -1 if it has not arrived."""
@@ -95,14 +99,14 @@ class ObjectEnd:
                 self._escaped = False
                 start += 1
                 continue
-            match = (_IN_STRING if self._in_string else _OUTSIDE).search(text, start)
+            match = (_IN_STRING if self.in_string else _OUTSIDE).search(text, start)
             if not match:
                 break
             start = match.end()
             if match[0] == "\\":
                 self._escaped = True
             elif match[0] == '"':
-                self._in_string = not self._in_string
+                self.in_string = not self.in_string
             else:
                 self._depth += 1 if match[0] in _CLOSES else -1
                 if self._depth <= 0:

@@ -178,5 +178,5 @@ class OpenCall:
         if len(piece) < self.length:
             return 0
         text = self.text
-        repeats = self._grows or not text.rstrip().endswith(_BEFORE_VALUE) or self.is_closed()
+        repeats = self._grows or self.is_closed() or self._end.in_string or not text.rstrip().endswith(_BEFORE_VALUE)
         return self.length if repeats and piece.startswith(text) else 0
