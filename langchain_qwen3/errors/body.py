@@ -40,6 +40,7 @@ _TEXT_KEYS = (
 )
 _CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status", "retcode", "resultcode", "respcode")
 _WRAPPERS = ("error", "errors", "fault", "detail", "details")
+_ENVELOPES = ("response", "responsemetadata", "data", "result", "output")
 # Gateways write errors with a status as events, too; DashScope's own protocol adds ":HTTP_STATUS/400".
 _FRAMING = re.compile(r"(?m)(?:\s|\ufeff|^(?:event|id|retry)?:[^\n]*(?:\n|\Z)|^(?:data|error):|\[DONE\])*+")
 _OVERFLOW_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
@@ -48,7 +49,9 @@ _PAGE = re.compile(
     r"<(?:!--|!doctype|\?xml|(?:html|head|body|title|meta|style|script|center|div|p|pre|h[1-6])\b)", re.IGNORECASE
 )
 _TITLES = ("title|h1|message", "h2|h3|p|pre|div")
-_NOTHING = frozenset({"", "null", "none", "nil", "<nil>", "undefined", "ok", "success", "成功"})
+_NOTHING = frozenset(
+    {"", "null", "none", "nil", "<nil>", "undefined", "ok", "success", "成功", "操作成功", "请求成功", "处理成功"}
+)
 _GOOD_CODES = frozenset({"0", "0000", "00000", "000000", "200", "ok", "success", "true"})
 _HEARTBEATS = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
@@ -133,25 +136,33 @@ def _unwrap(body: object) -> object:
 
 
 def _open_envelope(body: object) -> object:
-    """Return the object with an `error` in an object that has none itself, as Tencent Cloud and Volcengine write it."""
+    """Return the object with an `error` in an envelope that says none itself, as Tencent Cloud and Volcengine write it.
+
+    Other objects in an event may name an error that did not end the reply, such as that of a tool of the server.
+    """
     body = _unwrap(body)
-    if isinstance(body, Mapping) and not body.get("choices") and _fold_keys(body).keys().isdisjoint(_WRAPPERS):
-        inner = [value for value in body.values() if isinstance(value, Mapping)]
-        return next((value for value in inner if not _is_empty(_fold_keys(value).get("error"))), body)
-    return body
+    if not isinstance(body, Mapping) or body.get("choices"):
+        return body
+    fields = _fold_keys(body)
+    if not fields.keys().isdisjoint(_WRAPPERS) or _says_error(fields):
+        return body
+    inner = [value for value in map(fields.get, _ENVELOPES) if isinstance(value, Mapping)]
+    return next((value for value in inner if not _is_empty(_fold_keys(value).get("error"))), body)
 
 
 def _is_flat_error(event: Mapping[str, Any]) -> bool:
     """Return whether an object without choices reports an error by itself."""
-    if event.get("object") == "error" or event.get("type") == "error":
-        return True
-    fields = _fold_keys(event)
-    if any(str(fields.get(key, "")).lower() in _GOOD_CODES for key in _CODE_KEYS):
+    return event.get("object") == "error" or event.get("type") == "error" or _says_error(_fold_keys(event))
+
+
+def _says_error(fields: Mapping[str, Any]) -> bool:
+    """Return whether the fields of an object, their keys folded, contain the text of an error."""
+    if any(str(fields.get(key, "")).lower() in _GOOD_CODES for key in (*_CODE_KEYS, "success")):
         return False
     if any(str(fields.get(key)).lower() in _HEARTBEATS for key in ("type", "event", "message")):
         return False
     texts = [fields.get(key) for key in _TEXT_KEYS[:-2]]
-    return any(isinstance(text, str) and text for text in texts) or not _is_empty(fields.get("detail"))
+    return any(isinstance(text, str) and not _is_empty(text) for text in texts) or not _is_empty(fields.get("detail"))
 
 
 def _find_choice_error(choice: Mapping[str, Any]) -> Mapping[str, Any] | None:

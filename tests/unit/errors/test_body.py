@@ -58,6 +58,9 @@ DRESSES: tuple[Any, ...] = (
     {"ResponseMetadata": {"RequestId": "r", "Error": {"Code": "x", "Message": "the-cause"}}},  # Volcengine
     {"code": 0, "msg": "ok", "data": {"error": {"message": "the-cause"}}},
     {"data": None, "result": {"error": "the-cause"}, "choices": []},
+    {"type": "error", "data": {"error": {"message": "the-cause"}}},
+    {"code": 429, "message": "the-cause", "data": {"error": {"retry": 3}}},
+    {"message": "the-cause", "result": {"error": "E1"}},
     {"retcode": 102, "retmsg": "the-cause", "data": False},  # RAGFlow
     {"resultCode": "0401", "resultMsg": "the-cause"},
     {"respCode": "9999", "respMsg": "the-cause"},
@@ -93,6 +96,16 @@ def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: Any) -> 
         {"resultCode": "0000", "resultMsg": "处理成功"},
         {"usage": {"total_tokens": 3, "error": None}, "x_groq": {"error": {}}},
         {"choices": [{"delta": {"content": "hi"}}], "data": {"error": "of another request"}},
+        {"choices": [], "tool_result": {"name": "search", "error": "timeout"}},
+        {"choices": [], "provider": {"name": "a", "error": {"code": 502, "message": "the next one was asked"}}},
+        {"choices": [], "content_filter_results": {"error": {"message": "The contents are not filtered"}}},  # Azure
+        {"usage": {"total_tokens": 3, "error": "an estimate"}},
+        {"choices": [], "timings": {"error": 0.02}},
+        {"choices": [], "usage": {"total_tokens": 3}, "resultMsg": "success"},
+        {"choices": [], "respCode": "00", "respMsg": "成功"},
+        {"code": 1, "msg": "success", "data": {}},
+        {"code": 20000, "message": "操作成功", "data": {}},
+        {"success": True, "message": "done", "data": {}},
         {"choices": [{"delta": {"content": "hi"}, "error": EMPTY_ERROR}]},
         {"choices": [{"delta": {"content": "hi"}}], "code": 0, "msg": "success"},
         {"choices": [{"delta": {"content": "hi"}}], "message": "no error beside an answer"},
@@ -136,6 +149,7 @@ def test_no_error_is_seen_when_none_is_reported(event: object) -> None:
         ({"Response": {"Error": {"Code": "AuthFailure", "Message": "m"}}}, "AuthFailure", None),
         ({"code": 400, "error": {"message": "m", "metadata": {"error": "x"}}}, "400", None),
         ({"resultCode": "0401", "resultMsg": "m"}, "0401", None),
+        ({"code": 401, "msg": "m", "data": {"error": "E17"}}, "401", None),
         (b'[{"error": {"message": "m", "code": 429}}]', "429", None),
     ],
 )

@@ -356,14 +356,24 @@ def test_result_has_the_usage_when_the_body_is_a_stream():
 
 @pytest.mark.parametrize("usage", ["inside", "beside"])
 @pytest.mark.parametrize("key", ["data", "result", "response", "output"])
-def test_reply_in_an_envelope_is_read(key: str, usage: str):
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"code": 0, "msg": "success", "errors": []},
+        {"code": 1, "msg": "success"},
+        {"code": 20000, "message": "操作成功"},
+        {"success": True, "message": "done"},
+    ],
+    ids=str,
+)
+def test_reply_in_an_envelope_is_read(said: dict[str, Any], key: str, usage: str):
     """Protects answers behind gateways that put every reply, and every event, into an object of their own."""
 
     def wrap(reply: dict[str, Any]) -> dict[str, Any]:
         beside = {}
         if usage == "beside":
             beside, reply = {"usage": reply.get("usage")}, {**reply, "usage": None}
-        return {"code": 0, "msg": "success", "success": True, "errors": [], **beside, key: reply}
+        return {**said, **beside, key: reply}
 
     call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
     whole = read_whole(wrap(write_body({"content": "A", "reasoning_content": "R", "tool_calls": [call]})))
