@@ -88,12 +88,15 @@ def read_details(details: Any) -> str:
 def read_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the message of a whole choice; some servers name it `delta`, or give the `text` of older completions.
 
+    Some write all three, and fill one.
+
     Raises:
         KeyError: It has none of them, and no filter took them.
     """
     if choice.keys().isdisjoint(("message", "delta", "text")) and choice.get("finish_reason") != "content_filter":
         raise KeyError("message")
-    return choice.get("message") or choice.get("delta") or {"content": choice.get("text")}
+    found: list[Any] = [choice.get("message"), choice.get("delta"), {"content": choice.get("text")}]
+    return next((message for message in found if has_content(message)), found[0] or found[1] or found[2])
 
 
 def has_content(delta: Mapping[str, Any] | None) -> bool:

@@ -215,7 +215,9 @@ class StreamReader:
                 delta = choice["delta"]
             except (KeyError, IndexError, TypeError):
                 return self._feed_other(event)
-            if not delta and (choice.get("message") or choice.get("text")):  # gateways in Java write every field
+            if ("message" in choice or "text" in choice) and not has_content(
+                delta
+            ):  # gateways in Java write every field
                 return self._feed_other(event)
             self._chunks += 1
             if (choice.get("index") or 0) != self._index:
@@ -258,7 +260,8 @@ class StreamReader:
             delta = self._choice.drop_heard(message)
             if "content" not in delta and (rest := self._find_rest(message)):
                 delta = {**delta, "content": rest}
-            chunk = self._feed({**event, "choices": [{**choice, "delta": delta}]})
+            kept = {key: value for key, value in choice.items() if key not in ("message", "text")}
+            chunk = self._feed({**event, "choices": [{**kept, "delta": delta}]})
             self._choice.heard = heard
             return chunk
         if usage := find_usage(event):

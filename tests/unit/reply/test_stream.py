@@ -509,7 +509,17 @@ def test_other_fields_come_once_when_an_event_repeats_the_whole_message():
 @pytest.mark.parametrize(
     "begun", [[], [{"delta": {"role": "assistant", "content": ""}}], [{"message": {"content": ""}}]]
 )
-@pytest.mark.parametrize("nothing", [{}, {"delta": None}, {"delta": {}}, {"delta": None, "text": None}], ids=str)
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        *({}, {"delta": None}, {"delta": {}}, {"delta": None, "text": None}),
+        *(
+            {"delta": {"role": None, "content": None}},
+            {"delta": {"role": "assistant", "content": "", "tool_calls": []}},
+        ),
+    ],
+    ids=str,
+)
 def test_each_message_is_a_piece_when_no_delta_has_text(begun: list[dict[str, Any]], nothing: dict[str, Any]):
     """Protects the text of servers that write `message` for `delta`, and of those that write every field."""
     pieces = [{"message": {"content": "ha", "annotations": [at]}} for at in (1, 2)]
@@ -521,7 +531,14 @@ def test_each_message_is_a_piece_when_no_delta_has_text(begun: list[dict[str, An
     assert read_stream([{"choices": [choice]} for choice in choices[:-1]]).content == "haha"
 
 
-@pytest.mark.parametrize("nothing", [{}, {"delta": None}, {"delta": {}, "message": None}], ids=str)
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        *({}, {"delta": None}, {"delta": {}, "message": None}, {"delta": {"role": None, "content": None}}),
+        {"delta": {"role": "assistant", "content": ""}, "message": {"role": "assistant", "content": None}},
+    ],
+    ids=str,
+)
 def test_each_text_is_a_piece_when_no_delta_has_any(nothing: dict[str, Any]):
     """Protects the text of servers that answer in the form of the older completions."""
     choices = [{"index": 0, **nothing, "text": text, "finish_reason": None} for text in ("ha", "ha", "")]
