@@ -215,9 +215,8 @@ class StreamReader:
                 delta = choice["delta"]
             except (KeyError, IndexError, TypeError):
                 return self._feed_other(event)
-            if ("message" in choice or "text" in choice) and not has_content(
-                delta
-            ):  # gateways in Java write every field
+            # Gateways in Java write every field.
+            if ("message" in choice or "text" in choice) and not has_content(delta):
                 return self._feed_other(event)
             self._chunks += 1
             if (choice.get("index") or 0) != self._index:

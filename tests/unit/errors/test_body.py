@@ -95,6 +95,8 @@ def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: Any) -> 
         {"retcode": 0, "retmsg": "success", "data": {}},
         {"resultCode": "0000", "resultMsg": "处理成功"},
         {"usage": {"total_tokens": 3, "error": None}, "x_groq": {"error": {}}},
+        {"usage": {"total_tokens": 3}, "search_results": {"error": {"message": "web search error"}}},  # Qianfan
+        {"choices": [], "data": {"error": None}, "result": {"error": {}}},
         {"choices": [{"delta": {"content": "hi"}}], "data": {"error": "of another request"}},
         {"choices": [], "tool_result": {"name": "search", "error": "timeout"}},
         {"choices": [], "provider": {"name": "a", "error": {"code": 502, "message": "the next one was asked"}}},
