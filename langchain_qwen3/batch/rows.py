@@ -12,7 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import orjson
-from langchain_core.messages import BaseMessage, convert_to_messages
+from langchain_core.messages import BaseMessage, SystemMessage, convert_to_messages
 from langchain_core.prompt_values import PromptValue
 
 from langchain_qwen3.batch.as_json import dump
@@ -136,10 +136,14 @@ def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, An
         name = _find_question(value, column)
         question = _join_instruction(value) if column is None and name in _INSTRUCTION else value[name]
         messages = _read_question(question, name)
-    first = messages[0]
-    if value.get("system") and (first.type if isinstance(first, BaseMessage) else first["role"]) != "system":
+    if value.get("system") and not _is_system(messages[0]):
         messages = [{"role": "system", "content": value["system"]}, *messages]
     return messages, settings
+
+
+def _is_system(message: Any) -> bool:
+    role = message.get("role") if isinstance(message, dict) else getattr(message, "role", None)  # a ChatMessage's
+    return role == "system" or isinstance(message, SystemMessage)
 
 
 def _find_question(value: Mapping[str, Any], column: str | None) -> str:

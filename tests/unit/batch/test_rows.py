@@ -14,6 +14,7 @@ from langchain_core.messages import (
     ChatMessage,
     HumanMessage,
     SystemMessage,
+    SystemMessageChunk,
     ToolMessage,
 )
 from langchain_core.prompt_values import ChatPromptValue, StringPromptValue
@@ -198,6 +199,10 @@ CONVERSATION: list[BaseMessage] = [
         ({"messages": (HI, HumanMessage("Ho"))}, [HumanMessage("Hi"), HumanMessage("Ho")]),
         ({"messages": CONVERSATION[:1], "system": "no"}, CONVERSATION[:1]),
         ({"messages": [HumanMessage("Hi")], "system": "yes"}, [SystemMessage("yes"), HumanMessage("Hi")]),
+        *(
+            ({"messages": [message, HumanMessage("Hi")], "system": "no"}, [message, HumanMessage("Hi")])
+            for message in (SystemMessageChunk("S"), ChatMessage("S", role="system"))
+        ),
         ([("user", "Hi")], [HumanMessage("Hi")]),
         ([("system", "S"), ("human", "Hi"), ("ai", "Ho")], [SystemMessage("S"), HumanMessage("Hi"), AIMessage("Ho")]),
         (ChatPromptValue(messages=CONVERSATION), CONVERSATION),
@@ -208,7 +213,7 @@ CONVERSATION: list[BaseMessage] = [
         ([ChatMessage("Hi", role="user")], [ChatMessage("Hi", role="user")]),
         ({"body": {"messages": [HumanMessage("Hi")]}}, [HumanMessage("Hi")]),
     ],
-    ids=range(15),
+    ids=range(17),
 )
 def test_reads_messages_when_they_are_those_of_langchain(value: Any, messages: list[BaseMessage]):
     """Protects rows in memory: every form that `invoke` takes, with calls and reasoning, on another machine too."""
