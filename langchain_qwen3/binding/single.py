@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Literal, TypedDict, overload
+from typing import Any, Generic, Literal, TypedDict, TypeVar, overload
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
@@ -11,7 +11,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.runnables.configurable import RunnableConfigurableFields
 from langchain_core.tools import BaseTool
-from typing_extensions import TypeVar
 
 from langchain_qwen3.binding.several import MergingConfigs, Wrappable, keep_methods
 from langchain_qwen3.call import Method
@@ -21,8 +20,7 @@ from langchain_qwen3.request.tool_choice import convert_tools, list_functions, r
 from langchain_qwen3.request.traces import show_keywords
 from langchain_qwen3.structured import build_structured_runnable
 
-T = TypeVar("T", default=dict[str, Any])
-"""The answer: of the class that is the schema, else a dict."""
+T = TypeVar("T")
 
 
 class StructuredReply(TypedDict, Generic[T]):
@@ -82,7 +80,7 @@ class Bindable(Wrappable["BoundChatQwen3"]):
     @overload
     def with_structured_output(
         self,
-        schema: type[T] | dict[str, Any] | None = None,
+        schema: type[T],
         *,
         method: Method | None = None,
         include_raw: Literal[False] = False,
@@ -94,7 +92,7 @@ class Bindable(Wrappable["BoundChatQwen3"]):
     @overload
     def with_structured_output(
         self,
-        schema: type[T] | dict[str, Any] | None = None,
+        schema: type[T],
         *,
         method: Method | None = None,
         include_raw: Literal[False] = False,
@@ -106,7 +104,7 @@ class Bindable(Wrappable["BoundChatQwen3"]):
     @overload
     def with_structured_output(
         self,
-        schema: type[T] | dict[str, Any] | None = None,
+        schema: type[T],
         *,
         method: Method | None = None,
         include_raw: Literal[True],
@@ -114,6 +112,42 @@ class Bindable(Wrappable["BoundChatQwen3"]):
         tools: Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, StructuredReply[T]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        method: Method | None = None,
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        tools: None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any]]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        method: Method | None = None,
+        include_raw: Literal[False] = False,
+        strict: bool | None = None,
+        tools: Sequence[Any],
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, dict[str, Any] | None]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        method: Method | None = None,
+        include_raw: Literal[True],
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, StructuredReply[dict[str, Any]]]: ...
 
     def with_structured_output(
         self,

@@ -72,6 +72,12 @@ assert_type(chosen.with_structured_output(Person).invoke("hi"), Person)
 assert_type(chosen.bind(seed=7).with_structured_output(Person).invoke("hi"), Person)
 
 
+def ask_either(schema: type[Person] | dict[str, Any], found: type[Person] | None) -> None:
+    """Ask with a schema that is known only when the program runs."""
+    assert_type(llm.with_structured_output(schema).invoke("hi"), Person | dict[str, Any])
+    assert_type(llm.with_structured_output(found).invoke("hi"), Person | dict[str, Any])
+
+
 async def aask() -> None:
     """Ask in every way."""
     assert_type(await llm.ainvoke("hi"), AIMessage)
