@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from langchain_qwen3.batch.pace import MAX_IN_FLIGHT, Pace
 from langchain_qwen3.batch.results import Result, build_result
-from langchain_qwen3.batch.rows import Row, RowError
+from langchain_qwen3.batch.rows import Row, RowError, is_system
 from langchain_qwen3.batch.schema import check_schema
 from langchain_qwen3.connections.exchange import afetch_json
 from langchain_qwen3.errors import (
@@ -137,7 +137,7 @@ class Requester:
             messages = row.build_messages()
         except (ValueError, NotImplementedError, TypeError) as error:
             raise RowError(f"line {row.line}: messages cannot be read: {error}") from error
-        if self._options.system and not isinstance(messages[0], SystemMessage):
+        if self._options.system and not is_system(messages[0]):
             messages.insert(0, SystemMessage(self._options.system))
         return messages
 

@@ -136,12 +136,13 @@ def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, An
         name = _find_question(value, column)
         question = _join_instruction(value) if column is None and name in _INSTRUCTION else value[name]
         messages = _read_question(question, name)
-    if value.get("system") and not _is_system(messages[0]):
+    if value.get("system") and not is_system(messages[0]):
         messages = [{"role": "system", "content": value["system"]}, *messages]
     return messages, settings
 
 
-def _is_system(message: Any) -> bool:
+def is_system(message: Any) -> bool:
+    """Return whether a message, or a mapping with a role, is a system message."""
     role = message.get("role") if isinstance(message, dict) else getattr(message, "role", None)  # a ChatMessage's
     return role == "system" or isinstance(message, SystemMessage)
 

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from langchain_core.messages import ChatMessage, HumanMessage
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.batch import BatchOptions, BatchStoppedError, OutputError, Summary, arun_batch, run_batch
@@ -430,16 +431,18 @@ def test_sends_the_rows_own_settings_when_it_has_some():
         {"question": "b", "system": "Be a poet.", "settings": {"temperature": 0.9, "enable_thinking": True}},
         {"custom_id": "c", "body": {"model": "other", "messages": [{"role": "user", "content": "c"}], "top_k": 5}},
         {"custom_id": "d", "body": {"messages": [{"role": "user", "content": "d"}], **sdk_keywords}},
+        {"messages": [ChatMessage("Be loud.", role="system"), HumanMessage("e")]},
     ]
     options = BatchOptions(system="Be brief.", settings={"temperature": 0.1}, concurrency=1)
     with FaultServer() as server:
         model = build_model(server.url, enable_thinking=False)
         run_batch(model, rows, io.BytesIO(), options=options)
-        first, second, third, fourth = (call.body for call in server.calls)
+        first, second, third, fourth, fifth = (call.body for call in server.calls)
         assert server.calls[3].headers["x-mine"] == "y"
         run_batch(model, rows[2:3], io.BytesIO(), options=BatchOptions(use_row_model=False))
         assert server.calls[-1].body["model"] == "Qwen/Qwen3-0.6B"
     assert [body["messages"][0]["content"] for body in (first, second)] == ["Be brief.", "Be a poet."]
+    assert [message["content"] for message in fifth["messages"]] == ["Be loud.", "e"]
     assert [body["temperature"] for body in (first, second, third)] == [0.1, 0.9, 0.1]
     assert [body["chat_template_kwargs"]["enable_thinking"] for body in (first, second)] == [False, True]
     assert (third["model"], third["top_k"]) == ("other", 5)
