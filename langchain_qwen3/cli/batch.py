@@ -129,7 +129,8 @@ def batch(  # noqa: PLR0913  # the options of a command
     from langchain_qwen3.cli.console import Console, write_json
 
     console = Console(stderr=True)
-    with showing_errors(console=console):
+    more = "" if "-" in (source, output) else ": run the same command again to resume"  # a pipe keeps no progress
+    with showing_errors(console=console, stopped=f"stopped{more}"):
         kwargs: dict[str, Any] = {
             "options": BatchOptions(
                 concurrency=read_concurrency(concurrency),

@@ -74,12 +74,13 @@ def ask_server(llm: ChatQwen3, console: Console, *, named: bool) -> Reached:
 
 
 @contextmanager
-def showing_errors(*, console: Console | None = None, warns: bool = True) -> Iterator[None]:
+def showing_errors(*, console: Console | None = None, warns: bool = True, stopped: str = "stopped") -> Iterator[None]:
     """Show an error as one message, without a traceback, and exit with status 2. A warning is one line.
 
     Args:
         console: Where to show it; stderr by default.
         warns: Whether to warn of settings without effect: not where the command itself chose them.
+        stopped: What to say after Ctrl-C.
     """
     console = console or Console(stderr=True)
     with warnings.catch_warnings():
@@ -90,7 +91,7 @@ def showing_errors(*, console: Console | None = None, warns: bool = True) -> Ite
         except typer.Exit:  # a RuntimeError
             raise
         except (KeyboardInterrupt, asyncio.CancelledError):
-            console.print(Text("stopped", style="dim"))
+            console.print(Text(stopped, style="dim"))
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # `| head` has read all it wants
             raise typer.Exit(UNUSABLE) from None

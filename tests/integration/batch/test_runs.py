@@ -379,14 +379,16 @@ def write_rows(stream: Any, number: int) -> None:
         stream.flush()  # the buffer of Python 3.14 holds all of it
 
 
-def test_ends_at_ctrl_c_when_its_input_is_silent(tmp_path: Path):
+@pytest.mark.parametrize("can_resume", [False, True])
+def test_ends_at_ctrl_c_when_its_input_is_silent(can_resume: bool, tmp_path: Path):
     """Protects from a process that nothing but a kill ends; what was answered is in the output, and it can go on."""
     path = tmp_path / "a.jsonl"
+    (questions := tmp_path / "q.txt").write_bytes(b"one\ntwo [[stall]]\n")
     with FaultServer() as server:
         environment = {**os.environ, "QWEN_BASE_URL": server.url}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with running([*PROGRAM, "-", "-o", path], env=environment, **pipes) as process:
-            process.stdin.write(b"one\ntwo [[stall]]\n")
+        with running([*PROGRAM, questions if can_resume else "-", "-o", path], env=environment, **pipes) as process:
+            process.stdin.write(questions.read_bytes())
             process.stdin.flush()
             assert server.wait_until(lambda: path.exists() and path.stat().st_size > 0, 120)
             process.send_signal(signal.SIGINT)
@@ -394,6 +396,7 @@ def test_ends_at_ctrl_c_when_its_input_is_silent(tmp_path: Path):
             said = process.stderr.read().decode()
         assert process.returncode == 130, said
         assert "Traceback" not in said
+        assert ("same command again" in said) is can_resume
     assert [result["content"] for result in read(path)] == [content_of("one")]
 
 
