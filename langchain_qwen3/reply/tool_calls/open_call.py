@@ -50,10 +50,11 @@ def read_fragment(wire: WireCall) -> Fragment:
     if isinstance(index, str) and index.isdecimal():
         index = int(index)
     name, word = str(function.get("name") or ""), "" if wire_id is None else str(wire_id)
+    is_piece = len(function) == 1 and not word  # of a name, which may itself have the word: is_, null
     return Fragment(
         index if isinstance(index, int | str) else None,
         None if word in _NULLS else word,
-        "" if name in _NULLS else name,
+        "" if name in _NULLS and not is_piece else name,
         text,
     )
 

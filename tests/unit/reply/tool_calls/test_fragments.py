@@ -326,6 +326,8 @@ def test_joins_a_name_when_it_comes_in_pieces():
     for call_id in (None, "", "null"):  # some gateways write every field, and null as text
         deltas = [[fragment(0, "a", "get_")], [fragment(0, call_id, "weather")], [fragment(0, call_id, "null", "{}")]]
         assert show(read_both_ways(deltas)) == [("get_weather", {})]
+    pieces = [[fragment(0, "a", "is_")], [{"index": 0, "function": {"name": "null"}}], [fragment(0, None, None, "{}")]]
+    assert show(read_both_ways(pieces)) == [("is_null", {})]
 
 
 def test_ignores_fields_when_they_are_null():
