@@ -26,7 +26,7 @@ from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values, split_c
 from langchain_qwen3.request.messages import ReasoningHistory
 from langchain_qwen3.request.refused_settings import check_refused
 from langchain_qwen3.request.traces import build_cache_key, build_ls_params, list_secrets, show_keywords
-from langchain_qwen3.servers.address import check_pasted, resolve_api_key, split_url
+from langchain_qwen3.servers.address import check_key, resolve_api_key, split_url
 from langchain_qwen3.servers.detection import find_named, recall_answer
 from langchain_qwen3.servers.facts import list_served
 
@@ -217,7 +217,7 @@ class Qwen3Fields(ChatOpenAI):
         not send them.
         """
         url, headers, query = split_url(self._base_url)
-        check_pasted(url, self.openai_api_key)
+        check_key(self.openai_api_key)
         if headers or query:
             self._url_secrets[url] = headers, query
         headers, query = self._url_secrets.get(url, ({}, {}))

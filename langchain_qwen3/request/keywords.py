@@ -151,7 +151,10 @@ def _explain_unknown(name: str, known: Collection[str], fields: Mapping[str, Any
 def explain_missing_model(names: Sequence[str], base_url: str) -> str:
     """Return the text of the error for a model that was left out where a server does not list exactly one."""
     if not names:
-        return f'model is missing, and {base_url} lists none: pass model="Qwen/Qwen3-0.6B" or set $QWEN_MODEL'
+        return (
+            f'model is missing, and {base_url} lists none: pass model="Qwen/Qwen3-0.6B" or set $QWEN_MODEL, and check '
+            "that base_url ends in the API's prefix, usually /v1"
+        )
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     return (
         f"model is missing, and {base_url} lists {len(names)} of them: {', '.join(names[:_MAX_NAMES])}{more}. "

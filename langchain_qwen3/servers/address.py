@@ -34,14 +34,12 @@ def resolve_api_key(base_url: str) -> str:
     return key or "EMPTY"
 
 
-def check_pasted(base_url: str, api_key: object) -> None:
-    """Raise for what a curl command has and each request adds itself.
+def check_key(api_key: object) -> None:
+    """Raise for a key from a curl command.
 
     Raises:
-        ValueError: The URL is that of the chats, or the key has the word before it.
+        ValueError: The key has the header's word before it.
     """
-    if base_url.endswith("/chat/completions"):
-        raise ValueError("base_url ends in /chat/completions, which each request adds: leave that off, but keep /v1")
     if isinstance(api_key, SecretStr) and api_key.get_secret_value().lower().startswith("bearer "):
         raise ValueError('api_key begins with "Bearer ", which each request adds: leave that word off')
 

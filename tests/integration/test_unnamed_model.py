@@ -96,7 +96,7 @@ def test_error_stays_short_when_there_are_hundreds() -> None:
 @pytest.mark.parametrize("models", [None, []], ids=["no list", "an empty list"])
 def test_error_says_what_to_pass_when_none_is_listed(models: list[Any] | None) -> None:
     """Protects users of servers without a list."""
-    advice = r"lists none: pass model=.* or set \$QWEN_MODEL"
+    advice = r"lists none: pass model=.* or set \$QWEN_MODEL, and check that base_url ends in"
     with Scripted(lambda _body: {"content": "hi"}, models) as pod, pytest.raises(ValueError, match=advice):
         ChatQwen3(base_url=pod.url).invoke("hi")
 

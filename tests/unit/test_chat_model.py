@@ -92,27 +92,14 @@ def test_reads_its_own_variables_when_a_value_is_none(
     assert ChatQwen3(**{**kwargs, "model": "Qwen3-4B"}).model_name == "Qwen3-4B"
 
 
-@pytest.mark.parametrize(
-    ("kwargs", "text"),
-    [
-        ({"base_url": "http://127.0.0.1:9/v1/chat/completions"}, "base_url ends in /chat/completions"),
-        ({"base_url": "http://127.0.0.1:9/v1/chat/completions/?key=canary"}, "base_url ends in /chat/completions"),
-        ({"api_key": "Bearer sk-canary"}, 'api_key begins with "Bearer "'),
-        ({"api_key": SecretStr("bearer sk-canary")}, 'api_key begins with "Bearer "'),
-        ({"base_url": "http://127.0.0.1:9/chat/completions/v1", "api_key": "bearer-of-news"}, None),
-    ],
-)
-def test_says_what_is_too_much_when_url_or_key_come_from_a_curl_command(
-    kwargs: dict[str, Any], text: str | None
-) -> None:
-    """Protects who pastes a line of a tutorial: the errors of the server asked for a model, or for another key."""
-    if text is None:
-        assert build(**kwargs).openai_api_base == kwargs["base_url"]
-        return
-    for fails in (lambda: build(**kwargs), lambda: build().model_copy(update=kwargs)):
-        with pytest.raises(ValueError, match=f"{text}.* which each request adds") as caught:
+@pytest.mark.parametrize("key", ["Bearer sk-canary", SecretStr("bearer sk-canary"), "BEARER  sk-canary"])
+def test_says_what_is_too_much_when_the_key_comes_from_a_curl_command(key: Any) -> None:
+    """Protects who pastes a line of a tutorial: the server's error asked for another key."""
+    for fails in (lambda: build(api_key=key), lambda: build().model_copy(update={"api_key": key})):
+        with pytest.raises(ValueError, match='api_key begins with "Bearer ", which each request adds') as caught:
             fails()
         assert "canary" not in str(caught.value)
+    assert build(api_key="bearer-of-news").openai_api_key == SecretStr("bearer-of-news")
 
 
 def test_reads_model_url_and_key_from_its_own_variables_when_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
