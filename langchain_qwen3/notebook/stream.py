@@ -26,6 +26,7 @@ from langchain_qwen3.notebook.html import (
 from langchain_qwen3.notebook.output import FULL_SIZE, Column, Outputs
 
 _SECONDS_BETWEEN_UPDATES: Final = 0.05
+_SECONDS_BETWEEN_TICKS: Final = 0.25
 # Long answers take long to draw: drawing gets at most a fifth of the time, so that reading the stream is not delayed.
 _PAUSE_PER_DRAWING: Final = 4
 
@@ -129,7 +130,7 @@ def _watch_stop(screen: "_Screen") -> Iterator[Callable[[], bool]]:
 
 async def _tick(screen: "_Screen") -> None:
     while True:
-        await asyncio.sleep(1)
+        await asyncio.sleep(_SECONDS_BETWEEN_TICKS)
         screen.tick()
 
 
@@ -158,11 +159,10 @@ class _Screen:
         self._started_at = self._next_at = perf_counter()
         self._thinks = False
         self._thought_for: float | None = None
-        self._ended = False
+        self._is_behind = self._ended = False
 
     def show(self, chunk: AIMessageChunk) -> None:
         """Add a chunk, and draw the reply so far unless it was drawn a moment ago."""
-        now = perf_counter()
         self._chunks.append(chunk)
         if reasoning := _read_reasoning(chunk):
             self._thinks = True
@@ -170,17 +170,15 @@ class _Screen:
         if chunk.text:
             self._answer.add(str(chunk.text))
             if self._thought_for is None:
-                self._thought_for = now - self._started_at
-        if self.redraws and now >= self._next_at:
-            self._draw()
-            if not self._outputs.is_empty:  # the first text is drawn immediately
-                done_at = perf_counter()
-                self._next_at = done_at + max(_SECONDS_BETWEEN_UPDATES, _PAUSE_PER_DRAWING * (done_at - now))
+                self._thought_for = perf_counter() - self._started_at
+        self._is_behind = True
+        self._draw_if_due()
 
     def tick(self) -> None:
-        """Redraw the seconds while the model is thinking."""
-        if self.redraws and self._thought_for is None and not self._ended:
-            self._draw_reasoning()
+        """Draw what came a moment after the last drawing, and the seconds while the model is thinking."""
+        if self._thought_for is None:
+            self._is_behind = True
+        self._draw_if_due()
 
     def end(self, *notes: str) -> None:
         """Draw the final reply with its calls and the notes; further calls do nothing."""
@@ -200,9 +198,16 @@ class _Screen:
         plain = make_visible("\n".join([text, *lines]))
         self._answer_column.end(build_answer(text) + "".join(map(build_line, lines)), plain)
 
-    def _draw(self) -> None:
+    def _draw_if_due(self) -> None:
+        now = perf_counter()
+        if not self._is_behind or self._ended or not self.redraws or now < self._next_at:
+            return
+        self._is_behind = False
         self._draw_reasoning()
         self._answer_column.draw(self._answer.take_blocks(), self._answer.read())
+        if not self._outputs.is_empty:  # the first text is drawn immediately
+            done_at = perf_counter()
+            self._next_at = done_at + max(_SECONDS_BETWEEN_UPDATES, _PAUSE_PER_DRAWING * (done_at - now))
 
     def _draw_reasoning(self) -> None:
         if not self._thinks:

@@ -1,9 +1,12 @@
 """Outputs of a cell: a long text goes on in another one, and together they are the whole."""
 
+import asyncio
 from functools import partial
 
 import pytest
+from langchain_core.messages import AIMessageChunk
 
+from langchain_qwen3 import display_stream
 from langchain_qwen3.notebook import output as module
 from langchain_qwen3.notebook.growing import GrowingText
 from langchain_qwen3.notebook.html import build_answer, build_reasoning
@@ -90,3 +93,33 @@ def test_head_is_redrawn_alone_when_the_first_output_is_full(cell):
     assert cell.outputs[0][0] == "Thought\n" + "a" * 200
     assert cell.outputs[0][1].startswith('<p>Thought</p><div class="name">')
     assert [plain for plain, _ in cell.outputs[1:]] == ["b" * 200, "rest"]
+
+
+THOUGHTS = [AIMessageChunk("", additional_kwargs={"reasoning_content": text}) for text in ("first", "second")]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "wanted"),
+    [
+        (THOUGHTS, "first" + "second"),
+        ([*THOUGHTS, AIMessageChunk("answer")], "answer"),
+        ([*THOUGHTS, AIMessageChunk("answer")], "Thought for"),
+        ([AIMessageChunk("half "), AIMessageChunk("of it")], "half of it"),
+        ([AIMessageChunk(" "), AIMessageChunk("x"), AIMessageChunk("y")], "xy"),
+    ],
+)
+async def test_all_text_is_shown_when_a_stream_pauses_a_moment_after_a_drawing(cell, chunks, wanted):
+    """Protects readers of a slow server: what came just after a drawing appeared only with the next chunk."""
+    goes_on = asyncio.Event()
+
+    async def stream():
+        for chunk in chunks:
+            yield chunk
+        await goes_on.wait()
+
+    shown = asyncio.ensure_future(display_stream(stream()))
+    async with asyncio.timeout(60):
+        while not any(wanted in output[0] for output in cell.outputs if output):  # noqa: ASYNC110  # a display calls nobody
+            await asyncio.sleep(0.01)
+    goes_on.set()
+    await shown
