@@ -40,7 +40,9 @@ _TEXT_KEYS = (
 )
 _CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status", "retcode", "resultcode", "respcode")
 _WRAPPERS = ("error", "errors", "fault", "detail", "details")
-_ENVELOPES = ("response", "responsemetadata", "data", "result", "output")
+ENVELOPES = ("data", "result", "response", "output")
+"""Where gateways put a reply or an error into an object of their own."""
+
 # Gateways write errors with a status as events, too; DashScope's own protocol adds ":HTTP_STATUS/400".
 _FRAMING = re.compile(r"(?m)(?:\s|\ufeff|^(?:event|id|retry)?:[^\n]*(?:\n|\Z)|^(?:data|error):|\[DONE\])*+")
 _OVERFLOW_NAMES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
@@ -144,10 +146,11 @@ def _open_envelope(body: object) -> object:
     if not isinstance(body, Mapping) or body.get("choices"):
         return body
     fields = _fold_keys(body)
-    if not fields.keys().isdisjoint(_WRAPPERS) or _says_error(fields):
-        return body
-    inner = [value for value in map(fields.get, _ENVELOPES) if isinstance(value, Mapping)]
-    return next((value for value in inner if not _is_empty(_fold_keys(value).get("error"))), body)
+    for inner in map(fields.get, (*ENVELOPES, "responsemetadata")):  # the last is Volcengine's
+        if isinstance(inner, Mapping) and not _is_empty(_fold_keys(inner).get("error")):
+            says_itself = not fields.keys().isdisjoint(_WRAPPERS) or _says_error(fields)
+            return body if says_itself else inner
+    return body
 
 
 def _is_flat_error(event: Mapping[str, Any]) -> bool:

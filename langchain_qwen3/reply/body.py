@@ -6,13 +6,13 @@ from typing import Any
 
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3.errors import BadReplyError, error_from_event
+from langchain_qwen3.errors.body import ENVELOPES
 from langchain_qwen3.reply.json_text import read_json
 
 OTHER_SHAPE = (AttributeError, KeyError, TypeError, RecursionError)
 """What reading raises if the JSON does not have the shape of a chat completion, see `build_shape_error`."""
 
 _STREAM_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
-_ENVELOPES = ("data", "result", "response", "output")
 _BLANKS = b"\xef\xbb\xbf \t\r\n"  # includes the byte order mark
 
 
@@ -35,7 +35,7 @@ def _is_one_value(content: bytes) -> bool:
 def open_envelope(body: Any) -> Any:
     """Return the reply in a gateway's envelope, such as `{"code": 0, "msg": "ok", "data": {…}}`; else the body."""
     if isinstance(body, dict) and not body.get("choices"):
-        for inner in map(body.get, _ENVELOPES):
+        for inner in map(body.get, ENVELOPES):
             if isinstance(inner, dict) and "choices" in inner:
                 return {**inner, "usage": inner.get("usage") or body.get("usage")}
     return body

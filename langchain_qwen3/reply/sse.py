@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from typing import Any
 
 from jiter import from_json
@@ -146,11 +145,9 @@ class SseReader:
         try:
             return (from_json(body),)
         except ValueError as error:
-            for text in (body, _drop_pings(body)):
-                with suppress(ValueError):
-                    values, done = read_loose_json(text)
-                    break
-            else:
+            try:
+                values, done = _read_loosely(body)
+            except ValueError:
                 raise error from None
         if done:
             self.done = True
@@ -210,9 +207,13 @@ class SseReader:
         return BadEventError(f"an event is larger than {self._max} bytes", raw)
 
 
-def _drop_pings(body: bytes) -> bytes:
-    """Return an event without the heartbeats in it: where no blank lines are between events, many are read as one."""
-    return b"\n".join(line for line in body.split(b"\n") if line != b":" and _read_word(line) not in _PINGS)
+def _read_loosely(body: bytes) -> tuple[list[Any], bool]:
+    """Read several values from one event: where no blank lines are between events, many are read as one."""
+    try:
+        return read_loose_json(body)
+    except ValueError:  # heartbeats may be among them
+        lines = (line for line in body.split(b"\n") if line != b":" and _read_word(line) not in _PINGS)
+        return read_loose_json(b"\n".join(lines))
 
 
 def _read_word(text: bytes) -> bytes | None:
