@@ -20,6 +20,9 @@ _STOPPED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "
 
 _FINISHED = _STOPPED | {"tool_calls", "tool_use", "function_call"}
 _KNOWN = _FINISHED | {"length", "content_filter"}
+_CALLS = frozenset({"tool_call", "tool-call", "tool-calls", "tooluse", "function_calls"})
+"""Words for `tool_calls`; the first was mlx-lm's until January 2026 (https://github.com/ml-explore/mlx-lm/pull/782)."""
+
 _LIMITS = frozenset({"max_tokens", "max_output_tokens", "max_length", "model_length", "model_context_window_exceeded"})
 """Words for `length` of other APIs, which gateways pass on (https://github.com/ferro-labs/ai-gateway/issues/142)."""
 _GIVEN_UP = re.compile(
@@ -48,6 +51,8 @@ def _read_word(reason: Any) -> str | None:
         return None
     if known in _LIMITS:
         return "length"
+    if known in _CALLS:
+        return "tool_calls"
     return known if known in _KNOWN else word
 
 

@@ -81,6 +81,24 @@ def test_every_word_for_the_limit_is_length(word: Any):
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
+        *((word, "tool_calls") for word in ("tool_calls", "tool_call", "TOOL_CALL", "tool-calls", "toolUse")),
+        *((word, "tool_calls") for word in ("function_calls", {"type": "tool_call"})),
+        *((word, word) for word in ("tool_use", "function_call")),  # of other APIs, which their clients know
+        *((word, None) for word in ("tool_call_error", "tool_calls_cut", "call")),
+    ],
+)
+def test_call_without_arguments_is_whole_when_the_reason_is_a_word_for_calls(word: Any, expected: str | None):
+    """Protects agents and structured output: mlx-lm ends a reply with calls as `tool_call`, which is no cut."""
+    call = {"index": 0, "id": "c", "function": {"name": "f"}}
+    body = write_body({"content": "", "tool_calls": [call]}, word)
+    for message in (read_stream(write_events({"tool_calls": [call]}, reason=word)), read_whole(body)):
+        assert message.response_metadata["finish_reason"] == expected or word
+        assert (len(message.tool_calls), len(message.invalid_tool_calls)) == ((1, 0) if expected else (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
         *((word, "") for word in ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "completed", "tool_use")),
         *((word, "") for word in ("normal", "NORMAL", {"type": "normal"})),  # Qianfan
         *((word, "broken off") for word in ("abort", "sensitive", "error", "abnormal")),
