@@ -25,6 +25,9 @@ _SCHEMA_KEYS = ("parameters", "schema", "input_schema", "inputSchema", "paramete
 # A mapping with one of these keys is a JSON schema.
 _KEYWORDS = frozenset({"$defs", "$ref", "allOf", "anyOf", "const", "enum", "items", "oneOf", "properties", "type"})
 _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
+# Under these keywords of a schema, null is a value, or the keys are names.
+_VALUES = frozenset({"const", "default", "enum", "examples"})
+_NAMES = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
 
 
 class StructuredOutput(TypedDict, total=False):
@@ -66,7 +69,7 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     name = _BAD_NAME.sub("_", function["name"])[:64]
     spec = StructuredOutput(
         name=name if name.strip("_-") else "output",  # of a Chinese name only "__" is left
-        schema=function.get("parameters") or {"type": "object"},
+        schema=drop_nulls(function.get("parameters")) or {"type": "object"},
     )
     if function.get("description"):
         spec["description"] = function["description"]
@@ -105,6 +108,29 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
     if (isinstance(tool, BaseTool) or is_pydantic(tool)) and (parameters := _read_recursive(schema, strict)):
         wire["function"]["parameters"] = parameters
     return wire
+
+
+def drop_nulls(part: Any, *, named: bool = False) -> Any:
+    """Return a tool or a schema without keywords that are null: programs in other languages write absent ones so.
+
+    llama.cpp refuses the whole request for one (measured in November 2026), and so does SGLang
+    (https://github.com/sgl-project/sglang/issues/35242).
+
+    Args:
+        part: The tool, the schema or a part of it.
+        named: Whether the keys are names, whose schemas may be anything.
+    """
+    if isinstance(part, list):
+        return [drop_nulls(inner) for inner in part]
+    if not isinstance(part, Mapping):
+        return part
+    if named:
+        return {name: {} if inner is None else drop_nulls(inner) for name, inner in part.items()}
+    return {
+        key: value if key in _VALUES else drop_nulls(value, named=key in _NAMES)
+        for key, value in part.items()
+        if value is not None or key in ("const", "default")
+    }
 
 
 def is_pydantic(schema: Any) -> bool:

@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.request.references import list_values
 from langchain_qwen3.request.schema import convert_tool, read_response_format, read_schema
-from langchain_qwen3.request.tool_choice import read_tool
+from langchain_qwen3.request.tool_choice import convert_tools, read_tool
 from tests.support.scripted import Scripted
 
 AGE = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
@@ -653,3 +653,53 @@ def test_a_response_format_raises_when_it_is_neither() -> None:
     """Protects from a misspelt format that servers ignore."""
     with pytest.raises(ValueError, match="neither a JSON schema nor a tool"):
         ChatQwen3(model="q", api_key="x").bind_tools([], response_format={"jsonschema": AGE})
+
+
+TEXT = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"type": "object", "properties": None, "required": None}, {"type": "object"}),
+        ({"type": "object", "properties": {"a": {**TEXT, "enum": None, "pattern": None}}}, {"a": TEXT}),
+        ({"type": "object", "properties": {"a": {"type": "array", "items": None}}}, {"a": {"type": "array"}}),
+        ({"type": "object", "properties": {"a": None}}, {"a": {}}),
+        ({"type": "object", "properties": {"a": {"anyOf": [{**TEXT, "title": None}]}}}, {"a": {"anyOf": [TEXT]}}),
+        ({"type": "object", "properties": {"a": {"allOf": None, "$defs": {"b": None}}}}, {"a": {"$defs": {"b": {}}}}),
+        # What stays: values, and properties with the name of a keyword.
+        ({"type": "object", "properties": {"a": {"default": None}}}, {"a": {"default": None}}),
+        ({"type": "object", "properties": {"a": {"const": None}}}, {"a": {"const": None}}),
+        ({"type": "object", "properties": {"a": {"enum": [None, 1]}}}, {"a": {"enum": [None, 1]}}),
+        (
+            {"type": "object", "properties": {"a": {"default": {"b": None}, "examples": [{"c": None}]}}},
+            {"a": {"default": {"b": None}, "examples": [{"c": None}]}},
+        ),
+        (
+            {"type": "object", "properties": {"default": {**TEXT, "description": None}, "enum": None}},
+            {"default": TEXT, "enum": {}},
+        ),
+        ({"type": "object", "properties": {"a": True, "b": TEXT}}, {"a": True, "b": TEXT}),
+    ],
+)
+def test_keywords_that_are_null_are_not_sent(parameters: dict[str, Any], expected: dict[str, Any]):
+    """Protects tools of MCP servers in Go and of `model_dump()`: engines refuse a request with null for a keyword."""
+    before = copy.deepcopy(parameters)
+    expected = expected if "type" in expected else {"type": "object", "properties": expected}
+
+    async def call(**_: Any) -> str:
+        return ""
+
+    of_mcp = StructuredTool(name="f", description="d", args_schema=parameters, coroutine=call)
+    for tool in ({"type": "function", "function": {"name": "f", "parameters": parameters}}, of_mcp):
+        assert convert_tools([tool])[0]["function"]["parameters"] == expected
+    assert read_schema({"name": "f", "parameters": parameters})["schema"] == expected
+    assert parameters == before
+
+
+def test_a_function_has_no_fields_that_are_null():
+    """Protects tools without a description: llama.cpp answers 500 to null."""
+    function = {"name": "f", "description": None, "parameters": None, "strict": None}
+    assert convert_tools([{"type": "function", "function": function}]) == [
+        {"type": "function", "function": {"name": "f"}}
+    ]
