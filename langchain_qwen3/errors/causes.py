@@ -45,6 +45,7 @@ _NO_MODEL = compile_patterns(
     r"pinned to .{1,200}; requested|no models? (?:is |are )?loaded|no provider supported|no (?:served )?models? named",
     r"no available channels? for model|model_not_found|only model .{1,100} is served|there is no model\b",
     r"no router for requested model|no endpoints found for \S{1,100}/",  # llama-swap, OpenRouter
+    r"repository not found for url: https://huggingface\.co/",  # MLX (https://github.com/ml-explore/mlx-lm/issues/233)
     r"available models?(?: uids?| ids?| names?)?:",
     r"模型.{0,80}(?:不存在|未找到|找不到|未部署|已下线|不可用(?!于))|(?:不存在|未找到|找不到|没有找到).{0,10}模型|无可用渠道",
     rf"模型(?:名称?|编码|标识|ID)? ?[:：]? ?{_NAME} ?"

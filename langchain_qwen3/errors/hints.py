@@ -142,6 +142,25 @@ _SETTINGS = {
     r"Json mode response is not supported": "JSON needs enable_thinking=False on this server.",
     r"System message must be at the beginning": "Put the system message first, and send only one.",
     r"Failed to parse tool call arguments": "A tool call in the history has arguments that are not JSON.",
+    # llama.cpp (https://github.com/ggml-org/llama.cpp/issues/20861).
+    r"prefill is incompatible with|assistant messages at the end of the list|Cannot continue an assistant message": (
+        "The messages end with an answer of the model: add a HumanMessage after it."
+    ),
+    # llama.cpp (https://github.com/ggml-org/llama.cpp/issues/26381),
+    # Ollama (https://github.com/ollama/ollama/issues/14834).
+    (
+        r"output that does not match the expected|Failed to parse input at pos \d|XML syntax error on line"
+        r"|error parsing tool call:|failed to parse JSON: unexpected end"
+    ): "The model wrote something that the server cannot read, such as a broken tool call: ask again.",
+    # llama.cpp and vLLM (https://github.com/vllm-project/vllm/issues/16880).
+    r"failed to parse grammar|JSON schema conversion failed|not supported by xgrammar|Grammar error: ": (
+        "The server cannot enforce the JSON schema of a tool or of the answer: take out what the text names, or "
+        "else patterns, formats and long limits."
+    ),
+    r"At most \d{1,6} \w{1,20}\(s\) may be provided|limit-mm-per-prompt": (
+        "{model} is served for fewer pictures, videos or sounds: send fewer, or start vLLM with a higher "
+        "--limit-mm-per-prompt."
+    ),
     REFUSED_TEXT.pattern: "The provider's content filter refused the text.",
     # Speaking of the context, an error that is no overflow means that the output alone is too long for it.
     (
@@ -150,6 +169,10 @@ _SETTINGS = {
     ): "Lower max_tokens.",
     r"kind=Qwen3(?:InvalidRequest|UnprocessableEntity)Error .*max_\w{0,12}tokens must be at least [01]\b": (
         "Set max_tokens= to 1 or more, or leave it out for no limit."
+    ),
+    # LM Studio behind a gateway (https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/189).
+    r"response_format.{0,40} must be 'json_schema'(?!.{0,20}json_object)": (
+        "This server takes no JSON without a schema: use method='json_schema'."
     ),
     r"response_format.{0,200}('text' or 'json_object'|json_schema)|json_schema.{0,80}(not|un)[ -]?supported": (
         "This server does not support JSON schemas: use method='json_mode' or 'function_calling'."

@@ -908,6 +908,40 @@ def test_class_and_advice_are_right_when_a_400_says_little(body, kind, said):
     assert not error.is_retryable
 
 
+@pytest.mark.parametrize(
+    ("status", "text", "kind", "said"),
+    [
+        (400, "'response_format.type' must be 'json_schema'", "InvalidRequest", "method='json_schema'"),
+        (400, "'response_format.type' must be 'json_schema' or 'text'", "InvalidRequest", "method='json_schema'"),
+        (400, "response_format.type must be 'json_schema' or 'json_object'", "InvalidRequest", "method='json_mode'"),
+        (400, "'response_format' must be 'text' or 'json_object'", "InvalidRequest", "method='json_mode'"),
+        (400, "Assistant response prefill is incompatible with enable_thinking.", "InvalidRequest", "HumanMessage"),
+        (400, "Cannot have 2 or more assistant messages at the end of the list.", "InvalidRequest", "HumanMessage"),
+        (400, "Cannot continue an assistant message that contains tool calls.", "InvalidRequest", "HumanMessage"),
+        (400, "At most 1 image(s) may be provided in one prompt.", "InvalidRequest", "--limit-mm-per-prompt"),
+        (400, "You set video=0 in `--limit-mm-per-prompt`, but passed 1 video items.", "InvalidRequest", "fewer"),
+        (400, "Failed to initialize samplers: failed to parse grammar", "InvalidRequest", "what the text names"),
+        (400, "Failed to initialize samplers: std::exception", "InvalidRequest", "--reasoning-format auto"),
+        (400, 'JSON schema conversion failed:\nUnrecognized schema: {"not":{}}', "InvalidRequest", "patterns"),
+        (400, "The provided JSON schema contains features not supported by xgrammar.", "InvalidRequest", "patterns"),
+        (500, 'Grammar error: Unimplemented keys: ["propertyNames"]', "Server", "take out what the text names"),
+        (500, "Failed to parse input at pos 39: <tool_call>", "Server", "ask again"),
+        (500, "The model produced output that does not match the expected peg-native format", "Server", "ask again"),
+        (None, "The model produced output that does not match the expected peg-native format", "Server", "ask again"),
+        (500, "XML syntax error on line 7: expected element name after <", "Server", "ask again"),
+        (500, "error parsing tool call: raw='{\"a\"' err=unexpected end of JSON input", "Server", "ask again"),
+        (500, "failed to parse JSON: unexpected end of JSON input", "Server", "ask again"),
+        (404, "404 Client Error.\n\nRepository Not Found for url: https://huggingface.co/api/models/m/revision/main.",
+         "ModelNotFound", f"{URL}/models lists"),
+    ],
+)  # fmt: skip
+def test_advice_is_given_when_an_engine_refuses_what_it_was_asked_or_made(status, text, kind, said):
+    """Protects users of engines whose texts tell the cause in the engine's own terms."""
+    error = report({"error": {"message": text}}, status)
+    assert type(error).__name__ == f"Qwen3{kind}Error"
+    assert said in error.message.rpartition("\n")[2]
+
+
 @pytest.mark.parametrize("content", [b"{}", json.dumps({"error": f"bad key {CANARY}"}).encode()])
 def test_no_secret_is_left_when_the_error_is_taken_apart(content):
     """Protects what handlers and error trackers look into: response, request, and the SDK's error behind it."""
