@@ -50,7 +50,7 @@ class ToolCallStream:
     `feed` takes the `tool_calls` of each delta, `add` takes whole calls found elsewhere, and `close` is called once at
     the end; all return chunks for `tool_call_chunks`. Fragments are matched by index, then by id, then by order. A
     fragment without a name never begins a second call; a fragment with a name does after complete arguments, unless it
-    repeats the same call. A missing id becomes `call_<hex>`.
+    repeats the same call; if it has no arguments, the next fragment decides. A missing id becomes `call_<hex>`.
 
     Args:
         repair: Repair damage of Qwen parsers in the arguments of replies that ended properly: a trailing `}` or
@@ -69,6 +69,8 @@ class ToolCallStream:
     ) -> None:
         self._repair = repair
         self._parsed: OpenCall | None = None  # the server's latest call
+        self._announced: Fragment | None = None  # a name after whole arguments, which may begin the next call
+        self._drifts = False  # whether only a fragment with a name has the index of its call
         self._parameterless = frozenset(parameterless)
         self._optional = self._parameterless.union(optional)
         self._calls: list[OpenCall] = []
@@ -101,10 +103,10 @@ class ToolCallStream:
         """Read the fragments of one delta, or all calls of a whole message."""
         chunks = []
         begun: OpenCall | None = None
-        for wire in (fragments,) if isinstance(fragments, Mapping) else fragments or ():
-            if not wire:
-                continue
+        for wire in filter(None, (fragments,) if isinstance(fragments, Mapping) else fragments or ()):
             fragment = read_fragment(wire)
+            if self._announced is not None:
+                fragment = self._take_announced(fragment)
             call = self._find(fragment)
             if call is begun and fragment.name and fragment.place is None and not self._by_id.get(fragment.id or ""):
                 call = None  # two named entries in one delta are two calls
@@ -113,6 +115,9 @@ class ToolCallStream:
                     continue
                 if self._begins_new_call(call, fragment):
                     call = None
+                elif not fragment.text and call.is_closed():
+                    self._announced = fragment
+                    continue
             if call is None:
                 if not (fragment.id or fragment.name or fragment.text):
                     continue
@@ -156,11 +161,24 @@ class ToolCallStream:
                 chunks.append(tool_call_chunk(args=rest, index=call.index))
         return chunks
 
+    def _take_announced(self, fragment: Fragment) -> Fragment:
+        """Return a fragment with the name that the one before it announced, if it begins arguments."""
+        announced, self._announced = self._announced, None
+        if announced is not None and fragment.begins and not fragment.name:
+            return announced._replace(text=fragment.text)
+        return fragment
+
     def _find(self, fragment: Fragment) -> OpenCall | None:
         """Return the call that a fragment may belong to: by index, by id, or the last one."""
-        index, wire_id, name, _ = fragment
+        index, wire_id, name, text = fragment
         last = self._calls[-1] if self._calls else None
         by_id = self._by_id.get(wire_id) if wire_id else None
+        if text and not name and index is not None and last is not None and last.wire_index is not None:
+            # SGLang numbers a name by its tool's place in the request, and arguments by their call's in the reply:
+            # https://github.com/sgl-project/sglang/issues/6310
+            self._drifts = self._drifts or index not in self._by_index
+            if self._drifts:
+                return by_id or last
         if index is not None and (by_index := self._by_index.get(index)) is not None:
             # Some servers give all calls the same index: then the id decides.
             return by_id if by_id is not None and by_id.wire_index == index else by_index

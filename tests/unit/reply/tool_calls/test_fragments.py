@@ -186,6 +186,13 @@ PARALLEL = {
     ],
     "same id, other index": [[(0, "same", "f", ONE)], [(1, "same", "f", TWO)]],
     "index comes later": [[(None, "a", "f", '{"x":')], [(0, None, None, "1}")], [(None, "b", "f", TWO)]],
+    "id comes before the name": [
+        [(0, "a", "f", "")],
+        [(1, "b", None, "")],
+        [(1, None, "f", "")],
+        [(0, None, None, ONE)],
+        [(1, None, None, TWO)],
+    ],
     "id comes later": [[(0, None, "f", '{"x":')], [(0, "late", None, "1}")], [(0, "b", "f", TWO)]],
 }
 
@@ -217,6 +224,19 @@ ONE_CALL = {
     "id and name null as text, no index": [[(None, "a", "f", '{"x"')], [(None, "None", "None", ": 1}")]],
     "null as text before the call": [[(0, "undefined", "undefined", "")], [(0, "a", "f", ONE)]],
     "the whole call twice in one list": [[(0, "a", "f", ONE), (0, "a", "f", ONE)]],
+    "a name that comes again at the end": [[(0, None, "f", "")], [(0, None, None, ONE)], [(0, None, "f", "")]],
+    "name and arguments again, apart": [
+        [(0, None, "f", "")],
+        [(0, None, None, ONE)],
+        [(0, None, "f", "")],
+        [(0, None, None, '{"x":1}')],
+    ],
+    "a name that comes again, then an empty end": [
+        [(0, None, "f", "")],
+        [(0, None, None, ONE)],
+        [(0, None, "f", "")],
+        [(0, None, None, "")],
+    ],
 }
 
 
@@ -225,6 +245,20 @@ def test_one_call_is_one_call_when_a_server_marks_it_badly(marks: str):
     """Protects from tools that run twice: a drifting index or id, or a call said again, begins no second call."""
     deltas = [[fragment(*fields) for fields in delta] for delta in ONE_CALL[marks]]  # type: ignore[arg-type]
     assert show(read_both_ways(deltas)) == [("f", {"x": 1})]
+
+
+# How SGLang before 0.4.7 numbers fragments: https://github.com/langchain-ai/langchain/issues/31511
+@pytest.mark.parametrize("ids", ["each", "call", "first", "none"])
+@pytest.mark.parametrize("tools", ["f", "g", "ff", "gg", "fg", "gf", "fgf", "gfg", "hfg", "ghhf"])
+def test_keeps_calls_apart_when_a_name_has_its_tools_place_as_index(tools: str, ids: str):
+    """Protects parallel calls whose names are numbered as the request's tools, and whose arguments as the calls."""
+    deltas = []
+    for at, name in enumerate(tools):
+        pieces = [("fgh".index(name), name, ""), (at, None, '{"x":'), (at, None, f" {at}}}")]
+        for number, (index, piece, text) in enumerate(pieces):
+            named = {"each": f"{at}.{number}", "call": str(at), "first": None if number else str(at)}
+            deltas.append([fragment(index, named.get(ids), piece, text)])
+    assert show(read_both_ways(deltas)) == [(name, {"x": at}) for at, name in enumerate(tools)]
 
 
 def test_call_that_is_no_list_is_read():
