@@ -32,6 +32,10 @@ from tests.support.replies import read_stream, read_whole, write_body, write_eve
         ),
         ([{"type": "reasoning", "text": "T"}], ("T", "")),
         ([{"type": "message", "content": [{"text": "A"}, {"type": "thinking", "text": "T"}, None, "B"]}], ("T", "AB")),
+        ([{"reasoningContent": {"reasoningText": {"text": "T", "signature": "S"}}}, {"text": "A"}], ("T", "A")),
+        ([{"reasoningContent": {"redactedContent": "eA=="}}, {"text": "A"}], ("", "A")),
+        ([{"thinking": "T"}, {"text": "A"}], ("T", "A")),
+        ({"text": "A", "reasoning": "T"}, ("", "A")),
         (7, ("", "7")),
     ],
 )
@@ -58,6 +62,7 @@ def test_reads_the_texts_of_a_content_in_any_form(content: Any, expected: tuple[
         ([{"type": "text", "text": "A"}, {"name": "B"}], "A"),
         ([{"type": "image_url"}], ""),
         ({"type": "tool_use", "name": "f", "input": {}}, ""),
+        ({"reasoningText": "T", "score": 1}, '{"reasoningText": "T", "score": 1}'),
     ],
 )
 def test_reads_an_answer_in_json_that_was_parsed_on_the_way(content: Any, expected: str):
@@ -65,6 +70,25 @@ def test_reads_an_answer_in_json_that_was_parsed_on_the_way(content: Any, expect
     assert read_content(content) == ("", expected)
     whole = read_whole(write_body({"content": content}))
     assert whole.content == read_stream(write_events({"content": content})).content == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "T",
+        {"text": "T"},
+        {"text": "T", "signature": "S"},
+        {"reasoningText": {"text": "T"}},
+        {"reasoningContent": {"reasoningText": {"text": "T", "signature": "S"}}},
+        [{"reasoningContent": {"reasoningText": {"text": "T"}}}],
+    ],
+)
+def test_reads_reasoning_that_a_gateway_sends_as_an_object(value: Any):
+    """Protects reasoning in Bedrock's own form, which Envoy AI Gateway passes on: whole replies lost it."""
+    whole = read_whole(write_body({"content": "A", "reasoning_content": value}))
+    streamed = read_stream(write_events({"reasoning_content": value}, {"content": "A"}))
+    assert whole.additional_kwargs == streamed.additional_kwargs == {"reasoning_content": "T"}
+    assert whole.content == streamed.content == "A"
 
 
 def test_an_object_that_is_no_text_is_no_reasoning():
