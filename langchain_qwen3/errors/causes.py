@@ -35,7 +35,8 @@ _NO_MODEL = compile_patterns(
     r" (?:available|loaded|registered|deployed|served|recogni[sz]ed|known)"
     r"(?! (?:in|for|with|when|while|yet|right now|at|currently|temporarily)\b)"
     r"|not in (?:the )?(?:list of )?(?:allowed|available|supported|served) models?"
-    r"|has been (?:decommissioned|deprecated|retired|removed|shut down)|does not match the loaded)",
+    r"|has been (?:decommissioned|deprecated|retired|removed|shut down)|has reached its end of life"
+    r"|(?:is|and) no longer available|does not match the loaded)",
     # The model's name must follow, in quotes or with a digit: a feature of a model may be unsupported, too.
     r"(?:^|[-.:;\n({\"'] ?)(?:(?:the|this|your|requested|specified) ){0,3}"
     rf"(?:(?<=requested )model|model(?:[ _](?:name|id))?[ :=]{{1,3}}{_NAME}) (?:is |was )?"

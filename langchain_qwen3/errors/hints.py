@@ -29,6 +29,11 @@ _NO_UPSTREAM = (
 )
 
 _ADDRESS = {
+    # Of its own API, which some gateways call (https://github.com/gpustack/gpustack/issues/4588).
+    r"url error, please check url": (
+        "DashScope does not serve {model} at this path: base_url ends in /compatible-mode/v1; behind a gateway, see "
+        "which path it calls."
+    ),
     (
         r"^http://localhost:8000/v1 .{0,40}kind=Qwen3ConnectionError (?!.*over the proxy)"
         r".*(?:connection refused|connect call failed|connection attempts failed)"
@@ -135,12 +140,18 @@ _SETTINGS = {
         "--reasoning-format auto."
     ),
     r"cannot be set simultaneously": "Set thinking_budget or reasoning_effort, not both.",
+    r"must be greater than thinking_budget": "Set thinking_budget= to less than max_completion_tokens.",
     r"required or object in thinking mode|tool_choice is one of the strings": (
         "A forced tool_choice needs enable_thinking=False on this server."
     ),
     r"must contain the word 'json'": "Write the word JSON into the prompt, or use function_calling.",
     r"Json mode response is not supported": "JSON needs enable_thinking=False on this server.",
     r"System message must be at the beginning": "Put the system message first, and send only one.",
+    # Qwen-MT (https://help.aliyun.com/zh/model-studio/machine-translation).
+    r"Role must be in \[user, assistant\]": (
+        "{model} translates one user message: leave the system message out, and name the languages in "
+        "translation_options=."
+    ),
     r"Failed to parse tool call arguments": "A tool call in the history has arguments that are not JSON.",
     # llama.cpp (https://github.com/ggml-org/llama.cpp/issues/20861).
     r"prefill is incompatible with|assistant messages at the end of the list|Cannot continue an assistant message": (
@@ -226,6 +237,9 @@ _STATUS = {
     ),
     r"status=414": "The URL is too long for a proxy: put less into default_query or extra_query.",
     r"status=431": "The headers are too large for a proxy: put less into default_headers.",
+    r"function '[^']{8,40}': not found for account": (
+        "NVIDIA does not serve {model} to this account, though {url}/models may list it: choose another model."
+    ),
     r"blames=model|param=(?:body\.)?model |code=model_not_(found|supported)": (
         "Set model= to a name that {url}/models lists."
     ),

@@ -31,6 +31,7 @@ _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
     404: kinds.Qwen3ModelNotFoundError,
     408: kinds.Qwen3RequestTimeoutError,
     409: kinds.Qwen3ConflictError,
+    410: kinds.Qwen3ModelNotFoundError,  # NVIDIA's for a retired model (https://github.com/capocasa/3code/issues/2)
     422: kinds.Qwen3UnprocessableEntityError,
     429: kinds.Qwen3RateLimitError,
 }

@@ -54,6 +54,8 @@ UNKNOWN_MODELS = (
     "unrecognized model x",
     "Model 'x' is not in the list of allowed models",
     "The model `x` has been decommissioned and is no longer supported.",  # Groq
+    "The model 'x' has reached its end of life on 2026-05-14T00:00:00Z and is no longer available.",  # NVIDIA
+    "The model associated with the deployment is deprecated and no longer available for use.",  # DIAL
     "There are no available channels for model x under the current group",  # new-api
     "x: model does not match the loaded model y",
     "only model y is served",

@@ -246,6 +246,9 @@ def test_negative_limit_is_an_overflow_only_when_the_call_did_not_send_it(sent, 
         (402, {"error": {"message": "pay"}}, "PermissionDenied", "no funds"),
         (408, None, "RequestTimeout", "an empty body"),
         (409, {"error": "busy"}, "Conflict", "busy"),
+        (410, {"title": "Gone", "status": 410, "detail": "The model 'x' has reached its end of life on 2026-05-14."},
+         "ModelNotFound", "/models lists"),
+        (410, {"error": "https://api-inference.huggingface.co is no longer supported."}, "ModelNotFound", "supported"),
         (413, "Request Entity Too Large", "Status", "Request Entity Too Large"),
         (422, {"detail": [{"loc": ["body", "top_k"], "msg": "Input should be a valid integer"}]},
          "UnprocessableEntity", "body.top_k: Input should be a valid integer"),
@@ -414,6 +417,11 @@ PATH, NAME = "There is no /chat/completions under", "/models lists"
         (404, {"error": {"message": "The file 'file-1' was deleted", "code": "x"}}, ""),
         (405, {"detail": "the batch is closed"}, ""),
         (404, {"error": {"message": "model 'x' not found, try pulling it first"}}, NAME),
+        (
+            404,
+            {"status": 404, "title": "Not Found", "detail": "Function '23d4f03a-b8a6': Not found for account 'Q'"},
+            "to this account",
+        ),  # NVIDIA
         (404, {"detail": "Not Found"}, PATH),
         (405, {"detail": "Method Not Allowed"}, PATH),
         (404, {"error": {"message": "File Not Found", "code": 404}}, PATH),  # llama.cpp
@@ -897,6 +905,11 @@ def test_advice_suits_the_status_when_a_proxy_answers_with_its_own_page(title, h
         ({"detail": [{"loc": ["body", "enable_thinking"], "msg": "Extra inputs are not permitted"}]},
          "InvalidRequest", "server="),
         ({"message": "Unrecognized request argument supplied: top_k"}, "InvalidRequest", "server="),
+        ({"error": {"message": "Role must be in [user, assistant].", "code": "invalid_parameter_error"}},
+         "InvalidRequest", "translation_options="),
+        ({"code": "InvalidParameter", "message": "url error, please check url"}, "InvalidRequest", "/compatible-mode"),
+        ({"error": {"message": "max_completion_tokens [16384] must be greater than thinking_budget [32768]"}},
+         "InvalidRequest", "thinking_budget="),
     ],
 )  # fmt: skip
 def test_class_and_advice_are_right_when_a_400_says_little(body, kind, said):
