@@ -83,7 +83,8 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
     """Split the parts that may be secret off a URL; return the URL without them, headers and the query.
 
     User and password become an `Authorization` header, because no two HTTP libraries treat them alike. The SDK would
-    put a query before the path.
+    put a query before the path. Many services show the address of their chats, as other clients want it, so its end is
+    left out.
 
     Raises:
         ValueError: Requests cannot be sent to this URL.
@@ -117,7 +118,8 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
-    clean = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+    path = parts.path.rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    clean = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     query = dict(pairs)
     if any(query[name] != value for name, value in pairs):  # a list is sent as `name[]=`, which is another name

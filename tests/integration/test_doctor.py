@@ -208,7 +208,14 @@ async def test_says_what_to_do_when_nothing_listens():
     assert "Nothing is listening there" in diagnosis["reachable"].fix
 
 
-@pytest.mark.parametrize("path", ["", "/v1/chat/completions", "/v1/models", "/api"])
+async def test_takes_the_address_of_the_chats_when_it_is_given():
+    """Protects addresses as services show them, with the path that the model adds itself."""
+    with Replay() as server:
+        diagnosis = await look(f"{server.root}/v1/chat/completions")
+    assert diagnosis["reachable"].status == "ok"
+
+
+@pytest.mark.parametrize("path", ["", "/v1/completions", "/v1/models", "/api"])
 async def test_names_the_right_address_when_the_path_is_wrong(path: str):
     """Protects from the forgotten /v1, and from addresses copied with too much."""
     with Replay() as server:

@@ -22,6 +22,11 @@ URL = "http://pod.test:8000/v1"
         ("http://b%40b:p%3Aw@[::1]:80/v1", "http://[::1]:80/v1", {"Authorization": "Basic YkBiOnA6dw=="}, {}),
         (f"{URL}/?key=abc&v=", URL, {}, {"key": "abc", "v": ""}),
         (f"{URL}?a=1&b=1&a=1", URL, {}, {"a": "1", "b": "1"}),
+        (f"{URL}/chat/completions", URL, {}, {}),
+        (f"{URL}//chat/completions/", URL, {}, {}),
+        ("http://pod.test/chat/completions?api-version=1", "http://pod.test", {}, {"api-version": "1"}),
+        ("http://pod.test/my-chat/completions", "http://pod.test/my-chat/completions", {}, {}),
+        ("http://pod.test/chat/completions/v1", "http://pod.test/chat/completions/v1", {}, {}),
         ("http://my_model:80/v1", "http://my_model:80/v1", {}, {}),
         ("http://[fe80::1%eth0]:80/v1", "http://[fe80::1%eth0]:80/v1", {}, {}),
         (
