@@ -26,12 +26,13 @@ _CUT_CALL = re.compile(
 )
 _CLOSED_VALUE = re.compile(rf"{_VALUE_END}\s*+(?={_END}|{_PARAMETER})")  # any other closing tag is part of the value
 
-# Qwen3-Coder and 3.5 or newer sometimes forget to close a parameter, also the last one of a call:
-# https://github.com/vllm-project/vllm/pull/23099, https://github.com/vllm-project/vllm/issues/57699
+# Qwen3-Coder and 3.5 or newer sometimes forget to close a parameter, also the last one of a call, or the function:
+# https://github.com/vllm-project/vllm/pull/23099, https://github.com/vllm-project/vllm/issues/57699,
+# https://github.com/xerrors/Yuxi/issues/844
 _NEXT_CALL = rf"{_END}\s*(?:{CLOSING}\s*)?(?:{OPENING}\s*)?{FUNCTION}([^>\n]+)>\s*"
 _NEXT_PARAMETER = re.compile(rf"(?:^|\n)(?:{_NEXT_CALL})?{_PARAMETER}([^>\n]+)>(?=\n)")
 _TAG = re.compile(f"{OPENING}|{CLOSING}|{FUNCTION}|{_END}|{_PARAMETER}|{_VALUE_END}")
-_CALL_END = re.compile(rf"\n{_END}\s*(?:{CLOSING}\s*)?$")
+_CALL_END = re.compile(rf"\n(?:{_VALUE_END}\s*)?(?:{_END}\s*(?:{CLOSING}\s*)?|{CLOSING}\s*)$")
 
 
 class EndOfTextError(Exception):
@@ -103,7 +104,7 @@ class TagReader:
                 raise ValueError("neither a call nor the closing tag follows")
 
     def _end(self, *, truncated: bool) -> None:
-        """End the tag with the text; a last call may be cut, or lack the closing tag of its last parameter."""
+        """End the tag with the text; a last call may be cut, or lack the closing tags inside the tag's own."""
         self.at = len(self._text)
         body = self._text[self._begin :]
         if self.calls and CLOSING.startswith(body):

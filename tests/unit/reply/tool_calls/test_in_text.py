@@ -282,6 +282,12 @@ UNCLOSED: dict[str, tuple[str, str, list[Any]]] = {
         "",
         [("put", {"s": f"{FOREIGN}{TAG}"})],
     ),
+    "function": (ENDLESS, "", [BEIJING]),
+    "function and parameter": (f"Well.\n{ENDLESS_OPEN}\n", "Well.\n", [BEIJING]),
+    "function of two parameters": (PUT.replace("\n</function>", ""), "", [("put", {"s": "a", "i": 3})]),
+    "function behind another call": (f"{XML}\n{ENDLESS_OPEN}", "", [BEIJING, BEIJING]),
+    "function, text behind it": (f"{ENDLESS}\nDone.", f"{ENDLESS}\nDone.", []),
+    "function, the end in the line": (ENDLESS_OPEN.replace("\n</", "</"), ENDLESS_OPEN.replace("\n</", "</"), []),
     "a text of open calls": (xml(f"a{OPEN_TEXT}\nb"), "", [call_of(f"a{OPEN_TEXT}\nb")]),
 }
 CASES = CALLS | UNCLOSED | {name: (text, text, []) for name, text in TEXTS.items()}
