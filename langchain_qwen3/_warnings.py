@@ -16,7 +16,17 @@ class UnsupportedSettingWarning(UserWarning):
 
 
 _LIBRARIES = frozenset(
-    {"asyncio", "concurrent", "langchain", "langchain_core", "langchain_qwen3", "langgraph", "threading"}
+    {
+        "abc",
+        "asyncio",
+        "concurrent",
+        "langchain",
+        "langchain_core",
+        "langchain_qwen3",
+        "langgraph",
+        "pydantic",
+        "threading",
+    }
 )
 
 

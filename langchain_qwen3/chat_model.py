@@ -17,8 +17,10 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables.utils import AnyConfigurableField
+from langchain_openai import ChatOpenAI
 from pydantic import ConfigDict
 
+from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQwen3
 from langchain_qwen3.call import Call
 from langchain_qwen3.connections.exchange import OpenStream, afetch_json, apost, fetch_json, post
@@ -28,7 +30,7 @@ from langchain_qwen3.profiles import ModelLine, build_profile
 from langchain_qwen3.reply import content_blocks
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.whole import fill_llm_output, read_response
-from langchain_qwen3.request.build import build_call
+from langchain_qwen3.request.build import build_call, replace_payload
 from langchain_qwen3.request.inputs import protect_parts, read_messages
 from langchain_qwen3.request.keywords import check_call, explain_missing_model
 from langchain_qwen3.request.tool_choice import convert_tools
@@ -69,6 +71,17 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
     if TYPE_CHECKING:
 
         def __init__(self, **kwargs: Unpack[Arguments]) -> None: ...
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Warn of a subclass, written for ChatOpenAI, with readers of replies that are not used here."""
+        super().__pydantic_init_subclass__(**kwargs)
+        for name in ("_create_chat_result", "_convert_chunk_to_generation_chunk"):
+            if getattr(cls, name, None) is not getattr(ChatOpenAI, name, None):
+                warn_once(
+                    f"{cls.__name__} overrides {name}, which ChatQwen3 does not call: the reasoning is in "
+                    "additional_kwargs without it; for the rest, override _generate, _agenerate, _stream and _astream"
+                )
 
     # -- the server --------------------------------------------------------------------------------------------------
 
@@ -136,14 +149,23 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         """Return the call for this server; invalid keywords raise before anything is sent."""
         check_call(kwargs, type(self).model_fields)
         self._detect(kwargs)
-        return self._build_call(messages, stop, kwargs, stream=stream)
+        return self._build_final_call(messages, stop, kwargs, stream=stream)
 
     async def _aprepare(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
     ) -> Call:
         check_call(kwargs, type(self).model_fields)
         await self._adetect(kwargs)
-        return self._build_call(messages, stop, kwargs, stream=stream)
+        return self._build_final_call(messages, stop, kwargs, stream=stream)
+
+    def _build_final_call(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool
+    ) -> Call:
+        """Return the call; a subclass that overrides LangChain's hook for the payload has the last word."""
+        call = self._build_call(messages, stop, kwargs, stream=stream)
+        if type(self)._get_request_payload is ChatQwen3._get_request_payload:  # noqa: SLF001  # our own
+            return call
+        return replace_payload(call, self._get_request_payload(messages, **{"stop": stop, **kwargs, "stream": stream}))
 
     def _build_call(
         self,
@@ -173,7 +195,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         dialect = recall_dialect(self.server, url, model) or GENERIC
         lesson = None
         if self.server == "auto":
-            lesson = Lesson(url, model, partial(self._build_call, messages, stop, kwargs, stream=stream))
+            lesson = Lesson(url, model, partial(self._build_final_call, messages, stop, kwargs, stream=stream))
         call = build_call(
             messages,
             kwargs,

@@ -5,6 +5,7 @@ settings → thinking → form of the answer → messages → payload; each stag
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ from langchain_qwen3.request.keywords import openai_fields
 from langchain_qwen3.request.media import lift_media_settings
 from langchain_qwen3.request.output import OUTPUT_PARAMS, plan_output
 from langchain_qwen3.request.sampling import recommend_sampling, warn_if_greedy
-from langchain_qwen3.request.settings import merge_body, resolve_settings
+from langchain_qwen3.request.settings import OPTION_NAMES, merge_body, resolve_settings
 from langchain_qwen3.request.thinking import (
     Thinking,
     is_thinking_off,
@@ -121,6 +122,13 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         stream_inside=dialect.stream_when_thinking and is_thinking_on(thinking, line) and not (stream or several),
         lesson=lesson,
     )
+
+
+def replace_payload(call: Call, payload: dict[str, Any]) -> Call:
+    """Return the call with a payload that a subclass changed: as in ChatOpenAI's, there may be keywords of the SDK."""
+    options = {sdk: payload.pop(name) for name, sdk in OPTION_NAMES.items() if name in payload}
+    body = merge_body(payload, payload.pop("extra_body", None) or {})
+    return replace(call, payload=body, options={**call.options, **options})
 
 
 def _resolve_replay(history: ReasoningHistory, thinking: Thinking, line: ModelLine | None) -> Replay:

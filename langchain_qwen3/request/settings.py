@@ -35,7 +35,7 @@ _THINKING_NAMES = {
 }
 # The value of each setting that switches thinking off; any other switches it on, or limits it.
 _OFF: Mapping[str, Any] = {"enable_thinking": False, "reasoning_effort": "none", "thinking_budget": 0}
-_OPTION_NAMES = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
+OPTION_NAMES = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 _ABSENT: Any = object()
 # Objects with several settings: after known settings are taken out, the rest is merged key by key from all places.
 MERGED = (KWARGS, "reasoning")
@@ -150,7 +150,7 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
         thinking=thinking,
         include_headers=bool(fields.get("include_headers")),
         disabled=fields.get("disabled_params") or {},
-        options={sdk: params.pop(name) for name, sdk in _OPTION_NAMES.items() if name in params},
+        options={sdk: params.pop(name) for name, sdk in OPTION_NAMES.items() if name in params},
         params=params,
         extra_body=body,
         **own,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import socket
 import warnings
@@ -20,8 +21,10 @@ from pydantic import BaseModel, ValidationError
 
 from langchain_qwen3 import ChatQwen3, StreamStallError
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3._warnings import forget_warnings
 from tests.support.limiter import CountingLimiter
 from tests.support.loopback import HELLO, Loopback
+from tests.support.scripted import Answer, Scripted
 
 SCHEMA = {"title": "A", "type": "object", "properties": {}}
 TOOL = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
@@ -420,3 +423,103 @@ def test_method_does_something_when_called(name: str, server: Loopback) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydantic's and core's notices of old and of new names
         assert call(Try(server).model)
+
+
+class Amended(ChatQwen3):
+    """A subclass as people write it for ChatOpenAI: it amends the payload by LangChain's hook."""
+
+    amendment: Any = None
+
+    def _get_request_payload(self, input_: Any, *, stop: Any = None, **kwargs: Any) -> dict[str, Any]:
+        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        self.amendment(payload)
+        return payload
+
+
+OWN = {"role": "user", "content": "also"}
+AMENDMENTS: dict[str, tuple[Callable[[dict[str, Any]], Any], dict[str, Any], dict[str, str]]] = {
+    "field": (lambda payload: payload.update(user="u"), {"user": "u"}, {}),
+    "other value": (lambda payload: payload.update(temperature=0.9), {"temperature": 0.9}, {}),
+    "left out": (lambda payload: payload.pop("temperature"), {"temperature": None}, {}),
+    "message": (
+        lambda payload: payload["messages"].append(OWN),
+        {"messages": [{"role": "user", "content": "hi"}, OWN]},
+        {},
+    ),
+    "message's field": (
+        lambda payload: payload["messages"][0].update(name="Bo"),
+        {"messages": [{"role": "user", "content": "hi", "name": "Bo"}]},
+        {},
+    ),
+    "extra_body": (lambda payload: payload.update(extra_body={"rid": "r"}), {"rid": "r", "extra_body": None}, {}),
+    "extra_body, merged": (
+        lambda payload: payload.update(extra_body={"chat_template_kwargs": {"a": 1}}),
+        {"chat_template_kwargs": {"enable_thinking": True, "a": 1}},
+        {},
+    ),
+    "extra_body, none": (lambda payload: payload.update(extra_body=None), {"extra_body": None}, {}),
+    "extra_headers": (
+        lambda payload: payload.update(extra_headers={"X-T": "t"}),
+        {"extra_headers": None},
+        {"x-t": "t"},
+    ),
+    "nothing": (lambda _: None, {"temperature": 0.3, "stop": ["x"], "user": None}, {}),
+}
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "invoke": lambda model: model.invoke("hi"),
+    "stream": lambda model: [*model.stream("hi")],
+    "ainvoke": lambda model: run(model.ainvoke("hi")),
+    "astream": lambda model: run(drain(model.astream("hi"))),
+}
+
+
+@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize("case", AMENDMENTS)
+def test_subclass_has_the_last_word_on_the_body_when_it_overrides_the_hook(
+    case: str, way: str, server: Loopback
+) -> None:
+    """Protects subclasses written for ChatOpenAI: what they put into the payload, or take out, was silently ignored."""
+    amendment, body, headers = AMENDMENTS[case]
+    fields = {"base_url": server.base_url, "server": "vllm", "temperature": 0.3, "enable_thinking": True}
+    model = Amended(model="Qwen/Qwen3-8B", amendment=amendment, **fields).bind(stop=["x"])
+    assert CALLS[way](model)
+    request = server.requests[-1]
+    sent = json.loads(request.body)
+    assert {name: sent.get(name) for name in body} == body
+    assert {name: request.headers.get(name) for name in headers} == headers
+    assert sent.get("stream", False) is ("stream" in way)
+
+
+def test_subclass_amends_once_when_its_body_is_refused_and_sent_again() -> None:
+    """Protects the second try, without the field that an unnamed server refuses, from losing the subclass's word."""
+
+    def refuse(body: Any) -> Any:
+        wrong = {"error": {"message": "Unrecognized request argument supplied: chat_template_kwargs"}}
+        return Answer(message=wrong, status=400) if "chat_template_kwargs" in body else {"content": "hello"}
+
+    with Scripted(refuse) as host, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = Amended(model="Qwen/Qwen3-8B", base_url=host.url, amendment=lambda body: body.update(user="u"))
+        assert model.bind(stop=["x"]).invoke("hi", enable_thinking=True).text == "hello"
+        assert [(body["user"], body["stop"]) for body in host.requests] == [("u", ["x"])] * 2
+
+
+@pytest.mark.parametrize("hook", ["_create_chat_result", "_convert_chunk_to_generation_chunk"])
+@pytest.mark.parametrize("mixed_in", [False, True])
+def test_subclass_is_told_when_it_overrides_a_hook_that_is_not_called(hook: str, mixed_in: bool) -> None:
+    """Protects subclasses written for ChatOpenAI from readers of replies that never run, without a word."""
+    forget_warnings()
+    own = {hook: lambda *_: None}
+    parents = (type("Mixin", (), own), ChatQwen3) if mixed_in else (ChatQwen3,)
+    with pytest.warns(UserWarning, match=f"^Mine overrides {hook}, .*additional_kwargs") as caught:
+        type("Mine", parents, {} if mixed_in else own)
+    assert caught[0].filename == __file__
+
+
+def test_subclass_is_told_nothing_when_its_hooks_are_called() -> None:
+    """Protects subclasses whose overrides work from a warning."""
+    forget_warnings()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kind = type("Mine", (Amended,), {"_generate": lambda *_, **__: None, "_llm_type": "mine"})
+        type("Grandchild", (kind,), {})
