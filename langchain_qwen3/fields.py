@@ -432,9 +432,10 @@ class Qwen3Fields(ChatOpenAI):
     def _read_update(self, update: Mapping[str, Any]) -> dict[str, Any]:
         """Return new values by field; parameters without a field join those of `model_kwargs`."""
         values, parameters = split_constructor(update, get_pydantic_field_names(type(self)))
-        if parameters:
-            kept = {} if "model_kwargs" in update else self.model_kwargs
-            values["model_kwargs"] = {**kept, **parameters}
+        if "model_kwargs" in update:
+            values["model_kwargs"] = parameters
+        elif parameters:
+            values["model_kwargs"] = {**self.model_kwargs, **parameters}
         fields = {self._name_field(name): value for name, value in values.items()}
         if isinstance(key := fields.get("openai_api_key"), str):
             fields["openai_api_key"] = SecretStr(key)

@@ -53,6 +53,8 @@ _RANGES = {
     "top_logprobs": _Range(-1, None, Integral),
     "thinking_budget": _Range(0, None, Integral, " tokens, or None for no limit"),
 }
+# The SDK's keywords of a call, which ChatOpenAI's constructor takes for all calls, and the fields that mean the same.
+_OF_EACH_CALL = {"extra_headers": "default_headers", "extra_query": "default_query"}
 _MAX_NAMES = 10  # of models in an error
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "reasoning_history": ("auto", "all", "none"),
@@ -171,22 +173,23 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
 
     Raises:
         TypeError: A keyword is neither.
-        ValueError: `model_kwargs` contains a field, or a keyword that is also passed directly.
+        ValueError: A keyword is given twice, directly and in `model_kwargs`.
     """
-    extra = dict(values.get("model_kwargs") or {})
+    given = {name: value for name, value in values.items() if name != "model_kwargs"}
+    for name, value in dict(values.get("model_kwargs") or {}).items():  # ChatOpenAI takes its fields from there, too
+        if name in values:
+            raise ValueError(f"{name} is set twice, directly and in model_kwargs")
+        given[name] = value
+    for name, field in _OF_EACH_CALL.items():
+        if name in given:
+            given[field] = {**(given.get(field) or {}), **(given.pop(name) or {})}
     parameters = _list_parameters() | {KWARGS}
     known = parameters | set(fields)
-    for name in extra:
-        if name in fields:
-            raise ValueError(f"model_kwargs has {name}, which is a field: pass it to ChatQwen3({name}=...)")
-    for name in (*extra, *(name for name in values if name not in fields)):
-        if name not in parameters:
-            unknown = f"ChatQwen3 has no keyword {name!r}{_suggest(name, known) or '.'} {_WAY_OUT}"
-            raise TypeError(explain_refused(name) or unknown)
-        if name in values and name in extra:
-            raise ValueError(f"{name} is set twice, directly and in model_kwargs")
-    rest = {name: value for name, value in values.items() if name not in fields}
-    return {name: value for name, value in values.items() if name in fields}, {**extra, **rest}
+    if wrong := next((name for name in given if name not in known), None):
+        unknown = f"ChatQwen3 has no keyword {wrong!r}{_suggest(wrong, known) or '.'} {_WAY_OUT}"
+        raise TypeError(explain_refused(wrong) or unknown)
+    own = {name: value for name, value in given.items() if name in fields}
+    return own, {name: value for name, value in given.items() if name not in fields}
 
 
 _WAY_OUT = "Put a field that only your server knows into extra_body={...}"

@@ -193,10 +193,52 @@ def test_constructor_raises_when_a_parameter_is_misspelt_or_given_twice() -> Non
     """Protects `model_kwargs`, where ChatOpenAI puts what it does not know."""
     with pytest.raises(TypeError, match=r"min_token'. Did you mean min_tokens\?"):
         build(model_kwargs={"min_token": 2})
-    with pytest.raises(ValueError, match="model_kwargs has temperature, which is a field"):
-        build(model_kwargs={"temperature": 1})
-    with pytest.raises(ValueError, match="priority is set twice"):
-        build(priority=1, model_kwargs={"priority": 2})
+    for name in ("priority", "temperature", "extra_body"):
+        with pytest.raises(ValueError, match=f"{name} is set twice"):
+            build(**{name: 1}, model_kwargs={name: 2})
+    with pytest.raises(ValueError, match="temperature must be"):
+        build(model_kwargs={"temperature": -1})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"temperature": 0.5, "top_p": 0.9, "seed": 1},
+        {"max_tokens": 5, "stop": ["."]},
+        {"enable_thinking": True, "thinking_budget": 9},
+        {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}, "rid": "r"}},
+        {"extra_body": {"enable_thinking": False}, "user": "u"},
+        {"top_k": 3, "priority": 1, "response_format": {"type": "json_object"}},
+        {"timeout": 3, "streaming": True, "default_headers": {"X-A": "1"}},
+        {"extra_headers": {"X-A": "1"}, "extra_query": {"v": "2"}},
+        {"extra_headers": None, "extra_query": {}},
+        {},
+    ],
+)
+def test_constructor_takes_a_field_from_model_kwargs_as_if_it_were_given_directly(given: dict[str, Any]) -> None:
+    """Protects programs written for ChatOpenAI, which takes it with a warning, and for ChatTongyi, which needs it."""
+    direct, inside = build(server="vllm", **given), build(server="vllm", model_kwargs=given)
+    assert repr(inside) == repr(direct)
+    assert inside._get_request_payload("hi") == direct._get_request_payload("hi")
+    for name in ("request_timeout", "streaming", "default_headers", "default_query", "model_kwargs"):
+        assert getattr(inside, name) == getattr(direct, name)
+
+
+@pytest.mark.parametrize(("call", "field"), [("extra_headers", "default_headers"), ("extra_query", "default_query")])
+def test_constructor_adds_what_the_sdk_takes_with_a_call_to_the_field_that_means_it(call: str, field: str) -> None:
+    """Protects `ChatOpenAI(extra_headers=...)` and its `model_kwargs`: the error advised to put them into the body."""
+    for ways in ({call: {"b": "secret"}}, {"model_kwargs": {call: {"b": "secret"}}}):
+        model = build(**{field: {"a": "1", "b": "1"}}, **ways)
+        assert getattr(model, field) == {"a": "1", "b": "secret"}
+        assert "secret" not in repr(model)
+
+
+def test_copy_empties_model_kwargs_when_told_to() -> None:
+    """Protects `model_copy(update={"model_kwargs": {}})`, which replaces them all."""
+    model = build(priority=1)
+    assert model.model_copy(update={"model_kwargs": {}}).model_kwargs == {}
+    assert model.model_copy(update={"model_kwargs": {"user": "u", "top_k": 3}}).model_kwargs == {"user": "u"}
+    assert model.model_copy(update={"top_k": 3}).model_kwargs == {"priority": 1}
 
 
 OUT_OF_RANGE = [
