@@ -140,6 +140,8 @@ does not think; a grammar together with tools is refused (measured).
 
 Docker Model Runner, RamaLama and Jan run it (reported, source); so does Lemonade (source, documented)."""
 
+_IN_MODELFILE = ("top_k", "min_p", "repeat_last_n", "mirostat", "mirostat_eta", "mirostat_tau")
+
 OLLAMA = engine(
     name="ollama",
     title="Ollama",
@@ -151,15 +153,14 @@ OLLAMA = engine(
     thinking=(),
     thinking_word=(("reasoning_effort",), "medium", "none"),
     preserve=None,
-    unsupported=frozenset({"top_k", "min_p", "repetition_penalty", "n", "parallel_tool_calls"}),
+    unsupported=frozenset({*_IN_MODELFILE, "repetition_penalty", "n", "parallel_tool_calls"}),
     tool_choice="ignored",
     media_kinds=frozenset({"image"}),
     base64_media_only=True,
     continues_assistant=True,
     flags=frozen(
-        top_k="a Modelfile with PARAMETER top_k",
-        min_p="a Modelfile with PARAMETER min_p",
         repetition_penalty="a Modelfile with PARAMETER repeat_penalty",
+        **{name: f"a Modelfile with PARAMETER {name}" for name in _IN_MODELFILE},
     ),
 )
 """Ollama's `/v1`. `enable_thinking`, `think` and `max_completion_tokens` are silently ignored; an effort other than

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import warnings
 from copy import deepcopy
 from functools import cache
 from numbers import Integral
@@ -13,6 +14,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.call import Call
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.keywords import OWN_SETTINGS, openai_fields
@@ -187,6 +189,38 @@ def test_servers_own_spelling_is_the_setting_when_it_stands_anywhere(dialect: An
     assert read(kwargs={"extra_body": {wire: 3}}) == 3
     assert read(kwargs={name: 4}, fields={"extra_body": {wire: 3}}) == 4
     assert read(kwargs={"extra_body": {wire: 3}}, fields={name: 4}) == 3
+
+
+@pytest.mark.parametrize(
+    ("server", "sent"),
+    [
+        *((server, {"repetition_penalty": 1.1}) for server in ("vllm", "sglang", "dashscope", "openrouter")),
+        *((server, {"repeat_penalty": 1.1}) for server in ("llama.cpp", "lmstudio", "generic", "litellm")),
+        ("ollama", {}),
+    ],
+)
+@pytest.mark.parametrize("place", ["model", "call"])
+def test_penalty_reaches_the_server_when_it_is_named_as_in_chat_ollama(
+    server: str, sent: dict[str, Any], place: str
+) -> None:
+    """Protects who leaves ChatOllama or llama.cpp: their name for it was sent to servers that silently ignore it."""
+    given = {"repeat_penalty": 1.1}
+    forget_warnings()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = ChatQwen3(model="Qwen/Qwen3-8B", server=server, api_key="x", **(given if place == "model" else {}))
+        payload = model._get_request_payload("hi", **(given if place == "call" else {}))
+    assert {name: payload[name] for name in ("repetition_penalty", "repeat_penalty") if name in payload} == sent
+    assert any("PARAMETER repeat_penalty" in str(warning.message) for warning in caught) is (server == "ollama")
+
+
+@pytest.mark.parametrize("name", ["top_k", "min_p", "repeat_last_n", "mirostat", "mirostat_eta", "mirostat_tau"])
+def test_warns_of_a_setting_that_ollama_takes_from_a_modelfile_alone(name: str) -> None:
+    """Protects who leaves ChatOllama from settings that Ollama's /v1 silently ignores."""
+    forget_warnings()
+    model = ChatQwen3(model="qwen3:8b", server="ollama", api_key="x", **{name: 1})
+    with pytest.warns(UserWarning, match=f"^{name} has no effect on Ollama, .*PARAMETER {name}$"):
+        assert name not in model._get_request_payload("hi")
 
 
 def test_limit_of_the_call_wins_when_the_names_differ() -> None:
