@@ -47,6 +47,15 @@ _OTHER_NAMES = {
     "baseurl": "base_url",
     "modelserver": "base_url",
     "numpredict": "max_tokens",
+    "maxoutputtokens": "max_tokens",
+    "maxnewtokens": "max_tokens",
+    "apitoken": "api_key",
+    "endpoint": "base_url",
+    "endpointurl": "base_url",
+    "headers": "default_headers",
+    "httpproxy": "openai_proxy",
+    "httpsproxy": "openai_proxy",
+    "proxies": "openai_proxy",
 }
 # ChatOllama's, which Ollama does not read over the API that ChatQwen3 uses:
 # https://docs.ollama.com/api/openai-compatibility
@@ -54,8 +63,18 @@ _OLLAMA_NAMES = {
     "num_ctx": "set $OLLAMA_CONTEXT_LENGTH where Ollama runs, or num_ctx in a Modelfile",
     "keep_alive": "set $OLLAMA_KEEP_ALIVE where Ollama runs",
     "format": 'use with_structured_output, or response_format={"type": "json_object"}',
+    **{name: f"write PARAMETER {name} into a Modelfile" for name in ("num_gpu", "num_thread", "tfs_z")},
 }
-_OUR_NAMES = ("api_key", "openai_api_key", "base_url", "openai_api_base")
+_OF_HTTP = ("is ChatOllama's", "pass timeout=, default_headers=, http_client= or http_async_client=")
+# What has no effect in a body either, in the form of REFUSED.
+_ELSEWHERE = {
+    **dict.fromkeys(("client_kwargs", "sync_client_kwargs", "async_client_kwargs"), _OF_HTTP),
+    "validate_model_on_init": ("is ChatOllama's", "leave it out: the first call says if the model is unknown"),
+    "incremental_output": ("belongs to DashScope's own API", "leave it out: every stream is incremental"),
+    "result_format": ("belongs to DashScope's own API", "leave it out: every reply is a message"),
+    "model_provider": ("belongs to init_chat_model", "leave it out"),
+}
+_OUR_NAMES = ("api_key", "openai_api_key", "base_url", "openai_api_base", "default_headers")
 
 
 def check_refused(values: Mapping[str, Any]) -> None:
@@ -86,7 +105,8 @@ def explain_refused(name: str) -> str | None:
         return f"{name} is another class's name: use {ours}="
     if name in _OLLAMA_NAMES:
         return f"{name} is ChatOllama's: {_OLLAMA_NAMES[name]}; or extra_body={{...}} for a server that has it"
-    if name not in REFUSED and name not in ResponseCreateParamsBase.__annotations__:
+    known = {**REFUSED, **_ELSEWHERE}
+    if name not in known and name not in ResponseCreateParamsBase.__annotations__:
         return None
-    reason, advice = REFUSED.get(name, (_RESPONSES_API, "leave it out"))
+    reason, advice = known.get(name, (_RESPONSES_API, "leave it out"))
     return f"{name} {reason}; {advice}"

@@ -104,7 +104,11 @@ def test_names_our_switch_when_a_keyword_is_that_of_another_api(name: str, value
     [
         *((name, "api_key") for name in ("dashscope_api_key", "DASHSCOPE_API_KEY", "qwen_api_key", "apiKey", "apikey")),
         *((name, "base_url") for name in ("api_base", "dashscope_api_base", "api_url", "baseURL", "model_server")),
-        ("num_predict", "max_tokens"),
+        *((name, "max_tokens") for name in ("num_predict", "max_output_tokens", "max_new_tokens", "maxOutputTokens")),
+        *((name, "api_key") for name in ("huggingfacehub_api_token", "HF_API_TOKEN")),
+        *((name, "base_url") for name in ("azure_endpoint", "endpoint_url")),
+        *((name, "default_headers") for name in ("headers", "custom_headers")),
+        *((name, "openai_proxy") for name in ("http_proxy", "https_proxy", "proxies")),
     ],
 )
 def test_names_our_field_when_a_keyword_is_that_of_another_class(name: str, ours: str) -> None:
@@ -124,6 +128,8 @@ def test_names_our_field_when_a_keyword_is_that_of_another_class(name: str, ours
         ("num_ctx", r"\$OLLAMA_CONTEXT_LENGTH"),
         ("keep_alive", r"\$OLLAMA_KEEP_ALIVE"),
         ("format", "with_structured_output"),
+        ("num_gpu", "PARAMETER num_gpu"),
+        ("num_thread", "PARAMETER num_thread"),
     ],
 )
 def test_says_where_a_setting_of_chat_ollama_goes(name: str, advice: str) -> None:
@@ -136,6 +142,36 @@ def test_says_where_a_setting_of_chat_ollama_goes(name: str, advice: str) -> Non
         with pytest.raises(TypeError, match=f"^{name} is ChatOllama's: .*{advice}.* extra_body="):
             fails()
     assert build(extra_body={name: "x"})._get_request_payload("hi")[name] == "x"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("incremental_output", "leave it out: every stream is incremental"),
+        ("result_format", "leave it out: every reply is a message"),
+        ("model_provider", "leave it out"),
+        ("validate_model_on_init", "leave it out"),
+        ("client_kwargs", "pass timeout=, default_headers="),
+        ("async_client_kwargs", "pass timeout=, default_headers="),
+    ],
+)
+def test_does_not_advise_the_body_for_what_no_body_takes(name: str, advice: str) -> None:
+    """Protects who comes from ChatTongyi, ChatOllama or init_chat_model: the error led into `extra_body`, in vain."""
+    for fails in (
+        lambda: build(**{name: "x"}),
+        lambda: build(model_kwargs={name: "x"}),
+        lambda: build()._get_request_payload("hi", **{name: "x"}),
+    ):
+        with pytest.raises(TypeError, match=f"^{name} (is|belongs to) [^;]*; {advice}") as raised:
+            fails()
+        assert "extra_body" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["default_headers", "openai_proxy", "base_url"])
+def test_says_that_a_call_has_no_setting_of_the_model_whose_name_ends_like_anothers(name: str) -> None:
+    """Protects our own names from advice about another class's."""
+    with pytest.raises(TypeError, match=rf"^{name} is a setting of the model.* ChatQwen3\({name}="):
+        build()._get_request_payload("hi", **{name: "x"})
 
 
 @pytest.mark.parametrize("value", [True, False])
