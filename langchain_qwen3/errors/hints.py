@@ -41,6 +41,10 @@ _ADDRESS = {
         "Nothing is listening there, at the default address: set base_url= or $QWEN_BASE_URL to your server's, or "
         "start it there (try {url}/models)."
     ),
+    # A web application of one's own often runs there, for it is uvicorn's default, too.
+    r"^http://localhost:8000/v1 dialect=\S{1,40} kind=\S{1,40} status=(405|404 .{0,80}blames=path)": (
+        "Another server answers at the default address: set base_url= or $QWEN_BASE_URL to your server's."
+    ),
     r"\.gpu\.csdn\.net.*(<html|HTML page|refused|status=(404|50[234]))": (
         "The pod seems stopped or still loading: start it, and check that base_url is its own address, "
         "https://gpu-pod<id>-8000.web.gpu.csdn.net/v1."

@@ -343,6 +343,25 @@ def test_advice_says_that_an_address_is_the_default_when_nothing_listens_there(
     assert ("default address" in (hint or "")) is is_default
 
 
+@pytest.mark.parametrize(
+    ("url", "facts", "is_default"),
+    [
+        ("http://localhost:8000/v1", "status=404 code=None param=None blames=path asks=None Not Found", True),
+        ("http://localhost:8000/v1", "status=405 code=None param=None blames=None asks=None Method Not Allowed", True),
+        ("http://localhost:8000/v1", "status=404 code=404 param=model blames=model asks=None no model", False),
+        ("http://localhost:8000/v1", "status=500 code=None param=None blames=None asks=None status=405", False),
+        ("http://localhost:8001/v1", "status=404 code=None param=None blames=path asks=None Not Found", False),
+        ("http://localhost:8000/v1x", "status=404 code=None param=None blames=path asks=None Not Found", False),
+    ],
+)
+def test_advice_says_that_an_address_is_the_default_when_another_server_answers(
+    url: str, facts: str, is_default: bool
+) -> None:
+    """Protects who gave no address while a FastAPI application of their own runs there: it spoke of a missing `/v1`."""
+    hint = hints.find_hint(f"{url} dialect=generic kind=Qwen3Error {facts}", url=url, host="localhost", model="m")
+    assert ("default address" in (hint or "")) is is_default
+
+
 @pytest.mark.parametrize("code", ["Model.AccessDenied", "AccessDenied.Unpurchased"])
 def test_advice_is_about_the_model_when_dashscope_allows_the_key_but_not_the_model(code: str) -> None:
     """Protects from changing the region of a key that is right: the workspace may not use this model."""
