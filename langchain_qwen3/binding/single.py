@@ -64,8 +64,10 @@ class Bindable(Wrappable["BoundChatQwen3"]):
             TypeError: `tools` is no list.
             ValueError: `tool_choice` names no bound tool, or a tool has no name.
         """
-        # A single tool of LangChain is iterable, too: it is a pydantic object, and yields its fields.
-        if isinstance(tools, (str, Mapping, type, BaseTool)) or not hasattr(tools, "__iter__"):
+        # A single tool of LangChain is iterable, too: it is a pydantic object, and yields its fields. LangChain's graph
+        # chains ask by an empty dict whether a model takes tools.
+        is_single = isinstance(tools, (str, type, BaseTool)) or (isinstance(tools, Mapping) and tools)
+        if is_single or not hasattr(tools, "__iter__"):
             raise TypeError(f"tools must be a list of tools, not {tools!r}")
         wire = convert_tools(tools, strict=strict)
         if tool_choice is not None:

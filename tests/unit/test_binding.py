@@ -373,6 +373,16 @@ def test_names_the_tools_when_they_are_no_list(tools: Any) -> None:
         build().bind_tools(tools)
 
 
+@pytest.mark.parametrize("nothing", [[], (), set(), {}, iter(())], ids=["list", "tuple", "set", "dict", "iterator"])
+@pytest.mark.parametrize("before", ["model", "bound", "fallbacks"])
+def test_binds_no_tools_when_there_are_none(nothing: Any, before: str, sent: list[dict[str, Any]]) -> None:
+    """Protects LangChain's graph chains: by `bind_tools({})` they ask whether a model takes tools."""
+    model: Any = {"model": build(), "bound": build().bind(seed=1), "fallbacks": build().with_fallbacks([])}[before]
+    with pytest.raises(Stop):
+        model.bind_tools(nothing).invoke("hi")
+    assert "tools" not in sent[0]
+
+
 @pytest.mark.parametrize("tool", [functools.partial(print, end=""), Caller()])
 def test_names_the_tool_when_it_has_no_name(tool: Any) -> None:
     """Protects from Python's AttributeError, which says nothing of tools."""
