@@ -33,6 +33,11 @@ def frozen(**items: Any) -> Mapping[str, Any]:
     return MappingProxyType(items)
 
 
+def words(*texts: str) -> frozenset[str]:
+    """Return the words of texts, such as the names of many fields."""
+    return frozenset(" ".join(texts).split())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
     """Identifies a server by its reply to `/v1/models`; every condition that is set must match."""

@@ -13,6 +13,7 @@ from langchain_qwen3.servers.dialect import (
     Sign,
     TokenCounting,
     frozen,
+    words,
 )
 
 engine = partial(Dialect, builtin_tools=False)
@@ -221,25 +222,11 @@ TRANSFORMERS = engine(
     refusal=r"Unexpected fields in the request",
     effort=(KWARGS, "reasoning_effort"),
     preserve=None,
-    unsupported=frozenset(
-        {
-            "audio",
-            "function_call",
-            "functions",
-            "logprobs",
-            "metadata",
-            "modalities",
-            "n",
-            "parallel_tool_calls",
-            "prediction",
-            "presence_penalty",
-            "response_format",
-            "service_tier",
-            "store",
-            "top_logprobs",
-            "user",
-            "web_search_options",
-        }
+    unsupported=words(
+        """
+        audio function_call functions logprobs metadata modalities n parallel_tool_calls prediction presence_penalty
+        response_format service_tier store top_logprobs user web_search_options
+        """
     ),
     history_keys=(),
     tool_choice="ignored",
