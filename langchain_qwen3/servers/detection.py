@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from langchain_qwen3.servers.dialects import (
+    DIALECTS,
     GENERIC,
     NAMES,
     Dialect,
@@ -59,28 +60,12 @@ class _Memory:
         self.facts: dict[str, ServerFacts] = {}
         self.looking: dict[str, _LookUp] = {}
         self.refused: dict[tuple[str, str], frozenset[str]] = {}
-        self.amended: dict[tuple[str, str, frozenset[str]], tuple[Dialect, Dialect]] = {}
 
     def recall(self, url: str) -> ServerFacts | None:
         facts = self.facts.get(url)
         if facts is not None and facts.expires_at is not None and monotonic() >= facts.expires_at:
             return None
         return facts
-
-    def amend(self, url: str, model: str, row: Dialect) -> Dialect:
-        """Return a row without the fields that the server has refused for a model."""
-        names = self.refused.get((url, model))
-        if not names:
-            return row
-        cached = self.amended.get((url, model, names))
-        if cached is None or cached[0] is not row:
-            cached = self.amended[url, model, names] = (row, row.without(names))
-        return cached[1]
-
-    def learn(self, url: str, model: str, names: frozenset[str]) -> None:
-        """Remember fields that a server refuses for a model."""
-        with self.lock:
-            self.refused[url, model] = self.refused.get((url, model), frozenset()) | names
 
     def claim(self, url: str) -> tuple[ServerFacts | _LookUp, bool]:
         """Return the known facts, or else the running look-up; True means that the caller must do it."""
@@ -137,7 +122,13 @@ def recall_dialect(server: str, url: str, model: str) -> Dialect | None:
     if facts is None:
         return None
     row = facts.find_dialect(model)
-    return _memory.amend(url, model, row) if server == "auto" else row
+    refused = _memory.refused.get((url, model)) if server == "auto" else None
+    return _amend(row.name, refused) if refused else row
+
+
+@cache_rows
+def _amend(name: str, refused: frozenset[str]) -> Dialect:
+    return DIALECTS[name].without(refused)
 
 
 def recall_answer(url: str) -> ServerFacts | None:
@@ -148,7 +139,9 @@ def recall_answer(url: str) -> ServerFacts | None:
 
 def learn_refusal(url: str, model: str, names: frozenset[str]) -> None:
     """Remember fields that the server at a URL refuses for a model: from now on, `recall_dialect` leaves them out."""
-    _memory.learn(url, model, names)
+    memory = _memory
+    with memory.lock:
+        memory.refused[url, model] = memory.refused.get((url, model), frozenset()) | names
 
 
 def look_up(get: Get, url: str) -> ServerFacts:
