@@ -21,7 +21,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import ConfigDict
 
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.binding import Bindable, BoundChatQwen3, ConfigurableChatQwen3
+from langchain_qwen3.binding import Bindable, ConfigurableChatQwen3
 from langchain_qwen3.call import Call
 from langchain_qwen3.connections.exchange import OpenStream, afetch_json, apost, fetch_json, post
 from langchain_qwen3.errors import ErrorTranslator
@@ -213,10 +213,6 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         return call
 
     # -- binding -----------------------------------------------------------------------------------------------------
-
-    def bind(self, **kwargs: Any) -> BoundChatQwen3:  # type: ignore[override]  # core's own class for it is private
-        """Return the model with bound call settings; `bind_tools` and `with_structured_output` keep them."""
-        return BoundChatQwen3(bound=self, kwargs=kwargs, config={})
 
     def configurable_fields(self, **kwargs: AnyConfigurableField) -> ConfigurableChatQwen3:
         """Return the model with fields that a config chooses, see `Runnable.configurable_fields`."""

@@ -39,6 +39,10 @@ class StructuredReply(TypedDict, Generic[T]):
 class Bindable(Wrappable["BoundChatQwen3"]):
     """Binds tools and schemas through `bind` only, for the model and for the results of `bind`."""
 
+    def bind(self, **kwargs: Any) -> BoundChatQwen3:
+        """Return the model with bound call settings; `bind_tools` and `with_structured_output` keep them."""
+        return BoundChatQwen3(bound=self, kwargs=kwargs, config={})
+
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
@@ -233,7 +237,3 @@ class BoundChatQwen3(MergingConfigs, MergingCalls, Bindable, RunnableBinding[Lan
 
 class ConfigurableChatQwen3(MergingConfigs, Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types
     """A `ChatQwen3` some of whose fields a config chooses, also after tools or a schema were bound to it."""
-
-    def bind(self, **kwargs: Any) -> BoundChatQwen3:
-        """Return it with settings of a call bound to it."""
-        return BoundChatQwen3(bound=self, kwargs=kwargs, config={})
