@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableConfig
 
 from langchain_qwen3.profiles import resolve_line
 from langchain_qwen3.request.refused_settings import OTHER_SWITCHES, SWITCH_ADVICE, explain_refused
+from langchain_qwen3.servers.dialect import words
 from langchain_qwen3.servers.dialects import DIALECTS, KWARGS, cache_rows
 
 OWN_SETTINGS: Mapping[str, Any] = {
@@ -69,23 +70,11 @@ _OBJECTS = frozenset(
 )
 _FORMS = _OBJECTS | {"disabled_params", "model_line", "reasoning_effort", "tools"}
 # Keywords that a call takes in addition to the body's parameters.
-_BESIDE = frozenset(
-    {
-        *OWN_SETTINGS,
-        KWARGS,
-        "constraint",
-        "extra_body",
-        "extra_headers",
-        "extra_query",
-        "ls_structured_output_format",
-        "model",
-        "options",
-        "reasoning",
-        "stream",
-        "stream_usage",
-        "structured_output",
-        "timeout",
-    }
+_BESIDE = {*OWN_SETTINGS, KWARGS} | words(
+    """
+    constraint extra_body extra_headers extra_query ls_structured_output_format model options reasoning stream
+    stream_usage structured_output timeout
+    """
 )
 
 
