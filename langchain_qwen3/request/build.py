@@ -18,13 +18,7 @@ from langchain_qwen3.request.media import lift_media_settings
 from langchain_qwen3.request.output import OUTPUT_PARAMS, plan_output
 from langchain_qwen3.request.sampling import recommend_sampling, warn_if_greedy
 from langchain_qwen3.request.settings import OPTION_NAMES, merge_body, resolve_settings
-from langchain_qwen3.request.thinking import (
-    Thinking,
-    is_thinking_off,
-    is_thinking_on,
-    resolve_thinking,
-    write_thinking,
-)
+from langchain_qwen3.request.thinking import Thinking, expects_thinking, resolve_thinking, write_thinking
 from langchain_qwen3.servers.facts import resolve_served_line
 
 if TYPE_CHECKING:
@@ -95,6 +89,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     line = resolve_served_line(settings.model, dialect, models, settings.model_line)
     thinking = resolve_thinking(settings.thinking, dialect, line, settings.model)
     plan, thinking = plan_output(settings.params, thinking, dialect, line, settings.extra_body)
+    thinks = bool(expects_thinking(thinking, line))
     is_continued = {**settings.params, **settings.extra_body}.get("continue_final_message")
     wire = write_history(
         messages,
@@ -102,7 +97,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         line,
         replay=_resolve_replay(settings.reasoning_history, thinking, line),
         normalize=settings.normalize_messages,
-        continues=is_thinking_on(thinking, line) and not is_continued,
+        continues=thinks and not is_continued,
         piece=piece,
     )
     resolved = _Resolved(settings, plan, thinking, dialect, line)
@@ -119,7 +114,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         reply=_build_reply_options(payload, resolved, known=models.get(settings.model), several=several, recall=recall),
         dialect=dialect,
         line=line,
-        stream_inside=dialect.stream_when_thinking and is_thinking_on(thinking, line) and not (stream or several),
+        stream_inside=dialect.stream_when_thinking and thinks and not (stream or several),
         lesson=lesson,
     )
 
@@ -202,7 +197,7 @@ def _build_reply_options(
     may_be_opened = (
         line is not None
         and line.opens_think
-        and is_thinking_on(thinking, line)
+        and expects_thinking(thinking, line)
         and not (dialect.kind == "hosted" or dialect.repeats_open_tag)
         and is_free
     )
@@ -211,7 +206,7 @@ def _build_reply_options(
     return ReplyOptions(
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
-        thinking_off=is_thinking_off(thinking, line),
+        thinking_off=expects_thinking(thinking, line) is False,
         opened=habits.opened if habits else opened,
         habits=habits,
         finishes=dialect.kind in ("engine", "hosted"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS, list_constraint_fields, write_constraint
 from langchain_qwen3.request.schema import read_response_format, write_structured
-from langchain_qwen3.request.thinking import Thinking, is_thinking_on, without_thinking
+from langchain_qwen3.request.thinking import Thinking, expects_thinking, without_thinking
 from langchain_qwen3.request.tool_choice import ToolPlan, plan_tool_choice, select_tools
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def plan_output(
         return ToolPlan(), thinking
     always = line is not None and line.thinking == "always"
     response_format = output.get("response_format")
-    if dialect.json_refused_thinking and _is_json(response_format) and is_thinking_on(thinking, line) and not always:
+    if dialect.json_refused_thinking and _is_json(response_format) and expects_thinking(thinking, line) and not always:
         warn_once(f"{dialect.title} refuses a JSON response_format while thinking: thinking is off for such calls")
         thinking = without_thinking(thinking)
     forms = {name: value for name, value in body.items() if name in CONSTRAINT_FIELDS}
     plan = plan_tool_choice(
-        {**forms, **output}, dialect.tool_choice, thinking=is_thinking_on(thinking, line), thinking_only=always
+        {**forms, **output}, dialect.tool_choice, thinking=bool(expects_thinking(thinking, line)), thinking_only=always
     )
     fields = list_constraint_fields(dialect)
     payload = {name: value for name, value in output.items() if name in fields} | plan.payload

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.request.thinking import is_thinking_on
+from langchain_qwen3.request.thinking import expects_thinking
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -27,7 +27,7 @@ def recommend_sampling(settled: Container[str], thinking: Thinking, line: ModelL
     if line is None:
         warn_once('sampling="recommended" has no effect: the model name is not a known Qwen3 line')
         return {}
-    is_on = is_thinking_on(thinking, line)
+    is_on = expects_thinking(thinking, line)
     card = line.sampling_thinking if is_on else line.sampling_plain
     if card is None:
         mode = "with" if is_on else "without"
@@ -39,7 +39,7 @@ def recommend_sampling(settled: Container[str], thinking: Thinking, line: ModelL
 def warn_if_greedy(payload: Mapping[str, Any], thinking: Thinking, line: ModelLine | None) -> None:
     """Warn once about greedy decoding while thinking, which the model cards forbid: it causes endless repetition."""
     greedy = next((name for name, value in _GREEDY.items() if payload.get(name) == value), None)
-    if greedy and line is not None and line.sampling_thinking and is_thinking_on(thinking, line):
+    if greedy and line is not None and line.sampling_thinking and expects_thinking(thinking, line):
         warn_once(
             f"greedy decoding while thinking makes {line.name} repeat itself endlessly, says its model card: "
             f'leave {greedy} out, or pass sampling="recommended"'

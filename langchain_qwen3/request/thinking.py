@@ -66,21 +66,13 @@ def without_thinking(thinking: Thinking) -> Thinking:
     return replace(thinking, enabled=False, budget=None, effort=None)
 
 
-def is_thinking_off(thinking: Thinking, line: ModelLine | None) -> bool:
-    """Return whether no reasoning is expected: thinking is switched off, or off by default and not switched on."""
-    if thinking.enabled is not None:
-        return not thinking.enabled
-    return not thinking.effort and line is not None and not line.thinking_default
-
-
-def is_thinking_on(thinking: Thinking, line: ModelLine | None) -> bool:
-    """Return whether reasoning is expected: thinking is switched on, also by an effort, or on by default.
-
-    False if unknown.
-    """
+def expects_thinking(thinking: Thinking, line: ModelLine | None) -> bool | None:
+    """Return whether thinking is switched on, also by an effort, or on by default; None if unknown."""
     if thinking.enabled is not None:
         return thinking.enabled
-    return bool(thinking.effort) or (line is not None and line.thinking_default)
+    if thinking.effort:
+        return True
+    return None if line is None else line.thinking_default
 
 
 def write_thinking(

@@ -9,7 +9,7 @@ import pytest
 
 from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
 from langchain_qwen3.profiles import find_line
-from langchain_qwen3.request.thinking import Thinking, is_thinking_off, is_thinking_on, resolve_thinking, write_thinking
+from langchain_qwen3.request.thinking import Thinking, expects_thinking, resolve_thinking, write_thinking
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
 from langchain_qwen3.servers.engines import LLAMA_CPP, LM_STUDIO, OLLAMA, SGLANG, TGI, VLLM
 from langchain_qwen3.servers.gateways import LITELLM, ONE_API
@@ -91,50 +91,47 @@ def test_keeps_expecting_reasoning_when_the_server_cannot_switch_it_off():
     line = find_line(HYBRID)
     with pytest.warns(UnsupportedSettingWarning):
         thinking = resolve_thinking(Thinking(enabled=False), TGI, line, HYBRID)
-    assert is_thinking_on(thinking, line)
-    assert not is_thinking_off(thinking, line)
+    assert expects_thinking(thinking, line)
 
 
 @pytest.mark.parametrize(
-    ("model", "enabled", "on", "off"),
+    ("model", "enabled", "expected"),
     [
-        (HYBRID, None, True, False),
-        (HYBRID, False, False, True),
-        ("Qwen/Qwen3.5-0.8B", None, False, True),
-        ("Qwen/Qwen3.5-0.8B", True, True, False),
-        (NEVER, None, False, True),
-        (ALWAYS, None, True, False),
-        ("my-alias", None, False, False),
+        (HYBRID, None, True),
+        (HYBRID, False, False),
+        ("Qwen/Qwen3.5-0.8B", None, False),
+        ("Qwen/Qwen3.5-0.8B", True, True),
+        (NEVER, None, False),
+        (ALWAYS, None, True),
+        ("my-alias", None, None),
     ],
 )
 def test_expects_reasoning_by_the_checkpoints_default_when_the_switch_is_not_set(
-    model: str, enabled: bool | None, on: bool, off: bool
+    model: str, enabled: bool | None, expected: bool | None
 ):
     """Protects answers in vLLM's `reasoning` field on models that are off by default, and says nothing of aliases."""
     line = find_line(model)
     thinking = resolve_thinking(Thinking(enabled=enabled), VLLM, line, model)
-    assert (is_thinking_on(thinking, line), is_thinking_off(thinking, line)) == (on, off)
+    assert expects_thinking(thinking, line) is expected
 
 
 @pytest.mark.parametrize("dialect", [OPENROUTER, LM_STUDIO, GENERIC, VLLM, DASHSCOPE], ids=lambda row: row.name)
 @pytest.mark.parametrize(
-    ("model", "effort", "on", "off"),
+    ("model", "effort", "expected"),
     [
-        ("Qwen/Qwen3.5-0.8B", "high", True, False),
-        ("qwen-plus", "low", True, False),
-        ("my-alias", "high", True, False),
-        ("Qwen/Qwen3.5-0.8B", "none", False, True),
-        (NEVER, "high", False, True),
+        ("Qwen/Qwen3.5-0.8B", "high", True),
+        ("qwen-plus", "low", True),
+        ("my-alias", "high", True),
+        ("Qwen/Qwen3.5-0.8B", "none", False),
+        (NEVER, "high", False),
     ],
 )
 @pytest.mark.filterwarnings("ignore::langchain_qwen3.UnsupportedSettingWarning")
-def test_expects_reasoning_when_an_effort_switches_it_on(
-    dialect: Dialect, model: str, effort: str, on: bool, off: bool
-):
+def test_expects_reasoning_when_an_effort_switches_it_on(dialect: Dialect, model: str, effort: str, expected: bool):
     """Protects reasoning of models that are off by default: streams held it back, and alone it was the answer."""
     line = find_line(model)
     thinking = resolve_thinking(Thinking(effort=effort), dialect, line, model)
-    assert (is_thinking_on(thinking, line), is_thinking_off(thinking, line)) == (on, off)
+    assert expects_thinking(thinking, line) is expected
 
 
 @pytest.mark.parametrize(
