@@ -11,7 +11,7 @@ validation (https://github.com/pydantic/pydantic/issues/10536).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from jiter import from_json
@@ -90,6 +90,16 @@ def build_call_chunk(reasoning: str, content: str, calls: Sequence[ToolCallChunk
     chunk.message.__dict__.update(fields)  # attribute by attribute, pydantic would look each one up
     chunk.message.model_fields_set.update(fields)
     return chunk
+
+
+def build_call_chunks(calls: Iterable[ToolCallChunk]) -> Iterator[ChatGenerationChunk]:
+    """Yield the chunks of held-back calls one by one, as OpenAI sends them: a name, then its arguments."""
+    for call in calls:
+        name, args, call_id, index = call["name"], call["args"], call["id"], call["index"]
+        if name and args:
+            yield build_call_chunk("", "", [tool_call_chunk(name=name, args="", id=call_id, index=index)])
+            name = call_id = None
+        yield build_call_chunk("", "", [tool_call_chunk(name=name, args=args, id=call_id, index=index)])
 
 
 def _build_validated(reasoning: str, content: str) -> ChatGenerationChunk:

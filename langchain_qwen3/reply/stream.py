@@ -19,7 +19,7 @@ from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, open_envelope, read_lines
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
-from langchain_qwen3.reply.chunks import build_call_chunk, build_text_chunk
+from langchain_qwen3.reply.chunks import build_call_chunk, build_call_chunks, build_text_chunk
 from langchain_qwen3.reply.ending import StreamEnd, is_stopped, read_limit, read_reason
 from langchain_qwen3.reply.fields import has_content, read_message
 from langchain_qwen3.reply.json_text import read_json
@@ -106,7 +106,7 @@ class StreamReader:
         if problem := self._end.find_problem(self._options, has_answer=has_answer):
             raise StreamCutError(problem, response=self._response, body=self._find_cause())
         try:
-            chunks.append(self._finish())
+            chunks += self._finish()
         except OTHER_SHAPE as error:
             raise build_shape_error(self._response) from error
         if self._options.habits is not None:
@@ -326,20 +326,27 @@ class StreamReader:
         piece = self._choice.close(self.finish_reason, cut=cut)
         return self._build(piece, None) or build_text_chunk("", "")
 
-    def _finish(self) -> ChatGenerationChunk:
-        """Return the last chunk of a stream that ended."""
+    def _finish(self) -> Iterator[ChatGenerationChunk]:
+        """Yield what was held back, then the last chunk, which has neither text nor calls.
+
+        OpenAI sends no text beside a finish reason, so others skip a chunk that has one, such as ag-ui:
+        https://github.com/ag-ui-protocol/ag-ui/blob/main/integrations/langgraph/python/ag_ui_langgraph/agent.py
+        """
         held: Any = self._close(cut=False).message
+        reasoning = held.additional_kwargs.get("reasoning_content", "")
+        if held.content or reasoning:
+            yield build_text_chunk(reasoning, held.content)
+        yield from build_call_chunks(held.tool_call_chunks)
         message = AIMessageChunk(
-            content=held.content,
-            additional_kwargs={**self._choice.kept, **held.additional_kwargs},
-            tool_call_chunks=held.tool_call_chunks,
+            content="",
+            additional_kwargs=self._choice.kept,
             usage_metadata=read_usage(self.usage),
             response_metadata={"model_provider": PROVIDER},
             chunk_position="last",
         )
         info = self._read_metadata()
         info["timing"] = build_timing(self._started_at, self.first_token_at, self.usage)
-        return ChatGenerationChunk(message=message, generation_info=info)
+        yield ChatGenerationChunk(message=message, generation_info=info)
 
     def _read_metadata(self) -> dict[str, Any]:
         metadata = {

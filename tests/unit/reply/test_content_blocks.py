@@ -94,13 +94,19 @@ def test_chunks_carry_places_of_their_own_when_calls_stream():
     assert [block.get("index") for block in found] == [None, None, "lc_tc_0", "lc_tc_1", "lc_tc_1"]
 
 
-def test_last_chunk_is_no_sum_when_it_ends_a_call():
+@pytest.mark.parametrize("cut", [False, True])
+def test_last_chunk_is_no_sum_when_it_ends_a_call(cut: bool):
     """Protects v1 streams: the end of a call that was begun before is a fragment, not a call without a name."""
-    chunks = read_chunks([write_sse(write_events({"tool_calls": [{**CUT_CALL, "index": 0}]}, reason="length"))])
-    *_, last = chunks
-    assert isinstance(last.message, AIMessageChunk)
-    assert last.message.chunk_position == "last"
-    assert [block["type"] for block in last.message.content_blocks] == ["tool_call_chunk"]
+    events = write_events({"tool_calls": [{**CUT_CALL, "index": 0}]}, reason="length")
+    reader = StreamReader(ReplyOptions())
+    chunks = [*reader.read(write_sse(events[:1], done=False))]
+    chunks += (
+        [held for held in [reader.abort()] if held] if cut else [*reader.read(write_sse(events[1:])), *reader.end()]
+    )
+    *_, end = [chunk.message for chunk in chunks if chunk.message.content_blocks]
+    assert [block["type"] for block in end.content_blocks] == ["tool_call_chunk"]
+    assert isinstance(end, AIMessageChunk)
+    assert chunks[-1].message.chunk_position == "last"  # type: ignore[attr-defined]
     assert [block["type"] for block in add_up(chunks).content_blocks] == ["invalid_tool_call"]
 
 

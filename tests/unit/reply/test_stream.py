@@ -20,6 +20,7 @@ from langchain_qwen3.errors import (
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.servers.habits import ReplyHabits
 from tests.support.replies import (
+    DEFAULT,
     TOOL,
     USAGE,
     add_up,
@@ -80,6 +81,46 @@ def test_text_is_kept_when_it_comes_with_the_finish_reason():
     message = read_stream(events)
     assert message.content == "AB"
     assert message.response_metadata["finish_reason"] == "length"
+
+
+ONE_CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "北京"}}\n</tool_call>'
+TWO_CALLS = ONE_CALL + "\n" + ONE_CALL.replace("北京", "上海")
+WITH_TOOL = ReplyOptions(tools=(TOOL,))
+XML_CALL = "<tool_call>\n<function=get_weather>\n<parameter=city>\n北京\n</parameter>\n</function>\n</tool_call>"
+FORCED = '[{"name": "get_weather", "arguments": {"city": "北京"}}]'
+HELD_BACK: dict[str, tuple[dict[str, str], ReplyOptions]] = {
+    "an answer": ({"content": "Hello"}, DEFAULT),
+    "an answer that ends like a tag": ({"content": "a <"}, DEFAULT),
+    "an answer of a model whose thinking may have begun": ({"content": "Hello"}, ReplyOptions(opened=None)),
+    "an answer in the field of the reasoning": ({"reasoning": "Hello"}, ReplyOptions(thinking_off=True)),
+    "reasoning that no tag ends": ({"content": "<think>Hello"}, DEFAULT),
+    "a call in the text": ({"content": ONE_CALL}, WITH_TOOL),
+    "a text and two calls in it": ({"content": f"Sure.\n{TWO_CALLS}"}, WITH_TOOL),
+    "a call as XML": ({"content": XML_CALL}, WITH_TOOL),
+    "a call in the reasoning": ({"reasoning": ONE_CALL}, WITH_TOOL),
+    "a forced call": ({"content": FORCED}, ReplyOptions(tools=(TOOL,), forced_calls=True)),
+}
+
+
+@pytest.mark.parametrize("reason", ["stop", "length"])
+@pytest.mark.parametrize("case", HELD_BACK)
+def test_last_chunk_only_ends_the_stream_when_something_was_held_back(case: str, reason: str):
+    """Protects those who skip a chunk with a finish reason, as ag-ui does, and those who read one call per chunk."""
+    delta, options = HELD_BACK[case]
+    events = write_events(*({key: text[:3]} for key, text in delta.items()), reason=reason)
+    events[1:1] = write_events(*({key: text[3:]} for key, text in delta.items()))[:1]
+    *chunks, last = read_chunks([write_sse(events)], options)
+    assert last.generation_info
+    end: Any = last.message
+    assert (end.content, end.tool_call_chunks, end.additional_kwargs) == ("", [], {})
+    shown, total = add_up(chunks), add_up([*chunks, last])
+    assert (shown.content, shown.additional_kwargs) == (total.content, total.additional_kwargs)
+    assert [call["args"] for call in shown.tool_calls] == [call["args"] for call in total.tool_calls]
+    for chunk in chunks:
+        assert chunk.generation_info is None
+        fragments = chunk.message.tool_call_chunks  # type: ignore[attr-defined]
+        assert len(fragments) <= 1
+        assert not any(part["name"] and part["args"] for part in fragments)
 
 
 @pytest.mark.parametrize(
