@@ -137,7 +137,7 @@ def join_fragments(calls: Iterable[ToolCallChunk]) -> list[ToolCallChunk]:
     return [
         tool_call_chunk(
             name="".join(piece["name"] or "" for piece in pieces) or None,
-            args="".join(piece["args"] or "" for piece in pieces) or None,
+            args="".join(piece["args"] or "" for piece in pieces),
             id=next((piece["id"] for piece in pieces if piece["id"]), None),
             index=index,
         )

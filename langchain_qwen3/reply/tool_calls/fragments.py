@@ -230,7 +230,7 @@ class ToolCallStream:
             call.sent += len(args)
         if not (name or args or chunk_id):
             return None
-        return tool_call_chunk(name=name or None, args=args or None, id=chunk_id, index=call.index)
+        return tool_call_chunk(name=name or None, args=args, id=chunk_id, index=call.index)
 
     def _judge(self, call: OpenCall, truncated: bool, *, closed: bool) -> str:
         """Return the argument text for core; record why the call is invalid, or that it was repaired."""

@@ -15,6 +15,7 @@ from langchain_core.messages.tool import ToolCallChunk
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.reply.chunks import join_fragments
 from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments, read_arguments
 from langchain_qwen3.reply.tool_calls.fragments import (
     ToolCalls,
@@ -343,7 +344,21 @@ def test_empty_object_is_streamed_when_the_tool_takes_no_arguments():
     """Protects the order of the chunks: only where more may follow is `{}` held back."""
     assert read([[fragment(0, "a", "f", "{}")]], parameterless=["f"])[0]["args"] == "{}"
     held, rest = read([[fragment(0, "a", "f", "{}")]])
-    assert (held["args"], rest["args"]) == (None, "{}")
+    assert (held["args"], rest["args"]) == ("", "{}")
+
+
+@pytest.mark.parametrize("repair", [False, True])
+@pytest.mark.parametrize("truncated", [False, True])
+@pytest.mark.parametrize("first", ["", None, "{}", {}, '{"x', {"x": 1}, ' {"x": 1}'])
+@pytest.mark.parametrize("rest", [None, "", '": 1}', '{"x": 1}'])
+def test_every_chunk_has_arguments_that_can_be_added(first: Any, rest: str | None, *, truncated: bool, repair: bool):
+    """Protects `arguments += chunk["args"]` in others' code: a call that only begins has empty ones, as in OpenAI's."""
+    deltas = [[fragment(0, "a", "f", first)], [fragment(0, None, None, rest)]]
+    chunks = read(deltas, truncated=truncated, repair=repair)
+    arguments = "".join(chunk["args"] for chunk in chunks)  # type: ignore[misc]
+    (whole,) = join_fragments(chunks)
+    assert whole["args"] == arguments
+    assert chunks[0]["name"] == whole["name"] == "f"
 
 
 @pytest.mark.parametrize("marks", PARALLEL)
