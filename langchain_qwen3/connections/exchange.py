@@ -134,8 +134,8 @@ class _Attempts:
     def amend(self, error: openai.APIStatusError) -> None:
         """Leave out what the server refuses; raise the error where that is nothing of ours."""
         refuse_redirected(error.response)
-        refusal = error.response.text if error.body is None else error.body
-        amended = self._lesson and self._lesson.amend(error.status_code, refusal, self._call.payload)
+        sent = self._call.payload
+        amended = self._lesson and self._lesson.amend(error.status_code, error.body or error.response.text, sent)
         if not amended:
             raise error
         self._call = amended

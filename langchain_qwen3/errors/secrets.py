@@ -12,7 +12,7 @@ import binascii
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,7 @@ from langchain_qwen3.servers.address import parse_url
 MAX_BODY_TEXT = 100_000
 """How many characters of a text in an error's body are kept."""
 _MAX_DEPTH = 20
+_MAX_CHAIN = 8
 _MAX_ITEMS = 1000
 _SHORTEST_SECRET = 6
 _NO_SECRETS = frozenset({"ollama", "lm-studio", "not-needed", "sk-no-key-required"})  # placeholder keys from tutorials
@@ -161,6 +162,29 @@ def strip_exception(exc: BaseException, secrets: Iterable[str] = ()) -> None:
     if getattr(exc, "body", None) is not None:
         with suppress(AttributeError):
             exc.body = mask_body(exc.body, secrets)  # type: ignore[attr-defined]
+
+
+def strip_causes(exc: BaseException, error: Exception) -> bool:
+    """Remove the secrets of the call from all that led to its error; return whether a text quoted one.
+
+    They are in no variable where the error is raised: Sentry, loguru and rich show the variables of a traceback.
+    """
+    secrets = read_secrets(find_request(exc))
+    quotes_secret = any(secret in str(link) for link in walk_causes(exc) for secret in secrets)
+    for link in walk_causes(exc, hidden=True):
+        if link is not error:
+            strip_exception(link, secrets)
+    return quotes_secret
+
+
+def walk_causes(exc: BaseException, *, hidden: bool = False) -> Iterator[BaseException]:
+    """Yield an exception and its causes; with `hidden`, also those that `raise … from None` suppresses."""
+    link: BaseException | None = exc
+    for _ in range(_MAX_CHAIN):
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ and not hidden else link.__context__)
 
 
 def find_request(exc: Any) -> Any:

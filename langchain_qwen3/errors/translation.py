@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +19,7 @@ from langchain_qwen3.errors.body import ErrorFacts, find_error, read_error_body
 from langchain_qwen3.errors.causes import blames_path, find_status, is_unpaid
 from langchain_qwen3.errors.hints import find_hint, is_bad_http
 from langchain_qwen3.errors.kinds import Qwen3Error
-from langchain_qwen3.errors.secrets import clean_url, find_request, mask_text, read_secrets, strip_exception
+from langchain_qwen3.errors.secrets import clean_url, find_request, mask_text, read_secrets, strip_causes, walk_causes
 from langchain_qwen3.errors.system import find_reason
 from langchain_qwen3.servers.refusals import advise_refusal
 
@@ -68,7 +68,6 @@ _BROKEN = (
 _NEGATIVE_LIMIT = re.compile(r"tokens must be at least 1, got (-\d{1,15})")
 _SERVER_ERROR = 500
 _NO_API = frozenset({404, 405})
-_MAX_CHAIN = 8
 _MAX_TEXT = 2000
 _MAX_QUOTE = 200
 # openai's wrappers, whose texts carry no information.
@@ -110,11 +109,7 @@ class ErrorTranslator:
         error = self.translate(exc)
         if error is None:
             return
-        secrets = read_secrets(find_request(exc))
-        quotes_secret = any(secret in str(link) for link in _walk_causes(exc) for secret in secrets)
-        for link in _walk_causes(exc, hidden=True):
-            if link is not error:
-                strip_exception(link, secrets)
+        quotes_secret = strip_causes(exc, error)
         if error is exc:
             return
         # aiohttp quotes the URL with its query, and h11 quotes a bad header: a traceback would show them.
@@ -132,7 +127,7 @@ class ErrorTranslator:
             refused = self._find_refused(exc)
             return self._add_context(_read_status_error(refused, None, self.payload)) if refused is not None else None
         text = next((text for name, text in chain if text and name not in _WRAPPERS), chain[-1][0])
-        name, reason = find_reason(_walk_causes(exc, hidden=True))
+        name, reason = find_reason(walk_causes(exc, hidden=True))
         details += f" errno={name}"
         text += "" if reason in text else f": {reason}"
         one_line = " ".join(text.split())  # aiohttp draws a bad status line over four lines
@@ -288,19 +283,9 @@ def _resolve_kind(facts: ErrorFacts, status: int | None) -> tuple[type[Qwen3Erro
     return _STATUS_KINDS.get(decisive, fallback), sent or decisive
 
 
-def _walk_causes(exc: BaseException, *, hidden: bool = False) -> Iterator[BaseException]:
-    """Yield an exception and its causes; with `hidden`, also those that `raise … from None` suppresses."""
-    link: BaseException | None = exc
-    for _ in range(_MAX_CHAIN):
-        if link is None:
-            return
-        yield link
-        link = link.__cause__ or (None if link.__suppress_context__ and not hidden else link.__context__)
-
-
 def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
     """Return class names and texts of an exception and its causes, without cancellations: anyio ends a wait by one."""
-    texts = [(type(link).__name__, str(link)[:_MAX_TEXT]) for link in _walk_causes(exc) if isinstance(link, Exception)]
+    texts = [(type(link).__name__, str(link)[:_MAX_TEXT]) for link in walk_causes(exc) if isinstance(link, Exception)]
     # aiohttp quotes its own parser's object where a connection ends within the headers.
     return [(name, re.sub(r"(^|: )<RawResponseMessage.*", "", text)) for name, text in texts]
 

@@ -117,19 +117,19 @@ async def agive_key() -> str:
     return KEY
 
 
-def ask(model: Any, way: str) -> BaseMessage:
+def ask(model: Any, way: str, settings: dict[str, Any] = CALL) -> BaseMessage:
     """Ask in one way."""
 
     async def astream() -> BaseMessage:
-        chunks = [chunk async for chunk in model.astream("hi", **CALL)]
+        chunks = [chunk async for chunk in model.astream("hi", **settings)]
         return sum(chunks[1:], chunks[0])
 
     if way == "invoke":
-        return model.invoke("hi", **CALL)
+        return model.invoke("hi", **settings)
     if way == "stream":
-        chunks = list(model.stream("hi", **CALL))
+        chunks = list(model.stream("hi", **settings))
         return sum(chunks[1:], chunks[0])
-    return asyncio.run(model.ainvoke("hi", **CALL) if way == "ainvoke" else astream())
+    return asyncio.run(model.ainvoke("hi", **settings) if way == "ainvoke" else astream())
 
 
 def show_all(thing: Any) -> str:
@@ -200,6 +200,35 @@ def test_no_secret_is_in_an_error_when_the_server_echoes_it(kind: str, transport
         assert CANARY not in show_error(caught.value)
         assert CANARY not in repr([run.model_dump() for run in runs.traced_runs])
     assert all(f"{CANARY}-header" in echo for echo in server.echoes)
+
+
+def show_variables(error: BaseException) -> str:
+    """Return the local variables of a traceback, as Sentry, loguru and rich show them; those of this file aside."""
+    shown = []
+    link: BaseException | None = error
+    while link is not None:
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            if frame.f_code.co_filename != __file__:
+                shown += [f"{frame.f_code.co_name}: {name} = {value!r}" for name, value in frame.f_locals.items()]
+        link = link.__cause__ or link.__context__
+    return "\n".join(shown)
+
+
+@pytest.mark.parametrize("kind", ["401", "400", "404", "429", "500", "418", "closed"])
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_no_secret_of_the_model_is_in_a_variable_when_a_call_fails(kind: str, transport: str, server: Echo) -> None:
+    """Protects the key from services that collect errors: they upload the local variables of every stack frame."""
+    model = build(server, kind, transport=transport)
+    if kind == "closed":
+        address = f"http://{CANARY}-user:{CANARY}-password@127.0.0.1:{closed_port()}/v1"
+        model = model.model_copy(update={"base_url": address})
+    for way in WAYS:
+        with pytest.raises(Qwen3Error) as caught:
+            ask(model, way, {})
+        shown = show_variables(caught.value)
+        assert "self = ChatQwen3(" in shown
+        for word in ("key", "header", "cookie", "user", "password"):
+            assert f"{CANARY}-{word}" not in shown
 
 
 def run_batch(url: str, folder: Any) -> list[str]:

@@ -69,7 +69,7 @@ class AiohttpConnections:
         try:
             reply = await self._send(request, limits.get("write"))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise translate_error(error) from error
+            raise translate_error(error) from error.with_traceback(None)  # its frames' variables hold all headers
         response = httpx.Response(
             reply.status,
             headers=reply.raw_headers,
