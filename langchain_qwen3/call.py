@@ -44,6 +44,7 @@ class ReplyOptions:
     """The facts about a request that are needed to read its reply.
 
     Attributes:
+        model: The model that was asked, for a reply that does not name one.
         return_reasoning: False leaves reasoning out of messages and chunks.
         thinking_off: Whether thinking was switched off or the checkpoint has none, so that a reply with only reasoning
             is the answer in the wrong field (vLLM's parser does that, measured on 0.32).
@@ -66,6 +67,7 @@ class ReplyOptions:
         include_headers: Whether to put the response headers into the metadata.
     """
 
+    model: str = ""
     return_reasoning: bool = True
     thinking_off: bool = False
     opened: bool | None = False

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 COUNTS = ("total_tokens", "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
-_METADATA_NAMES = {"model": "model_name"}
 _CACHE_READ = ("cached_tokens", "prompt_cache_hit_tokens")
 """The names in OpenAI and in DeepSeek; omlx and Moonshot write theirs outside of the details."""
 
@@ -21,7 +20,7 @@ _CACHE_WRITTEN = ("created_cache_tokens", "cache_creation_input_tokens", "cache_
 """The names in vLLM, DashScope and OpenRouter."""
 _MAX_TOKENS = 1 << 53
 """Above any real count; larger integers are not exact in every JSON parser."""
-_NOT_METADATA = frozenset({"choices", "usage", "object", "created", "error"})
+_NOT_METADATA = frozenset({"choices", "usage", "object", "created", "error", "model"})
 
 
 def read_finish_reason(reason: str | None, *, called: bool) -> str | None:
@@ -86,19 +85,21 @@ def _read_count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < _MAX_TOKENS else None
 
 
-def read_metadata(bodies: Iterable[Mapping[str, Any]], usage: Mapping[str, Any] | None) -> dict[str, Any]:
+def read_metadata(
+    bodies: Iterable[Mapping[str, Any]], usage: Mapping[str, Any] | None, model: str = ""
+) -> dict[str, Any]:
     """Return the response metadata of a reply: everything besides choices that is not null; a model's name is text.
 
     Args:
         bodies: The whole reply, or the events of a stream that carry more than text, in order.
         usage: The final usage; kept as `token_usage` without its nulls.
+        model: The name for a reply that names no model: LangChain counts tokens by name, and no others.
     """
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = {"model_name": model} if model else {}
     for body in bodies:
-        for key, value in body.items():
-            # LangChain counts usage by the model's name, as a key.
-            if value is not None and key not in _NOT_METADATA and (key != "model" or isinstance(value, str)):
-                metadata[_METADATA_NAMES.get(key, key)] = value
+        metadata.update((key, value) for key, value in body.items() if value is not None and key not in _NOT_METADATA)
+        if isinstance(name := body.get("model"), str) and name:
+            metadata["model_name"] = name
     if isinstance(usage, dict) and usage:  # core fails on any other
         metadata["token_usage"] = _drop_nulls(usage)
     metadata["model_provider"] = PROVIDER

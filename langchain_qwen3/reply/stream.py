@@ -353,7 +353,7 @@ class StreamReader:
             "finish_reason": read_finish_reason(self.finish_reason, called=self._choice.called),
             **self._choice_metadata,
             **self._choice.notes,
-            **read_metadata(self._noted, self.usage),
+            **read_metadata(self._noted, self.usage, self._options.model),
         }
         if self._options.include_headers and self._response is not None:
             metadata["headers"] = dict(self._response.headers)

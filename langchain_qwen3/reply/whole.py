@@ -49,7 +49,7 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
     try:
         choices = body["choices"]
         usage = find_usage(body, choices[0])
-        metadata = read_metadata((body,), usage)
+        metadata = read_metadata((body,), usage, options.model)
         metadata["timing"] = build_timing(started_at, None, usage)
         if options.include_headers:
             metadata["headers"] = dict(response.headers)

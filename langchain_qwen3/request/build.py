@@ -204,6 +204,7 @@ def _build_reply_options(
     opened = None if may_be_opened else False
     habits = recall and recall(settings.model, (thinking.enabled, opened, is_free), likely=opened)
     return ReplyOptions(
+        model=payload["model"],
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
         thinking_off=expects_thinking(thinking, line) is False,

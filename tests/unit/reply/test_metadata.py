@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import UsageMetadataCallbackHandler
+from langchain_core.outputs import ChatGeneration, LLMResult
 
+from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply.metadata import build_timing, read_usage
 from tests.support.replies import read_stream, read_whole, write_body, write_events, write_sse
 
@@ -74,3 +77,38 @@ def test_usage_that_is_no_object_is_left_out(value: Any) -> None:
     for message in (read_whole(write_body({"content": "hi"}, usage=value)), read_stream(write_sse(events))):
         assert (message.content, message.usage_metadata) == ("hi", None)
         assert "token_usage" not in message.response_metadata
+
+
+@pytest.mark.parametrize(
+    ("named", "counted"),
+    [
+        ({}, "asked"),
+        ({"model": None}, "asked"),
+        ({"model": ""}, "asked"),
+        ({"model": 5}, "asked"),
+        ({"model": ["q"]}, "asked"),
+        ({"model": {"id": "q"}}, "asked"),
+        ({"model": "served"}, "served"),
+        ({"model_name": "served"}, "served"),
+        ({"model": "", "model_name": "served"}, "served"),
+    ],
+)
+def test_tokens_are_counted_when_a_reply_names_no_model(named: dict[str, Any], counted: str) -> None:
+    """Protects sums of tokens: LangChain's counter keeps them by the model's name, and drops those without one."""
+    options = ReplyOptions(model="asked")
+    body, *events = [
+        {key: value for key, value in part.items() if key != "model"} | named
+        for part in (write_body({"content": "hi"}), *write_events({"content": "hi"}))
+    ]
+    for message in (read_whole(body, options), read_stream(events, options)):
+        counter = UsageMetadataCallbackHandler()
+        counter.on_llm_end(LLMResult(generations=[[ChatGeneration(message=message)]]))
+        assert list(counter.usage_metadata) == [counted]
+
+
+@pytest.mark.parametrize("nothing", ["", None, 5])
+def test_name_of_the_model_stays_when_a_later_event_has_none(nothing: Any) -> None:
+    """Protects the model that really answered: a gateway's own event for the usage may leave its name empty."""
+    *events, last = write_events({"content": "hi"})
+    message = read_stream([*events, {**last, "model": nothing}], ReplyOptions(model="asked"))
+    assert message.response_metadata["model_name"] == "q"

@@ -221,7 +221,7 @@ def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     assert build(GROQ, max_tokens=9).reply.max_tokens == 9  # sent as max_completion_tokens
     assert build(VLLM, max_tokens=9, extra_body={"max_completion_tokens": 7}).reply.max_tokens == 7
     plain = build(VLLM, model="Qwen/Qwen3-8B").reply
-    assert (plain.max_tokens, plain.server_writes_arguments) == (None, False)
+    assert (plain.model, plain.max_tokens, plain.server_writes_arguments) == ("Qwen/Qwen3-8B", None, False)
     assert build(VLLM, tools=[WEATHER]).reply.rescue_tool_calls is None
     assert build(VLLM, tools=[WEATHER], rescue_tool_calls=True).reply.rescue_tool_calls is True
     assert build(VLLM, tools=[WEATHER], rescue_tool_calls=False).reply.rescue_tool_calls is False
