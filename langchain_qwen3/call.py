@@ -53,6 +53,8 @@ class ReplyOptions:
         finishes: Whether the server ends every complete stream with a finish reason.
         habits: Facts learned from earlier replies; this reply's facts are recorded there. None to learn nothing.
         tools: The wire tools of the request.
+        function_call: Whether the tools were given as OpenAI's `functions` of 2023, so that the call is looked for in
+            `additional_kwargs["function_call"]`.
         rescue_tool_calls: Whether to read calls of these tools that were left in the text; None for as long as the
             server was not seen to parse calls.
         demanded: The tool choice that the reply must satisfy; not every server enforces it.
@@ -74,6 +76,7 @@ class ReplyOptions:
     finishes: bool = False
     habits: ReplyHabits | None = field(default=None, compare=False)
     tools: tuple[Mapping[str, Any], ...] = ()
+    function_call: bool = False
     rescue_tool_calls: bool | None = None
     demanded: ToolChoice | None = None
     forced: bool = False

@@ -69,6 +69,7 @@ class ChoiceReader:
             optional=list_without("required", options.tools),
         )
         self._has_tools = bool(options.tools)
+        self._as_function = options.function_call
         self._in_content, self._in_reasoning = _build_text_readers(options)
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
         self._reasoning_key = ""
@@ -178,6 +179,8 @@ class ChoiceReader:
         kept = {key: join_pieces(key, pieces) for key, pieces in self._kept.items()}
         if not self._keeps_details:
             kept.pop("reasoning_details", None)
+        if self._as_function and self._calls.first is not None:
+            kept["function_call"] = self._calls.first
         return kept
 
     def _keep(self, delta: Mapping[str, Any], fragments: Any) -> Any:

@@ -212,6 +212,7 @@ def _build_reply_options(
         habits=habits,
         finishes=dialect.kind in ("engine", "hosted"),
         tools=tuple(tool for tool in plan.payload.get("tools", ()) if tool.get("function")),
+        function_call=bool(settings.params.get("functions")),
         rescue_tool_calls=_read_rescue(settings, dialect) if plan.rescue else False,
         demanded=plan.demanded,
         forced=payload.get("tool_choice") not in (None, "auto", "none"),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 OUTPUT_PARAMS = CONSTRAINT_FIELDS | {
     "constraint",
+    "function_call",
+    "functions",
     "parallel_tool_calls",
     "structured_output",
     "tool_choice",
@@ -78,14 +80,19 @@ def plan_output(
 def _resolve_output(params: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """Return the bound form of the answer as OpenAI parameters or the server's own constraint."""
     output = {name: params[name] for name in params if name in OUTPUT_PARAMS}
+    if functions := output.pop("functions", None):  # OpenAI's of 2023: LangChain's older chains bind them
+        functions = [{"type": "function", "function": function} for function in functions]
+        output = {"parallel_tool_calls": False, **output, "tools": [*(output.get("tools") or ()), *functions]}
+    if choice := output.pop("function_call", None):
+        output.setdefault("tool_choice", choice)
     if output.get("tools"):
         output["tools"] = select_tools(output["tools"], dialect)
     if spec := output.pop("structured_output", None):
         tools = output.get("tools") or ()
         best = "function_calling" if tools and dialect.format_silences_tools else dialect.structured_method
         output |= write_structured(spec, best, tools, strict=dialect.free_arguments)
-        if "parallel_tool_calls" in dialect.unsupported and "parallel_tool_calls" not in params:
-            output.pop("parallel_tool_calls", None)  # the user did not set it, so no warning
+    if "parallel_tool_calls" in dialect.unsupported and "parallel_tool_calls" not in params:
+        output.pop("parallel_tool_calls", None)  # the user did not set it, so no warning
     if constraint := output.pop("constraint", None):
         output.pop("response_format", None)
         output |= write_constraint(constraint, dialect)

@@ -62,6 +62,7 @@ class ToolCallStream:
     Attributes:
         written: The invalid calls as the model wrote them, and why they are invalid, by index; final after
             `close`.
+        first: The first call in OpenAI's form of 2023; set by `close`.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class ToolCallStream:
         self._repaired: dict[str, str] = {}
         self._rescued: list[str | None] = []
         self.written: dict[int | None, InvalidToolCall] = {}
+        self.first: dict[str, str] | None = None
 
     @property
     def seen(self) -> bool:
@@ -157,6 +159,7 @@ class ToolCallStream:
         chunks = []
         for call in self._calls:
             text = self._judge(call, truncated, closed=closed and call is self._parsed is self._calls[-1])
+            self.first = self.first or {"name": call.name, "arguments": text}
             if rest := text[call.sent :]:
                 chunks.append(tool_call_chunk(args=rest, index=call.index))
         return chunks

@@ -679,6 +679,47 @@ def test_call_in_the_form_of_2023_is_a_call_if_tools_were_sent(deltas: list[dict
     assert read_stream(write_events(*deltas)).additional_kwargs["function_call"]["name"] == "get_weather"
 
 
+IN_ROME = {"name": "get_weather", "arguments": '{"city": "Rome"}'}
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ({"tool_calls": [WIRE_CALL]}, {"city": "Beijing"}),
+        ({"tool_calls": [WIRE_CALL, {**WIRE_CALL, "id": "c2", "function": IN_ROME}]}, {"city": "Beijing"}),
+        ({"function_call": IN_BEIJING}, {"city": "Beijing"}),
+        ({"reasoning": "A", "content": CALL}, {"city": "Beijing"}),
+        ({"tool_calls": [{**WIRE_CALL, "function": {"name": "get_weather"}}]}, {}),
+        ({"reasoning": "A", "content": "B"}, None),
+    ],
+    ids=["call", "two", "form of 2023", "in the text", "no arguments", "no call"],
+)
+def test_call_is_also_in_the_form_of_2023_if_functions_were_bound(
+    message: dict[str, Any], expected: dict[str, Any] | None
+):
+    """Protects LangChain's older chains and agents: they look for the call in `additional_kwargs` alone."""
+    options = ReplyOptions(tools=(TOOL,), function_call=True)
+    whole, streamed = read_whole(write_body(message), options), read_stream(write_events(message), options)
+    assert whole.additional_kwargs == streamed.additional_kwargs
+    function = whole.additional_kwargs.get("function_call")
+    read = (function["name"], json.loads(function["arguments"])) if function else None
+    assert read == (None if expected is None else ("get_weather", expected))
+    assert spans(whole)[2][:1] == ([] if read is None else [read])
+
+
+@pytest.mark.parametrize("arguments", ['{"city": "Bei', '{"city": "Beijing"', "{", ""])
+def test_call_in_the_form_of_2023_cannot_be_parsed_if_it_was_cut(arguments: str):
+    """Protects from half a call: these chains parse the text themselves, some of them leniently."""
+    message = {"tool_calls": [{**WIRE_CALL, "function": {"name": "get_weather", "arguments": arguments}}]}
+    options = ReplyOptions(tools=(TOOL,), function_call=True)
+    whole = read_whole(write_body(message, "length"), options)
+    streamed = read_stream(write_events(message, reason="length"), options)
+    for read in (whole, streamed):
+        assert read.tool_calls == []
+        with pytest.raises(ValueError, match=r"Expecting"):
+            json.loads(read.additional_kwargs["function_call"]["arguments"])
+
+
 @pytest.mark.parametrize("key", ["images", "citations"])
 def test_lists_beside_the_text_are_kept(key: str):
     """Protects what arrived: OpenRouter's images, and the sources of a search."""

@@ -95,6 +95,17 @@ SETTINGS |= {
     "model": ("Qwen/Qwen3-8B", "Qwen/Qwen3-4B", sent("model")),
     "tools": ([TOOL], [{**TOOL, "function": {**TOOL["function"], "name": "g"}}], sent("tools")),
     "tool_choice": ("none", "auto", sent("tool_choice")),
+    # A keyword goes out as tools; a body is sent as it is.
+    "functions": (
+        [{"name": "one"}],
+        [{"name": "two"}],
+        lambda call: call.payload.get("functions") or [tool["function"] for tool in call.payload["tools"][-1:]],
+    ),
+    "function_call": (
+        "none",
+        "auto",
+        lambda call: call.payload.get("function_call") or call.payload.get("tool_choice"),
+    ),
     "parallel_tool_calls": (True, False, sent("parallel_tool_calls")),
     "response_format": ({"type": "text"}, {"type": "text", "strict": True}, sent("response_format")),
     "prompt_cache_options": ({"mode": "one"}, {"mode": "two"}, sent("prompt_cache_options")),

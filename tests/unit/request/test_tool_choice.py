@@ -27,6 +27,7 @@ from langchain_qwen3.request.tool_choice import (
     select_tools,
 )
 from langchain_qwen3.servers.dialects import DIALECTS, ChoicePolicy, Dialect
+from tests.unit.request.request_cases import build
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": CITY}}
@@ -375,3 +376,27 @@ def test_counts_tokens_of_a_function_as_it_is_sent(tool: Any):
     counted = model.get_num_tokens_from_messages([HumanMessage("x")], tools=[tool])
     assert counted == bound.get_num_tokens_from_messages([HumanMessage("x")])
     assert bound.kwargs["tools"][0]["function"]["parameters"] == CITY
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+@pytest.mark.parametrize(
+    ("choice", "tool_choice"),
+    [(None, None), ("auto", "auto"), ("none", "none"), ({"name": "now"}, NAMED)],
+    ids=["no choice", "auto", "none", "named"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_functions_of_2023_go_out_as_tools(dialect: Dialect, choice: Any, tool_choice: Any):
+    """Protects LangChain's older chains and agents, which bind `functions`: most servers ignore that field."""
+    functions = [tool["function"] for tool in (WEATHER, NOW)]
+    call = build(dialect, functions=functions, function_call=choice)
+    as_tools = build(dialect, tools=[WEATHER, NOW], tool_choice=tool_choice, parallel_tool_calls=False)
+    beside = build(dialect, tools=[WEATHER], functions=[NOW["function"]], function_call=choice)
+    assert call.payload == beside.payload == as_tools.payload
+    assert [one.reply.function_call for one in (call, beside, as_tools)] == [True, True, False]
+
+
+@pytest.mark.parametrize("params", [{"functions": []}, {"functions": None}, {"function_call": "auto"}])
+def test_sends_nothing_when_there_are_no_functions(params: dict[str, Any]):
+    """Protects a chain whose list of functions is empty: servers refuse a choice without tools."""
+    call = build(DIALECTS["vllm"], **params)
+    assert call == build(DIALECTS["vllm"])
