@@ -48,6 +48,7 @@ class ReplyOptions:
         return_reasoning: False leaves reasoning out of messages and chunks.
         thinking_off: Whether thinking was switched off or the checkpoint has none, so that a reply with only reasoning
             is the answer in the wrong field (vLLM's parser does that, measured on 0.32).
+        stops: Whether the request has stop sequences, which may also end the thinking.
         opened: Whether the reply begins inside the thinking, because the template opened `<think>` in the prompt and
             the server has no parser. None: unknown, the reply itself decides.
         finishes: Whether the server ends every complete stream with a finish reason.
@@ -72,6 +73,7 @@ class ReplyOptions:
     model: str = ""
     return_reasoning: bool = True
     thinking_off: bool = False
+    stops: bool = False
     opened: bool | None = False
     finishes: bool = False
     habits: ReplyHabits | None = field(default=None, compare=False)

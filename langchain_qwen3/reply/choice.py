@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.messages import InvalidToolCall
 from langchain_core.messages.tool import ToolCallChunk
 
+from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.reply.ending import is_cut, is_finished, is_stopped
 from langchain_qwen3.reply.fields import (
     KEPT_FIELDS,
@@ -42,6 +43,11 @@ Piece = tuple[str, str, Sequence[ToolCallChunk]]
 """Reasoning, content and calls of one delta, or of the end of a choice."""
 
 NO_PIECE: Piece = ("", "", ())
+
+_STOPPED_THINKING = (
+    "a reply ended in the thinking and has no answer, for servers apply `stop` to the thinking, too: set "
+    "enable_thinking=False for calls with `stop`; an agent made with create_agent needs none"
+)
 
 
 class ChoiceReader:
@@ -70,6 +76,7 @@ class ChoiceReader:
         )
         self._has_tools = bool(options.tools)
         self._as_function = options.function_call
+        self._stops = options.stops
         self._in_content, self._in_reasoning = _build_text_readers(options)
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
         self._reasoning_key = ""
@@ -145,12 +152,15 @@ class ChoiceReader:
             calls += self._calls.add(end.calls if meant else (), rescued=True)
         calls += self._calls.close(truncated, closed=self._server_writes and (cut or is_cut(finish_reason)))
         self.called = self._calls.seen
+        only_thought = is_stopped(finish_reason) and not (cut or self.called or has_answer)
         if self._withheld is not None:
             reasoning = "".join([*self._withheld, reasoning])
             self._withheld = None
-            if not cut and is_stopped(finish_reason) and not (self.called or has_answer):
+            if only_thought:
                 self._keeps_details = False  # or the answer would be sent back once more, as reasoning
                 return "", reasoning.lstrip("\r\n"), calls
+        elif only_thought and self._stops and (reasoning or self.heard):
+            warn_once(_STOPPED_THINKING)
         return self._reasoning.feed(reasoning), content, calls
 
     @property

@@ -208,6 +208,7 @@ def _build_reply_options(
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
         thinking_off=expects_thinking(thinking, line) is False,
+        stops=bool(payload.get("stop")),
         opened=habits.opened if habits else opened,
         habits=habits,
         finishes=dialect.kind in ("engine", "hosted"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 from langchain_core.messages import AIMessage
 
+from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply.reasoning import find_leaked_tag
 from langchain_qwen3.reply.stream import StreamReader
@@ -765,3 +767,35 @@ def test_thinking_ends_once_where_the_prompt_opens_it(*, opened: bool | None):
     options = ReplyOptions(opened=opened, **TOOLS)
     for reply in (read_stream(write_events(message), options), read_whole(write_body(message), options)):
         assert [(call["name"], call["args"]) for call in reply.tool_calls] == BEIJING
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "options", "warned"),
+    [
+        ({"reasoning": "A"}, "stop", {}, True),
+        ({"reasoning_content": "A", "content": "\n"}, "stop", {"return_reasoning": False}, True),
+        ({"content": "<think>A"}, "stop", {}, True),
+        ({"reasoning": "A"}, "stop", {"tools": (TOOL,)}, True),
+        ({"reasoning": "A", "content": "B"}, "stop", {}, False),
+        ({"reasoning": "A", "tool_calls": [WIRE_CALL]}, "tool_calls", {}, False),
+        ({"reasoning": CALL}, "stop", {"tools": (TOOL,)}, False),
+        ({"reasoning": "A"}, "length", {}, False),
+        ({"reasoning": "A"}, "stop", {"stops": False}, False),
+        ({"reasoning": "A"}, "stop", OFF, False),
+        ({"content": ""}, "stop", {}, False),
+    ],
+)
+def test_says_so_when_a_stop_sequence_ended_the_thinking(
+    message: dict[str, Any], reason: str, options: dict[str, Any], warned: bool
+):
+    """Protects ReAct agents, whose `stop` also ends the thinking: the answer is empty, and nothing said why."""
+    own = ReplyOptions(**{"stops": True, **options})
+    for read in (
+        lambda: read_whole(write_body(message, reason), own),
+        lambda: read_stream(write_events(message, reason=reason), own),
+    ):
+        forget_warnings()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            read()
+        assert ["`stop`" in str(one.message) for one in caught] == [True] * warned

@@ -234,6 +234,8 @@ def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     assert build(VLLM, enable_thinking=False).reply.opened is False
     assert build(VLLM, response_format=FORMAT).reply.opened is False
     assert build(VLLM, enable_thinking=False).reply.thinking_off
+    for places, stops in (({"stop": ["a"]}, True), ({"extra_body": {"stop": "a"}}, True), ({"stop": []}, False)):
+        assert build(VLLM, **places).reply.stops is stops
 
 
 @pytest.mark.parametrize(
