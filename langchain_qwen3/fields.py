@@ -15,6 +15,7 @@ from langchain_core.utils import get_pydantic_field_names
 from langchain_openai import ChatOpenAI
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
+from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.connections.in_flight import InFlightLimit
 from langchain_qwen3.connections.leases import ClientLease
@@ -390,6 +391,13 @@ class Qwen3Fields(ChatOpenAI):
             is_built = self.__dict__.get("root_async_client") is not None
             if is_built:
                 self._forget_cached()
+            if name in ("client", "async_client") and value is not None:
+                own = (self.root_client, self.root_async_client)
+                if getattr(value, "_client", None) not in own:
+                    warn_once(
+                        f"assigning {name} has no effect on requests: pass http_client= or http_async_client=, or use "
+                        "LangChain's callbacks"
+                    )
             if name not in FOLLOWED or not is_built:
                 super().__setattr__(name, value)
                 return

@@ -7,9 +7,12 @@ import json
 import pickle
 import threading
 import warnings
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock, Mock
 
 import cloudpickle
+import openai
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import CallbackManager, UsageMetadataCallbackHandler
@@ -23,6 +26,7 @@ from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
 from langchain_qwen3._warnings import forget_warnings
 
 QUESTION = [HumanMessage("你是谁?")]
+OTHER = openai.OpenAI(api_key="x", base_url="http://127.0.0.1:1/v1")
 CANARIES = {
     "OPENAI_API_KEY": "sk-canary-key",
     "OPENAI_ADMIN_KEY": "sk-canary-admin",
@@ -462,6 +466,31 @@ def test_clients_are_the_sdks_completions_when_somebody_uses_them() -> None:
     assert llm.client.create == llm.root_client.chat.completions.create
     assert llm.async_client.create == llm.root_async_client.chat.completions.create
     assert copy.copy(llm.client).create == llm.client.create
+
+
+@pytest.mark.parametrize("name", ["client", "async_client"])
+@pytest.mark.parametrize("value", [Mock(), MagicMock(), SimpleNamespace(), OTHER, OTHER.chat.completions], ids=type)
+def test_says_so_when_a_client_is_assigned_that_no_request_goes_through(name: str, value: Any) -> None:
+    """Protects tests with a mock, and trackers that wrap `llm.client`: the real server was called, without a word."""
+    forget_warnings()
+    llm = ChatQwen3(model="q", base_url="http://127.0.0.1:1/v1")
+    with pytest.warns(UserWarning, match=f"^assigning {name} has no effect on requests: pass http_client=") as caught:
+        setattr(llm, name, value)
+    assert caught[0].filename == __file__
+
+
+def test_says_nothing_when_the_assigned_client_is_the_models_own() -> None:
+    """Protects `llm.root_client = llm.root_client.with_options(...)` and what goes with it from a warning."""
+    forget_warnings()
+    llm = ChatQwen3(model="q", base_url="http://127.0.0.1:1/v1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        llm.root_client = llm.root_client.with_options(max_retries=7)
+        llm.client = llm.root_client.chat.completions
+        llm.async_client = llm.root_async_client.chat.completions
+        llm.client = None
+        llm.openai_api_base = "http://127.0.0.1:2/v1"
+        copy.deepcopy(llm).model_copy(update={"base_url": "http://127.0.0.1:3/v1"})
 
 
 def test_counts_a_text_by_the_users_own_function_when_there_is_one() -> None:
