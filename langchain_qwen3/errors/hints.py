@@ -144,7 +144,7 @@ _SETTINGS = {
         "--reasoning-format auto."
     ),
     r"cannot be set simultaneously": "Set thinking_budget or reasoning_effort, not both.",
-    r"must be greater than thinking_budget": "Set thinking_budget= to less than max_completion_tokens.",
+    r"must be greater than thinking_budget": "Set thinking_budget to less than the limit on all tokens.",
     r"required or object in thinking mode|tool_choice is one of the strings": (
         "A forced tool_choice needs enable_thinking=False on this server."
     ),
@@ -154,8 +154,10 @@ _SETTINGS = {
     # Qwen-MT (https://help.aliyun.com/zh/model-studio/machine-translation).
     r"Role must be in \[user, assistant\]": (
         "{model} translates one user message: leave the system message out, and name the languages in "
-        "translation_options=."
+        "translation_options."
     ),
+    # Under a name that does not tell the generation (https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/1586).
+    r"No user query found": "The messages contain no HumanMessage, which the model's chat template needs: add one.",
     r"Failed to parse tool call arguments": "A tool call in the history has arguments that are not JSON.",
     # llama.cpp (https://github.com/ggml-org/llama.cpp/issues/20861).
     r"prefill is incompatible with|assistant messages at the end of the list|Cannot continue an assistant message": (
@@ -171,6 +173,14 @@ _SETTINGS = {
     r"failed to parse grammar|JSON schema conversion failed|not supported by xgrammar|Grammar error: ": (
         "The server cannot enforce the JSON schema of a tool or of the answer: take out what the text names, or "
         "else patterns, formats and long limits."
+    ),
+    # llama.cpp, new and old, and LM Studio (https://github.com/janhq/jan/issues/6123).
+    (
+        r"Error rendering prompt with jinja|parser generation failed|While executing \w{1,40} at line \d"
+        r"|at row \d{1,6}, column \d"
+    ): (
+        "The model's chat template failed, as the text says: if the messages are not to blame, update the server, or "
+        "give it another template."
     ),
     r"At most \d{1,6} \w{1,20}\(s\) may be provided|limit-mm-per-prompt": (
         "{model} is served for fewer pictures, videos or sounds: send fewer, or start vLLM with a higher "
