@@ -2,11 +2,13 @@
 
 Contract: `read` takes any split of the byte stream, returns the events it completes and keeps the rest; the work is
 linear in bytes. `close` returns the unterminated event at the end of a stream. Neither reads, waits or decides whether
-the stream was complete. Lines end with LF, CRLF or CR; comments and unknown fields are skipped, as the standard says.
+the stream was complete. Lines end with LF, CRLF or CR; comments and unknown fields are skipped, as the standard says,
+but for the comment of an event that is named "error" and has no data.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -64,6 +66,7 @@ class SseReader:
         self._pieces: list[bytes] = []  # of the unfinished line
         self._halves = HalfJoiner()
         self._data: list[bytes] = []  # data lines of the unfinished event
+        self._said: list[bytes] | None = None  # comments of the unfinished event if its name is "error"
         self._held = 0  # bytes in both
         self._max = max_event_bytes
         self._after_cr = False
@@ -132,9 +135,11 @@ class SseReader:
                 if line.startswith(b"data:"):
                     pending.append(line[5:])
                 elif not line:
+                    if self._said is not None:
+                        self._end_error(pending)
                     if pending and (body := self._take_event(pending)):
                         yield from self._parse(body)
-                elif not line.startswith(_PASSED_OVER):
+                elif self._said is not None or not line.startswith(_PASSED_OVER):
                     self._take_odd_line(line)
         except BadEventError as error:
             self._fail(error)
@@ -170,10 +175,21 @@ class SseReader:
             raise self._build_too_large(body)
         return body
 
+    def _end_error(self, pending: list[bytes]) -> None:
+        """Give an event that is named "error" its comments as data, if it has none."""
+        said = b"\n".join(line[1:].strip() for line in self._said or () if line[:1] == b":")
+        if said and not pending:
+            pending.append(json.dumps({"error": said.decode(errors="replace")}).encode())
+        self._said = None
+
     def _take_odd_line(self, line: bytes) -> None:
-        if line.startswith(b"event:"):
-            if _read_word(line[6:]) in _PINGS:
+        if self._said is not None and line.startswith(_PASSED_OVER):
+            self._said.append(line)
+        elif line.startswith(b"event:"):
+            if (name := _read_word(line[6:])) in _PINGS:
                 self._data.append(b":")  # makes a comment of the event
+            elif name == b"error":
+                self._said = []  # Dynamo writes no data, but a comment (https://github.com/ai-dynamo/dynamo/pull/8430)
         elif line[:6].lower() == b"error:":  # older llama-server sends error events in this field
             self._data.append(line[6:])
         elif (self._begun and self._data) or ((self._begun or self._data) and line.lstrip().startswith((b"{", b"["))):

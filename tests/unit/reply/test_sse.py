@@ -34,6 +34,20 @@ FORMS = {
     ),
     "more after the end": (b'data: {"a": 1}\n\ndata: [DONE]\n\ndata: {"b": 2}\n\ndata: x\n\n', [{"a": 1}]),
     "errors by the field": (b'data: {"a": 1}\n\nerror: {"code": 500}\n\ndata: [DONE]\n\n', [{"a": 1}, {"code": 500}]),
+    "errors by a comment": (
+        b'data: {"a": 1}\n\nevent: error\n: engine died\n\ndata: [DONE]\n\n',
+        [{"a": 1}, {"error": "engine died"}],
+    ),
+    "errors by comments": (b"event: error\n:\xe4\xbd\xa0\n: b:c\n\ndata: [DONE]\n\n", [{"error": "你\nb:c"}]),
+    "errors by data under a comment": (
+        b'event:error\n:HTTP_STATUS/400\ndata:{"code": 4}\n\n: ping\n\ndata: {"a": 1}\n\ndata: [DONE]\n\n',
+        [{"code": 4}, {"a": 1}],
+    ),
+    "no errors: names and comments": (
+        b'event: error\n\n: ping\n\nevent: x\n: ping\n\n: event: error\n\ndata: {"a": 1}\n\ndata: [DONE]\n\n',
+        [{"a": 1}],
+    ),
+    "no errors: after the end": (b'data: {"a": 1}\n\ndata: [DONE]\n\nevent: error\n: x\n\n', [{"a": 1}]),
 }
 
 
