@@ -14,7 +14,7 @@ reply are named after the problem.
     ├── Qwen3ContextOverflowError      BadRequestError, ContextOverflowError             .limit .prompt_tokens
     ├── Qwen3AuthenticationError       AuthenticationError, ModelAuthenticationError     401
     ├── Qwen3PermissionDeniedError     PermissionDeniedError, ModelPermissionDeniedError 402, 403
-    ├── Qwen3ModelNotFoundError        NotFoundError, ModelNotFoundError                 404
+    ├── Qwen3ModelNotFoundError        NotFoundError, ModelNotFoundError                 404, 410
     ├── Qwen3RequestTimeoutError       APIStatusError, ModelTimeoutError                 408, retryable
     ├── Qwen3ConflictError             ConflictError, ModelAPIError                      409, retryable
     ├── Qwen3UnprocessableEntityError  UnprocessableEntityError, ModelInvalidRequestError 422

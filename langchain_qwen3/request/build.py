@@ -103,6 +103,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     resolved = _Resolved(settings, plan, thinking, dialect, line)
     payload = _write_payload(wire, resolved, stream=stream)
     several = (payload.get("n") or 1) > 1
+    is_omni = line is not None and line.inputs_known and "audio" in line.inputs
     if stream and several:
         raise ValueError("n must be 1 when streaming: a LangChain stream is one message")
     options = dict(settings.options)
@@ -114,7 +115,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         reply=_build_reply_options(payload, resolved, known=models.get(settings.model), several=several, recall=recall),
         dialect=dialect,
         line=line,
-        stream_inside=dialect.stream_when_thinking and thinks and not (stream or several),
+        stream_inside=dialect.stream_when_thinking and (thinks or is_omni) and not (stream or several),
         lesson=lesson,
     )
 

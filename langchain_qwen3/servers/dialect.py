@@ -214,7 +214,9 @@ class Dialect:
     """Whether budget and effort together are an error."""
 
     stream_when_thinking: bool = False
-    """Whether a non-streamed reply is refused or risky while thinking, so that a stream is requested instead."""
+    """Whether a non-streamed reply is refused or risky while thinking, so that a stream is requested instead.
+
+    The same services refuse it for every Omni model."""
 
     # -- history -----------------------------------------------------------------------------------------------------
 

@@ -45,9 +45,9 @@ DASHSCOPE = hosted(
 Documented: `max_tokens` limits the answer only, not the thinking (`max_completion_tokens` in `extra_body` limits
 both, on 3.5-Plus and newer). Budget and effort exclude each other. The effort is for 3.8 only. While thinking, a
 forced tool choice is a 400, and so is JSON mode on most models. Open Qwen3 models think in streams only, and a
-non-streamed reply that takes too long is cut off without an error, so a stream is used internally. Reported: newer
-models do think in non-streamed replies, and `json_schema` worked while thinking on qwen3.8-max; neither is relied
-on."""
+non-streamed reply that takes too long is cut off without an error, so a stream is used internally; Qwen-Omni answers
+in streams only (https://help.aliyun.com/zh/model-studio/qwen-omni). Reported: newer models do think in non-streamed
+replies, and `json_schema` worked while thinking on qwen3.8-max; neither is relied on."""
 
 OPENROUTER = hosted(
     name="openrouter",

@@ -909,7 +909,7 @@ def test_advice_suits_the_status_when_a_proxy_answers_with_its_own_page(title, h
          "InvalidRequest", "in translation_options"),
         ({"code": "InvalidParameter", "message": "url error, please check url"}, "InvalidRequest", "/compatible-mode"),
         ({"error": {"message": "max_completion_tokens [16384] must be greater than thinking_budget [32768]"}},
-         "InvalidRequest", "thinking_budget="),
+         "InvalidRequest", "Set thinking_budget"),
     ],
 )  # fmt: skip
 def test_class_and_advice_are_right_when_a_400_says_little(body, kind, said):

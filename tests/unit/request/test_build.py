@@ -180,11 +180,17 @@ def test_writes_the_schema_when_the_format_is_a_class():
         ("qwen3-30b-a3b-thinking-2507", {"enable_thinking": False}, True),
         ("qwen3-8b", {"response_format": FORMAT}, False),
         ("qwen3-8b", {"n": 2}, False),
+        ("qwen3-omni-flash", {}, True),
+        ("qwen3-omni-flash", {"enable_thinking": False, "modalities": ["text", "audio"]}, True),
+        ("qwen3.5-omni-plus", {"response_format": FORMAT}, True),
+        ("qwen3.8-omni-flash", {"enable_thinking": False}, True),
+        ("qwen3-omni-flash", {"n": 2}, False),
+        ("qwen3-vl-plus", {}, False),
     ],
 )
 @pytest.mark.filterwarnings("ignore::langchain_qwen3._warnings.UnsupportedSettingWarning")
 def test_asks_for_a_stream_inside_when_dashscope_thinks(model: str, params: dict[str, Any], inside: bool):
-    """Protects whole replies on DashScope: a 400 on open models, a silent cut on slow ones."""
+    """Protects whole replies on DashScope: a 400 on open and on Omni models, a silent cut on slow ones."""
     assert build_call(QUESTION, {"model": model, **params}, {}, DASHSCOPE, stream=False).stream_inside is inside
     assert not build(VLLM, enable_thinking=True).stream_inside
 
