@@ -58,9 +58,7 @@ def is_builtin_tool(tool: Any) -> TypeGuard[Mapping[str, Any]]:
 def convert_tools(tools: Iterable[Any], *, strict: bool | None = None) -> list[dict[str, Any]]:
     """Return tools in OpenAI's form, see `convert_tool`; a server's own tools are unchanged."""
     return [
-        dict(tool)
-        if is_builtin_tool(tool)
-        else _without_empty_strict(drop_nulls(read_tool(convert_tool(tool, strict=strict))))
+        dict(tool) if is_builtin_tool(tool) else _complete(drop_nulls(read_tool(convert_tool(tool, strict=strict))))
         for tool in tools
     ]
 
@@ -238,11 +236,17 @@ def _build_call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _without_empty_strict(tool: dict[str, Any]) -> dict[str, Any]:
-    """Return a tool without `strict` if it has no arguments, because there is nothing to constrain."""
-    function = tool.get("function")
-    if not isinstance(function, Mapping) or "strict" not in function:
+def _complete(tool: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool as every server takes it: with a type and properties, without `strict` if it has no arguments.
+
+    LM Studio refuses the schema `{"type": "object"}`: https://github.com/QwenLM/qwen-code/pull/11431.
+    """
+    if not isinstance(tool.get("function"), Mapping):
         return tool
-    if (function.get("parameters") or {}).get("properties"):
-        return tool
-    return {**tool, "function": {name: value for name, value in function.items() if name != "strict"}}
+    function = {**tool["function"]}
+    parameters = function.get("parameters")
+    if isinstance(parameters, Mapping) and not parameters.keys() & {"$ref", "allOf", "anyOf", "oneOf"}:
+        function["parameters"] = {**parameters, "type": "object", "properties": {}, **parameters}
+    if not (parameters or {}).get("properties"):
+        function.pop("strict", None)  # there is nothing to constrain
+    return {**tool, "function": function}

@@ -692,7 +692,7 @@ def test_keywords_that_are_null_are_not_sent(parameters: dict[str, Any], expecte
 
     of_mcp = StructuredTool(name="f", description="d", args_schema=parameters, coroutine=call)
     for tool in ({"type": "function", "function": {"name": "f", "parameters": parameters}}, of_mcp):
-        assert convert_tools([tool])[0]["function"]["parameters"] == expected
+        assert convert_tools([tool])[0]["function"]["parameters"] == {"properties": {}, **expected}
     assert read_schema({"name": "f", "parameters": parameters})["schema"] == expected
     assert parameters == before
 
@@ -703,3 +703,41 @@ def test_a_function_has_no_fields_that_are_null():
     assert convert_tools([{"type": "function", "function": function}]) == [
         {"type": "function", "function": {"name": "f"}}
     ]
+
+
+NOTHING = {"type": "object", "properties": {}}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, NOTHING),
+        ({"type": "object"}, NOTHING),
+        ({"type": "object", "additionalProperties": True}, {**NOTHING, "additionalProperties": True}),
+        ({"$schema": "x", "type": "object", "required": []}, {**NOTHING, "$schema": "x", "required": []}),
+        ({"properties": {"a": TEXT}}, {"type": "object", "properties": {"a": TEXT}}),
+        # What stays: a part of a schema, and a schema that has its arguments elsewhere.
+        ({"type": "object", "properties": {"a": {"type": "object"}}}, None),
+        ({"anyOf": [AGE, {"type": "object"}]}, None),
+        ({"type": "object", "allOf": [AGE]}, None),
+    ],
+)
+def test_a_tool_without_arguments_has_the_keywords_of_an_object(parameters: Any, expected: Any):
+    """Protects tools of MCP servers without arguments: LM Studio refuses a request with one that is `{"type": …}`."""
+
+    async def call(**_: Any) -> str:
+        return ""
+
+    wire = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    for tool in (wire, StructuredTool(name="f", description="d", args_schema=parameters, coroutine=call)):
+        assert convert_tools([tool])[0]["function"]["parameters"] == (parameters if expected is None else expected)
+
+
+def test_a_tool_without_a_schema_and_a_tool_of_the_server_stay():
+    """Protects against a schema that nobody wrote."""
+    tools = [
+        {"type": "function", "function": {"name": "f"}},
+        {"type": "web_search"},
+        {"type": "web_search", "function": {}},
+    ]
+    assert convert_tools(tools) == tools
