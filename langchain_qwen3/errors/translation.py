@@ -262,6 +262,7 @@ def _build_error(facts: ErrorFacts, status: int | None, body: object, response: 
     error.status_code = resolved
     if isinstance(error, kinds.Qwen3ContextOverflowError):
         error.limit, error.prompt_tokens = facts.limit, facts.prompt_tokens
+        error.code = "context_length_exceeded"  # OpenAI's, by which others know it; the body has the server's own
     return error
 
 

@@ -189,6 +189,20 @@ def test_overflow_is_recognised_when_its_text_comes_in_any_shape(row, shape):
     assert (error.limit, error.prompt_tokens) == (row["limit"], row["prompt_tokens"])
 
 
+@pytest.mark.parametrize("code", [None, 400, "400", 500, "context_length_exceeded", "invalid_parameter_error", "rate"])
+@pytest.mark.parametrize("text", [OVERFLOWS[0]["text"], "bad"])
+@pytest.mark.parametrize("streams", [False, True])
+def test_overflow_has_openais_code_when_the_server_has_another(code, text, *, streams):
+    """Protects others' recovery, as in open_deep_research: `error.code == "context_length_exceeded"`."""
+    body = {"error": {"message": text, "type": "BadRequestError", "code": code}}
+    error = error_from_event(body) if streams else call(400, json.dumps(body).encode())
+    is_overflow = text != "bad" or code == "context_length_exceeded"
+    assert error.code == ("context_length_exceeded" if is_overflow else code and str(code))
+    assert isinstance(error, Qwen3ContextOverflowError) == is_overflow
+    assert str(code) in str(error.body)
+    assert pickle.loads(pickle.dumps(error)).code == error.code  # noqa: S301
+
+
 @pytest.mark.parametrize(
     "text",
     [
