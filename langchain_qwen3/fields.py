@@ -332,8 +332,8 @@ class Qwen3Fields(ChatOpenAI):
         return build_cache_key(key, [self.default_headers, self.default_query, *list_secrets(kwargs), *of_address])
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        """Return what tracers and callbacks see of a call: neither its headers nor its query."""
-        return super()._get_invocation_params(stop=stop, **show_keywords(kwargs))
+        """Return what tracers and callbacks see of a call: all settings, but neither its headers nor its query."""
+        return super()._get_invocation_params(stop=stop, **{**self._own_settings(), **show_keywords(kwargs)})
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         # The parent builds all parameters of a call to find these, on every call.

@@ -24,6 +24,7 @@ from pydantic import SecretStr
 
 from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
 from langchain_qwen3._warnings import forget_warnings
+from langchain_qwen3.request.keywords import OWN_SETTINGS
 
 QUESTION = [HumanMessage("你是谁?")]
 OTHER = openai.OpenAI(api_key="x", base_url="http://127.0.0.1:1/v1")
@@ -175,6 +176,38 @@ def test_traces_are_told_what_chatopenai_tells_them(fields, given, stop):
     model = ChatQwen3(model="a", base_url="http://127.0.0.1:1/v1", **fields)
     expected = {**ChatOpenAI._get_ls_params(model, stop=stop, **given), "ls_provider": "qwen3"}
     assert model._get_ls_params(stop=stop, **given) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "given", "shown"),
+    [
+        ({}, {}, {}),
+        ({"enable_thinking": None}, {}, {"enable_thinking": None}),
+        ({"enable_thinking": True}, {}, {"enable_thinking": True}),
+        ({"enable_thinking": True}, {"enable_thinking": False}, {"enable_thinking": False}),
+        ({"thinking_budget": 9, "preserve_thinking": True}, {}, {"thinking_budget": 9, "preserve_thinking": True}),
+        ({"return_reasoning": False}, {"thinking_budget": 9}, {"return_reasoning": False, "thinking_budget": 9}),
+        (
+            {"sampling": "recommended", "model_line": "Qwen3-VL"},
+            {},
+            {"sampling": "recommended", "model_line": "Qwen3-VL"},
+        ),
+        (
+            {"reasoning_history": "all"},
+            {"enable_thinking": True},
+            {"reasoning_history": "all", "enable_thinking": True},
+        ),
+    ],
+)
+def test_traces_tell_our_own_settings_when_they_are_set(
+    fields: dict[str, Any], given: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    """Protects who compares traces with and without thinking: a field is told as a call's keyword is."""
+    model = ChatQwen3(model="a", base_url="http://127.0.0.1:1/v1", top_k=20, **fields)
+    told = model._get_invocation_params(extra_headers={"X-Token": "secret"}, **given)
+    assert {name: told[name] for name in OWN_SETTINGS if name in told} == shown
+    assert told["top_k"] == 20
+    assert "secret" not in json.dumps(told)
 
 
 def test_shows_no_key_when_printed_or_dumped() -> None:
