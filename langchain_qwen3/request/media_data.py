@@ -199,6 +199,8 @@ def read_url(part: Mapping[str, Any], kind: str) -> str:
     if key is None:
         url = next((own[key] for key in _URL_KEYS if is_given(own.get(key))), None)
         if url is None:
+            if own.get("path"):  # Gradio's form of a file, in the history of a chat
+                refuse_local(kind)
             keys = ", ".join(sorted(map(str, part)))
             raise MediaError(f"the {kind} part has neither url nor base64 data, only {keys}: add one of them")
         return check_url(url, kind, mime)
