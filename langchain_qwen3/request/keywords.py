@@ -123,13 +123,14 @@ def check_call(kwargs: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
 
 
 def _explain_unknown(name: str, known: Collection[str], fields: Mapping[str, Any]) -> str:
-    if refusal := explain_refused(name):
+    own = {*fields, *(info.alias for info in fields.values())}
+    if refusal := explain_refused(name, own):
         return refusal
     alias = getattr(fields.get(name), "alias", None)
     hint = f". Did you mean {alias}?" if alias in known else _suggest(name, known)
     is_config = name in RunnableConfig.__annotations__  # `llm.abatch(questions, max_concurrency=8)`
     config = f'pass config={{"{name}": ...}} to the call'
-    if not hint and any(name in (field, info.alias) for field, info in fields.items()):
+    if not hint and name in own:
         return (
             f"{name} is a setting of the model, not of a call: pass it to ChatQwen3({name}=...), or "
             f"{config if is_config else 'change a copy with model_copy(update={...})'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
@@ -74,7 +74,6 @@ _ELSEWHERE = {
     "result_format": ("belongs to DashScope's own API", "leave it out: every reply is a message"),
     "model_provider": ("belongs to init_chat_model", "leave it out"),
 }
-_OUR_NAMES = ("api_key", "openai_api_key", "base_url", "openai_api_base", "default_headers")
 
 
 def check_refused(values: Mapping[str, Any]) -> None:
@@ -95,13 +94,18 @@ def check_refused(values: Mapping[str, Any]) -> None:
         raise ValueError(f'output_version must be "v0", "v1" or None, not {version!r}')
 
 
-def explain_refused(name: str) -> str | None:
-    """Return why a call cannot take a keyword that the Responses API, another API or another class has; else None."""
+def explain_refused(name: str, fields: Collection[str] = ()) -> str | None:
+    """Return why a call cannot take a keyword that the Responses API, another API or another class has; else None.
+
+    Args:
+        name: The keyword.
+        fields: The names and aliases of the model's fields, which are no other class's.
+    """
     if name in OTHER_SWITCHES:
         return f"{name} is another API's switch: {SWITCH_ADVICE}"
     plain = name.lower().replace("_", "")
     ours = next((ours for ending, ours in _OTHER_NAMES.items() if plain.endswith(ending)), None)
-    if ours and name not in _OUR_NAMES:
+    if ours and name not in fields:
         return f"{name} is another class's name: use {ours}="
     if name in _OLLAMA_NAMES:
         return f"{name} is ChatOllama's: {_OLLAMA_NAMES[name]}; or extra_body={{...}} for a server that has it"

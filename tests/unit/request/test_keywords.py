@@ -167,7 +167,7 @@ def test_does_not_advise_the_body_for_what_no_body_takes(name: str, advice: str)
         assert "extra_body" not in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["default_headers", "openai_proxy", "base_url"])
+@pytest.mark.parametrize("name", ["default_headers", "include_response_headers", "openai_proxy", "base_url"])
 def test_says_that_a_call_has_no_setting_of_the_model_whose_name_ends_like_anothers(name: str) -> None:
     """Protects our own names from advice about another class's."""
     with pytest.raises(TypeError, match=rf"^{name} is a setting of the model.* ChatQwen3\({name}="):
