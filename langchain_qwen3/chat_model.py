@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
@@ -141,7 +142,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         """Return the exact JSON body a call would send, for the dialect known so far. No I/O."""
         check_call(kwargs, type(self).model_fields)
         messages = self._convert_input(input_).to_messages()
-        return self._build_call(messages, stop, kwargs, stream=bool(kwargs.get("stream"))).payload
+        # A subclass may change what it gets, and the model and its tools must not change with it.
+        return copy.deepcopy(self._build_call(messages, stop, kwargs, stream=bool(kwargs.get("stream"))).payload)
 
     def _prepare(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any], *, stream: bool

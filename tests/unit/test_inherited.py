@@ -463,6 +463,11 @@ AMENDMENTS: dict[str, tuple[Callable[[dict[str, Any]], Any], dict[str, Any], dic
         {"extra_headers": None},
         {"x-t": "t"},
     ),
+    "extra_headers beside the call's": (
+        lambda payload: payload.update(extra_headers={"X-T": "t"}),
+        {"extra_headers": None},
+        {"x-t": "t", "x-call": "c"},
+    ),
     "nothing": (lambda _: None, {"temperature": 0.3, "stop": ["x"], "user": None}, {}),
 }
 CALLS: dict[str, Callable[[Any], Any]] = {
@@ -481,13 +486,32 @@ def test_subclass_has_the_last_word_on_the_body_when_it_overrides_the_hook(
     """Protects subclasses written for ChatOpenAI: what they put into the payload, or take out, was silently ignored."""
     amendment, body, headers = AMENDMENTS[case]
     fields = {"base_url": server.base_url, "server": "vllm", "temperature": 0.3, "enable_thinking": True}
-    model = Amended(model="Qwen/Qwen3-8B", amendment=amendment, **fields).bind(stop=["x"])
-    assert CALLS[way](model)
+    model = Amended(model="Qwen/Qwen3-8B", amendment=amendment, **fields)
+    assert CALLS[way](model.bind(stop=["x"], extra_headers={"X-Call": "c"}))
     request = server.requests[-1]
     sent = json.loads(request.body)
     assert {name: sent.get(name) for name in body} == body
     assert {name: request.headers.get(name) for name in headers} == headers
     assert sent.get("stream", False) is ("stream" in way)
+
+
+def test_model_and_its_tools_stay_as_they_are_when_a_subclass_changes_what_lies_inside_the_body(
+    server: Loopback,
+) -> None:
+    """Protects the next call from a subclass's changes: they were made to the model's own `extra_body` and tools."""
+
+    def amend(payload: dict[str, Any]) -> None:
+        payload["metadata"]["run"] = payload["metadata"].get("run", 0) + 1
+        payload["tools"][0]["function"]["description"] += "!"
+
+    body = {"metadata": {"a": 1}}
+    model = Amended(model="q", base_url=server.base_url, server="vllm", extra_body=body, amendment=amend)
+    bound = model.bind_tools([TOOL])
+    for _ in range(2):
+        bound.invoke("hi")
+        sent = json.loads(server.requests[-1].body)
+        assert (sent["metadata"], sent["tools"][0]["function"]["description"]) == ({"a": 1, "run": 1}, "d!")
+    assert body == {"metadata": {"a": 1}}
 
 
 def test_subclass_amends_once_when_its_body_is_refused_and_sent_again() -> None:
