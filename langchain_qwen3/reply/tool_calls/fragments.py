@@ -50,7 +50,7 @@ class ToolCallStream:
     `feed` takes the `tool_calls` of each delta, `add` takes whole calls found elsewhere, and `close` is called once at
     the end; all return chunks for `tool_call_chunks`. Fragments are matched by index, then by id, then by order. A
     fragment without a name never begins a second call; a fragment with a name does after complete arguments, unless it
-    repeats the same call; if it has no arguments, the next fragment decides. A missing id becomes `call_<hex>`.
+    repeats the same call; if it has no arguments, the next ones decide. A missing id becomes `call_<hex>`.
 
     Args:
         repair: Repair damage of Qwen parsers in the arguments of replies that ended properly: a trailing `}` or
@@ -166,10 +166,14 @@ class ToolCallStream:
 
     def _take_announced(self, fragment: Fragment) -> Fragment:
         """Return a fragment with the name that the one before it announced, if it begins arguments."""
-        announced, self._announced = self._announced, None
-        if announced is not None and fragment.begins and not fragment.name:
-            return announced._replace(text=fragment.text)
-        return fragment
+        announced = self._announced
+        if announced is None or not (fragment.name or (fragment.text or "").strip()):
+            return fragment  # an empty one decides nothing
+        self._announced = None
+        is_other = not self._drifts and fragment.place in self._by_index and fragment.place != announced.place
+        return (
+            announced._replace(text=fragment.text) if fragment.begins and not (fragment.name or is_other) else fragment
+        )
 
     def _find(self, fragment: Fragment) -> OpenCall | None:
         """Return the call that a fragment may belong to: by index, by id, or the last one."""
@@ -178,10 +182,10 @@ class ToolCallStream:
         by_id = self._by_id.get(wire_id) if wire_id else None
         if text and not name and index is not None and last is not None and last.wire_index is not None:
             # SGLang numbers a name by its tool's place in the request, and arguments by their call's in the reply:
-            # https://github.com/sgl-project/sglang/issues/6310
+            # https://github.com/sgl-project/sglang/issues/6310. An id alone may come before its name.
             self._drifts = self._drifts or index not in self._by_index
             if self._drifts:
-                return by_id or last
+                return last
         if index is not None and (by_index := self._by_index.get(index)) is not None:
             # Some servers give all calls the same index: then the id decides.
             return by_id if by_id is not None and by_id.wire_index == index else by_index

@@ -160,6 +160,17 @@ PARALLEL = {
         [(1, None, None, TWO)],
         [(0, None, None, ONE)],
     ],
+    "interleaved by index, names again at the end": [
+        [(0, "a", "f"), (1, "b", "f")],
+        [(0, None, None, ONE)],
+        [(0, "a", "f", "")],
+        [(1, None, None, TWO)],
+        [(1, "b", "f", "")],
+    ],
+    "ids before names": [
+        *([(0, "a", None, "")], [(0, "a", "f", "")], [(0, "a", None, ONE)]),
+        *([(1, "b", None, "")], [(1, "b", "f", "")], [(1, "b", None, TWO)]),
+    ],
     "interleaved by id": [
         [(None, "a", "f"), (None, "b", "f")],
         [(None, "b", None, TWO)],
@@ -249,17 +260,19 @@ def test_one_call_is_one_call_when_a_server_marks_it_badly(marks: str):
 
 
 # How SGLang before 0.4.7 numbers fragments: https://github.com/langchain-ai/langchain/issues/31511
-@pytest.mark.parametrize("ids", ["each", "call", "first", "none"])
+@pytest.mark.parametrize("ids", ["each", "call", "first", "same", "none"])
 @pytest.mark.parametrize("tools", ["f", "g", "ff", "gg", "fg", "gf", "fgf", "gfg", "hfg", "ghhf"])
 def test_keeps_calls_apart_when_a_name_has_its_tools_place_as_index(tools: str, ids: str):
     """Protects parallel calls whose names are numbered as the request's tools, and whose arguments as the calls."""
-    deltas = []
-    for at, name in enumerate(tools):
-        pieces = [("fgh".index(name), name, ""), (at, None, '{"x":'), (at, None, f" {at}}}")]
-        for number, (index, piece, text) in enumerate(pieces):
-            named = {"each": f"{at}.{number}", "call": str(at), "first": None if number else str(at)}
-            deltas.append([fragment(index, named.get(ids), piece, text)])
-    assert show(read_both_ways(deltas)) == [(name, {"x": at}) for at, name in enumerate(tools)]
+    for blank in ([], [""], [" "]):
+        deltas = []
+        for at, name in enumerate(tools):
+            texts = [*blank, '{"x":', f" {at}}}"]
+            pieces = [("fgh".index(name), name, ""), *((at, None, text) for text in texts)]
+            for number, (index, piece, text) in enumerate(pieces):
+                named = {"each": f"{at}.{number}", "call": str(at), "first": None if number else str(at), "same": "c"}
+                deltas.append([fragment(index, named.get(ids), piece, text)])
+        assert show(read_both_ways(deltas)) == [(name, {"x": at}) for at, name in enumerate(tools)]
 
 
 def test_call_that_is_no_list_is_read():
