@@ -54,6 +54,8 @@ def write_history(  # noqa: PLR0913  # everything that shapes a message
     wire = write_messages(messages, dialect, replay=replay, normalize=normalize, line=line)
     if normalize and not piece:
         wire = answer_calls(wire)
+        if not dialect.media_in_results:
+            wire = move_media(wire)
         check_messages(wire, dialect, line, continues=continues)
     return wire
 
@@ -77,6 +79,32 @@ def answer_calls(wire: Wire) -> Wire:
     _return_results(steps)
     called: dict[str, dict[str, Any]] = {}
     return [message for step in steps for message in _settle_step(step, called)]
+
+
+def move_media(wire: Wire) -> Wire:
+    """Return messages whose tool results are texts: their pictures and other media follow in a user's message."""
+    moved: Wire = []
+    media: list[dict[str, Any]] = []
+    for message in wire:
+        is_result = message["role"] == "tool"
+        if media and not is_result:
+            moved.append(_show_media(media))
+            media = []
+        if is_result and (own := [part for part in message["content"] if _is_media(part)]):
+            media += own
+            texts = [part["text"] for part in message["content"] if not _is_media(part)]
+            moved.append({**message, "content": "\n\n".join(texts) or "[see the next message of the user]"})
+        else:
+            moved.append(message)
+    return [*moved, _show_media(media)] if media else moved
+
+
+def _is_media(part: Any) -> bool:
+    return isinstance(part, dict) and part["type"] != "text"
+
+
+def _show_media(media: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"role": "user", "content": [{"type": "text", "text": "From the results above, in their order:"}, *media]}
 
 
 def _return_results(steps: list[Wire]) -> None:

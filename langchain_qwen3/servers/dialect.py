@@ -299,6 +299,9 @@ class Dialect:
     base64_media_only: bool = False
     """Whether media must be base64 data because URLs are refused."""
 
+    media_in_results: bool = True
+    """Whether a tool's result may hold media; if not, a user's message behind the results does."""
+
     files: bool = False
     """Whether `file` parts (PDF) are taken."""
 

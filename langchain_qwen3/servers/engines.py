@@ -186,12 +186,14 @@ LM_STUDIO = engine(
     own_fields=parameters.LM_STUDIO,
     tool_choice="named_ignored",
     response_format="schema_only",
+    media_in_results=False,
     continues_assistant=True,
     flags=frozen(reasoning='the developer setting "separate reasoning_content"'),
 )
 """LM Studio. Documented: `repeat_penalty`, `json_schema` as the only JSON format. Reported: the effort is the thinking
-switch, `chat_template_kwargs` are ignored, `required` works on the llama.cpp engine only. Unknown: how it reads
-earlier reasoning, so both keys are sent."""
+switch, `chat_template_kwargs` are ignored, `required` works on the llama.cpp engine only, media in a tool's result are
+a 400 (https://github.com/QwenLM/qwen-code/issues/3616). Unknown: how it reads earlier reasoning, so both keys are
+sent."""
 
 TGI = engine(
     name="tgi",

@@ -14,7 +14,7 @@ from langchain_qwen3.profiles import MODEL_LINES, find_line
 from langchain_qwen3.request.history import answer_calls, check_messages, restore_order, write_history
 from langchain_qwen3.request.messages import MessageError
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
-from langchain_qwen3.servers.engines import VLLM
+from langchain_qwen3.servers.engines import LM_STUDIO, VLLM
 
 QUESTION = HumanMessage("q")
 
@@ -305,3 +305,55 @@ def test_leaves_a_late_system_message_in_place_where_the_template_renders_it(mod
         moved = write(*messages, model=other)
         assert [message["role"] for message in moved] == ["system", "user", "user"]
         assert moved[0]["content"] == "a\n\nb"
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+OTHER = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+TEXT = {"type": "text", "text": "a page"}
+
+
+def picture_of(id_: str, *parts: Any) -> ToolMessage:
+    """A result with parts."""
+    return ToolMessage(list(parts), tool_call_id=id_)
+
+
+@pytest.mark.parametrize(
+    ("messages", "shape", "shown"),
+    [
+        ([call("a"), picture_of("a", PICTURE)], [["a"], "a", "user"], [[PICTURE]]),
+        ([call("a"), picture_of("a", TEXT, PICTURE, OTHER)], [["a"], "a", "user"], [[PICTURE, OTHER]]),
+        (
+            [call(*"ab"), picture_of("b", OTHER), picture_of("a", PICTURE)],
+            [["a", "b"], "a", "b", "user"],
+            [[PICTURE, OTHER]],
+        ),
+        ([call(*"ab"), picture_of("a", PICTURE), result("b")], [["a", "b"], "a", "b", "user"], [[PICTURE]]),
+        (
+            [call("a"), picture_of("a", PICTURE), call("b"), picture_of("b", OTHER), AIMessage("so")],
+            [["a"], "a", "user", ["b"], "b", "user", "assistant"],
+            [[PICTURE], [OTHER]],
+        ),
+        (
+            [call("a"), picture_of("a", PICTURE), HumanMessage([OTHER])],
+            [["a"], "a", "user", "user"],
+            [[PICTURE], [OTHER]],
+        ),
+        ([call("a"), picture_of("a", TEXT)], [["a"], "a"], []),
+        ([call("a"), picture_of("a")], [["a"], "a"], []),
+        ([call("a"), result("a")], [["a"], "a"], []),
+        ([HumanMessage([TEXT, PICTURE])], ["user"], [[PICTURE]]),
+    ],
+)
+def test_shows_the_media_of_results_behind_them_where_a_result_must_be_text(
+    messages: list[BaseMessage], shape: list[Any], shown: list[Any]
+):
+    """Protects screenshots of MCP servers on LM Studio, which refuses the whole request for media in a result."""
+    model = "Qwen/Qwen3-VL-8B-Instruct"
+    wire = write(QUESTION, *messages, dialect=LM_STUDIO, model=model)[1:]
+    assert list_ids(wire) == shape
+    contents = [message["content"] for message in wire if isinstance(message["content"], list)]
+    media = [[part for part in content if part["type"] != "text"] for content in contents]
+    assert [parts for parts in media if parts] == shown
+    assert all(isinstance(message["content"], str) for message in wire if message["role"] == "tool") or not shown
+    elsewhere = write(QUESTION, *messages, dialect=VLLM, model=model)[1:]
+    assert len(elsewhere) == len(messages)  # every other server takes them where they are
