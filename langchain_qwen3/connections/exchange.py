@@ -18,6 +18,7 @@ import openai
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.connections.sdk import post_payload
 from langchain_qwen3.connections.settings import check_headers, read_timeout
 from langchain_qwen3.connections.stall import Reader, Watch
 from langchain_qwen3.connections.transports.httpx_transport import BODY
@@ -68,10 +69,9 @@ def _send_once(seconds: Any) -> dict[str, Any]:
 
 
 def _read_answer(response: Any, error: openai.APIStatusError | None = None) -> Answer:
-    try:
+    body = None
+    with suppress(ValueError, RecursionError):
         body = response.json()
-    except (ValueError, RecursionError):
-        body = None
     return Answer(response.status_code, response.headers, body, response, error)
 
 
@@ -95,7 +95,7 @@ def post(client: Any, call: Call, **stream: Any) -> Any:
         while True:
             payload, options = attempts.build()
             try:
-                return refuse_redirected(client.post_payload(PATH, payload, options, **stream))
+                return refuse_redirected(post_payload(client, PATH, payload, options, **stream))
             except openai.APIStatusError as error:
                 attempts.amend(error)
             except UnicodeEncodeError as error:
@@ -108,7 +108,7 @@ async def apost(client: Any, call: Call, **stream: Any) -> Any:
         while True:
             payload, options = attempts.build()
             try:
-                return refuse_redirected(await client.post_payload(PATH, payload, options, **stream))
+                return refuse_redirected(await post_payload(client, PATH, payload, options, **stream))
             except openai.APIStatusError as error:
                 attempts.amend(error)
             except UnicodeEncodeError as error:

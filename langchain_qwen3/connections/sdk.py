@@ -55,12 +55,6 @@ class _OwnClient:
         headers: dict[str, Any] = super().default_headers  # type: ignore[misc]  # the SDK's
         return {name: value for name, value in headers.items() if name not in self._foreign}
 
-    def post_payload(self: Any, path: str, payload: dict[str, Any], options: dict[str, Any], **stream: Any) -> Any:
-        """Do what the SDK's `post` does, 30 µs faster if the call has no options of its own."""
-        if options or (plain := _find_plain_options(path)) is None:
-            return self.post(path, cast_to=httpx.Response, body=payload, options=options, **stream)
-        return self.request(httpx.Response, plain.model_copy(update={"json_data": payload}), **stream)
-
     def _make_status_error_from_response(self: Any, response: Any) -> Any:
         """Return the SDK's error, whose body is read as UTF-8: see `limit_body`, which a user's client does not use."""
         with suppress(ValueError):  # a hook of the user's client has decoded it
@@ -91,6 +85,13 @@ class _OwnClient:
         return request
 
 
+def post_payload(client: Any, path: str, payload: dict[str, Any], options: dict[str, Any], **stream: Any) -> Any:
+    """Do what the `post` of any of the SDK's clients does, 30 µs faster if the call has no options of its own."""
+    if options or (plain := _find_plain_options(path)) is None:
+        return client.post(path, cast_to=httpx.Response, body=payload, options=options, **stream)
+    return client.request(httpx.Response, plain.model_copy(update={"json_data": payload}), **stream)
+
+
 @functools.cache
 def _find_plain_options(path: str) -> Any:
     """Return the SDK's options of a POST to a path that has none of its own; None if they are not as expected."""
@@ -106,9 +107,8 @@ def _read_plain(options: Any) -> tuple[bytes, str, Any] | None:
     """Return body, path and timeout of a POST that has only a JSON body; None for any other request."""
     try:
         payload = options.json_data
-        if type(payload) is not dict or options.method != "post":
-            return None
-        if options.headers or options.params or options.extra_json:
+        has_more = options.headers or options.params or options.extra_json
+        if type(payload) is not dict or options.method != "post" or has_more:
             return None
         return orjson.dumps(payload), options.url, options.timeout
     except (AttributeError, TypeError):  # the SDK's encoder handles pydantic objects, keys that are not strings, ...

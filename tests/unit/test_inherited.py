@@ -8,7 +8,7 @@ import re
 import socket
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import openai
 import pytest
@@ -17,7 +17,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import ConfigurableField
 from langchain_openai import ChatOpenAI
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
 from langchain_qwen3 import ChatQwen3, StreamStallError
 from langchain_qwen3._httpx import httpx
@@ -547,3 +547,39 @@ def test_subclass_is_told_nothing_when_its_hooks_are_called() -> None:
         warnings.simplefilter("error")
         kind = type("Mine", (Amended,), {"_generate": lambda *_, **__: None, "_llm_type": "mine"})
         type("Grandchild", (kind,), {})
+
+
+def build_clients(base_url: str | None) -> tuple[openai.OpenAI, openai.AsyncOpenAI]:
+    """Return clients of the SDK that keep no connection open."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    options: dict[str, Any] = {"api_key": "sk-own", "base_url": base_url}
+    sync_client = openai.OpenAI(http_client=httpx.Client(limits=limits), **options)
+    return sync_client, openai.AsyncOpenAI(http_client=httpx.AsyncClient(limits=limits), **options)
+
+
+class WithOwnClients(ChatQwen3):
+    """A subclass that builds its clients itself, as many for ChatOpenAI do."""
+
+    @model_validator(mode="after")
+    def validate_environment(self) -> Self:
+        self.root_client, self.root_async_client = build_clients(self.openai_api_base)
+        self.client = self.root_client.chat.completions
+        self.async_client = self.root_async_client.chat.completions
+        return self
+
+
+@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize("assigned", [True, False])
+@pytest.mark.parametrize("settings", [{}, {"extra_headers": {"X-T": "t"}}])
+def test_requests_go_through_the_sdks_own_clients_when_they_are_put_in_place(
+    settings: dict[str, Any], assigned: bool, way: str, server: Loopback
+) -> None:
+    """Protects subclasses, wrappers and tests that give ChatOpenAI's `root_client`: it was an AttributeError."""
+    kind = ChatQwen3 if assigned else WithOwnClients
+    model = kind(model="Qwen/Qwen3-8B", base_url=server.base_url, server="vllm", api_key="sk-other")
+    if assigned:
+        model.root_client, model.root_async_client = build_clients(server.base_url)
+    assert CALLS[way](model.bind(**settings))
+    headers = server.requests[-1].headers
+    assert headers["authorization"] == "Bearer sk-own"
+    assert headers.get("x-t") == settings.get("extra_headers", {}).get("X-T")
