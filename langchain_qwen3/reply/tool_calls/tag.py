@@ -137,13 +137,13 @@ class TagReader:
             raise ValueError(f"{self._name} is not a bound tool")
         while True:
             self._skip(_BLANK)
-            rest = self._text[self.at : self.at + len(_END)]  # both tags have the same length
-            if rest == _END:
-                self.at += len(_END)
+            rest = self._text[self.at : self.at + len(CLOSING)]
+            if rest.startswith(_END) or rest == CLOSING:  # a call with parameters ends at the latter in `_end`
+                self.at += 0 if rest == CLOSING else len(_END)
                 self._take(self._name, self._args)
                 return
-            if rest != _PARAMETER:
-                if _END.startswith(rest) or _PARAMETER.startswith(rest):
+            if not rest.startswith(_PARAMETER):
+                if any(tag.startswith(rest) for tag in (_END, _PARAMETER, CLOSING)):
                     raise EndOfTextError
                 raise ValueError("the call contains something other than parameters")
             self._key = self._read_name(_PARAMETER)
