@@ -121,13 +121,13 @@ def drop_nulls(part: Any, *, named: bool = False) -> Any:
         named: Whether the keys are names, whose schemas may be anything.
     """
     if isinstance(part, list):
-        return [drop_nulls(inner) for inner in part]
-    if not isinstance(part, Mapping):
+        return [drop_nulls(inner) if isinstance(inner, dict) else inner for inner in part]
+    if not isinstance(part, dict):
         return part
     if named:
         return {name: {} if inner is None else drop_nulls(inner) for name, inner in part.items()}
-    return {
-        key: value if key in _VALUES else drop_nulls(value, named=key in _NAMES)
+    return {  # most values are texts and need no call
+        key: drop_nulls(value, named=key in _NAMES) if isinstance(value, (dict, list)) and key not in _VALUES else value
         for key, value in part.items()
         if value is not None or key in ("const", "default")
     }
@@ -270,7 +270,9 @@ def write_structured(
 
 
 def read_response_format(value: Any, *, strict: bool | None = None) -> Any:
-    """Return OpenAI's response format for a class or a JSON schema; OpenAI's and servers' own formats are unchanged.
+    """Return OpenAI's response format for a class or a JSON schema.
+
+    OpenAI's own loses keywords that are null; a server's own is unchanged.
 
     Raises:
         ValueError: The schema has an unknown form, or sets a different `strict`.
@@ -278,7 +280,8 @@ def read_response_format(value: Any, *, strict: bool | None = None) -> Any:
     kind = value.get("type") if isinstance(value, Mapping) else None
     is_format = isinstance(kind, str) and kind not in _TYPES | {"function"}
     if not value or is_format or not isinstance(value, (Mapping, type)):
-        return value
+        spec = value.get("json_schema") if isinstance(value, Mapping) else None
+        return {**value, "json_schema": drop_nulls(spec)} if isinstance(spec, dict) else value
     return write_structured(read_schema(value, strict=strict), "json_schema")["response_format"]
 
 

@@ -58,7 +58,9 @@ def is_builtin_tool(tool: Any) -> TypeGuard[Mapping[str, Any]]:
 def convert_tools(tools: Iterable[Any], *, strict: bool | None = None) -> list[dict[str, Any]]:
     """Return tools in OpenAI's form, see `convert_tool`; a server's own tools are unchanged."""
     return [
-        dict(tool) if is_builtin_tool(tool) else _complete(drop_nulls(read_tool(convert_tool(tool, strict=strict))))
+        dict(tool)
+        if is_builtin_tool(tool)
+        else _complete(drop_nulls(dict(read_tool(convert_tool(tool, strict=strict)))))
         for tool in tools
     ]
 

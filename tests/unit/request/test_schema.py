@@ -694,6 +694,12 @@ def test_keywords_that_are_null_are_not_sent(parameters: dict[str, Any], expecte
     for tool in ({"type": "function", "function": {"name": "f", "parameters": parameters}}, of_mcp):
         assert convert_tools([tool])[0]["function"]["parameters"] == {"properties": {}, **expected}
     assert read_schema({"name": "f", "parameters": parameters})["schema"] == expected
+    spec = {"name": "f", "schema": parameters, "strict": None}  # as `create_agent` writes a format, and people do
+    form = {"type": "json_schema", "json_schema": spec}
+    plain = {"type": "json_schema", "json_schema": {"name": "f", "schema": expected}}
+    model = ChatQwen3(model="q", api_key="x")
+    assert model.bind_tools([], response_format=form).kwargs["response_format"] == plain
+    assert model._get_request_payload("hi", response_format=form)["response_format"] == plain
     assert parameters == before
 
 
