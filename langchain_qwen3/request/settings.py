@@ -228,7 +228,7 @@ def list_spellings(dialect: Dialect) -> list[tuple[Path, str]]:
         (dialect.preserve, "preserve_thinking"),
     )
     sampling = [((wire,), name) for name, wire in dialect.sampling_names.items()]
-    if "repetition_penalty" in dialect.own_fields or "repetition_penalty" in dialect.unsupported:
+    if "repetition_penalty" in dialect.own_fields:
         sampling.append((("repeat_penalty",), "repetition_penalty"))  # ChatOllama's name
     return [*_SPELLINGS, *[(path, name) for path, name in own if path and path != (name,)], *sampling]
 

@@ -141,7 +141,7 @@ does not think; a grammar together with tools is refused (measured).
 
 Docker Model Runner, RamaLama and Jan run it (reported, source); so does Lemonade (source, documented)."""
 
-_IN_MODELFILE = ("top_k", "min_p", "repeat_last_n", "mirostat", "mirostat_eta", "mirostat_tau")
+_IN_MODELFILE = ("top_k", "min_p", "repeat_penalty", "repeat_last_n", "mirostat", "mirostat_eta", "mirostat_tau")
 
 OLLAMA = engine(
     name="ollama",
@@ -206,7 +206,7 @@ TGI = engine(
     effort=None,
     preserve=None,
     history_keys=(),
-    unsupported=frozenset({"top_k", "min_p", "repetition_penalty", "n", "parallel_tool_calls"}),
+    unsupported=frozenset({"top_k", "min_p", "repetition_penalty", "repeat_penalty", "n", "parallel_tool_calls"}),
     response_format="value",
     continues_assistant=True,
     flags=frozen(enable_thinking="/no_think at the end of the question (Qwen3 hybrid models)"),

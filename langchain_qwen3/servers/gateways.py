@@ -37,7 +37,7 @@ NEW_API = Dialect(
     signs=(Sign(header=("x-new-api-version", "")),),
     thinking=(("enable_thinking",),),
     preserve=None,
-    unsupported=frozenset({"min_p", "repetition_penalty"}),
+    unsupported=frozenset({"min_p", "repetition_penalty", "repeat_penalty"}),
 )
 """new-api. It rebuilds the body from the fields it knows: a top-level `enable_thinking` survives,
 `chat_template_kwargs` do not. Both history keys survive."""
@@ -53,7 +53,7 @@ ONE_API = Dialect(
     thinking_word=(("reasoning_effort",), "medium", "none"),
     preserve=None,
     history_keys=("reasoning_content",),
-    unsupported=frozenset({"min_p", "repetition_penalty"}),
+    unsupported=frozenset({"min_p", "repetition_penalty", "repeat_penalty"}),
 )
 """one-api and its forks. By source, a body for an OpenAI-like channel passes unchanged, with every spelling
 (https://github.com/songquanpeng/one-api/blob/main/relay/controller/text.go). If the channel maps the model's name or

@@ -207,7 +207,7 @@ def test_servers_own_spelling_is_the_setting_when_it_stands_anywhere(dialect: An
     [
         *((server, {"repetition_penalty": 1.1}) for server in ("vllm", "sglang", "dashscope", "openrouter")),
         *((server, {"repeat_penalty": 1.1}) for server in ("llama.cpp", "lmstudio", "generic", "litellm")),
-        ("ollama", {}),
+        *((server, {}) for server in ("ollama", "tgi", "new-api", "bedrock")),
     ],
 )
 @pytest.mark.parametrize("place", ["model", "call"])
@@ -222,7 +222,17 @@ def test_penalty_reaches_the_server_when_it_is_named_as_in_chat_ollama(
         model = ChatQwen3(model="Qwen/Qwen3-8B", server=server, api_key="x", **(given if place == "model" else {}))
         payload = model._get_request_payload("hi", **(given if place == "call" else {}))
     assert {name: payload[name] for name in ("repetition_penalty", "repeat_penalty") if name in payload} == sent
-    assert any("PARAMETER repeat_penalty" in str(warning.message) for warning in caught) is (server == "ollama")
+    warned = [str(warning.message) for warning in caught]
+    assert all(text.startswith("repeat_penalty has no effect") for text in warned)
+    assert [bool(warned), "PARAMETER repeat_penalty" in "".join(warned)] == [not sent, server == "ollama"]
+
+
+@pytest.mark.parametrize("server", ["ollama", "tgi", "new-api", "generic", "litellm", "llama.cpp", "lmstudio"])
+def test_penalty_keeps_its_name_in_a_body_when_the_server_is_not_known_to_take_another(server: str) -> None:
+    """Protects `extra_body`, which is sent as it is: behind a gateway there may be a llama.cpp."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", server=server, api_key="x", extra_body={"repeat_penalty": 1.1})
+    payload = model._get_request_payload("hi")
+    assert (payload["repeat_penalty"], "repetition_penalty" in payload) == (1.1, False)
 
 
 @pytest.mark.parametrize("name", ["top_k", "min_p", "repeat_last_n", "mirostat", "mirostat_eta", "mirostat_tau"])
