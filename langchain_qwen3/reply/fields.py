@@ -26,6 +26,10 @@ _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
 _TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value", "reasoningContent")
 _REASONING_NAMES = frozenset({"thinking", "reasoning", "reasoningContent", "reasoningText"})
 """Bedrock's are the last two, one inside the other (https://github.com/envoyproxy/ai-gateway/issues/2519)."""
+_PART_KEYS = frozenset(
+    {"text", "content", "thinking", "reasoningContent", "signature", "thought", "thoughtSignature", "index", "id"}
+)
+"""All that an untyped part has: an object with any other key is an answer in JSON, which may have a key "text", too."""
 _GROWING = frozenset({"text", "summary", "data", "content", "arguments", "transcript", "refusal", "name"})
 """Fields whose pieces are concatenated; every other field repeats its value in each piece."""
 
@@ -38,9 +42,9 @@ def read_content(content: Any) -> Spans:
 
 
 def _is_json(value: Any) -> bool:
-    """Whether a content is a number, or an object that is no part: it has neither a type nor a text."""
+    """Whether a content is a number, or an object that is no part."""
     if isinstance(value, dict):
-        return value.keys().isdisjoint(("type", *_TEXT_NAMES))
+        return "type" not in value and not (value and value.keys() <= _PART_KEYS)
     return isinstance(value, int | float)
 
 

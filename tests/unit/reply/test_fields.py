@@ -62,7 +62,17 @@ def test_reads_the_texts_of_a_content_in_any_form(content: Any, expected: tuple[
         ([{"type": "text", "text": "A"}, {"name": "B"}], "A"),
         ([{"type": "image_url"}], ""),
         ({"type": "tool_use", "name": "f", "input": {}}, ""),
-        ({"reasoningText": "T", "score": 1}, '{"reasoningText": "T", "score": 1}'),
+        # Answers that have keys of parts among others.
+        *(
+            ({key: "T", "score": 1}, f'{{"{key}": "T", "score": 1}}')
+            for key in ("text", "content", "thinking", "reasoning", "reasoningText", "reasoningContent", "summary")
+        ),
+        ({"reasoning": "T", "answer": 4}, '{"reasoning": "T", "answer": 4}'),
+        ({"value": 5}, '{"value": 5}'),
+        (
+            [{"text": "T", "label": "x"}, {"text": "U", "label": "y"}],
+            '[{"text": "T", "label": "x"}, {"text": "U", "label": "y"}]',
+        ),
     ],
 )
 def test_reads_an_answer_in_json_that_was_parsed_on_the_way(content: Any, expected: str):
