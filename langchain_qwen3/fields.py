@@ -391,9 +391,9 @@ class Qwen3Fields(ChatOpenAI):
             is_built = self.__dict__.get("root_async_client") is not None
             if is_built:
                 self._forget_cached()
-            if name in ("client", "async_client") and value is not None:
-                own = (self.root_client, self.root_async_client)
-                if getattr(value, "_client", None) not in own:
+            if name in ("client", "async_client") and value is not None and type(value) is not Completions:
+                roots = filter(None, (self.root_client, self.root_async_client))
+                if all(value is not root.chat.completions for root in roots):
                     warn_once(
                         f"assigning {name} has no effect on requests: pass http_client= or http_async_client=, or use "
                         "LangChain's callbacks"

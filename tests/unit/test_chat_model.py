@@ -501,14 +501,26 @@ def test_clients_are_the_sdks_completions_when_somebody_uses_them() -> None:
     assert copy.copy(llm.client).create == llm.client.create
 
 
+class Tracker:
+    """A tracker's wrapper, which passes on whatever it does not count."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self.wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)
+
+
 @pytest.mark.parametrize("name", ["client", "async_client"])
-@pytest.mark.parametrize("value", [Mock(), MagicMock(), SimpleNamespace(), OTHER, OTHER.chat.completions], ids=type)
+@pytest.mark.parametrize(
+    "value", [Mock(), MagicMock(), SimpleNamespace(), OTHER, OTHER.chat.completions, Tracker], ids=type
+)
 def test_says_so_when_a_client_is_assigned_that_no_request_goes_through(name: str, value: Any) -> None:
     """Protects tests with a mock, and trackers that wrap `llm.client`: the real server was called, without a word."""
     forget_warnings()
     llm = ChatQwen3(model="q", base_url="http://127.0.0.1:1/v1")
     with pytest.warns(UserWarning, match=f"^assigning {name} has no effect on requests: pass http_client=") as caught:
-        setattr(llm, name, value)
+        setattr(llm, name, Tracker(getattr(llm, name)) if value is Tracker else value)
     assert caught[0].filename == __file__
 
 
