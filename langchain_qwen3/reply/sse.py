@@ -176,8 +176,9 @@ class SseReader:
         return body
 
     def _end_error(self, pending: list[bytes]) -> None:
-        """Give an event that is named "error" its comments as data, if it has none."""
-        said = b"\n".join(line[1:].strip() for line in self._said or () if line[:1] == b":")
+        """Give an event that is named "error" its comments as data, if it has none; heartbeats aside."""
+        texts = [line[1:].strip() for line in self._said or () if line[:1] == b":"]
+        said = b"\n".join(text for text in texts if _read_word(text) not in _PINGS)
         if said and not pending:
             pending.append(json.dumps({"error": said.decode(errors="replace")}).encode())
         self._said = None

@@ -43,6 +43,14 @@ FORMS = {
         b'event:error\n:HTTP_STATUS/400\ndata:{"code": 4}\n\n: ping\n\ndata: {"a": 1}\n\ndata: [DONE]\n\n',
         [{"code": 4}, {"a": 1}],
     ),
+    "errors by data after a heartbeat": (
+        b'event: error\n: keep-alive\n\ndata: {"code": 4}\n\ndata: [DONE]\n\n',
+        [{"code": 4}],
+    ),
+    "errors by a comment after a heartbeat": (
+        b"event: error\n: ping\n: engine died\n\ndata: [DONE]\n\n",
+        [{"error": "engine died"}],
+    ),
     "no errors: names and comments": (
         b'event: error\n\n: ping\n\nevent: x\n: ping\n\n: event: error\n\ndata: {"a": 1}\n\ndata: [DONE]\n\n',
         [{"a": 1}],
