@@ -48,7 +48,7 @@ class ReplyOptions:
         return_reasoning: False leaves reasoning out of messages and chunks.
         thinking_off: Whether thinking was switched off or the checkpoint has none, so that a reply with only reasoning
             is the answer in the wrong field (vLLM's parser does that, measured on 0.32).
-        stops: Whether the request has stop sequences, which may also end the thinking.
+        stops: Whether the request has stop sequences, which may also end the thinking, where that is not wanted.
         opened: Whether the reply begins inside the thinking, because the template opened `<think>` in the prompt and
             the server has no parser. None: unknown, the reply itself decides.
         finishes: Whether the server ends every complete stream with a finish reason.

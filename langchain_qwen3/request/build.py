@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 FEW_IN_FLIGHT = 4
 """Concurrent requests that llama-server can always handle: it starts at least `--parallel` + 2 HTTP threads."""
 
+_CLOSE_TAG = "</think>"
 _NO_CHANGE = {"n": 1, "parallel_tool_calls": True}  # the default behaviour of a server without the setting
 _WRITTEN_APART = OUTPUT_PARAMS | {"max_tokens", "stream_options", "stream_usage"}
 
@@ -209,7 +210,7 @@ def _build_reply_options(
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
         thinking_off=expects_thinking(thinking, line) is False,
-        stops=bool(payload.get("stop")),
+        stops=_CLOSE_TAG not in (payload.get("stop") or _CLOSE_TAG),  # who stops there wants the thinking alone
         opened=habits.opened if habits else opened,
         habits=habits,
         finishes=dialect.kind in ("engine", "hosted"),

@@ -240,8 +240,9 @@ def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     assert build(VLLM, enable_thinking=False).reply.opened is False
     assert build(VLLM, response_format=FORMAT).reply.opened is False
     assert build(VLLM, enable_thinking=False).reply.thinking_off
-    for places, stops in (({"stop": ["a"]}, True), ({"extra_body": {"stop": "a"}}, True), ({"stop": []}, False)):
-        assert build(VLLM, **places).reply.stops is stops
+    for stop, stops in ((["a"], True), ("a", True), ([], False), (["</think>"], False), ("</think>", False)):
+        for places in ({"stop": stop}, {"extra_body": {"stop": stop}}):
+            assert build(VLLM, **places).reply.stops is stops
 
 
 @pytest.mark.parametrize(
