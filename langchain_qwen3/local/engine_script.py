@@ -35,6 +35,7 @@ def serve() -> None:
 
 
 def _build_server(settings: dict[str, Any]) -> Any:
+    sys.path += settings["import_path"]  # where the parent has found the library: a program may extend its own path
     import xllamacpp
 
     params = xllamacpp.CommonParams()

@@ -190,7 +190,8 @@ class LocalServer:
             deadline.daemon = True
             deadline.start()
             try:
-                if url := _read_address(engine, json.dumps(self._settings)):
+                settings = {**self._settings, "import_path": sys.path}
+                if url := _read_address(engine, json.dumps(settings, default=str)):  # the path may hold a `Path`
                     return url
             except BaseException:
                 self._end()

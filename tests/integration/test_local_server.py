@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import subprocess
+import sys
 import textwrap
 import time
 from http import HTTPStatus
@@ -165,6 +167,20 @@ def test_several_servers_run_side_by_side():
         assert one.base_url != two.base_url
         assert "reasoning_content" in read_message(one)
         assert "reasoning_content" not in read_message(two)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the interpreter is a shell script")
+@pytest.mark.parametrize("entry", [None, "", "no-such-folder", "文件夹", "not-utf-8-\udcff", Path("a/path")])
+def test_starts_when_only_the_program_itself_knows_where_the_library_is(tmp_path, monkeypatch, entry):
+    """Protects shiv, pex and `pip install --target`: they add folders to `sys.path` that a new interpreter lacks."""
+    interpreter = tmp_path / "python"
+    interpreter.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n', "utf-8")
+    interpreter.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    if entry is not None:
+        monkeypatch.setattr(sys, "path", [entry, *sys.path])
+    with build_server() as server:
+        assert read_message(server)["content"] == ANSWER
 
 
 def test_raises_with_the_reason_when_llama_cpp_refuses_the_model(tmp_path):
