@@ -145,13 +145,18 @@ class LocalServer:
             ValueError: The file is not in GGUF format.
             OSError: The port is taken, or the address does not belong to this machine.
             TimeoutError: The model was not loaded within `start_timeout`.
-            RuntimeError: It runs already, or llama.cpp refused the model (the message has its log).
+            RuntimeError: It runs already, llama.cpp refused the model (the message has its log), or the program is a
+                frozen one (PyInstaller), which has no interpreter.
         """
         with self._lock:
             if self._base_url is not None:
                 raise RuntimeError(f"{self!r} is already running")
             if importlib.util.find_spec("xllamacpp") is None:
                 raise ImportError('LocalServer needs the extra "local": pip install "langchain-qwen3-chat[local]"')
+            if getattr(sys, "frozen", False) or not sys.executable:
+                # https://pyinstaller.org/en/stable/runtime-information.html: `sys.executable` is the program itself. It
+                # would run once more, start an engine there, too, and so on.
+                raise RuntimeError("LocalServer needs a Python interpreter, which a frozen or embedded program has not")
             _check_model(self.path)
             _check_port(self.host, self.port)
             self._base_url = self._launch() + "/v1"

@@ -2,6 +2,7 @@
 
 import importlib.util
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,14 @@ def test_raises_naming_the_extra_when_xllamacpp_is_missing(gguf, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xllamacpp" else find_spec(name))
     with pytest.raises(ImportError, match=r"langchain-qwen3-chat\[local\]"):
+        LocalServer(gguf).start()
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("frozen", True), ("executable", None), ("executable", "")])
+def test_raises_when_the_program_is_no_python_interpreter(gguf, monkeypatch, attribute, value):
+    """Protects from a frozen program that starts itself without end: there `sys.executable` is the program."""
+    monkeypatch.setattr(sys, attribute, value, raising=False)
+    with pytest.raises(RuntimeError, match="needs a Python interpreter"):
         LocalServer(gguf).start()
 
 
