@@ -156,7 +156,7 @@ class LocalServer:
             if getattr(sys, "frozen", False) or not sys.executable:
                 # https://pyinstaller.org/en/stable/runtime-information.html: `sys.executable` is the program itself. It
                 # would run once more, start an engine there, too, and so on.
-                raise RuntimeError("LocalServer needs a Python interpreter, which a frozen or embedded program has not")
+                raise RuntimeError("LocalServer needs a Python interpreter: a frozen or embedded program has none")
             _check_model(self.path)
             _check_port(self.host, self.port)
             self._base_url = self._launch() + "/v1"
