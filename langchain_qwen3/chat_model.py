@@ -33,7 +33,7 @@ from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.whole import fill_llm_output, read_response
 from langchain_qwen3.request.build import build_call, replace_payload
 from langchain_qwen3.request.inputs import protect_parts, read_messages
-from langchain_qwen3.request.keywords import check_call, explain_missing_model
+from langchain_qwen3.request.keywords import check_call, check_values, explain_missing_model
 from langchain_qwen3.request.tool_choice import convert_tools
 from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_dialect, recall_facts
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
@@ -191,6 +191,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         if kwargs.get("model", self.model_name) != self.model_name:
             fields.pop("model_line", None)  # it describes this model, but another one is called
         if stop is not None:
+            check_values({"stop": stop})
             kwargs = {**kwargs, "stop": stop}
         facts = recall_facts(self.server, url) if self.model_name else recall_answer(url)
         model = str(kwargs.get("model") or served)

@@ -205,12 +205,13 @@ def _build_reply_options(
     )
     opened = None if may_be_opened else False
     habits = recall and recall(settings.model, (thinking.enabled, opened, is_free), likely=opened)
+    stop = payload.get("stop")
     return ReplyOptions(
         model=payload["model"],
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
         thinking_off=expects_thinking(thinking, line) is False,
-        stops=_CLOSE_TAG not in (payload.get("stop") or _CLOSE_TAG),  # who stops there wants the thinking alone
+        stops=bool(stop) and _CLOSE_TAG not in str(stop),  # who stops there wants the thinking alone
         opened=habits.opened if habits else opened,
         habits=habits,
         finishes=dialect.kind in ("engine", "hosted"),

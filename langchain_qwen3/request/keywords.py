@@ -68,7 +68,7 @@ _SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstan
 _OBJECTS = frozenset(
     {KWARGS, "extra_body", "logit_bias", "metadata", "options", "reasoning", "response_format", "stream_options"}
 )
-_FORMS = _OBJECTS | {"disabled_params", "model_line", "reasoning_effort", "tools"}
+_FORMS = _OBJECTS | {"disabled_params", "model_line", "reasoning_effort", "stop", "tools"}
 # Keywords that a call takes in addition to the body's parameters.
 _BESIDE = {*OWN_SETTINGS, KWARGS} | words(
     """
@@ -220,6 +220,8 @@ def _check_form(name: str, value: Any) -> None:
             raise ValueError(f"{name} must be a dict, not {value!r}{advice}")
     elif name == "tools":
         _check_tools(value)
+    elif name == "stop" and not isinstance(value, str | list | tuple):
+        raise ValueError(f"stop must be a text or a list of texts, not {value!r}")
     elif name == "disabled_params":
         _check_disabled(value)
     elif name == "model_line":

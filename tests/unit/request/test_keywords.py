@@ -309,6 +309,7 @@ OF_A_WRONG_TYPE = [
     ({"tools": {"type": "function"}}, "tools must be a list of dicts, not {'type'"),
     ({"tools": "search"}, "tools must be a list of dicts, not 'search'"),
     ({"tools": [print]}, r"tools\[0\] must be a dict, not <built-in function print>: bind_tools converts"),
+    *(({"stop": value}, "stop must be a text or a list of texts, not") for value in (5, {"a"}, {"a": 1}, True)),
     ({"reasoning_history": "last"}, 'reasoning_history must be "auto" or "all" or "none"'),
 ]
 
