@@ -25,7 +25,8 @@ from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.binding import Bindable, ConfigurableChatQwen3
 from langchain_qwen3.call import Call
 from langchain_qwen3.connections.exchange import OpenStream, afetch_json, apost, fetch_json, post
-from langchain_qwen3.errors import ErrorTranslator
+from langchain_qwen3.errors import ErrorTranslator, Qwen3Error
+from langchain_qwen3.errors.causes import NEEDS_STREAM
 from langchain_qwen3.fields import Qwen3Fields
 from langchain_qwen3.profiles import ModelLine, build_profile
 from langchain_qwen3.reply import content_blocks
@@ -35,7 +36,15 @@ from langchain_qwen3.request.build import build_call, replace_payload
 from langchain_qwen3.request.inputs import protect_parts, read_messages
 from langchain_qwen3.request.keywords import check_call, check_values, explain_missing_model
 from langchain_qwen3.request.tool_choice import convert_tools
-from langchain_qwen3.servers.detection import alook_up, look_up, recall_answer, recall_dialect, recall_facts
+from langchain_qwen3.servers.detection import (
+    alook_up,
+    learn_refusal,
+    look_up,
+    recall_answer,
+    recall_dialect,
+    recall_facts,
+)
+from langchain_qwen3.servers.dialect import WHOLE_REPLY
 from langchain_qwen3.servers.dialects import GENERIC, Dialect
 from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, list_served, resolve_served_line
 from langchain_qwen3.servers.habits import recall_habits
@@ -233,11 +242,15 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         **kwargs: Any,
     ) -> ChatResult:
         call = self._prepare(messages, stop, kwargs, stream=False)
-        if call.stream_inside:
-            return fill_llm_output(generate_from_stream(self._stream(messages, stop, run_manager, **kwargs)))
-        with self._in_flight.slot(), self._errors(call):
-            started_at = perf_counter()
-            return read_response(post(self.root_client, call), call.reply, started_at)
+        if not call.stream_inside:
+            try:
+                with self._in_flight.slot(), self._errors(call):
+                    started_at = perf_counter()
+                    return read_response(post(self.root_client, call), call.reply, started_at)
+            except Qwen3Error as error:
+                if not self._may_stream_instead(error, call):
+                    raise
+        return fill_llm_output(generate_from_stream(self._stream(messages, stop, run_manager, **kwargs)))
 
     async def _agenerate(
         self,
@@ -247,13 +260,24 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         **kwargs: Any,
     ) -> ChatResult:
         call = await self._aprepare(messages, stop, kwargs, stream=False)
-        if call.stream_inside:
-            chunks = self._astream(messages, stop, run_manager, **kwargs)
-            return fill_llm_output(await agenerate_from_stream(chunks))
-        async with self._in_flight.slot():
-            with self._errors(call):
-                started_at = perf_counter()
-                return read_response(await apost(self.root_async_client, call), call.reply, started_at)
+        if not call.stream_inside:
+            try:
+                async with self._in_flight.slot():
+                    with self._errors(call):
+                        started_at = perf_counter()
+                        return read_response(await apost(self.root_async_client, call), call.reply, started_at)
+            except Qwen3Error as error:
+                if not self._may_stream_instead(error, call):
+                    raise
+        chunks = self._astream(messages, stop, run_manager, **kwargs)
+        return fill_llm_output(await agenerate_from_stream(chunks))
+
+    def _may_stream_instead(self, error: Qwen3Error, call: Call) -> bool:
+        """Return whether the server refuses a whole reply of one choice, and remember that it does."""
+        is_refused = NEEDS_STREAM.search(str(error)) is not None and (call.payload.get("n") or 1) == 1
+        if is_refused:
+            learn_refusal(self._base_url, call.payload["model"], frozenset({WHOLE_REPLY}))
+        return is_refused
 
     def _stream(
         self,

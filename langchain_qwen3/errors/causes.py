@@ -93,6 +93,15 @@ REFUSED_TEXT = compile_patterns(
     r"敏感(?:词|詞|内容|內容|信息)|(?<![账帐]号)(?<!账户)涉嫌违规|(?:内容|文本|输入|输出)[^。，,\n]{0,6}(?:违规|不合规)"
     r"|(?<!认证)审核(?:不|未)通过|未通过[^。，,\n认]{0,6}审核",
 )
+NEEDS_STREAM = compile_patterns(
+    r"only supports? (?:the )?stream(?!\w{0,9} ?= ?false)|not support(?:ed)? non-?stream",
+    r"supports? stream mode|support http call",  # DashScope
+    r"set to false for non-?stream|(?:can ?not|can't) be support(?:ed)? when `?stream=false",  # DashScope, ModelScope
+    r"\bstream['\"`]? ?(?:must|should|has to|needs to) be (?:set to )?`?(?:true|enabled)|\bset ['\"`]?stream=true",
+    r"non-?stream(?:ing|ed)?(?: \w{1,20})? (?:is|are) (?:not |un)(?:supported|allowed|available)",
+    r"(?:只|仅)支持流式|才能进行非流式|不支持非流式",
+)
+"""Refuses a whole reply, which a stream would not be: https://github.com/coze-dev/coze-studio/issues/324."""
 _FULL = compile_patterns(
     r"overload|server (?:is )?busy|at capacity|loading model|model is loading|service unavailable|繁忙"
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from langchain_qwen3.errors.causes import NO_FUNDS, REFUSED_TEXT
+from langchain_qwen3.errors.causes import NEEDS_STREAM, NO_FUNDS, REFUSED_TEXT
 
 _HUNG_UP = (
     r"disconnected|peer closed|not enough data to satisfy|payload is not completed|reset by peer"
@@ -132,7 +132,7 @@ _SETTINGS = {
     r"does not support tools": (
         "The model's chat template has no tools: serve one that has; `ollama show` lists what a model of Ollama can do."
     ),
-    r"support stream mode|only support stream|set to false for non-streaming|support http call": (
+    NEEDS_STREAM.pattern: (
         "This model only streams while it thinks: use stream() or streaming=True, or enable_thinking=False."
     ),
     r"restricted to True": "{model} always thinks: leave enable_thinking out, or use an Instruct model.",

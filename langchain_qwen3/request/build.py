@@ -116,7 +116,8 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         reply=_build_reply_options(payload, resolved, known=models.get(settings.model), several=several, recall=recall),
         dialect=dialect,
         line=line,
-        stream_inside=dialect.stream_when_thinking and (thinks or is_omni) and not (stream or several),
+        stream_inside=(dialect.only_streams or (dialect.stream_when_thinking and (thinks or is_omni)))
+        and not (stream or several),
         lesson=lesson,
     )
 

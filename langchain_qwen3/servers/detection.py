@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from langchain_qwen3.servers.dialect import WHOLE_REPLY
 from langchain_qwen3.servers.dialects import (
     DIALECTS,
     GENERIC,
@@ -116,13 +117,15 @@ def recall_dialect(server: str, url: str, model: str) -> Dialect | None:
     """Return the row for a model, as far as it is known without a request; what this model refuses is left out.
 
     Another model of the same URL may have another server behind it, or take what this one refuses. With a named dialect
-    nothing is left out.
+    no field is left out.
     """
     facts = recall_facts(server, url)
     if facts is None:
         return None
     row = facts.find_dialect(model)
-    refused = _memory.refused.get((url, model)) if server == "auto" else None
+    refused = _memory.refused.get((url, model))
+    if refused and server != "auto":
+        refused &= {WHOLE_REPLY}
     return _amend(row.name, refused) if refused else row
 
 

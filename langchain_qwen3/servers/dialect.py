@@ -38,6 +38,10 @@ def words(*texts: str) -> frozenset[str]:
     return frozenset(" ".join(texts).split())
 
 
+WHOLE_REPLY = "stream=false"
+"""What a model refuses that answers in streams only, among the names of refused fields."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
     """Identifies a server by its reply to `/v1/models`; every condition that is set must match."""
@@ -218,6 +222,9 @@ class Dialect:
 
     The same services refuse it for every Omni model."""
 
+    only_streams: bool = False
+    """Whether a model was seen to refuse every whole reply, see `WHOLE_REPLY`."""
+
     # -- history -----------------------------------------------------------------------------------------------------
 
     history_keys: tuple[str, ...] = BOTH_KEYS
@@ -353,6 +360,7 @@ class Dialect:
             cache_control=self.cache_control and "cache_control" not in names,
             extra={name: value for name, value in self.extra.items() if name not in names},
             unsupported=self.unsupported | names,
+            only_streams=WHOLE_REPLY in names,
         )
         lost = {
             "enable_thinking": (self.thinking or word) and not (row.thinking or row.thinking_word),

@@ -300,3 +300,62 @@ def test_error_names_no_field_when_none_of_that_name_was_sent(server: Any, *, st
         with pytest.raises(Qwen3InvalidRequestError, match="alias cannot think") as caught:
             _ = [*model.stream("hi")] if stream else model.invoke("hi")
     assert "the field" not in str(caught.value)
+
+
+STREAMS_ONLY = [
+    "parameter.enable_thinking must be set to false for non-streaming calls",
+    "parameter.enable_thinking必须设置为false才能进行非流式调用",
+    "This model only support stream mode, please enable the stream parameter to access the model.",
+    "current user api does not support http call.",
+    "enable thinking can not be support when `stream=False`.",
+    "This model only supports streaming",
+    "'stream' must be true for this model",
+    "Non-streaming requests are not supported",
+    "this endpoint does not support non-streaming responses",
+    "该模型仅支持流式输出",
+]
+OTHERWISE = [
+    "stream_options can only be defined when `stream=True`",
+    "This model only supports stream=false",
+    "streaming is not supported by this model",
+    "top_k is not supported",
+]
+
+
+def answer_in_streams(text: str, status: int = 400) -> Scripted:
+    """A host that refuses whole replies in these words."""
+
+    def reply(body: Mapping[str, Any]) -> Answer | dict[str, Any]:
+        if body.get("stream"):
+            return {"content": "Hi", "reasoning_content": "T"}
+        return Answer(message={"error": {"message": text, "code": "invalid_parameter_error"}}, status=status)
+
+    return Scripted(reply, models=[{"id": "qwq-plus"}])
+
+
+@pytest.mark.parametrize("server", ["auto", "vllm", "new-api"])
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@pytest.mark.parametrize(("text", "status"), [*((text, 400) for text in STREAMS_ONLY), (STREAMS_ONLY[0], 500)])
+def test_asks_for_a_stream_inside_when_a_model_refuses_whole_replies(text: str, status: int, way: str, server: Any):
+    """Protects `invoke` of models that answer in streams only, behind gateways that do not say so; once it fails."""
+    with answer_in_streams(text, status) as host:
+        model = ChatQwen3(model="qwq-plus", base_url=host.url, server=server, max_retries=0)
+
+        def call() -> AIMessage:
+            return asyncio.run(model.ainvoke("Hi")) if way == "ainvoke" else model.invoke("Hi")
+
+        for _ in range(2):
+            message = call()
+            assert (message.content, message.additional_kwargs["reasoning_content"]) == ("Hi", "T")
+            assert message.response_metadata["finish_reason"] == "stop"
+    assert [body.get("stream", False) for body in host.requests] == [False, True, True]
+
+
+@pytest.mark.parametrize("text", OTHERWISE)
+def test_asks_for_no_stream_when_a_whole_reply_was_refused_for_another_reason(text: str):
+    """Protects errors that only speak of streams; and several choices, which no stream has."""
+    with answer_in_streams(text) as host, pytest.raises(Qwen3InvalidRequestError):
+        ChatQwen3(model="q", base_url=host.url, max_retries=0).invoke("Hi")
+    with answer_in_streams(STREAMS_ONLY[0]) as host, pytest.raises(Qwen3InvalidRequestError, match="only streams"):
+        ChatQwen3(model="q", base_url=host.url, max_retries=0, n=2).invoke("Hi")
+    assert not any(body.get("stream") for body in host.requests)
