@@ -94,12 +94,15 @@ REFUSED_TEXT = compile_patterns(
     r"|(?<!认证)审核(?:不|未)通过|未通过[^。，,\n认]{0,6}审核",
 )
 NEEDS_STREAM = compile_patterns(
-    r"only supports? (?:the )?stream(?!\w{0,9} ?= ?false)|not support(?:ed)? non-?stream",
-    r"supports? stream mode|support http call",  # DashScope
+    # Neither MCP's "streamable HTTP" nor "stream: false" in any spelling.
+    r"only supports? (?:the )?['\"`]?stream(?!able|[^.,;，。\n]{0,12}false)|not support(?:ed)? non-?stream",
+    r"not support http call\b",  # DashScope
     r"set to false for non-?stream|(?:can ?not|can't) be support(?:ed)? when `?stream=false",  # DashScope, ModelScope
-    r"\bstream['\"`]? ?(?:must|should|has to|needs to) be (?:set to )?`?(?:true|enabled)|\bset ['\"`]?stream=true",
+    r"\bstream['\"`]? ?(?:must|should|has to|needs to) be (?:set to )?['\"`]?(?:true|enabled)(?!['\"`]?(?:/| or ))",
+    # "must have" is of Fireworks, for long answers (https://github.com/nullclaw/nullclaw/pull/231).
+    r"\b(?:must have|set) ['\"`]?stream['\"`]?(?: ?[=:] ?| to )['\"`]?true(?!['\"`]? (?:for|when|if)\b)",
     r"non-?stream(?:ing|ed)?(?: \w{1,20})? (?:is|are) (?:not |un)(?:supported|allowed|available)",
-    r"(?:只|仅)支持流式|才能进行非流式|不支持非流式",
+    r"(?:只|仅)支持流[式输]|才能进行非流式|不支持非(?:流|stream)",
 )
 """Refuses a whole reply, which a stream would not be: https://github.com/coze-dev/coze-studio/issues/324."""
 _FULL = compile_patterns(

@@ -133,7 +133,8 @@ _SETTINGS = {
         "The model's chat template has no tools: serve one that has; `ollama show` lists what a model of Ollama can do."
     ),
     NEEDS_STREAM.pattern: (
-        "This model only streams while it thinks: use stream() or streaming=True, or enable_thinking=False."
+        "This model only streams, perhaps only while it thinks, and a stream has one choice: leave n out, or set "
+        "enable_thinking=False."
     ),
     r"restricted to True": "{model} always thinks: leave enable_thinking out, or use an Instruct model.",
     r"NotSupportEnableThinking|does not support enable_thinking|does not support thinking": (

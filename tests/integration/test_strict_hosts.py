@@ -313,10 +313,20 @@ STREAMS_ONLY = [
     "Non-streaming requests are not supported",
     "this endpoint does not support non-streaming responses",
     "该模型仅支持流式输出",
+    "当前模型不支持非stream模式",
+    "Requests with max_tokens > 4096 must have stream=true",
+    "Please set 'stream' to true",
 ]
 OTHERWISE = [
     "stream_options can only be defined when `stream=True`",
     "This model only supports stream=false",
+    "This model only supports stream: false",
+    "This endpoint only supports streamable HTTP",
+    "stream must be true or false",
+    "'stream' must be 'true'/'false'",
+    "The request timed out: set stream=true for long answers",
+    "image_url does not support http calls",
+    "This model does not support stream mode",
     "streaming is not supported by this model",
     "top_k is not supported",
 ]
