@@ -248,9 +248,11 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
                     started_at = perf_counter()
                     return read_response(post(self.root_client, call), call.reply, started_at)
             except Qwen3Error as error:
-                if not self._may_stream_instead(error, call):
+                if not _refuses_whole_reply(error, call):
                     raise
-        return fill_llm_output(generate_from_stream(self._stream(messages, stop, run_manager, **kwargs)))
+        result = fill_llm_output(generate_from_stream(self._stream(messages, stop, run_manager, **kwargs)))
+        self._remember_stream(call)
+        return result
 
     async def _agenerate(
         self,
@@ -267,17 +269,16 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
                         started_at = perf_counter()
                         return read_response(await apost(self.root_async_client, call), call.reply, started_at)
             except Qwen3Error as error:
-                if not self._may_stream_instead(error, call):
+                if not _refuses_whole_reply(error, call):
                     raise
-        chunks = self._astream(messages, stop, run_manager, **kwargs)
-        return fill_llm_output(await agenerate_from_stream(chunks))
+        result = fill_llm_output(await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs)))
+        self._remember_stream(call)
+        return result
 
-    def _may_stream_instead(self, error: Qwen3Error, call: Call) -> bool:
-        """Return whether the server refuses a whole reply of one choice, and remember that it does."""
-        is_refused = NEEDS_STREAM.search(str(error)) is not None and (call.payload.get("n") or 1) == 1
-        if is_refused:
-            learn_refusal(self._base_url, call.payload["model"], frozenset({WHOLE_REPLY}))
-        return is_refused
+    def _remember_stream(self, call: Call) -> None:
+        """Remember that a stream worked in place of a refused whole reply; an error may also quote the prompt."""
+        if not call.stream_inside:
+            learn_refusal(self._base_url, call.reply.model, frozenset({WHOLE_REPLY}))
 
     def _stream(
         self,
@@ -417,6 +418,11 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             return await examine(self, on_start=view.start, on_finding=view.add)
         finally:
             view.end()
+
+
+def _refuses_whole_reply(error: Qwen3Error, call: Call) -> bool:
+    """Return whether a stream may be answered instead; a stream has one choice."""
+    return NEEDS_STREAM.search(str(error)) is not None and (call.payload.get("n") or 1) == 1
 
 
 def _register() -> None:

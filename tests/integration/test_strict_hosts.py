@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsBas
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._warnings import forget_warnings
-from langchain_qwen3.errors import Qwen3InvalidRequestError, Qwen3UnprocessableEntityError
+from langchain_qwen3.errors import Qwen3Error, Qwen3InvalidRequestError, Qwen3UnprocessableEntityError
 from langchain_qwen3.servers.detection import forget_servers
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from tests.support.replies import TOOL
@@ -369,3 +370,26 @@ def test_asks_for_no_stream_when_a_whole_reply_was_refused_for_another_reason(te
     with answer_in_streams(STREAMS_ONLY[0]) as host, pytest.raises(Qwen3InvalidRequestError, match="only streams"):
         ChatQwen3(model="q", base_url=host.url, max_retries=0, n=2).invoke("Hi")
     assert not any(body.get("stream") for body in host.requests)
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@pytest.mark.parametrize(
+    "reply", [pytest.param({"content": "Hi"}, id="works"), pytest.param({"error": "no"}, id="fails")]
+)
+def test_remembers_for_the_model_asked_for_that_it_streams_only_if_a_stream_worked(reply: Any, way: str):
+    """Protects from errors that quote a prompt about streams; and bodies that a subclass gave to another model."""
+
+    class Routed(ChatQwen3):
+        def _get_request_payload(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            payload = super()._get_request_payload(*args, **kwargs)
+            del payload["model"]
+            return payload
+
+    refusal = Answer(message={"error": {"message": STREAMS_ONLY[0]}}, status=400)
+    with Scripted(lambda body: Answer(message=reply) if body.get("stream") else refusal) as host:
+        model = Routed(model="q", base_url=host.url, server="vllm", max_retries=0)
+        for _ in range(2):
+            with contextlib.suppress(Qwen3Error):
+                asyncio.run(model.ainvoke("Hi")) if way == "ainvoke" else model.invoke("Hi")
+    works = "content" in reply
+    assert [body.get("stream", False) for body in host.requests] == [False, True, *([True] if works else [False, True])]
