@@ -238,7 +238,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # core's signature
         **kwargs: Any,
     ) -> ChatResult:
         call = self._prepare(messages, stop, kwargs, stream=False)
@@ -250,7 +250,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             except Qwen3Error as error:
                 if not _refuses_whole_reply(error, call):
                     raise
-        result = fill_llm_output(generate_from_stream(self._stream(messages, stop, run_manager, **kwargs)))
+        # Without the run manager: who did not ask for a stream hears of no tokens (`disable_streaming`).
+        result = fill_llm_output(generate_from_stream(self._stream(messages, stop, **kwargs)))
         self._remember_stream(call)
         return result
 
@@ -258,7 +259,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # core's signature
         **kwargs: Any,
     ) -> ChatResult:
         call = await self._aprepare(messages, stop, kwargs, stream=False)
@@ -271,7 +272,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads a
             except Qwen3Error as error:
                 if not _refuses_whole_reply(error, call):
                     raise
-        result = fill_llm_output(await agenerate_from_stream(self._astream(messages, stop, run_manager, **kwargs)))
+        result = fill_llm_output(await agenerate_from_stream(self._astream(messages, stop, **kwargs)))
         self._remember_stream(call)
         return result
 

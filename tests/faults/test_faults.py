@@ -12,7 +12,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
+from langchain_core.messages import HumanMessage
 
 from langchain_qwen3 import ChatQwen3, errors
 from langchain_qwen3._httpx import httpx
@@ -318,8 +319,10 @@ def test_callbacks_error_is_told_when_the_stream_has_ended():
     reply = httpx.Response(200, headers={"content-type": "text/event-stream"}, text=f"data: {event}\n\n")
     client = httpx.Client(transport=httpx.MockTransport(lambda _: reply))
     model = ChatQwen3(model="qwen3-8b", base_url="http://x/v1", api_key=KEY, server="dashscope", http_client=client)
-    with pytest.raises(ConnectionResetError, match="own"):  # the server streams what thinks, so a whole call does
-        model.invoke("hi", enable_thinking=True, config={"callbacks": [FailingCallback()]})
+    messages = [HumanMessage("hi")]
+    (manager,) = CallbackManager([FailingCallback()]).on_chat_model_start({}, [messages])
+    with pytest.raises(ConnectionResetError, match="own"):  # of a hook that is called with a manager
+        list(model._stream(messages, run_manager=manager))
 
 
 @pytest.mark.parametrize(("way", "transport"), WAYS)

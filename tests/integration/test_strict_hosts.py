@@ -14,6 +14,7 @@ from operator import add
 from typing import Any
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
@@ -393,3 +394,21 @@ def test_remembers_for_the_model_asked_for_that_it_streams_only_if_a_stream_work
                 asyncio.run(model.ainvoke("Hi")) if way == "ainvoke" else model.invoke("Hi")
     works = "content" in reply
     assert [body.get("stream", False) for body in host.requests] == [False, True, *([True] if works else [False, True])]
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@pytest.mark.parametrize("settings", [{}, {"disable_streaming": True}, {"streaming": False}])
+def test_announces_no_tokens_when_only_the_server_wants_a_stream(settings: Any, way: str):
+    """Protects user interfaces: `disable_streaming` keeps the steps of a graph out of its streamed messages."""
+    tokens: list[str] = []
+
+    class Tokens(BaseCallbackHandler):
+        def on_llm_new_token(self, token: str, **_: Any) -> None:
+            tokens.append(token)
+
+    with answer_in_streams(STREAMS_ONLY[0]) as host:
+        model = ChatQwen3(model="q", base_url=host.url, server="vllm", callbacks=[Tokens()], **settings)
+        for _ in range(2):
+            reply = asyncio.run(model.ainvoke("Hi")) if way == "ainvoke" else model.invoke("Hi")
+            assert reply.content == "Hi"
+    assert tokens == []
