@@ -28,6 +28,7 @@ from langchain_qwen3.errors import (
     Qwen3ServerError,
     Qwen3TimeoutError,
 )
+from langchain_qwen3.errors.causes import NEEDS_STREAM
 from langchain_qwen3.reply.ending import is_finished
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def read_error(error: Exception, flag: str, facts: Facts | None) -> Outcome:
     """
     cause, _, hint = str(error).partition("\n")
     cause = _PLACE.sub("", cause)
+    if NEEDS_STREAM.search(cause):  # of the one request that is sent as it is: ChatQwen3 repeats others as streams
+        return Outcome("unsure", "inconclusive: this model answers in streams only")
     if not isinstance(error, Qwen3Error):
         return Outcome("failed", _quote(f"{type(error).__name__}: {cause}"), advise_error(error, facts))
     if isinstance(error, Qwen3AuthenticationError) and (not hint or "$QWEN_API_KEY" in hint):

@@ -628,6 +628,16 @@ async def test_skips_what_the_model_cannot_do(model: str, skipped: set[str], is_
     assert {row.name for row in diagnosis.findings if row.status == "skipped"} == skipped
 
 
+async def test_does_not_fail_a_model_that_answers_in_streams_only():
+    """Protects models behind gateways that refuse whole replies: ChatQwen3 asks them for streams."""
+    refusal = Answer(message={"error": {"message": "This model only supports streaming"}}, status=400)
+    served = [{"id": "Qwen/Qwen3-0.6B"}]
+    with Scripted(lambda body: {"content": "Hi"} if body.get("stream") else refusal, models=served) as host:
+        diagnosis = await look(host.url)
+    assert not [row for row in diagnosis.findings if "streaming" in row.detail]
+    assert diagnosis["reasoning_field"].status == "unsure"
+
+
 @pytest.mark.parametrize(
     ("server_name", "name", "status"), [("ollama", "thinking_budget", "skipped"), ("tgi", "thinking_off", "failed")]
 )
