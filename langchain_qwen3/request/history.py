@@ -90,17 +90,14 @@ def move_media(wire: Wire) -> Wire:
         if media and not is_result:
             moved.append(_show_media(media))
             media = []
-        if is_result and (own := [part for part in message["content"] if _is_media(part)]):
+        parts = message["content"] if is_result and isinstance(message["content"], list) else []
+        if own := [part for part in parts if part["type"] != "text"]:
             media += own
-            texts = [part["text"] for part in message["content"] if not _is_media(part)]
+            texts = [part["text"] for part in parts if part["type"] == "text"]
             moved.append({**message, "content": "\n\n".join(texts) or "[see the next message of the user]"})
         else:
             moved.append(message)
     return [*moved, _show_media(media)] if media else moved
-
-
-def _is_media(part: Any) -> bool:
-    return isinstance(part, dict) and part["type"] != "text"
 
 
 def _show_media(media: list[dict[str, Any]]) -> dict[str, Any]:

@@ -189,3 +189,16 @@ def test_writing_a_request_is_linear_in_history() -> None:
 
     cost(4)
     assert cost(400) <= 4 * LINEAR * cost(100)
+
+
+@pytest.mark.parametrize("server", ["vllm", "lmstudio"])
+def test_a_long_result_of_a_tool_costs_no_more_calls_than_a_short_one(server: Any) -> None:
+    """Protects agents whose tools return pages: nothing is done for each character."""
+    model = ChatQwen3(model="Qwen/Qwen3-0.6B", base_url="http://127.0.0.1:1/v1", server=server)
+
+    def cost(length: int) -> int:
+        messages = [*build_history(4)[:2], ToolMessage("x" * length, tool_call_id="call-1")]
+        return count(lambda: model._get_request_payload(messages))
+
+    cost(1)
+    assert cost(10_000) <= cost(1) + 100
