@@ -27,7 +27,10 @@ _TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value", "
 _REASONING_NAMES = frozenset({"thinking", "reasoning", "reasoningContent", "reasoningText"})
 """Bedrock's are the last two, one inside the other (https://github.com/envoyproxy/ai-gateway/issues/2519)."""
 _PART_KEYS = frozenset(
-    {"text", "content", "thinking", "reasoningContent", "signature", "thought", "thoughtSignature", "index", "id"}
+    {
+        *("text", "content", "thinking", "reasoningContent", "signature", "thought", "thoughtSignature"),
+        *("annotations", "citations", "index", "id"),
+    }
 )
 """All that an untyped part has: an object with any other key is an answer in JSON, which may have a key "text", too."""
 _GROWING = frozenset({"text", "summary", "data", "content", "arguments", "transcript", "refusal", "name"})

@@ -59,6 +59,7 @@ def test_reads_the_texts_of_a_content_in_any_form(content: Any, expected: tuple[
         ({"text": "A"}, "A"),
         ([{"text": "A", "index": 0}, {"text": "B", "index": 1}], "AB"),
         ({"type": "text", "text": "A", "annotations": []}, "A"),
+        ([{"text": "A", "annotations": []}], "A"),
         ([{"type": "text", "text": "A"}, {"name": "B"}], "A"),
         ([{"type": "image_url"}], ""),
         ({"type": "tool_use", "name": "f", "input": {}}, ""),
