@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from bench.replies import build_events
 from bench.server import ReplayProtocol
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.reply.stream import StreamReader
 
@@ -167,10 +168,11 @@ async def test_a_call_stays_in_its_budget(replay_url: str, transport: str) -> No
     assert await acount(call) / 20 <= CALLS_PER_CALL[transport]
 
 
-def test_a_model_stays_in_its_budget() -> None:
+def test_a_model_stays_in_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Services build a model per request: it costs calls to build, and objects that the collector goes through."""
+    if sys.modules.get("httpx") is not httpx:  # openai 3 makes four calls more where another test has imported it
+        monkeypatch.delitem(sys.modules, "httpx", raising=False)
     first = build_model("http://127.0.0.1:1")  # or an open connection keeps what models share
-    gc.collect()  # or the end of other tests' models is counted, too
     assert count(lambda: build_model("http://127.0.0.1:1")) <= CALLS_PER_MODEL
     gc.collect()
     before = len(gc.get_objects())
