@@ -23,7 +23,7 @@ KEPT_FIELDS = frozenset(
 
 _REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_content", "reasoning.text", "reasoning.summary"})
 _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
-_TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value", "reasoningContent")
+_TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value", "reasoningContent", "reasoningText")
 _REASONING_NAMES = frozenset({"thinking", "reasoning", "reasoningContent", "reasoningText"})
 """Bedrock's are the last two, one inside the other (https://github.com/envoyproxy/ai-gateway/issues/2519)."""
 _PART_KEYS = frozenset(
@@ -73,7 +73,7 @@ def _collect_texts(content: Any, reasoning: list[str], answer: list[str]) -> Non
         for part in content:
             _collect_texts(part, reasoning, answer)
     elif isinstance(content, dict):
-        name = next((name for name in (*_TEXT_NAMES, "reasoningText") if content.get(name)), None)
+        name = next((name for name in _TEXT_NAMES if content.get(name)), None)
         is_reasoning = name in _REASONING_NAMES or content.get("type") in _REASONING_PARTS
         _collect_texts(name and content[name], reasoning, reasoning if is_reasoning else answer)
     elif content is not None:
