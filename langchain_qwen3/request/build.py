@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 FEW_IN_FLIGHT = 4
 """Concurrent requests that llama-server can always handle: it starts at least `--parallel` + 2 HTTP threads."""
 
-_CLOSE_TAG = "</think>"
 _NO_CHANGE = {"n": 1, "parallel_tool_calls": True}  # the default behaviour of a server without the setting
 _WRITTEN_APART = OUTPUT_PARAMS | {"max_tokens", "stream_options", "stream_usage"}
 
@@ -197,10 +196,11 @@ def _build_reply_options(
     settings, plan, thinking, dialect, line = resolved
     # A grammar may apply from the first token, so a constrained reply need not begin with reasoning, as others do.
     is_free = list_constraint_fields(dialect).isdisjoint(payload)
+    expected = expects_thinking(thinking, line)
     may_be_opened = (
         line is not None
         and line.opens_think
-        and expects_thinking(thinking, line)
+        and expected
         and not (dialect.kind == "hosted" or dialect.repeats_open_tag)
         and is_free
     )
@@ -211,8 +211,8 @@ def _build_reply_options(
         model=payload["model"],
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
-        thinking_off=expects_thinking(thinking, line) is False,
-        stops=bool(stop) and _CLOSE_TAG not in str(stop),  # who stops there wants the thinking alone
+        thinking_off=expected is False,
+        stops=bool(stop) and "</think>" not in str(stop),  # who stops there wants the thinking alone
         opened=habits.opened if habits else opened,
         habits=habits,
         finishes=dialect.kind in ("engine", "hosted"),
