@@ -113,13 +113,18 @@ def test_names_our_switch_when_a_keyword_is_that_of_another_api(name: str, value
 )
 def test_names_our_field_when_a_keyword_is_that_of_another_class(name: str, ours: str) -> None:
     """Protects who comes from ChatTongyi, ChatQwen or Qwen-Agent: a key in `extra_body` would be sent in the body."""
-    for fails in (
+    for fails in list_ways(name):
+        with pytest.raises(TypeError, match=rf"^{name} is another class's name: use {ours}=$"):
+            fails()
+
+
+def list_ways(name: str) -> tuple[Callable[[], Any], ...]:
+    """Give a keyword to the constructor, in `model_kwargs`, and to a call."""
+    return (
         lambda: build(**{name: "x"}),
         lambda: build(model_kwargs={name: "x"}),
         lambda: build()._get_request_payload("hi", **{name: "x"}),
-    ):
-        with pytest.raises(TypeError, match=rf"^{name} is another class's name: use {ours}=$"):
-            fails()
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,11 +139,7 @@ def test_names_our_field_when_a_keyword_is_that_of_another_class(name: str, ours
 )
 def test_says_where_a_setting_of_chat_ollama_goes(name: str, advice: str) -> None:
     """Protects who comes from ChatOllama: Ollama reads none of these over this API, in `extra_body` either."""
-    for fails in (
-        lambda: build(**{name: "x"}),
-        lambda: build(model_kwargs={name: "x"}),
-        lambda: build()._get_request_payload("hi", **{name: "x"}),
-    ):
+    for fails in list_ways(name):
         with pytest.raises(TypeError, match=f"^{name} is ChatOllama's: .*{advice}.* extra_body="):
             fails()
     assert build(extra_body={name: "x"})._get_request_payload("hi")[name] == "x"
@@ -157,11 +158,7 @@ def test_says_where_a_setting_of_chat_ollama_goes(name: str, advice: str) -> Non
 )
 def test_does_not_advise_the_body_for_what_no_body_takes(name: str, advice: str) -> None:
     """Protects who comes from ChatTongyi, ChatOllama or init_chat_model: the error led into `extra_body`, in vain."""
-    for fails in (
-        lambda: build(**{name: "x"}),
-        lambda: build(model_kwargs={name: "x"}),
-        lambda: build()._get_request_payload("hi", **{name: "x"}),
-    ):
+    for fails in list_ways(name):
         with pytest.raises(TypeError, match=f"^{name} (is|belongs to) [^;]*; {advice}") as raised:
             fails()
         assert "extra_body" not in str(raised.value)
