@@ -1,13 +1,15 @@
-"""What the parts share: a call, how to read its reply, common constants, and a check of arguments."""
+"""What the parts share: a call, how to read its reply, common constants, and checks of arguments."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pydantic import BaseModel
 
+if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect
     from langchain_qwen3.servers.habits import ReplyHabits
@@ -126,3 +128,16 @@ def check_type(field: str, value: Any, kinds: type | tuple[type, ...], wanted: s
     """
     if not isinstance(value, kinds):
         raise TypeError(f"{field}: pass {wanted}, not a {type(value).__name__}")
+
+
+def find_foreign(value: Any, path: str = "") -> tuple[str, str] | None:
+    """Return path and type of the first value in a payload that neither JSON nor the SDK's encoder has a form for."""
+    if value is None or isinstance(value, str | int | float | datetime | BaseModel):
+        return None
+    if isinstance(value, Mapping):
+        inner = [(f"{path}.{key}" if path else str(key), item) for key, item in value.items()]
+    elif isinstance(value, list | tuple):
+        inner = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
+    else:
+        return path, type(value).__name__
+    return next(filter(None, (find_foreign(item, where) for where, item in inner)), None)

@@ -18,6 +18,7 @@ import openai
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.call import find_foreign
 from langchain_qwen3.connections.sdk import post_payload
 from langchain_qwen3.connections.settings import check_headers, read_timeout
 from langchain_qwen3.connections.stall import Reader, Watch
@@ -89,6 +90,7 @@ def post(client: Any, call: Call, **stream: Any) -> Any:
     Raises:
         ValueError: The call's timeout or one of its headers is invalid.
         Qwen3StatusError: The server's redirect would turn the POST into a GET.
+        TypeError: The payload holds a value that JSON cannot; the text names it.
         openai.APIError: As raised by the SDK.
     """
     with closing(_Attempts(call)) as attempts:
@@ -100,6 +102,9 @@ def post(client: Any, call: Call, **stream: Any) -> Any:
                 attempts.amend(error)
             except UnicodeEncodeError as error:
                 attempts.join_halves(error)
+            except TypeError:
+                attempts.check_types()
+                raise
 
 
 async def apost(client: Any, call: Call, **stream: Any) -> Any:
@@ -113,6 +118,9 @@ async def apost(client: Any, call: Call, **stream: Any) -> Any:
                 attempts.amend(error)
             except UnicodeEncodeError as error:
                 attempts.join_halves(error)
+            except TypeError:
+                attempts.check_types()
+                raise
 
 
 class _Attempts:
@@ -151,6 +159,13 @@ class _Attempts:
             raise error
         warn_once("a text of the request holds surrogates, which UTF-8 cannot hold: each lone one was sent as U+FFFD")
         self._call = replace(self._call, payload=payload)
+
+    def check_types(self) -> None:
+        """Raise for what JSON cannot hold: the encoder's error names only its type."""
+        if (found := find_foreign(self._call.payload)) is not None:
+            path, kind = found
+            what = f"{path} is of the type {kind}, which JSON cannot hold: pass texts, numbers, lists and dicts"
+            raise TypeError(what) from None
 
     def close(self) -> None:
         """Warn of what was left out."""

@@ -83,6 +83,9 @@ class ConnectionSettings:
             raise ValueError(
                 "openai_proxy cannot be combined with http_client or http_async_client: set the proxy on that client"
             )
+        for name in ("http_client", "http_async_client"):  # the SDK's error for one without a timeout names neither
+            if (client := getattr(self, name)) is not None and not hasattr(client, "timeout"):
+                raise ValueError(f"{name} must be a client of httpx or httpx2, not {client!r}")
         if isinstance(self.api_key, SecretStr):
             check_headers({"Authorization": self.api_key.get_secret_value()}, "api_key")
         check_headers(self.default_headers or {}, "default_headers")

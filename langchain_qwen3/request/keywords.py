@@ -65,10 +65,11 @@ _SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstan
     "enable_thinking",
     "preserve_thinking",
 }
-_OBJECTS = frozenset(
-    {KWARGS, "extra_body", "logit_bias", "metadata", "options", "reasoning", "response_format", "stream_options"}
+_OBJECTS = {KWARGS, *_OF_EACH_CALL} | words(
+    "extra_body logit_bias metadata model_kwargs options reasoning response_format stream_options"
 )
-_FORMS = _OBJECTS | {"disabled_params", "model_line", "reasoning_effort", "stop", "tools"}
+_LISTS = ("functions", "tools")
+_FORMS = {*_OBJECTS, *_LISTS} | words("disabled_params model_line reasoning_effort stop")
 # Keywords that a call takes in addition to the body's parameters.
 _BESIDE = {*OWN_SETTINGS, KWARGS} | words(
     """
@@ -165,6 +166,7 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
         TypeError: A keyword is neither.
         ValueError: A keyword is given twice, directly and in `model_kwargs`.
     """
+    check_values({name: values.get(name) for name in ("model_kwargs", *_OF_EACH_CALL)})
     given = {name: value for name, value in values.items() if name != "model_kwargs"}
     for name, value in dict(values.get("model_kwargs") or {}).items():  # ChatOpenAI takes its fields from there, too
         if name in values:
@@ -175,7 +177,7 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
             given[field] = {**(given.get(field) or {}), **(given.pop(name) or {})}
     parameters = _list_parameters() | {KWARGS}
     known = parameters | set(fields)
-    if wrong := next((name for name in given if name not in known), None):
+    if wrong := next((str(name) for name in given if name not in known), None):
         unknown = f"ChatQwen3 has no keyword {wrong!r}{_suggest(wrong, known) or '.'} {_WAY_OUT}"
         raise TypeError(explain_refused(wrong) or unknown)
     own = {name: value for name, value in given.items() if name in fields}
@@ -217,9 +219,10 @@ def _check_form(name: str, value: Any) -> None:
         is_switch = name == "reasoning" and isinstance(value, bool)  # ChatOllama's
         if is_switch or (value and not (isinstance(value, Mapping) or is_schema)):
             advice = f": {SWITCH_ADVICE}" if name == "reasoning" else ""
-            raise ValueError(f"{name} must be a dict, not {value!r}{advice}")
-    elif name == "tools":
-        _check_tools(value)
+            given = f"a {type(value).__name__}" if name in _OF_EACH_CALL else repr(value)  # either may hold a key
+            raise ValueError(f"{name} must be a dict, not {given}{advice}")
+    elif name in _LISTS:
+        _check_tools(name, value)
     elif name == "stop" and not isinstance(value, str | list | tuple):
         raise ValueError(f"stop must be a text or a list of texts, not {value!r}")
     elif name == "disabled_params":
@@ -230,13 +233,13 @@ def _check_form(name: str, value: Any) -> None:
         raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {value!r}')
 
 
-def _check_tools(tools: Any) -> None:
+def _check_tools(name: str, tools: Any) -> None:
     if tools and (isinstance(tools, (str, Mapping)) or not isinstance(tools, Sequence)):
-        raise ValueError(f"tools must be a list of dicts, not {tools!r}")
+        raise ValueError(f"{name} must be a list of dicts, not {tools!r}")
     for index, tool in enumerate(tools or ()):
         if not isinstance(tool, Mapping):
             raise ValueError(  # noqa: TRY004 # whatever its type, it is a bad setting
-                f"tools[{index}] must be a dict, not {tool!r}: bind_tools converts functions and classes"
+                f"{name}[{index}] must be a dict, not {tool!r}: bind_tools converts functions and classes"
             )
 
 

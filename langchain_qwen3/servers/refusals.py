@@ -128,7 +128,8 @@ class Lesson(Generic[_C]):
 def _list_keys(payload: Mapping[str, Any]) -> set[str]:
     """Return what can be left out of a request: its fields, the paths in them, and the keys of its messages."""
     paths = {f"{name}.{key}" for name, value in payload.items() if isinstance(value, Mapping) for key in value}
-    return {*payload, *paths, *(key for message in payload.get("messages", ()) for key in message)}
+    keys = {*payload, *paths, *(key for message in payload.get("messages", ()) for key in message)}
+    return set(map(str, keys))
 
 
 def _list(names: frozenset[str]) -> str:

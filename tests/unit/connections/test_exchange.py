@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from typing import Any
 
 import openai
@@ -438,4 +439,34 @@ def test_raises_the_encoders_error_when_the_payload_is_not_its_cause(server: Loo
         # openai 2 takes whatever a hook raises for a lost connection.
         with pytest.raises((UnicodeEncodeError, Qwen3ConnectionError), match="codec can't encode"):
             model.invoke("世界")
+    model.close()
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("keywords", "path", "kind"),
+    [
+        ({"seed": b"x"}, "seed", "bytes"),
+        ({"seed": b"x", "extra_headers": {"x-a": "b"}}, "seed", "bytes"),
+        ({"logit_bias": {"1": {2}}}, "logit_bias.1", "set"),
+        ({"chat_template_kwargs": {"a": [0, object()]}}, r"chat_template_kwargs.a\[1\]", "object"),
+        ({"extra_body": {"own": Decimal("0.5")}}, "own", "Decimal"),
+        ({"extra_body": {"metadata": {"at": 1j}}}, "metadata.at", "complex"),
+    ],
+)
+def test_names_what_json_cannot_hold(keywords: Any, path: str, kind: str, mode: str, server: Loopback) -> None:
+    """Protects from the encoder's own error, which says the type but not where it stands."""
+    model = ChatQwen3(model="q", base_url=server.base_url, server="vllm")
+    sent = len(server.requests)
+    with pytest.raises(TypeError, match=f"^{path} is of the type {kind}, which JSON cannot hold"):
+        asyncio.run(model.ainvoke("hi", **keywords)) if mode == "async" else model.invoke("hi", **keywords)
+    assert len(server.requests) == sent
+    model.close()
+
+
+def test_failure_is_told_when_a_body_has_a_key_that_is_no_text() -> None:
+    """Protects an error's advice, which looks for fields of the body by name."""
+    model = ChatQwen3(model="q", base_url="http://127.0.0.1:9/v1", server="vllm", max_retries=0)
+    with pytest.raises(Qwen3ConnectionError):
+        model.invoke("hi", extra_body={1: 2})
     model.close()

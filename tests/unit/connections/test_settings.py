@@ -223,8 +223,9 @@ def test_environment_is_named_when_its_proxy_cannot_work(monkeypatch: pytest.Mon
     with pytest.raises(ValueError, match=r"ALL_PROXY must be an http, .* socks5") as caught:
         ConnectionSettings(base_url=URL).resolve_pool()
     assert "canary" not in str(caught.value)
-    own = {"http_client": object(), "http_async_client": object()}
-    assert ConnectionSettings(base_url=URL, **own).resolve_pool().proxy is None
+    with httpx.Client(trust_env=False) as own:
+        settings = ConnectionSettings(base_url=URL, http_client=own, http_async_client=own)
+    assert settings.resolve_pool().proxy is None
 
 
 @pytest.mark.parametrize("headers", [*UNSENDABLE, [("X-User", "canary")], "X-User: canary"])

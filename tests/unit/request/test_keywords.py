@@ -209,7 +209,7 @@ def test_known_parameters_of_every_server_pass_to_calls_and_constructors() -> No
     for name in names:
         check_call({name: None}, fields)
         if name not in {*fields, "max_completion_tokens"}:
-            value: Any = [{"type": "x"}] if name == "tools" else {"type": "x"}
+            value: Any = [{"type": "x"}] if name in ("functions", "tools") else {"type": "x"}
             assert build(**{name: value}).model_kwargs == {name: value}
     model = build(server="vllm", priority=3, model_kwargs={"min_tokens": 2})
     payload = model._get_request_payload("hi", cache_salt="s", extra_body={"anything": 1})
@@ -305,6 +305,13 @@ OF_A_WRONG_TYPE = [
     *(({"reasoning": value}, "reasoning must be a dict, .*: use enable_thinking=True") for value in (True, False)),
     ({"tools": {"type": "function"}}, "tools must be a list of dicts, not {'type'"),
     ({"tools": "search"}, "tools must be a list of dicts, not 'search'"),
+    *(({"functions": value}, "functions must be a list of dicts, not") for value in ("search", {"name": "a"}, 5)),
+    ({"functions": [print]}, r"functions\[0\] must be a dict, not <built-in"),
+    *(
+        ({name: value}, f"{name} must be a dict, not a {kind.__name__}$")
+        for name in ("extra_headers", "extra_query")
+        for value, kind in (("x-key=secret", str), ([("key", "secret")], list), (5, int), (True, bool))
+    ),
     ({"tools": [print]}, r"tools\[0\] must be a dict, not <built-in function print>: bind_tools converts"),
     *(({"stop": value}, "stop must be a text or a list of texts, not") for value in (5, {"a"}, {"a": 1}, True)),
     ({"reasoning_history": "last"}, 'reasoning_history must be "auto" or "all" or "none"'),
@@ -332,6 +339,31 @@ def test_setting_of_ours_is_checked_when_it_stands_in_a_body(params: dict[str, A
     """Protects settings in `extra_body`, which are read as ours; everything else there is the user's own affair."""
     with pytest.raises(ValueError, match=text):
         build(server="vllm")._get_request_payload("hi", extra_body=params)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        *(
+            (name, value, f"{name} must be a dict, not a str")
+            for name in ("extra_headers", "extra_query")
+            for value in "x"
+        ),
+        *(("model_kwargs", value, "model_kwargs must be a dict, not") for value in ("x", ["a"], [("a", "b")], 5, True)),
+        *(("functions", value, "functions must be a list of dicts") for value in ("x", 5)),
+        *((name, "x", f"{name} must be a client of httpx") for name in ("http_client", "http_async_client")),
+    ],
+)
+def test_constructor_raises_when_a_value_is_of_a_wrong_type(name: str, value: Any, text: str) -> None:
+    """Protects from Python's own errors, which name neither the field nor the fix."""
+    with pytest.raises(ValueError, match=text):
+        build(**{name: value})
+
+
+def test_constructor_names_a_key_that_is_no_text() -> None:
+    """Protects from an AttributeError of a look-up among names."""
+    with pytest.raises(TypeError, match="ChatQwen3 has no keyword '1'"):
+        build(model_kwargs={1: 2})
 
 
 def test_every_value_that_some_server_takes_passes() -> None:
