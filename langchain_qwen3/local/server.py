@@ -90,10 +90,12 @@ class LocalServer:
         if reasoning_format not in get_args(ReasoningFormat):
             allowed = ", ".join(get_args(ReasoningFormat))
             raise ValueError(f"reasoning_format: {reasoning_format!r} is not one of {allowed}")
-        for field, value in (("n_ctx", n_ctx), ("n_parallel", n_parallel), ("n_threads", n_threads)):
-            check_type(field, value, (int, type(None)), "a number")
-            if value is not None and value < 1:
+        threads = 1 if n_threads is None else n_threads
+        for field, value in (("n_ctx", n_ctx), ("n_parallel", n_parallel), ("n_threads", threads)):
+            check_type(field, value, int, "a number")
+            if value < 1:
                 raise ValueError(f"{field}: {value} is less than 1")
+        check_type("start_timeout", start_timeout, (int, float), "seconds")
         check_type("model", model or None, (str, os.PathLike), "a path, or a repository and file of a hub")
         check_type("port", port, int, "a number")
         if not 0 <= port <= _LAST_PORT:

@@ -66,7 +66,10 @@ _SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstan
     "preserve_thinking",
 }
 _OBJECTS = {KWARGS, *_OF_EACH_CALL} | words(
-    "extra_body logit_bias metadata model_kwargs options reasoning response_format stream_options"
+    """
+    constraint extra_body logit_bias metadata model_kwargs options reasoning response_format stream_options
+    structured_output
+    """
 )
 _LISTS = ("functions", "tools")
 _FORMS = {*_OBJECTS, *_LISTS} | words("disabled_params model_line reasoning_effort stop")
@@ -116,7 +119,7 @@ def check_call(kwargs: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
     """
     known = _list_call_keywords()
     if not known.issuperset(kwargs):
-        name = next(name for name in kwargs if name not in known)
+        name = next(str(name) for name in kwargs if name not in known)
         raise TypeError(_explain_unknown(name, known, fields))
     check_values(kwargs)
     if options := kwargs.get("options"):

@@ -115,6 +115,14 @@ def test_raises_naming_the_setting_when_it_is_out_of_range(gguf, setting, messag
         LocalServer(gguf, **setting)
 
 
+@pytest.mark.parametrize("field", ["n_ctx", "n_parallel", "n_threads", "port", "start_timeout"])
+def test_raises_naming_the_setting_when_it_is_of_another_type(gguf, field):
+    """A text where a number belongs, or None where there is no default to take, fails by name."""
+    for value in ["4", [4], *([] if field == "n_threads" else [None])]:
+        with pytest.raises(TypeError, match=f"{field}: pass (a number|seconds), not a {type(value).__name__}"):
+            LocalServer(gguf, **{field: value})
+
+
 def test_base_url_raises_when_not_started(gguf):
     """An address that nobody answers at is never handed out."""
     with pytest.raises(RuntimeError, match="is not running: use it in a `with` block"):

@@ -299,7 +299,10 @@ OF_A_WRONG_TYPE = [
     ({"sampling": "recomended"}, 'sampling must be "recommended", not .*Did you mean recommended'),
     *(
         ({name: value}, f"{name} must be a dict, not")
-        for name in ("extra_body", "chat_template_kwargs", "options", "reasoning", "response_format", "stream_options")
+        for name in (
+            *("extra_body", "chat_template_kwargs", "options", "reasoning", "response_format", "stream_options"),
+            *("constraint", "structured_output"),
+        )
         for value in ("json", ["a"], 5)
     ),
     *(({"reasoning": value}, "reasoning must be a dict, .*: use enable_thinking=True") for value in (True, False)),
@@ -360,10 +363,12 @@ def test_constructor_raises_when_a_value_is_of_a_wrong_type(name: str, value: An
         build(**{name: value})
 
 
-def test_constructor_names_a_key_that_is_no_text() -> None:
+def test_names_a_keyword_that_is_no_text() -> None:
     """Protects from an AttributeError of a look-up among names."""
     with pytest.raises(TypeError, match="ChatQwen3 has no keyword '1'"):
         build(model_kwargs={1: 2})
+    with pytest.raises(TypeError, match="a call of ChatQwen3 has no keyword '1'"):
+        build().invoke("hi", options={1: 2})
 
 
 def test_every_value_that_some_server_takes_passes() -> None:
