@@ -98,12 +98,16 @@ class StreamReader:
             ToolChoiceError: A demanded call did not come.
         """
         chunks = [*self._feed_all(self._events.close())]
+        is_whole = False
         if self._events.stray and not self._choice.heard:
-            chunks += self._feed_all(self._read_stray())
+            events = self._read_stray()
+            chunks += self._feed_all(events)
+            is_whole = len(events) == 1 and "message" in (open_envelope(events[0]).get("choices") or [{}])[0]
         if self._index is None and self._end.done:
             raise BadReplyError("the stream has no choices", response=self._response, body=self._find_cause())
         has_answer = bool(self._content or self._calls or self._choice.holds) and not self._events.unframed
-        if problem := self._end.find_problem(self._options, has_answer=has_answer):
+        problem = self._end.find_problem(self._options, has_answer=has_answer)
+        if problem and not is_whole:  # a JSON document is complete, with a reason or without
             raise StreamCutError(problem, response=self._response, body=self._find_cause())
         try:
             chunks += self._finish()

@@ -307,6 +307,33 @@ def test_stream_is_whole_when_only_one_sign_of_its_end_came():
         assert read_stream(data).content == "A"
 
 
+@pytest.mark.parametrize("finishes", [False, True])
+@pytest.mark.parametrize(
+    ("choice", "content"),
+    [
+        ({"message": {"role": "assistant", "content": "A"}}, "A"),
+        ({"message": {"role": "assistant", "content": "A"}, "finish_reason": None}, "A"),
+        ({"message": {"role": "assistant", "content": "", "reasoning_content": "B"}}, ""),
+        ({"index": 0, "delta": {"content": ""}, "message": {"content": "A"}}, "A"),
+    ],
+)
+@pytest.mark.parametrize("envelope", [None, "data"])
+@pytest.mark.parametrize("read", [read_stream, read_whole])
+def test_whole_reply_needs_no_reason_where_a_stream_was_asked(
+    read: Any, choice: dict[str, Any], content: str, envelope: str | None, *, finishes: bool
+):
+    """Protects small servers of one's own, which ignore `stream` and write no reason: a JSON document is complete."""
+    body = {"choices": [choice]}
+    data = json.dumps({"code": 0, envelope: body} if envelope else body).encode()
+    assert read(data, ReplyOptions(finishes=finishes)).content == content
+
+
+def test_line_with_a_delta_is_a_cut_stream_when_no_reason_comes():
+    """Protects from half an answer where a server writes one JSON value a line, and only the first one came."""
+    with pytest.raises(StreamCutError, match="without a finish_reason"):
+        read_stream(json.dumps({"choices": [{"delta": {"content": "A"}}]}).encode())
+
+
 def test_cut_stream_has_what_arrived_when_its_end_is_missing():
     """Protects invariant 4: thinking, held-back text, calls and usage reach `partial`, a half call as invalid."""
     whole = {"index": 0, "id": "c1", "function": {"name": "get_weather", "arguments": "{}"}}
