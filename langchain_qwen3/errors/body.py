@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ _MAX_BYTES = 1_000_000
 _MAX_SHAPES = 4  # the maximum nesting of errors inside errors
 _MAX_DETAILS = 20
 
-# Keys, ignoring case and underscores. A text under a `_TEXT_KEYS` key other than the last two is itself an error.
+# Keys, ignoring case and underscores. A text under a `_TEXT_KEYS` key other than the last four is itself an error.
 _TEXT_KEYS = (
     "message",
     "msg",
@@ -37,11 +37,15 @@ _TEXT_KEYS = (
     "errordescription",
     "reason",
     "title",
+    "statusmsg",
+    "statusmessage",
 )
 _CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status", "retcode", "resultcode", "respcode")
 _WRAPPERS = ("error", "errors", "fault", "detail", "details")
 ENVELOPES = ("data", "result", "response", "output")
 """Where gateways put a reply or an error into an object of their own."""
+_STATUSES = ("baseresp", "header")
+"""Objects with a code and its text beside the reply: MiniMax's, ByteDance's `BaseResp`, and iFlytek's."""
 
 # Gateways write errors with a status as events, too; DashScope's own protocol adds ":HTTP_STATUS/400".
 _FRAMING = re.compile(r"(?m)(?:\s|\ufeff|^(?:event|id|retry)?:[^\n]*(?:\n|\Z)|^(?:data|error):|\[DONE\])*+")
@@ -150,7 +154,8 @@ def _open_envelope(body: object) -> object:
         if isinstance(inner, Mapping) and not _is_empty(_fold_keys(inner).get("error")):
             says_itself = not fields.keys().isdisjoint(_WRAPPERS) or _says_error(fields)
             return body if says_itself else inner
-    return body
+    statuses = [inner for inner in map(fields.get, _STATUSES) if isinstance(inner, Mapping)]
+    return next(({"error": inner} for inner in statuses if _says_error(_fold_keys(inner), _TEXT_KEYS)), body)
 
 
 def _is_flat_error(event: Mapping[str, Any]) -> bool:
@@ -158,13 +163,13 @@ def _is_flat_error(event: Mapping[str, Any]) -> bool:
     return event.get("object") == "error" or event.get("type") == "error" or _says_error(_fold_keys(event))
 
 
-def _says_error(fields: Mapping[str, Any]) -> bool:
+def _says_error(fields: Mapping[str, Any], text_keys: Sequence[str] = _TEXT_KEYS[:-4]) -> bool:
     """Return whether the fields of an object, their keys folded, contain the text of an error."""
     if any(str(fields.get(key, "")).lower() in _GOOD_CODES for key in (*_CODE_KEYS, "success")):
         return False
     if any(str(fields.get(key)).lower() in _HEARTBEATS for key in ("type", "event", "message")):
         return False
-    texts = [fields.get(key) for key in _TEXT_KEYS[:-2]]
+    texts = map(fields.get, text_keys)
     return any(isinstance(text, str) and not _is_empty(text) for text in texts) or not _is_empty(fields.get("detail"))
 
 

@@ -62,6 +62,9 @@ DRESSES: tuple[Any, ...] = (
     {"code": 429, "message": "the-cause", "data": {"error": {"retry": 3}}},
     {"message": "the-cause", "result": {"error": "E1"}},
     {"retcode": 102, "retmsg": "the-cause", "data": False},  # RAGFlow
+    {"base_resp": {"status_code": 1008, "status_msg": "the-cause"}, "choices": None},  # MiniMax
+    {"BaseResp": {"StatusCode": 5, "StatusMessage": "the-cause"}},  # ByteDance's Thrift services
+    {"header": {"code": 11200, "message": "the-cause", "sid": "x"}},  # iFlytek
     {"resultCode": "0401", "resultMsg": "the-cause"},
     {"respCode": "9999", "respMsg": "the-cause"},
     {"errors": [{"error": {"message": "the-cause"}}]},
@@ -115,6 +118,11 @@ def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: Any) -> 
         {"choices": [], "usage": None, "message": None},
         {"code": 0, "msg": "success", "data": {}},
         {"code": "200", "message": "OK"},
+        {"choices": [], "usage": {"total_tokens": 3}, "base_resp": {"status_code": 0, "status_msg": ""}},
+        {"choices": [], "base_resp": {"status_code": 0, "status_msg": "done"}},
+        {"header": {"code": 0, "message": "Success", "status": 2}},
+        {"choices": [{"delta": {"content": "hi"}}], "BaseResp": {"StatusCode": 5, "StatusMessage": "beside an answer"}},
+        {"choices": [], "status_msg": "searching the web"},
         {"error": EMPTY_ERROR},
         {"message": {"role": "assistant", "content": "hi"}},  # Ollama's own API: a bad reply, but no error
         {"type": "ping"},
@@ -151,6 +159,7 @@ def test_no_error_is_seen_when_none_is_reported(event: object) -> None:
         ({"Response": {"Error": {"Code": "AuthFailure", "Message": "m"}}}, "AuthFailure", None),
         ({"code": 400, "error": {"message": "m", "metadata": {"error": "x"}}}, "400", None),
         ({"resultCode": "0401", "resultMsg": "m"}, "0401", None),
+        ({"base_resp": {"status_code": 1008, "status_msg": "m"}, "choices": None}, "1008", None),
         ({"code": 401, "msg": "m", "data": {"error": "E17"}}, "401", None),
         (b'[{"error": {"message": "m", "code": 429}}]', "429", None),
     ],
