@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.run import running_server
+from bench.run import running_server, split_processors
 from bench.worker import CALL_CHUNKS, timed
 from langchain_qwen3 import ChatQwen3, LocalServer
 from langchain_qwen3.batch import BatchOptions, arun_batch, run_batch
@@ -77,14 +77,8 @@ async def measure_overhead(port: int, rows: int = 2_000) -> None:
     async def plain(_: Path) -> None:
         assert len(await llm.abatch(inputs, config={"max_concurrency": IN_FLIGHT})) == rows  # noqa: S101
 
-    def batch(concurrency: int | None) -> Way:
-        async def run(path: Path) -> None:
-            summary = await arun_batch(llm, inputs, path, options=BatchOptions(concurrency=concurrency))
-            assert summary.answered == rows  # noqa: S101
-
-        return run
-
-    ways = {"abatch": plain, f"batch, {IN_FLIGHT} in flight": batch(IN_FLIGHT), "batch, auto": batch(None)}
+    fixed, found = (build_way(llm, inputs, concurrency) for concurrency in (IN_FLIGHT, None))
+    ways = {"abatch": plain, f"batch, {IN_FLIGHT} in flight": fixed, "batch, auto": found}
     figures = await take_turns(ways, rows)
     for name in [*ways][1:]:
         for kind in ("cpu", "wall"):
@@ -96,19 +90,23 @@ async def measure_pace(name: str, llm: ChatQwen3, rows: int) -> None:
     """Print the throughput of `auto` against the best fixed number."""
     inputs = [f"{QUESTION} {number}" for number in range(rows)]
 
-    def batch(concurrency: int | None) -> Way:
-        async def run(path: Path) -> None:
-            summary = await arun_batch(llm, inputs, path, options=BatchOptions(concurrency=concurrency))
-            assert summary.answered == rows  # noqa: S101
-
-        return run
-
-    figures = await take_turns({str(number or "auto"): batch(number) for number in (*FIXED, None)}, rows)
+    ways = {str(number or "auto"): build_way(llm, inputs, number) for number in (*FIXED, None)}
+    figures = await take_turns(ways, rows)
     rates = {way: median(1 / one["wall"] for one in rounds) for way, rounds in figures.items()}
     best = max((way for way in rates if way != "auto"), key=lambda way: rates[way])
     print(f"pace: {name}, rows/s: {', '.join(f'{way}: {rate:.0f}' for way, rate in rates.items())}")
     ratios = [one["wall"] / auto["wall"] for one, auto in zip(figures[best], figures["auto"], strict=True)]
     print(f"pace: {name}, auto: {median(ratios):.3f} times the best fixed number ({best}), rounds {_show(ratios)}")
+
+
+def build_way(llm: ChatQwen3, inputs: list[str], concurrency: int | None) -> Way:
+    """Return a batch with so many requests in flight; None: it finds the number itself."""
+
+    async def run(path: Path) -> None:
+        summary = await arun_batch(llm, inputs, path, options=BatchOptions(concurrency=concurrency))
+        assert summary.answered == len(inputs)  # noqa: S101
+
+    return run
 
 
 async def take_turns(ways: dict[str, Way], rows: int) -> dict[str, list[dict[str, float]]]:
@@ -128,18 +126,13 @@ def _show(ratios: list[float]) -> str:
     return ", ".join(f"{ratio:.2f}" for ratio in ratios)
 
 
-def _processors() -> Iterator[int | None]:
-    numbers = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    yield from (numbers[0], numbers[-1]) if len(numbers) > 1 else (None, None)
-
-
 def main() -> None:
     """Measure what the arguments name, by default everything."""
     chosen: list[Any] = sys.argv[1:] or ["memory", "overhead", "pace"]
     if chosen[0] == "child":
         run_child(int(chosen[1]), int(chosen[2]))
         return
-    ours, theirs = _processors()
+    ours, theirs = split_processors()
     with running_server(ours) as port:
         if theirs is not None:
             os.sched_setaffinity(0, {theirs})

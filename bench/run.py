@@ -71,6 +71,12 @@ def start(command: Sequence[str], processor: int | None) -> subprocess.Popen[str
     return subprocess.Popen(pinned, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own
 
 
+def split_processors() -> tuple[int | None, int | None]:
+    """Return a processor for the server and one for who is measured; None where there is no choice."""
+    numbers = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return (numbers[0], numbers[-1]) if len(numbers) > 1 else (None, None)
+
+
 @contextmanager
 def running_server(processor: int | None) -> Iterator[int]:
     """Run the replay server and give its port."""
@@ -97,8 +103,7 @@ def measure_import(library: Library) -> Figures:
 
 def run(cases: Sequence[Case], names: Sequence[str], rounds: int) -> Results:
     """Measure every case `rounds` times for every library named that takes part in it."""
-    processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    ours, theirs = (processors[0], processors[-1]) if len(processors) > 1 else (None, None)
+    ours, theirs = split_processors()
     results: Results = {}
     with ExitStack() as stack:
         port = stack.enter_context(running_server(ours))
