@@ -23,6 +23,8 @@ Form = Literal["rows", "openai"]
 
 _RETRY = "The same request may succeed later: run the batch again with --retry-failed."
 _CHANGE = "Change the row or the settings, then run the batch again with --retry-failed."
+_LIMIT = 2**32
+"""Above every checksum, and every line that a journal can count."""
 _REQUEST_ID = re.compile(r"batch_req_(\d+)_(\d+)")
 
 
@@ -206,10 +208,11 @@ def read_result(line: bytes) -> Result:
     row = load(line)
     try:
         result = _RESULT.validate_python(_read_openai(row) if "custom_id" in row else row)
+        is_ours = result.error is None or all(isinstance(result.error[name], str) for name in ("class", "message"))
     except (TypeError, KeyError, IndexError, AttributeError) as error:
         raise ValueError("not a batch result") from error
-    if result.line < 1 or result.check < 1:
-        raise ValueError("not written by this command: it has no line or no checksum")
+    if not (is_ours and 0 < result.line < _LIMIT and 0 < result.check < _LIMIT):
+        raise ValueError("not written by this command: its error, line or checksum is none of ours")
     return result
 
 
