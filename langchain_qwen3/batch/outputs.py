@@ -75,12 +75,11 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        try:
+        with _naming(self._journal), self._stream:
             self._stream.flush()
             os.fsync(self._stream.fileno())
+            self._check_place()
             self._finish()
-        finally:
-            self._stream.close()
 
     def is_open(self, row: Row) -> bool:
         """Return whether a row has no result yet.
@@ -97,11 +96,31 @@ class Journal:
         return not check
 
     def write(self, result: Result) -> None:
-        """Append a result."""
-        self._stream.write(result.to_json(self._form))
-        self._stream.flush()  # the system has it now; a kill of this process loses nothing
+        """Append a result.
+
+        Raises:
+            OutputError: The file is gone: what is written into it would be lost.
+            OSError: It cannot be written.
+        """
+        with _naming(self._journal):
+            self._stream.write(result.to_json(self._form))
+            self._stream.flush()  # the system has it now; a kill of this process loses nothing
+        self._check_place()
         self._mark(result)
         self.summary.add(result)
+
+    def _check_place(self) -> None:
+        if not self._is_in_place(self._stream):
+            raise OutputError(
+                f"{self._journal} was moved, deleted or replaced while this run wrote to it. Move it back, or run the "
+                "same command again: what is not in the file is then processed again."
+            )
+
+    def _is_in_place(self, stream: IO[bytes]) -> bool:
+        """Return whether the open file is the one that its name leads to."""
+        with suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(stream.fileno()), self._journal.stat())
+        return False
 
     def _get_check(self, line: int) -> int:
         return self._checks[line] if line < len(self._checks) else 0
@@ -127,9 +146,8 @@ class Journal:
                 raise OutputError(f"another run is writing to {self._path}") from None
             except OSError:
                 return stream  # a file system without locks
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(stream.fileno()), self._journal.stat()):
-                    return stream
+            if self._is_in_place(stream):
+                return stream
             stream.close()  # since it was opened, another run has ended, and put a new file in its place
 
     def _read(self, *, retry_failed: bool) -> None:
@@ -283,12 +301,22 @@ def _is_torn_result(line: bytes) -> bool:
 
 
 @contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in an error: of a full disk, Python does not say where it is."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+@contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """Write a file that replaces another in one step when it is complete; a link to it stays."""
     path = path.resolve()
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as stream:
+        with _naming(part), part.open("wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -184,6 +185,47 @@ def test_leaves_a_file_alone_when_it_is_no_output(tmp_path: Path, data: bytes):
     table.write_bytes(data)
     with pytest.raises(OutputError, match="but its journal"):
         open_output(table)
+
+
+@pytest.mark.parametrize(("name", "ordered"), [("a.jsonl", False), ("a.jsonl", True), ("a.csv", False)])
+@pytest.mark.parametrize("way", ["deleted", "moved", "replaced", "folder deleted"])
+def test_stops_when_the_output_is_gone(tmp_path: Path, name: str, way: str, *, ordered: bool):
+    """Protects a night of answers from a file that nobody can open any more, behind an exit status of 0."""
+    path = tmp_path / "out" / name
+    path.parent.mkdir()
+    written = path if name.endswith("l") else path.with_name(name + JOURNAL)
+    out = open_output(path, ordered=ordered)
+    out.write(build_result(1))
+    if way == "folder deleted":
+        shutil.rmtree(path.parent)
+    else:
+        written.rename(tmp_path / "moved")
+    if way == "replaced":
+        written.write_bytes(b"")
+    with pytest.raises(OutputError, match=f"{written.name} was moved"):
+        out.write(build_result(2))
+    with pytest.raises(OutputError, match=f"{written.name} was moved"):
+        out.__exit__()
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "named"),
+    [("a.jsonl", 30, "a.jsonl"), ("a.csv", 30, f"a.csv{JOURNAL}"), ("a.parquet", 3, "a.parquet.part")],
+)
+def test_names_the_file_and_keeps_what_fits_when_a_disk_is_full(tmp_path: Path, name: str, rows: int, named: str):
+    """Protects from "No space left on device" without the name of a file, and what was written before."""
+    resource = pytest.importorskip("resource", reason="the system limits no files")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            write(tmp_path / name, [*range(1, rows + 1)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(tmp_path / named)
+    left = find_open(tmp_path / name, rows)
+    assert left == [*range(rows + 1 - len(left), rows + 1)]
+    assert len(left) < rows
 
 
 def test_says_so_when_the_input_has_changed(tmp_path: Path):
