@@ -269,9 +269,13 @@ def _read_cells(header: list[str], cells: list[str], raw: bytes) -> Any:
         raw.decode()
     except UnicodeDecodeError as error:
         return RowError(f"invalid UTF-8 ({error.reason}): {_SAVE_AS_UTF8}")
-    value: dict[str, Any] = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
-    for name in ("messages", "body", "settings", "tools"):  # JSON in a cell
-        if name in value:
+    return _read_json_cells({name: cell for name, cell in zip(header, cells, strict=True) if cell})
+
+
+def _read_json_cells(value: dict[str, Any]) -> Any:
+    """Return a row of a table with its cells of JSON read."""
+    for name in ("messages", "body", "settings", "tools"):
+        if isinstance(value.get(name), str):
             try:
                 value[name] = load(value[name])
             except ValueError as error:
@@ -289,7 +293,14 @@ def _read_parquet(stream: IO[bytes], column: str | None) -> Iterator[Row]:
     for batch in table.iter_batches(_BATCH):
         for value in batch.to_pylist():
             number += 1
-            yield build_row(number, {name: cell for name, cell in value.items() if cell is not None}, column=column)
+            yield build_row(number, _read_json_cells(_drop_missing(value)), column=column)
+
+
+def _drop_missing(cell: Any) -> Any:
+    """Return a cell without missing fields: each struct of a column has the fields of all, as null."""
+    if isinstance(cell, dict):
+        return {name: _drop_missing(inner) for name, inner in cell.items() if inner is not None}
+    return [*map(_drop_missing, cell)] if isinstance(cell, list) else cell
 
 
 _READERS: dict[Format, Any] = {

@@ -267,6 +267,53 @@ def test_reads_parquet_when_pyarrow_is_there(tmp_path: Path):
     assert [row.check for row in read_rows(Unseekable(path.read_bytes()), "parquet")] == [row.check for row in rows]
 
 
+PARTS = [
+    {"type": "text", "text": "a"},
+    {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
+]
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+ENUM = {"a": {"type": "string"}, "b": {"enum": ["x"]}}
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "found"),
+    [
+        ("messages", [{"role": "user", "content": PARTS}], {}),
+        ("messages", json.dumps([{"role": "user", "content": PARTS}]), {}),
+        ("messages", [{"role": "assistant", "tool_calls": [CALL]}, {"role": "user", "content": "a", "name": "b"}], {}),
+        ("tools", json.dumps(TOOLS), {"tools": TOOLS}),
+        ("tools", [{"parameters": {"properties": ENUM}}], {"tools": [{"parameters": {"properties": ENUM}}]}),
+        ("settings", '{"max_tokens": 5, "stop": null}', {"max_tokens": 5, "stop": None}),
+        ("settings", {"max_tokens": 5, "stop": None}, {"max_tokens": 5}),
+        ("body", json.dumps({"messages": [{"role": "user", "content": "a"}], "max_tokens": 5}), {"max_tokens": 5}),
+    ],
+)
+def test_reads_structs_and_json_when_a_parquet_file_has_them(tmp_path: Path, name: str, cell: Any, found: Any):
+    """Protects datasets of conversations and tools: Parquet gives each struct the fields of all the others, as null."""
+    pa = pytest.importorskip("pyarrow", reason="needs the extra batch")
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra batch")
+    path = tmp_path / "a.parquet"
+    pq.write_table(
+        pa.Table.from_pylist([{name: cell, **({} if name in {"messages", "body"} else {"question": "a"})}]), path
+    )
+    (row,) = read_rows(path)
+    assert not row.problem
+    assert row.settings == found
+    if name == "messages":
+        assert row.messages == (json.loads(cell) if isinstance(cell, str) else cell)
+    assert row.build_messages()
+
+
+def test_names_the_cell_when_its_json_in_parquet_is_broken(tmp_path: Path):
+    """Protects the error of a table's cell: it is the same in CSV and Parquet."""
+    pa = pytest.importorskip("pyarrow", reason="needs the extra batch")
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra batch")
+    pq.write_table(pa.Table.from_pylist([{"question": "a", "settings": "{"}]), tmp_path / "a.parquet")
+    (row,) = read_rows(tmp_path / "a.parquet")
+    assert row.problem.startswith("line 1: settings is not valid JSON (")
+
+
 @pytest.mark.parametrize("text", ["[Poem] Roses are red,", "[背景] 你是客服,", "[INST] Hello, ["])
 def test_a_line_is_text_when_it_only_begins_like_json(text: str):
     """Protects plain questions that begin with a mark in brackets."""
