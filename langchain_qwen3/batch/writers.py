@@ -49,7 +49,7 @@ def open_writer(stream: IO[bytes], file_format: Format, form: Form) -> Iterator[
         with _open_parquet(stream) as write:
             yield write
     elif file_format == "csv":
-        text = io.TextIOWrapper(stream, "utf-8", "surrogatepass", newline="", write_through=True)
+        text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
         try:
             table = csv.DictWriter(text, COLUMNS)
             table.writeheader()
@@ -95,4 +95,6 @@ def _flatten(result: Result) -> dict[str, Any]:
 
 
 def _write_cell(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else dump(value).decode()
+    if isinstance(value, str):  # as `dump` does, for no file in UTF-8 holds a surrogate
+        return value.encode("utf-8", "replace").decode()
+    return value if value is None else dump(value).decode()

@@ -469,6 +469,17 @@ def test_goes_through_a_pipe_when_there_is_no_file(file_format: Any, *, ordered:
     assert lines == ([1, 2, 3] if ordered else [2, 1, 3])
 
 
+@pytest.mark.parametrize("file_format", ["jsonl", "csv", "parquet"])
+def test_goes_through_a_pipe_when_an_id_is_half_a_character(file_format: Any):
+    """Protects the other rows of a table in memory: no file in UTF-8 holds half of an emoji."""
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra batch")
+    stream = io.BytesIO()
+    with open_output(stream, file_format) as out:
+        out.write(Result(id="\ud83d", line=1, check=1, content="答"))
+    data = stream.getvalue()
+    assert "答" in (str(pq.read_table(io.BytesIO(data)).to_pylist()) if file_format == "parquet" else data.decode())
+
+
 def test_takes_no_further_row_when_too_many_wait_for_one():
     """Protects memory under `--ordered`: a row that takes for ever must not pile up all that come after it."""
     with open_output(io.BytesIO(), ordered=True) as out:
