@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from traceback import walk_tb
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, unquote
@@ -159,6 +160,7 @@ def strip_exception(exc: BaseException, secrets: Iterable[str] = ()) -> None:
     if (info := getattr(exc, "request_info", None)) is not None:  # aiohttp's, with all headers in its repr
         exc.request_info = SimpleNamespace(real_url=clean_url(str(info.real_url)))  # type: ignore[attr-defined]
         exc.history = ()  # type: ignore[attr-defined]
+        exc.args = (exc.request_info, ())  # type: ignore[attr-defined]
     if getattr(exc, "body", None) is not None:
         with suppress(AttributeError):
             exc.body = mask_body(exc.body, secrets)  # type: ignore[attr-defined]
@@ -174,6 +176,12 @@ def strip_causes(exc: BaseException, error: Exception) -> bool:
     for link in walk_causes(exc, hidden=True):
         if link is not error:
             strip_exception(link, secrets)
+        for frame, _ in walk_tb(link.__traceback__):
+            # With a proxy, a variable of httpcore holds all headers that were sent, the proxy's own among them:
+            # https://github.com/encode/httpcore/blob/1.0.9/httpcore/_async/http_proxy.py
+            if frame.f_globals.get("__name__", "").startswith("httpcore"):
+                with suppress(RuntimeError):  # it still runs
+                    frame.clear()
     return quotes_secret
 
 

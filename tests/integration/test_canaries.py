@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 import gc
 import gzip
@@ -10,9 +11,10 @@ import json
 import logging
 import pickle
 import re
+import threading
 import traceback
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -229,6 +231,48 @@ def test_no_secret_of_the_model_is_in_a_variable_when_a_call_fails(kind: str, tr
         assert "self = ChatQwen3(" in shown
         for word in ("key", "header", "cookie", "user", "password"):
             assert f"{CANARY}-{word}" not in shown
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """Answers every request, and every CONNECT, with the status of its server."""
+
+    def do_POST(self) -> None:
+        self.send_error(self.server.status)
+
+    do_CONNECT = do_POST  # noqa: N815  # the name is http.server's
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("status", [0, 407, 502])
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_no_secret_is_left_when_a_proxy_fails(scheme: str, status: int, transport: str) -> None:
+    """Protects keys and the proxy's password: httpcore has them in a variable, aiohttp in its error's arguments."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as proxy:
+        proxy.status = status  # type: ignore[attr-defined]
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        port = proxy.server_port if status else closed_port()
+        model = ChatQwen3(
+            model="q",
+            base_url=f"{scheme}://{CANARY}-user:{CANARY}-password@host.invalid/v1",
+            api_key=KEY,
+            default_headers={"X-Auth-Token": f"{CANARY}-header"},
+            openai_proxy=f"http://{CANARY}-proxy:{CANARY}-password@127.0.0.1:{port}",
+            transport=transport,  # type: ignore[arg-type]
+            max_retries=0,
+            timeout=60,
+        )
+        shown = []
+        for way in WAYS:
+            with pytest.raises(Qwen3Error) as caught:
+                ask(model, way, {})
+            shown += [show_error(caught.value), show_variables(caught.value)]
+        proxy.shutdown()
+    assert CANARY not in "\n".join(shown)
+    for word in ("user", "proxy"):  # the beginning of a login, as Basic writes it
+        assert base64.b64encode(f"{CANARY}-{word}:{CANARY}-pass".encode())[:-4].decode() not in "\n".join(shown)
 
 
 def run_batch(url: str, folder: Any) -> list[str]:
