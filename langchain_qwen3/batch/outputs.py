@@ -33,6 +33,7 @@ JOURNAL = ".journal.jsonl"
 """Suffix of the journal beside an output that is no file of JSON lines."""
 _FIRST_BYTES = b'{"id":"'
 _MAX_WAITING = 1024
+_REPLACES_OPEN_FILES = os.name != "nt"  # Windows refuses: https://docs.python.org/3/library/os.html#os.remove
 
 
 class OutputError(ValueError):
@@ -70,6 +71,7 @@ class Journal:
         except BaseException:
             self._stream.close()
             raise
+        self._has_place = self._is_in_place(self._stream)  # False where a network's file system numbers files anew
 
     def __enter__(self) -> Self:
         return self
@@ -110,7 +112,7 @@ class Journal:
         self.summary.add(result)
 
     def _check_place(self) -> None:
-        if not self._is_in_place(self._stream):
+        if self._has_place and not self._is_in_place(self._stream):
             raise OutputError(
                 f"{self._journal} was moved, deleted or replaced while this run wrote to it. Move it back, or run the "
                 "same command again: what is not in the file is then processed again."
@@ -191,7 +193,7 @@ class Journal:
     def _rewrite(self, *, retry_failed: bool) -> None:
         """Write the journal anew, without the dropped lines."""
         self._checks, self.summary = array("I"), Summary()
-        with _replacing(self._journal) as stream:
+        with _replacing(self._journal, self._stream) as stream:
             for raw, result in self._scan():
                 if self._add(result, retry_failed=retry_failed):
                     stream.write(raw)
@@ -212,8 +214,8 @@ class Journal:
         if self._format == "jsonl" and is_sorted:
             return
         with (
+            _replacing(self._path, self._stream) as stream,
             self._journal.open("rb") as source,
-            _replacing(self._path) as stream,
             open_writer(stream, self._format, self._form) as write,
         ):
             for place in places:
@@ -311,8 +313,11 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file that replaces another in one step when it is complete; a link to it stays."""
+def _replacing(path: Path, journal: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Write a file that replaces another in one step when it is complete; a link to it stays.
+
+    The journal, whose lock keeps other runs away, stays open where the system can replace an open file.
+    """
     path = path.resolve()
     part = path.with_name(f"{path.name}.part")
     try:
@@ -320,6 +325,8 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
+        if not _REPLACES_OPEN_FILES:
+            journal.close()
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -10,11 +10,12 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from openai.types.chat import ChatCompletion
 
+from langchain_qwen3.batch import outputs
 from langchain_qwen3.batch.outputs import JOURNAL, OutputError
 from langchain_qwen3.batch.results import Form, Result, read_result
 from langchain_qwen3.batch.rows import build_row
@@ -296,6 +297,32 @@ def test_every_line_stays_as_it_is_when_lines_are_sorted(tmp_path: Path, form: F
     write(link, [], form=form, ordered=True)
     assert sorted(path.read_bytes().splitlines()) == before
     assert link.is_symlink()
+
+
+@pytest.mark.parametrize("options", [{"ordered": True}, {"retry_failed": True}])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "答案 1.csv"])
+def test_replaces_its_files_when_the_system_replaces_no_open_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: Any
+):
+    """Protects a whole run on Windows from "access denied" at its end, and one that sends failed rows again."""
+    opened: list[tuple[Path, IO[Any]]] = []
+    open_file, replace = Path.open, Path.replace
+
+    def note(path: Path, *args: Any) -> Any:
+        opened.append((path, open_file(path, *args)))
+        return opened[-1][1]
+
+    def replace_closed(path: Path, target: Path) -> Path:
+        if any(file in {path, target} and not stream.closed for file, stream in opened):
+            raise PermissionError(errno.EACCES, "Access is denied", str(target))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "open", note)
+    monkeypatch.setattr(Path, "replace", replace_closed)
+    monkeypatch.setattr(outputs, "_REPLACES_OPEN_FILES", False)
+    path = tmp_path / name
+    write(path, [3, 1, 2], failed=(2,))
+    assert find_open(path, 3, **options) == ([2] if "retry_failed" in options else [])
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
