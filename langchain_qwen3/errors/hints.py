@@ -49,6 +49,16 @@ _ADDRESS = {
         "The pod seems stopped or still loading: start it, and check that base_url is its own address, "
         "https://gpu-pod<id>-8000.web.gpu.csdn.net/v1."
     ),
+    # Clash and Xray send such a reply, no engine does. They take requests for this machine, too:
+    # https://github.com/MetaCubeX/mihomo/blob/Meta/listener/http/proxy.go,
+    # https://github.com/XTLS/Xray-core/blob/main/proxy/http/server.go
+    (
+        r"^https?://(?:localhost|(?:127|10|192\.168|172\.(?:1[6-9]|2\d|3[01]))\.[\d.]{1,11}|0\.0\.0\.0|\[::1\])[:/]"
+        r"\S{0,200} .*status=50[234] .*an empty body"
+    ): (
+        "A proxy seems to answer in place of the server: if $HTTP_PROXY, $ALL_PROXY or the system's settings name one, "
+        "bypass it with $NO_PROXY={host}. Without a proxy, check that the server is up."
+    ),
     # nginx's and Go's words; then h11 and aiohttp, where a TLS alert comes in place of a status line.
     (
         r"^(?!.*over the proxy).*(?:plain HTTP request was sent to|HTTP request to an HTTPS server"

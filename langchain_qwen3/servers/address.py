@@ -9,6 +9,7 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from unicodedata import category
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
@@ -79,6 +80,13 @@ def _can_exist(host: str) -> bool:
     return True
 
 
+def _point_at_sign(url: str) -> str:
+    """Return a remark on a full-width colon or another sign that only looks like one of a URL; empty without one."""
+    signs = (sign for sign in url.rpartition("@")[2] if not sign.isascii() and category(sign).startswith("P"))
+    sign = next(signs, None)
+    return f"; it contains {sign!r}: type it with an English keyboard" if sign else ""
+
+
 def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
     """Split the parts that may be secret off a URL; return the URL without them, headers and the query.
 
@@ -100,10 +108,11 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
         rule = "its port must be a number up to 65535, and only IPv6 addresses use brackets"
         if "@" in url and "@" not in min((url.partition("//")[2].partition(sign)[0] for sign in "/?#"), key=len):
             rule = "in user and password, # must be written as %23, / as %2F, and ? as %3F"
-        raise ValueError(f"base_url cannot be read: {rule}")
+        raise ValueError(f"base_url cannot be read: {rule}{_point_at_sign(url)}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(
             'base_url must begin with http:// or https:// and contain a host, such as "http://localhost:8000/v1"'
+            f"{_point_at_sign(url)}"
         )
     if not _PLACEHOLDER.isdisjoint(parts.netloc.rpartition("@")[2] + parts.path):
         raise ValueError("base_url still contains a placeholder: put your own value there, such as the id of your pod")

@@ -907,6 +907,31 @@ def test_advice_suits_the_status_when_a_proxy_answers_with_its_own_page(title, h
     assert ("base_url" in error.message) == (kind == "ModelNotFound" or "behind" in said or "password" in said)
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+@pytest.mark.parametrize(
+    ("host", "is_near"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("192.168.1.5", True),
+        ("172.31.0.2", True),
+        ("[::1]", True),
+        ("172.32.0.2", False),
+        ("10.pod.test", False),
+        ("localhost.test", False),
+        ("pod.test", False),
+    ],
+)
+def test_advice_names_the_proxy_when_one_answers_for_a_server_nearby(status: int, host: str, is_near: bool):
+    """Protects who has a proxy in the environment from looking for a fault of a server that runs."""
+    error = call(status, url=f"http://{host}:8000/v1")
+    assert (f"$NO_PROXY={host.strip('[]')}" in error.message) == is_near
+    assert (
+        "$NO_PROXY"
+        not in call(status, b'{"error": {"message": "Loading model"}}', url="http://localhost:8000/v1").message
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "said"),
     [

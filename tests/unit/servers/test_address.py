@@ -118,3 +118,25 @@ def test_error_names_what_is_wrong_with_an_address(
         read(url)
     assert "bob" not in str(caught.value)
     assert ("%23" in str(caught.value)) == rule.startswith("%")
+
+
+@pytest.mark.parametrize(
+    ("url", "sign"),
+    [
+        ("http：//pod.test/v1", "："),
+        ("http://pod.test：8000/v1", "："),
+        ("http://pod.test:8000。/v1", "。"),
+        ("http:／／pod.test/v1", "／"),
+        ("“http://pod.test/v1”", "“"),
+        ("http://bob:p：w@pod.test：port/v1", "："),
+        ("http://bob：pw@pod.test/v1", ""),
+        ("pod.test/v1", ""),
+        ("http://pod.test:port/v1", ""),
+    ],
+)
+def test_error_shows_the_sign_when_one_only_looks_like_that_of_an_address(url: str, sign: str) -> None:
+    """Protects users of a Chinese keyboard from "must begin with http://" about an address that seems to."""
+    with pytest.raises(ValueError, match="base_url") as caught:
+        split_url(url)
+    assert ("keyboard" in str(caught.value)) == (sign != "")
+    assert sign in str(caught.value)
