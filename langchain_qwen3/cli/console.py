@@ -35,6 +35,7 @@ class Console(rich.console.Console):
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+        self._signs = _find_signs(self.encoding)
 
     @property  # type: ignore[misc]  # rich has a setter, too, which no command uses
     def size(self) -> ConsoleDimensions:
@@ -49,7 +50,17 @@ class Console(rich.console.Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield rich's segments with visible characters only."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=make_visible(segment.text))
+            text = segment.text if segment.control else make_visible(segment.text).translate(self._signs)
+            yield segment._replace(text=text)
+
+
+def _find_signs(encoding: str) -> dict[int, int]:
+    """Return what stands for the commands' signs in an encoding: √ and × in GBK, that of files on Chinese Windows."""
+    for signs in ("✓✗→", "√×→"):
+        with suppress(UnicodeEncodeError):
+            signs.encode(encoding)
+            return str.maketrans("✓✗→", signs)
+    return str.maketrans("✓✗→", "+x>")
 
 
 def decode_piped(raw: bytes) -> str:

@@ -74,6 +74,21 @@ def test_writes_every_character_when_the_encoding_lacks_some(
     assert (as_json if option else plain) in out
 
 
+@pytest.mark.parametrize(
+    ("encoding", "well", "ill"), [("utf-8", "✓", "✗"), ("gbk", "√", "×"), ("cp1252", "+", "x"), ("ascii", "+", "x")]
+)
+def test_writes_marks_that_the_encoding_has_when_saved(
+    encoding: str, well: str, ill: str, monkeypatch: pytest.MonkeyPatch
+):
+    r"""Protects `langchain-qwen3 doctor > report.txt` on Windows from `\u2713` in place of each mark."""
+    _, out, _ = call(monkeypatch, "doctor", "http://127.0.0.1:9/v1", encoding=encoding)
+    assert f"\n{ill}  reachable" in out
+    assert r"\u" not in out
+    with Scripted(lambda _body: {"role": "assistant", "content": "Yes."}, models=[{"id": "m"}]) as server:
+        _, out, _ = call(monkeypatch, "doctor", server.url, encoding=encoding)
+    assert f"\n{well}  reachable" in out
+
+
 @pytest.mark.parametrize("command", ["ask", "chat"])
 @pytest.mark.parametrize(
     ("piped", "encoding", "asked"),
