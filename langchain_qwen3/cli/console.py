@@ -48,7 +48,12 @@ class Console(rich.console.Console):
         return super().size
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield rich's segments with visible characters only."""
+        """Yield rich's segments with visible characters only; a table's cell is wrapped, where rich shortens words.
+
+        A word is what stands between blanks, so a line of Chinese is one.
+        """
+        if options is not None and options.overflow == "ellipsis" and not options.no_wrap:
+            options = options.update(overflow="fold")
         for segment in super().render(renderable, options):
             text = segment.text if segment.control else make_visible(segment.text).translate(self._signs)
             yield segment._replace(text=text)

@@ -85,3 +85,24 @@ def test_bold_text_has_no_stars_when_it_is_chinese(console: Console) -> None:
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "注意：" in shown
     assert "*" not in shown
+
+
+@pytest.mark.parametrize("width", [60, 30, 20])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "支持思考模式与非思考模式之间的无缝切换，推理能力显著增强",
+        "https://example.com/a?b=" + "x" * 40,
+        "`" + "模" * 40 + "`",
+    ],
+)
+def test_table_has_every_character_when_its_cells_are_longer_than_the_terminal(
+    console: Console, cell: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects tables in Chinese, whose cells have no blanks: rich ended each with an ellipsis."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    console.print(module.build_markdown(f"| {cell} | 值 |\n|---|--:|\n| {cell} | {cell} |\n"))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in shown
+    for character in {*cell} - {"`"}:
+        assert shown.count(character) >= 3 * cell.count(character)
