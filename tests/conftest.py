@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.local import LocalServer, ReasoningFormat
+from langchain_qwen3.servers.detection import forget_servers
 
 TINY_QWEN3 = Path(__file__).parent / "tiny_qwen3" / "qwen3-tiny-f16.gguf"
 FOREIGN_PREFIXES = ("OPENAI_", "LANGSMITH_", "LANGCHAIN_", "LC_", "QWEN_", "DASHSCOPE_")
@@ -47,6 +49,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(FOREIGN_PREFIXES) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def clean_memory() -> None:
+    """Know nothing of any server, whose port may have been another test's, and let every warning come up again."""
+    forget_servers()
+    forget_warnings()
 
 
 @pytest.fixture(scope="session")

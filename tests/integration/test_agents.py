@@ -20,7 +20,6 @@ from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.errors import ToolChoiceError
 from tests.support.scripted import Answer, Scripted, write_call
 
@@ -294,7 +293,6 @@ async def test_agent_answers_in_a_schema_when_the_provider_holds_it(model: ChatQ
 
 async def test_agent_is_warned_when_the_schema_silences_its_tools(model: ChatQwen3):
     """Protects from an agent that makes its answer up: beside a schema the engine never calls the tool it needs."""
-    forget_warnings()
     agent: Any = create_agent(model, [get_weather], response_format=ProviderStrategy(Report))
     with pytest.warns(UnsupportedSettingWarning, match="so tools are never called"):
         state = await agent.ainvoke({"messages": [("user", "What's the weather in Beijing?")]})

@@ -33,7 +33,6 @@ from langchain_qwen3.notebook import display_stream
 from langchain_qwen3.notebook.examination import ExaminationView
 from langchain_qwen3.notebook.output import Outputs
 from langchain_qwen3.progress import BatchProgress
-from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
 from tests.support.loopback import Loopback
 from tests.support.replies import write_body, write_events, write_sse
@@ -88,11 +87,9 @@ class Echo(WebServer):
 
 @pytest.fixture
 def server() -> Iterator[Echo]:
-    """A server of the test's own, known to nobody."""
-    forget_servers()
+    """A server of the test's own."""
     with Echo() as echo:
         yield echo
-    forget_servers()
 
 
 def build(server: Echo, kind: str = "good", **fields: Any) -> ChatQwen3:

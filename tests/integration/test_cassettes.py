@@ -15,7 +15,6 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import LLMResult
 
 from langchain_qwen3.errors import Qwen3Error
-from langchain_qwen3.servers.detection import forget_servers
 from tests.support.cassettes import (
     API_KEY,
     CASSETTES,
@@ -46,8 +45,7 @@ CASES = [
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut the network off, and look every server up anew."""
-    forget_servers()
+    """Cut the network off."""
     if not RECORD_FROM:
         block_sockets(monkeypatch)
 

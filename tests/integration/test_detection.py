@@ -22,7 +22,7 @@ from langchain_core.messages import HumanMessage
 from langchain_qwen3 import ChatQwen3, LocalTokenizer, MediaError
 from langchain_qwen3.connections.exchange import afetch_json, fetch_json
 from langchain_qwen3.servers import detection
-from langchain_qwen3.servers.detection import alook_up, forget_servers, look_up, recall_facts
+from langchain_qwen3.servers.detection import alook_up, look_up, recall_facts
 from langchain_qwen3.servers.dialects import DIALECTS
 from langchain_qwen3.servers.facts import ServerFacts
 from tests.support.web import WebHandler, WebServer
@@ -85,14 +85,6 @@ class Pod(WebServer):
     def url(self) -> str:
         """Its base URL."""
         return f"{self.root}/v1"
-
-
-@pytest.fixture(autouse=True)
-def fresh_memory() -> Iterator[None]:
-    """Nothing is known of any server."""
-    forget_servers()
-    yield
-    forget_servers()
 
 
 @pytest.fixture

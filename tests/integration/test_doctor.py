@@ -20,7 +20,6 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.doctor import Diagnosis, examine, reach
 from langchain_qwen3.local import LocalServer
-from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
 from tests.support.limiter import CountingLimiter
 from tests.support.loopback import Loopback
@@ -135,12 +134,6 @@ def hold_back(handler: Handler, stream: bytes) -> bytes:
 
 TIMED = {"concurrency", "streaming"}  # whose outcome is a matter of the machine's load
 PARSERS = "--enable-auto-tool-choice --tool-call-parser hermes"
-
-
-@pytest.fixture(autouse=True)
-def fresh_memory() -> None:
-    """Nothing is known of any server: ports are used again."""
-    forget_servers()
 
 
 async def look(url: str, *, kind: type[ChatQwen3] = ChatQwen3, **fields: Any) -> Diagnosis:

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.doctor import examine
 from langchain_qwen3.servers import dialects
-from langchain_qwen3.servers.detection import forget_servers
 from langchain_qwen3.servers.dialect import ConstraintForm, Dialect, TokenCounting, frozen
 from tests.support.replies import TOOL, write_body, write_events, write_sse
 from tests.support.scripted import write_call
@@ -101,7 +100,6 @@ class Brewery(WebServer):
 @pytest.fixture
 def brewery(monkeypatch: pytest.MonkeyPatch) -> Iterator[Brewery]:
     """The server, and its row in the table for the time of a test."""
-    forget_servers()
     for registry in ("_ROWS", "_NAMES", "_OWNERS"):
         table = getattr(dialects, registry)
         for key in ("brew", "brewery"):
@@ -110,7 +108,6 @@ def brewery(monkeypatch: pytest.MonkeyPatch) -> Iterator[Brewery]:
     dialects.add_dialect(BREW)
     with Brewery() as server:
         yield server
-    forget_servers()
     for registry, key in (("_ROWS", "brew"), ("_NAMES", "brew"), ("_OWNERS", "brewery")):
         getattr(dialects, registry).pop(key)
 

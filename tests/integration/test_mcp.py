@@ -13,7 +13,6 @@ from langchain.agents import create_agent
 from langgraph.checkpoint.memory import InMemorySaver
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3._warnings import forget_warnings
 from tests.support.scripted import Scripted, write_call
 
 mcp_adapters = pytest.importorskip("langchain_mcp_adapters.tools", reason="needs langchain-mcp-adapters (group agents)")
@@ -110,7 +109,6 @@ async def run(name: str, model: str, server_name: str) -> tuple[Any, list[dict[s
             return {"content": "Done."}
         return {"tool_calls": [write_call("c1", name, "{}")]}
 
-    forget_warnings()
     with Scripted(answer) as scripted:
         llm = ChatQwen3(model=model, base_url=scripted.url, server=server_name)
         async with create_connected_server_and_client_session(server) as session:

@@ -29,7 +29,6 @@ from langchain_qwen3.errors import (
     StreamCutError,
 )
 from langchain_qwen3.local import LocalServer
-from langchain_qwen3.servers.detection import forget_servers
 from langchain_qwen3.servers.dialects import DIALECTS
 from tests.faults.server import closed_port
 from tests.support.nginx import FRONTS, NGINX, Front, run_nginx, write_certificate
@@ -64,7 +63,6 @@ def urls(engine: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def build(url: str, **settings: Any) -> ChatQwen3:
     """A model behind nginx."""
-    forget_servers()
     return ChatQwen3(model=MODEL, base_url=url, **{"temperature": 0, "max_tokens": 300, "max_retries": 0, **settings})
 
 

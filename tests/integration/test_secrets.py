@@ -19,7 +19,6 @@ from langchain_core.prompts import ChatPromptTemplate
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.errors import Qwen3Error
-from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
 from tests.support.loopback import Loopback
 
@@ -43,14 +42,6 @@ FOREIGN = (
 )
 KEY, HEADER, QUERY, PASSWORD = "kanarienvogel-key", "kanarienvogel-header", "kanarienvogel-query", "kanarienvogel-proxy"
 URLS = frozenset({"OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_PROXY", "LANGSMITH_GATEWAY_URL"})
-
-
-@pytest.fixture(autouse=True)
-def servers_are_new() -> Iterator[None]:
-    """No test knows what another learned of a port."""
-    forget_servers()
-    yield
-    forget_servers()
 
 
 @pytest.fixture

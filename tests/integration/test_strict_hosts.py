@@ -19,9 +19,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.errors import Qwen3Error, Qwen3InvalidRequestError, Qwen3UnprocessableEntityError
-from langchain_qwen3.servers.detection import forget_servers
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from tests.support.replies import TOOL
 from tests.support.scripted import Answer, Scripted, write_call
@@ -109,16 +107,6 @@ def row(request: pytest.FixtureRequest) -> Dialect:
     """Every strict server."""
     strict: Dialect = request.param
     return strict
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """Nothing is known of any server."""
-    forget_servers()
-    forget_warnings()
-    yield
-    forget_servers()
-    forget_warnings()
 
 
 @pytest.fixture

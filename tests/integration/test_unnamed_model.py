@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3, Qwen3ConnectionError
 from langchain_qwen3.local import LocalServer
-from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.server import closed_port
 from tests.support.scripted import Scripted
 
@@ -24,14 +23,6 @@ class City(BaseModel):
     """A city."""
 
     name: str
-
-
-@pytest.fixture(autouse=True)
-def servers_are_new() -> Iterator[None]:
-    """No test knows what another learned of a port."""
-    forget_servers()
-    yield
-    forget_servers()
 
 
 def serve(*names: str, **more: Any) -> Scripted:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from langchain_qwen3.servers.detection import forget_servers
 from tests.support.cassettes import API_KEY, CASSETTES, RECORD_FROM, block_sockets, find_base_url, open_cassette
 from tests.support.standard import Standard
 
@@ -68,7 +67,6 @@ class TestChatQwen3OnVllmRecorded(OnVllm):
     @pytest.fixture(autouse=True)
     def vcr(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cassette]:
         """Take the place of pytest-recording's fixture, which `test_stream_time` asks for."""
-        forget_servers()
         if "vllm" not in RECORD_FROM:
             block_sockets(monkeypatch)
         name = request.node.name.replace("[", "-").rstrip("]")

@@ -23,7 +23,6 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
-from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.request.keywords import OWN_SETTINGS
 
 QUESTION = [HumanMessage("你是谁?")]
@@ -450,7 +449,6 @@ def test_sends_what_the_card_recommends_when_asked_for() -> None:
 )
 def test_says_so_when_no_sampling_is_recommended(model: str, thinking: bool | None, said: str | None) -> None:
     """Protects users from a setting that does nothing: of some lines no recommendation is known."""
-    forget_warnings()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         payload = build(model=model, sampling="recommended")._get_request_payload(QUESTION, enable_thinking=thinking)
@@ -463,7 +461,6 @@ def test_says_so_when_no_sampling_is_recommended(model: str, thinking: bool | No
 @pytest.mark.parametrize(("name", "value"), [("temperature", 0), ("top_k", 1)])
 def test_names_the_setting_when_decoding_is_greedy(name: str, value: int) -> None:
     """Protects users from advice about a setting that they did not make."""
-    forget_warnings()
     with pytest.warns(UnsupportedSettingWarning, match=f"leave {name} out"):
         build(**{name: value})._get_request_payload(QUESTION, enable_thinking=True)
 
@@ -471,7 +468,6 @@ def test_names_the_setting_when_decoding_is_greedy(name: str, value: int) -> Non
 @pytest.mark.filterwarnings("error:greedy decoding while thinking")
 def test_warns_once_when_decoding_greedily_while_thinking() -> None:
     """Protects users from endless repetition, which the model card warns of."""
-    forget_warnings()
     model = build(temperature=0)
     assert model._get_request_payload(QUESTION, enable_thinking=False)["temperature"] == 0
     with pytest.warns(UnsupportedSettingWarning, match="greedy decoding"):
@@ -517,7 +513,6 @@ class Tracker:
 )
 def test_says_so_when_a_client_is_assigned_that_no_request_goes_through(name: str, value: Any) -> None:
     """Protects tests with a mock, and trackers that wrap `llm.client`: the real server was called, without a word."""
-    forget_warnings()
     llm = ChatQwen3(model="q", base_url="http://127.0.0.1:1/v1")
     with pytest.warns(UserWarning, match=f"^assigning {name} has no effect on requests: pass http_client=") as caught:
         setattr(llm, name, Tracker(getattr(llm, name)) if value is Tracker else value)
@@ -526,7 +521,6 @@ def test_says_so_when_a_client_is_assigned_that_no_request_goes_through(name: st
 
 def test_says_nothing_when_the_assigned_client_is_the_models_own() -> None:
     """Protects `llm.root_client = llm.root_client.with_options(...)` and what goes with it from a warning."""
-    forget_warnings()
     llm = ChatQwen3(model="q", base_url="http://127.0.0.1:1/v1")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -21,7 +21,6 @@ from pydantic import BaseModel, ValidationError, model_validator
 
 from langchain_qwen3 import ChatQwen3, StreamStallError
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3._warnings import forget_warnings
 from tests.support.limiter import CountingLimiter
 from tests.support.loopback import HELLO, Loopback
 from tests.support.scripted import Answer, Scripted
@@ -532,7 +531,6 @@ def test_subclass_amends_once_when_its_body_is_refused_and_sent_again() -> None:
 @pytest.mark.parametrize("mixed_in", [False, True])
 def test_subclass_is_told_when_it_overrides_a_hook_that_is_not_called(hook: str, mixed_in: bool) -> None:
     """Protects subclasses written for ChatOpenAI from readers of replies that never run, without a word."""
-    forget_warnings()
     own = {hook: lambda *_: None}
     parents = (type("Mixin", (), own), ChatQwen3) if mixed_in else (ChatQwen3,)
     with pytest.warns(UserWarning, match=f"^Mine overrides {hook}, .*additional_kwargs") as caught:
@@ -542,7 +540,6 @@ def test_subclass_is_told_when_it_overrides_a_hook_that_is_not_called(hook: str,
 
 def test_subclass_is_told_nothing_when_its_hooks_are_called() -> None:
     """Protects subclasses whose overrides work from a warning."""
-    forget_warnings()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         kind = type("Mine", (Amended,), {"_generate": lambda *_, **__: None, "_llm_type": "mine"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,14 +11,6 @@ from langchain_core.output_parsers import StrOutputParser
 
 from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
 from langchain_qwen3._warnings import forget_warnings, warn_once
-
-
-@pytest.fixture(autouse=True)
-def fresh_warnings() -> Iterator[None]:
-    """Every warning may come up again in every test."""
-    forget_warnings()
-    yield
-    forget_warnings()
 
 
 def build() -> ChatQwen3:

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 from langchain_qwen3.cli.main import commands
 from langchain_qwen3.local import LocalServer
-from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.plans import content_of
 from tests.faults.server import FaultServer, closed_port
 
@@ -30,12 +29,6 @@ FORMS = [
     "{broken",
 ]
 KEYS = {1: "one", 2: "two", 4: "three", 5: "four", 6: "five"}
-
-
-@pytest.fixture(autouse=True)
-def fresh_memory() -> None:
-    """Nothing is known of any server: ports are used again."""
-    forget_servers()
 
 
 def run(*arguments: object, said: str | None = None) -> Result:

@@ -22,7 +22,6 @@ from langchain_core.messages import ChatMessage, HumanMessage
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.batch import BatchOptions, BatchStoppedError, OutputError, Summary, arun_batch, run_batch
 from langchain_qwen3.connections.exchange import afetch_json
-from langchain_qwen3.servers.detection import forget_servers
 from tests.faults.plans import content_of
 from tests.faults.server import FaultServer, closed_port
 from tests.support.gateway import Gateway
@@ -30,12 +29,6 @@ from tests.support.python import STRICT_PYTHON, running
 from tests.support.scripted import Answer, Scripted
 
 PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()", "batch"]
-
-
-@pytest.fixture(autouse=True)
-def fresh_memory() -> None:
-    """Nothing is known of any server: ports are used again."""
-    forget_servers()
 
 
 def build_model(url: str, **fields: Any) -> ChatQwen3:

@@ -23,7 +23,6 @@ from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.main import commands
 from langchain_qwen3.cli.serve import is_loopback, render_exposure
 from langchain_qwen3.local import LocalServer
-from langchain_qwen3.servers.detection import forget_servers
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
 from tests.support.python import STRICT_PYTHON, running
@@ -31,12 +30,6 @@ from tests.support.replay import Handler, Replay
 
 COMMANDS = ("doctor", "bench", "chat", "models", "ask")
 PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()"]
-
-
-@pytest.fixture(autouse=True)
-def fresh_memory() -> None:
-    """Nothing is known of any server: ports are used again."""
-    forget_servers()
 
 
 def run(*arguments: str, said: str | None = None) -> Result:

@@ -18,13 +18,11 @@ from prompt_toolkit.output import DummyOutput
 from typer.testing import CliRunner
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.cli.chat import build_session, talk
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.conversation import Conversation
 from langchain_qwen3.cli.main import commands
 from langchain_qwen3.local import LocalServer
-from langchain_qwen3.servers.detection import forget_servers
 from tests.support.replay import Replay
 from tests.support.scripted import Answer, Scripted
 
@@ -35,8 +33,7 @@ ENTER, ALT_ENTER, CTRL_C, CTRL_D, UP = "\r", "\x1b\r", "\x03", "\x04", "\x1b[A"
 
 @pytest.fixture(autouse=True)
 def fresh_home(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    """Nothing is known of any server, and the history is this test's."""
-    forget_servers()
+    """The history is this test's."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -114,7 +111,6 @@ def test_ask_fails_when_there_is_no_whole_answer(answer: Answer, status: int, sa
 @pytest.mark.parametrize("command", ["ask", "chat"])
 def test_says_so_when_a_setting_has_no_effect(command: str):
     """Protects who switches thinking off at a model that always thinks, and pays for it."""
-    forget_warnings()
     model = "Qwen/Qwen3-30B-A3B-Thinking-2507"
     with Scripted(lambda _: {"content": "Hello"}, models=[{"id": model}]) as server:
         result = run(command, f"{server.root}/v1", "--server", "vllm", "--no-thinking", said="Who?\n")

@@ -11,7 +11,7 @@ from math import inf
 
 import pytest
 
-from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.batch.pace import FIRST_LIMIT, Pace, RateFinder
 
 RowsPerSecond = float
@@ -322,7 +322,6 @@ def test_leaves_files_for_the_rest_when_the_number_is_fixed(
     """Protects a batch where few files may be open, as on macOS: rows failed that found none left."""
     resource = pytest.importorskip("resource", reason="Windows has no such limit")
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
-    forget_warnings()
     if limit == fixed:
         assert Pace(fixed).limit == fixed
     else:

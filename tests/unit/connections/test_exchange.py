@@ -21,7 +21,7 @@ from langchain_core.load import dumps
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.connections import exchange
 from langchain_qwen3.connections.exchange import Answer, afetch_json, fetch_json
 from langchain_qwen3.errors import Qwen3ConnectionError, Qwen3Error, Qwen3StatusError, Qwen3TimeoutError
@@ -418,7 +418,6 @@ def test_pickling_keeps_or_refuses_the_users_own_client(server: Loopback) -> Non
 def test_sends_valid_unicode_when_a_text_holds_surrogates(mode: str, headers: Any, server: Loopback) -> None:
     """Protects threads: Python reads file names that are not UTF-8 so, and nobody can change a tool's answer."""
     model = ChatQwen3(model="q", base_url=server.base_url, server="vllm", default_headers=headers)
-    forget_warnings()
     text = "na\udcefve \ud83d\ude00"
     with pytest.warns(UnsupportedSettingWarning, match="surrogates"):
         reply = asyncio.run(model.ainvoke(text)) if mode == "async" else model.invoke(text)

@@ -108,5 +108,4 @@ def record(dialect: Dialect) -> dict[str, Any]:
         recorded[name] = {"body": body}
         if record:
             recorded[name]["warns"] = [str(warning.message) for warning in record]
-    forget_warnings()
     return recorded

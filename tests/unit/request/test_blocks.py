@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.profiles import ModelLine, find_line
 from langchain_qwen3.request.messages import read_reasoning, write_messages
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
@@ -71,12 +71,6 @@ HISTORIES: dict[str, list[Any]] = {
         {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}},
     ],
 }
-
-
-@pytest.fixture(autouse=True)
-def fresh_warnings() -> None:
-    """Let each test see the warnings that another gave."""
-    forget_warnings()
 
 
 def write(*messages: BaseMessage, dialect: Dialect = VLLM, line: ModelLine | None = None) -> list[dict[str, Any]]:

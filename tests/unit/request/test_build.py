@@ -11,33 +11,23 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.build import FEW_IN_FLIGHT, build_call
 from langchain_qwen3.request.messages import MessageError
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
 from langchain_qwen3.servers.facts import ModelFacts
-from langchain_qwen3.servers.habits import forget_habits, recall_habits
+from langchain_qwen3.servers.habits import recall_habits
 from langchain_qwen3.servers.hosts import DASHSCOPE, GROQ, OPENROUTER
 from tests.unit.request.request_cases import FORMAT, QUESTION, TOOL_LOOP, WEATHER, build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from langchain_qwen3.call import ReplyOptions
     from langchain_qwen3.servers.dialects import Dialect
 
 ON = {"chat_template_kwargs": {"enable_thinking": True}}
 OFF = {"chat_template_kwargs": {"enable_thinking": False}}
-
-
-@pytest.fixture(autouse=True)
-def fresh_warnings() -> Iterator[None]:
-    """Every warning may come up again in every test."""
-    forget_warnings()
-    yield
-    forget_warnings()
 
 
 def read_switch(**options: Any) -> Any:
@@ -265,7 +255,6 @@ def test_constrained_reply_teaches_nothing_of_others_when_both_go_to_one_server(
         recall = partial(recall_habits, "u")
         return build_call(QUESTION, options, {"model": "alias"}, dialect, stream=True, recall=recall).reply
 
-    forget_habits()
     habits = read_reply().habits
     assert habits is not None
     habits.note(opened=True)
@@ -273,7 +262,6 @@ def test_constrained_reply_teaches_nothing_of_others_when_both_go_to_one_server(
     assert read_reply().opened is True
     assert read_reply(**constraint).opened is False
     assert read_reply(temperature=0.5).opened is True
-    forget_habits()
 
 
 def test_uses_the_services_own_facts_when_a_checkpoint_differs_there():

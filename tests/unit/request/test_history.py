@@ -19,12 +19,6 @@ from langchain_qwen3.servers.engines import LM_STUDIO, VLLM
 QUESTION = HumanMessage("q")
 
 
-@pytest.fixture(autouse=True)
-def fresh_warnings() -> None:
-    """Let each test see the warnings that another gave."""
-    forget_warnings()
-
-
 def call(*ids: str) -> AIMessage:
     """A step with calls."""
     return AIMessage("", tool_calls=[{"id": id_, "name": f"f{id_}", "args": {}} for id_ in ids])

@@ -16,7 +16,7 @@ from hypothesis import given, strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.profiles import ModelLine, find_line, resolve_line
 from langchain_qwen3.request.media import MediaError, lift_media_settings, read_media, write_media
 from langchain_qwen3.request.media_data import OTHER_SETTINGS, find_kind, holds_data
@@ -629,7 +629,6 @@ MODELS = ["Qwen/Qwen3-8B", "Qwen/Qwen3-VL-8B-Instruct", OMNI]
 @pytest.mark.parametrize("name", MEDIA)
 def test_sends_a_part_or_says_why_not_for_every_server_and_role(dialect: Dialect, model: str, name: str):
     """Protects the table of parts and servers: a user's part goes out or is an error, a tool's never ends a thread."""
-    forget_warnings()
     line = find_line(model)
     assert line is not None
     user, result = HumanMessage([MEDIA[name]]), ToolMessage([MEDIA[name]], tool_call_id="1")
@@ -669,7 +668,6 @@ SETTINGS: dict[str, Any] = {"fps": 2, "min_pixels": 4, "max_pixels": 16}
 @pytest.mark.parametrize("holder", [None, "extras", "metadata"])
 def test_puts_a_parts_settings_where_the_server_reads_them_or_warns(dialect: Dialect, holder: str | None):
     """Protects fps and pixels from silence: they are read, or a warning says that they are not."""
-    forget_warnings()
     part = {"type": "image", **MEDIA["image by data"], **({holder: SETTINGS} if holder else SETTINGS)}
     wire = write_messages([HumanMessage([part])], dialect, replay="all")
     with warnings.catch_warnings(record=True) as caught:
@@ -745,7 +743,6 @@ def test_a_parts_settings_stay_when_the_call_has_others(keywords: dict[str, Any]
 @pytest.mark.parametrize("name", OTHER_SETTINGS)
 def test_warns_of_a_setting_of_qwens_library_when_no_server_reads_it(name: str):
     """Protects frames and sizes from silence: written for qwen-vl-utils, they do nothing on a server."""
-    forget_warnings()
     part = {"type": "video", "video": "https://example.com/a.mp4", name: 4}
     wire = write_messages([HumanMessage([part])], VLLM, replay="all")
     with pytest.warns(UnsupportedSettingWarning, match=name):

@@ -20,7 +20,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.request.blocks import write_arguments
 from langchain_qwen3.request.messages import MessageError, write_messages
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
@@ -288,7 +288,6 @@ def test_takes_the_role_of_a_chat_message_however_it_is_written(role: str, sent:
 @pytest.mark.parametrize("role", ["Jedi", "critic", "model", "bot", "", "用户"])
 def test_sends_a_message_as_the_users_when_no_template_has_its_role(role: str):
     """Protects `ChatMessage(role="Jedi")` of LangChain's guides: Qwen3's template drops it in silence, 3.5's raises."""
-    forget_warnings()
     message = ChatMessage("May the force be with you.", role=role)
     with pytest.warns(UnsupportedSettingWarning, match=f"has the role {role!r}"):
         assert write(message) == [{"role": "user", "content": "May the force be with you."}]

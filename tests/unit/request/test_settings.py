@@ -14,7 +14,6 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.call import Call
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.keywords import OWN_SETTINGS, openai_fields
@@ -216,7 +215,6 @@ def test_penalty_reaches_the_server_when_it_is_named_as_in_chat_ollama(
 ) -> None:
     """Protects who leaves ChatOllama or llama.cpp: their name for it was sent to servers that silently ignore it."""
     given = {"repeat_penalty": 1.1}
-    forget_warnings()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = ChatQwen3(model="Qwen/Qwen3-8B", server=server, api_key="x", **(given if place == "model" else {}))
@@ -238,7 +236,6 @@ def test_penalty_keeps_its_name_in_a_body_when_the_server_is_not_known_to_take_a
 @pytest.mark.parametrize("name", ["top_k", "min_p", "repeat_last_n", "mirostat", "mirostat_eta", "mirostat_tau"])
 def test_warns_of_a_setting_that_ollama_takes_from_a_modelfile_alone(name: str) -> None:
     """Protects who leaves ChatOllama from settings that Ollama's /v1 silently ignores."""
-    forget_warnings()
     model = ChatQwen3(model="qwen3:8b", server="ollama", api_key="x", **{name: 1})
     with pytest.warns(UserWarning, match=f"^{name} has no effect on Ollama, .*PARAMETER {name}$"):
         assert name not in model._get_request_payload("hi")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.thinking import Thinking, expects_thinking, resolve_thinking, write_thinking
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
@@ -16,22 +16,12 @@ from langchain_qwen3.servers.gateways import LITELLM, ONE_API
 from langchain_qwen3.servers.hosts import DASHSCOPE, NVIDIA, OPENROUTER, SILICONFLOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from langchain_qwen3.servers.dialects import Dialect
 
 HYBRID = "Qwen/Qwen3-8B"
 ALWAYS = "Qwen/Qwen3-30B-A3B-Thinking-2507"
 NEVER = "Qwen/Qwen3-30B-A3B-Instruct-2507"
 EFFORTS = "Qwen/Qwen3.8-27B"
-
-
-@pytest.fixture(autouse=True)
-def fresh_warnings() -> Iterator[None]:
-    """Every warning may come up again in every test."""
-    forget_warnings()
-    yield
-    forget_warnings()
 
 
 def write(model: str, dialect: Dialect, **settings: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3._warnings import UnsupportedSettingWarning, forget_warnings
+from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.errors import ToolChoiceError
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
@@ -104,7 +104,6 @@ def test_sends_what_the_server_honours_when_a_choice_is_given(
 ):
     """Protects the demand of a call on every kind of server: what is sent, and how the reply is read."""
     params = {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
-    forget_warnings()
     with warnings.catch_warnings(record=True, action="always") as warned:
         plan = plan_tool_choice(params, policy, thinking=True)
     assert plan.payload["tools"] == tools
@@ -135,7 +134,6 @@ def test_names_the_only_tool_when_any_is_demanded(policy: ChoicePolicy):
 def test_asks_for_auto_when_a_model_that_always_thinks_cannot_be_forced():
     """Protects thinking-only models on DashScope: the call is made, checked and warned about."""
     params = {"tools": TOOLS, "tool_choice": "now"}
-    forget_warnings()
     with pytest.warns(UnsupportedSettingWarning, match="auto is sent"):
         plan = plan_tool_choice(params, "refused_thinking", thinking=True, thinking_only=True)
     assert (plan.payload["tool_choice"], plan.thinking_off, plan.demanded) == ("auto", False, NOW_NAMED)
@@ -295,7 +293,6 @@ FUNCTION_TOOLS: list[Any] = [
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
 def test_leaves_a_servers_own_tool_out_where_there_is_none(dialect: Dialect, tool: dict[str, Any]):
     """Protects from a 400 and from silence: it goes to hosted services; elsewhere one warning, and functions stay."""
-    forget_warnings()
     if dialect.builtin_tools:
         assert select_tools([WEATHER, tool], dialect) == [WEATHER, tool]
         return
@@ -309,7 +306,6 @@ def test_leaves_a_servers_own_tool_out_where_there_is_none(dialect: Dialect, too
 )
 def test_no_engine_gets_a_tool_that_only_services_run(dialect: Dialect):
     """Protects from a 400 or a template's error: an engine knows functions alone, and searches no web."""
-    forget_warnings()
     with pytest.warns(UnsupportedSettingWarning, match="web_search"):
         assert select_tools([WEATHER, {"type": "web_search"}], dialect) == [WEATHER]
 

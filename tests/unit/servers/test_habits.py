@@ -35,7 +35,6 @@ def test_habits_are_kept_by_key_until_they_are_forgotten():
     assert recall_habits("a", "m", (2,), likely=False) == ReplyHabits(opened=False)
     forget_habits()
     assert recall_habits("a", "m", (1,), likely=None) == ReplyHabits(opened=None)
-    forget_habits()
 
 
 def test_parser_is_known_with_and_without_thinking_when_one_reply_showed_it():
@@ -45,4 +44,3 @@ def test_parser_is_known_with_and_without_thinking_when_one_reply_showed_it():
     assert recall_habits("a", "other", (True,), likely=None).parses == set()
     forget_habits()
     assert recall_habits("a", "m", (True,), likely=None).parses == set()
-    forget_habits()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from langchain_qwen3._warnings import forget_warnings, warn_unsupported
-from langchain_qwen3.servers.detection import forget_servers, look_up, recall_dialect
+from langchain_qwen3._warnings import warn_unsupported
+from langchain_qwen3.servers.detection import look_up, recall_dialect
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, KWARGS
 from langchain_qwen3.servers.hosts import GROQ, OPENROUTER
 from langchain_qwen3.servers.refusals import Lesson, advise_refusal, list_droppable_fields, read_refused
@@ -81,7 +81,6 @@ def test_row_sends_the_other_switches_when_one_in_the_kwargs_is_refused():
     body = {"detail": [{"type": "extra_forbidden", "loc": ["body", KWARGS, "preserve_thinking"], "msg": "no"}]}
     assert lesson.amend(BAD, body, {**PAYLOAD, KWARGS: {"enable_thinking": True}}) is None
     assert lesson.amend(BAD, body, {**PAYLOAD, KWARGS: {"preserve_thinking": True}}) == "again"
-    forget_servers()
 
 
 def test_row_keeps_the_rest_when_other_fields_are_refused():
@@ -99,8 +98,6 @@ PAYLOAD = {"model": "m", "messages": [{"role": "user", "content": "q"}], "enable
 
 def learn_generic(header: str = "x") -> None:
     """Let the server at the URL be one that says nothing but a header."""
-    forget_servers()
-    forget_warnings()
 
     def get(_path: str, *, seconds: float) -> Any:
         assert seconds
@@ -132,7 +129,6 @@ def test_lesson_is_remembered_when_a_field_is_refused():
         match=r"h:1 refuses the field enable_thinking for the model m: left out from now on; .*server=\.\.\.",
     ):
         lesson.report()
-    forget_servers()
 
 
 SILICONFLOW, ROUTER = "https://api.siliconflow.cn/v1", "https://router.huggingface.co/v1"
@@ -162,7 +158,6 @@ def test_field_is_left_out_for_the_model_that_refused_it(
     row = recall_dialect(server, url, asked)
     assert row is not None
     assert ("enable_thinking" in row.refused) is is_left_out
-    forget_servers()
 
 
 OLD_VLLM = (
@@ -207,7 +202,6 @@ def test_word_is_left_out_when_the_server_behind_a_gateway_refuses_it(
     assert "enable_thinking" not in row.refused
     assert not is_left_out or lesson.amend(BAD, body, payload) is None
     assert lesson.amend(500, body, payload) is None
-    forget_servers()
 
 
 def test_effort_is_left_out_when_a_gateway_does_not_know_the_field():
@@ -218,7 +212,6 @@ def test_effort_is_left_out_when_a_gateway_does_not_know_the_field():
         payload = {"messages": [], "reasoning_effort": word}
         assert Lesson(URL, word, lambda: "again").amend(BAD, body, payload) == "again"
         assert recall_dialect("auto", URL, word).effort is None
-    forget_servers()
 
 
 def test_call_is_repeated_once_when_the_server_refuses_one_field_after_another():
@@ -230,7 +223,6 @@ def test_call_is_repeated_once_when_the_server_refuses_one_field_after_another()
     assert {"enable_thinking", "top_k"} <= recall().unsupported
     with pytest.warns(UserWarning, match=r"refuses the fields enable_thinking, top_k for the model m:"):
         lesson.report()
-    forget_servers()
 
 
 @pytest.mark.parametrize(
@@ -253,7 +245,6 @@ def test_one_refusal_stands_for_all_when_it_reads_like_a_known_strict_server(bod
     lesson = Lesson(URL, "m", lambda: "again")
     assert lesson.amend(BAD, body, {**PAYLOAD, KWARGS: {}, "messages": history}) == "again"
     assert recall().refused & {*PAYLOAD, KWARGS, "reasoning", "reasoning_content"} == left_out
-    forget_servers()
 
 
 def test_lesson_is_none_when_the_field_was_not_sent():
@@ -265,7 +256,6 @@ def test_lesson_is_none_when_the_field_was_not_sent():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         lesson.report()
-    forget_servers()
 
 
 def test_error_is_read_at_a_bounded_cost_when_it_is_nested_deeply_or_long() -> None:
