@@ -51,10 +51,10 @@ class _Handler(WebHandler, BaseHTTPRequestHandler):
     """Answers `/good/v1`, and everywhere else with an error that holds all that it was sent."""
 
     def do_GET(self) -> None:
-        self.send_whole(json.dumps({"data": [{"id": "q", "owned_by": "vllm"}]}).encode())
+        self.send_whole({"data": [{"id": "q", "owned_by": "vllm"}]})
 
     def do_POST(self) -> None:
-        sent = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        sent = self.read_body()
         echo = f"bad request of {self.path}: {dict(self.headers)}"
         kind = self.path.split("/")[1]
         self.owner.echoes.append(echo)
@@ -62,7 +62,7 @@ class _Handler(WebHandler, BaseHTTPRequestHandler):
         if kind == "good" and sent.get("stream"):
             self.send_whole(write_sse(write_events({"content": "hi"})), "text/event-stream")
         elif kind == "good":
-            self.send_whole(json.dumps(write_body({"content": "hi"})).encode())
+            self.send_whole(write_body({"content": "hi"}))
         elif kind == "event" and sent.get("stream"):
             self.send_whole(write_sse([*write_events({"content": "hi"}, reason=None), error]), "text/event-stream")
         elif kind == "torn":
@@ -73,7 +73,7 @@ class _Handler(WebHandler, BaseHTTPRequestHandler):
         elif kind == "page":
             self.send_whole(f"<html><title>{echo}</title></html>".encode(), "text/html", headers={"X-Echo": echo})
         else:
-            self.send_whole(json.dumps(error).encode(), status=int(kind) if kind.isdecimal() else 200)
+            self.send_whole(error, status=int(kind) if kind.isdecimal() else 200)
 
 
 class Echo(WebServer):

@@ -44,8 +44,8 @@ class PodHandler(WebHandler, BaseHTTPRequestHandler):
         pod.requested.set()
         pod.gate.wait(60)
         body = pod.bodies.get(self.path)
-        data = body if isinstance(body, bytes) else json.dumps(body or {"detail": "Not Found"}).encode()
-        self.send_whole(data, status=body if isinstance(body, int) else 404 if body is None else pod.status)
+        reply = body or {"detail": "Not Found"}
+        self.send_whole(reply, status=body if isinstance(body, int) else 404 if body is None else pod.status)
 
     def version_string(self) -> str:
         return str(self.owner.server)
@@ -80,11 +80,6 @@ class Pod(WebServer):
     def __exit__(self, *error: object) -> None:
         self.gate.set()
         super().__exit__(*error)
-
-    @property
-    def url(self) -> str:
-        """Its base URL."""
-        return f"{self.root}/v1"
 
 
 @pytest.fixture

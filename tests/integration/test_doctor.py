@@ -42,9 +42,9 @@ class GateHandler(WebHandler, BaseHTTPRequestHandler):
         self.send_whole(self.owner.page, "text/html", self.owner.status, moved)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        self.read_body()
         if self.owner.chat_status == 200:
-            self.send_whole(json.dumps(write_body({"content": "ok"}, "stop")).encode())
+            self.send_whole(write_body({"content": "ok"}, "stop"))
         else:
             self.send_whole(b'{"error": "no"}', status=self.owner.chat_status)
 

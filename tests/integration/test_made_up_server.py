@@ -62,15 +62,15 @@ class Handler(WebHandler, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         rows = {"data": [{"id": MODEL, "owned_by": "brewery", "context_size": 4096}]}
         body = {"/v1/models": rows, "/brew": {"release": "7"}}.get(self.path)
-        self.send_whole(json.dumps(body).encode(), status=200 if body else 404)
+        self.send_whole(body, status=200 if body else 404)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self.read_body()
         self.owner.requests.append(body)
         if self.path != "/v1/chat/completions":
             reply: Any = {"/weigh": {"count": 42}, "/split": {"tokens": [1, 2, 3]}}[self.path]
         elif odd := {*body} - TAKEN | {key for message in body["messages"] for key in message} - KEYS:
-            self.send_whole(json.dumps({"error": f"no such thing: {odd}"}).encode(), status=400)
+            self.send_whole({"error": f"no such thing: {odd}"}, status=400)
             return
         elif body.get("stream"):
             message = answer(body)
@@ -81,7 +81,7 @@ class Handler(WebHandler, BaseHTTPRequestHandler):
             return
         else:
             reply = write_body({"content": None, **answer(body)}, "stop")
-        self.send_whole(json.dumps(reply).encode())
+        self.send_whole(reply)
 
 
 class Brewery(WebServer):

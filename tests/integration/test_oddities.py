@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator
 from functools import reduce
 from http.server import BaseHTTPRequestHandler
@@ -28,7 +27,7 @@ WIRES = {pair: load_pair(pair) for pair in PAIRS}
 
 class _Handler(WebHandler, BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self.read_body()
         row, pair = self.owner.rows[int(self.path.split("/")[1])]
         events, whole, _ = WIRES[pair]
         if body.get("stream"):

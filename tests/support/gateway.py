@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from http.server import BaseHTTPRequestHandler
 
@@ -17,7 +16,7 @@ class _Handler(WebHandler, BaseHTTPRequestHandler):
         self._answer({"object": "list", "data": []})
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        self.read_body()
         self.owner.chats += 1
         if self.owner.chats == self.owner.LEAVES_AT:
             self.owner.back_at = time.monotonic() + self.owner.seconds
@@ -28,7 +27,7 @@ class _Handler(WebHandler, BaseHTTPRequestHandler):
             status, kind, page = self.owner.page
             self.send_whole(page, kind, status)
         else:
-            self.send_whole(json.dumps(reply).encode())
+            self.send_whole(reply)
 
 
 class Gateway(WebServer):

@@ -6,11 +6,10 @@ The paths and fields are those that huggingface-hub 2.4 and modelscope-hub 0.5 w
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.support.web import WebHandler, WebServer
@@ -30,27 +29,23 @@ class Handler(WebHandler, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.owner.paths.append(self.path)
         parts = urlsplit(self.path)
-        path, query = unquote(parts.path), parse_qs(parts.query)
+        path, query, files = unquote(parts.path), parse_qs(parts.query), [*self.owner.files.items()]
         if path.startswith(f"/api/models/{REPO}/tree/"):
-            self.answer([{"type": "file", "path": name, "size": len(data), "oid": "1"} for name, data in self.files])
+            self.send_whole([{"type": "file", "path": name, "size": len(data), "oid": "1"} for name, data in files])
         elif path == f"/api/v1/models/{REPO}/repo/files":
-            rows = [{"Path": name, "Size": len(data), "Type": "blob", "Sha256": sha(data)} for name, data in self.files]
-            self.answer({"Code": 200, "Success": True, "Data": {"Files": rows}})
+            rows = [{"Path": name, "Size": len(data), "Type": "blob", "Sha256": sha(data)} for name, data in files]
+            self.send_whole({"Code": 200, "Success": True, "Data": {"Files": rows}})
         elif path.startswith(f"/{REPO}/resolve/"):
             self.send_file(path.rpartition("/")[2])
         elif path == f"/api/v1/models/{REPO}/repo":
             self.send_file(query["FilePath"][0])
         else:
-            self.answer({"error": "Repository not found", "Code": 404, "Message": "no such model"}, 404)
-
-    @property
-    def files(self) -> list[tuple[str, bytes]]:
-        return list(self.owner.files.items())
+            self.send_whole({"error": "Repository not found", "Code": 404, "Message": "no such model"}, status=404)
 
     def send_file(self, name: str) -> None:
         data = self.owner.files.get(name)
         if data is None:
-            self.answer({"error": "Entry not found"}, 404)
+            self.send_whole({"error": "Entry not found"}, status=404)
             return
         etag = f'"{sha(data)}"'
         headers = {"ETag": etag, "X-Linked-Etag": etag, "X-Repo-Commit": COMMIT, "X-Linked-Size": str(len(data))}
@@ -59,9 +54,6 @@ class Handler(WebHandler, BaseHTTPRequestHandler):
         headers["Content-Length"] = str(self.owner.promised or len(data))
         self.send_whole(data, "application/octet-stream", headers=headers)
         self.close_connection = len(data) < self.owner.promised
-
-    def answer(self, body: Any, status: int = 200) -> None:
-        self.send_whole(json.dumps(body).encode(), status=status)
 
 
 def sha(data: bytes) -> str:

@@ -16,10 +16,10 @@ MODELS = {"object": "list", "data": [{"id": "Qwen/Qwen3-0.6B", "object": "model"
 class _Handler(WebHandler, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         known = self.path == "/v1/models"
-        self.send_whole(json.dumps(MODELS if known else {}).encode(), status=200 if known else 404)
+        self.send_whole(MODELS if known else {}, status=200 if known else 404)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        self.read_body()
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
@@ -42,11 +42,6 @@ class InTurns(WebServer):
 
     def __init__(self, pieces: Sequence[Mapping[str, Any] | threading.Event]) -> None:
         self.pieces = pieces
-
-    @property
-    def url(self) -> str:
-        """Its base URL."""
-        return f"{self.root}/v1"
 
 
 def write_event(delta: Mapping[str, Any], reason: str | None = None) -> bytes:

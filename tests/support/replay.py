@@ -81,7 +81,7 @@ class Handler(WebHandler, BaseHTTPRequestHandler):
             self.answer(404, {"detail": "Not Found"})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self.read_body()
         if self.is_refused():
             return
         if self.path != "/v1/chat/completions":
@@ -110,7 +110,7 @@ class Handler(WebHandler, BaseHTTPRequestHandler):
 
     def answer(self, status: int, body: Any, kind: str = "application/json") -> None:
         """Send a whole reply."""
-        self.send_whole(body if isinstance(body, bytes) else json.dumps(body).encode(), kind, status)
+        self.send_whole(body, kind, status)
 
     def send(self, stream: bytes) -> None:
         """Send a stream event by event, each a little later than the one before, as a model writes."""
@@ -148,11 +148,6 @@ class Replay(WebServer):
 
     def __post_init__(self) -> None:
         self.recordings = [row for row in RECORDINGS if row.engine == self.engine and is_plain(row)]
-
-    @property
-    def url(self) -> str:
-        """Its base URL."""
-        return f"{self.root}/v1"
 
     def find(self, body: dict[str, Any]) -> Recording | None:
         """Return the recording that answers a request, None when there is none of its shape."""

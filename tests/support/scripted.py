@@ -6,7 +6,6 @@ place, many calls at once. A reply is a wire message, or an `Answer`; streamed i
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -47,15 +46,15 @@ class _Handler(WebHandler, BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.owner.models is None or self.path != "/v1/models":
-            self.send_whole(b'{"detail": "Not Found"}', status=404)
+            self.send_whole({"detail": "Not Found"}, status=404)
         else:
-            self.send_whole(json.dumps({"object": "list", "data": self.owner.models}).encode())
+            self.send_whole({"object": "list", "data": self.owner.models})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self.read_body()
         answer = self.owner.take(body)
         if "error" in answer.message or answer.status >= 400:
-            self._send(answer, json.dumps(answer.message).encode(), "application/json")
+            self._send(answer, answer.message)
         elif body.get("stream"):
             events = write_events(*_split_message(answer.message), reason=answer.reason)
             self._send(answer, write_sse(events), "text/event-stream")
@@ -65,10 +64,10 @@ class _Handler(WebHandler, BaseHTTPRequestHandler):
                 {**write_body(message, answer.reason)["choices"][0], "index": at} for at in range(body.get("n", 1))
             ]
             whole = write_body(message, answer.reason, choices=choices)
-            self._send(answer, json.dumps(whole).encode(), "application/json")
+            self._send(answer, whole)
 
-    def _send(self, answer: Answer, data: bytes, kind: str) -> None:
-        self.send_whole(data, kind, answer.status, answer.headers)
+    def _send(self, answer: Answer, reply: Any, kind: str = "application/json") -> None:
+        self.send_whole(reply, kind, answer.status, answer.headers)
 
 
 class Scripted(WebServer):
@@ -92,11 +91,6 @@ class Scripted(WebServer):
         self.most_open = 0
         self._open = 0
         self._lock = threading.Lock()
-
-    @property
-    def url(self) -> str:
-        """Its base URL."""
-        return f"{self.root}/v1"
 
     def wait_for(self, count: int) -> None:
         """Return once so many requests have arrived."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,10 +18,15 @@ class WebHandler(BaseHTTPRequestHandler):
     owner: Any
     disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for an acknowledgement
 
+    def read_body(self) -> Any:
+        """Return the JSON that was posted."""
+        return json.loads(self.rfile.read(int(self.headers["content-length"])))
+
     def send_whole(
-        self, data: bytes, kind: str = "application/json", status: int = 200, headers: Mapping[str, str] | None = None
+        self, reply: Any, kind: str = "application/json", status: int = 200, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Send a reply that is complete; to a HEAD request its headers alone."""
+        """Send a reply that is complete, bytes or what is to be JSON; to a HEAD request its headers alone."""
+        data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **(headers or {})}.items():
             self.send_header(name, value)
@@ -64,3 +70,8 @@ class WebServer:
     def root(self) -> str:
         """Its address."""
         return f"http://127.0.0.1:{self.http.server_port}"
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"{self.root}/v1"

@@ -72,7 +72,7 @@ REPLIES = {**NOT_HTTP, **HUNG_UP, **HTTPS, **BROKEN_ERRORS}
 
 class _Handler(WebHandler, BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        self.read_body()
         self.wfile.write([*REPLIES.values()][int(self.path.split("/")[1])])
         self.close_connection = True
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -25,9 +24,9 @@ QUESTION = [HumanMessage("你是谁?")]
 
 class CounterHandler(WebHandler, BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = self.read_body()
         self.owner.requests.append((self.path, body))
-        self.send_whole(json.dumps(self.owner.reply).encode())
+        self.send_whole(self.owner.reply)
 
 
 class Counter(WebServer):
@@ -38,11 +37,6 @@ class Counter(WebServer):
     def __init__(self) -> None:
         self.reply: Any = {"count": 3, "max_model_len": 4096, "tokens": [7, 8, 9], "token_strs": None}
         self.requests: list[tuple[str, dict[str, Any]]] = []
-
-    @property
-    def url(self) -> str:
-        """Its base URL."""
-        return f"{self.root}/v1"
 
 
 @pytest.fixture
