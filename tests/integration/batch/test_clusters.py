@@ -16,6 +16,7 @@ import pytest
 from langchain_qwen3.local import LocalServer
 from tests.faults.plans import content_of
 from tests.faults.soak import serve
+from tests.support.commands import START
 
 NOT_INSTALLED = "the dependency group `batch` is not installed; it has the newest dependencies only"
 psutil = pytest.importorskip("psutil", reason=NOT_INSTALLED)
@@ -27,9 +28,8 @@ TOO_LONG = 7  # the id of the row that does not fit into the engine's context
 MARK = "QWEN3_TEST_BATCH"
 
 
-PROGRAM = "from langchain_qwen3.cli import app; app()"
 COMMANDS = {
-    "ray": [sys.executable, "-W", "error::ResourceWarning", "-c", PROGRAM, "batch"],
+    "ray": [sys.executable, "-W", "error::ResourceWarning", "-c", START, "batch"],
     "dask": [sys.executable, "-W", "error::ResourceWarning", str(EXAMPLES / "dask_batch.py")],
 }
 OPTIONS = {

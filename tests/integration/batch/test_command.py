@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
-from langchain_qwen3.cli.main import commands
 from langchain_qwen3.local import LocalServer
 from tests.faults.plans import content_of
 from tests.faults.server import FaultServer, closed_port
+from tests.support.commands import read_results, run
 
 ANSWER = "我是通义千问（Qwen），由阿里云研发的大语言模型。很高兴为你服务！"
 BODY = {"model": "Qwen/Qwen3-0.6B", "messages": [{"role": "user", "content": "five"}]}
@@ -29,21 +28,7 @@ FORMS = [
     "{broken",
 ]
 KEYS = {1: "one", 2: "two", 4: "three", 5: "four", 6: "five"}
-
-
-def run(*arguments: object, said: str | None = None) -> Result:
-    """Run the command; an exception other than its exit is the test's failure."""
-    words = ["batch", *map(str, arguments)]
-    result = CliRunner().invoke(commands, words, input=said, env={"COLUMNS": "300", "TERM": "dumb"})
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """Return the results of a file, in the order of the rows."""
-    results = [json.loads(line) for line in path.read_bytes().splitlines()]
-    return sorted(results, key=lambda result: int(result["line"]))
+batch = partial(run, "batch")
 
 
 def test_answers_a_row_of_every_form_when_one_line_is_broken(tmp_path: Path):
@@ -51,13 +36,13 @@ def test_answers_a_row_of_every_form_when_one_line_is_broken(tmp_path: Path):
     questions, answers = tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
     questions.write_text("\n".join(FORMS), encoding="utf-8")
     with FaultServer() as server:
-        result = run(questions, server.url, "-o", answers)
+        result = batch(questions, server.url, "-o", answers)
         assert result.exit_code == 1
         assert "6, 5 answered, 1 failed" in result.output
         assert "1 × RowError, such as: line 7: invalid JSON" in " ".join(result.output.split())
-        assert run(questions, server.url, "-o", answers).exit_code == 1
+        assert batch(questions, server.url, "-o", answers).exit_code == 1
         assert len(server.calls) == 5
-    found = read(answers)
+    found = read_results(answers)
     assert {row["line"]: row["content"] for row in found[:5]} == {line: content_of(key) for line, key in KEYS.items()}
     assert [row["id"] for row in found] == ["1", "second", "third", "5", "fifth", "7"]
     assert found[5]["error"]["class"] == "RowError"
@@ -73,8 +58,8 @@ def test_takes_and_gives_files_of_every_kind(tmp_path: Path, kind: str):
     csv.writer(table).writerows([["id", "question"], ["x", "one"], ["y", "two\nlines"]])
     write_table(questions, kind, table.getvalue())
     with FaultServer() as server:
-        assert run(questions, server.url, "-o", answers).exit_code == 0
-        piped = run(
+        assert batch(questions, server.url, "-o", answers).exit_code == 0
+        piped = batch(
             "-", server.url, "--input-format", "csv", "--output-format", "csv", "--ordered", said=table.getvalue()
         )
     rows = list(csv.DictReader(io.StringIO(piped.stdout, newline="")))
@@ -105,7 +90,7 @@ def read_table(path: Path, kind: str) -> list[dict[str, Any]]:
         return rows
     if kind == "csv":
         return list(csv.DictReader(io.StringIO(path.read_text("utf-8"), newline="")))
-    return read(path)
+    return read_results(path)
 
 
 def test_settings_reach_the_engine_when_options_name_them(tmp_path: Path, engine: LocalServer):
@@ -114,11 +99,11 @@ def test_settings_reach_the_engine_when_options_name_them(tmp_path: Path, engine
     rows.write_text("你是谁?\n", encoding="utf-8")
     common = (rows, engine.base_url, "--set", "temperature=0", "--set", "max_tokens=200")
     plain, thinking = tmp_path / "plain.jsonl", tmp_path / "thinking.jsonl"
-    assert run(*common, "--no-think", "-o", plain).exit_code == 0
-    assert run(*common, "--think", "--budget", 500, "-o", thinking).exit_code == 0
-    assert (read(plain)[0]["content"], read(plain)[0]["reasoning"]) == (ANSWER, None)
-    assert read(thinking)[0]["reasoning"]
-    assert read(thinking)[0]["usage"]["output_tokens"] > read(plain)[0]["usage"]["output_tokens"]
+    assert batch(*common, "--no-think", "-o", plain).exit_code == 0
+    assert batch(*common, "--think", "--budget", 500, "-o", thinking).exit_code == 0
+    assert (read_results(plain)[0]["content"], read_results(plain)[0]["reasoning"]) == (ANSWER, None)
+    assert read_results(thinking)[0]["reasoning"]
+    assert read_results(thinking)[0]["usage"]["output_tokens"] > read_results(plain)[0]["usage"]["output_tokens"]
 
 
 def test_options_are_in_the_request_when_they_are_set():
@@ -126,7 +111,9 @@ def test_options_are_in_the_request_when_they_are_set():
     options = ("--think", "--budget", 300, "--system", "Be brief.", "--sampling", "recommended")
     with FaultServer() as server:
         said = "one\n"
-        result = run("-", server.url, *options, "--set", "seed=7", "--set", 'stop=["x"]', "--server", "vllm", said=said)
+        result = batch(
+            "-", server.url, *options, "--set", "seed=7", "--set", 'stop=["x"]', "--server", "vllm", said=said
+        )
         assert result.exit_code == 0
         body = server.calls[0].body
     assert [message["content"] for message in body["messages"]] == ["Be brief.", "one"]
@@ -144,9 +131,9 @@ def test_answers_have_the_schema_when_one_is_given(tmp_path: Path, engine: Local
     rows.write_text(
         '{"question": "你是谁?"}\n{"question": "你是谁?", "settings": {"max_tokens": 3}}\n', encoding="utf-8"
     )
-    result = run(rows, engine.base_url, "--schema", schema, "--no-think", "--set", "max_tokens=200", "-o", answers)
+    result = batch(rows, engine.base_url, "--schema", schema, "--no-think", "--set", "max_tokens=200", "-o", answers)
     assert result.exit_code == 1, result.output
-    whole, cut = read(answers)
+    whole, cut = read_results(answers)
     assert whole["error"] is None
     assert set(whole["parsed"]) == {"name", "age"}
     assert json.loads(whole["content"]) == whole["parsed"]
@@ -159,7 +146,7 @@ def test_writes_the_summary_as_json_when_asked(tmp_path: Path):
     rows, answers = tmp_path / "q.txt", tmp_path / "a.jsonl"
     rows.write_text("one\ntwo [[status 400 openai]]\n", encoding="utf-8")
     with FaultServer() as server:
-        result = run(rows, server.url, "-o", answers, "--json")
+        result = batch(rows, server.url, "-o", answers, "--json")
     summary = json.loads(result.stdout)
     assert (summary["rows"], summary["answered"], summary["failed"]) == (2, 1, 1)
     assert summary["failures"] == {"Qwen3InvalidRequestError": 1}
@@ -175,9 +162,9 @@ def test_writes_openais_lines_when_that_form_is_wanted(tmp_path: Path):
     rows.write_text("\n".join(json.dumps({"custom_id": f"r{at}", "body": body}) for at in range(3)), encoding="utf-8")
     with FaultServer() as server:
         for _ in range(2):
-            assert run(rows, server.url, "-o", answers, "--form", "openai").exit_code == 0
+            assert batch(rows, server.url, "-o", answers, "--form", "openai").exit_code == 0
         assert [call.body["model"] for call in server.calls] == ["a-model-of-the-row"] * 3
-        assert run(rows, server.url, "--model", "mine").exit_code == 0
+        assert batch(rows, server.url, "--model", "mine").exit_code == 0
         assert server.calls[-1].body["model"] == "mine"
     lines = [json.loads(line) for line in answers.read_bytes().splitlines()]
     assert sorted(line["custom_id"] for line in lines) == ["r0", "r1", "r2"]
@@ -204,7 +191,7 @@ def test_writes_openais_lines_when_that_form_is_wanted(tmp_path: Path):
 def test_says_what_is_wrong_when_options_are(options: list[str], said: str):
     """Protects from a traceback, and from a night that begins with a wrong option: the option and the fix, status 2."""
     with FaultServer() as server:
-        result = run("-", server.url, *options, said="one\n")
+        result = batch("-", server.url, *options, said="one\n")
         assert server.calls == []
     assert result.exit_code == 2
     assert said in result.output.replace("\n", " ")
@@ -242,7 +229,7 @@ def test_refuses_the_schema_before_the_first_row_when_no_server_can_take_it(tmp_
     file, answers = tmp_path / "s.json", tmp_path / "a.jsonl"
     file.write_text(schema, encoding="utf-8")
     with FaultServer() as server:
-        result = run("-", server.url, "--server", "mlx-lm", "--schema", file, "-o", answers, said="one\ntwo\n")
+        result = batch("-", server.url, "--server", "mlx-lm", "--schema", file, "-o", answers, said="one\ntwo\n")
         assert server.calls == []
     assert result.exit_code == 2
     assert said in result.output
@@ -265,12 +252,12 @@ def test_sends_the_schema_when_some_server_can_take_it(tmp_path: Path, schema: s
     file = tmp_path / "s.json"
     file.write_text(schema, encoding="utf-8")
     with FaultServer() as server:
-        assert run("-", server.url, "--server", "vllm", "--schema", file, said="one\n").exit_code == 1
+        assert batch("-", server.url, "--server", "vllm", "--schema", file, said="one\n").exit_code == 1
         assert len(server.calls) == 1
 
 
 def test_says_so_when_nothing_listens():
     """Protects from waiting ten minutes for an address that is wrong."""
-    result = run("-", f"http://127.0.0.1:{closed_port()}/v1", said="one\n")
+    result = batch("-", f"http://127.0.0.1:{closed_port()}/v1", said="one\n")
     assert result.exit_code == 2
     assert "Nothing is listening there" in result.output

@@ -14,9 +14,9 @@ import pytest
 
 from tests.faults.plans import content_of, reasoning_of
 from tests.faults.soak import read_log, serve
-from tests.support.python import STRICT_PYTHON, running
+from tests.support.commands import PROGRAM
+from tests.support.python import running
 
-PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()", "batch"]
 IN_FLIGHT = 16
 RETRIES = 2
 # Fault -> class of the failure, None where a later try is answered.
@@ -76,7 +76,7 @@ def test_every_row_has_one_result_when_the_process_is_killed(tmp_path: Path, row
     questions, answers = tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
     write_questions(questions, rows)
     options = ("--retries", str(RETRIES), "--concurrency", str(IN_FLIGHT))
-    command = [*PROGRAM, str(questions), "-o", str(answers), *options]
+    command = [*PROGRAM, "batch", str(questions), "-o", str(answers), *options]
     with serve() as url:
         for kill in range(1, kills + 1):
             assert run_and_kill(command, answers, url, kill * rows // (kills + 1)) is None

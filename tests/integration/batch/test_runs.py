@@ -24,22 +24,15 @@ from langchain_qwen3.batch import BatchOptions, BatchStoppedError, OutputError, 
 from langchain_qwen3.connections.exchange import afetch_json
 from tests.faults.plans import content_of
 from tests.faults.server import FaultServer, closed_port
+from tests.support.commands import PROGRAM, read_results
 from tests.support.gateway import Gateway
-from tests.support.python import STRICT_PYTHON, running
+from tests.support.python import running
 from tests.support.scripted import Answer, Scripted
-
-PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()", "batch"]
 
 
 def build_model(url: str, **fields: Any) -> ChatQwen3:
     """Return a model on a server."""
     return ChatQwen3(**{"model": "Qwen/Qwen3-0.6B", "base_url": url, "server": "vllm", "timeout": 60, **fields})
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """Return the results of a file, in the order of the rows."""
-    results = [json.loads(line) for line in path.read_bytes().splitlines()]
-    return sorted(results, key=lambda result: int(result["line"]))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +69,7 @@ def test_failure_is_a_row_with_class_and_advice_when_a_server_fails(
         model = build_model(server.url, timeout=3 if fault.startswith("stall") else 60)
         summary = run_batch(model, rows, path, options=BatchOptions(retries=1))
         assert [call.key for call in server.calls].count("bad") == tries
-    before, bad, after = read(path)
+    before, bad, after = read_results(path)
     assert (before["content"], after["content"]) == (content_of("before"), content_of("after"))
     assert (bad["error"]["class"], bad["tries"]) == (kind, tries)
     assert said in bad["error"]["message"]
@@ -109,7 +102,7 @@ def test_half_an_answer_is_none_when_the_server_broke_it_off(
     with Scripted(lambda _: next(replies)) as server:
         model = build_model(server.url, streaming=streaming)
         summary = run_batch(model, ["q"], path, options=BatchOptions(retries=1))
-        (result,) = read(path)
+        (result,) = read_results(path)
         again = run_batch(model, ["q"], path, retry_failed=True)
     failed = tries > 1
     known = "length" if reason == "max_tokens" else reason  # every word for the limit is read as OpenAI's
@@ -126,7 +119,7 @@ def test_half_an_answer_is_asked_for_again_when_it_may_come_whole(tmp_path: Path
         with Scripted(lambda _, replies=replies: next(replies)) as server:  # type: ignore[misc]
             path = tmp_path / f"{number}.jsonl"
             run_batch(build_model(server.url), ["q"], path, options=BatchOptions(retries=1, schema=schema))
-        (result,) = read(path)
+        (result,) = read_results(path)
         assert (result["content"], result["tries"], result["error"]) == ('{"a": 1}', 2, None)
 
 
@@ -142,7 +135,7 @@ def test_failed_rows_alone_are_asked_when_they_are_retried(tmp_path: Path):
         assert [call.key for call in server.calls].count("b") == 2
         assert len(server.calls) == 4
     assert (summary.answered, summary.failed, summary.new_rows) == (3, 0, 1)
-    assert [result["error"] for result in read(path)] == [None] * 3
+    assert [result["error"] for result in read_results(path)] == [None] * 3
 
 
 def test_waits_for_the_server_when_it_is_away_for_a_while(tmp_path: Path):
@@ -190,7 +183,7 @@ def test_waits_for_the_engine_when_a_gateway_answers_for_it(tmp_path: Path, page
         options = BatchOptions(retries=1, concurrency=1, patience=0.2)
         with pytest.raises(BatchStoppedError, match=r"(?s)unreachable for 0.2 s.*same command again"):
             run_batch(build_model(f"{gateway.root}/v1"), rows, tmp_path / "b.jsonl", options=options)
-    assert [result["error"] for result in read(tmp_path / "b.jsonl")] == [None] * 3
+    assert [result["error"] for result in read_results(tmp_path / "b.jsonl")] == [None] * 3
 
 
 def test_waits_for_the_server_when_it_cannot_be_asked_for_want_of_files(
@@ -219,7 +212,7 @@ def test_stops_when_the_server_stays_away(tmp_path: Path):
     model = build_model(f"http://127.0.0.1:{port}/v1")
     with pytest.raises(BatchStoppedError, match=r"(?s)unreachable for 0.2 s.*same command again"):
         run_batch(model, ["a", "b"], path, options=BatchOptions(patience=0.2))
-    assert read(path) == []
+    assert read_results(path) == []
     with FaultServer(port=port):
         assert run_batch(model, ["a", "b"], path).answered == 2
 
@@ -340,7 +333,7 @@ def test_goes_from_pipe_to_pipe_when_it_stands_between():
     with FaultServer() as server:
         environment = {**os.environ, "QWEN_BASE_URL": server.url}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with running([*PROGRAM, "-"], env=environment, **pipes) as process:
+        with running([*PROGRAM, "batch", "-"], env=environment, **pipes) as process:
             for key in ("一", "two"):
                 process.stdin.write(f"{key}\n".encode())
                 process.stdin.flush()
@@ -355,7 +348,7 @@ def test_ends_quietly_when_nobody_reads_its_output_any_more():
     """Protects `seq 5000 | langchain-qwen3 batch - | head -1`: no warning of Python's stands beside the result."""
     with FaultServer() as server:
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with running([*PROGRAM, "-", server.url], **pipes) as process:
+        with running([*PROGRAM, "batch", "-", server.url], **pipes) as process:
             feeder = threading.Thread(target=write_rows, args=(process.stdin, 5000))
             feeder.start()
             process.stdout.readline()
@@ -380,7 +373,8 @@ def test_ends_at_ctrl_c_when_its_input_is_silent(can_resume: bool, tmp_path: Pat
     with FaultServer() as server:
         environment = {**os.environ, "QWEN_BASE_URL": server.url}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with running([*PROGRAM, questions if can_resume else "-", "-o", path], env=environment, **pipes) as process:
+        command = [*PROGRAM, "batch", questions if can_resume else "-", "-o", path]
+        with running(command, env=environment, **pipes) as process:
             process.stdin.write(questions.read_bytes())
             process.stdin.flush()
             assert server.wait_until(lambda: path.exists() and path.stat().st_size > 0, 120)
@@ -390,7 +384,7 @@ def test_ends_at_ctrl_c_when_its_input_is_silent(can_resume: bool, tmp_path: Pat
         assert process.returncode == 130, said
         assert "Traceback" not in said
         assert ("same command again" in said) is can_resume
-    assert [result["content"] for result in read(path)] == [content_of("one")]
+    assert [result["content"] for result in read_results(path)] == [content_of("one")]
 
 
 async def test_gives_up_the_run_when_it_is_cancelled(tmp_path: Path):
@@ -403,7 +397,7 @@ async def test_gives_up_the_run_when_it_is_cancelled(tmp_path: Path):
         with pytest.raises(asyncio.CancelledError):
             await run
         assert len(asyncio.all_tasks()) == 1
-    assert [result["id"] for result in read(path)] == ["1"]
+    assert [result["id"] for result in read_results(path)] == ["1"]
 
 
 def test_raises_when_the_input_cannot_be_read(tmp_path: Path):

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from langchain_qwen3.cli import console
@@ -25,19 +24,11 @@ from langchain_qwen3.cli.serve import is_loopback, render_exposure
 from langchain_qwen3.local import LocalServer
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
-from tests.support.python import STRICT_PYTHON, running
+from tests.support.commands import PROGRAM, run
+from tests.support.python import running
 from tests.support.replay import Handler, Replay
 
 COMMANDS = ("doctor", "bench", "chat", "models", "ask")
-PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()"]
-
-
-def run(*arguments: str, said: str | None = None) -> Result:
-    """Run the command in a wide terminal; an exception other than its exit is the test's failure."""
-    result = CliRunner().invoke(commands, arguments, input=said, env={"COLUMNS": "300", "TERM": "dumb"})
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 # -- what all commands share ------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.server import closed_port
+from tests.support.commands import START
 from tests.support.in_turns import InTurns
 from tests.support.python import running
 
@@ -19,7 +20,6 @@ pytestmark = [
     pytest.mark.slow,  # each line of the table starts a Python
     pytest.mark.skipif(sys.platform == "win32", reason="the standard library has no pseudo terminals there"),
 ]
-START = "from langchain_qwen3.cli import app; app()"
 MARKDOWN = "# Title\n\n**bold** `code` [link](http://a.example)\n\n| a |\n|---|\n| 1 |\n\n```python\nx = 'one'\n```\n"
 PIECES = [{"reasoning": "Hm.\nWell."}, {"content": MARKDOWN}]
 COLOUR = re.compile(r"\x1b\[(?:\d+[;:])*(?:[349]\d|10[0-7])(?:[;:]\d+)*m")

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from langchain_qwen3.cli import app
-from tests.support.python import STRICT_PYTHON
+from tests.support.commands import PROGRAM
 from tests.support.scripted import Scripted
 
-PROGRAM = [*STRICT_PYTHON, "-c", "from langchain_qwen3.cli import app; app()"]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the shell of the test is that of Unix")
 
 

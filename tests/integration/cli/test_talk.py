@@ -11,18 +11,16 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from click.testing import Result
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
-from typer.testing import CliRunner
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.cli.chat import build_session, talk
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.conversation import Conversation
-from langchain_qwen3.cli.main import commands
 from langchain_qwen3.local import LocalServer
+from tests.support.commands import run
 from tests.support.replay import Replay
 from tests.support.scripted import Answer, Scripted
 
@@ -36,14 +34,6 @@ def fresh_home(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     """The history is this test's."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-
-
-def run(*arguments: str, said: str | None = None) -> Result:
-    """Run the command in a pipe; an exception other than its exit is the test's failure."""
-    result = CliRunner().invoke(commands, arguments, input=said, env={"COLUMNS": "300", "TERM": "dumb"})
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 # -- in a pipe --------------------------------------------------------------------------------------------------------

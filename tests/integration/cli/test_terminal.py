@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.support.commands import START
 from tests.support.in_turns import InTurns
 from tests.support.replay import Replay
 
@@ -24,7 +25,6 @@ pytestmark = [
 ]
 PROMPT = "›"
 ANSWER = "我是通义千问（Qwen），由阿里云研发的大语言模型。很高兴为你服务！"
-START = "from langchain_qwen3.cli import app; app()"
 
 
 class Terminal:
