@@ -13,6 +13,7 @@ from hypothesis import settings
 from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.local import LocalServer, ReasoningFormat
 from langchain_qwen3.servers.detection import forget_servers
+from tests.support.loopback import Loopback
 
 TINY_QWEN3 = Path(__file__).parent / "tiny_qwen3" / "qwen3-tiny-f16.gguf"
 FOREIGN_PREFIXES = ("OPENAI_", "LANGSMITH_", "LANGCHAIN_", "LC_", "QWEN_", "DASHSCOPE_")
@@ -56,6 +57,13 @@ def clean_memory() -> None:
     """Know nothing of any server, whose port may have been another test's, and let every warning come up again."""
     forget_servers()
     forget_warnings()
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    """A loopback server of the test's own."""
+    with Loopback() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

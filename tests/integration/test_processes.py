@@ -16,7 +16,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -41,13 +41,6 @@ class Weather(BaseModel):
     """Weather in a city."""
 
     city: str
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    """A server of the test's own."""
-    with Loopback() as server:
-        yield server
 
 
 @pytest.fixture(params=TRANSPORTS)

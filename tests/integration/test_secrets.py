@@ -7,7 +7,7 @@ import json
 import logging
 import pickle
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -42,13 +42,6 @@ FOREIGN = (
 )
 KEY, HEADER, QUERY, PASSWORD = "kanarienvogel-key", "kanarienvogel-header", "kanarienvogel-query", "kanarienvogel-proxy"
 URLS = frozenset({"OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_PROXY", "LANGSMITH_GATEWAY_URL"})
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    """A server of the test's own."""
-    with Loopback() as server:
-        yield server
 
 
 def call_all_ways(model: ChatQwen3) -> None:

@@ -177,9 +177,7 @@ def unlist_calls(message: Event) -> None:
 def say_call_again(events: list[Event], calls: list[Event], *, index: int | None) -> bytes:
     """Give the whole call again in the last delta."""
     events = deepcopy(events)
-    at = next(
-        number for number, event in enumerate(events) if event["choices"] and event["choices"][0]["finish_reason"]
-    )
+    at = find_end(events)
     again = [{**call, "index": index} if index is not None else call for call in calls]
     events[at]["choices"][0]["delta"]["tool_calls"] = again
     return sse(events)

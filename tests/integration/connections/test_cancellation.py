@@ -27,13 +27,6 @@ DESCRIPTORS = Path("/proc/self/fd")
 
 
 @pytest.fixture
-def server() -> Iterator[Loopback]:
-    """A server of the test's own."""
-    with Loopback() as server:
-        yield server
-
-
-@pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[Loopback]:
     """A server that speaks TLS, with a certificate that is trusted for the length of the test."""
     with trusted_tls(tmp_path) as context, Loopback(tls=context) as server:

@@ -14,20 +14,13 @@ from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections import leases
 from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.settings import PoolSettings
-from tests.support.loopback import CHUNKS, Loopback
+from tests.support.loopback import CHUNKS
 
 
 @pytest.fixture(params=["httpx", "aiohttp"])
 def lease(request):
     """A lease on the clients of each transport."""
     return ClientLease(PoolSettings(transport=request.param))
-
-
-@pytest.fixture
-def server():
-    """A server of the test's own."""
-    with Loopback() as server:
-        yield server
 
 
 def sdk_client(server, lease):

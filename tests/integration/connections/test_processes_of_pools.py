@@ -8,7 +8,6 @@ import textwrap
 
 import pytest
 
-from tests.support.loopback import Loopback
 from tests.support.python import STRICT_PYTHON
 
 PRELUDE = """
@@ -72,13 +71,6 @@ def run_script(script, transport, server):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stderr  # whole: where a child hung is in it
-
-
-@pytest.fixture
-def server():
-    """A server of the test's own."""
-    with Loopback() as server:
-        yield server
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

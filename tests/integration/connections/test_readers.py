@@ -7,7 +7,7 @@ import importlib.util
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,6 @@ from tests.support.loopback import CHUNKS, Loopback
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 PARSER = StrOutputParser()
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    """A server of the test's own."""
-    with Loopback() as server:
-        yield server
 
 
 def build_model(server: Loopback, transport: Any = "httpx", limit: float | None = 0.3) -> ChatQwen3:

@@ -18,13 +18,6 @@ TRANSPORTS = ["httpx", "aiohttp"]
 CUT = ["cut-length", "cut-chunked", "reset-length", "reset-chunked", "stall-body"]
 
 
-@pytest.fixture
-def server():
-    """A server of the test's own."""
-    with Loopback() as server:
-        yield server
-
-
 @pytest.fixture(params=TRANSPORTS)
 def lease(request):
     """A lease on the clients of each transport."""

@@ -31,13 +31,6 @@ from tests.support.loopback import Loopback
 MODES = pytest.mark.parametrize("mode", ["sync", "async"])
 
 
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    """A server of the test's own."""
-    with Loopback() as server:
-        yield server
-
-
 def look_up(mode: str, base_url: str, path: str) -> Answer:
     """Return the answer of one path, sync or async."""
     model = ChatQwen3(model="q", base_url=base_url, server="vllm")
