@@ -23,6 +23,7 @@ from langchain_qwen3.errors import (
 )
 from langchain_qwen3.errors.redirects import TURNED_INTO_GET
 from langchain_qwen3.errors.secrets import clean_url
+from langchain_qwen3.servers.address import find_root
 from langchain_qwen3.servers.facts import find_list, read_id, read_models
 
 if TYPE_CHECKING:
@@ -256,9 +257,9 @@ async def ask_version(model: ChatQwen3, dialect: Dialect) -> str:
     if dialect.version is None:
         return ""
     path, key = dialect.version
-    root = str(model.openai_api_base).removesuffix("/v1")
+    url = find_root(str(model.openai_api_base)) + path
     try:
-        answer = await afetch_json(model.root_async_client, root + path, seconds=_VERSION_SECONDS)
+        answer = await afetch_json(model.root_async_client, url, seconds=_VERSION_SECONDS)
     except Exception:  # noqa: BLE001  # the version is optional
         return ""
     version = str(answer.body.get(key) or "") if isinstance(answer.body, dict) else ""

@@ -45,6 +45,11 @@ def check_key(api_key: object) -> None:
         raise ValueError('api_key begins with "Bearer ", which each request adds: leave that word off')
 
 
+def find_root(base_url: str) -> str:
+    """Return the address that a server's own paths start from: a base URL without the `/v1` at its end."""
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
 def is_exempt(base_url: str, no_proxy: str) -> bool:
     """Return whether the text of `$NO_PROXY` names the host of a URL.
 

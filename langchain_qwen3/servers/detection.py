@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from langchain_qwen3.servers.address import find_root
 from langchain_qwen3.servers.dialect import WHOLE_REPLY
 from langchain_qwen3.servers.dialects import (
     DIALECTS,
@@ -236,7 +237,7 @@ def _find_host_facts(url: str) -> ServerFacts | None:
 
 
 def _look(get: Get, url: str, until: float) -> ServerFacts:
-    questions = ask(url.rstrip("/").removesuffix("/v1"))
+    questions = ask(find_root(url))
     path = next(questions)
     while (seconds := until - monotonic()) > 0:
         try:
@@ -247,7 +248,7 @@ def _look(get: Get, url: str, until: float) -> ServerFacts:
 
 
 async def _alook(get: AsyncGet, url: str) -> ServerFacts:
-    questions = ask(url.rstrip("/").removesuffix("/v1"))
+    questions = ask(find_root(url))
     path = next(questions)
     while True:
         try:

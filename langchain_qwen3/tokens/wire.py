@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_qwen3.servers.address import find_root
 from langchain_qwen3.servers.dialect import KWARGS
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def build_count_request(
     elif effort and counting.effort == "switch":
         switches = {"reasoning_effort": effort, "enable_thinking": effort != "none"}
         body[KWARGS] = {**switches, **(body.get(KWARGS) or {})}
-    base = _find_root(base_url) if counting.chat_path_at_root else base_url.rstrip("/")
+    base = find_root(base_url) if counting.chat_path_at_root else base_url.rstrip("/")
     return base + counting.chat_path, body
 
 
@@ -46,11 +47,7 @@ def build_encode_request(counting: TokenCounting, base_url: str, model: str, tex
     Special tokens written out in the text become their own ids.
     """
     body = {"model": model} if counting.names_model else {}
-    return _find_root(base_url) + counting.text_path, {**body, counting.text_field: text, counting.special_field: False}
-
-
-def _find_root(base_url: str) -> str:
-    return base_url.rstrip("/").removesuffix("/v1")
+    return find_root(base_url) + counting.text_path, {**body, counting.text_field: text, counting.special_field: False}
 
 
 def read_count(reply: Mapping[str, Any]) -> int:
