@@ -55,15 +55,14 @@ class RateFinder:
     down by a third.
 
     Args:
-        first: The number to begin with.
         maximum: The largest number to try.
 
     Attributes:
         limit: Current limit of requests in flight.
     """
 
-    def __init__(self, first: int = FIRST_LIMIT, maximum: int = MAX_IN_FLIGHT) -> None:
-        self.limit = self._base = min(first, maximum)
+    def __init__(self, maximum: int = MAX_IN_FLIGHT) -> None:
+        self.limit = self._base = min(FIRST_LIMIT, maximum)
         self._maximum = maximum
         self._base_rate = 0.0  # throughput at the base, averaged
         self._is_doubling = True

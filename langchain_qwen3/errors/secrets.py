@@ -8,7 +8,6 @@ runs on it.
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import json
 import re
@@ -206,6 +205,6 @@ def find_request(exc: Any) -> Any:
 def _read_basic(word: str) -> list[str]:
     try:
         user, _, password = base64.b64decode(word, validate=True).decode().partition(":")
-    except (binascii.Error, ValueError):
+    except ValueError:
         return []
     return [user, password]

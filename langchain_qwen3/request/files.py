@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import codecs
 import mimetypes
 import re
@@ -95,7 +94,7 @@ def read_data_uri(uri: str) -> bytes:
         return unquote_to_bytes(data)
     try:
         return base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"the data is not valid base64 ({error})") from None
 
 
