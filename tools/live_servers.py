@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from langchain_qwen3._httpx import httpx  # noqa: E402  # the path comes first
 from langchain_qwen3.local import LocalServer  # noqa: E402
+from tests.faults.server import closed_port  # noqa: E402
 from tests.support.nginx import FRONTS, NGINX, Front, write_config  # noqa: E402
 
 TINY = ROOT / "tests" / "tiny_qwen3"
@@ -206,14 +206,6 @@ class Result:
     crosses: list[str]
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def prepare(name: str, server: Server, envs: Path) -> Path:
     """Make a server's environment unless it is there, and return its `bin`."""
     env = envs / name.partition("-transformers")[0]
@@ -258,7 +250,7 @@ def start(name: str, envs: Path, folder: Path) -> Iterator[str]:
 def _run(server: Server, bin_: Path, folder: Path, behind: str) -> Iterator[str]:
     if any("torch" in step for steps in server.install for step in steps):
         write_weights(folder, bin_ / "python")
-    port = free_port()
+    port = closed_port()
     url = server.url.replace("{port}", str(port))
     path = folder / f"{server.title.partition(' ')[0]}.log"
     log = path.open("ab")

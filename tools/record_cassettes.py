@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from langchain_qwen3.local import LocalServer, ReasoningFormat  # noqa: E402  # the path comes first
+from tests.faults.server import closed_port  # noqa: E402
 from tests.support.cassettes import API_KEY  # noqa: E402  # the path comes first
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ START_SECONDS = 600
 @contextlib.contextmanager
 def serve_vllm(python: str, flags: list[str]) -> Iterator[str]:
     """Run vLLM on the tiny Qwen3 and give its base URL; it and all its workers end with the block."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = closed_port()
     settings = {
         "--model": str(TINY_QWEN3 / "hf"),
         "--served-model-name": MODEL,

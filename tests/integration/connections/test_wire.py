@@ -12,6 +12,7 @@ import vcr
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.settings import ConnectionSettings, PoolSettings
+from tests.faults.server import closed_port
 from tests.support.loopback import FAULTS, Loopback
 
 TRANSPORTS = ["httpx", "aiohttp"]
@@ -85,10 +86,7 @@ async def test_error_names_its_request_when_a_whole_reply_is_cut(lease, server, 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_refused_and_unknown_hosts_are_connect_errors(transport):
     """A timeout would send people looking in the wrong place."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    assert await fault_of(transport, f"http://127.0.0.1:{port}/") == (b"", httpx.ConnectError)
+    assert await fault_of(transport, f"http://127.0.0.1:{closed_port()}/") == (b"", httpx.ConnectError)
     assert await fault_of(transport, "http://no-such-host.invalid/") == (b"", httpx.ConnectError)
 
 
