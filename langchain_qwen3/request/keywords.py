@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
+from math import inf
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -180,7 +181,7 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
             given[field] = {**(given.get(field) or {}), **(given.pop(name) or {})}
     parameters = _list_parameters() | {KWARGS}
     known = parameters | set(fields)
-    if wrong := next((str(name) for name in given if name not in known), None):
+    if (wrong := next((str(name) for name in given if name not in known), None)) is not None:
         unknown = f"ChatQwen3 has no keyword {wrong!r}{_suggest(wrong, known) or '.'} {_WAY_OUT}"
         raise TypeError(explain_refused(wrong) or unknown)
     own = {name: value for name, value in given.items() if name in fields}
@@ -258,7 +259,7 @@ def _check_disabled(disabled: Mapping[str, Any]) -> None:
 def _check_number(name: str, value: Any, allowed: _Range) -> None:
     low, high, kind, advice = allowed
     is_number: bool = isinstance(value, kind) and not isinstance(value, bool)
-    if not is_number or not low <= value or (high is not None and value > high):  # NaN is in no range
+    if not is_number or not low <= value < inf or (high is not None and value > high):  # NaN is in no range
         upper = f"to {high}" if high is not None else "or more"
         number = "a whole number, " if kind is Integral else ""
         raise ValueError(f"{name} must be {number}{low} {upper}{advice}, not {value!r}")

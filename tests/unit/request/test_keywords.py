@@ -226,6 +226,8 @@ def test_constructor_raises_when_a_parameter_is_misspelt_or_given_twice() -> Non
     """Protects `model_kwargs`, where ChatOpenAI puts what it does not know."""
     with pytest.raises(TypeError, match=r"min_token'. Did you mean min_tokens\?"):
         build(model_kwargs={"min_token": 2})
+    with pytest.raises(TypeError, match="has no keyword ''"):
+        build(**{"": 2})
     for name in ("priority", "temperature", "extra_body"):
         with pytest.raises(ValueError, match=f"{name} is set twice"):
             build(**{name: 1}, model_kwargs={name: 2})
@@ -277,6 +279,8 @@ def test_copy_empties_model_kwargs_when_told_to() -> None:
 OUT_OF_RANGE = [
     ({"temperature": -1}, "temperature must be 0 or more, not -1"),
     ({"temperature": math.nan}, "temperature must be 0 or more, not nan"),
+    ({"temperature": math.inf}, "temperature must be 0 or more, not inf"),
+    ({"repetition_penalty": math.inf}, "repetition_penalty must be 0 or more, not inf"),
     ({"top_p": 1.5}, "top_p must be 0 to 1"),
     ({"min_p": -0.1}, "min_p must be 0 to 1"),
     ({"top_k": -5}, "top_k must be a whole number, -1 or more"),
