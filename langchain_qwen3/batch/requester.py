@@ -94,6 +94,8 @@ class Requester:
     def __init__(self, llm: ChatQwen3, options: BatchOptions) -> None:
         self._args = (llm, options)
         self._options = options
+        if (number := options.settings.get("n", llm.n) or 1) != 1:
+            raise ValueError(f"n is {number!r}: a row has one answer; write one row per answer")
         self._llm = llm.model_copy(update={"max_retries": 0})
         self._chain: Any = self._llm
         if options.schema is not None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.batch import BatchOptions
+from langchain_qwen3.batch.requester import Requester
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,17 @@ def test_names_the_option_when_its_value_is_wrong(option: dict[str, Any]):
     """Protects from a run that hangs, or fails at its first error, because of an option."""
     with pytest.raises(ValueError, match=next(iter(option))):
         BatchOptions(**option)
+
+
+@pytest.mark.parametrize(
+    ("fields", "settings"), [({"n": 3}, {}), ({}, {"n": 2}), ({"model_kwargs": {"n": 2}}, {}), ({"n": 1}, {"n": 4})]
+)
+def test_refuses_several_answers_for_a_row_when_model_or_options_ask_for_them(fields: Any, settings: dict[str, Any]):
+    """Protects answers that were paid for: a result holds one, and the others were dropped."""
+    llm = ChatQwen3(model="q", base_url="http://pod.test/v1", server="vllm", **fields)
+    with pytest.raises(ValueError, match=r"n is \d: a row has one answer"):
+        Requester(llm, BatchOptions(settings=settings))
+    assert Requester(llm.model_copy(update={"n": 1}), BatchOptions())
 
 
 def test_goes_to_another_machine_when_pickled():
