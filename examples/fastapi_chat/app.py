@@ -4,6 +4,7 @@ python examples/fastapi_chat/app.py     # then open http://127.0.0.1:8080
 """
 
 import logging
+import mimetypes
 import os
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -195,6 +196,9 @@ def create_app(connect: Callable[[], AbstractAsyncContextManager[ChatQwen3]] = c
             async for event, data in events:
                 yield ServerSentEvent(event=event, data=data)
 
+    # The registry of Windows often calls scripts plain text, which browsers do not run:
+    # https://github.com/python/cpython/issues/88141
+    mimetypes.add_type("text/javascript", ".js")
     app.mount("/page", StaticFiles(directory=PAGE))
     return app
 

@@ -228,6 +228,7 @@ function showRunning() {
   $("send").hidden = running !== null;
   $("stop").hidden = running === null;
   $("new").disabled = running !== null;
+  $("log").ariaBusy = running !== null; // a screen reader reads an answer once, when it is complete
   if (!running) $("question").focus();
 }
 
@@ -251,8 +252,9 @@ $("editing").onclick = leaveQuestion;
 
 $("question").onkeydown = (event) => {
   if (event.key === "Escape") leaveQuestion();
-  // While an input method composes Chinese, Enter is its own.
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  // While an input method composes Chinese, Enter is its own. In Safari, composing is over by then; 229 tells
+  // (https://bugs.webkit.org/show_bug.cgi?id=165004).
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
   $("form").requestSubmit();
 };

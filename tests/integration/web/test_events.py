@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import mimetypes
 import re
 import threading
 from contextlib import aclosing
@@ -116,6 +117,15 @@ async def test_no_internal_url_is_in_any_web_error(kind, capsys):
         assert [word for word in (server.root[7:], "/v1", CANARY, "Traceback", str(PAGE.parent)) if word in shown] == []
         assert len(server.echoes) == 1
     assert CANARY not in capsys.readouterr().err
+
+
+async def test_scripts_are_scripts_when_the_registry_calls_them_text(monkeypatch):
+    """Protects the page on Windows, where it stayed blank: a browser runs no script that is sent as text."""
+    mimetypes.init()
+    monkeypatch.setitem(mimetypes.types_map, ".js", "text/plain")
+    async with run_app("http://127.0.0.1:9/v1") as app, httpx.AsyncClient(base_url=app.url, trust_env=False) as http:
+        reply = await http.get("/page/chat.js")
+    assert reply.headers["content-type"].partition(";")[0] == "text/javascript"
 
 
 async def test_path_of_the_machine_is_not_shown_when_a_tool_cannot_open_a_file():

@@ -319,3 +319,30 @@ async def test_reader_is_told_when_an_answer_is_not_whole(browser):
                 "Cut: the limit on tokens was reached",
                 "Not complete: the model's server ended the answer with “abort”",
             ]
+
+
+@pytest.mark.slow
+async def test_enter_ends_a_word_of_an_input_method_and_sends_nothing_when_typed_in_safari(browser):
+    """Protects Chinese typed in Safari, whose Enter at the end of a word tells by its code alone what it is."""
+    with Scripted(lambda _: {"content": "好"}, models=[{"id": "m"}]) as server:
+        async with run_app(server.url, server="vllm") as app, open_page(browser, app.url) as page:
+            await page.locator("#question").fill("nihao")
+            await page.locator("#question").dispatch_event("keydown", {"key": "Enter", "keyCode": 229})
+            assert await page.locator("#question").input_value() == "nihao"
+            await page.locator("#question").dispatch_event("keydown", {"key": "Enter", "keyCode": 13})
+            await page.locator(".summary").wait_for()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.slow
+async def test_text_runs_in_its_own_direction_when_languages_are_mixed(browser):
+    """Protects Arabic and Hebrew beside Chinese; a screen reader waits until an answer is complete."""
+    text = "مرحبا بك!\n\n你好！\n\n| שלום | 值 |\n|---|---|\n| אחד! | 1 |"
+    with Scripted(lambda _: {"content": text}, models=[{"id": "m"}]) as server:
+        async with run_app(server.url, server="vllm") as app, open_page(browser, app.url) as page:
+            await ask(page, "مرحبا!")
+            await page.locator(".summary").wait_for()
+            assert await page.locator("#log").get_attribute("aria-busy") == "false"
+            for one in (".asked", ".answer p >> nth=0", ".answer td >> nth=0"):
+                style = await page.locator(one).evaluate("(one) => getComputedStyle(one).unicodeBidi")
+                assert style == "plaintext"
