@@ -39,8 +39,11 @@ class Console(rich.console.Console):
 
     @property  # type: ignore[misc]  # rich has a setter, too, which no command uses
     def size(self) -> ConsoleDimensions:
-        """The terminal's real size: rich prefers `$COLUMNS`, which is stale once the window has changed."""
-        if self.is_terminal and not self.is_dumb_terminal:
+        """The terminal's real size: rich prefers `$COLUMNS`, which is stale once the window has changed.
+
+        For a dumb terminal, such as a shell in Emacs, it takes 80 columns, of whatever width the window is.
+        """
+        if self.is_terminal:
             with suppress(OSError, ValueError):  # a terminal of tests has no descriptor
                 columns, lines = os.get_terminal_size(self.file.fileno())
                 if columns and lines:  # a new pseudo terminal has no size, until somebody sets one

@@ -70,8 +70,8 @@ def render_diagnosis(diagnosis: Diagnosis) -> RenderableType:
 def build_table(findings: Iterable[Finding]) -> Table:
     """Return the findings as a table, with the fix below each failure."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(width=1)
-    table.add_column(no_wrap=True)
+    table.add_column(width=1, no_wrap=True)
+    table.add_column()
     table.add_column(overflow="fold")
     for finding in findings:
         style = _STYLES[finding.status]

@@ -3,6 +3,7 @@
 import fcntl
 import io
 import os
+import re
 import struct
 import termios
 from typing import Any
@@ -17,8 +18,10 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from langchain_qwen3.cli import doctor
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.screen import build_markdown
+from langchain_qwen3.doctor import Finding
 
 EVIL = "x\x1b]52;c;cm0=\x1b\\\x9b2J\u202e"
 
@@ -74,9 +77,10 @@ def test_takes_no_markup_from_a_text(console: Console):
     assert console.file.getvalue() == "[link=http://x]llama[/link] :smile: [bold]\n"  # type: ignore[attr-defined]
 
 
-def test_console_has_a_width_when_its_terminal_has_no_size(monkeypatch):
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+def test_console_has_the_width_of_its_terminal_once_it_has_one(kind: str, monkeypatch):
     """Protects answers from being drawn at no width: a new pseudo terminal says 0 × 0 until somebody sets its size."""
-    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("TERM", kind)
     try:
         ours, theirs = os.openpty()
     except OSError as error:
@@ -87,3 +91,25 @@ def test_console_has_a_width_when_its_terminal_has_no_size(monkeypatch):
         assert console.size.width > 0
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 77, 0, 0))
         assert tuple(console.size) == (77, 30)
+
+
+@pytest.mark.parametrize("width", [80, 40, 24])
+def test_doctor_keeps_mark_cause_and_fix_when_the_terminal_is_narrow(
+    width: int, console: Console, monkeypatch: pytest.MonkeyPatch
+):
+    """Protects the doctor's table on a phone: its titles took the whole width."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    finding = Finding(
+        name="a",
+        title="reasoning in its own field",
+        status="failed",
+        detail="inline",
+        fix="--reasoning-parser",
+        seconds=0,
+    )
+    console.print(doctor.build_table([finding]))
+    shown = re.sub(r"\x1b\[.*?m", "", console.file.getvalue())  # type: ignore[attr-defined]  # a string
+    assert shown.startswith("✗  ")
+    for word in ("inline", "→", "field"):
+        assert word in shown
+    assert "…" not in shown
