@@ -38,7 +38,7 @@ _PHRASES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (rf"""(?<![(,])(?<!, )\b({_FIELDS})=("[^"\n]*"|[\w.:/-]+)""", lambda match: f"{_flag(match[1])} {match[2]}"),
     (rf"(?m)^({_FIELDS})(?=: | must )", lambda match: _flag(match[1])),
     (r"(?m)(?<=\n)base_url\b", "The URL"),
-    (r"\bbase_url\b", "the URL"),
+    (r"\bbase_url\b(?:=(?= ))?", "the URL"),
 )
 """What stands for the rest, in this order."""
 

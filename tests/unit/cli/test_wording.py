@@ -35,7 +35,8 @@ def test_names_options_where_the_package_names_fields(text: str, said: str):
 
 
 @pytest.mark.parametrize(
-    "hint", [hint for rows in ("_NETWORK", "_SETTINGS", "_STATUS") for hint in getattr(hints, rows).values()]
+    "hint",
+    [hint for rows in ("_ADDRESS", "_NETWORK", "_SETTINGS", "_STATUS") for hint in getattr(hints, rows).values()],
 )
 def test_no_advice_needs_python_when_it_is_given_in_a_terminal(hint: str):
     """Protects users of the command from a field, a keyword or a method that no command has."""
