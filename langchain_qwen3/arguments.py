@@ -122,7 +122,7 @@ class Arguments(TypedDict, total=False):
     # replies
     streaming: bool
     disable_streaming: bool | Literal["tool_calling"]
-    stream_usage: bool
+    stream_usage: bool | None
     stream_chunk_timeout: float | None
     include_response_headers: bool
     output_version: Literal["v0", "v1"] | None

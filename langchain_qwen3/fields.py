@@ -96,8 +96,8 @@ class Qwen3Fields(ChatOpenAI):
     openai_proxy: str | None = Field(default=None, repr=False)
     """Proxy for all requests; by default the usual `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply."""
 
-    stream_usage: bool = True
-    """Request token usage in streams."""
+    stream_usage: bool | None = True
+    """Request token usage in streams; None, the default of `ChatOpenAI`, does so, too."""
 
     server: str = "auto"
     """The server's dialect: a name in `langchain_qwen3.servers.dialects.DIALECTS`, or `auto` to detect it."""
@@ -186,7 +186,7 @@ class Qwen3Fields(ChatOpenAI):
 
     @model_validator(mode="after")
     def validate_environment(self) -> Self:
-        """Resolve model, URL and key, and take a lease on the shared clients.
+        """Check the values, and connect.
 
         It replaces the parent's validator of this name, which reads `OPENAI_*` and `LANGSMITH_*` variables.
         """
@@ -198,9 +198,6 @@ class Qwen3Fields(ChatOpenAI):
         self._check_values(self.__dict__)
         if self.n is not None and self.n > 1 and self.streaming:
             raise ValueError("n must be 1 when streaming")
-        self.openai_api_base = self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL
-        if self.openai_api_key is None:
-            self.openai_api_key = SecretStr(resolve_api_key(self.openai_api_base))
         self._connect()
         return self
 
@@ -212,12 +209,14 @@ class Qwen3Fields(ChatOpenAI):
         check_refused(fields)
 
     def _connect(self) -> None:
-        """Build the SDK's clients over the shared connections.
+        """Resolve URL and key, and take a lease on the shared clients.
 
         The URL's user, password and query move to a hidden field. They belong to that URL: a copy with another URL does
         not send them.
         """
         url, headers, query = split_url(self._base_url)
+        if self.openai_api_key is None:
+            self.__dict__["openai_api_key"] = SecretStr(resolve_api_key(url))
         check_key(self.openai_api_key)
         if headers or query:
             self._url_secrets[url] = headers, query
@@ -270,7 +269,7 @@ class Qwen3Fields(ChatOpenAI):
 
     @property
     def _base_url(self) -> str:
-        return self.openai_api_base or DEFAULT_BASE_URL
+        return self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL
 
     @property
     def _served_name(self) -> str:
@@ -445,6 +444,8 @@ class Qwen3Fields(ChatOpenAI):
         elif parameters:
             values["model_kwargs"] = {**self.model_kwargs, **parameters}
         fields = {self._name_field(name): value for name, value in values.items()}
+        if fields.get("model_name", "") is None:
+            fields["model_name"] = type(self).model_fields["model_name"].get_default(call_default_factory=True)
         if isinstance(key := fields.get("openai_api_key"), str):
             fields["openai_api_key"] = SecretStr(key)
         self._check_values(fields)

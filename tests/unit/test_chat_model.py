@@ -96,6 +96,36 @@ def test_reads_its_own_variables_when_a_value_is_none(
     assert ChatQwen3(**{**kwargs, "model": "Qwen3-4B"}).model_name == "Qwen3-4B"
 
 
+@pytest.mark.parametrize("name", ["model", "base_url", "api_key"])
+@pytest.mark.parametrize("assigns", [False, True])
+def test_reads_its_own_variables_when_a_value_becomes_none(
+    name: str, assigns: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects copies and assignments: None raised for the model, called localhost, or sent no key."""
+    model = ChatQwen3(model="Qwen3-4B", base_url="http://10.0.0.2/v1", api_key="sk-own")
+    for variable, value in {"MODEL": "Qwen3-8B", "BASE_URL": "http://10.0.0.1/v1", "API_KEY": "sk-env"}.items():
+        monkeypatch.setenv(f"QWEN_{variable}", value)
+    field = {"model": "model_name", "base_url": "openai_api_base", "api_key": "openai_api_key"}[name]
+    if assigns:
+        setattr(model, field, None)
+    else:
+        model = model.model_copy(update={name: None})
+    built = ChatQwen3(**{"model": "Qwen3-4B", "base_url": "http://10.0.0.2/v1", "api_key": "sk-own", name: None})  # type: ignore[arg-type]
+    for own in ("model_name", "openai_api_base", "openai_api_key", "profile"):
+        assert getattr(model, own) == getattr(built, own)
+    assert (model.root_client.base_url, model.root_client.api_key) == (
+        built.root_client.base_url,
+        built.root_client.api_key,
+    )
+
+
+@pytest.mark.parametrize("stream_usage", [True, None])
+def test_asks_for_usage_in_streams_when_stream_usage_is_none(stream_usage: bool | None) -> None:
+    """Protects settings made for ChatOpenAI, where None is the default: it was refused."""
+    payload = build(stream_usage=stream_usage)._get_request_payload("hi", stream=True)
+    assert payload["stream_options"] == {"include_usage": True}
+
+
 @pytest.mark.parametrize("key", ["Bearer sk-canary", SecretStr("bearer sk-canary"), "BEARER  sk-canary"])
 def test_says_what_is_too_much_when_the_key_comes_from_a_curl_command(key: Any) -> None:
     """Protects who pastes a line of a tutorial: the server's error asked for another key."""
