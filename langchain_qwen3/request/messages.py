@@ -233,8 +233,8 @@ def _read_answer(content: Sequence[Any]) -> str:
 def _read_calls(message: Any) -> list[WireCall]:
     """Return the calls of a message in the order the model made them, as far as it is known.
 
-    Content blocks and raw calls show the order. They are the calls only if the message lists none: who takes a call out
-    of `tool_calls`, as langgraph-supervisor does, leaves it in the content.
+    Content blocks and raw calls show the order. They are the calls only if the message lists none and is not in
+    LangChain's v1 form: who takes a call out of `tool_calls`, as langgraph-supervisor does, leaves it in the content.
 
     A call with invalid JSON keeps its place. Otherwise its ToolMessage would answer no call, and every later result
     the wrong call, because Qwen's templates write no ids. llama.cpp answers 500 to arguments that are not JSON
@@ -252,7 +252,9 @@ def _read_calls(message: Any) -> list[WireCall]:
     blocks = iter_blocks(message.content) if not isinstance(message.content, str) else ()
     listed = [read_call_block(block) for block in blocks if is_call(block)] or raw
     places = {call.id: place for place, call in enumerate(listed)}
-    return sorted(calls or listed, key=lambda call: places.get(call.id, len(places)))
+    if not calls and message.response_metadata.get("output_version") != "v1":
+        calls = listed
+    return sorted(calls, key=lambda call: places.get(call.id, len(places)))
 
 
 def derive_id(name: str | None) -> str:

@@ -371,6 +371,9 @@ PARALLEL: dict[str, list[Any]] = {
 }
 
 
+LISTED: Any = {"id": "c1", "name": "f", "args": {}}
+
+
 @pytest.mark.parametrize("blocks", [*PARALLEL.values(), None], ids=[*PARALLEL, "raw calls"])
 @pytest.mark.parametrize(
     ("listed", "invalid", "sent"),
@@ -395,3 +398,18 @@ def test_sends_no_call_that_was_taken_out_of_the_list(blocks: list[Any] | None, 
             {"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id_ in "abc"
         ]
     assert [call["id"] for call in write(message)[0]["tool_calls"]] == list(sent)
+
+
+@pytest.mark.parametrize("how", ["assigned", "copied", "dumped"])
+def test_sends_no_call_when_all_were_taken_out_of_a_message_in_v1_form(how: str):
+    """Protects guards that empty `tool_calls`: in LangChain's own blocks the calls stay in the content."""
+    message = AIMessage(content_blocks=[{"type": "text", "text": "Hm."}, {"type": "tool_call", **LISTED}])
+    message.response_metadata["output_version"] = "v1"
+    assert write(message)[0]["tool_calls"]
+    if how == "assigned":
+        message.tool_calls = []
+    else:
+        message = message.model_copy(update={"tool_calls": []})
+    if how == "dumped":
+        message = AIMessage.model_validate_json(message.model_dump_json())
+    assert write(message) == [{"role": "assistant", "content": "Hm."}]
