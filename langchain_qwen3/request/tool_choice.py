@@ -105,7 +105,7 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
     """Read LangChain's and OpenAI's spellings of `tool_choice`.
 
     Args:
-        choice: None, "auto", "none", "any", "required", True, a tool's name, or
+        choice: None, anything empty, "auto", "none", "any", "required", True, a tool's name, or
             `{"type": "function", "function": {"name": …}}`; also in the forms of Anthropic.
         names: The bound tools.
 
@@ -115,7 +115,7 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
     Raises:
         ValueError: The choice names a tool that is not bound, or has an unknown form.
     """
-    if choice is None or choice is False:
+    if not choice:
         return None
     if choice is True:
         choice = "required"

@@ -41,6 +41,8 @@ REQUIRED, NOW_NAMED = ToolChoice("required"), ToolChoice("named", "now")
     [
         (None, None),
         (False, None),
+        ("", None),
+        ({}, None),
         ("auto", ToolChoice("auto")),
         ("none", ToolChoice("none")),
         ("any", REQUIRED),
