@@ -21,6 +21,9 @@ from langchain_qwen3.servers.refused_fields import MAX_CHARACTERS, complains_of_
 
 _STATUSES = frozenset({400, 422})
 _OURS = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
+_IS_DUPLICATE = re.compile("duplicate field", re.IGNORECASE)
+"""Servers in Rust have two names for one field, and refuse both at once: https://github.com/NVIDIA-NeMo/Gym/pull/2177,
+https://github.com/vllm-project/vllm/blob/main/rust/src/server/src/routes/openai/utils/types.rs"""
 _C = TypeVar("_C")
 
 
@@ -137,12 +140,20 @@ def _list(names: frozenset[str]) -> str:
 
 
 def _suggest(body: Any) -> str:
+    if _IS_DUPLICATE.search(_write_text(body)):
+        return 'it reads earlier reasoning under one name only, which server="auto" finds out'
     if row := _find_row(body):
         return f'the error looks like {row.title}: set server="{row.name}"'
     return "if you know the server, set server=..."
 
 
 def _find_row(body: Any) -> Dialect | None:
-    """Return the row whose server refuses in these words."""
-    text = (body if isinstance(body, str) else json.dumps(body, default=str))[:MAX_CHARACTERS]
+    """Return the row whose server refuses in these words; a name too many tells nothing about other fields."""
+    text = _write_text(body)
+    if _IS_DUPLICATE.search(text):
+        return None
     return next((row for row in DIALECTS.values() if row.refusal and re.search(row.refusal, text)), None)
+
+
+def _write_text(body: Any) -> str:
+    return (body if isinstance(body, str) else json.dumps(body, default=str))[:MAX_CHARACTERS]

@@ -181,6 +181,28 @@ def test_three_turns_go_through_when_the_strict_server_is_unknown(row: Dialect, 
     assert all(sum(name in re.findall(r"\w+", text) for text in texts) == 1 for name in names)
 
 
+def refuse_both_keys(body: Mapping[str, Any]) -> Answer | dict[str, Any]:
+    """Answer as vLLM's server in Rust, which reads both names of earlier reasoning as one field."""
+    for at, message in enumerate(body["messages"]):
+        if {"reasoning", "reasoning_content"} <= message.keys():
+            text = f"Failed to deserialize the JSON body: messages[{at}]: duplicate field `reasoning` at line 1"
+            return Answer(message={"error": {"message": text, "code": "json_parse_error"}}, status=400)
+    return answer(DIALECTS["vllm"], body)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_earlier_reasoning_goes_out_once_when_a_server_takes_one_name_only(way: str):
+    """Protects agents on vLLM's server in Rust: the second turn fails once, and the reasoning is sent all the same."""
+    with Scripted(refuse_both_keys, models=[{"id": MODEL, "owned_by": "vllm"}]) as host:
+        with pytest.warns(UserWarning, match=r"refuses the field reasoning for .*under one name only"):
+            check(converse(build(host).bind_tools([TOOL]), way))
+        assert len(host.requests) == 4
+        earlier = [message for message in host.requests[-1]["messages"] if message["role"] == "assistant"]
+        assert all(message.get("reasoning_content") and "reasoning" not in message for message in earlier)
+        with pytest.raises(Qwen3InvalidRequestError, match='which server="auto" finds out'):
+            converse(build(host, server="vllm").bind_tools([TOOL]), way)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_call_is_repeated_once_when_an_unknown_host_names_one_field_after_another(way: str):
     """Protects hosts from a third request: the second refusal is the error, and the next call knows of both fields."""

@@ -71,6 +71,16 @@ TEXTS: list[tuple[Any, set[str]]] = [
         },
         {"enable_thinking", "reasoning"},
     ),
+    (
+        {
+            "error": {
+                "message": "Failed to deserialize the JSON body into the target type: messages[2]: duplicate field "
+                "`reasoning` at line 1 column 120",
+                "code": "json_parse_error",
+            }
+        },
+        {"reasoning"},
+    ),
 ]
 OTHERS: list[Any] = [
     {"error": {"message": "enable_thinking must be set to false for non-streaming calls"}},

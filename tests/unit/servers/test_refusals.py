@@ -54,6 +54,8 @@ def test_advises_to_name_the_server_when_the_refusal_is_anybodys():
     assert "enable_thinking" in advice
     assert "server=..." in advice
     assert advise_refusal(OTHERS[0]) is None
+    advice = advise_refusal({"error": "messages[1]: duplicate field `reasoning` at line 1"}) or ""
+    assert 'reasoning: it reads earlier reasoning under one name only, which server="auto" finds out' in advice
 
 
 def test_row_sends_nothing_of_it_when_names_are_refused():
