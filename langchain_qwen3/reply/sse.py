@@ -24,6 +24,8 @@ _BOM = b"\xef\xbb\xbf"
 _PASSED_OVER = (b":", b"id:", b"retry:")
 _FIELDS = (b"data:", b"error:", b"event:", *_PASSED_OVER)
 _FIELD = re.compile(rb"[\w-]{1,40}(?::|$)")  # an unknown field, in the standard's form
+_ODD_DATA = re.compile(rb"(?:(?:\xef\xbb\xbf|[\s\x00])*+data[ \t]*+|error):", re.IGNORECASE)
+"""Data behind a byte order mark, white space or a zero byte, with capital letters, or in older llama-server's field."""
 _MAX_UNFRAMED = 20
 _PINGS = frozenset({b"", b"ping", b"pong", b"heartbeat", b"keepalive", b"null", b"openrouterprocessing"})
 """The letters of heartbeats that gateways send as data, or as an event's name, instead of a comment."""
@@ -157,7 +159,7 @@ class SseReader:
         if done:
             self.done = True
             self.between = False
-        return [self._halves.join(value) for value in values]
+        return [self._halves.join(value) for value in values if value is not None]
 
     def _take_event(self, pending: list[bytes]) -> bytes:
         """Return the body of a complete event; empty if it has no content."""
@@ -191,8 +193,8 @@ class SseReader:
                 self._data.append(b":")  # makes a comment of the event
             elif name == b"error":
                 self._said = []  # Dynamo writes no data, but a comment (https://github.com/ai-dynamo/dynamo/pull/8430)
-        elif line[:6].lower() == b"error:":  # older llama-server sends error events in this field
-            self._data.append(line[6:])
+        elif field := _ODD_DATA.match(line):
+            self._data.append(line[field.end() :])
         elif (self._begun and self._data) or ((self._begun or self._data) and line.lstrip().startswith((b"{", b"["))):
             self._data.append(line)  # an error that a gateway wrote into the stream without framing
         elif self._begun:

@@ -22,6 +22,18 @@ FORMS = {
     "other fields": (b'id: 7\nevent: x\nretry: 5\ndata: {"a": 1}\nfoo: bar\ndata\n\ndata: [DONE]\n\n', [{"a": 1}]),
     "several data lines": (b'data: {"a":\ndata:  [1,\ndata: 2]}\n\ndata: [DONE]\n\n', [{"a": [1, 2]}]),
     "byte order mark": (b'\xef\xbb\xbfdata: {"a": 1}\n\ndata: [DONE]\n\n', [{"a": 1}]),
+    "a byte order mark on every event": (
+        b'\xef\xbb\xbfdata: {"a": 1}\n\n\xef\xbb\xbfdata: {"b": 2}\n\n\xef\xbb\xbfdata: [DONE]\n\n',
+        [{"a": 1}, {"b": 2}],
+    ),
+    "a field in other spellings": (
+        b' data: {"a": 1}\n\ndata: {"b": 2}\n\n\tdata: {"c": 3}\n\n\0Data : {"d": 4}\n\nDATA:[DONE]\n\n',
+        [{"a": 1}, {"b": 2}, {"c": 3}, {"d": 4}],
+    ),
+    "a null among events without blank lines": (
+        b'data: {"a": 1}\ndata: null\ndata: {"b": 2}\n\ndata: [DONE]\n\n',
+        [{"a": 1}, {"b": 2}],
+    ),
     "blank lines": (b'\n\n\ndata: {"a": 1}\n\n\n\ndata:\n\ndata: \n\ndata: [DONE]\n\n', [{"a": 1}]),
     "no blank line at the end": (b'data: {"a": 1}\n\ndata: [DONE]\n', [{"a": 1}]),
     "no line end at the end": (b'data: {"a": 1}\n\ndata: [DONE]', [{"a": 1}]),
