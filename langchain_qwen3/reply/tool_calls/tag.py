@@ -18,6 +18,11 @@ _ARGUMENTS = ("arguments", "parameters")
 
 _BLANK = re.compile(r"\s*+")
 _BETWEEN = re.compile(r"[\s,\[\]]*+")  # between the calls of one tag
+# Closing tags without an opening one, which Qwen3.5 and 3.6 write at times:
+# https://github.com/QwenLM/Qwen3.8/issues/178, https://github.com/ollama/ollama/issues/16810
+_STRAY_TAGS = (_END, _VALUE_END, "</function_invocation>")
+_STRAY = re.compile(rf"(?:\s*+(?:{'|'.join(_STRAY_TAGS)}))*+")
+_STRAY_BEHIND = re.compile(rf"(?:\s*+(?:{'|'.join((CLOSING, *_STRAY_TAGS))}))*+")
 _NAME_END = re.compile(r"[>\n]")
 _CUT_CALL = re.compile(
     rf'{FUNCTION}(?P<function>[^>\n]*)(?P<ended>>)?|\{{\s*"name"\s*:\s*"(?P<name>[^"\\]*)'
@@ -84,6 +89,8 @@ class TagReader:
 
     def _read_calls(self) -> None:
         while True:
+            if self.calls:
+                self._skip(_STRAY)
             end = self.at
             self._skip(_BETWEEN if self._is_tagged else _BLANK)
             self._begin = self.at
@@ -93,12 +100,12 @@ class TagReader:
             elif rest.startswith(FUNCTION) and (self._is_tagged or not self.calls):
                 self._read_function()
             elif self.calls and rest == CLOSING:
-                self.at += len(CLOSING)
+                self._skip(_STRAY_BEHIND)
                 return
             elif self.calls and not self._is_tagged and not CLOSING.startswith(rest):
                 self.at = end  # a missing opening tag makes the closing one optional; white space belongs to the text
                 return
-            elif FUNCTION.startswith(rest) or (self.calls and CLOSING.startswith(rest)):
+            elif FUNCTION.startswith(rest) or (self.calls and _begins_closing(rest)):
                 raise EndOfTextError
             else:
                 raise ValueError("neither a call nor the closing tag follows")
@@ -107,7 +114,7 @@ class TagReader:
         """End the tag with the text; a last call may be cut, or lack the closing tags inside the tag's own."""
         self.at = len(self._text)
         body = self._text[self._begin :]
-        if self.calls and CLOSING.startswith(body):
+        if self.calls and _begins_closing(body):
             return
         if truncated:
             self.calls.append(self._build_cut(body, body if self.calls else self._text[self._start :].lstrip()))
@@ -152,7 +159,7 @@ class TagReader:
             self._value = self.at + self._text.startswith("\n", self.at)  # the first newline is markup
             if not (closing := _CLOSED_VALUE.search(self._text, self._value)):
                 raise EndOfTextError
-            self._take_value(self._text[self._value : closing.start()])
+            self._take_value(_drop_stray_ends(self._text[self._value : closing.start()]))
             self._value, self.at = -1, closing.end()
 
     def _read_name(self, tag: str) -> str:
@@ -215,3 +222,18 @@ class TagReader:
             raise ValueError(f"no bound tool's name begins with {name}")
         function = {"name": name if is_named else None, "arguments": (cut and cut["arguments"]) or written}
         return {"type": "function", "function": function}
+
+
+def _begins_closing(text: str) -> bool:
+    """Whether a text is the beginning of a closing tag."""
+    return any(tag.startswith(text) for tag in (CLOSING, *_STRAY_TAGS))
+
+
+def _drop_stray_ends(value: str) -> str:
+    """Return a value without closing tags at its end, which have only white space between them."""
+    end = len(value)
+    for tag in reversed(list(re.finditer(_VALUE_END, value))):
+        if value[tag.end() : end].strip():
+            break
+        end = tag.start()
+    return value[:end]

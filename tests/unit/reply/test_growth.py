@@ -46,6 +46,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "one long call": (f'<tool_call>{{"name":"{NAME}","arguments":{{"city":"', "word "),
     "xml call full of ends": (XML, "</function> "),
     "xml call full of closing tags": (XML, "</parameter> "),
+    "xml call of closing tags alone": (f"{XML}x\n</parameter>\n</function>\n", "</parameter>\n</function>\n"),
     "xml call with many parameters": (XML, "x\n</parameter>\n<parameter=city>\n"),
     "xml calls": ("", f"{XML}x\n</parameter>\n</function>\n</tool_call>\n"),
     "xml calls without tags": ("", f"<function={NAME}>\n</function>\n"),

@@ -77,6 +77,7 @@ BARE = "<function=now></function>"
 BARE_XML = xml("北京").removeprefix(f"{OPEN}\n")
 UNKNOWN = weather("北京").replace("get_", "set_")
 FENCED = f"````\n```\n{WEATHER}\n```\n````\n"
+PUT = f"{OPEN}\n<function=put>\n<parameter=s>\na\n</parameter>\n<parameter=i>\n3\n</parameter>\n</function>\n{CLOSE}"
 CALLS: dict[str, tuple[str, str, list[Any]]] = {
     "hermes": (WEATHER, "", [BEIJING]),
     "hermes on one line": (WEATHER.replace("\n", ""), "", [BEIJING]),
@@ -111,6 +112,24 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
     ),
     "xml with empty value": (xml("").replace("\n\n", "\n"), "", [call_of("")]),
     "xml with newlines in a value": (xml("\n x\n\n"), "", [call_of("\n x\n\n")]),
+    "xml value closed twice": (xml("北京\n</parameter>"), "", [BEIJING]),
+    "xml value closed often": (xml("北京\n</parameter></parameter>\n</parameter>"), "", [BEIJING]),
+    "xml value closed twice before another": (
+        PUT.replace("</parameter>", "</parameter>\n</parameter>"),
+        "",
+        [("put", {"s": "a", "i": 3})],
+    ),
+    "xml value that ends with a tag and a word": (xml("a\n</parameter>\nb"), "", [call_of("a\n</parameter>\nb")]),
+    "function closed twice": (XML.replace("</function>", "</function>\n</function>"), "", [BEIJING]),
+    "function closed in older words": (XML.replace(CLOSE, f"</function_invocation>\n{CLOSE}"), "", [BEIJING]),
+    "parameter closed behind the function": (XML.replace(CLOSE, f"</parameter>{CLOSE}"), "", [BEIJING]),
+    "function closed twice, then another": (
+        XML.replace(CLOSE, f"</function>{BARE}{CLOSE}"),
+        "",
+        [BEIJING, ("now", {})],
+    ),
+    "function closed twice without tool_call": (f"Hm.\n{BARE}</function>\n{CLOSE}\nDone", "Hm.\n\nDone", [("now", {})]),
+    "tool_call closed twice": (f"{WEATHER}\n{CLOSE}\nDone.", "\nDone.", [BEIJING]),
     "both forms": (f"{XML}\n{WEATHER}", "", [BEIJING, BEIJING]),
     "two objects in one tag": (f"{WEATHER.removesuffix(CLOSE)}{NOW}\n{CLOSE}", "", [BEIJING, ("now", {})]),
     "an array in one tag": (f"{OPEN}\n[{NOW},\n {NOW}]\n{CLOSE} Done.", " Done.", [("now", {})] * 2),
@@ -235,7 +254,6 @@ TEXTS = {
     "escaped in JSON": '{"a": "\\"<function=now></function>\\" and <function=now></function>"}',
 }
 # Parameters that were not closed, as Qwen3-Coder and 3.5 or newer write them, and what only looks like it.
-PUT = f"{OPEN}\n<function=put>\n<parameter=s>\na\n</parameter>\n<parameter=i>\n3\n</parameter>\n</function>\n{CLOSE}"
 SHUT = "\n</parameter>"
 OPEN_XML = XML.replace(SHUT, "")
 BARE_OPEN = OPEN_XML.removeprefix(f"{OPEN}\n")
