@@ -25,6 +25,8 @@ _CALLS = frozenset({"tool_call", "tool-call", "tool-calls", "tooluse", "function
 
 _LIMITS = frozenset({"max_tokens", "max_output_tokens", "max_length", "model_length", "model_context_window_exceeded"})
 """Words for `length` of other APIs, which gateways pass on (https://github.com/ferro-labs/ai-gateway/issues/142)."""
+_NULLS = frozenset({"null", "none", "nil", "<nil>", "undefined"})
+"""How servers write a missing reason as text: https://github.com/PowerShell/AIShell/issues/350 (KoboldCpp)."""
 _GIVEN_UP = re.compile(
     r"error|abort|cancel|fail|time(d?_?out|_limit)|interrupt|disconnect|insufficient|overload", re.IGNORECASE
 )  # https://ibm.github.io/watsonx-ai-node-sdk/interfaces/1_6_x.WatsonXAI.TextChatResultChoice-1.html
@@ -47,7 +49,7 @@ def _read_word(reason: Any) -> str | None:
         reason = reason.get("type")
     word = str(reason or "null")
     known = word.lower()
-    if known == "null":
+    if known in _NULLS:
         return None
     if known in _LIMITS:
         return "length"
@@ -101,18 +103,22 @@ class StreamEnd:
     Attributes:
         reason: Why the model ended; None while it has not.
         over: Whether a reason came and no text came after it.
-        certain: Whether the reason is the end even if nothing follows. Some servers write `stop` on every piece, or
-            after the reasoning: it is uncertain before the answer, and when it is repeated on a piece of text.
+        certain: Whether the reason is the end even if nothing follows; one that means a cut is. Some servers write
+            `stop`, or a word of their own, on every piece or after the reasoning: that is uncertain before the answer,
+            and when it is repeated on a piece of text.
         done: Whether the stream is complete: `[DONE]` came, or usage or heartbeats after a certain finish reason.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
         self.over = self.certain = self.done = False
+        self._passed: str | None = None  # the reason after which text came
         self._heartbeats = 0
 
     def take_reason(self, reason: str, delta: Mapping[str, Any] | None, *, answered: bool) -> None:
         """Take a finish reason; one that means a cut is kept (Xinference sends `stop` after `length`).
+
+        So is an unknown one, unless text came after it: then it was no end.
 
         Args:
             reason: Why the model ended.
@@ -121,16 +127,19 @@ class StreamEnd:
         """
         answered = answered or bool(delta and (delta.get("content") or delta.get("tool_calls")))
         is_repeated = self.reason is not None and has_content(delta)
+        if is_repeated:
+            self._passed = self.reason
         self.over = True
-        if self.reason is None or is_finished(self.reason):
+        if is_finished(self.reason) or (self.reason == self._passed and not is_cut(self.reason)):
             self.reason = reason
         # https://github.com/open-webui/open-webui/issues/16377
-        self.certain = not is_finished(self.reason) or (answered and not is_repeated)
+        self.certain = is_cut(self.reason) or (answered and not is_repeated)
 
     def take_late(self, delta: Mapping[str, Any] | None, usage: object) -> None:
         """Take an event after the finish reason: usage completes the stream, text means that it has not ended."""
         if has_content(delta):
             self.over = self.certain = self.done = False
+            self._passed = self.reason
         elif usage:
             self.done = self.done or self.certain
 

@@ -19,6 +19,7 @@ from tests.support.replies import load, read_chunks, read_stream, read_whole, wr
     [
         ({"finish_reason": "stop"}, "stop"),
         *(({"finish_reason": nothing}, None) for nothing in ("", "null", "NULL", None, 0, {}, {"type": None})),
+        *(({"finish_reason": nothing}, None) for nothing in ("None", "none", "undefined", "nil", "<nil>")),
         *(({"finish_reason": word}, word.lower()) for word in ("STOP", "Stop", "TOOL_CALLS", "LENGTH", "END_TURN")),
         ({"finish_reason": {"type": "stop", "matched": 151645}}, "stop"),
         ({"finish_reason": {"type": "abort", "message": "x"}}, "abort"),
@@ -209,6 +210,15 @@ def test_text_after_a_reason_shows_that_it_was_no_end():
     assert read_stream([*early, late[0]]).content == "A"  # [DONE] came
 
 
+@pytest.mark.parametrize("last", ["stop", "length", "abort", "another word"])
+@pytest.mark.parametrize("delta", [{"content": "B"}, {}])
+def test_word_on_every_piece_is_no_end(delta: dict[str, str], last: str):
+    """Protects the real reason: a server's own word, behind which text came, says that the reply goes on."""
+    pieces = [({"content": "A"}, "going_on"), ({"content": "B"}, "going_on"), (delta, last), ({}, "stop")]
+    events = [{"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]} for delta, reason in pieces]
+    assert read_stream(events).response_metadata["finish_reason"] == last
+
+
 _CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}
 
 
@@ -233,6 +243,9 @@ _CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "argum
         ([({"reasoning": "T"}, None), ({}, "length")], True),
         ([({"reasoning": "T"}, "length"), ({}, "stop")], True),
         ([({"reasoning": "T"}, "abort")], True),
+        ([({"reasoning": "T"}, "a word")], False),
+        ([({"content": "A"}, "a word"), ({"content": "B"}, "a word")], False),
+        ([({"content": "A"}, "a word"), ({"content": "B"}, "a word"), ({}, "stop")], True),
     ],
 )
 def test_only_a_certain_reason_ends_a_stream_without_done(pieces: list[tuple[Any, str | None]], *, certain: bool):
