@@ -7,6 +7,7 @@ batch only that input fails. While an answer is streamed, its growing part is re
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import is_dataclass
 from typing import Any
@@ -27,6 +28,8 @@ from langchain_qwen3.reply.json_text import find_json, read_growing_json, read_w
 from langchain_qwen3.reply.reasoning import CLOSE_TAG, find_leaked_tag
 
 _STEPS = 16  # a growing answer is parsed again after growing by 1/16; short ones with every piece
+_BRACKETS = ("{", "[")
+_TAG_AND_JSON = re.compile(rf"{CLOSE_TAG}\s*+(?=[\[{{])")
 # In core since 1.7.5.
 _RefusalError: Any = getattr(exceptions, "ModelRefusalError", None)
 
@@ -278,8 +281,14 @@ def _equals(value: Any, other: Any) -> bool:
 
 
 def _skip_leaked(text: str) -> str:
-    """Return the text behind thinking that leaked into it: a stream showed it before the closing tag came."""
+    """Return the text behind thinking that leaked into it: a stream showed it before the closing tag came.
+
+    Where a grammar writes the JSON, it begins right behind the tag:
+    https://github.com/tenstorrent/tt-inference-server/issues/4386
+    """
     answer = text[at + len(CLOSE_TAG) :] if (at := find_leaked_tag(text)) >= 0 else ""
+    if not answer.strip() and not text.startswith(_BRACKETS, find_json(text)) and (tag := _TAG_AND_JSON.search(text)):
+        answer = text[tag.end() :]
     return answer if answer.strip() else text
 
 
