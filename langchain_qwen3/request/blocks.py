@@ -187,7 +187,7 @@ def write_parts(
         role: The message's role. In a tool's message, a part that cannot be sent becomes a line of text that describes
             it: a tool's result cannot be changed, and an error would make the whole thread unusable. Without data to
             send, or with keys that no form of media has, it is the tool's own JSON, such as `{"type": "file", "name":
-            "a.txt"}` from a list of files.
+            "a.txt"}` from a list of files. The answer of a model, such as a sub-agent's, is sent without its reasoning.
 
     Raises:
         MediaError: A part of another role's message cannot be sent; the text names its position.
@@ -196,10 +196,12 @@ def write_parts(
         content = [content]
     written: list[dict[str, Any]] = []
     was_document = False
-    for index, block in enumerate(iter_blocks(content, alone=role == "tool")):
+    blocks = list(iter_blocks(content, alone=role == "tool"))
+    is_own = role == "tool" and not _is_answer(blocks)
+    for index, block in enumerate(blocks):
         is_document = _is_document(block, role)
         try:
-            part = _write_block(block, dialect, line, role)
+            part = _write_block(block, dialect, line, role, is_own=is_own)
         except MediaError as error:
             if role != "tool":
                 raise MediaError(f"content[{index}]: {error}") from None
@@ -236,7 +238,16 @@ def warn_left_out(block: Mapping[str, Any], role: str) -> None:
     warn_once(f"a content block {kind!r} of {role} message cannot be sent in a chat request and was dropped")
 
 
-def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None, role: str) -> dict[str, Any] | None:
+def _is_answer(blocks: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether blocks are the answer of a model: texts, with reasoning beside them and nothing else."""
+    reasoning = [block for block in blocks if is_reasoning(block)]
+    texts = [block for block in blocks if _has_type(block, _TEXT_BLOCKS)]
+    return bool(reasoning and texts) and len(reasoning) + len(texts) == len(blocks)
+
+
+def _write_block(
+    block: dict[str, Any], dialect: Dialect, line: ModelLine | None, role: str, *, is_own: bool
+) -> dict[str, Any] | None:
     if block.pop(_AS_IT_IS, False) and "type" in block:
         return block
     if (text := read_text(block)) is not None:
@@ -246,7 +257,7 @@ def _write_block(block: dict[str, Any], dialect: Dialect, line: ModelLine | None
         return part
     if block.keys() == {"cachePoint"}:  # Bedrock's mark, without content
         return None
-    if (role == "tool" and _is_own_json(block)) or block.get("type") == "search_result":  # Anthropic's
+    if (is_own and _is_own_json(block)) or block.get("type") == "search_result":  # Anthropic's
         return _write_json(block)
     if _BARE in block:
         raise build_bare_error(block[_BARE])

@@ -280,6 +280,25 @@ def test_sends_a_tools_own_json_as_text(content: list[Any], text: str):
     assert write(ToolMessage(content, tool_call_id="1"))[0]["content"] == text
 
 
+@pytest.mark.filterwarnings("ignore:a content block")
+@pytest.mark.parametrize(
+    "reasoning",
+    [
+        {"type": "reasoning", "reasoning": "Hm.", "index": 0},
+        {"type": "reasoning", "id": "rs_1", "summary": []},
+        {"type": "thinking", "thinking": "Hm.", "signature": SIGNATURE},
+        {"type": "redacted_thinking", "data": SIGNATURE},
+        {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": SIGNATURE}}},
+    ],
+)
+def test_leaves_out_the_reasoning_of_a_model_that_a_tool_asked(reasoning: dict[str, Any]):
+    """Protects results that are another model's `content`, as of a sub-agent or LangChain's LLMToolEmulator."""
+    answer = [reasoning, {"type": "text", "text": "Sunny."}]
+    assert write(ToolMessage(answer, tool_call_id="1"))[0]["content"] == "Sunny."
+    logged = [*answer, {"type": "tool_call", "id": "x"}]  # a tool's own log of what an agent did
+    assert len(write(ToolMessage(logged, tool_call_id="1"))[0]["content"].splitlines()) == len(logged)
+
+
 OMNI = "Qwen/Qwen3-Omni-30B-A3B-Instruct"
 PAGE = "https://example.com/a"
 OWN_JSON: list[dict[str, Any]] = [
