@@ -24,8 +24,10 @@ _BOM = b"\xef\xbb\xbf"
 _PASSED_OVER = (b":", b"id:", b"retry:")
 _FIELDS = (b"data:", b"error:", b"event:", *_PASSED_OVER)
 _FIELD = re.compile(rb"[\w-]{1,40}(?::|$)")  # an unknown field, in the standard's form
-_ODD_DATA = re.compile(rb"(?:(?:\xef\xbb\xbf|[\s\x00])*+data[ \t]*+|error):", re.IGNORECASE)
-"""Data behind a byte order mark, white space or a zero byte, with capital letters, or in older llama-server's field."""
+_ODD_DATA = re.compile(
+    rb'error:|(?:\xef\xbb\xbf|[\s\x00])*+data[ \t]*+:(?=\s*+(?:\{\s*+".*\}|\[DONE\])\s*+$)', re.IGNORECASE
+)
+"""Data in older llama-server's field, or in another spelling; only JSON, for pages and tracebacks have such lines."""
 _MAX_UNFRAMED = 20
 _PINGS = frozenset({b"", b"ping", b"pong", b"heartbeat", b"keepalive", b"null", b"openrouterprocessing"})
 """The letters of heartbeats that gateways send as data, or as an event's name, instead of a comment."""

@@ -171,7 +171,17 @@ def test_reads_a_stream_of_any_length_when_no_event_is_large(size: int):
     assert events == [{"a": 1}] * 100
 
 
-@pytest.mark.parametrize("body", [b"<!doctype html>\n<p>Not here</p>\n", b'{\n"choices": []}', b"upstream error"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"<!doctype html>\n<p>Not here</p>\n", b'{\n"choices": []}', b"upstream error"),
+        *(
+            b'<script>\n  post({\n    data: {"a": 1},\n    data: b\n  })\n',
+            b"Traceback:\n    data: list = []\n",
+            b"a: 1\n  data: x\n",
+        ),
+    ],
+)
 def test_keeps_the_lines_of_a_body_when_it_is_no_event_stream(body: bytes):
     """Protects the report of HTML pages and plain JSON replies that come in place of a stream."""
     for pieces in ([body], split_bytes(body, range(len(body)))):
