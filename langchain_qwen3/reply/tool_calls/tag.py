@@ -29,6 +29,7 @@ _CUT_CALL = re.compile(
     r'(?P<named>"\s*(?:,\s*"(?:arguments|parameters)"\s*:\s*(?P<arguments>.+))?)?',
     re.DOTALL,
 )
+_OPEN_VALUE = re.compile(r"<parameter(?=[\s=>])[^<>]*+>(?<!/>)")  # also of XML: <parameter name="x">
 _CLOSED_VALUE = re.compile(rf"{_VALUE_END}\s*+(?={_END}|{_PARAMETER})")  # any other closing tag is part of the value
 
 # Qwen3-Coder and 3.5 or newer sometimes forget to close a parameter, also the last one of a call, or the function:
@@ -230,9 +231,9 @@ def _begins_closing(text: str) -> bool:
 
 
 def _drop_stray_ends(value: str) -> str:
-    """Return a value without closing tags at its end, which have only white space between them."""
-    end = len(value)
-    for tag in reversed(list(re.finditer(_VALUE_END, value))):
+    """Return a value without the closing tags at its end that nothing in it opens: XML may rightly end with one."""
+    end, closing = len(value), list(re.finditer(_VALUE_END, value))
+    for tag in reversed(closing[len(_OPEN_VALUE.findall(value)) :] if closing else ()):
         if value[tag.end() : end].strip():
             break
         end = tag.start()

@@ -119,6 +119,21 @@ CALLS: dict[str, tuple[str, str, list[Any]]] = {
         "",
         [("put", {"s": "a", "i": 3})],
     ),
+    "xml value closed twice behind XML": (
+        xml('<parameter name="a"/>\n</parameter>'),
+        "",
+        [call_of('<parameter name="a"/>')],
+    ),
+    "xml value that ends with XML": (
+        xml('<parameter name="a">1</parameter>'),
+        "",
+        [call_of('<parameter name="a">1</parameter>')],
+    ),
+    "xml value that ends within a call": (
+        xml("<parameter=city>\na\n</parameter>"),
+        "",
+        [call_of("<parameter=city>\na\n</parameter>")],
+    ),
     "xml value that ends with a tag and a word": (xml("a\n</parameter>\nb"), "", [call_of("a\n</parameter>\nb")]),
     "function closed twice": (XML.replace("</function>", "</function>\n</function>"), "", [BEIJING]),
     "function closed in older words": (XML.replace(CLOSE, f"</function_invocation>\n{CLOSE}"), "", [BEIJING]),
