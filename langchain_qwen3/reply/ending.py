@@ -118,7 +118,7 @@ class StreamEnd:
     def take_reason(self, reason: str, delta: Mapping[str, Any] | None, *, answered: bool) -> None:
         """Take a finish reason; one that means a cut is kept (Xinference sends `stop` after `length`).
 
-        So is an unknown one, unless text came after it: then it was no end.
+        So is an unknown one, unless a cut or text came after it: text shows that it was no end.
 
         Args:
             reason: Why the model ended.
@@ -130,7 +130,7 @@ class StreamEnd:
         if is_repeated:
             self._passed = self.reason
         self.over = True
-        if is_finished(self.reason) or (self.reason == self._passed and not is_cut(self.reason)):
+        if not is_cut(self.reason) and (is_finished(self.reason) or is_cut(reason) or self.reason == self._passed):
             self.reason = reason
         # https://github.com/open-webui/open-webui/issues/16377
         self.certain = is_cut(self.reason) or (answered and not is_repeated)

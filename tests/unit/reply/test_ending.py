@@ -219,6 +219,14 @@ def test_word_on_every_piece_is_no_end(delta: dict[str, str], last: str):
     assert read_stream(events).response_metadata["finish_reason"] == last
 
 
+@pytest.mark.parametrize(("last", "reason"), [("length", "length"), ("abort", "abort"), ("stop", "going_on")])
+def test_cut_behind_a_servers_own_word_is_the_reason(last: str, reason: str):
+    """Protects a cut: a word that is unknown says less than one that means a cut, also without text between them."""
+    pieces = [({"content": "A"}, "going_on"), ({}, last)]
+    events = [{"choices": [{"index": 0, "delta": delta, "finish_reason": word}]} for delta, word in pieces]
+    assert read_stream(events).response_metadata["finish_reason"] == reason
+
+
 _CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}
 
 
