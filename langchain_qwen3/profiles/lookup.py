@@ -63,8 +63,8 @@ _SPELLINGS = tuple(
         (r"(qwen3(?:\.\d)?)-((?:[^-/]+-)*[^-/]+)-(vl|omni)\b", r"\1-\3-\2"),
         # And the edition last: qwen3-thinking-2507, Qwen3-Thinking-4B-2507.
         (r"(qwen3)-(thinking|instruct)-(2507|4b|30b|235b)\b", r"\1-\3-\2"),
-        # OpenRouter writes the edition as a date: qwen3-235b-a22b-07-25.
-        (r"(?<!20\d\d)-07-25(?!\d)", "-2507"),
+        # OpenRouter writes the edition as a date behind the size: qwen3-235b-a22b-07-25.
+        (r"(?<=\db)-07-25(?!\d)", "-2507"),
     )
 )
 
