@@ -46,6 +46,7 @@ _NO_TEXT: dict[bytes, str] = {
     b"PAR1\x15": "Parquet: give it a name that ends in .parquet, or set the input format",
 }
 _SAVE_AS_UTF8 = "save the file as UTF-8, or use iconv -f GBK -t UTF-8 if it is in GBK, as Excel saves CSV in China"
+_NO_END = "unexpected end of data"  # the text of the module csv
 _SHOWN = 20  # names of columns in an error
 _FOREIGN_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins as UTF-16-LE does
 
@@ -226,7 +227,9 @@ def _read_csv(stream: Iterable[bytes], column: str | None) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield build_row(line, RowError(f"invalid CSV ({error})"), raw=b"csv", column=column)
+            # Without its end, a cell takes all that follows: the row fails for the whole rest of the file.
+            end = ": a quotation mark here has no end, so all lines below belong to its cell" * (str(error) == _NO_END)
+            yield build_row(line, RowError(f"invalid CSV ({error}){end}"), raw=b"csv", column=column)
             continue
         if cells:
             raw = "\x1f".join(cells).encode("utf-8", "surrogateescape")

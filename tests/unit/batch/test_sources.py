@@ -104,6 +104,14 @@ def test_goes_on_when_a_line_is_broken(file_format: Any, data: bytes, line: int,
     assert rows[1][1].startswith(f"line {line}: {said}")
 
 
+def test_says_where_the_rest_went_when_a_quotation_mark_has_no_end():
+    """Protects from a file whose last thousand rows are one failure that names only its end."""
+    first, second = read(b'id,question\n1,a\n2,"b\n3,c\n4,d\n', "csv")
+    assert first == (2, "a")
+    assert second[0] == 3
+    assert "a quotation mark here has no end, so all lines below belong to its cell" in second[1]
+
+
 @pytest.mark.parametrize("file_format", ["text", "jsonl", "csv"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "big5", "cp932"])
 def test_names_the_remedy_when_a_row_is_in_another_encoding(file_format: Any, encoding: str):
