@@ -277,7 +277,7 @@ def _read_address(engine: subprocess.Popen[str], settings: str) -> str:
     try:
         stdin.write(settings + "\n")
         stdin.flush()
-    except BrokenPipeError:
+    except OSError:  # a broken pipe; on Windows EINVAL, as in CPython's `subprocess.Popen._stdin_write`
         return ""
     url = stdout.readline().strip()
     if url.startswith(engine_script.CANNOT_IMPORT):
@@ -289,7 +289,7 @@ def _end_engine(engine: subprocess.Popen[str]) -> None:
     engine.kill()
     engine.wait()
     for pipe in _pipes(engine):
-        with contextlib.suppress(BrokenPipeError):  # it died before it read the settings
+        with contextlib.suppress(OSError):  # it died before it read the settings
             pipe.close()
 
 

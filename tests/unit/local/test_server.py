@@ -1,13 +1,15 @@
 """What LocalServer refuses before it starts an engine."""
 
+import errno
 import importlib.util
+import io
 import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from langchain_qwen3.local import LocalServer
+from langchain_qwen3.local import LocalServer, server
 
 
 @pytest.fixture
@@ -139,3 +141,24 @@ def test_repr_hides_the_api_key(gguf):
     server = LocalServer(gguf, api_key="sk-canary")
     assert "canary" not in repr(server)
     assert str(gguf) in repr(server)
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EINVAL])
+def test_start_says_why_when_the_engine_dies_before_it_reads_its_settings(
+    number: int, gguf: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Protects from "invalid argument" on Windows, whose pipes break with that error, in place of the engine's log."""
+
+    class Pipe(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(number, "the engine is gone")
+
+        close = flush
+
+    class Engine:
+        stdin, stdout = Pipe(), io.StringIO()
+        kill = wait = staticmethod(lambda: 1)
+
+    monkeypatch.setattr(server.subprocess, "Popen", lambda *_, **__: Engine())
+    with pytest.raises(RuntimeError, match=r"llama\.cpp could not serve"):
+        LocalServer(gguf).start()
