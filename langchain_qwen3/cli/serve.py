@@ -16,7 +16,6 @@ from rich.text import Text
 from langchain_qwen3.cli.connect import showing_errors
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.local import LocalServer
-from langchain_qwen3.local.downloads import fetch_model
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -31,9 +30,8 @@ def run(model: str, settings: dict[str, Any]) -> None:
     console = Console()
     signal.signal(signal.SIGTERM, _interrupt)  # `kill` and container runtimes end it like Ctrl-C
     with showing_errors():
-        path = fetch_model(model)
-        server = LocalServer(path, **settings)
-        with console.status(Text(f"loading {path.name}")):
+        server = LocalServer(model, **settings)
+        with console.status(Text(f"loading {server.path.name}")):
             server.start()
         try:
             has_key = settings["api_key"] is not None

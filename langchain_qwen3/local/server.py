@@ -69,6 +69,7 @@ class LocalServer:
     Raises:
         ValueError: A setting is out of its range.
         TypeError: A setting is of another type.
+        ImportError: The extra `local` is not installed, or a download needs the extra `download`.
         DownloadError: The file cannot be downloaded.
     """
 
@@ -100,6 +101,8 @@ class LocalServer:
         check_type("port", port, int, "a number")
         if not 0 <= port <= _LAST_PORT:
             raise ValueError(f"port: {port} is not between 0 and {_LAST_PORT}")
+        if importlib.util.find_spec("xllamacpp") is None:  # asked before gigabytes are downloaded
+            raise ImportError('LocalServer needs the extra "local": pip install "langchain-qwen3-chat[local]"')
         from langchain_qwen3.local.downloads import fetch_model
 
         self.path: Final = fetch_model(str(model)).absolute()
@@ -142,7 +145,7 @@ class LocalServer:
         """Start the server and wait until it answers.
 
         Raises:
-            ImportError: The extra `local` is not installed, or llama.cpp needs a missing system library.
+            ImportError: llama.cpp needs a missing system library.
             FileNotFoundError: There is no file at the model's path.
             ValueError: The file is not in GGUF format.
             OSError: The port is taken, or the address does not belong to this machine.
@@ -153,8 +156,6 @@ class LocalServer:
         with self._lock:
             if self._base_url is not None:
                 raise RuntimeError(f"{self!r} is already running")
-            if importlib.util.find_spec("xllamacpp") is None:
-                raise ImportError('LocalServer needs the extra "local": pip install "langchain-qwen3-chat[local]"')
             if getattr(sys, "frozen", False) or not sys.executable:
                 # https://pyinstaller.org/en/stable/runtime-information.html: `sys.executable` is the program itself. It
                 # would run once more, start an engine there, too, and so on.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from langchain_qwen3.local import LocalServer, server
+from langchain_qwen3.local import LocalServer, downloads, server
 
 
 @pytest.fixture
@@ -64,11 +64,14 @@ def test_raises_naming_the_host_when_it_is_not_this_machine(gguf):
 
 
 def test_raises_naming_the_extra_when_xllamacpp_is_missing(gguf, monkeypatch):
-    """Without the extra the user is told what to install."""
+    """Without the extra the user is told what to install, before gigabytes of a model are downloaded."""
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xllamacpp" else find_spec(name))
     with pytest.raises(ImportError, match=r"langchain-qwen3-chat\[local\]"):
-        LocalServer(gguf).start()
+        LocalServer(gguf)
+    monkeypatch.setattr(downloads, "fetch_model", lambda _model: pytest.fail("it downloads a model"))
+    with pytest.raises(ImportError, match=r"langchain-qwen3-chat\[local\]"):
+        LocalServer("Qwen/Qwen3-0.6B-GGUF")
 
 
 @pytest.mark.parametrize(("attribute", "value"), [("frozen", True), ("executable", None), ("executable", "")])
