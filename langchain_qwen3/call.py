@@ -127,7 +127,13 @@ def check_type(field: str, value: Any, kinds: type | tuple[type, ...], wanted: s
         TypeError: It is of another type; the message names the argument and what to pass.
     """
     if not isinstance(value, kinds):
-        raise TypeError(f"{field}: pass {wanted}, not a {type(value).__name__}")
+        raise TypeError(f"{field}: pass {wanted}, not {name_type(value)}")
+
+
+def name_type(value: Any) -> str:
+    """Return a value's type with its article: `an int`."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
 def find_foreign(value: Any, path: str = "") -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ from langchain_core.messages import BaseMessage, SystemMessage, convert_to_messa
 from langchain_core.prompt_values import PromptValue
 
 from langchain_qwen3.batch.as_json import dump
+from langchain_qwen3.call import name_type
 from langchain_qwen3.request.inputs import read_messages
 from langchain_qwen3.request.keywords import openai_fields
 
@@ -124,7 +125,7 @@ def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, An
     if not isinstance(value, Mapping):
         if _is_missing(value):
             raise RowError("the text is empty")
-        raise RowError(f"a {type(value).__name__} is not a row: write {_FORMS}")
+        raise RowError(f"{name_type(value)} is not a row: write {_FORMS}")
     if value.get("body") is not None:
         return _read_openai_line(value)
     settings = _read_settings(value.get("settings"))

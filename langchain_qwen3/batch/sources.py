@@ -17,6 +17,7 @@ from typing import IO, Any, Literal, get_args
 
 from langchain_qwen3.batch.as_json import load
 from langchain_qwen3.batch.rows import QUESTIONS, Row, RowError, build_row
+from langchain_qwen3.call import name_type
 
 Format = Literal["text", "jsonl", "csv", "parquet"]
 """The format of a file."""
@@ -87,7 +88,7 @@ def check_source(source: Source, file_format: Format | None = None, output: Any 
         is_table = hasattr(source, "columns")  # of pandas, whose iterator gives the names of the columns
         if is_table or isinstance(source, Mapping | bytes | bytearray) or not isinstance(source, Iterable):
             raise TypeError(
-                f"source is a {type(source).__name__}: pass a path, a binary stream or a list of rows, which of a "
+                f"source is {name_type(source)}: pass a path, a binary stream or a list of rows, which of a "
                 'DataFrame is df.to_dict("records"), of one of Polars df.to_dicts()'
             )
         return

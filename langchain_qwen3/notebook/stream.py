@@ -13,6 +13,7 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_qwen3._visible import make_visible
+from langchain_qwen3.call import name_type
 from langchain_qwen3.notebook.growing import GrowingText
 from langchain_qwen3.notebook.html import (
     build_answer,
@@ -56,7 +57,7 @@ async def display_stream(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMess
         ValueError: The stream is empty, for example because it was already read.
     """
     if not isinstance(stream, AsyncIterator | Iterator):
-        raise TypeError(f"stream: pass llm.astream(…) or llm.stream(…), not a {type(stream).__name__}")
+        raise TypeError(f"stream: pass llm.astream(…) or llm.stream(…), not {name_type(stream)}")
     async with aclosing(_read(stream)) as chunks:
         screen = _Screen()
         with _watch_stop(screen) as is_stopped:
@@ -98,9 +99,8 @@ async def _read(stream: AsyncIterator[AIMessageChunk] | Iterator[AIMessageChunk]
 def _check_chunk(chunk: object) -> AIMessageChunk:
     if isinstance(chunk, AIMessage):  # with disable_streaming, core's only "chunk" is the whole message
         return cast("AIMessageChunk", chunk)
-    kind = type(chunk).__name__
     advice = "pass llm.astream(…), not the stream of an agent or a parser"
-    raise TypeError(f"stream: a {kind} came, not a chunk of a message: {advice}")
+    raise TypeError(f"stream: {name_type(chunk)} came, not a chunk of a message: {advice}")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.call import name_type
 from langchain_qwen3.errors.body import decode_body
 from langchain_qwen3.request.media import write_media
 from langchain_qwen3.request.media_data import MediaError, describe_part, find_kind, has_own_keys, holds_data, is_data
@@ -166,7 +167,7 @@ def read_text(block: Mapping[str, Any]) -> str | None:
         return None
     text = block.get("text")
     if not isinstance(text, str):
-        what = "no text" if text is None else f"a {type(text).__name__} for its text"
+        what = "no text" if text is None else f"{name_type(text)} for its text"
         raise MediaError(f'the text part has {what}: pass {{"type": "text", "text": "…"}}, or leave it out')
     return text
 
@@ -229,7 +230,7 @@ def write_parts(
 
 def build_bare_error(part: Any) -> MediaError:
     """Return the error for a content part that is neither a text nor a dict."""
-    return MediaError(f"a content part is a {type(part).__name__}: pass a string, or a dict with a type")
+    return MediaError(f"a content part is {name_type(part)}: pass a string, or a dict with a type")
 
 
 def warn_left_out(block: Mapping[str, Any], role: str) -> None:

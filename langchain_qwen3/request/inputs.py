@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 
+from langchain_qwen3.call import name_type
 from langchain_qwen3.request.blocks import build_bare_error, read_call_block
 from langchain_qwen3.request.media_data import MediaError
 
@@ -26,7 +27,7 @@ def refuse_contents(messages: Any) -> None:
         is_pair = isinstance(message, (tuple, list)) and len(message) == 2  # noqa: PLR2004
         content = message.get("content") if isinstance(message, Mapping) else message[1] if is_pair else None
         if not isinstance(content, (str, list, tuple, type(None))):
-            what = f".content is a {type(content).__name__}: pass a string, or a list of parts"
+            what = f".content is {name_type(content)}: pass a string, or a list of parts"
             raise MediaError(f"messages[{index}]{what}") from None
         for place, part in enumerate(content if isinstance(content, (list, tuple)) else ()):
             if not isinstance(part, (str, Mapping)):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
 
+from langchain_qwen3.call import name_type
 from langchain_qwen3.profiles import resolve_line
 from langchain_qwen3.request.refused_settings import OTHER_SWITCHES, SWITCH_ADVICE, explain_refused
 from langchain_qwen3.servers.dialect import words
@@ -223,7 +224,7 @@ def _check_form(name: str, value: Any) -> None:
         is_switch = name == "reasoning" and isinstance(value, bool)  # ChatOllama's
         if is_switch or (value and not (isinstance(value, Mapping) or is_schema)):
             advice = f": {SWITCH_ADVICE}" if name == "reasoning" else ""
-            given = f"a {type(value).__name__}" if name in _OF_EACH_CALL else repr(value)  # either may hold a key
+            given = name_type(value) if name in _OF_EACH_CALL else repr(value)  # either may hold a key
             raise ValueError(f"{name} must be a dict, not {given}{advice}")
     elif name in _LISTS:
         _check_tools(name, value)

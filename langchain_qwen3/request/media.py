@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.call import check_type
+from langchain_qwen3.call import check_type, name_type
 from langchain_qwen3.request.documents import build_file_error, decode_file, find_text, write_text
 from langchain_qwen3.request.files import (
     correct_type,
@@ -224,7 +224,7 @@ def _write_frames(frames: list[Any], dialect: Dialect, settings: dict[str, Any])
 
 def _read_frame(frame: Any) -> str:
     if not isinstance(frame, Mapping):
-        raise MediaError(f"a frame of the video part is a {type(frame).__name__}: pass URLs or data URIs")
+        raise MediaError(f"a frame of the video part is {name_type(frame)}: pass URLs or data URIs")
     return read_url(frame, "image")
 
 

@@ -7,6 +7,7 @@ import mimetypes
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+from langchain_qwen3.call import name_type
 from langchain_qwen3.request.files import is_media_type, sniff_base64
 
 # Part type → kind; LangChain's and Qwen's own types first, then OpenAI's, vLLM's, Anthropic's, Gemini's and MCP's.
@@ -186,7 +187,7 @@ def read_url(part: Mapping[str, Any], kind: str) -> str:
         own = {"bytes": own}
     if not isinstance(own, (str, Mapping)):
         raise MediaError(
-            f"the {kind} part holds a {type(own).__name__}, which cannot be sent: pass its bytes as "
+            f"the {kind} part holds {name_type(own)}, which cannot be sent: pass its bytes as "
             f'{{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of a file'
         )
     mime = find_mime([own, part] if isinstance(own, Mapping) else [part])
@@ -255,9 +256,7 @@ def check_url(url: Any, kind: str, mime: str = "") -> str:
         MediaError: It is no URL, or one that no server reads.
     """
     if not isinstance(url, str):
-        raise MediaError(
-            f"the {kind} part's URL is a {type(url).__name__}: pass a string, or read_media(path) of a file"
-        )
+        raise MediaError(f"the {kind} part's URL is {name_type(url)}: pass a string, or read_media(path) of a file")
     text = url.strip()
     scheme, colon, rest = text.partition(":")
     if scheme.lower() == "data":
@@ -296,7 +295,7 @@ def _read_base64(data: Any, kind: str, *, raw: bool = False) -> str:
             return base64.b64encode(raw_bytes).decode("ascii")
         data = raw_bytes.decode("ascii")
     if not isinstance(data, str):
-        raise MediaError(f"the {kind} part's data is a {type(data).__name__}: pass base64 as a string")
+        raise MediaError(f"the {kind} part's data is {name_type(data)}: pass base64 as a string")
     text: str = data
     if text.isascii():
         left = text.encode("ascii").translate(None, _BASE64)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.messages import AIMessage
 
 from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.call import name_type
 from langchain_qwen3.request.blocks import (
     WireCall,
     is_call,
@@ -275,7 +276,7 @@ def _read_role(message: BaseMessage, *, normalize: bool) -> str:
             return role
         warn_once(f"no Qwen3 template has the role {given!r}: the message was sent as a user's")
         return "user"
-    raise MessageError(f"messages contain a {type(message).__name__}, which has no role in a chat request")
+    raise MessageError(f"messages contain {name_type(message)}, which has no role in a chat request")
 
 
 def _merge_system(wire: list[dict[str, Any]]) -> list[dict[str, Any]]:

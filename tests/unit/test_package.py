@@ -47,7 +47,7 @@ def test_namesake_is_told_when_both_are_installed(tmp_path, installed):
     [
         (lambda: langchain_qwen3.estimate_tokens(None), "text: pass a text, not a NoneType"),
         (lambda: langchain_qwen3.estimate_tokens(b"x"), "text: pass a text, not a bytes"),
-        (lambda: langchain_qwen3.LocalTokenizer(5), "model: pass a model's name, not a int"),
+        (lambda: langchain_qwen3.LocalTokenizer(5), "model: pass a model's name, not an int"),
         (lambda: langchain_qwen3.LocalTokenizer().encode(["a"]), "text: pass a text, not a list"),
         (lambda: langchain_qwen3.read_media(b"x"), "path: pass the path of a file, not a bytes"),
         (lambda: langchain_qwen3.read_media(None), "path: pass the path of a file, not a NoneType"),

@@ -230,7 +230,7 @@ def test_reads_messages_when_they_are_those_of_langchain(value: Any, messages: l
         ("", "the text is empty"),
         ("  ", "the text is empty"),
         (None, "the text is empty"),
-        (3, "a int is not a row"),
+        (3, "an int is not a row"),
         ({}, "no question among the fields (none)"),
         ({"foo": 1, "bar": 2}, "no question among the fields foo, bar: write a text"),
         ({"question": ""}, "question is empty"),

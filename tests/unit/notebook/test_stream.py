@@ -86,7 +86,7 @@ async def test_stream_is_closed_when_the_task_is_cancelled(capsys):
 
 async def test_error_says_what_to_give_when_it_is_no_stream():
     """Protects from `display_stream(message)` and from a stream that was read before."""
-    with pytest.raises(TypeError, match=r"stream: pass llm\.astream.* not a AIMessageChunk"):
+    with pytest.raises(TypeError, match=r"stream: pass llm\.astream.* not an AIMessageChunk"):
         await display_stream(AIMessageChunk("whole"))
     with pytest.raises(ValueError, match="stream: it is empty"):
         await display_stream(stream())

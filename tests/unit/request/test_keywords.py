@@ -315,7 +315,7 @@ OF_A_WRONG_TYPE = [
     *(({"functions": value}, "functions must be a list of dicts, not") for value in ("search", {"name": "a"}, 5)),
     ({"functions": [print]}, r"functions\[0\] must be a dict, not <built-in"),
     *(
-        ({name: value}, f"{name} must be a dict, not a {kind.__name__}$")
+        ({name: value}, f"{name} must be a dict, not an? {kind.__name__}$")
         for name in ("extra_headers", "extra_query")
         for value, kind in (("x-key=secret", str), ([("key", "secret")], list), (5, int), (True, bool))
     ),
