@@ -178,7 +178,9 @@ def strip_causes(exc: BaseException, error: Exception) -> bool:
         for frame, _ in walk_tb(link.__traceback__):
             # With a proxy, a variable of httpcore holds all headers that were sent, the proxy's own among them:
             # https://github.com/encode/httpcore/blob/1.0.9/httpcore/_async/http_proxy.py
-            if frame.f_globals.get("__name__", "").startswith("httpcore"):
+            # Its other frames stay: HTTP/2 ends several calls with one error, and clearing stops one that still closes.
+            name = str(frame.f_globals.get("__name__"))
+            if name.startswith("httpcore") and name.endswith("_proxy"):
                 with suppress(RuntimeError):  # it still runs
                     frame.clear()
     return quotes_secret

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from types import FunctionType
 
 import httpx
 import pytest
 
 from langchain_qwen3.errors import hints
-from langchain_qwen3.errors.secrets import clean_url, mask_body, mask_text, read_secrets, strip_response
+from langchain_qwen3.errors.secrets import clean_url, mask_body, mask_text, read_secrets, strip_causes, strip_response
 
 PASSWORD = "kanarien vogel/1"
 
@@ -99,3 +101,27 @@ def test_response_is_kept_when_a_header_is_not_ascii(value: bytes) -> None:
     response = httpx.Response(400, headers=[(b"x-message", value)], text="hello")
     stripped = strip_response(response)
     assert (stripped.headers["x-message"], stripped.text) == (response.headers["x-message"], "hello")
+
+
+async def end_call(error: OSError, released: asyncio.Future[None]) -> str:
+    """Raise the error of a connection, and give back what belongs to the call."""
+    try:
+        raise error
+    except OSError:
+        await released
+        return "released"
+
+
+def test_other_calls_go_on_when_one_error_ends_several() -> None:
+    """Protects calls over one HTTP/2 connection: httpcore raises its error in each, and gives their streams back."""
+    end_call_of_httpcore = FunctionType(end_call.__code__, {"__name__": "httpcore._async.http2"})
+
+    async def strip_while_another_call_ends() -> str:
+        error, released = ConnectionResetError("x"), asyncio.get_running_loop().create_future()
+        other = asyncio.create_task(end_call_of_httpcore(error, released))
+        await asyncio.sleep(0)
+        strip_causes(error, error)
+        released.set_result(None)
+        return await other
+
+    assert asyncio.run(strip_while_another_call_ends()) == "released"
