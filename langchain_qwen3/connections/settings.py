@@ -85,7 +85,7 @@ class ConnectionSettings:
             )
         for name in ("http_client", "http_async_client"):  # the SDK's error for one without a timeout names neither
             if (client := getattr(self, name)) is not None and not hasattr(client, "timeout"):
-                raise ValueError(f"{name} must be a client of httpx or httpx2, not {client!r}")
+                raise ValueError(f"{name} must be a client of httpx or httpx2, not a {type(client).__name__}")
         if isinstance(self.api_key, SecretStr):
             check_headers({"Authorization": self.api_key.get_secret_value()}, "api_key")
         check_headers(self.default_headers or {}, "default_headers")

@@ -358,7 +358,10 @@ def test_setting_of_ours_is_checked_when_it_stands_in_a_body(params: dict[str, A
         ),
         *(("model_kwargs", value, "model_kwargs must be a dict, not") for value in ("x", ["a"], [("a", "b")], 5, True)),
         *(("functions", value, "functions must be a list of dicts") for value in ("x", 5)),
-        *((name, "x", f"{name} must be a client of httpx") for name in ("http_client", "http_async_client")),
+        *(
+            (name, "x", f"{name} must be a client of httpx or httpx2, not a str")
+            for name in ("http_client", "http_async_client")
+        ),
     ],
 )
 def test_constructor_raises_when_a_value_is_of_a_wrong_type(name: str, value: Any, text: str) -> None:
