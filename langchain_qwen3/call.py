@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_qwen3.profiles import ModelLine
     from langchain_qwen3.servers.dialects import Dialect
     from langchain_qwen3.servers.habits import ReplyHabits
@@ -137,10 +138,12 @@ def name_type(value: Any) -> str:
 
 
 def find_foreign(value: Any, path: str = "") -> tuple[str, str] | None:
-    """Return path and type of the first value in a payload that neither JSON nor the SDK's encoder has a form for."""
+    """Return path and type of the first value or key of a payload that neither JSON nor the SDK has a form for."""
     if value is None or isinstance(value, str | int | float | datetime | BaseModel):
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):  # the encoders take no other mapping
+        if (wrong := next((key for key in value if not isinstance(key, str | int | float | None)), None)) is not None:
+            return f"a key of {path or 'the body'}", type(wrong).__name__
         inner = [(f"{path}.{key}" if path else str(key), item) for key, item in value.items()]
     elif isinstance(value, list | tuple):
         inner = [(f"{path}[{index}]", item) for index, item in enumerate(value)]

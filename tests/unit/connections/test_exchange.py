@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import openai
@@ -444,6 +445,9 @@ def test_raises_the_encoders_error_when_the_payload_is_not_its_cause(server: Loo
         ({"chat_template_kwargs": {"a": [0, object()]}}, r"chat_template_kwargs.a\[1\]", "object"),
         ({"extra_body": {"own": Decimal("0.5")}}, "own", "Decimal"),
         ({"extra_body": {"metadata": {"at": 1j}}}, "metadata.at", "complex"),
+        ({"logit_bias": MappingProxyType({"1": 2})}, "logit_bias", "mappingproxy"),
+        ({"chat_template_kwargs": {"a": [{(1, 2): 3}]}}, r"a key of chat_template_kwargs.a\[0\]", "tuple"),
+        ({"extra_body": {b"x": 1}}, "a key of the body", "bytes"),
     ],
 )
 def test_names_what_json_cannot_hold(keywords: Any, path: str, kind: str, mode: str, server: Loopback) -> None:
