@@ -308,7 +308,8 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(path)
+        if error.strerror:  # otherwise its text would give way to the name
+            error.filename = error.filename or str(path)
         raise
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 from typing import IO, Any
+from unittest.mock import Mock
 
 import pytest
 from openai.types.chat import ChatCompletion
@@ -227,6 +228,13 @@ def test_names_the_file_and_keeps_what_fits_when_a_disk_is_full(tmp_path: Path, 
     left = find_open(tmp_path / name, rows)
     assert left == [*range(rows + 1 - len(left), rows + 1)]
     assert len(left) < rows
+
+
+def test_keeps_the_text_of_an_error_without_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Protects what pyarrow says, which Python leaves out of an error with a file's name but no text of the system."""
+    monkeypatch.setattr(outputs, "open_writer", Mock(side_effect=OSError("the table is too wide")))
+    with pytest.raises(OSError, match="the table is too wide"):
+        write(tmp_path / "a.csv", [1])
 
 
 def test_says_so_when_the_input_has_changed(tmp_path: Path):
