@@ -36,11 +36,11 @@ _NEXT = r"(?:,|;|、|，|和|或| and | or | & )"  # between the names of a list
 _ITEM = r"[A-Za-z0-9_.\[\]-]{0,60}[A-Za-z0-9_\]]"
 _BEFORE = re.compile(
     r"(?:(?:unknown|unexpected|unrecogni[sz]ed|unsupported|disallowed|forbidden|undefined|unpermitted"
-    r"|duplicate|(?:could not|cannot) find|no such)"
+    r"|(?:could not|cannot) find|no such)"
     rf"[ _]{_NOUN}(?: names?)?"
     rf"|{_NOUN} (?:is |are )?(?:not (?:supported|allowed|permitted|accepted|recogni[sz]ed)|unsupported|unknown)"
     r"(?: (?:on|by|for|with|in) [\w ]{1,30})?:"
-    r"|invalid (?:request )?(?:field|property|key)s?"
+    r"|duplicate field|invalid (?:request )?(?:field|property|key)s?"
     r"|extra (?:inputs?|fields?|keys?)(?: are)? not (?:permitted|allowed)(?:, fields?| @ data)?"
     r"|extra parameters?(?= \[)|not used by the model:"  # Azure; transformers' generate()
     r"|additional propert(?:y|ies)(?: are| is)?(?: not allowed)?"

@@ -89,6 +89,8 @@ OTHERS: list[Any] = [
     {"error": {"message": "property 'messages' is unsupported"}},
     {"error": {"message": "Unsupported parameter(s): `response_format`, `tools`, `model`"}},
     {"error": {"message": "This model's maximum context length is 4096 tokens"}},
+    {"error": {"message": "tools: duplicate name 'reasoning'"}},
+    {"error": {"message": "Invalid schema: duplicate property `thinking`"}},
     {"detail": [{"type": "missing", "loc": ["body", "enable_thinking"], "msg": "Field required"}]},
     None,
     [1, None, {"x": 2}],
