@@ -89,7 +89,7 @@ _HOME = {
 """The module of each public name; errors are in `errors`."""
 
 
-def __getattr__(name: str) -> Any:
+def _load(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "ChatQwen3":
@@ -97,6 +97,10 @@ def __getattr__(name: str) -> Any:
         import_module("openai")  # before langchain-core: otherwise the garbage collector scans core's objects, 0.1 s
     value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
     return value
+
+
+if not TYPE_CHECKING:  # a checker that sees it would accept any name in an import
+    __getattr__ = _load
 
 
 def _warn_of_namesake() -> None:
@@ -114,4 +118,4 @@ def _warn_of_namesake() -> None:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})

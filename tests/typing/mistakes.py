@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import langchain_qwen3
 from langchain_qwen3 import ChatQwen3
 
 ChatQwen3(model="q", server="vlm")  # WRONG
@@ -12,3 +13,4 @@ ChatQwen3(model=3)  # WRONG
 ChatQwen3(model="q").with_structured_output(dict, method="xml")  # WRONG
 ChatQwen3(model="q", tiktoken_model_name="gpt-4o")  # WRONG
 ChatQwen3(model="q", output_version="responses/v1")  # WRONG
+langchain_qwen3.ChatQwen(model="q")  # WRONG

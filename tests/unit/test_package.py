@@ -19,6 +19,15 @@ def test_public_name_is_there_when_it_is_asked_for(name):
     assert getattr(langchain_qwen3, name).__name__ == name
 
 
+def test_names_are_listed_once_when_some_are_loaded():
+    """Protects completion in editors and notebooks: every public name once, whether or not it was used before."""
+    assert langchain_qwen3.ChatQwen3
+    listed = langchain_qwen3.__dir__()
+    assert len(listed) == len(set(listed))
+    assert set(langchain_qwen3.__all__) <= set(listed)
+    assert sorted(langchain_qwen3.__all__) == langchain_qwen3.__all__
+
+
 def test_tokenizer_is_found_in_its_former_place_when_a_program_imports_it_there():
     """Protects programs of the versions before: the module has moved, their import has not."""
     module = import_module("langchain_qwen3.local_tokenizer")
