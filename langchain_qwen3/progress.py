@@ -33,7 +33,7 @@ class BatchProgress(BaseCallbackHandler):
     Args:
         total: Number of inputs; None hides the time left.
         description: Text before the bar.
-        bar_options: Further options of `tqdm.auto.tqdm`: `file`, `disable`, `leave`, `mininterval` and so on.
+        **bar_options: Further options of `tqdm.auto.tqdm`: `file`, `disable`, `leave`, `mininterval` and so on.
 
     Attributes:
         done: Inputs answered.

@@ -303,7 +303,7 @@ def find_hint(text: str, failure: str = "", **names: str) -> str | None:
     Args:
         text: The facts of the error on one line, in the form that the module docstring gives.
         failure: The exception chain of a failed connection; empty for an error that the server reported.
-        names: `url`, `host` and `model`, which the advice may contain.
+        **names: `url`, `host` and `model`, which the advice may contain.
     """
     for rows, searched in ((_ADDRESS, text), (_NETWORK, failure), (_SETTINGS, text), (_STATUS, text)):
         for pattern, hint in rows.items():

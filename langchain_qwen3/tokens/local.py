@@ -11,6 +11,7 @@ and hosted lines have no template here; the nearest one is used, which is a few 
 import base64
 import json
 import unicodedata
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
@@ -21,8 +22,6 @@ from langchain_qwen3.profiles.lines import QWEN3, ModelLine
 from langchain_qwen3.tokens.estimate import MEDIA_TOKENS, read_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from jinja2 import Template
     from tiktoken import Encoding
 
@@ -85,8 +84,8 @@ class LocalTokenizer:
 
     def count_messages(
         self,
-        messages: "Sequence[Mapping[str, Any]]",
-        tools: "Sequence[Mapping[str, Any]] | None" = None,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] | None = None,
         thinking: bool | None = None,
         **template_kwargs: Any,
     ) -> int:
@@ -96,7 +95,7 @@ class LocalTokenizer:
             messages: Messages in wire form. Every image, video and audio counts as `tokens.MEDIA_TOKENS`.
             tools: Tools in wire form.
             thinking: The switch; None is the line's default.
-            template_kwargs: Further switches of the template: `preserve_thinking`, `reasoning_effort`.
+            **template_kwargs: Further switches of the template: `preserve_thinking`, `reasoning_effort`.
 
         Returns:
             The number of tokens; 0 for no messages. Messages that the template refuses (for example without a user
@@ -109,8 +108,8 @@ class LocalTokenizer:
 
     def _render(
         self,
-        messages: "Sequence[Mapping[str, Any]]",
-        tools: "Sequence[Mapping[str, Any]] | None",
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] | None,
         thinking: bool | None,
         template_kwargs: dict[str, Any],
     ) -> tuple[str, int]:
@@ -141,7 +140,7 @@ class LocalTokenizer:
         return prompt, media
 
 
-def _write_for_template(message: "Mapping[str, Any]", text: str) -> dict[str, Any]:
+def _write_for_template(message: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Prepare a message as servers do: join texts, turn `developer` into `system`, parse tool arguments."""
     written = {**message, "content": text}
     if written.get("role") == "developer":
@@ -156,7 +155,7 @@ def _write_for_template(message: "Mapping[str, Any]", text: str) -> dict[str, An
     return written
 
 
-def _read_arguments(function: "Mapping[str, Any]") -> Any:
+def _read_arguments(function: Mapping[str, Any]) -> Any:
     arguments = function.get("arguments")
     if not isinstance(arguments, str):
         return arguments or {}
