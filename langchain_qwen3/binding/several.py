@@ -7,14 +7,21 @@ tools and schemas.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableBinding, RunnableConfig
-from langchain_core.runnables.configurable import RunnableConfigurableAlternatives
+from langchain_core.runnables.configurable import RunnableConfigurableAlternatives, RunnableConfigurableFields
 from langchain_core.runnables.fallbacks import RunnableWithFallbacks
-from langchain_core.runnables.retry import RunnableRetry
+from langchain_core.runnables.retry import ExponentialJitterParams, RunnableRetry
+from langchain_core.tracers.root_listeners import AsyncListener, Listener
+
+if TYPE_CHECKING:
+    CoreAlternatives = RunnableConfigurableAlternatives[LanguageModelInput, AIMessage]
+    CoreFields = RunnableConfigurableFields[LanguageModelInput, AIMessage]
+else:  # pydantic would want a model of these very types
+    CoreAlternatives, CoreFields = RunnableConfigurableAlternatives, RunnableConfigurableFields
 
 B = TypeVar("B", bound=RunnableBinding[Any, Any])
 
@@ -30,17 +37,38 @@ class Wrappable(Runnable[LanguageModelInput, AIMessage], Generic[B]):
         """Return it with a config, see `Runnable.with_config`."""
         return self._keep_methods(super().with_config(config, **kwargs))
 
-    def with_retry(self, **kwargs: Any) -> B:
+    def with_retry(
+        self,
+        *,
+        retry_if_exception_type: tuple[type[BaseException], ...] | Callable[[BaseException], bool] = (Exception,),
+        wait_exponential_jitter: bool = True,
+        exponential_jitter_params: ExponentialJitterParams | None = None,
+        stop_after_attempt: int = 3,
+    ) -> B:
         """Return it with retries, see `Runnable.with_retry`."""
-        return self._keep_methods(super().with_retry(**kwargs))
+        wrapped = super().with_retry(
+            retry_if_exception_type=retry_if_exception_type,
+            wait_exponential_jitter=wait_exponential_jitter,
+            exponential_jitter_params=exponential_jitter_params,
+            stop_after_attempt=stop_after_attempt,
+        )
+        return self._keep_methods(wrapped)
 
-    def with_listeners(self, **listeners: Any) -> B:
+    def with_listeners(
+        self, *, on_start: Listener | None = None, on_end: Listener | None = None, on_error: Listener | None = None
+    ) -> B:
         """Return it with listeners, see `Runnable.with_listeners`."""
-        return self._keep_methods(super().with_listeners(**listeners))
+        return self._keep_methods(super().with_listeners(on_start=on_start, on_end=on_end, on_error=on_error))
 
-    def with_alisteners(self, **listeners: Any) -> B:
+    def with_alisteners(
+        self,
+        *,
+        on_start: AsyncListener | None = None,
+        on_end: AsyncListener | None = None,
+        on_error: AsyncListener | None = None,
+    ) -> B:
         """Return it with async listeners, see `Runnable.with_alisteners`."""
-        return self._keep_methods(super().with_alisteners(**listeners))
+        return self._keep_methods(super().with_alisteners(on_start=on_start, on_end=on_end, on_error=on_error))
 
     def with_types(self, input_type: Any = None, output_type: Any = None) -> B:
         """Return it with other types of input and output, see `Runnable.with_types`."""
@@ -92,13 +120,15 @@ class StandsForCores:
 class MergingConfigs(StandsForCores):
     """A model with a config: a second one keeps what the first has chosen; core's own replace the whole choice."""
 
-    def with_config(self: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> Self:
         """Return it with a config, see `Runnable.with_config`."""
-        merged = {**(self.config or {}), **(config or {}), **kwargs}
-        parts = [part.get("configurable") or {} for part in (self.config or {}, merged)]
+        model: Any = self
+        merged = {**(model.config or {}), **(config or {}), **kwargs}
+        parts = [part.get("configurable") or {} for part in (model.config or {}, merged)]
         if any(parts):
             merged["configurable"] = {**parts[0], **parts[1]}
-        return self.model_copy(update={"config": merged})
+        copied: Self = model.model_copy(update={"config": merged})
+        return copied
 
 
 class SeveralModels(Wrappable["WrappedModels"]):
@@ -118,12 +148,12 @@ class SeveralModels(Wrappable["WrappedModels"]):
         """Bind tools to every model, see `ChatQwen3.bind_tools`."""
         return self._bind_each("bind_tools", tools, **kwargs)
 
-    def with_structured_output(self, schema: Any = None, **kwargs: Any) -> Self:
+    def with_structured_output(self, schema: Any = None, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
         """Have every model answer in a schema, see `ChatQwen3.with_structured_output`."""
         return self._bind_each("with_structured_output", schema, **kwargs)
 
 
-class WrappedModels(MergingConfigs, SeveralModels, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
+class WrappedModels(MergingConfigs, SeveralModels, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[misc, no-redef]  # RunnableBinding has a field of this name, and retries with any keyword
     """Several models with a config, listeners, types or retries around all of them."""
 
     def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
@@ -142,7 +172,7 @@ class FallbackChatModels(StandsForCores, SeveralModels, RunnableWithFallbacks[La
         return self.model_copy(update={"runnable": runnable, "fallbacks": fallbacks})
 
 
-class AlternativeChatModels(MergingConfigs, SeveralModels, RunnableConfigurableAlternatives):  # type: ignore[type-arg]  # pydantic would want a model of these very types
+class AlternativeChatModels(MergingConfigs, SeveralModels, CoreAlternatives):  # type: ignore[misc]  # with a config it stays what it is
     """Several models between which a config chooses."""
 
     def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:

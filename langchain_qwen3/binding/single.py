@@ -9,10 +9,9 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput, Mo
 from langchain_core.load.serializable import SerializedConstructor, SerializedNotImplemented
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableBinding
-from langchain_core.runnables.configurable import RunnableConfigurableFields
 from langchain_core.tools import BaseTool
 
-from langchain_qwen3.binding.several import MergingConfigs, Wrappable, keep_methods
+from langchain_qwen3.binding.several import CoreFields, MergingConfigs, Wrappable, keep_methods
 from langchain_qwen3.call import Method
 from langchain_qwen3.request.merging import MergingCalls, merge_keywords
 from langchain_qwen3.request.schema import close_format, read_response_format
@@ -192,7 +191,7 @@ class Bindable(Wrappable["BoundChatQwen3"]):
         return keep_methods(wrapped, BoundChatQwen3)
 
 
-class BoundChatQwen3(MergingConfigs, MergingCalls, Bindable, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef]  # RunnableBinding has a field of this name
+class BoundChatQwen3(MergingConfigs, MergingCalls, Bindable, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[misc, no-redef]  # RunnableBinding has a field of this name, and retries with any keyword
     """A `ChatQwen3` with bound settings, which `bind_tools` and `with_structured_output` keep.
 
     Dumps store it as core's `RunnableBinding`, so it can be loaded without trusting another class. Neither dumps nor
@@ -235,5 +234,5 @@ class BoundChatQwen3(MergingConfigs, MergingCalls, Bindable, RunnableBinding[Lan
         return count(messages, bound_tools if tools is None else tools, **bound)
 
 
-class ConfigurableChatQwen3(MergingConfigs, Bindable, RunnableConfigurableFields):  # type: ignore[type-arg]  # pydantic would want a model of these very types
+class ConfigurableChatQwen3(MergingConfigs, Bindable, CoreFields):  # type: ignore[misc]  # with a config it stays what it is
     """A `ChatQwen3` some of whose fields a config chooses, also after tools or a schema were bound to it."""

@@ -13,4 +13,9 @@ ChatQwen3(model=3)  # WRONG
 ChatQwen3(model="q").with_structured_output(dict, method="xml")  # WRONG
 ChatQwen3(model="q", tiktoken_model_name="gpt-4o")  # WRONG
 ChatQwen3(model="q", output_version="responses/v1")  # WRONG
+ChatQwen3(model="q").with_retry(stop_after_attempts=3)  # WRONG
+ChatQwen3(model="q").with_retry(stop_after_attempt="3")  # WRONG
+ChatQwen3(model="q").with_listeners(on_finish=print)  # WRONG
+ChatQwen3(model="q").with_alisteners(on_finish=print)  # WRONG
+ChatQwen3(model="q").with_fallbacks([]).with_config(tags=["a"]).with_retry(attempts=3)  # WRONG
 langchain_qwen3.ChatQwen(model="q")  # WRONG

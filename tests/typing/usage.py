@@ -71,6 +71,20 @@ chosen = llm.configurable_fields(enable_thinking=ConfigurableField("thinking"))
 assert_type(chosen.with_structured_output(Person).invoke("hi"), Person)
 assert_type(chosen.bind(seed=7).with_structured_output(Person).invoke("hi"), Person)
 
+chosen_model = llm.configurable_alternatives(ConfigurableField("which"), other=ChatQwen3(model="q"))
+either = llm.with_fallbacks([ChatQwen3(model="q")])
+assert_type(llm.with_config(tags=["a"]).with_config(tags=["b"]).invoke("hi"), AIMessage)
+assert_type(llm.bind(seed=7).with_config(tags=["a"]).with_structured_output(Person).invoke("hi"), Person)
+assert_type(llm.with_retry(stop_after_attempt=2).with_config(tags=["a"]).invoke("hi"), AIMessage)
+assert_type(llm.with_listeners(on_end=lambda _run: None).invoke("hi"), AIMessage)
+assert_type(chosen.invoke("hi"), AIMessage)
+assert_type(chosen.with_config(configurable={"thinking": True}).with_structured_output(Person).invoke("hi"), Person)
+assert_type(chosen_model.invoke("hi"), AIMessage)
+assert_type(chosen_model.with_config(configurable={"which": "other"}).bind_tools([read_key]).invoke("hi"), AIMessage)
+assert_type(either.with_retry().with_config(tags=["a"]).invoke("hi"), AIMessage)
+assert_type(either.with_structured_output(Person).invoke("hi"), Any)
+assert_type(chosen_model.with_structured_output(Person).invoke("hi"), Any)
+
 
 def ask_either(schema: type[Person] | dict[str, Any], found: type[Person] | None) -> None:
     """Ask with a schema that is known only when the program runs."""

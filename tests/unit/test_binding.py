@@ -306,6 +306,15 @@ def test_listeners_and_types_stay_when_tools_are_bound(wrap: str) -> None:
     assert bound.custom_input_type is (str if wrap == "with_types" else None)
 
 
+@pytest.mark.parametrize("method", ["with_retry", "with_listeners", "with_alisteners", "with_fallbacks"])
+def test_wrapping_takes_the_keywords_of_core(method: str) -> None:
+    """Protects editors and type checkers, which know a keyword only by the signature, and what core may add to it."""
+    ours, core = (inspect.signature(getattr(owner, method)).parameters for owner in (ChatQwen3, Runnable))
+    assert {name: (each.kind, each.default) for name, each in ours.items()} == {
+        name: (each.kind, each.default) for name, each in core.items()
+    }
+
+
 PUBLIC_CLASSES = [owner for name in langchain_qwen3.__all__ if inspect.isclass(owner := getattr(langchain_qwen3, name))]
 
 
