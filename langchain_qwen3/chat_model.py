@@ -58,7 +58,7 @@ else:
     Diagnosis = Counter = Any  # imported when used; `typing.get_type_hints` needs the names
 
 
-class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # its overloads accept only literal bools
+class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # what it binds has more exact types than in core
     """Chat model for Qwen3 models on vLLM, SGLang, llama.cpp, Ollama, DashScope and plain OpenAI-compatible pods.
 
     A drop-in replacement for `ChatOpenAI`: every field and method for chat completions works, with the actual thinking,

@@ -154,6 +154,30 @@ class Bindable(Wrappable["BoundChatQwen3"]):
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, StructuredReply[dict[str, Any]]]: ...
 
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[T],
+        *,
+        method: Method | None = None,
+        include_raw: bool,
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | None = None,
+        *,
+        method: Method | None = None,
+        include_raw: bool,
+        strict: bool | None = None,
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]: ...
+
     def with_structured_output(
         self,
         schema: dict[str, Any] | type | None = None,

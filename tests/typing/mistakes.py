@@ -18,4 +18,5 @@ ChatQwen3(model="q").with_retry(stop_after_attempt="3")  # WRONG
 ChatQwen3(model="q").with_listeners(on_finish=print)  # WRONG
 ChatQwen3(model="q").with_alisteners(on_finish=print)  # WRONG
 ChatQwen3(model="q").with_fallbacks([]).with_config(tags=["a"]).with_retry(attempts=3)  # WRONG
+ChatQwen3(model="q").with_structured_output(dict, include_raw="yes")  # WRONG
 langchain_qwen3.ChatQwen(model="q")  # WRONG

@@ -86,6 +86,13 @@ assert_type(either.with_structured_output(Person).invoke("hi"), Any)
 assert_type(chosen_model.with_structured_output(Person).invoke("hi"), Any)
 
 
+def ask_raw(include_raw: bool) -> Any:
+    """Ask for the raw reply or not, as is known only when the program runs."""
+    person = llm.with_structured_output(Person, include_raw=include_raw).invoke("hi")
+    data = llm.with_structured_output(SCHEMA, include_raw=include_raw, tools=[read_key]).invoke("hi")
+    return (person["parsed"], data["parsed"]) if include_raw else (person, data)
+
+
 def ask_either(schema: type[Person] | dict[str, Any], found: type[Person] | None) -> None:
     """Ask with a schema that is known only when the program runs."""
     assert_type(llm.with_structured_output(schema).invoke("hi"), Person | dict[str, Any])
