@@ -18,6 +18,7 @@ import openai
 from pydantic import SecretStr
 
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.call import name_type
 from langchain_qwen3.connections.transports.httpx_transport import SocketOption
 from langchain_qwen3.servers.address import is_exempt
 
@@ -85,7 +86,7 @@ class ConnectionSettings:
             )
         for name in ("http_client", "http_async_client"):  # the SDK's error for one without a timeout names neither
             if (client := getattr(self, name)) is not None and not hasattr(client, "timeout"):
-                raise ValueError(f"{name} must be a client of httpx or httpx2, not a {type(client).__name__}")
+                raise ValueError(f"{name} must be a client of httpx or httpx2, not {name_type(client)}")
         if isinstance(self.api_key, SecretStr):
             check_headers({"Authorization": self.api_key.get_secret_value()}, "api_key")
         check_headers(self.default_headers or {}, "default_headers")
