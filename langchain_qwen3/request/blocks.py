@@ -113,7 +113,8 @@ def read_reasoning_block(block: Mapping[str, Any]) -> str:
 
 def read_call_block(block: Mapping[str, Any]) -> WireCall:
     """Return the call in a block of any supported form, or in OpenAI's raw form of a call."""
-    block = {**block, **(block.get("function") or {})}
+    function = block.get("function") or {}
+    block = {**block, **(function if isinstance(function, Mapping) else {"name": function})}
     id_ = block.get("id") or block.get("toolUseId") or ""
     if block.get("type") == "function_call":  # OpenAI's Responses: `id` identifies the item, `call_id` the call
         id_ = block.get("call_id") or id_

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
+from langchain_qwen3.request.inputs import check_fields
 from langchain_qwen3.request.messages import ASSISTANTS, MessageError, Replay, derive_id, write_messages
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ def write_history(  # noqa: PLR0913  # everything that shapes a message
         piece: Whether the messages are only counted, so that they may be a piece of a conversation, in either order.
 
     Raises:
-        MessageError: No template could render the messages.
+        MessageError: A message's field is of a wrong type, or no template could render the messages.
         MediaError: A part cannot be sent to this server or checkpoint.
     """
+    check_fields(messages)
     if piece:
         messages = restore_order(messages)
     wire = write_messages(messages, dialect, replay=replay, normalize=normalize, line=line)
@@ -147,8 +149,8 @@ def _is_in_order(piece: Sequence[BaseMessage]) -> bool:
                 return True
             answered.add(id_)
             continue
-        calls = (*getattr(message, "tool_calls", ()), *getattr(message, "invalid_tool_calls", ()))
-        ids = {call["id"] or "" for call in calls}
+        calls = [call for name in ("tool_calls", "invalid_tool_calls") for call in getattr(message, name, None) or ()]
+        ids = {call.get("id") or "" for call in calls}
         if ids & answered:
             return False
         called |= ids

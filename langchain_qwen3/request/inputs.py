@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import ChatPromptValue, PromptValue
 
 from langchain_qwen3.call import name_type
 from langchain_qwen3.request.blocks import build_bare_error, read_call_block
 from langchain_qwen3.request.media_data import MediaError
+from langchain_qwen3.request.messages import MessageError
 
 T = TypeVar("T")
 
 # `source_type` of LangChain's old blocks → the key that core reads without looking whether it is there.
 _OLD_BLOCKS = {"url": "url", "base64": "data", "id": "id", "text": "url"}
+
+# The fields of a message that a request reads → their types, and their names for a user.
+_FIELDS: Mapping[str, tuple[Any, str]] = {
+    "type": (str, "a text"),
+    "content": ((str, list, tuple), "a text, or a list of parts"),
+    "additional_kwargs": (dict, "a dict"),
+    "response_metadata": ((dict, type(None)), "a dict"),
+    "tool_calls": ((list, tuple, type(None)), "a list of dicts"),
+    "invalid_tool_calls": ((list, tuple, type(None)), "a list of dicts"),
+}
+
+
+def check_fields(messages: Sequence[BaseMessage]) -> None:
+    """Raise for a field of a wrong type: LangChain checks a message when it is built, but no assignment or copy.
+
+    Raises:
+        MessageError: The text names the message, the field, and what it should be.
+    """
+    for index, message in enumerate(messages):
+        for name, value in message.__dict__.items():
+            if name not in _FIELDS:
+                continue
+            kind, what = _FIELDS[name]
+            if not isinstance(value, kind):
+                raise MessageError(f"messages[{index}].{name} is a {type(value).__name__}: pass {what}")
+            if name in ("tool_calls", "invalid_tool_calls"):
+                for place, call in enumerate(value or ()):
+                    if not isinstance(call, Mapping):
+                        where = f"messages[{index}].{name}[{place}]"
+                        raise MessageError(f"{where} is a {type(call).__name__}: pass a dict with id, name and args")
 
 
 def refuse_contents(messages: Any) -> None:
@@ -83,7 +115,7 @@ def protect_parts(prompt: PromptValue) -> PromptValue:
     is_same = True
     for index, message in enumerate(messages):
         parts: Any = message.content
-        if not isinstance(parts, str) and any(map(_is_changed, parts)):
+        if isinstance(parts, list | tuple) and any(map(_is_changed, parts)):
             content = [_protect_part(part) if _is_changed(part) else part for part in parts]
             messages[index] = message.model_copy(update={"content": content})
             is_same = False

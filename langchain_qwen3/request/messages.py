@@ -24,7 +24,6 @@ from langchain_qwen3.request.blocks import (
     read_result_id,
     read_text,
     warn_left_out,
-    write_arguments,
     write_parts,
 )
 from langchain_qwen3.request.media_data import MediaError
@@ -142,7 +141,7 @@ def _write_other(message: BaseMessage, role: str, dialect: Dialect, line: ModelL
         }
     if role == "tool":
         id_ = getattr(message, "tool_call_id", None) or message.additional_kwargs.get("tool_call_id")
-        entry["tool_call_id"] = id_ or derive_id(message.name)
+        entry["tool_call_id"] = str(id_ or derive_id(message.name))
     elif (name := message.name or message.additional_kwargs.get("name")) is not None:
         entry["name"] = name
     return [entry]
@@ -241,19 +240,16 @@ def _read_calls(message: Any) -> list[WireCall]:
     the wrong call, because Qwen's templates write no ids. llama.cpp answers 500 to arguments that are not JSON
     (measured), vLLM replaces them with {} (source).
     """
-    calls = [WireCall(call["id"] or "", call["name"], write_arguments(call["args"])) for call in message.tool_calls] + [
-        WireCall(bad["id"] or "", bad["name"] or "unknown", "{}") for bad in message.invalid_tool_calls
+    calls = [read_call_block(call) for call in message.tool_calls or ()] + [
+        read_call_block(bad)._replace(arguments="{}") for bad in message.invalid_tool_calls or ()
     ]
     kept = message.additional_kwargs
-    raw = [
-        read_call_block(call)
-        for call in kept.get("tool_calls") or [kept.get("function_call")]  # the only call of OpenAI's in 2023
-        if isinstance(call, dict)
-    ]
+    raw = kept.get("tool_calls") or [kept.get("function_call")]  # the only call of OpenAI's in 2023
+    raw = [read_call_block(call) for call in (raw if isinstance(raw, list | tuple) else ()) if isinstance(call, dict)]
     blocks = iter_blocks(message.content) if not isinstance(message.content, str) else ()
     listed = [read_call_block(block) for block in blocks if is_call(block)] or raw
     places = {call.id: place for place, call in enumerate(listed)}
-    if not calls and message.response_metadata.get("output_version") != "v1":
+    if not calls and (message.response_metadata or {}).get("output_version") != "v1":
         calls = listed
     return sorted(calls, key=lambda call: places.get(call.id, len(places)))
 

@@ -13,6 +13,7 @@ from langchain_core.messages.content import create_image_block
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.batch.rows import build_row
 from langchain_qwen3.request.media import MediaError
+from langchain_qwen3.request.messages import MessageError
 from tests.support.scripted import Scripted
 
 PNG_BYTES = b"\x89PNG\r\n\x1a\n"
@@ -172,3 +173,63 @@ def test_raises_when_the_messages_of_a_list_are_none(messages: Any):
     """Protects the errors for what is no message at all from the repair of calls."""
     with pytest.raises((ValueError, NotImplementedError)):
         ChatQwen3(model="Qwen/Qwen3-8B", server="vllm")._get_request_payload(messages)
+
+
+_CALL = {"id": "7", "name": "look", "args": {"at": "月"}}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("content", None, r"messages\[1\]\.content is a NoneType: pass a text, or a list of parts"),
+        ("content", 5, r"messages\[1\]\.content is a int"),
+        ("content", {"type": "text", "text": "x"}, r"messages\[1\]\.content is a dict"),
+        ("additional_kwargs", None, r"messages\[1\]\.additional_kwargs is a NoneType: pass a dict"),
+        ("response_metadata", "x", r"messages\[1\]\.response_metadata is a str"),
+        ("type", ["ai"], r"messages\[1\]\.type is a list: pass a text"),
+        ("tool_calls", 3, r"messages\[1\]\.tool_calls is a int: pass a list of dicts"),
+        ("tool_calls", _CALL, r"messages\[1\]\.tool_calls is a dict"),
+        ("tool_calls", [None], r"messages\[1\]\.tool_calls\[0\] is a NoneType: pass a dict with id, name and args"),
+        ("invalid_tool_calls", ["x"], r"messages\[1\]\.invalid_tool_calls\[0\] is a str"),
+    ],
+)
+def test_names_the_message_and_field_where_an_assignment_left_a_wrong_type(field: str, value: Any, error: str):
+    """Protects from a raw error of Python: LangChain checks no field of a message once it is built."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", base_url="http://127.0.0.1:9/v1", server="vllm")
+    messages = [HumanMessage("q"), AIMessage("a").model_copy(update={field: value}), HumanMessage("q")]
+    for use in (model.invoke, model._get_request_payload, model.get_num_tokens_from_messages):
+        with pytest.raises(MessageError, match=error):
+            use(messages)
+
+
+@pytest.mark.parametrize(
+    ("changed", "call"),
+    [
+        ({"tool_calls": [{**_CALL, "id": 7}]}, ("7", "look", '{"at":"月"}')),
+        ({"tool_calls": [{"name": "look", "args": {}}]}, ("call_look", "look", "{}")),
+        ({"tool_calls": [{"id": "7", "args": {}}]}, ("7", "unknown", "{}")),
+        ({"tool_calls": [{**_CALL, "name": None}]}, ("7", "unknown", '{"at":"月"}')),
+        ({"tool_calls": [{"id": "7", "name": "look"}], "invalid_tool_calls": None}, ("7", "look", "{}")),
+        ({"tool_calls": [{"id": "7", "function": {"name": "look", "arguments": "{}"}}]}, ("7", "look", "{}")),
+        ({"tool_calls": None, "invalid_tool_calls": [{"id": 7, "name": "look"}]}, ("7", "look", "{}")),
+        ({"additional_kwargs": {"tool_calls": [{"id": "7", "function": "look"}]}}, ("7", "look", "{}")),
+        ({"additional_kwargs": {"tool_calls": 3}}, None),
+        ({"content": [], "tool_calls": None, "response_metadata": None}, None),
+    ],
+)
+def test_reads_the_calls_of_a_changed_message_in_any_form(changed: dict[str, Any], call: tuple[str, ...] | None):
+    """Protects histories from databases and other frameworks, with ids that are numbers and calls without a key."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", base_url="http://127.0.0.1:9/v1", server="vllm")
+    messages = [HumanMessage("q"), AIMessage("").model_copy(update=changed)]
+    if call:
+        messages.append(ToolMessage("r", tool_call_id=call[0]).model_copy(update={"tool_call_id": changed_id(call[0])}))
+    wire = model._get_request_payload(messages)["messages"]
+    sent = [(made["id"], *made["function"].values()) for made in wire[1].get("tool_calls", ())]
+    assert sent == ([call] if call else [])
+    assert [message["content"] for message in wire[2:]] == (["r"] if call else [])
+    assert model.get_num_tokens_from_messages(messages) > 0
+
+
+def changed_id(id_: str) -> int | str:
+    """Return an id as a database may hold it: a number."""
+    return int(id_) if id_.isdecimal() else id_
