@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel
@@ -137,16 +138,30 @@ def name_type(value: Any) -> str:
     return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
-def find_foreign(value: Any, path: str = "") -> tuple[str, str] | None:
-    """Return path and type of the first value or key of a payload that neither JSON nor the SDK has a form for."""
+def find_foreign(value: Any, path: str = "") -> Exception | None:
+    """Return the error for a payload's first value or key that neither JSON nor the SDK's encoder has a form for."""
+    if isinstance(value, float) and not isfinite(value):
+        return ValueError(f"{path} is {value}, which JSON cannot hold: pass a finite number, or None")
     if value is None or isinstance(value, str | int | float | datetime | BaseModel):
         return None
+    inner: list[tuple[str, Any]] = []
+    foreign: Any = None
     if isinstance(value, dict):  # the encoders take no other mapping
-        if (wrong := next((key for key in value if not isinstance(key, str | int | float | None)), None)) is not None:
-            return f"a key of {path or 'the body'}", type(wrong).__name__
+        foreign = next((key for key in value if not isinstance(key, str | int | float | None)), None)
         inner = [(f"{path}.{key}" if path else str(key), item) for key, item in value.items()]
+        path = f"a key of {path or 'the body'}"
     elif isinstance(value, list | tuple):
         inner = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
     else:
-        return path, type(value).__name__
+        foreign = value
+    if foreign is not None:
+        kind = type(foreign).__name__
+        return TypeError(f"{path} is of the type {kind}, which JSON cannot hold: pass texts, numbers, lists and dicts")
     return next(filter(None, (find_foreign(item, where) for where, item in inner)), None)
+
+
+def keeps_numbers(body: bytes, payload: Mapping[str, Any]) -> bool:
+    """Return whether no NaN or infinity among a payload's settings became null in its JSON."""
+    if b"null" not in body:
+        return True
+    return find_foreign({name: value for name, value in payload.items() if name not in ("messages", "tools")}) is None

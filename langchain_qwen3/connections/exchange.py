@@ -88,7 +88,7 @@ def post(client: Any, call: Call, **stream: Any) -> Any:
         The HTTP response, read to its end unless it is a stream.
 
     Raises:
-        ValueError: The call's timeout or one of its headers is invalid.
+        ValueError: The call's timeout or one of its headers is invalid, or the payload holds NaN or an infinity.
         Qwen3StatusError: The server's redirect would turn the POST into a GET.
         TypeError: The payload holds a value that JSON cannot; the text names it.
         openai.APIError: As raised by the SDK.
@@ -102,7 +102,7 @@ def post(client: Any, call: Call, **stream: Any) -> Any:
                 attempts.amend(error)
             except UnicodeEncodeError as error:
                 attempts.join_halves(error)
-            except TypeError:
+            except (TypeError, ValueError):
                 attempts.check_types()
                 raise
 
@@ -118,7 +118,7 @@ async def apost(client: Any, call: Call, **stream: Any) -> Any:
                 attempts.amend(error)
             except UnicodeEncodeError as error:
                 attempts.join_halves(error)
-            except TypeError:
+            except (TypeError, ValueError):
                 attempts.check_types()
                 raise
 
@@ -162,10 +162,8 @@ class _Attempts:
 
     def check_types(self) -> None:
         """Raise for what JSON cannot hold: the encoder's error names only its type."""
-        if (found := find_foreign(self._call.payload)) is not None:
-            path, kind = found
-            what = f"{path} is of the type {kind}, which JSON cannot hold: pass texts, numbers, lists and dicts"
-            raise TypeError(what) from None
+        if error := find_foreign(self._call.payload):
+            raise error from None
 
     def close(self) -> None:
         """Warn of what was left out."""

@@ -22,6 +22,7 @@ import openai
 import orjson
 
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3.call import keeps_numbers
 from langchain_qwen3.connections.http_clients import SharedAsyncClient, SharedSyncClient
 from langchain_qwen3.connections.keys import split_key
 from langchain_qwen3.connections.leases import ClientLease
@@ -110,7 +111,8 @@ def _read_plain(options: Any) -> tuple[bytes, str, Any] | None:
         has_more = options.headers or options.params or options.extra_json
         if type(payload) is not dict or options.method != "post" or has_more:
             return None
-        return orjson.dumps(payload), options.url, options.timeout
+        body = orjson.dumps(payload)
+        return (body, options.url, options.timeout) if keeps_numbers(body, payload) else None
     except (AttributeError, TypeError):  # the SDK's encoder handles pydantic objects, keys that are not strings, ...
         return None
 

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import gc
 import json
+import math
 import pickle
 import socket
 import threading
@@ -457,6 +458,30 @@ def test_names_what_json_cannot_hold(keywords: Any, path: str, kind: str, mode: 
     with pytest.raises(TypeError, match=f"^{path} is of the type {kind}, which JSON cannot hold"):
         asyncio.run(model.ainvoke("hi", **keywords)) if mode == "async" else model.invoke("hi", **keywords)
     assert len(server.requests) == sent
+    model.close()
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("keywords", "path"),
+    [
+        ({"extra_body": {"own": {"weights": [1, math.nan]}}}, r"own\.weights\[1\] is nan"),
+        ({"extra_body": {"own": -math.inf}}, "own is -inf"),
+        ({"seed": math.nan, "extra_headers": {"x-a": "b"}}, "seed is nan"),
+        ({"logit_bias": {"1": math.inf}}, r"logit_bias\.1 is inf"),
+        ({"response_format": {"type": "object", "default": math.nan}}, r"response_format\.json_schema\..+ is nan"),
+    ],
+)
+def test_names_a_number_that_json_lacks_in_every_call(keywords: Any, path: str, mode: str, server: Loopback) -> None:
+    """Protects from an error that says no place in a model's first call, and from null in all later ones."""
+    model = ChatQwen3(model="q", base_url=server.base_url, server="vllm")
+    for call in range(3):
+        sent = len(server.requests)
+        with pytest.raises(ValueError, match=f"^{path}, which JSON cannot hold: pass a finite number, or None"):
+            asyncio.run(model.ainvoke("hi", **keywords)) if mode == "async" else model.invoke("hi", **keywords)
+        assert len(server.requests) == sent
+        if not call:
+            asyncio.run(model.ainvoke("hi", extra_body={"own": None})) if mode == "async" else model.invoke("hi")
     model.close()
 
 
