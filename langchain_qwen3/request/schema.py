@@ -85,6 +85,16 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
     Raises:
         ValueError: The tool has an unknown form.
     """
+    try:
+        return _convert_tool(tool, strict)
+    except (AttributeError, KeyError, NameError, TypeError) as error:  # of core, Python or pydantic: they name no tool
+        raise ValueError(
+            f"the tool {tool!r} cannot be read ({type(error).__name__}: {error}): pass a function with type hints, a "
+            'pydantic class, a TypedDict, a LangChain tool, or {"type": "function", "function": {...}}'
+        ) from error
+
+
+def _convert_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
     kind = tool.get("type", "object") if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) else ""
     if isinstance(kind, list) or kind in _TYPES:
         tool = {"name": tool["title"], **{key: value for key, value in tool.items() if key != "title"}}

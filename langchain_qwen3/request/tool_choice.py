@@ -87,18 +87,22 @@ def read_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a function tool in the form of chat completions; the Responses API has its fields beside the type.
 
     Raises:
-        ValueError: The function has no name, or its schema under an unknown key.
+        ValueError: The function has no name, or its schema is no dict or under an unknown key.
     """
     if tool.get("type") != "function":
         return tool
     if "function" not in tool:
         tool = {"type": "function", "function": {name: value for name, value in tool.items() if name != "type"}}
     function = tool["function"]
-    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise ValueError(  # noqa: TRY004 # whatever its type, it is a bad setting
-            f'a tool has no name: give {{"type": "function", "function": {{"name": …}}}}, not {tool!r}'
+    if not isinstance(function, Mapping) or not (isinstance(name := function.get("name"), str) and name.strip()):
+        raise ValueError(f'a tool has no name: give {{"type": "function", "function": {{"name": …}}}}, not {tool!r}')
+    function = function if "parameters" in function else read_named(dict(function))
+    if (parameters := function.get("parameters")) is not None and not isinstance(parameters, Mapping):
+        raise ValueError(
+            f"the parameters of the tool {name!r} must be a JSON schema, as a dict, not {parameters!r}: bind_tools "
+            "converts functions and classes"
         )
-    return tool if "parameters" in function else {**tool, "function": read_named(dict(function))}
+    return tool if function is tool["function"] else {**tool, "function": function}
 
 
 def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:

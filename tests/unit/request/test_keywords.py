@@ -309,6 +309,10 @@ OF_A_WRONG_TYPE = [
         )
         for value in ("json", ["a"], 5)
     ),
+    *(
+        ({"structured_output": value}, "structured_output has no name and schema: call with_structured_output")
+        for value in ({"type": "object"}, {"schema": {"type": "object"}}, {"name": "a", "schema": "b"})
+    ),
     *(({"reasoning": value}, "reasoning must be a dict, .*: use enable_thinking=True") for value in (True, False)),
     ({"tools": {"type": "function"}}, "tools must be a list of dicts, not {'type'"),
     ({"tools": "search"}, "tools must be a list of dicts, not 'search'"),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.tool import invalid_tool_call, tool_call
+from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._warnings import UnsupportedSettingWarning
@@ -329,7 +330,11 @@ def test_writes_a_function_of_the_responses_api_as_chat_completions_do(tools: li
 
 
 @pytest.mark.parametrize(
-    "tool", [{"type": "function"}, {"type": "function", "function": {}}, {"type": "function", "function": 7}]
+    "tool",
+    [
+        *({"type": "function"}, {"type": "function", "function": {}}, {"type": "function", "function": 7}),
+        *({"type": "function", "function": {"name": name}} for name in ("", " ", None, 5)),
+    ],
 )
 def test_says_so_when_a_function_has_no_name(tool: dict[str, Any]):
     """Protects from a raw KeyError."""
@@ -337,6 +342,32 @@ def test_says_so_when_a_function_has_no_name(tool: dict[str, Any]):
     for send in (lambda: model.bind_tools([tool]), lambda: model._get_request_payload("x", tools=[WEATHER, tool])):
         with pytest.raises(ValueError, match="a tool has no name"):
             send()
+
+
+@pytest.mark.parametrize("parameters", ["{}", 3, True, [], int])
+def test_names_the_tool_whose_parameters_are_no_schema(parameters: Any):
+    """Protects from an AttributeError that names no tool, where a schema is a text, a class or a list."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", server="vllm")
+    tool = {"type": "function", "function": {"name": "天气", "parameters": parameters}}
+    for send in (lambda: model.bind_tools([tool]), lambda: model._get_request_payload("x", tools=[WEATHER, tool])):
+        with pytest.raises(ValueError, match=r"^the parameters of the tool '天气' must be a JSON schema, as a dict"):
+            send()
+
+
+class _Plain:
+    def __init__(self, city: str) -> None: ...
+
+
+def _refers(city: Nowhere) -> None:  # type: ignore[name-defined]  # noqa: F821
+    ...
+
+
+@pytest.mark.parametrize("tool", [{"type": 3}, {"toolSpec": None}, _Plain, _refers, BaseModel])
+def test_names_the_tool_that_cannot_be_read(tool: Any):
+    """Protects from raw errors of LangChain, pydantic and Python, which do not say which of fifty tools it was."""
+    text = rf"^the tool {re.escape(repr(tool))} cannot be read \(\w+: .+\): pass a function with type hints"
+    with pytest.raises(ValueError, match=text):
+        ChatQwen3(model="Qwen/Qwen3-8B", server="vllm").bind_tools([tool])
 
 
 def test_tells_a_servers_own_tool_from_the_forms_of_a_function():
