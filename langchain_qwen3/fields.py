@@ -23,7 +23,7 @@ from langchain_qwen3.connections.sdk import AsyncSdkClient, Completions, SdkClie
 from langchain_qwen3.connections.settings import ConnectionSettings
 from langchain_qwen3.errors.secrets import clean_url
 from langchain_qwen3.profiles import build_profile, resolve_line
-from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values, split_constructor
+from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values, read_field, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
 from langchain_qwen3.request.refused_settings import check_refused
 from langchain_qwen3.request.traces import build_cache_key, build_ls_params, list_secrets, show_keywords
@@ -443,11 +443,11 @@ class Qwen3Fields(ChatOpenAI):
             values["model_kwargs"] = parameters
         elif parameters:
             values["model_kwargs"] = {**self.model_kwargs, **parameters}
-        fields = {self._name_field(name): value for name, value in values.items()}
+        names = {self._name_field(name): name for name in values}
+        check_values({field: values[name] for field, name in names.items()})
+        fields = {field: read_field(type(self), field, values[name], name) for field, name in names.items()}
         if fields.get("model_name", "") is None:
             fields["model_name"] = type(self).model_fields["model_name"].get_default(call_default_factory=True)
-        if isinstance(key := fields.get("openai_api_key"), str):
-            fields["openai_api_key"] = SecretStr(key)
         self._check_values(fields)
         return fields
 

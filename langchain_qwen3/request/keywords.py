@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from langchain_core.runnables import RunnableConfig
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from langchain_qwen3.call import name_type
 from langchain_qwen3.profiles import resolve_line
@@ -189,6 +190,25 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
     return own, {name: value for name, value in given.items() if name not in fields}
 
 
+@cache
+def _build_adapter(model: type[BaseModel], field: str) -> TypeAdapter[Any]:
+    kind: Any = model.model_fields[field].rebuild_annotation()
+    return TypeAdapter(kind, config=ConfigDict(arbitrary_types_allowed=True))
+
+
+def read_field(model: type[BaseModel], field: str, value: Any, name: str) -> Any:
+    """Return a new value of a field as the constructor reads it, after `check_values`; None is always the default.
+
+    Raises:
+        ValueError: It is of a wrong type; the text has the field's name and no value, which may be a key.
+    """
+    try:
+        return value if value is None else _build_adapter(model, field).validate_python(value)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
+        raise ValueError(f"{name}: {problem}; it is a {type(value).__name__}") from None
+
+
 _WAY_OUT = "Put a field that only your server knows into extra_body={...}"
 
 
@@ -250,7 +270,9 @@ def _check_tools(name: str, tools: Any) -> None:
             )
 
 
-def _check_disabled(disabled: Mapping[str, Any]) -> None:
+def _check_disabled(disabled: Any) -> None:
+    if not isinstance(disabled, Mapping):
+        raise ValueError(f"disabled_params must be a dict of lists, not {disabled!r}")  # noqa: TRY004  # a bad setting
     known = _list_parameters()
     for name, values in disabled.items():
         if name not in known:
