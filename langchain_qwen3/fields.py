@@ -397,6 +397,8 @@ class Qwen3Fields(ChatOpenAI):
                         f"assigning {name} has no effect on requests: pass http_client= or http_async_client=, or use "
                         "LangChain's callbacks"
                     )
+            if is_built:
+                check_values({name: value})
             if name not in FOLLOWED or not is_built:
                 super().__setattr__(name, value)
                 return
