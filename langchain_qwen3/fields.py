@@ -16,7 +16,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from langchain_qwen3._warnings import warn_once
-from langchain_qwen3.call import PROVIDER
+from langchain_qwen3.call import PROVIDER, check_type
 from langchain_qwen3.connections.in_flight import InFlightLimit
 from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.sdk import AsyncSdkClient, Completions, SdkClient, build_clients
@@ -440,6 +440,7 @@ class Qwen3Fields(ChatOpenAI):
 
     def _read_update(self, update: Mapping[str, Any]) -> dict[str, Any]:
         """Return new values by field; parameters without a field join those of `model_kwargs`."""
+        check_type("update", update, Mapping, "a dict of new values")
         values, parameters = split_constructor(update, get_pydantic_field_names(type(self)))
         if "model_kwargs" in update:
             values["model_kwargs"] = parameters

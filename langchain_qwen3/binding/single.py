@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Literal, TypedDict, TypeVar, overload
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -67,11 +67,6 @@ class Bindable(Wrappable["BoundChatQwen3"]):
             TypeError: `tools` is no list.
             ValueError: `tool_choice` names no bound tool, or a tool has no name.
         """
-        # A single tool of LangChain is iterable, too: it is a pydantic object, and yields its fields. LangChain's graph
-        # chains ask by an empty dict whether a model takes tools.
-        is_single = isinstance(tools, (str, type, BaseTool)) or (isinstance(tools, Mapping) and tools)
-        if is_single or not hasattr(tools, "__iter__"):
-            raise TypeError(f"tools must be a list of tools, not {tools!r}")
         wire = convert_tools(tools, strict=strict)
         if tool_choice is not None:
             choice = read_tool_choice(tool_choice, [function["name"] for function in list_functions(wire)])

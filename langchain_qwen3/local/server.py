@@ -98,6 +98,9 @@ class LocalServer:
                 raise ValueError(f"{field}: {value} is less than 1")
         check_type("start_timeout", start_timeout, (int, float), "seconds")
         check_type("model", model or None, (str, os.PathLike), "a path, or a repository and file of a hub")
+        check_type("host", host, str, "a host name or address")
+        for field, text in (("name", name), ("api_key", api_key)):
+            check_type(field, text, (str, type(None)), "a text, or None")
         check_type("port", port, int, "a number")
         if not 0 <= port <= _LAST_PORT:
             raise ValueError(f"port: {port} is not between 0 and {_LAST_PORT}")

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from langchain_core.tools import BaseTool
 from langchain_core.utils.json_schema import dereference_refs
 
 from langchain_qwen3._warnings import warn_once
@@ -56,7 +57,17 @@ def is_builtin_tool(tool: Any) -> TypeGuard[Mapping[str, Any]]:
 
 
 def convert_tools(tools: Iterable[Any], *, strict: bool | None = None) -> list[dict[str, Any]]:
-    """Return tools in OpenAI's form, see `convert_tool`; a server's own tools are unchanged."""
+    """Return tools in OpenAI's form, see `convert_tool`; a server's own tools are unchanged.
+
+    Raises:
+        TypeError: `tools` is no list.
+        ValueError: A tool has no name, or an unknown form.
+    """
+    # A single tool of LangChain is iterable, too: it is a pydantic object, and yields its fields. LangChain's graph
+    # chains ask by an empty dict whether a model takes tools.
+    is_single = isinstance(tools, (str, type, BaseTool)) or (isinstance(tools, Mapping) and tools)
+    if is_single or not hasattr(tools, "__iter__"):
+        raise TypeError(f"tools must be a list of tools, not {tools!r}")
     return [
         dict(tool)
         if is_builtin_tool(tool)

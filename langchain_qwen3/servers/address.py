@@ -86,10 +86,13 @@ def _can_exist(host: str) -> bool:
 
 
 def _point_at_sign(url: str) -> str:
-    """Return a remark on a full-width colon or another sign that only looks like one of a URL; empty without one."""
+    """Return a remark on a full-width colon or another sign that is none of a URL, and on the variable it came from."""
     signs = (sign for sign in url.rpartition("@")[2] if not sign.isascii() and category(sign).startswith("P"))
     sign = next(signs, None)
-    return f"; it contains {sign!r}: type it with an English keyboard" if sign else ""
+    remark = f"; it contains {sign!r}: type it with an English keyboard" if sign else ""
+    if url[:1] in ("'", '"'):
+        remark = "; it begins with a quotation mark: leave that off"
+    return f"{remark} (it is the value of $QWEN_BASE_URL)" if url == os.getenv("QWEN_BASE_URL", "").strip() else remark
 
 
 def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:

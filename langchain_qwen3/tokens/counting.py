@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import openai
 
+from langchain_qwen3.call import check_type
 from langchain_qwen3.connections.exchange import fetch_json
 from langchain_qwen3.servers.dialects import KWARGS
 from langchain_qwen3.servers.facts import find_values
@@ -49,6 +50,7 @@ class Counter(NamedTuple):
         Raises:
             ImportError: The server cannot return them and the extra `tokenizer` is not installed.
         """
+        check_type("text", text, str, "a text")  # before a server is asked
         if self.encode is not None:
             return self.encode(text)
         if counting := self.dialect.token_counting:

@@ -381,8 +381,10 @@ class Caller:
 @pytest.mark.parametrize("tools", [None, print, Caller(), "search", {"type": "function"}, Person, get_weather])
 def test_names_the_tools_when_they_are_no_list(tools: Any) -> None:
     """Protects from Python's own words about iteration."""
-    with pytest.raises(TypeError, match="tools must be a list of tools, not "):
-        build().bind_tools(tools)
+    for use in (build().bind_tools, lambda given: build().get_num_tokens_from_messages([], tools=given)):
+        if tools is not None or use == build().bind_tools:  # a count takes None for no tools
+            with pytest.raises(TypeError, match="tools must be a list of tools, not "):
+                use(tools)
 
 
 @pytest.mark.parametrize("nothing", [[], (), set(), {}, iter(())], ids=["list", "tuple", "set", "dict", "iterator"])
@@ -429,6 +431,7 @@ def test_constructors_names_are_those_of_copies_and_configs(name: str, value: An
     ("update", "error", "text"),
     [
         ({"temprature": 1}, TypeError, "Did you mean temperature"),
+        *((value, TypeError, "^update: pass a dict of new values, not a ") for value in ("temperature", [("n", 1)], 5)),
         ({"temperature": "hot"}, ValueError, "temperature must be 0 or more, not 'hot'"),
         ({"server": "vlm"}, ValueError, "server must be"),
         ({"enable_thinking": "false"}, ValueError, "enable_thinking must be True, False or None"),

@@ -120,6 +120,14 @@ def test_raises_naming_the_setting_when_it_is_out_of_range(gguf, setting, messag
         LocalServer(gguf, **setting)
 
 
+@pytest.mark.parametrize("field", ["host", "name", "api_key"])
+def test_raises_naming_the_setting_when_it_is_no_text(gguf, field):
+    """Protects from an error in the engine, and names no value, which may be the key."""
+    for value in [4, ["a"], b"a", *([None] if field == "host" else [])]:
+        with pytest.raises(TypeError, match=f"^{field}: pass a .*, not a {type(value).__name__}$"):
+            LocalServer(gguf, **{field: value})
+
+
 @pytest.mark.parametrize("field", ["n_ctx", "n_parallel", "n_threads", "port", "start_timeout"])
 def test_raises_naming_the_setting_when_it_is_of_another_type(gguf, field):
     """A text where a number belongs, or None where there is no default to take, fails by name."""

@@ -140,3 +140,16 @@ def test_error_shows_the_sign_when_one_only_looks_like_that_of_an_address(url: s
         split_url(url)
     assert ("keyboard" in str(caught.value)) == (sign != "")
     assert sign in str(caught.value)
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_error_names_the_quotation_mark_and_the_variable(quote: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects users of an env file whose reader keeps quotation marks, and who passed no base_url at all."""
+    url = f"{quote}http://pod.test/v1{quote}"
+    with pytest.raises(ValueError, match=r"begins with a quotation mark: leave that off$"):
+        split_url(url)
+    monkeypatch.setenv("QWEN_BASE_URL", f" {url}")
+    with pytest.raises(ValueError, match=r"quotation mark: leave that off \(it is the value of \$QWEN_BASE_URL\)"):
+        ChatQwen3(model="q")
+    with pytest.raises(ValueError, match=r"^base_url must begin with http:// [^$]*$"):
+        split_url("pod.test")

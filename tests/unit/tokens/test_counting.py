@@ -217,3 +217,13 @@ def test_counts_messages_of_every_form_that_a_call_takes(messages: Any) -> None:
     expected = model.get_num_tokens_from_messages([HumanMessage("a b")], tools=[TOOL])
     assert model.get_num_tokens_from_messages(messages, tools=[TOOL]) == expected
     assert model.bind_tools([TOOL]).get_num_tokens_from_messages(messages) == expected  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", [None, 5, ["a"], b"a"])
+def test_names_what_is_no_text_before_a_server_is_asked(text: Any, counter: Counter) -> None:
+    """Protects from a request about something that is no text, which the server would refuse in words of its own."""
+    model = ChatQwen3(model=MODEL, base_url=counter.url, server="vllm")
+    for count in (model.get_num_tokens, model.get_token_ids):
+        with pytest.raises(TypeError, match=r"^text: pass a text, not a "):
+            count(text)
+    assert counter.requests == []
