@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import openai
 from langchain_core.messages import BaseMessage, SystemMessage
+from langchain_core.runnables import Runnable
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -18,6 +19,7 @@ from langchain_qwen3.batch.pace import MAX_IN_FLIGHT, Pace
 from langchain_qwen3.batch.results import Result, build_result
 from langchain_qwen3.batch.rows import Row, RowError, is_system
 from langchain_qwen3.batch.schema import check_schema
+from langchain_qwen3.call import check_type
 from langchain_qwen3.connections.exchange import afetch_json
 from langchain_qwen3.errors import (
     BadReplyError,
@@ -88,10 +90,13 @@ class Requester:
         options: How rows are sent.
 
     Raises:
+        TypeError: An argument is of another type.
         ValueError: No call can have these options, as far as the server is known.
     """
 
     def __init__(self, llm: ChatQwen3, options: BatchOptions) -> None:
+        check_type("llm", llm, Runnable, "a ChatQwen3")
+        check_type("options", options, BatchOptions, "BatchOptions(...), or None")
         self._args = (llm, options)
         self._options = options
         if (number := options.settings.get("n", llm.n) or 1) != 1:

@@ -23,6 +23,7 @@ from langchain_qwen3.batch.sources import (
     is_pipe,
     read_rows,
 )
+from langchain_qwen3.call import check_type
 
 if TYPE_CHECKING:
     from langchain_qwen3.batch.results import Result
@@ -124,11 +125,14 @@ async def arun_batch(  # noqa: PLR0913  # all options of a batch
         The counts of the whole output, earlier runs included.
 
     Raises:
+        TypeError: An argument is of another type.
         OutputError: The output cannot be continued.
         BatchStoppedError: The server stayed down, or refused every row. The output is whole; a new run continues it.
         OSError: A file cannot be read or written.
     """
     check_source(source, input_format, output)
+    if not callable(on_result):
+        check_type("on_result", on_result, type(None), "a function of a result and the counts, or None")
     rows = read_rows(source, input_format, column)
     requester = Requester(llm, options or BatchOptions())  # refuses options before any file
     with open_output(output, output_format, form, ordered=ordered, retry_failed=retry_failed) as out:

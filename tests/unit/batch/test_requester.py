@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.batch import BatchOptions
+from langchain_qwen3.batch import BatchOptions, run_batch
 from langchain_qwen3.batch.requester import Requester
 
 
@@ -32,6 +33,26 @@ def test_names_the_option_when_its_value_is_wrong(option: dict[str, Any]):
     """Protects from a run that hangs, or fails at its first error, because of an option."""
     with pytest.raises(ValueError, match=next(iter(option))):
         BatchOptions(**option)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"llm": None}, "llm: pass a ChatQwen3, not a NoneType"),
+        ({"llm": "Qwen/Qwen3-8B"}, "llm: pass a ChatQwen3, not a str"),
+        ({"options": {"concurrency": 4}}, r"options: pass BatchOptions\(\.\.\.\), or None, not a dict"),
+        ({"options": 4}, r"options: pass BatchOptions\(\.\.\.\), or None, not a int"),
+        ({"on_result": []}, "on_result: pass a function of a result and the counts, or None, not a list"),
+        ({"on_result": "print"}, "on_result: pass a function .*, not a str"),
+    ],
+)
+def test_names_the_argument_of_another_type_before_any_row_is_sent(wrong: dict[str, Any], text: str, tmp_path: Path):
+    """Protects from an AttributeError, and from a callback that fails when the first answer was paid for."""
+    llm = ChatQwen3(model="q", base_url="http://127.0.0.1:9/v1", server="vllm")
+    output = tmp_path / "answers.jsonl"
+    with pytest.raises(TypeError, match=f"^{text}$"):
+        run_batch(**{"llm": llm, "source": ["hi"], "output": output, **wrong})
+    assert not output.exists()
 
 
 @pytest.mark.parametrize(
