@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,8 +154,16 @@ def _open_envelope(body: object) -> object:
         if isinstance(inner, Mapping) and not _is_empty(_fold_keys(inner).get("error")):
             says_itself = not fields.keys().isdisjoint(_WRAPPERS) or _says_error(fields)
             return body if says_itself else inner
-    statuses = [inner for inner in map(fields.get, _STATUSES) if isinstance(inner, Mapping)]
-    return next(({"error": inner} for inner in statuses if _says_error(_fold_keys(inner), _TEXT_KEYS)), body)
+    if not fields.keys().isdisjoint(_WRAPPERS) or _says_error(fields):
+        return body
+    return next(({"error": inner} for inner in map(fields.get, _STATUSES) if _is_bad_status(inner)), body)
+
+
+def _is_bad_status(inner: object) -> bool:
+    """Return whether an object beside the reply has a text and a bad code; iFlytek's `status` counts its events."""
+    fields = _fold_keys(inner) if isinstance(inner, Mapping) else {}
+    code = next((fields[key] for key in _CODE_KEYS if key != "status" and fields.get(key) is not None), 0)
+    return str(code).lower() not in _GOOD_CODES and not all(_is_empty(fields.get(key)) for key in _TEXT_KEYS)
 
 
 def _is_flat_error(event: Mapping[str, Any]) -> bool:
@@ -163,13 +171,13 @@ def _is_flat_error(event: Mapping[str, Any]) -> bool:
     return event.get("object") == "error" or event.get("type") == "error" or _says_error(_fold_keys(event))
 
 
-def _says_error(fields: Mapping[str, Any], text_keys: Sequence[str] = _TEXT_KEYS[:-4]) -> bool:
+def _says_error(fields: Mapping[str, Any]) -> bool:
     """Return whether the fields of an object, their keys folded, contain the text of an error."""
     if any(str(fields.get(key, "")).lower() in _GOOD_CODES for key in (*_CODE_KEYS, "success")):
         return False
     if any(str(fields.get(key)).lower() in _HEARTBEATS for key in ("type", "event", "message")):
         return False
-    texts = map(fields.get, text_keys)
+    texts = map(fields.get, _TEXT_KEYS[:-4])
     return any(isinstance(text, str) and not _is_empty(text) for text in texts) or not _is_empty(fields.get("detail"))
 
 

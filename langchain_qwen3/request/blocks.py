@@ -58,6 +58,8 @@ def iter_blocks(content: str | Sequence[Any], *, alone: bool = False) -> Iterato
         content: The content of a message, or its parts.
         alone: Whether a key must be alone to tell the type, as in a tool's message, where others make it JSON.
     """
+    if isinstance(content, Mapping):
+        raise TypeError("a content is a list of parts")  # its keys would be taken for texts
     for part in [content] if isinstance(content, str) else content:
         if isinstance(part, str):
             yield {"type": "text", "text": part}

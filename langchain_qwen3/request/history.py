@@ -50,10 +50,13 @@ def write_history(  # noqa: PLR0913  # everything that shapes a message
         MessageError: A message's field is of a wrong type, or no template could render the messages.
         MediaError: A part cannot be sent to this server or checkpoint.
     """
-    check_fields(messages)
-    if piece:
-        messages = restore_order(messages)
-    wire = write_messages(messages, dialect, replay=replay, normalize=normalize, line=line)
+    try:
+        if piece:
+            messages = restore_order(messages)
+        wire = write_messages(messages, dialect, replay=replay, normalize=normalize, line=line)
+    except (AttributeError, TypeError):
+        check_fields(messages)
+        raise
     if normalize and not piece:
         wire = answer_calls(wire)
         if not dialect.media_in_results:

@@ -41,12 +41,12 @@ def check_fields(messages: Sequence[BaseMessage]) -> None:
                 continue
             kind, what = _FIELDS[name]
             if not isinstance(value, kind):
-                raise MessageError(f"messages[{index}].{name} is a {type(value).__name__}: pass {what}")
+                raise MessageError(f"messages[{index}].{name} is {name_type(value)}: pass {what}")
             if name in ("tool_calls", "invalid_tool_calls"):
                 for place, call in enumerate(value or ()):
                     if not isinstance(call, Mapping):
                         where = f"messages[{index}].{name}[{place}]"
-                        raise MessageError(f"{where} is a {type(call).__name__}: pass a dict with id, name and args")
+                        raise MessageError(f"{where} is {name_type(call)}: pass a dict with id, name and args")
 
 
 def refuse_contents(messages: Any) -> None:

@@ -52,6 +52,7 @@ _RANGES = {
     "presence_penalty": _Range(-2, 2),
     "frequency_penalty": _Range(-2, 2),
     "n": _Range(1, None, Integral),
+    "max_concurrency": _Range(1, None, Integral),
     "max_tokens": _Range(-1, None, Integral, "; -1 for no limit on llama.cpp and LM Studio"),
     "max_completion_tokens": _Range(-1, None, Integral),
     "top_logprobs": _Range(-1, None, Integral),
@@ -206,7 +207,7 @@ def read_field(model: type[BaseModel], field: str, value: Any, name: str) -> Any
         return value if value is None else _build_adapter(model, field).validate_python(value)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
-        raise ValueError(f"{name}: {problem}; it is a {type(value).__name__}") from None
+        raise ValueError(f"{name}: {problem}; it is {name_type(value)}") from None
 
 
 _WAY_OUT = "Put a field that only your server knows into extra_body={...}"

@@ -41,7 +41,7 @@ def test_names_the_option_when_its_value_is_wrong(option: dict[str, Any]):
         ({"llm": None}, "llm: pass a ChatQwen3, not a NoneType"),
         ({"llm": "Qwen/Qwen3-8B"}, "llm: pass a ChatQwen3, not a str"),
         ({"options": {"concurrency": 4}}, r"options: pass BatchOptions\(\.\.\.\), or None, not a dict"),
-        ({"options": 4}, r"options: pass BatchOptions\(\.\.\.\), or None, not a int"),
+        ({"options": 4}, r"options: pass BatchOptions\(\.\.\.\), or None, not an int"),
         ({"on_result": []}, "on_result: pass a function of a result and the counts, or None, not a list"),
         ({"on_result": "print"}, "on_result: pass a function .*, not a str"),
     ],

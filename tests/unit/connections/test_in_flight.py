@@ -440,6 +440,9 @@ def _hold_until(limit: InFlightLimit, release: threading.Event) -> None:
 def test_size_is_refused_when_nobody_could_start(size: Any) -> None:
     """Protects from waiting for ever: pydantic does not check what a copy or an assignment sets."""
     model = ChatQwen3(model="q", base_url="http://pod.test/v1", server="vllm")
-    copied = model.model_copy(update={"max_concurrency": size})
     with pytest.raises(ValueError, match="max_concurrency must be"):
-        copied.invoke("hi")
+        model.model_copy(update={"max_concurrency": size})
+    with pytest.raises(ValueError, match="max_concurrency must be"):
+        model.max_concurrency = size
+    with pytest.raises(ValueError, match="max_concurrency must be"):
+        InFlightLimit(size)

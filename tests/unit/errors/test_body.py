@@ -65,6 +65,9 @@ DRESSES: tuple[Any, ...] = (
     {"base_resp": {"status_code": 1008, "status_msg": "the-cause"}, "choices": None},  # MiniMax
     {"BaseResp": {"StatusCode": 5, "StatusMessage": "the-cause"}},  # ByteDance's Thrift services
     {"header": {"code": 11200, "message": "the-cause", "sid": "x"}},  # iFlytek
+    {"header": {"code": 10013, "message": "the-cause", "status": 0}},
+    {"error": {"message": "the-cause"}, "base_resp": {"status_code": 1000, "status_msg": "unknown error"}},
+    {"code": 429, "message": "the-cause", "header": {"code": 1, "message": "failed"}},
     {"resultCode": "0401", "resultMsg": "the-cause"},
     {"respCode": "9999", "respMsg": "the-cause"},
     {"errors": [{"error": {"message": "the-cause"}}]},
@@ -123,6 +126,8 @@ def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: Any) -> 
         {"header": {"code": 0, "message": "Success", "status": 2}},
         {"choices": [{"delta": {"content": "hi"}}], "BaseResp": {"StatusCode": 5, "StatusMessage": "beside an answer"}},
         {"choices": [], "status_msg": "searching the web"},
+        {"header": {"title": "a report", "status": 1}},
+        {"choices": [], "header": {"code": None, "message": "searching the web"}},
         {"error": EMPTY_ERROR},
         {"message": {"role": "assistant", "content": "hi"}},  # Ollama's own API: a bad reply, but no error
         {"type": "ping"},

@@ -124,7 +124,7 @@ def test_raises_naming_the_setting_when_it_is_out_of_range(gguf, setting, messag
 def test_raises_naming_the_setting_when_it_is_no_text(gguf, field):
     """Protects from an error in the engine, and names no value, which may be the key."""
     for value in [4, ["a"], b"a", *([None] if field == "host" else [])]:
-        with pytest.raises(TypeError, match=f"^{field}: pass a .*, not a {type(value).__name__}$"):
+        with pytest.raises(TypeError, match=f"^{field}: pass a .*, not an? {type(value).__name__}$"):
             LocalServer(gguf, **{field: value})
 
 
