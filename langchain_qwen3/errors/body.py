@@ -150,12 +150,11 @@ def _open_envelope(body: object) -> object:
     if not isinstance(body, Mapping) or body.get("choices"):
         return body
     fields = _fold_keys(body)
-    for inner in map(fields.get, (*ENVELOPES, "responsemetadata")):  # the last is Volcengine's
-        if isinstance(inner, Mapping) and not _is_empty(_fold_keys(inner).get("error")):
-            says_itself = not fields.keys().isdisjoint(_WRAPPERS) or _says_error(fields)
-            return body if says_itself else inner
     if not fields.keys().isdisjoint(_WRAPPERS) or _says_error(fields):
         return body
+    for inner in map(fields.get, (*ENVELOPES, "responsemetadata")):  # the last is Volcengine's
+        if isinstance(inner, Mapping) and not _is_empty(_fold_keys(inner).get("error")):
+            return inner
     return next(({"error": inner} for inner in map(fields.get, _STATUSES) if _is_bad_status(inner)), body)
 
 
