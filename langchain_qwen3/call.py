@@ -144,20 +144,21 @@ def find_foreign(value: Any, path: str = "") -> Exception | None:
         return ValueError(f"{path} is {value}, which JSON cannot hold: pass a finite number, or None")
     if value is None or isinstance(value, str | int | float | datetime | BaseModel):
         return None
-    inner: list[tuple[str, Any]] = []
-    foreign: Any = None
     if isinstance(value, dict):  # the encoders take no other mapping
-        foreign = next((key for key in value if not isinstance(key, str | int | float | None)), None)
+        wrong = next((key for key in value if not isinstance(key, str | int | float | None)), None)
+        if wrong is not None:
+            return _build_foreign_error(f"a key of {path or 'the body'}", wrong)
         inner = [(f"{path}.{key}" if path else str(key), item) for key, item in value.items()]
-        path = f"a key of {path or 'the body'}"
     elif isinstance(value, list | tuple):
         inner = [(f"{path}[{index}]", item) for index, item in enumerate(value)]
     else:
-        foreign = value
-    if foreign is not None:
-        kind = type(foreign).__name__
-        return TypeError(f"{path} is of the type {kind}, which JSON cannot hold: pass texts, numbers, lists and dicts")
+        return _build_foreign_error(path, value)
     return next(filter(None, (find_foreign(item, where) for where, item in inner)), None)
+
+
+def _build_foreign_error(path: str, value: Any) -> TypeError:
+    kind = type(value).__name__
+    return TypeError(f"{path} is of the type {kind}, which JSON cannot hold: pass texts, numbers, lists and dicts")
 
 
 def keeps_numbers(body: bytes, payload: Mapping[str, Any]) -> bool:
