@@ -41,7 +41,8 @@ _TEXT_KEYS = (
     "statusmessage",
 )
 _CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status", "retcode", "resultcode", "respcode")
-_WRAPPERS = ("error", "errors", "fault", "detail", "details")
+_DETAILS = ("detail", "details")
+_WRAPPERS = ("error", "errors", "fault", *_DETAILS)
 ENVELOPES = ("data", "result", "response", "output")
 """Where gateways put a reply or an error into an object of their own."""
 _STATUSES = ("baseresp", "header")
@@ -239,15 +240,18 @@ def _merge_shapes(body: Mapping[str, Any], depth: int = _MAX_SHAPES) -> dict[str
     """Convert an error object of any shape to `message`, `code`, `type` and `param`."""
     folded = _fold_keys(body)
     fields = {**body, "code": next((folded[key] for key in _CODE_KEYS if _read_word(folded.get(key))), None)}
-    text = next((value for key in _TEXT_KEYS if isinstance(value := folded.get(key), str) and value), None)
+    text = next((said for key in _TEXT_KEYS if (said := _join_texts(folded.get(key)))), None)
     for key in _WRAPPERS:
         inner = _unwrap(folded.get(key))
         if _is_empty(inner) or inner is True or not depth:
             continue
-        if isinstance(inner, Mapping):
-            return _overlay(fields, _merge_shapes(inner, depth - 1))
-        if isinstance(inner, list):
-            return _overlay(fields, _read_details(inner))
+        if isinstance(inner, Mapping | list):
+            found = _merge_shapes(inner, depth - 1) if isinstance(inner, Mapping) else _read_details(inner)
+            is_own = isinstance(inner, Mapping) and key not in _DETAILS and isinstance(found["message"], str)
+            if is_own or not text:
+                return _overlay(fields, found)
+            # Google's APIs and Apigee put details beside the text: https://google.aip.dev/193
+            return _overlay(found, {**fields, "message": f"{text} ({_write_text(found['message'])})"})
         # Ollama and TGI put all text in `error`; Spring-like gateways add a `message` with more details.
         said = str(inner)
         fields["message"] = f"{said}: {text}" if text and text != said else said
@@ -259,9 +263,15 @@ def _merge_shapes(body: Mapping[str, Any], depth: int = _MAX_SHAPES) -> dict[str
     return fields
 
 
-def _overlay(fields: dict[str, Any], inner: dict[str, Any]) -> dict[str, Any]:
-    """Return an object's fields, overridden by those of the error inside it."""
-    return {**fields, **{key: value for key, value in inner.items() if value is not None}}
+def _overlay(fields: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return an object's fields, overridden by those that another one has."""
+    return {**fields, **{key: value for key, value in other.items() if value is not None}}
+
+
+def _join_texts(value: Any) -> str:
+    """Return a text, or several as NestJS lists them (https://docs.nestjs.com/techniques/validation); else nothing."""
+    texts = value if isinstance(value, list) else [value]
+    return "; ".join(texts) if all(isinstance(text, str) for text in texts) else ""
 
 
 def _read_details(details: list[Any]) -> dict[str, Any]:

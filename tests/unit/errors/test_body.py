@@ -71,6 +71,14 @@ DRESSES: tuple[Any, ...] = (
     {"resultCode": "0401", "resultMsg": "the-cause"},
     {"respCode": "9999", "respMsg": "the-cause"},
     {"errors": [{"error": {"message": "the-cause"}}]},
+    {
+        "error": {"code": 400, "message": "the-cause", "status": "X", "details": [{"@type": "x", "reason": "Y"}]}
+    },  # Google
+    {"error": {"message": "the-cause", "details": {"retry_after": 3}}},
+    {"message": "the-cause", "errors": [{"field": "messages"}, {"field": "tools"}]},
+    {"message": "the-cause", "error": {"code": "E1"}},
+    {"fault": {"faultstring": "the-cause", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}},  # Apigee
+    {"message": ["the-cause", "top_k is no number"], "error": "Bad Request", "statusCode": 400},  # NestJS
 )
 
 
@@ -173,6 +181,23 @@ def test_code_and_type_are_read_when_they_have_any_name(body: object, code: str 
     """Protects the class of an error, which its code decides."""
     facts = read_error_body(body)
     assert (facts.message, facts.code, facts.type) == ("m", code, kind)
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "code"),
+    [
+        ({"code": 429, "message": "m", "details": [{"code": "E1", "reason": "r"}]}, "m (r)", "429"),
+        ({"message": "m", "details": [{"reason": "r"}, {"reason": "s"}]}, 'm ({"reason": "r"}; {"reason": "s"})', None),
+        ({"fault": {"faultstring": "m", "detail": {"errorcode": "E1"}}}, 'm ({"errorcode": "E1"})', "E1"),
+        ({"message": "m", "detail": [{"loc": ["body", "n"], "msg": "s"}]}, "m (body.n: s)", None),
+        ({"message": "m", "error": {"message": "s", "code": "E1"}}, "s", "E1"),
+        ({"message": ["m", "s"], "statusCode": 400}, "m; s", "400"),
+    ],
+)
+def test_text_leads_when_details_stand_beside_it(body: object, message: str, code: str | None) -> None:
+    """Protects the cause: the details alone, which Google's APIs and gateways add, say neither it nor its code."""
+    facts = read_error_body(body)
+    assert (facts.message, facts.code) == (message, code)
 
 
 @pytest.mark.parametrize(
