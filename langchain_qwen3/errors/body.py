@@ -32,6 +32,8 @@ _TEXT_KEYS = (
     "errstr",
     "retmsg",
     "resultmsg",
+    "returnmsg",
+    "returnmessage",
     "respmsg",
     "faultstring",
     "errordescription",
@@ -40,13 +42,17 @@ _TEXT_KEYS = (
     "statusmsg",
     "statusmessage",
 )
-_CODE_KEYS = ("code", "errorcode", "errcode", "statuscode", "status", "retcode", "resultcode", "respcode")
+_CODE_KEYS = (
+    *("code", "errorcode", "errcode", "statuscode", "status"),
+    *("retcode", "resultcode", "returncode", "respcode"),
+)
 _DETAILS = ("detail", "details")
 _WRAPPERS = ("error", "errors", "fault", *_DETAILS)
 ENVELOPES = ("data", "result", "response", "output")
 """Where gateways put a reply or an error into an object of their own."""
-_STATUSES = ("baseresp", "header")
-"""Objects with a code and its text beside the reply: MiniMax's, ByteDance's `BaseResp`, and iFlytek's."""
+_STATUSES = ("baseresp", "header", "errormsg")
+"""Objects with a code and its text beside the reply: MiniMax's, ByteDance's `BaseResp`, iFlytek's and Tencent Hunyuan's
+(https://www.tencentcloud.com/document/product/1284/75542)."""
 
 # Gateways write errors with a status as events, too; DashScope's own protocol adds ":HTTP_STATUS/400".
 _FRAMING = re.compile(r"(?m)(?:\s|\ufeff|^(?:event|id|retry)?:[^\n]*(?:\n|\Z)|^(?:data|error):|\[DONE\])*+")
@@ -59,6 +65,7 @@ _TITLES = ("title|h1|message", "h2|h3|p|pre|div")
 _NOTHING = frozenset(
     {"", "null", "none", "nil", "<nil>", "undefined", "ok", "success", "成功", "操作成功", "请求成功", "处理成功"}
 )
+_FAILED = frozenset({"error", "fail", "failed", "failure"})
 _GOOD_CODES = frozenset({"0", "0000", "00000", "000000", "200", "ok", "success", "true"})
 _HEARTBEATS = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
@@ -177,6 +184,8 @@ def _says_error(fields: Mapping[str, Any]) -> bool:
         return False
     if any(str(fields.get(key)).lower() in _HEARTBEATS for key in ("type", "event", "message")):
         return False
+    if fields.get("success") is False or str(fields.get("status")).lower() in _FAILED:
+        return True
     texts = map(fields.get, _TEXT_KEYS[:-4])
     return any(isinstance(text, str) and not _is_empty(text) for text in texts) or not _is_empty(fields.get("detail"))
 

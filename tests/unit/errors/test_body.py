@@ -79,6 +79,10 @@ DRESSES: tuple[Any, ...] = (
     {"message": "the-cause", "error": {"code": "E1"}},
     {"fault": {"faultstring": "the-cause", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}},  # Apigee
     {"message": ["the-cause", "top_k is no number"], "error": "Bad Request", "statusCode": 400},  # NestJS
+    {"ErrorMsg": {"Msg": "the-cause", "Code": 4001}, "RequestId": "r"},  # Tencent Hunyuan
+    {"returnCode": "1", "returnMessage": "the-cause"},
+    {"status": "failed", "reason": "the-cause"},
+    {"success": False, "data": "the-cause"},
 )
 
 
@@ -174,6 +178,8 @@ def test_no_error_is_seen_when_none_is_reported(event: object) -> None:
         ({"resultCode": "0401", "resultMsg": "m"}, "0401", None),
         ({"base_resp": {"status_code": 1008, "status_msg": "m"}, "choices": None}, "1008", None),
         ({"code": 401, "msg": "m", "data": {"error": "E17"}}, "401", None),
+        ({"returnCode": "401", "returnMsg": "m"}, "401", None),
+        ({"ErrorMsg": {"Msg": "m", "Code": 4001}}, "4001", None),
         (b'[{"error": {"message": "m", "code": 429}}]', "429", None),
     ],
 )
