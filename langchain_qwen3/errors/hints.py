@@ -283,7 +283,8 @@ _STATUS = {
     r"status=503 .*(无可用渠道|no (available )?channels? (available )?for model)": (
         "The gateway has no channel for {model}: set model= to a name that {url}/models lists, or ask who runs it."
     ),
-    r"Loading model|status=503|overloaded": "The server is loading or full: wait, or set max_concurrency.",
+    # 529 means overloaded: https://docs.claude.com/en/api/errors
+    r"Loading model|status=5(03|29)|overloaded": "The server is loading or full: wait, or set max_concurrency.",
     r"HTML page|<html|<!doctype": (
         "A web page answers instead of the API: check base_url (it usually ends in /v1), and that the server "
         "behind the gateway is up."

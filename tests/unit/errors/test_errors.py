@@ -897,6 +897,7 @@ NGINX = "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}<
         ("521 Web server is down", {}, "Server", "is that server up"),  # Cloudflare's own
         ("522 Connection timed out", {}, "Server", "time limit"),
         ("526 Invalid SSL certificate", {}, "Server", "is that server up"),
+        ("529 Site is overloaded", {}, "Server", "set max_concurrency"),
     ],
 )
 def test_advice_suits_the_status_when_a_proxy_answers_with_its_own_page(title, headers, kind, said):
