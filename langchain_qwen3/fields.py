@@ -84,7 +84,7 @@ class Qwen3Fields(ChatOpenAI):
     # An error's `input_value` would show the key. Only `ChatQwen3` is instantiated, so only its validator is built.
     model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True, defer_build=True)
 
-    model_name: str = Field(default_factory=lambda: os.getenv("QWEN_MODEL", ""), alias="model")
+    model_name: str = Field(default_factory=lambda: os.getenv("QWEN_MODEL", "").strip(), alias="model")
     """Served model name; else `$QWEN_MODEL`, else the only model that the server lists when the first call is made."""
 
     default_headers: Mapping[str, str] | None = Field(default=None, repr=False)

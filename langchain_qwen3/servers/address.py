@@ -25,13 +25,13 @@ parse_url: Callable[[str], SplitResult] = getattr(urlsplit, "__wrapped__", urlsp
 
 def resolve_api_key(base_url: str) -> str:
     """Return the key for a server: `$QWEN_API_KEY`, the variable in the host's dialect row, or `EMPTY`."""
-    key = os.getenv("QWEN_API_KEY")
+    key = os.getenv("QWEN_API_KEY", "").strip()
     try:
         host = parse_url(base_url.strip()).hostname or ""
     except ValueError:  # its text may show the password; `split_url` names the field
         host = ""
     if not key and (row := find_by_host(host)) and row.api_key_variable:
-        key = os.getenv(row.api_key_variable)
+        key = os.getenv(row.api_key_variable, "").strip()
     return key or "EMPTY"
 
 

@@ -146,6 +146,18 @@ def test_reads_model_url_and_key_from_its_own_variables_when_not_given(monkeypat
     assert model.openai_api_key == SecretStr("sk-own")
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n", " ", "\n"])
+@pytest.mark.parametrize("key", ["QWEN_API_KEY", "DASHSCOPE_API_KEY"])
+def test_reads_its_own_variables_without_blanks_round_them(key: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects `.env` files written on Windows: the server did not know the model, and the key was refused."""
+    url = "https://dashscope.aliyuncs.com/compatible-mode/v1"
+    for variable, value in {"QWEN_MODEL": "qwen3-max", "QWEN_BASE_URL": url, key: "sk-own"}.items():
+        monkeypatch.setenv(variable, f"{value}{end}")
+    model = ChatQwen3()
+    assert (model.model_name, model.openai_api_base) == ("qwen3-max", url)
+    assert model.openai_api_key == SecretStr("sk-own")
+
+
 @pytest.mark.parametrize(
     ("kwargs", "text"),
     [
