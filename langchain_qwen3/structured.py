@@ -20,6 +20,7 @@ from langchain_qwen3.request.schema import build_function, is_pydantic, read_sch
 def build_structured_runnable(  # noqa: PLR0913 # the arguments of LangChain's with_structured_output
     model: Any,
     schema: Any,
+    /,
     *,
     method: Method | None = None,
     include_raw: bool = False,

@@ -134,7 +134,7 @@ class MergingConfigs(StandsForCores):
 class SeveralModels(Wrappable["WrappedModels"]):
     """Binds to each of several models."""
 
-    def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
+    def _bind_each(self, method: str, /, *args: Any, **kwargs: Any) -> Self:
         raise NotImplementedError
 
     def _keep_methods(self, wrapped: Any) -> WrappedModels:
@@ -156,7 +156,7 @@ class SeveralModels(Wrappable["WrappedModels"]):
 class WrappedModels(MergingConfigs, SeveralModels, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[misc, no-redef]  # RunnableBinding has a field of this name, and retries with any keyword
     """Several models with a config, listeners, types or retries around all of them."""
 
-    def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
+    def _bind_each(self, method: str, /, *args: Any, **kwargs: Any) -> Self:
         return self.model_copy(update={"bound": _bind(self.bound, method, *args, **kwargs)})
 
 
@@ -167,7 +167,7 @@ class FallbackChatModels(StandsForCores, SeveralModels, RunnableWithFallbacks[La
         """Return the name of its runs, core's own if it has no other."""
         return super().get_name(suffix, name=name or self.name or RunnableWithFallbacks.__name__)
 
-    def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
+    def _bind_each(self, method: str, /, *args: Any, **kwargs: Any) -> Self:
         runnable, *fallbacks = (_bind(model, method, *args, **kwargs) for model in self.runnables)
         return self.model_copy(update={"runnable": runnable, "fallbacks": fallbacks})
 
@@ -175,7 +175,7 @@ class FallbackChatModels(StandsForCores, SeveralModels, RunnableWithFallbacks[La
 class AlternativeChatModels(MergingConfigs, SeveralModels, CoreAlternatives):  # type: ignore[misc]  # with a config it stays what it is
     """Several models between which a config chooses."""
 
-    def _bind_each(self, method: str, *args: Any, **kwargs: Any) -> Self:
+    def _bind_each(self, method: str, /, *args: Any, **kwargs: Any) -> Self:
         alternatives = {word: _bind(model, method, *args, **kwargs) for word, model in self.alternatives.items()}
         default = _bind(self.default, method, *args, **kwargs)
         return self.model_copy(update={"default": default, "alternatives": alternatives})
@@ -190,7 +190,7 @@ def keep_methods(wrapped: Any, binding: type[B]) -> B:
     return binding(bound=wrapped, kwargs={}, config={})
 
 
-def _bind(model: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+def _bind(model: Any, method: str, /, *args: Any, **kwargs: Any) -> Any:
     """Return a model with something bound by its own method; core's bindings have none, so it goes inside them.
 
     Not inside one with settings of a call, which would replace what is bound now.

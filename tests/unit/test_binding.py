@@ -91,6 +91,25 @@ def test_later_setting_wins_when_one_is_bound_twice() -> None:
     assert [entry["function"]["name"] for entry in bound.kwargs["tools"]] == ["get_weather"]
 
 
+@pytest.mark.parametrize(
+    ("method", "arguments", "setting"),
+    [
+        *(("bind", (), name) for name in ("model", "method", "schema")),
+        *(("bind_tools", ([get_weather],), name) for name in ("model", "method", "schema")),
+        ("with_structured_output", (Person,), "model"),
+    ],
+)
+@pytest.mark.parametrize("several", [False, True])
+def test_setting_is_bound_when_an_argument_of_ours_has_its_name(
+    method: str, arguments: tuple[Any, ...], setting: str, several: bool
+) -> None:
+    """Protects another model for one chain: binding its name raised a TypeError of a function nobody called."""
+    model: Any = build().with_fallbacks([build()]) if several else build()
+    bound = getattr(model, method)(*arguments, **{setting: "other"})
+    bound = bound.runnable if several else bound
+    assert getattr(bound, "first", bound).kwargs[setting] == "other"
+
+
 def test_schema_knows_bound_tools_when_they_were_bound_before() -> None:
     """Protects a chain whose model calls a tool that was bound before the schema: no answer, and no error."""
     chain = build().bind_tools([get_weather]).with_structured_output(Person)
