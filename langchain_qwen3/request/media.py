@@ -24,6 +24,7 @@ from langchain_qwen3.request.media_data import (
     NAME_KEYS,
     OTHER_SETTINGS,
     SETTINGS,
+    VIDEO_SETTINGS,
     MediaError,
     check_url,
     find_holders,
@@ -142,11 +143,13 @@ def lift_media_settings(wire: Iterable[dict[str, Any]], dialect: Dialect) -> dic
             warn_once(f"whether this server reads {name} of a media part is not known; it was sent anyway")
             continue
         value = part.pop(name)
-        if dialect.media_settings is None or name in OTHER_SETTINGS:
+        if dialect.media_settings == "video_url" and name in VIDEO_SETTINGS and "video_url" in part:
+            part["video_url"] = {**part["video_url"], name: value}
+        elif dialect.media_settings != "mm_processor_kwargs" or name in OTHER_SETTINGS:
             warn_once(f"{name} of a media part has no effect on {dialect.title} and was not sent")
         elif lifted.setdefault(name, value) != value:
             warn_once(f"{dialect.title} takes one {name} per request: the first part's {lifted[name]!r} is used")
-    return {dialect.media_settings: lifted} if lifted and dialect.media_settings else {}
+    return {"mm_processor_kwargs": lifted} if lifted else {}
 
 
 def _iter_settings(wire: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:

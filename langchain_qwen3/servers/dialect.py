@@ -312,9 +312,10 @@ class Dialect:
     files: bool = False
     """Whether `file` parts (PDF) are taken."""
 
-    media_settings: Literal["part", "mm_processor_kwargs", "unknown"] | None = None
+    media_settings: Literal["part", "mm_processor_kwargs", "video_url", "unknown"] | None = None
     """Where the server reads `fps`, `min_pixels` and the like: `part` (beside the part's data), `mm_processor_kwargs`
-    (once per request), `unknown` (sent in the part, with a warning), None (nowhere)."""
+    (once per request), `video_url` (those of a video's frames, beside its URL), `unknown` (sent in the part, with a
+    warning), None (nowhere)."""
 
     video_frames: Literal["list", "jpeg"] | None = None
     """Whether a video may be a list of frames: `list` (URLs or data), `jpeg` (data only), None (no)."""

@@ -82,9 +82,12 @@ SILICONFLOW = hosted(
     own_fields=parameters.SILICONFLOW,
     structured_method="function_calling",
     builtin_tools=False,
+    audio="audio_url",
+    media_settings="video_url",
 )
-"""SiliconFlow. Its documentation advises against sending reasoning back; within a tool loop it is still sent, as
-Qwen's own documentation requires. How it treats a forced tool choice or a JSON schema is unknown."""
+"""SiliconFlow. How it takes media: https://docs.siliconflow.cn/cn/userguide/capabilities/multimodal-vision. Its
+documentation advises against sending reasoning back; within a tool loop it is still sent, as Qwen's own documentation
+requires. How it treats a forced tool choice or a JSON schema is unknown."""
 
 MODELSCOPE = replace(
     DASHSCOPE,

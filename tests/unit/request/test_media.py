@@ -23,7 +23,7 @@ from langchain_qwen3.request.media_data import OTHER_SETTINGS, find_kind, holds_
 from langchain_qwen3.request.messages import write_messages
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, VLLM
-from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER
+from langchain_qwen3.servers.hosts import DASHSCOPE, OPENROUTER, SILICONFLOW
 from tests.support.rows import list_unlike, watch
 
 if TYPE_CHECKING:
@@ -222,6 +222,8 @@ def build_input(data: str, format_: str) -> dict[str, Any]:
         (VLLM, AUDIO, {"type": "audio_url", "audio_url": {"url": "data:audio/mpeg;base64,AAAA"}}),
         (VLLM, {"type": "audio", "url": AUDIO_URL}, {"type": "audio_url", "audio_url": {"url": AUDIO_URL}}),
         (SGLANG, OPENAI_AUDIO, {"type": "audio_url", "audio_url": {"url": "data:audio/wav;base64,AAAA"}}),
+        (SILICONFLOW, AUDIO, {"type": "audio_url", "audio_url": {"url": "data:audio/mpeg;base64,AAAA"}}),
+        (SILICONFLOW, {"type": "audio", "url": AUDIO_URL}, {"type": "audio_url", "audio_url": {"url": AUDIO_URL}}),
         (DASHSCOPE, AUDIO, build_input("data:audio/mpeg;base64,AAAA", "mp3")),
         (DASHSCOPE, {"type": "audio", "url": AUDIO_URL}, build_input(AUDIO_URL, "mp3")),
         (DASHSCOPE, OPENAI_AUDIO, build_input("data:audio/wav;base64,AAAA", "wav")),
@@ -678,6 +680,30 @@ def test_puts_a_parts_settings_where_the_server_reads_them_or_warns(dialect: Dia
     assert beside == (SETTINGS if where in ("part", "unknown") else {})
     assert fields == ({where: SETTINGS} if where == "mm_processor_kwargs" else {})
     assert len(caught) == (0 if where in ("part", "mm_processor_kwargs") else len(SETTINGS))
+
+
+VIDEO_URL = "https://example.com/a.mp4"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "video", "url": VIDEO_URL, "fps": 1, "max_frames": 8},
+        {"type": "video", "url": VIDEO_URL, "extras": {"fps": 1, "max_frames": 8}},
+        {"type": "video", "video": VIDEO_URL, "fps": 1, "max_frames": 8},
+        {"type": "video_url", "video_url": {"url": VIDEO_URL}, "fps": 1, "max_frames": 8},
+        {"type": "video_url", "video_url": {"url": VIDEO_URL, "fps": 1, "max_frames": 8}},
+    ],
+    ids=str,
+)
+def test_puts_the_frames_of_a_video_beside_its_url_on_siliconflow(part: dict[str, Any]):
+    """Protects the number of frames, which decides what a video costs: it was dropped as a setting without effect."""
+    wire = write_messages([HumanMessage([{**part, "max_pixels": 16}])], SILICONFLOW, replay="all")
+    with pytest.warns(UnsupportedSettingWarning, match="max_pixels") as caught:
+        assert lift_media_settings(wire, SILICONFLOW) == {}
+    assert len(caught) == 1
+    settings = {"url": VIDEO_URL, "fps": 1, "max_frames": 8}
+    assert wire[0]["content"] == [{"type": "video_url", "video_url": settings}]
 
 
 def test_warns_when_parts_of_one_request_want_different_settings():
