@@ -29,7 +29,7 @@ _OVERFLOW = compile_patterns(
     r"ContextWindowExceeded",
     r"context size has been exceeded",
     r"range of input length should be \[",
-    r"\binputs?(?: is)? too long",
+    r"\binputs?(?: data)?(?: is| may)? too long",
     r"\bprompt (?:is )?too long",
     r"current length is \d{1,15} while limit is",
     r"(?:reduce|shorten) (?:the|your) (?:length of )?(?:the )?(?:messages|prompt|input)",
@@ -37,11 +37,12 @@ _OVERFLOW = compile_patterns(
     r"`?inputs`? (?:tokens \+|must have less than)",
     r"input tokens exceed|too many (?:input|prompt) tokens|too many tokens in (?:the |your )?(?:prompt|input|messages)",
     r"tokens in the (?:prompt|input|messages)\b[^.]{0,20}exceed",
+    r"\bmax(?:imum)? input characters",  # Qianfan's 336007
     r"input_length_error",
     r"context(?: window| size| length)? (?:is full|overflow|exceeded|limit (?:reached|exceeded))|out of context\b",
     # Older vLLM and NVIDIA set max_tokens to what the prompt leaves. A user's own -1 or -2 means "no limit".
     r"max_(?:completion_)?tokens must be at least 1, got -(?![12]\b)\d",
-    rf"(?:{_TEXT_ZH}|上下文|prompt)[^。，,]{{0,20}}(?:过长|過長|太长|太長|超长|超長|超限)",
+    rf"(?:{_TEXT_ZH}|上下文|prompt)[^。，,]{{0,20}}(?:过长|過長|太长|太長|超长|超長|超限|字数[太过]多)",
     rf"(?:{_TEXT_ZH}|\binput|(?<!_)token)[^。，,]{{0,12}}(?:长度|長度|字数|(?<!max_)tokens?|(?<![片频頻参数])数)[^。，,]{{0,12}}[，,]?(?:超过|超過|超出)",
     r"(?:上下文|prompt|提示词?)[^。，,]{0,20}(?:超过|超過|超出)|[输輸]入[^。，,参參图圖视視音值]{0,8}(?:超过|超過|超出)",
     r"(?:超过|超過|超出).{0,20}(?:上下文|最大(?:输入|輸入)?(?:长度|長度)|(?:输入|輸入)(?:长度|長度))",
@@ -49,7 +50,7 @@ _OVERFLOW = compile_patterns(
 # One of these is sufficient, too, unless only the answer's tokens are meant.
 _MOST_TOKENS = compile_patterns(
     r"(?:超过|超過|超出)了?[本该該]?(?:模型)?的?最大 ?tokens?",
-    r"最[大多](?:支持|上下文)[^。\d]{0,12}\d{1,15} ?个? ?tokens?[^。]{0,12}(?:请求|输入|当前|实际)[^。\d]{0,12}\d",
+    r"最[大多](?:支持|上下文|长度)[^。\d]{0,12}\d{1,15} ?个? ?tokens?[^。]{0,12}(?:请求|输入|当前|实际)[^。\d]{0,12}\d",
 )
 # Otherwise the text must say that something exceeds a limit, and the limit must be a context.
 _BEYOND = compile_patterns(
@@ -63,7 +64,7 @@ _BEYOND = compile_patterns(
     r"but (?:got|prompt|input)\b[^\d]{0,20}\d{3}",
     r"(?:only|at most) (?:supports?|accepts?|allows?|takes?)|supports? (?:only|up to|at most)|maximum is \d",
     r"tokens?[^.]{0,12} limit for this model is|too small",
-    r"does not fit|doesn't fit|do not fit",
+    r"does not fit|doesn't fit|do not fit|\b(?:is|are|goes) (?:over|above)\b",
 )
 _CONTEXT = compile_patterns(
     r"context[ _-]?(?:length|window|size|limit|budget)",
@@ -87,6 +88,12 @@ _LENGTH = compile_patterns(
     r"\binput_ids size",
     r"\d (?:input |prompt )?tokens (?:in|from|for|of) (?:the |your )?(?:prompt|input|messages)",
     r"\blength of (?:the |your )?(?:prompt|input|messages)|\bsession_len\b",
+)
+# Or the text sets the tokens of a request against a limit: "request has 9000 tokens, the limit is 8192".
+_COUNT, _LIMIT = r"\d[\d,]{2,14}", r"(?:\bmax(?:imum)?\b|\blimit|\bcontext\b|\bwindow\b|\ballow|\bsupports?\b|>)"
+_AGAINST = compile_patterns(
+    rf"\b(?:prompt|input|request|messages?|tokens?)\b[^\d\n]{{0,40}}{_COUNT}\b[^\d\n]{{0,40}}{_LIMIT}[^\d\n]{{0,20}}{_COUNT}",
+    rf"{_LIMIT}[^\d\n]{{0,40}}{_COUNT} tokens\b[^\d\n]{{0,30}}\b(?:prompt|input|request|but)\b[^\d\n]{{0,20}}{_COUNT}",
 )
 # Gateways translate such texts: German, French, Spanish, Portuguese, Italian, Dutch, Polish, Russian, Turkish, Japanese
 # and Korean, each with the stems of the same few words.
@@ -127,6 +134,7 @@ _LENGTH_ELSEWHERE = r"\d{1,3}(?:[., '\u00a0\u202f]\d{3}){1,2}|\d{3,9}"
 _NUMBER = r"(\d[\d,]{0,14})(?![\d,]{0,14}[k万](?![a-z]))"  # "32k" is not 32
 _UP_TO = r"(?:[^\da-z，,。；;号码]|tokens?){0,16}(?=\d{3}|\d,)" + _NUMBER  # no code or request's id
 _LIMITS = (
+    rf"context length is only {_NUMBER}|sequence length is just {_NUMBER}",  # vLLM, SambaNova
     rf"(?:\d|too long)(?: tokens)? ?>=? ?{_NUMBER}|(?<![/\d])\d{{3,9}} ?/ ?(\d{{3,9}})(?![/\d])",
     rf"最[大多长]{_UP_TO}",
     rf"(?:上限|限制|超过|超過|超出|大于){_UP_TO}",
@@ -145,9 +153,9 @@ _LIMITS = (
     rf"must have less than {_NUMBER} tokens",
     rf"(?:cannot|must not|may not) exceed {_NUMBER}",
     rf"limit(?: for this model)?(?: is| of|:)? {_NUMBER}|(?:window|model|length) limit \({_NUMBER}",
-    rf"{_NUMBER}[ -]tokens? context|context(?: is| of) {_NUMBER}|session_len {_NUMBER}",
+    rf"{_NUMBER}[ -]tokens? context|context(?: is| of)? \(?{_NUMBER}|session_len {_NUMBER}",
     rf"(?:up to|at most|only (?:accepts|supports)) {_NUMBER}|the {_NUMBER} (?:tokens )?allowed",
-    rf"{_NUMBER}[ -]tokens? limit",
+    rf"{_NUMBER}[ -]tokens? limit|max size: {_NUMBER} tokens|\bis (?:over|above) {_NUMBER}",
     rf"\bmax(?!_?(?:completion_|new_|output_)?tokens)\w{{0,20}}(?: is| of|:)? ?\(?{_NUMBER}",
     rf"(?:长度|長度)[^\d]{{0,4}}{_NUMBER}",
 )
@@ -187,6 +195,8 @@ def is_overflow(text: str) -> bool:
     about_prompt = _PROMPT.search(text) or not _OUTPUT.search(text)
     if _OVERFLOW.search(text) or (about_prompt and _MOST_TOKENS.search(text)) or _is_overflow_elsewhere(text):
         return True
+    if _sets_against(text):
+        return True
     if not _BEYOND.search(text):
         return False
     if about_prompt and _CONTEXT.search(text):
@@ -201,6 +211,11 @@ def _asks_too_much(text: str) -> bool:
     if limit is None or output is None or prompt is None:
         return False
     return prompt < limit <= output
+
+
+def _sets_against(text: str) -> bool:
+    """Return whether a text sets a number of tokens, which are not the output's, against a limit."""
+    return "token" in text.lower() and bool(_AGAINST.search(text)) and not (_OUTPUT.search(text) or _OTHER.search(text))
 
 
 def _is_overflow_elsewhere(text: str) -> bool:
@@ -218,9 +233,9 @@ def read_limit(text: str) -> int | None:
     limit = _read_number(_LIMITS, text)
     if limit is not None:
         return limit
-    # In another language, the smaller one of two lengths.
+    # Otherwise the smaller one of two lengths.
     lengths = {int(re.sub(r"\D", "", number)) for number in re.findall(rf"(?<!\d)(?:{_LENGTH_ELSEWHERE})(?!\d)", text)}
-    return min(lengths) if len(lengths) == 2 and _is_overflow_elsewhere(text) else None  # noqa: PLR2004
+    return min(lengths) if len(lengths) == 2 and (_sets_against(text) or _is_overflow_elsewhere(text)) else None  # noqa: PLR2004
 
 
 def read_prompt_tokens(text: str) -> int | None:
