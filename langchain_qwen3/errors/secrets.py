@@ -41,7 +41,7 @@ _KNOWN_NAME = re.compile(
 )
 _SECRETS = re.compile(
     r"(?i:\bbearer\s{1,8})\S+"
-    r"|\b(?:sk|hf|gsk|lsv2)[-_][A-Za-z0-9*][A-Za-z0-9_.*-]{5,}"
+    r"|\b(?:sk[-_]|hf_|gsk_|lsv2_)[A-Za-z0-9*][A-Za-z0-9_.*-]{5,}"
     r"|\bms-[0-9a-f]{8}-[0-9a-f-]{20,}"
     r"|(?<=//)[^\s/@]+(?=@)"
     r"|(?i:(?<=api_key=)|(?<=api-key=)|(?<=apikey=)|(?<=access_token=))[^\s&\"']+"

@@ -15,6 +15,19 @@ from langchain_qwen3.errors.secrets import clean_url, mask_body, mask_text, read
 PASSWORD = "kanarien vogel/1"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We couldn't connect to 'https://hf-mirror.com' to load the files",
+        "Model Qwen/Qwen3-X is not supported for task conversational and provider hf-inference.",
+    ],
+)
+def test_the_names_of_hugging_face_stay_visible(text: str) -> None:
+    """Protects the cause in an error: only `hf_` begins a token, and a mirror's name was masked as one."""
+    assert mask_text(text) == text
+    assert mask_text("token hf_AbCdEf123456 refused") == "token *** refused"
+
+
 def build_request(url: str = "http://pod.test/v1", **headers: str) -> httpx.Request:
     """Return a request with these headers."""
     return httpx.Request("POST", url, headers=headers)
