@@ -196,15 +196,15 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
     is_typed = not isinstance(kind, str) or kind in _TYPES
     if not is_typed and isinstance(schema.get("schema"), Mapping):  # a response_format of llama.cpp or Together
         schema = {"name": "output", **schema}
-    if isinstance(schema.get("name"), str) and not (strict and "properties" in schema):
+    if isinstance(schema.get("name"), str):
         schema = read_named(schema)
         if not isinstance(schema.get("parameters"), Mapping):
-            raise ValueError(f"schema is named {schema['name']!r}, but has no JSON schema: put it under 'parameters'")
+            raise ValueError(  # noqa: TRY004  # a bad setting
+                f"schema is named {schema['name']!r}, but has no JSON schema: put it under 'parameters'"
+            )
     elif not is_typed:
         types = ", ".join(sorted(_TYPES))
         raise ValueError(f"$.type in the JSON schema is invalid: {kind!r} is not one of {types}")
-    elif strict and "properties" in schema:
-        schema = convert_to_openai_function({"title": schema.pop("name", "output"), **schema}, strict=True)
     elif schema.keys() & _KEYWORDS:
         name = schema.pop("title", None) or schema.pop("name", None) or "output"
         schema = {"name": str(name), "description": schema.pop("description", None), "parameters": schema}
@@ -215,7 +215,7 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
         )
     if None not in (strict, schema.get("strict")) and strict != schema["strict"]:
         raise ValueError(f"strict={strict} contradicts the schema's strict={schema['strict']}")
-    return schema
+    return {**schema, "parameters": _close(schema["parameters"])} if strict else schema
 
 
 def read_named(schema: dict[str, Any]) -> dict[str, Any]:
@@ -304,10 +304,16 @@ def close_format(value: Any) -> Any:
     spec = value.get("json_schema") if isinstance(value, Mapping) else None
     if not isinstance(spec, Mapping) or spec.get("strict") is not True or not isinstance(spec.get("schema"), Mapping):
         return value
-    if any(extra is not False for extra in list_values(spec["schema"], "additionalProperties")):
-        return value  # a map of any keys: closed, it would always be empty; engines take it, a strict mode refuses it
-    function = {"name": "f", "parameters": place_root(dict(spec["schema"]))}
-    return {**value, "json_schema": {**spec, "schema": convert_to_openai_function(function, strict=True)["parameters"]}}
+    return {**value, "json_schema": {**spec, "schema": _close(spec["schema"])}}
+
+
+def _close(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a schema whose objects are closed and whose properties are required."""
+    if any(extra is not False for extra in list_values(schema, "additionalProperties")):
+        return schema  # a map of any keys: closed, it would always be empty; engines take it, a strict mode refuses it
+    function = {"name": "f", "parameters": place_root(dict(schema))}
+    parameters: Mapping[str, Any] = convert_to_openai_function(function, strict=True)["parameters"]
+    return parameters
 
 
 def build_function(spec: StructuredOutput) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.request.references import list_values
-from langchain_qwen3.request.schema import convert_tool, read_response_format, read_schema
+from langchain_qwen3.request.schema import convert_tool, read_response_format, read_schema, write_structured
 from langchain_qwen3.request.tool_choice import convert_tools, read_tool
 from tests.support.scripted import Scripted
 
@@ -586,15 +586,33 @@ def test_a_response_format_is_closed_when_an_agent_wants_it_strict(schema: Any, 
         assert again.kwargs["response_format"] == written
 
 
+@pytest.mark.parametrize("form", DICTS)
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+def test_a_dict_of_any_known_form_is_closed_when_it_shall_be_strict(form: str, method: Any) -> None:
+    """Protects `strict=True` from 400 of hosts with a strict mode: only a JSON schema without a name was closed."""
+    inner = {"type": "object", "properties": {"age": {"type": "integer"}, "kid": copy.deepcopy(AGE)}}
+    schema = json.loads(json.dumps(DICTS[form]).replace(json.dumps(AGE)[1:-1], json.dumps(inner)[1:-1]))
+    before = copy.deepcopy(schema)
+    written = write_structured({**read_schema(schema, strict=True), "method": method}, "json_schema")
+    objects = list_objects(written)
+    assert len(objects) == 2
+    for part in objects:
+        assert part["additionalProperties"] is False
+        assert part["required"] == [*part["properties"]]
+    assert schema == before
+
+
 @pytest.mark.parametrize(
     "kind", [dict[str, int], dict[str, Any], list[dict[str, Leaf]], dict[str, int] | None], ids=str
 )
-def test_a_strict_response_format_is_unchanged_when_it_has_a_map(kind: Any) -> None:
+def test_a_strict_schema_is_unchanged_when_it_has_a_map(kind: Any) -> None:
     """Protects the fields of `dict[str, int]`: a grammar of a closed object without properties writes `{}` only."""
     schema = TypeAdapter(create_model("Rates", rates=(kind, ...), day=(str, "today"))).json_schema()
     form = {"type": "json_schema", "json_schema": {"name": "Rates", "schema": schema, "strict": True}}
     bound: Any = ChatQwen3(model="q", api_key="x").bind_tools([], response_format=form)
     assert bound.kwargs["response_format"] == form
+    for given in (schema, {"name": "Rates", "parameters": schema}):
+        assert read_schema(given, strict=True)["schema"]["properties"] == schema["properties"]
 
 
 @pytest.mark.parametrize("kind", ["json_schema", "json_object"])
