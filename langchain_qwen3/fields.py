@@ -481,12 +481,12 @@ class Qwen3Fields(ChatOpenAI):
         """Return the state without any client."""
         state = super().__getstate__()
         fields = {**state["__dict__"], **dict.fromkeys(SDK_CLIENTS | _OWN_CLIENTS)}
-        return {**state, "__dict__": fields, "__pydantic_private__": {"_url_secrets": self._url_secrets}}
+        private = {**(state["__pydantic_private__"] or {}), "_lease": None, "_limits": {}}
+        return {**state, "__dict__": fields, "__pydantic_private__": private}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        super().__setstate__(state)
-        secrets = (state["__pydantic_private__"] or {}).get("_url_secrets", {})
-        object.__setattr__(self, "__pydantic_private__", {"_lease": None, "_limits": {}, "_url_secrets": secrets})
+        private = {"_lease": None, "_limits": {}, "_url_secrets": {}, **(state["__pydantic_private__"] or {})}
+        super().__setstate__({**state, "__pydantic_private__": private})
         self._connect()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

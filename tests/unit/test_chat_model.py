@@ -20,7 +20,7 @@ from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_openai import ChatOpenAI
-from pydantic import SecretStr
+from pydantic import PrivateAttr, SecretStr
 
 from langchain_qwen3 import ChatQwen3, UnsupportedSettingWarning
 from langchain_qwen3.request.keywords import OWN_SETTINGS
@@ -319,6 +319,33 @@ def test_works_when_copied_or_pickled(clone: Any) -> None:
     assert twin._in_flight.size == 3
     bound = cloudpickle.loads(cloudpickle.dumps(model.bind(stop=["x"]) | str))
     assert bound.first.bound.model_name == model.model_name
+
+
+class Counting(ChatQwen3):
+    """A subclass that counts in a private attribute, by pydantic's own means."""
+
+    _seen: dict[str, int] = PrivateAttr(default_factory=dict)
+
+
+@pytest.mark.parametrize(
+    "clone",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda model: model.model_copy(deep=True),
+        lambda model: pickle.loads(pickle.dumps(model)),  # noqa: S301
+        lambda model: model.model_copy(update={"base_url": "http://other.test/v1"}),
+    ],
+)
+def test_subclass_keeps_its_private_attributes_when_copied_or_pickled(clone: Any) -> None:
+    """Protects subclasses with a `PrivateAttr`: a deep copy and a pickle had none, an AttributeError at first use."""
+    model = Counting(model="q", base_url="http://me:secret@pod.test/v1")
+    model._seen["a"] = 1
+    twin = clone(model)
+    assert twin._seen == {"a": 1}
+    assert twin.root_client is not None
+    if "pod" in twin.openai_api_base:
+        assert twin._url_secrets == model._url_secrets
 
 
 class Vault:
