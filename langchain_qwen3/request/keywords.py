@@ -134,8 +134,9 @@ def _explain_unknown(name: str, known: Collection[str], fields: Mapping[str, Any
     own = {*fields, *(info.alias for info in fields.values())}
     if refusal := explain_refused(name, own):
         return refusal
-    alias = getattr(fields.get(name), "alias", None)
-    hint = f". Did you mean {alias}?" if alias in known else _suggest(name, known)
+    names = next(((field, info.alias) for field, info in fields.items() if name in (field, info.alias)), ())
+    ours = next((ours for ours in names if ours in known), None)  # a field and its alias mean the same
+    hint = f". Did you mean {ours}?" if ours else _suggest(name, known)
     is_config = name in RunnableConfig.__annotations__  # `llm.abatch(questions, max_concurrency=8)`
     config = f'pass config={{"{name}": ...}} to the call'
     if not hint and name in own:
@@ -185,7 +186,10 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
     parameters = _list_parameters() | {KWARGS}
     known = parameters | set(fields)
     if (wrong := next((str(name) for name in given if name not in known), None)) is not None:
-        unknown = f"ChatQwen3 has no keyword {wrong!r}{_suggest(wrong, known) or '.'} {_WAY_OUT}"
+        hint = _suggest(wrong, known)
+        unknown = f"ChatQwen3 has no keyword {wrong!r}{hint or '.'} {_WAY_OUT}"
+        if not hint and wrong in _BESIDE:
+            unknown = f"{wrong} is a setting of a call, not of the model: use .bind({wrong}=...)"
         raise TypeError(explain_refused(wrong) or unknown)
     own = {name: value for name, value in given.items() if name in fields}
     return own, {name: value for name, value in given.items() if name not in fields}

@@ -7,6 +7,8 @@ from typing import Any
 
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 
+from langchain_qwen3.servers.dialect import words
+
 _RESPONSES_API = "belongs to OpenAI's Responses API, but ChatQwen3 only uses chat completions"
 _BUILT = "is built by the model"
 _CLIENT = "pass http_client=, http_async_client=, default_headers= or api_key= instead"
@@ -34,12 +36,16 @@ REFUSED: Mapping[str, tuple[str, str]] = {
 """Field → why it can have no effect, and what to do instead."""
 
 # Ollama's, DeepSeek's and Doubao's, and what people guess. A server that has one of them gets it in `extra_body`.
-OTHER_SWITCHES = frozenset({"no_think", "nothink", "think", "thinking", "thinking_mode", "use_thinking"})
-SWITCH_ADVICE = (
-    "use enable_thinking=True or False, and thinking_budget= for a limit; or extra_body={...} for a server that has it"
+OTHER_SWITCHES = words(
+    """
+    clear_thinking disable_reasoning enable_reasoning enable_think is_thinking no_think nothink reasoning_enabled think
+    thinking thinking_config thinking_enabled thinking_level thinking_mode use_thinking
+    """
 )
+OUR_SWITCH = "use enable_thinking=True or False, and thinking_budget= for a limit"
+SWITCH_ADVICE = f"{OUR_SWITCH}; or extra_body={{...}} for a server that has it"
 
-# How names of other classes end that mean our fields: dashscope_api_key, qwen_api_base, Qwen-Agent's model_server.
+# How names of other classes end that mean our fields: dashscope_api_key, groq_proxy, Qwen-Agent's model_server.
 _OTHER_NAMES = {
     "apikey": "api_key",
     "apibase": "base_url",
@@ -53,9 +59,15 @@ _OTHER_NAMES = {
     "endpoint": "base_url",
     "endpointurl": "base_url",
     "headers": "default_headers",
-    "httpproxy": "openai_proxy",
-    "httpsproxy": "openai_proxy",
+    "proxy": "openai_proxy",
     "proxies": "openai_proxy",
+    "serverurl": "base_url",
+    **dict.fromkeys(("modelid", "repoid", "deployment", "deploymentname"), "model"),
+    **dict.fromkeys(("thinkingtokens", "reasoningtokens", "budgettokens", "reasoningbudget"), "thinking_budget"),
+    "penaltyscore": "repetition_penalty",
+    "stopwords": "stop",
+    "numretries": "max_retries",
+    "openrouterprovider": "provider",
 }
 # ChatOllama's, which Ollama does not read over the API that ChatQwen3 uses:
 # https://docs.ollama.com/api/openai-compatibility
@@ -66,9 +78,31 @@ _OLLAMA_NAMES = {
     **{name: f"write PARAMETER {name} into a Modelfile" for name in ("num_gpu", "num_thread", "tfs_z")},
 }
 _OF_HTTP = ("is ChatOllama's", "pass timeout=, default_headers=, http_client= or http_async_client=")
+# The arguments of ChatLlamaCpp and of LangChain's VLLM, which load the model themselves.
+_OF_ENGINES = words(
+    """
+    device_map download_dir dtype f16_kv gpu_memory_utilization max_model_len model_path n_batch n_ctx n_gpu_layers
+    n_threads pipeline_kwargs tensor_parallel_size trust_remote_code use_mlock use_mmap vllm_kwargs
+    """
+)
 # What has no effect in a body either, in the form of REFUSED.
 _ELSEWHERE = {
     **dict.fromkeys(("client_kwargs", "sync_client_kwargs", "async_client_kwargs"), _OF_HTTP),
+    **dict.fromkeys(
+        _OF_ENGINES, ("is for loading a model", "set it where the server is started, and pass base_url= here")
+    ),
+    **{
+        f"guided_{kind}": ("is ignored by vLLM since 0.12", f'bind constraint={{"{kind}": ...}}')
+        for kind in ("choice", "grammar", "json", "regex")
+    },
+    **dict.fromkeys(
+        ("verify", "verify_ssl", "ssl_verify"),
+        ("is the HTTP client's", "pass http_client= and http_async_client= that have it"),
+    ),
+    **dict.fromkeys(("project", "openai_project"), ("is OpenAI's", 'pass default_headers={"OpenAI-Project": ...}')),
+    **dict.fromkeys(
+        ("app_title", "app_url"), ("is ChatOpenRouter's", "pass default_headers= with X-Title and HTTP-Referer")
+    ),
     "validate_model_on_init": ("is ChatOllama's", "leave it out: the first call says if the model is unknown"),
     "incremental_output": ("belongs to DashScope's own API", "leave it out: every stream is incremental"),
     "result_format": ("belongs to DashScope's own API", "leave it out: every reply is a message"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,6 +56,8 @@ MISSPELT = [
     ("extra_boddy", "extra_body"),
     ("response_formt", "response_format"),
     ("model_name", "model"),
+    ("request_timeout", "timeout"),
+    ("stop_sequences", "stop"),
 ]
 
 
@@ -79,13 +82,13 @@ def test_names_what_was_meant_when_a_keyword_is_misspelt(name: str, meant: str) 
     """Protects users from hunting: the error has the name that was probably meant."""
     with pytest.raises(TypeError, match=f"Did you mean {meant}"):
         build()._get_request_payload("hi", **{name: 1})
-    if name != "model_name":
+    if name not in ("model_name", "request_timeout", "stop_sequences"):
         with pytest.raises(TypeError, match=f"Did you mean {meant}"):
             build(**{name: 1})
 
 
 @pytest.mark.parametrize("value", [False, True, {"type": "disabled"}])
-@pytest.mark.parametrize("name", ["think", "thinking", "thinking_mode", "no_think"])
+@pytest.mark.parametrize("name", ["think", "thinking", "thinking_mode", "no_think", "disable_reasoning"])
 def test_names_our_switch_when_a_keyword_is_that_of_another_api(name: str, value: Any) -> None:
     """Protects who comes from Ollama, DeepSeek or Doubao: `thinking=False` was sent as it is, and the model thought."""
     for fails in (
@@ -108,7 +111,11 @@ def test_names_our_switch_when_a_keyword_is_that_of_another_api(name: str, value
         *((name, "api_key") for name in ("huggingfacehub_api_token", "HF_API_TOKEN")),
         *((name, "base_url") for name in ("azure_endpoint", "endpoint_url")),
         *((name, "default_headers") for name in ("headers", "custom_headers")),
-        *((name, "openai_proxy") for name in ("http_proxy", "https_proxy", "proxies")),
+        *((name, "openai_proxy") for name in ("http_proxy", "https_proxy", "proxies", "proxy", "groq_proxy")),
+        *((name, "model") for name in ("model_id", "repo_id", "deployment_name", "azure_deployment")),
+        *((name, "thinking_budget") for name in ("max_thinking_tokens", "budget_tokens", "reasoning_budget")),
+        *(("penalty_score", "repetition_penalty"), ("stop_words", "stop"), ("num_retries", "max_retries")),
+        *(("openrouter_provider", "provider"), ("inference_server_url", "base_url")),
     ],
 )
 def test_names_our_field_when_a_keyword_is_that_of_another_class(name: str, ours: str) -> None:
@@ -154,12 +161,17 @@ def test_says_where_a_setting_of_chat_ollama_goes(name: str, advice: str) -> Non
         ("validate_model_on_init", "leave it out"),
         ("client_kwargs", "pass timeout=, default_headers="),
         ("async_client_kwargs", "pass timeout=, default_headers="),
+        *((name, "set it where the server is started") for name in ("n_ctx", "vllm_kwargs", "max_model_len", "dtype")),
+        *((f"guided_{kind}", f'bind constraint={{"{kind}": ...}}') for kind in ("json", "choice", "regex", "grammar")),
+        *((name, "pass http_client= and http_async_client=") for name in ("verify", "verify_ssl")),
+        *((name, 'pass default_headers={"OpenAI-Project"') for name in ("project", "openai_project")),
+        *((name, "pass default_headers= with X-Title") for name in ("app_title", "app_url")),
     ],
 )
 def test_does_not_advise_the_body_for_what_no_body_takes(name: str, advice: str) -> None:
-    """Protects who comes from ChatTongyi, ChatOllama or init_chat_model: the error led into `extra_body`, in vain."""
+    """Protects who comes from another class, or from OpenAI's client: the error led into `extra_body`, in vain."""
     for fails in list_ways(name):
-        with pytest.raises(TypeError, match=f"^{name} (is|belongs to) [^;]*; {advice}") as raised:
+        with pytest.raises(TypeError, match=f"^{name} (is|belongs to) [^;]*; {re.escape(advice)}") as raised:
             fails()
         assert "extra_body" not in str(raised.value)
 
@@ -169,6 +181,14 @@ def test_says_that_a_call_has_no_setting_of_the_model_whose_name_ends_like_anoth
     """Protects our own names from advice about another class's."""
     with pytest.raises(TypeError, match=rf"^{name} is a setting of the model.* ChatQwen3\({name}="):
         build()._get_request_payload("hi", **{name: "x"})
+
+
+@pytest.mark.parametrize("name", ["constraint", "options"])
+def test_says_that_the_constructor_has_no_setting_of_a_call(name: str) -> None:
+    """Protects users from putting our own settings of a call into `extra_body`, where no server reads them."""
+    for fails in list_ways(name)[:2]:
+        with pytest.raises(TypeError, match=rf"^{name} is a setting of a call, not of the model: use \.bind\({name}="):
+            fails()
 
 
 @pytest.mark.parametrize("value", [True, False])
