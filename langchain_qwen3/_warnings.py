@@ -46,12 +46,12 @@ def _find_caller() -> int:
     return level
 
 
-def warn_unsupported(setting: str, dialect: Dialect) -> None:
-    """Warn that a setting has no effect on a server and was not sent, and name a remedy."""
+def warn_unsupported(setting: str, dialect: Dialect, *, sent: bool = False) -> None:
+    """Warn that a setting has no effect on a server, and name a remedy; only what is in `extra_body` is sent."""
     if setting in dialect.refused:
         return  # already reported when the server refused it
     remedy = f"; use {flag}" if (flag := dialect.flags.get(setting)) else ""
-    warn_once(f"{setting} has no effect on {dialect.title}, it was not sent{remedy}")
+    warn_once(f"{setting} has no effect on {dialect.title}{'' if sent else ', it was not sent'}{remedy}")
 
 
 def forget_warnings() -> None:

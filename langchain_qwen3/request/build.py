@@ -9,16 +9,18 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from langchain_qwen3._warnings import warn_unsupported
+from langchain_qwen3._warnings import warn_once, warn_unsupported
 from langchain_qwen3.call import Call, ReplyOptions
 from langchain_qwen3.request.constraints import list_constraint_fields
 from langchain_qwen3.request.history import write_history
 from langchain_qwen3.request.keywords import openai_fields
 from langchain_qwen3.request.media import lift_media_settings
 from langchain_qwen3.request.output import OUTPUT_PARAMS, plan_output
+from langchain_qwen3.request.refused_settings import OTHER_SWITCHES, OUR_SWITCH
 from langchain_qwen3.request.sampling import recommend_sampling, warn_if_greedy
 from langchain_qwen3.request.settings import OPTION_NAMES, merge_body, resolve_settings
 from langchain_qwen3.request.thinking import Thinking, expects_thinking, resolve_thinking, write_thinking
+from langchain_qwen3.servers.dialects import KWARGS
 from langchain_qwen3.servers.facts import resolve_served_line
 
 if TYPE_CHECKING:
@@ -155,6 +157,7 @@ def _write_payload(wire: list[dict[str, Any]], resolved: _Resolved, *, stream: b
         payload.update({name: value for name, value in dialect.extra.items() if name not in payload})
     _leave_out_disabled(payload, settings)
     merge_body(payload, settings.extra_body)
+    _warn_of_ignored(settings, dialect, line)
     warn_if_greedy(payload, thinking, line)
     return payload
 
@@ -183,6 +186,21 @@ def _write_parameters(payload: dict[str, Any], params: Mapping[str, Any], dialec
                 warn_unsupported(name, dialect)
             continue
         payload[dialect.sampling_names.get(name, name)] = value
+
+
+def _warn_of_ignored(settings: Settings, dialect: Dialect, line: ModelLine | None) -> None:
+    """Warn of what was put into `extra_body` for another server: an engine ignores it without a word."""
+    body, thinking = settings.extra_body, settings.thinking
+    if dialect.kind != "engine" or dialect.strict_fields or not body:
+        return
+    for name in body.keys() & dialect.unsupported:
+        if _NO_CHANGE.get(name) != body[name]:
+            warn_unsupported(name, dialect, sent=True)
+    if (thinking.enabled, thinking.effort) != (None, None):
+        return
+    template = body.get(KWARGS) if line else None  # the template of another model may have such a switch
+    for name in OTHER_SWITCHES & {*body, *(template if isinstance(template, dict) else ())}:
+        warn_once(f"{name} is another API's switch, which Qwen3 on {dialect.title} is not known to have: {OUR_SWITCH}")
 
 
 def _build_reply_options(

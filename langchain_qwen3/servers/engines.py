@@ -19,6 +19,9 @@ from langchain_qwen3.servers.dialect import (
 engine = partial(Dialect, builtin_tools=False)
 """A row of an engine: it runs no tools of its own, such as a search of the web."""
 
+# Removed in vLLM 0.12: https://docs.vllm.ai/en/latest/features/structured_outputs/
+_GUIDED = {f"guided_{kind}": f'constraint={{"{kind}": ...}}' for kind in ("choice", "grammar", "json", "regex")}
+
 VLLM = engine(
     name="vllm",
     title="vLLM",
@@ -28,6 +31,7 @@ VLLM = engine(
     owned_by=("vllm", "aphrodite"),
     version=("/version", "version"),
     budget=("thinking_token_budget",),
+    unsupported=frozenset(_GUIDED),
     own_fields=parameters.VLLM,
     constraints=frozen(
         choice=ConstraintForm(("structured_outputs", "choice")),
@@ -48,6 +52,7 @@ VLLM = engine(
         cached_tokens="--enable-prompt-tokens-details",
         concurrency="--max-num-seqs 256",
         mm_processor_kwargs="--trust-request-mm-kwargs",
+        **_GUIDED,
     ),
 )
 """vLLM. A top-level `enable_thinking` and `guided_*` are silently ignored. `include_reasoning: false` is never sent,

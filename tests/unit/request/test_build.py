@@ -147,6 +147,52 @@ def test_is_silent_when_an_unsupported_setting_asks_for_what_happens_anyway():
     assert payload == build(OLLAMA, tools=[WEATHER]).payload
 
 
+SWITCH = "is another API's switch, .* use enable_thinking=True or False"
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "text"),
+    [
+        (VLLM, {"guided_json": {}}, r"guided_json has no effect on vLLM; use constraint=\{\"json\": ...\}"),
+        (VLLM, {"guided_choice": ["a"]}, r"guided_choice has no effect on vLLM; use constraint=\{\"choice\": ...\}"),
+        (OLLAMA, {"top_k": 20}, "top_k has no effect on Ollama; use a Modelfile"),
+        (OLLAMA, {"think": False}, f"think {SWITCH}"),
+        (VLLM, {"thinking": {"type": "disabled"}}, f"thinking {SWITCH}"),
+        (SGLANG, {"chat_template_kwargs": {"thinking": False}}, f"thinking {SWITCH}"),
+    ],
+)
+def test_warns_when_the_body_has_a_field_that_the_server_ignores(dialect: Dialect, body: dict[str, Any], text: str):
+    """Protects who comes with a body that was written for another server: nothing said that it does not count.
+
+    vLLM's own example has `thinking`: https://github.com/vllm-project/vllm/issues/20976. Ollama:
+    https://github.com/ollama/ollama/issues/11979.
+    """
+    with pytest.warns(UnsupportedSettingWarning, match=f"^{text}"):
+        payload = build(dialect, extra_body=body).payload
+    assert payload == {**build(dialect).payload, **body}  # the server may be a newer one
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body"),
+    [
+        (VLLM, {"thinking": {"type": "disabled"}, "enable_thinking": False}),
+        (VLLM, {"chat_template_kwargs": {"thinking": False, "enable_thinking": False}}),
+        (VLLM, {"chat_template_kwargs": {"thinking": False}, "model": "deepseek-v3.1"}),
+        (OLLAMA, {"think": False, "reasoning_effort": "none"}),
+        (OLLAMA, {"n": 1, "parallel_tool_calls": True}),
+        (DASHSCOPE, {"thinking": {"type": "disabled"}}),
+        (GENERIC, {"thinking": {"type": "disabled"}}),
+        (TRANSFORMERS, {"n": 2}),
+        (DIALECTS["new-api"], {"min_p": 0.1}),
+    ],
+)
+def test_is_silent_when_the_field_may_count_or_another_says_the_same(dialect: Dialect, body: dict[str, Any]):
+    """Protects from noise a body for several servers, the server that has the field, and the one that refuses it."""
+    body = dict(body)
+    model = {"model": body.pop("model")} if "model" in body else {}
+    assert build(dialect, **model, extra_body=body).payload
+
+
 def test_writes_the_schema_when_the_format_is_a_class():
     """Protects bind(response_format=Model)."""
 

@@ -229,8 +229,11 @@ def test_penalty_reaches_the_server_when_it_is_named_as_in_chat_ollama(
 def test_penalty_keeps_its_name_in_a_body_when_the_server_is_not_known_to_take_another(server: str) -> None:
     """Protects `extra_body`, which is sent as it is: behind a gateway there may be a llama.cpp."""
     model = ChatQwen3(model="Qwen/Qwen3-8B", server=server, api_key="x", extra_body={"repeat_penalty": 1.1})
-    payload = model._get_request_payload("hi")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        payload = model._get_request_payload("hi")
     assert (payload["repeat_penalty"], "repetition_penalty" in payload) == (1.1, False)
+    assert bool(caught) is (server in ("ollama", "tgi"))  # which have none
 
 
 @pytest.mark.parametrize("name", ["top_k", "min_p", "repeat_last_n", "mirostat", "mirostat_eta", "mirostat_tau"])
