@@ -53,7 +53,7 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     if schema is None:
         function: Mapping[str, Any] = {"name": "output", "parameters": {"type": "object"}}
     elif isinstance(schema, Mapping):
-        function = _read_mapping(dict(schema), strict)
+        function = _read_mapping(drop_nulls(dict(schema)), strict)
     elif makes_instances(schema):
         function = _read_class(schema, strict)
     elif is_typeddict(schema):
@@ -95,11 +95,13 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
 
 
 def _convert_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
+    if isinstance(tool, BaseTool) and isinstance(tool.args_schema, dict):  # an MCP server's
+        tool = tool.model_copy(update={"args_schema": drop_nulls(tool.args_schema)})
     kind = tool.get("type", "object") if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) else ""
     if isinstance(kind, list) or kind in _TYPES:
         tool = {"name": tool["title"], **{key: value for key, value in tool.items() if key != "title"}}
     if isinstance(tool, Mapping) and "name" in tool:
-        tool = read_named(dict(tool))
+        tool = read_named(drop_nulls(dict(tool)))
     elif is_typeddict(tool):
         return {"type": "function", "function": read_typed_dict(tool, strict)}
     elif callable(tool) and not isinstance(tool, BaseTool) and not hasattr(tool, "__name__"):
@@ -124,7 +126,7 @@ def drop_nulls(part: Any, *, named: bool = False) -> Any:
     """Return a tool or a schema without keywords that are null: programs in other languages write absent ones so.
 
     llama.cpp refuses the whole request for one (measured in November 2026), and so does SGLang
-    (https://github.com/sgl-project/sglang/issues/35242).
+    (https://github.com/sgl-project/sglang/issues/35242). Core raises at one in a strict schema, so they go first.
 
     Args:
         part: The tool, the schema or a part of it.
@@ -301,7 +303,7 @@ def close_format(value: Any) -> Any:
     `create_agent` writes `ProviderStrategy(schema, strict=True)` as such a format and leaves its objects open; hosts
     with OpenAI's strict mode answer 400 to that (https://github.com/lfnovo/esperanto/pull/273).
     """
-    spec = value.get("json_schema") if isinstance(value, Mapping) else None
+    spec = drop_nulls(value.get("json_schema")) if isinstance(value, Mapping) else None
     if not isinstance(spec, Mapping) or spec.get("strict") is not True or not isinstance(spec.get("schema"), Mapping):
         return value
     return {**value, "json_schema": {**spec, "schema": _close(spec["schema"])}}

@@ -19,7 +19,14 @@ from typing_extensions import TypedDict
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.request.references import list_values
-from langchain_qwen3.request.schema import convert_tool, read_response_format, read_schema, write_structured
+from langchain_qwen3.request.schema import (
+    close_format,
+    convert_tool,
+    drop_nulls,
+    read_response_format,
+    read_schema,
+    write_structured,
+)
 from langchain_qwen3.request.tool_choice import convert_tools, read_tool
 from tests.support.scripted import Scripted
 
@@ -718,6 +725,30 @@ def test_keywords_that_are_null_are_not_sent(parameters: dict[str, Any], expecte
     model = ChatQwen3(model="q", api_key="x")
     assert model.bind_tools([], response_format=form).kwargs["response_format"] == plain
     assert model._get_request_payload("hi", response_format=form)["response_format"] == plain
+    assert parameters == before
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"type": "object", "properties": None, "required": None},
+        {"type": "object", "properties": {"a": {"type": "object", "properties": None}}},
+        {"type": "object", "properties": {"a": {**TEXT, "anyOf": None}}, "additionalProperties": None},
+        {"type": "object", "properties": {"a": {"type": "array", "items": None}}, "$defs": None},
+    ],
+)
+def test_strict_is_kept_when_keywords_are_null(parameters: dict[str, Any]):
+    """Protects an agent that is strict about tools of MCP servers in Go: the closing of objects raised at null."""
+
+    def show(schema: dict[str, Any]) -> list[Any]:
+        tool = StructuredTool(name="f", description="d", args_schema=schema, func=print)
+        named = {"name": "f", "description": "d", "parameters": schema}
+        form = {"type": "json_schema", "json_schema": {"name": "f", "schema": schema, "strict": True}}
+        answer = read_schema({"title": "f", **schema}, strict=True)
+        return [*convert_tools([tool, named], strict=True), answer, close_format(form)["json_schema"]["schema"]]
+
+    before = copy.deepcopy(parameters)
+    assert show(parameters) == show(drop_nulls(parameters))
     assert parameters == before
 
 
