@@ -67,11 +67,11 @@ def refuse_contents(messages: Any) -> None:
 
 
 def read_messages(messages: Any, convert: Callable[[Any], T]) -> T:
-    """Return what core's conversion makes of messages; dicts with calls it cannot read are repaired for it.
+    """Return what core's conversion makes of messages; dicts that it cannot read are repaired for it.
 
-    Core fails on a call whose arguments are no JSON object, on a call or a result without an id, and on calls without
-    content. Clients keep what a model wrote: several servers send no arguments for an empty object, a call
-    cut by `max_tokens` has half of them, and in Ollama's own API neither needs an id
+    Core fails on a call whose arguments are no JSON object, on a call or a result without an id, on calls without
+    content, and on the dump of a chunk. Clients keep what a model wrote: several servers send no arguments for an empty
+    object, a call cut by `max_tokens` has half of them, and in Ollama's own API neither needs an id
     (https://github.com/ollama/ollama/blob/main/docs/api.md). The SDK's `model_dump(exclude_none=True)` leaves the
     content out.
 
@@ -90,6 +90,11 @@ def read_messages(messages: Any, convert: Callable[[Any], T]) -> T:
 
 
 def _repair_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    if message.get("lc") == 1 and isinstance(message.get("kwargs"), Mapping):  # of `langchain_core.load`
+        message = message["kwargs"]
+    kind = str(message.get("type"))
+    if kind.endswith("MessageChunk"):
+        message = {**message, "type": kind.removesuffix("MessageChunk").lower()}
     if message.get("role") == "tool":
         name = message.get("name") or message.get("tool_name")  # Ollama's
         return {**message, "name": name, "tool_call_id": message.get("tool_call_id") or ""}

@@ -240,18 +240,30 @@ def _read_calls(message: Any) -> list[WireCall]:
     the wrong call, because Qwen's templates write no ids. llama.cpp answers 500 to arguments that are not JSON
     (measured), vLLM replaces them with {} (source).
     """
-    calls = [read_call_block(call) for call in message.tool_calls or ()] + [
-        read_call_block(bad)._replace(arguments="{}") for bad in message.invalid_tool_calls or ()
-    ]
     kept = message.additional_kwargs
-    raw = kept.get("tool_calls") or [kept.get("function_call")]  # the only call of OpenAI's in 2023
-    raw = [read_call_block(call) for call in (raw if isinstance(raw, list | tuple) else ()) if isinstance(call, dict)]
+    invalid = [read_call_block(bad) for bad in message.invalid_tool_calls or ()]
+    invalid = invalid or _read_kept_calls(
+        kept, "invalid_tool_calls"
+    )  # there core puts those of a message that is a dict
+    calls = [read_call_block(call) for call in message.tool_calls or ()]
+    calls += [bad._replace(arguments="{}") for bad in invalid]
+    raw = _read_kept_calls(kept, "tool_calls") or _read_kept_calls(kept, "function_call")  # OpenAI's only one in 2023
     blocks = iter_blocks(message.content) if not isinstance(message.content, str) else ()
     listed = [read_call_block(block) for block in blocks if is_call(block)] or raw
     places = {call.id: place for place, call in enumerate(listed)}
     if not calls and (message.response_metadata or {}).get("output_version") != "v1":
         calls = listed
     return sorted(calls, key=lambda call: places.get(call.id, len(places)))
+
+
+def _read_kept_calls(kept: Mapping[str, Any], name: str) -> list[WireCall]:
+    """Return the calls that a client or LangChain keeps beside the content; none for a value of another kind."""
+    value = kept.get(name)
+    return [
+        read_call_block(call)
+        for call in (value if isinstance(value, list | tuple) else [value])
+        if isinstance(call, dict)
+    ]
 
 
 def derive_id(name: str | None) -> str:

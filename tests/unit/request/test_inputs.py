@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.load import dumpd
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    ToolMessage,
+    convert_to_messages,
+    message_chunk_to_message,
+)
 from langchain_core.messages.content import create_image_block
+from langchain_core.messages.tool import tool_call_chunk as create_tool_call_chunk
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.batch.rows import build_row
@@ -232,3 +244,33 @@ def test_reads_the_calls_of_a_changed_message_in_any_form(changed: dict[str, Any
 def changed_id(id_: str) -> int | str:
     """Return an id as a database may hold it: a number."""
     return int(id_) if id_.isdecimal() else id_
+
+
+WROTE = AIMessageChunk(
+    content="",
+    additional_kwargs={"reasoning_content": "Look."},
+    tool_call_chunks=[
+        create_tool_call_chunk(id="1", index=0, name="look", args='{"at":"月"}'),
+        create_tool_call_chunk(id="2", index=1, name="look", args="the moon]"),
+    ],
+)
+SAW = [ToolMessage("round", tool_call_id="1"), ToolMessage("what?", tool_call_id="2", status="error")]
+DUMPS: dict[str, Callable[[BaseMessage], Any]] = {
+    "model_dump": lambda message: message.model_dump(),
+    "as JSON": lambda message: json.loads(message.model_dump_json()),
+    "dumpd": dumpd,
+    "read by LangGraph": lambda message: convert_to_messages([message_chunk_to_message(message).model_dump()])[0],  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("dump", DUMPS.values(), ids=DUMPS)
+@pytest.mark.parametrize("wrote", [WROTE, message_chunk_to_message(WROTE)], ids=["sum of chunks", "message"])
+def test_sends_a_dumped_message_as_the_message_itself(wrote: BaseMessage, dump: Callable[[BaseMessage], Any]):
+    """Protects conversations kept as JSON: core refuses a chunk's dump, and hides a dump's invalid calls."""
+    model = ChatQwen3(model="Qwen/Qwen3-8B", server="vllm")
+    sent = model._get_request_payload([HumanMessage("q"), wrote, *SAW])["messages"]
+    assert [call["function"]["name"] for call in sent[1]["tool_calls"]] == ["look", "look"]
+    dumped = [dump(message) for message in (HumanMessage("q"), wrote, *SAW)]
+    before = copy.deepcopy(dumped)
+    assert model._get_request_payload(dumped)["messages"] == sent
+    assert dumped == before
