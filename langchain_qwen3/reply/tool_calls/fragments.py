@@ -190,7 +190,8 @@ class ToolCallStream:
             # Some servers give all calls the same index: then the id decides.
             return by_id if by_id is not None and by_id.wire_index == index else by_index
         if by_id is not None:
-            other_call = index is not None and by_id.wire_index is not None and name and by_id.is_closed()
+            is_over = by_id.is_closed() or not (by_id.length or by_id.is_named(name))  # for {}, some stream nothing
+            other_call = index is not None and by_id.wire_index is not None and name and is_over
             return by_id if not other_call or by_id.is_repeated_by(fragment) else None
         if last is None or not name or (index is None and not wire_id):
             return last

@@ -392,6 +392,17 @@ def test_joins_a_name_when_it_comes_in_pieces():
     assert show(read_both_ways(pieces)) == [("is_null", {})]
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize("first", ["now", "is"])
+def test_keeps_calls_apart_when_they_share_an_id_and_one_has_no_arguments(first: str, nothing: str | None):
+    """Protects tools without parameters where all calls of a reply have the same id: the index tells them apart."""
+    deltas = [[fragment(0, "same", first, nothing)], [fragment(1, "same", "look")], [fragment(1, None, None, ONE)]]
+    for cut in (deltas, [deltas[0], [fragment(1, "same", "look", ONE)]]):
+        calls = read_both_ways(cut, optional=[first])
+        assert show(calls) == [(first, {}), ("look", {"x": 1})]
+        assert [call["id"] for call in calls.calls] == ["same", "same"]
+
+
 def test_ignores_fields_when_they_are_null():
     """Protects against servers that send every field in every fragment: null is the same as missing."""
     blank = {"index": 0, "id": None, "type": None, "function": {"name": None, "arguments": None}}
