@@ -223,7 +223,8 @@ def _settle_step(step: Wire, called: dict[str, dict[str, Any]]) -> Wire:
         if message["role"] != "tool":
             rest.append(message)
         elif any(message is foreign for foreign in results):
-            rest += [_call_for(message["tool_call_id"], called), message]
+            id_ = message["tool_call_id"] or derive_id("unknown")
+            rest += [_call_for(id_, called), {**message, "tool_call_id": id_}]
     return [*head, *answers, *rest]
 
 

@@ -93,6 +93,9 @@ def test_gives_a_result_a_call_of_its_own_when_no_call_has_its_id():
     forget_warnings()
     with pytest.warns(UnsupportedSettingWarning, match="'y'"):
         assert list_ids(write(result("y"), QUESTION)) == [["y"], "y", "user"]
+    forget_warnings()
+    with pytest.warns(UnsupportedSettingWarning, match="'call_unknown'"):
+        assert list_ids(write(result(""), QUESTION)) == [["call_unknown"], "call_unknown", "user"]
 
 
 LATE = {
