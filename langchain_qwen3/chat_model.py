@@ -293,7 +293,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # what it binds h
             reader = StreamReader(call.reply)
             try:
                 with OpenStream(self.root_client, call, reader, self.stream_chunk_timeout) as pieces:
-                    errors.partial = reader.partial
+                    errors.partial, errors.cause = reader.partial, reader.find_cause
                     for data in pieces:
                         for chunk in reader.read(data):
                             if run_manager:
@@ -323,7 +323,7 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # what it binds h
                 reader = StreamReader(call.reply)
                 try:
                     async with OpenStream(self.root_async_client, call, reader, self.stream_chunk_timeout) as pieces:
-                        errors.partial = reader.partial
+                        errors.partial, errors.cause = reader.partial, reader.find_cause
                         async for data in pieces:
                             for chunk in reader.read(data):
                                 if run_manager:

@@ -89,6 +89,7 @@ class ErrorTranslator:
         partial: A function that returns the message so far; set it when a stream begins. From then on a broken
             connection is a `StreamCutError`, a timeout is a `StreamStallError`, and every error carries the message so
             far.
+        cause: A function that returns what the server wrote before a stream was cut, None if nothing.
     """
 
     def __init__(self, dialect_name: str, base_url: str, model: str, payload: Mapping[str, Any] | None = None) -> None:
@@ -97,6 +98,7 @@ class ErrorTranslator:
         self.model = model
         self.payload = payload
         self.partial: Callable[[], AIMessage | None] | None = None
+        self.cause: Callable[[], object] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -131,9 +133,12 @@ class ErrorTranslator:
         details += f" errno={name}"
         text += "" if reason in text else f": {reason}"
         one_line = " ".join(text.split())  # aiohttp draws a bad status line over four lines
+        body = self.cause() if self.cause is not None and kind is kinds.StreamCutError else None
+        if body and (told := error_from_event(body)) is not None:
+            return self._add_context(told)
         target = self._find_target(exc)
         what = f"{what} after a redirect to {target}" if target else what
-        return self._add_context(kind(f"{what}: {one_line}", request=find_request(exc)), details, target)
+        return self._add_context(kind(f"{what}: {one_line}", request=find_request(exc), body=body), details, target)
 
     def _find_target(self, exc: BaseException | None) -> str:
         """Return the base URL of the other server to which a redirect led before the error; empty without one."""

@@ -17,6 +17,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
+from langchain_qwen3.errors.body import find_error
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, open_envelope, read_lines
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_call_chunks, build_text_chunk
@@ -104,11 +105,11 @@ class StreamReader:
             chunks += self._feed_all(events)
             is_whole = len(events) == 1 and "message" in (open_envelope(events[0]).get("choices") or [{}])[0]
         if self._index is None and self._end.done:
-            raise BadReplyError("the stream has no choices", response=self._response, body=self._find_cause())
+            raise BadReplyError("the stream has no choices", response=self._response, body=self.find_cause())
         has_answer = bool(self._content or self._calls or self._choice.holds) and not self._events.unframed
         problem = self._end.find_problem(self._options, has_answer=has_answer)
         if problem and not is_whole:  # a JSON document is complete, with a reason or without
-            raise StreamCutError(problem, response=self._response, body=self._find_cause())
+            raise StreamCutError(problem, response=self._response, body=self.find_cause())
         try:
             chunks += self._finish()
         except OTHER_SHAPE as error:
@@ -134,6 +135,18 @@ class StreamReader:
         """Return what arrived before a stream was cut, with its open tool call invalid; None if nothing arrived."""
         self.abort()
         return self.collect() if self._reasoning or self._content or self._calls else None
+
+    def find_cause(self) -> object:
+        """Return what came last in place of a chunk, which may say why the stream ended: a text, or an event."""
+        for event in self._events.close():  # a lost connection leaves it
+            if find_error(event) is not None:
+                return event
+        if lines := self._events.unframed or self._events.stray:
+            try:
+                return read_json(b"\n".join(lines))
+            except ValueError:
+                return b"\n".join(lines)
+        return self._noted[-1] if self._noted and "choices" not in self._noted[-1] else None
 
     def collect(self) -> AIMessage:
         """Return all output so far as one message."""
@@ -179,12 +192,6 @@ class StreamReader:
         except ValueError:
             return []
         return [value] if isinstance(value, dict) else []
-
-    def _find_cause(self) -> object:
-        """Return what came last in place of a chunk, which may say why the stream ended: a text, or an event."""
-        if self._events.unframed:
-            return b"\n".join(self._events.unframed)
-        return self._noted[-1] if self._noted and "choices" not in self._noted[-1] else None
 
     def _read_opening(self) -> bool | None:
         """Return whether the reply began inside the thinking; a closing tag between two texts also shows that."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 import pytest
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.errors import Qwen3ConnectionError, Qwen3Error, StreamCutError
+from langchain_qwen3.errors import Qwen3ConnectionError, Qwen3Error, Qwen3RateLimitError, StreamCutError
 from tests.support.loopback import HELLO
 from tests.support.web import WebHandler, WebServer
 
@@ -67,7 +67,25 @@ BROKEN_ERRORS = {
         "half of a gzip": b"Content-Encoding: gzip\r\nContent-Length: 99\r\n\r\n" + gzip.compress(REFUSAL)[:30],
     }.items()
 }
-REPLIES = {**NOT_HTTP, **HUNG_UP, **HTTPS, **BROKEN_ERRORS}
+HALF = b'data: {"choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": null}]}\n\n'
+TOLD = {
+    "an event": b'data: {"error": {"message": "the-cause", "code": 429}}\n',
+    "JSON without framing": b'{"error": {"message": "the-cause", "code": 429}}\n',
+    "JSON and no line break": b'{"error": {"message": "the-cause", "code": 429}}',
+    "text": b"upstream error: the-cause\n\n",
+    "text and no line break": b"upstream lost: the-cause",
+    "a page": b"<html><title>the-cause</title></html>\n",
+    "an event of another shape": b'data: {"result": "failed", "info": "the-cause"}\n\n',
+}
+CUT = {
+    f"{name}, {place}": HEAD.replace(b"application/json", b"text/event-stream")
+    + CHUNKED
+    + END
+    + b"%x\r\n%b\r\n" % (len(begun + text), begun + text)
+    for name, text in TOLD.items()
+    for place, begun in {"after half an answer": HALF, "at once": b""}.items()
+}
+REPLIES = {**NOT_HTTP, **HUNG_UP, **HTTPS, **BROKEN_ERRORS, **CUT}
 
 
 class _Handler(WebHandler, BaseHTTPRequestHandler):
@@ -101,6 +119,7 @@ def ask(server: Raw, name: str) -> Iterator[str | Qwen3Error]:
 
         ways: tuple[Callable[[], str], ...] = (
             lambda llm=llm: llm.invoke("hi").text,
+            lambda llm=llm: "".join(chunk.text for chunk in llm.stream("hi")),
             lambda llm=llm: asyncio.run(llm.ainvoke("hi")).text,
             lambda: asyncio.run(stream()),
         )
@@ -148,3 +167,14 @@ def test_error_says_https_when_the_server_speaks_it(name: str, server: Raw) -> N
     for outcome in ask(server, name):
         assert isinstance(outcome, Qwen3Error)
         assert "https://" in str(outcome).partition("\n")[2]
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_error_says_what_the_server_wrote_when_the_connection_is_lost_behind_it(name: str, server: Raw) -> None:
+    """Protects the cause: gateways write it into the stream and hang up, and only the lost connection was told."""
+    outcomes = [*ask(server, name)]
+    for outcome in outcomes[1::4] + outcomes[3::4]:  # the streams
+        assert isinstance(outcome, Qwen3Error)
+        assert "the-cause" in str(outcome)
+        assert isinstance(outcome, Qwen3RateLimitError) == ("JSON" in name or "an event," in name)
+        assert (outcome.partial is not None and outcome.partial.text == "half") == ("half" in name)
