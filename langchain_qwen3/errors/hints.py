@@ -289,6 +289,10 @@ _STATUS = {
         "A web page answers instead of the API: check base_url (it usually ends in /v1), and that the server "
         "behind the gateway is up."
     ),
+    # Servers answer 200 at such an address, each in its own words, or "Ollama is running".
+    r"^https?://[^/\s]{1,200} dialect=\S{1,40} kind=BadReplyError .*(instead of a chat completion|has no choices)": (
+        "The address has no path: base_url usually ends in /v1."
+    ),
 }
 
 

@@ -845,6 +845,24 @@ def test_every_hint_is_reachable_when_its_text_appears():
         assert not re.search(r"\{(url|host|model)", hint.format(url=URL, host="pod.test", model="m"))
 
 
+@pytest.mark.parametrize(
+    ("text", "url", "expected"),
+    [
+        ("the server answered with invalid JSON instead of a chat completion: Ollama is running", "", True),
+        ("the server answered with an empty body instead of a chat completion", "", True),
+        ('the reply has no choices: {"status": "ok"}', "", True),
+        ("the stream has no choices", "", True),
+        ('the reply has no choices: {"status": "ok"}', "/v1", False),
+        ("an event is not valid JSON", "", False),
+    ],
+)
+def test_advises_the_path_when_the_address_has_none_and_no_chat_comes(text, url, expected):
+    """Protects from an address without /v1, where many servers answer 200 with a greeting or their state."""
+    with pytest.raises(BadReplyError) as caught, ErrorTranslator("generic", f"http://pod.test:8000{url}", "m"):
+        raise BadReplyError(text)
+    assert ("usually ends in /v1" in str(caught.value)) == expected
+
+
 NAMES = "error detail message code type param loc msg choices n_ctx metadata raw delta content object"
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
 BODIES = st.recursive(
