@@ -34,6 +34,7 @@ _THREADS_THAT_SLEEP: Final = {"OMP_WAIT_POLICY": "PASSIVE"}
 _GGUF_MAGIC: Final = b"GGUF"
 _LFS_POINTER: Final = b"version https://git-lfs"
 _LAST_PORT: Final = 65535
+_LARGEST: Final = 2**31 - 1  # of int32_t: https://github.com/ggml-org/llama.cpp/blob/master/common/common.h
 _LOG_TAIL: Final = 2000
 _PACKAGES: Final = {
     "libgomp": "it: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), apk add libgomp (Alpine)",
@@ -94,13 +95,18 @@ class LocalServer:
         threads = 1 if n_threads is None else n_threads
         for field, value in (("n_ctx", n_ctx), ("n_parallel", n_parallel), ("n_threads", threads)):
             check_type(field, value, int, "a number")
-            if value < 1:
-                raise ValueError(f"{field}: {value} is less than 1")
+            if not 1 <= value <= _LARGEST:
+                raise ValueError(f"{field}: {value} is {'less than 1' if value < 1 else f'more than {_LARGEST}'}")
+        if n_ctx * n_parallel > _LARGEST:
+            raise ValueError(f"n_ctx: {n_ctx} for each of {n_parallel} requests is more than {_LARGEST}")
         check_type("start_timeout", start_timeout, (int, float), "seconds")
-        check_type("model", model or None, (str, os.PathLike), "a path, or a repository and file of a hub")
+        check_type("model", model, (str, os.PathLike), "a path, or a repository and file of a hub")
         check_type("host", host, str, "a host name or address")
         for field, text in (("name", name), ("api_key", api_key)):
             check_type(field, text, (str, type(None)), "a text, or None")
+        for field, text in (("name", name or None), ("host", host), ("api_key", api_key)):
+            if text is not None and not text.strip():  # no host would be every address, no key would let all in
+                raise ValueError(f"{field}: pass a text that is not blank")
         check_type("port", port, int, "a number")
         if not 0 <= port <= _LAST_PORT:
             raise ValueError(f"port: {port} is not between 0 and {_LAST_PORT}")

@@ -269,16 +269,20 @@ def test_serve_answers_until_it_is_stopped(ending: signal.Signals):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("missing.gguf",), "there is no such GGUF file: 'missing.gguf"),
+        (("missing.gguf",), "there is no such GGUF file: "),
         ((__file__,), "is not a GGUF file"),
         ((str(TINY_QWEN3), "--reasoning-format", "x"), "--reasoning-format: 'x' is not one of"),
+        ((str(TINY_QWEN3), "--api-key", ""), "--api-key: pass a text that is not blank"),
+        ((str(TINY_QWEN3), "--host", " "), "--host: pass a text that is not blank"),
+        ((str(TINY_QWEN3), "--n-ctx", "99999999999"), "--n-ctx: 99999999999 is more than"),
+        (("",), "the model is a folder"),
     ],
 )
 def test_serve_says_what_is_wrong(arguments: tuple[str, ...], said: str):
     """Protects from a traceback for a wrong path, file or setting."""
     result = run("serve", *arguments)
     assert result.exit_code == 2
-    assert said.partition(":")[0] in result.output
+    assert said in result.output
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,9 @@ def test_says_what_to_install_when_llama_cpp_cannot_be_loaded(gguf, tmp_path, mo
         ({"n_ctx": 0}, "n_ctx: 0 is less than 1"),
         ({"n_parallel": -1}, "n_parallel: -1 is less than 1"),
         ({"n_threads": 0}, "n_threads: 0 is less than 1"),
+        ({"n_threads": 2**31}, "n_threads: 2147483648 is more than 2147483647"),
+        ({"n_parallel": 2**40}, "n_parallel: 1099511627776 is more than 2147483647"),
+        ({"n_ctx": 2**30}, "n_ctx: 1073741824 for each of 4 requests is more than 2147483647"),
         ({"port": 70000}, "port: 70000 is not between 0 and 65535"),
         ({"reasoning_format": "qwen"}, "reasoning_format: 'qwen' is not one of deepseek"),
     ],
@@ -126,6 +129,14 @@ def test_raises_naming_the_setting_when_it_is_no_text(gguf, field):
     for value in [4, ["a"], b"a", *([None] if field == "host" else [])]:
         with pytest.raises(TypeError, match=f"^{field}: pass a .*, not an? {type(value).__name__}$"):
             LocalServer(gguf, **{field: value})
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\u3000"])
+@pytest.mark.parametrize("field", ["host", "api_key"])
+def test_raises_naming_the_setting_when_it_is_blank(gguf, field, text):
+    """Protects an engine from being open to all because the variable of its key, or of its host, was not set."""
+    with pytest.raises(ValueError, match=f"^{field}: pass a text that is not blank"):
+        LocalServer(gguf, **{field: text})
 
 
 @pytest.mark.parametrize("field", ["n_ctx", "n_parallel", "n_threads", "port", "start_timeout"])
