@@ -86,7 +86,11 @@ def wrap_body(response: httpx.Response, request: httpx.Request, close: Callable[
 @functools.cache
 def build_ssl_context() -> ssl.SSLContext:
     """Build the one TLS context of the process (tens of milliseconds)."""
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # its text names neither the variable nor the file
+        error.add_note("$SSL_CERT_FILE must be a file of certificates in PEM: correct or unset it.")
+        raise
 
 
 def _build_options(proxy: str | None, socket_options: Sequence[SocketOption]) -> dict[str, Any]:
