@@ -36,7 +36,8 @@ _PHRASES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (rf"\b(?<!in Python )({_FIELDS})=(?=[ .,]|$)", lambda match: _flag(match[1])),
     # n_ctx=4096, server="vllm", but nothing inside a repr such as Pool(host='127.0.0.1', port=9)
     (rf"""(?<![(,])(?<!, )\b({_FIELDS})=("[^"\n]*"|[\w.:/-]+)""", lambda match: f"{_flag(match[1])} {match[2]}"),
-    (rf"(?m)^({_FIELDS})(?=: | must )", lambda match: _flag(match[1])),
+    (r"(?m)^host, port(?=: )", "--host, --port"),
+    (rf"(?m)^({_FIELDS})(?=: | must | begins )", lambda match: _flag(match[1])),
     (r"(?m)(?<=\n)base_url\b", "The URL"),
     (r"\bbase_url\b(?:=(?= ))?", "the URL"),
 )

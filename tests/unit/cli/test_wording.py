@@ -23,6 +23,8 @@ ONLY_PYTHON = re.compile(rf"\b({_FIELDS}|extra_body|extra_query|api_key|base_url
         ("reasoning_format: 'x' is not one of", "--reasoning-format: 'x' is not one of"),
         ('name the server: server="vllm"', 'name the server: --server "vllm"'),
         ("server must be one of", "--server must be one of"),
+        ("host, port: cannot listen on x:1", "--host, --port: cannot listen on x:1"),
+        ('api_key begins with "Bearer "', '--api-key begins with "Bearer "'),
         ("base_url has no /v1", "the URL has no /v1"),
         ("the model: it is not there", "the model: it is not there"),
         ("Pool(host='127.0.0.1', port=9)", "Pool(host='127.0.0.1', port=9)"),
