@@ -40,8 +40,6 @@ def run(  # noqa: PLR0913  # the options of the command
             check_plot(plot)
         llm = connect(target, Console(stderr=True), temperature=0.0).llm
         levels = asyncio.run(_measure_all(llm, prompt, numbers, requests or max(numbers), settings, console))
-        if plot:
-            draw(levels, make_visible(f"{llm.model_name} at {llm.openai_api_base}"), plot)
     if as_json:
         write_json(_build_report(llm, levels))
     else:
@@ -50,6 +48,8 @@ def run(  # noqa: PLR0913  # the options of the command
         if comparison := compare(levels):
             console.print(Text(f"\n{comparison}", style="bold green"))
     if plot:
+        with showing_errors():  # after the table: what was measured does not need the picture
+            draw(levels, make_visible(f"{llm.model_name} at {llm.openai_api_base}"), plot)
         console.print(f"plot saved to {plot}", style="dim")
     if errors := [error for level in levels for error in level.errors]:
         show_error(Console(stderr=True), errors[0])

@@ -285,6 +285,16 @@ def test_serve_says_what_is_wrong(arguments: tuple[str, ...], said: str):
     assert said in result.output
 
 
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_bench_writes_what_it_measured_when_the_picture_cannot_be_saved(option: list[str], tmp_path: Path):
+    """Protects minutes of measuring from a picture whose file name is too long, or whose disk is full."""
+    with Replay() as server:
+        result = run("bench", server.url, "--streams", "1", "--plot", tmp_path / f"{'x' * 300}.png", *option)
+    assert result.exit_code == 2
+    assert ('"tokens_per_second"' if option else "tokens/s") in result.output
+    assert "✗ File name too long" in result.output
+
+
 @pytest.mark.parametrize(
     ("host", "is_own"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False)]
 )
