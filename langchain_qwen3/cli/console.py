@@ -75,6 +75,9 @@ def decode_piped(raw: bytes) -> str:
     """Return what was piped, in UTF-8 or in the system's encoding; line by line if neither can read the whole.
 
     git and most editors write UTF-8. Python expects the system's encoding, which is GBK on Chinese Windows.
+
+    Raises:
+        ValueError: It is in another encoding, or no text.
     """
     texts = []
     for encoding in (sys.stdin.encoding, "utf-8-sig"):
@@ -85,7 +88,7 @@ def decode_piped(raw: bytes) -> str:
     lines = raw.splitlines(keepends=True)
     if len(lines) > 1:
         return "".join(map(decode_piped, lines))
-    return raw.decode(sys.stdin.encoding, sys.stdin.errors or "strict")
+    raise ValueError("the piped text is not UTF-8\nConvert it first: iconv -f GBK -t UTF-8, or -f UTF-16")
 
 
 def write_json(value: Any) -> None:

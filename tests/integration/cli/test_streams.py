@@ -114,6 +114,24 @@ def test_sends_what_was_piped_when_the_system_has_another_encoding(
     assert (status, err, sent) == (0, "", [asked])
 
 
+@pytest.mark.parametrize("command", ["ask", "chat"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8:surrogateescape", "ascii"])
+@pytest.mark.parametrize(
+    "piped",
+    ["你好，\n世界。".encode("gbk"), "你\n好".encode("utf-16"), b"\x89PNG\r\n\x1a\n"],
+)
+def test_says_how_to_convert_what_was_piped_when_it_cannot_be_read(
+    command: str, piped: bytes, encoding: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Protects from U+FFFD in place of each letter, in containers without a locale, and from the words of a codec."""
+    with Scripted(lambda _body: {"role": "assistant", "content": "Yes."}, models=[{"id": "m"}]) as server:
+        status, out, err = call(monkeypatch, command, server.url, encoding=encoding, piped=piped)
+        assert [request for request in server.requests if "messages" in request] == []
+    assert (status, out) == (2, "")
+    assert "the piped text is not UTF-8" in err
+    assert "iconv -f GBK -t UTF-8" in err
+
+
 @pytest.mark.parametrize(
     "piped",
     ["通讯\n摘要\n系统".encode("gbk"), "+通讯，\n".encode() + "摘要，\n".encode("gbk") + "系统：“é”".encode()],
@@ -136,8 +154,9 @@ def call(
     piped: bytes = b"",
 ) -> tuple[int, str, str]:
     """Run the command in this process, which saves its start; return its status and what it writes."""
+    encoding, _, errors = encoding.partition(":")  # as in $PYTHONIOENCODING
     streams = {name: io.TextIOWrapper(io.BytesIO(), encoding) for name in ("stdin", "stdout", "stderr")}
-    streams["stdin"] = io.TextIOWrapper(io.BytesIO(piped), encoding)
+    streams["stdin"] = io.TextIOWrapper(io.BytesIO(piped), encoding, errors or None)
     with monkeypatch.context() as patch:
         patch.setenv("COLUMNS", "60")
         patch.setattr(sys, "argv", ["langchain-qwen3", *words])
