@@ -178,5 +178,6 @@ def _resolve_effort(effort: str, dialect: Dialect, line: ModelLine, who: str) ->
         return word
     if dialect.effort_for_all:
         return effort
-    warn_once(f"reasoning_effort only switches thinking on: {who} has no effort levels; thinking_budget limits it")
+    limit = "; thinking_budget limits it" if dialect.budget else ""
+    warn_once(f"reasoning_effort only switches thinking on: {who} has no effort levels{limit}")
     return None

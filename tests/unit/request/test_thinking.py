@@ -11,7 +11,7 @@ from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.thinking import Thinking, expects_thinking, resolve_thinking, write_thinking
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
-from langchain_qwen3.servers.engines import LLAMA_CPP, LM_STUDIO, OLLAMA, SGLANG, TGI, VLLM
+from langchain_qwen3.servers.engines import LLAMA_CPP, LM_STUDIO, MLX_LM, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
 from langchain_qwen3.servers.gateways import LITELLM, ONE_API
 from langchain_qwen3.servers.hosts import DASHSCOPE, NVIDIA, OPENROUTER, SILICONFLOW
 
@@ -243,6 +243,14 @@ def test_says_that_a_budget_is_no_switch_when_the_checkpoint_does_not_think_by_i
         assert write("Qwen/Qwen3.5-0.8B", VLLM, budget=64) == {"thinking_token_budget": 64}
     assert write("Qwen/Qwen3.5-0.8B", VLLM, budget=64, enabled=True)["thinking_token_budget"] == 64
     assert write(HYBRID, VLLM, budget=64) == {"thinking_token_budget": 64}
+
+
+@pytest.mark.parametrize("dialect", [VLLM, DASHSCOPE, SGLANG, MLX_LM, TRANSFORMERS], ids=lambda row: row.name)
+def test_advises_a_budget_instead_of_an_effort_when_the_server_has_one(dialect: Dialect):
+    """Protects from advice that the next warning takes back: many engines have no thinking budget."""
+    with pytest.warns(UnsupportedSettingWarning, match="has no effort levels") as record:
+        write(HYBRID, dialect, effort="low")
+    assert ("thinking_budget" in str(record[0].message)) == bool(dialect.budget)
 
 
 def test_sends_no_budget_when_thinking_is_off():
