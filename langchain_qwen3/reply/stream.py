@@ -103,7 +103,8 @@ class StreamReader:
         if self._events.stray and not self._choice.heard:
             events = self._read_stray()
             chunks += self._feed_all(events)
-            is_whole = len(events) == 1 and "message" in (open_envelope(events[0]).get("choices") or [{}])[0]
+            choice = (open_envelope(events[0]).get("choices") or [{}])[0] if len(events) == 1 else {}
+            is_whole = "message" in choice and any(map(has_content, (choice["message"], choice.get("delta"))))
         if self._index is None and self._end.done:
             raise BadReplyError("the stream has no choices", response=self._response, body=self.find_cause())
         has_answer = bool(self._content or self._calls or self._choice.holds) and not self._events.unframed

@@ -315,6 +315,7 @@ def test_stream_is_whole_when_only_one_sign_of_its_end_came():
         ({"message": {"role": "assistant", "content": "A"}, "finish_reason": None}, "A"),
         ({"message": {"role": "assistant", "content": "", "reasoning_content": "B"}}, ""),
         ({"index": 0, "delta": {"content": ""}, "message": {"content": "A"}}, "A"),
+        ({"index": 0, "delta": None, "message": {"content": "A"}}, "A"),
     ],
 )
 @pytest.mark.parametrize("envelope", [None, "data"])
@@ -326,6 +327,19 @@ def test_whole_reply_needs_no_reason_where_a_stream_was_asked(
     body = {"choices": [choice]}
     data = json.dumps({"code": 0, envelope: body} if envelope else body).encode()
     assert read(data, ReplyOptions(finishes=finishes)).content == content
+
+
+@pytest.mark.parametrize("message", [None, {}, {"role": "assistant", "content": None}, {"tool_calls": []}])
+@pytest.mark.parametrize(
+    ("read", "kind", "text"),
+    [(read_stream, StreamCutError, "without a finish_reason"), (read_whole, BadReplyError, "is empty")],
+)
+def test_whole_reply_is_no_answer_when_it_says_nothing_and_has_no_reason(
+    read: Any, kind: Any, text: str, message: dict[str, Any] | None
+):
+    """Protects from an empty answer where a gateway lost the server's error: only `invoke` raised."""
+    with pytest.raises(kind, match=text):
+        read(json.dumps({"choices": [{"message": message}]}).encode())
 
 
 def test_line_with_a_delta_is_a_cut_stream_when_no_reason_comes():
