@@ -23,7 +23,7 @@ from langchain_qwen3.reply.metadata import (
     read_metadata,
     read_usage,
 )
-from langchain_qwen3.reply.reasoning import CLOSE_TAG, find_leaked_tag
+from langchain_qwen3.reply.reasoning import CLOSE_TAG, OPEN_TAG, find_leaked_tag
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
@@ -133,6 +133,11 @@ def _split_leaked(message: Mapping[str, Any], options: ReplyOptions) -> tuple[Ma
     key, reasoning = read_reasoning(message)
     if not isinstance(content, str) or not (key or options.opened is False):
         return message, False
+    opening, _, rest = content.partition(OPEN_TAG)
+    inner, _, answer = rest.partition(CLOSE_TAG)
+    if reasoning and not opening.strip() and inner.strip() == reasoning.strip():
+        # In both places: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (deepseek-legacy)
+        return {**message, "content": answer}, False
     at = find_leaked_tag(content)
     answer = content[at + len(CLOSE_TAG) :]
     if at < 0 or not content[:at].strip() or not (answer.strip() or message.get("tool_calls")):

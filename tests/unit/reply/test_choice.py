@@ -224,6 +224,9 @@ LEAKED = [
     ({"reasoning_content": "R", "content": "\n</think>\n\nANSWER"}, "R"),
     ({"reasoning_content": "R", "content": "\n</think>ANSWER"}, "R"),
     ({"content": "</think>\n\nANSWER"}, ""),
+    # in both places
+    ({"reasoning_content": "R", "content": "<think>\nR\n</think>\n\nANSWER"}, "R"),
+    ({"reasoning": "R\n", "content": "\n<think>R</think>ANSWER"}, "R"),
 ]
 MENTIONED = [
     "在 Qwen3 里，模型用</think>标签结束思考。",
@@ -236,6 +239,12 @@ MENTIONED = [
 def test_thinking_that_leaked_into_a_whole_answer_is_reasoning(message: dict[str, Any], reasoning: str):
     """Protects answers from parsers that stop too early, or strip the opening tag only."""
     assert spans(read_whole(write_body(message))) == (reasoning, "ANSWER", [])
+
+
+def test_an_answer_that_begins_with_another_block_is_whole():
+    """Protects answers that show what thinking looks like, where the thinking itself came in its field."""
+    text = "<think>another</think> is how it looks."
+    assert spans(read_both_ways({"reasoning": "R", "content": text}, ReplyOptions())) == ("R", text, [])
 
 
 @pytest.mark.parametrize("text", MENTIONED)
