@@ -310,6 +310,7 @@ OUT_OF_RANGE = [
     ({"n": 0}, "n must be a whole number, 1 or more"),
     ({"max_tokens": -5}, "max_tokens must be a whole number, -1 or more"),
     ({"thinking_budget": -5}, "thinking_budget must be a whole number, 0 or more tokens, or None"),
+    ({"extra_body": {"extra_body": {"top_k": 3}}}, "extra_body has another extra_body in it: put the inner"),
 ]
 OF_A_WRONG_TYPE = [
     ({"thinking_budget": True}, "thinking_budget must be"),
