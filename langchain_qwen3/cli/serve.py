@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import signal
 import time
 from contextlib import suppress
@@ -30,7 +31,7 @@ def run(model: str, settings: dict[str, Any]) -> None:
     console = Console()
     signal.signal(signal.SIGTERM, _interrupt)  # `kill` and container runtimes end it like Ctrl-C
     with showing_errors():
-        server = LocalServer(model, **settings)
+        server = LocalServer(model or ".", **settings)  # the error for a folder says what to give
         with console.status(Text(f"loading {server.path.name}")):
             server.start()
         try:
@@ -64,7 +65,7 @@ def render_welcome(base_url: str, model: str, *, has_key: bool) -> RenderableTyp
     key = ', api_key="…"' if has_key else ""
     code = (
         "from langchain_qwen3 import ChatQwen3\n\n"
-        f'llm = ChatQwen3(model="{model}", base_url="{base_url}"{key})\n'
+        f'llm = ChatQwen3(model={json.dumps(model, ensure_ascii=False)}, base_url="{base_url}"{key})\n'
         'print(llm.invoke("你是谁？").text)'
     )
     return Group(

@@ -100,7 +100,7 @@ class LocalServer:
         if n_ctx * n_parallel > _LARGEST:
             raise ValueError(f"n_ctx: {n_ctx} for each of {n_parallel} requests is more than {_LARGEST}")
         check_type("start_timeout", start_timeout, (int, float), "seconds")
-        check_type("model", model, (str, os.PathLike), "a path, or a repository and file of a hub")
+        check_type("model", model or None, (str, os.PathLike), "a path, or a repository and file of a hub")
         check_type("host", host, str, "a host name or address")
         for field, text in (("name", name), ("api_key", api_key)):
             check_type(field, text, (str, type(None)), "a text, or None")

@@ -20,12 +20,12 @@ from typer.testing import CliRunner
 from langchain_qwen3.cli import console
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.main import commands
-from langchain_qwen3.cli.serve import is_loopback, render_exposure
+from langchain_qwen3.cli.serve import is_loopback, render_exposure, render_welcome
 from langchain_qwen3.local import LocalServer
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
 from tests.support.commands import PROGRAM, run
-from tests.support.python import running
+from tests.support.python import STRICT_PYTHON, running
 from tests.support.replay import Handler, Replay
 
 COMMANDS = ("doctor", "bench", "chat", "models", "ask")
@@ -41,6 +41,14 @@ def test_shows_help_and_version():
     assert run("-h").output == shown
     assert all(run(command, "-h").exit_code == 0 for command in (*COMMANDS, "serve"))
     assert run("--version").output == f"langchain-qwen3-chat {version('langchain-qwen3-chat')}\n"
+
+
+def test_runs_as_a_module_when_the_scripts_are_not_on_the_path():
+    """Protects users of Windows, where pip puts the command into a folder that is often missing from the path."""
+    done = subprocess.run(
+        [*STRICT_PYTHON, "-m", "langchain_qwen3", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "Usage: langchain-qwen3 [OPTIONS]" in done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -301,6 +309,13 @@ def test_bench_writes_what_it_measured_when_the_picture_cannot_be_saved(option: 
 def test_knows_which_address_is_this_machine_s_alone(host: str, is_own: bool):
     """Protects from a server that all the network can use, and nobody was told."""
     assert is_loopback(host) is is_own
+
+
+def test_shows_code_that_runs_when_a_name_has_quotation_marks():
+    """Protects the lines that are copied from the terminal."""
+    with (console := Console()).capture() as shown:
+        console.print(render_welcome("http://127.0.0.1:1/v1", 'my "通义"', has_key=False))
+    assert r'model="my \"通义\""' in shown.get()
 
 
 def test_warns_when_others_can_reach_the_server():
