@@ -66,13 +66,15 @@ class _Clock:
         forget_after_fork(self)
 
     def forget(self) -> None:
-        self._entries: queue.SimpleQueue[_Entry] = queue.SimpleQueue()
+        self._queues: dict[str, queue.SimpleQueue[_Entry]] = {}
         self._threads: dict[str, threading.Thread] = {}
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> None:
-        self._entries.put((monotonic() + seconds, next(self._numbers), function))
+        # Made here, as the thread is: a greenlet that waits for a queue from before gevent's patch stops the process.
+        entries = self._queues.get("clock") or self._queues.setdefault("clock", queue.SimpleQueue())
+        entries.put((monotonic() + seconds, next(self._numbers), function))
         if not self._threads:
-            thread = threading.Thread(target=self._run, args=(self._entries,), name="qwen3-clock", daemon=True)
+            thread = threading.Thread(target=self._run, args=(entries,), name="qwen3-clock", daemon=True)
             if self._threads.setdefault("clock", thread) is thread:
                 try:
                     thread.start()

@@ -105,6 +105,29 @@ def test_one_thread_serves_all_when_many_threads_ask() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it ends by SystemExit
+@pytest.mark.parametrize("is_used_before", [False, True], ids=["imported-before", "forked-after-use"])
+def test_queue_is_as_new_as_the_thread_when_threads_are_patched(
+    is_used_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects gunicorn's gevent worker with `--preload`: a greenlet that waits for a queue of C stops its process."""
+    clock = process._Clock()
+    if is_used_before:
+        clock.call_later(0, sys.exit)
+        clock._threads["clock"].join(60)
+        clock.forget()  # as in a child
+    kinds: list[type] = []
+
+    class Patched(queue.SimpleQueue):  # type: ignore[type-arg]
+        def __init__(self) -> None:
+            kinds.append(type(self))
+
+    monkeypatch.setattr(queue, "SimpleQueue", Patched)
+    clock.call_later(0, sys.exit)
+    clock._threads["clock"].join(60)
+    assert kinds == [Patched]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it ends by SystemExit
 def test_the_thread_starts_with_the_next_call_when_there_was_none_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects a container that was at its limit of threads for a moment: every later limit would do nothing."""
     clock, first, second = process._Clock(), threading.Event(), threading.Event()
