@@ -114,6 +114,7 @@ class InFlightLimit:
         self._changes: deque[_Slot | None] = deque()
         self._waiting: deque[_Slot] = deque()
         self._taken: set[_Slot] = set()
+        self._latest: asyncio.AbstractEventLoop | None = None
         self._check_scheduled = False
         self._quiet_checks = 0
         self._collect_at = 2
@@ -141,6 +142,9 @@ class InFlightLimit:
             if slot is not None:
                 slot.granted = True
                 (self._taken.discard if slot.left else self._taken.add)(slot)
+                if slot.loop not in (None, self._latest):  # perhaps after one that was closed
+                    self._latest = slot.loop
+                    self._reclaim()
             return
         self._changes.append(slot)
         # The lock's holder checks the queue again after releasing it, so that no change is missed.
@@ -168,7 +172,7 @@ class InFlightLimit:
 
     def _reclaim(self) -> bool:
         """Free the slots of closed loops: without `shutdown_asyncgens` their streams never end."""
-        lost = {slot for slot in self._taken if slot.loop is not None and slot.loop.is_closed()}
+        lost = {slot for slot in self._taken.copy() if slot.loop is not None and slot.loop.is_closed()}
         self._taken -= lost
         return bool(lost)
 

@@ -9,6 +9,7 @@ import os
 import pickle
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -275,6 +276,23 @@ def test_frees_the_slot_when_its_loop_was_closed() -> None:
         assert limit.in_flight == 1
     del holder  # its end counts nothing twice
     assert limit.in_flight == 0
+
+
+@pytest.mark.parametrize("size", [None, 3])
+def test_slots_of_closed_loops_do_not_pile_up(size: int | None) -> None:
+    """Protects the memory of a service with a loop per request, and calls to llama.cpp, which count the others."""
+    limit = InFlightLimit(size)
+    loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+    for _ in range(20):
+        loop = asyncio.new_event_loop()
+        loops.add(loop)
+        loop.run_until_complete(limit.slot().__aenter__())
+        loop.close()
+    del loop
+    with limit.slot():
+        assert limit.in_flight <= 3
+        gc.collect()
+        assert len(loops) <= 3
 
 
 def test_slot_counts_no_more_when_another_thread_processes_its_end() -> None:
