@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk
 
+from langchain_qwen3._think_tags import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
 from langchain_qwen3.errors.body import find_error
@@ -33,7 +34,6 @@ from langchain_qwen3.reply.metadata import (
     read_metadata,
     read_usage,
 )
-from langchain_qwen3.reply.reasoning import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.sse import SseReader
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls

@@ -9,6 +9,7 @@ from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+from langchain_qwen3._think_tags import CLOSE_TAG, OPEN_TAG, find_leaked_tag
 from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.errors import BadReplyError
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, is_event_stream, read_body
@@ -23,7 +24,6 @@ from langchain_qwen3.reply.metadata import (
     read_metadata,
     read_usage,
 )
-from langchain_qwen3.reply.reasoning import CLOSE_TAG, OPEN_TAG, find_leaked_tag
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls

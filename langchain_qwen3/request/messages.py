@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage
 
+from langchain_qwen3._think_tags import CLOSE_TAG, OPEN_TAG, find_leaked_tag
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import name_type
 from langchain_qwen3.request.blocks import (
@@ -179,14 +180,11 @@ def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: boo
     text = content if isinstance(content, str) else _read_answer(content)
     if not text:
         text = _read_kept(kept)
-    inline = ""
-    if split and (body := text.lstrip()).startswith("<think>") and "</think>" in body:
-        # Another client left the thinking in the text; 2507, VL and 3.8 templates would render it as the answer.
-        inline, _, text = body[len("<think>") :].partition("</think>")
-        text = text.lstrip("\n")
+    inline, text = _split_thinking(text) if split else ("", text)
     wire: dict[str, Any] = {"role": "assistant", "content": text}
     if replay:
-        if reasoning := read_reasoning(message) or inline.strip("\n"):
+        reasoning = read_reasoning(message)
+        if reasoning := reasoning if inline in reasoning else reasoning + inline:
             for key in dialect.history_keys:
                 wire[key] = reasoning
         if dialect.reasoning_details and (details := kept.get("reasoning_details")):
@@ -204,6 +202,19 @@ def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: boo
     if kept.get("partial"):
         wire["partial"] = True  # DashScope's prefix continuation
     return wire
+
+
+def _split_thinking(text: str) -> tuple[str, str]:
+    """Return the thinking in front of an answer, and the answer.
+
+    Another client, or a stream, left it in the text, without its opening tag where the template writes that into the
+    prompt. The templates of 2507, VL and 3.8 would render it as the answer.
+    """
+    body = text.lstrip()
+    at = body.find(CLOSE_TAG) if body.startswith(OPEN_TAG) else find_leaked_tag(body)
+    if at < 0:
+        return "", text
+    return body[:at].removeprefix(OPEN_TAG).strip("\n"), body[at + len(CLOSE_TAG) :].lstrip("\n")
 
 
 def _read_kept(kept: Mapping[str, Any]) -> str:

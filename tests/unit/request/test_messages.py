@@ -74,15 +74,41 @@ def test_reads_reasoning_from_content_blocks_when_the_message_has_v1_output(kind
 
 
 @pytest.mark.parametrize("before", ["", "\n", "\n\n", "\r\n", " ", "\t\n "])
-def test_takes_think_tags_out_of_content_when_another_client_left_them_there(before: str):
+@pytest.mark.parametrize("opening", ["<think>\n", ""], ids=["both tags", "the template wrote the first"])
+def test_takes_think_tags_out_of_content_when_another_client_left_them_there(opening: str, before: str):
     """Protects conversations begun with ChatOpenAI."""
-    first = AIMessage(f"{before}<think>\nGreet.\n</think>\n\nHi.")
+    first = AIMessage(f"{before}{opening}Greet.\n</think>\n\nHi.")
     wire = write(first, HumanMessage("b"), replay="all")
     assert wire[0] == {"role": "assistant", "content": "Hi.", "reasoning_content": "Greet.", "reasoning": "Greet."}
     assert write(first, HumanMessage("b"), replay="none")[0] == {"role": "assistant", "content": "Hi."}
 
 
-@pytest.mark.parametrize("content", ["The tag <think>x</think> is", "<think> opens", "\n<think> opens", " a"])
+def test_adds_the_thinking_of_the_content_to_that_of_its_field():
+    """Protects what a stream showed: a parser stopped early, and only the end told that the rest was thinking, too."""
+    wire = write(
+        AIMessage("you.\n</think>\n\nHi.", additional_kwargs={"reasoning_content": "Greet "}), HumanMessage("b")
+    )
+    assert (wire[0]["reasoning"], wire[0]["content"]) == ("Greet you.", "Hi.")
+    wire = write(AIMessage("<think>Greet</think>Hi.", additional_kwargs={"reasoning": "Greet"}), HumanMessage("b"))
+    assert (wire[0]["reasoning"], wire[0]["content"]) == ("Greet", "Hi.")
+    called = AIMessage("Look.\n</think>\n\n", tool_calls=[{"id": "1", "name": "f", "args": {}}])
+    wire = write(called, ToolMessage("r", tool_call_id="1"))
+    assert (wire[0]["reasoning"], wire[0]["content"]) == ("Look.", "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "The tag <think>x</think> is",
+        "<think> opens",
+        "\n<think> opens",
+        " a",
+        "</think> closes",
+        "It ends with `</think>`\n\nthen.",
+        "So:\n```\n</think>\n\n```\nThen.",
+        "x\n</think>\ny",
+    ],
+)
 def test_leaves_think_tags_alone_when_they_are_not_a_leading_span(content: str):
     """Protects answers about think tags, and prefills."""
     assert write(AIMessage(content), HumanMessage("b"))[0]["content"] == content
