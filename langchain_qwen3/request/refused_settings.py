@@ -66,6 +66,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(("thinkingtokens", "reasoningtokens", "budgettokens", "reasoningbudget"), "thinking_budget"),
     "penaltyscore": "repetition_penalty",
     "stopwords": "stop",
+    "callbackmanager": "callbacks",
     "numretries": "max_retries",
     "openrouterprovider": "provider",
 }

@@ -115,6 +115,7 @@ def test_names_our_switch_when_a_keyword_is_that_of_another_api(name: str, value
         *((name, "model") for name in ("model_id", "repo_id", "deployment_name", "azure_deployment")),
         *((name, "thinking_budget") for name in ("max_thinking_tokens", "budget_tokens", "reasoning_budget")),
         *(("penalty_score", "repetition_penalty"), ("stop_words", "stop"), ("num_retries", "max_retries")),
+        ("callback_manager", "callbacks"),
         *(("openrouter_provider", "provider"), ("inference_server_url", "base_url")),
     ],
 )
