@@ -309,7 +309,7 @@ only this engine has (source)."""
 MLX_LM = engine(
     name="mlx-lm",
     title="mlx-lm",
-    evidence="source of 0.32.2",
+    evidence="measured on 0.32.2",
     start="mlx_lm.server --model mlx-community/Qwen3-8B-4bit",
     signs=(Sign(row=frozen(object="model", created=..., owned_by=None), header=("server", r"BaseHTTP/.* Python/")),),
     effort=(KWARGS, "reasoning_effort"),
@@ -319,7 +319,11 @@ MLX_LM = engine(
 )
 """mlx-lm's server. `response_format`, `tool_choice` and `n` are ignored; without `max_tokens` a reply ends after 512
 tokens. Replies have `reasoning`; history goes to the template as sent, and Qwen's template reads
-`reasoning_content`."""
+`reasoning_content`. It lists what is in Hugging Face's cache: of a model from ModelScope nothing, and without that
+cache an empty reply, so that it is not recognised (https://github.com/ml-explore/mlx-lm/blob/main/mlx_lm/server.py). A
+stop word is compared with whole tokens: `help` takes the word out of the text, but ends no reply whose token is ` help`
+(measured; https://github.com/ml-explore/mlx-examples/issues/524). A call that is cut, and the text of its beginning,
+never arrive (measured)."""
 
 TENSORRT_LLM = engine(
     name="tensorrt-llm",
