@@ -101,6 +101,15 @@ async def test_close_from_elsewhere_reaches_the_loop_soon(transport: LoopTranspo
     assert opened[0].is_closed
 
 
+def test_close_reaches_connections_of_a_closed_loop(transport: LoopTransport, opened: list[Connections]) -> None:
+    """Protects scripts that close a loop by hand and then the model: aiohttp logged an unclosed session."""
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(send(transport))
+    loop.close()
+    transport.close_soon()
+    assert opened[0].is_closed
+
+
 def test_close_of_a_loop_that_does_not_run_is_made_up_for(transport: LoopTransport, opened: list[Connections]) -> None:
     """Protects scripts that run a loop by hand: closed by the model, connections must not be left to nobody."""
     loop, other = asyncio.new_event_loop(), asyncio.new_event_loop()
