@@ -37,6 +37,8 @@ def app() -> None:
             commands(prog_name="langchain-qwen3")
         finally:
             sys.stdout.flush()
+    except KeyboardInterrupt:  # while the commands are imported; later they say what was stopped
+        sys.exit(130)
     except OSError as error:  # stdout is full, or nobody reads it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush at its end
         if not isinstance(error, BrokenPipeError):

@@ -24,7 +24,7 @@ from langchain_qwen3.cli.serve import is_loopback, render_exposure, render_welco
 from langchain_qwen3.local import LocalServer
 from tests.conftest import TINY_QWEN3
 from tests.faults.server import closed_port
-from tests.support.commands import PROGRAM, run
+from tests.support.commands import PROGRAM, START, run
 from tests.support.python import STRICT_PYTHON, running
 from tests.support.replay import Handler, Replay
 
@@ -337,6 +337,14 @@ def test_serve_says_so_when_the_port_is_taken(engine: LocalServer):
     assert result.exit_code == 2
     assert "is in use; --port 0 selects a free one" in result.output.replace("\n", " ")
     assert "Errno" not in result.output
+
+
+def test_ends_without_a_traceback_when_stopped_before_it_has_begun(tmp_path: Path):
+    """Protects the impatient: on a slow disk the imports take seconds."""
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt", "utf-8")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {START}"
+    done = subprocess.run([*STRICT_PYTHON, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_says_what_to_install_when_the_extra_is_missing():
