@@ -66,6 +66,7 @@ _NOTHING = frozenset(
     {"", "null", "none", "nil", "<nil>", "undefined", "ok", "success", "成功", "操作成功", "请求成功", "处理成功"}
 )
 _FAILED = frozenset({"error", "fail", "failed", "failure"})
+_PARTS = frozenset({"type", "event", "tool", "name"})  # a search or another step may fail while the answer goes on
 _GOOD_CODES = frozenset({"0", "0000", "00000", "000000", "200", "ok", "success", "true"})
 _HEARTBEATS = frozenset({"ping", "pong", "heartbeat", "keepalive", "keep-alive", "keep_alive"})
 
@@ -184,7 +185,8 @@ def _says_error(fields: Mapping[str, Any]) -> bool:
         return False
     if any(str(fields.get(key)).lower() in _HEARTBEATS for key in ("type", "event", "message")):
         return False
-    if fields.get("success") is False or str(fields.get("status")).lower() in _FAILED:
+    has_failed = fields.get("success") is False or str(fields.get("status")).lower() in _FAILED
+    if has_failed and fields.keys().isdisjoint(_PARTS):
         return True
     texts = map(fields.get, _TEXT_KEYS[:-4])
     return any(isinstance(text, str) and not _is_empty(text) for text in texts) or not _is_empty(fields.get("detail"))

@@ -117,6 +117,9 @@ def test_error_is_seen_with_its_cause_when_it_comes_in_any_dress(event: Any) -> 
         {"choices": [], "data": {"error": None}, "result": {"error": {}}},
         {"choices": [{"delta": {"content": "hi"}}], "data": {"error": "of another request"}},
         {"choices": [], "tool_result": {"name": "search", "error": "timeout"}},
+        {"type": "tool_call", "name": "web_search", "status": "error"},
+        {"event": "moderation", "status": "failed"},
+        {"tool": "web_search", "success": False},
         {"choices": [], "provider": {"name": "a", "error": {"code": 502, "message": "the next one was asked"}}},
         {"choices": [], "content_filter_results": {"error": {"message": "The contents are not filtered"}}},  # Azure
         {"usage": {"total_tokens": 3, "error": "an estimate"}},
