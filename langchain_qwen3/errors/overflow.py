@@ -37,7 +37,7 @@ _OVERFLOW = compile_patterns(
     r"`?inputs`? (?:tokens \+|must have less than)",
     r"input tokens exceed|too many (?:input|prompt) tokens|too many tokens in (?:the |your )?(?:prompt|input|messages)",
     r"tokens in the (?:prompt|input|messages)\b[^.]{0,20}exceed",
-    r"\bmax(?:imum)? input characters",  # Qianfan's 336007
+    r"\bthe max input characters is\b",  # Qianfan's 336007
     r"input_length_error",
     r"context(?: window| size| length)? (?:is full|overflow|exceeded|limit (?:reached|exceeded))|out of context\b",
     # Older vLLM and NVIDIA set max_tokens to what the prompt leaves. A user's own -1 or -2 means "no limit".
@@ -89,12 +89,13 @@ _LENGTH = compile_patterns(
     r"\d (?:input |prompt )?tokens (?:in|from|for|of) (?:the |your )?(?:prompt|input|messages)",
     r"\blength of (?:the |your )?(?:prompt|input|messages)|\bsession_len\b",
 )
-# Or the text sets the tokens of a request against a limit: "request has 9000 tokens, the limit is 8192".
-_COUNT, _LIMIT = r"\d[\d,]{2,14}", r"(?:\bmax(?:imum)?\b|\blimit|\bcontext\b|\bwindow\b|\ballow|\bsupports?\b|>)"
+# Or the text sets the tokens of a request against a smaller limit: "request has 9000 tokens, the limit is 8192".
+_COUNT, _LIMIT = r"(\d[\d,]{2,9})", r"(?:\bmax(?:imum)?\b|\blimit|\bcontext\b|\bwindow\b|\ballow|\bsupports?\b|>)"
 _AGAINST = compile_patterns(
     rf"\b(?:prompt|input|request|messages?|tokens?)\b[^\d\n]{{0,40}}{_COUNT}\b[^\d\n]{{0,40}}{_LIMIT}[^\d\n]{{0,20}}{_COUNT}",
     rf"{_LIMIT}[^\d\n]{{0,40}}{_COUNT} tokens\b[^\d\n]{{0,30}}\b(?:prompt|input|request|but)\b[^\d\n]{{0,20}}{_COUNT}",
 )
+_SPENT = compile_patterns(r"\b(?:used|usage|waiting|queued?|cached?|billed|batch)\b")
 # Gateways translate such texts: German, French, Spanish, Portuguese, Italian, Dutch, Polish, Russian, Turkish, Japanese
 # and Korean, each with the stems of the same few words.
 _EXCEEDS_ELSEWHERE = compile_patterns(
@@ -120,12 +121,12 @@ _MEDIA_ELSEWHERE = compile_patterns(
 _OTHER = compile_patterns(r"characters?\b|\bname\b|schema|description|frames|_id\b|seconds|stop\b")
 _PROMPT = compile_patterns(r"prompt|\binputs?\b|input[ _]|message|histor|conversation|\btotal|\bsum\b|输入(?![的参])")
 _OUTPUT = compile_patterns(
-    r"max_(?:completion_|new_|output_)?tokens|thinking_budget|output tokens|completion|image|audio|video|file",
-    r"输出|輸出|生成",
+    r"max_(?:completion_|new_|output_)?tokens|(?:thinking|reasoning)[ _](?:budget|tokens)|output tokens|completion",
+    r"image|audio|video|file|输出|輸出|生成|思[考维維]",
 )
 _RATE = compile_patterns(
     r"per (?:second|minute|min\b|hour|day)|(?<![a-z0-9])[tr]p[md](?![a-z0-9])|rate[ _-]?limit|quota",
-    r"[/每一1] ?分[钟鐘]|每秒|[今当本每][天日月]|并发|套餐|频率|配额",
+    r"[/每一1] ?分[钟鐘]|每秒|[今当本每][天日月]|并发|套餐|频率|配额|限流|额度|余额|\b(?:balance|credits)\b",
     r"\b(?:daily|monthly)\b|tokens?/(?:s|sec|min|hour|day)(?![a-z])",
     r"\b(?:pro|por|par|al|na|в) (?:minut|se[ck]|seg|stund|мин|сек|час|день)|分あたり|毎分|毎秒|1分間|분당|초당|dakika",
 )
@@ -214,8 +215,12 @@ def _asks_too_much(text: str) -> bool:
 
 
 def _sets_against(text: str) -> bool:
-    """Return whether a text sets a number of tokens, which are not the output's, against a limit."""
-    return "token" in text.lower() and bool(_AGAINST.search(text)) and not (_OUTPUT.search(text) or _OTHER.search(text))
+    """Return whether a text sets a number of tokens, which are not the output's, against a limit that is smaller."""
+    found = _AGAINST.search(text)
+    if not found or "token" not in text.lower() or any(kind.search(text) for kind in (_OUTPUT, _OTHER, _SPENT)):
+        return False
+    first, second = (int(number.replace(",", "")) for number in found.groups() if number)
+    return first >= second if found[1] else second >= first
 
 
 def _is_overflow_elsewhere(text: str) -> bool:

@@ -87,6 +87,19 @@ NO_OVERFLOWS = (
     "The prompt of 9000 tokens was cached; the limit of output tokens is 8192",
     "Request cancelled: 41000 tokens of output exceed max_tokens 8192",
     "Failed to send 20000 tokens over the network: input stream closed",
+    "Token usage limit reached: 120000 tokens used, limit 100000",
+    "Your request for 5000 tokens was refused: the organisation's limit is 400000 tokens, used 399000",
+    "Insufficient balance: request needs 9000 tokens, balance supports 8192",
+    "Insufficient credits: this request requires 9000 tokens, your credits allow 8000",
+    "Too many tokens waiting: 120000 tokens, limit 100000, try later",
+    "reasoning tokens 40000 > limit 38912",
+    "The prompt (900 tokens, max context 32768) was refused by the content filter",
+    "Request of 900 tokens within limit 32768: upstream error 502",
+    "Request id 20261130123456 tokens limit 5000",
+    "maximum input characters per field: 64",
+    "思维链最大长度 38912 token，当前 40000",
+    "触发限流，最大支持 100000 tokens，请求 120000",
+    "免费额度最大支持 100000 tokens，当前已使用 120000",
 )
 
 VLLM = (
