@@ -24,10 +24,8 @@ _NO_KEY = compile_patterns(
     r"(?:鉴权|认证|身份验证)(?:失败|错误)|未授权(?!或不存在)|\bauthenticationerror\b",
 )
 _NAME = r"(?:[`'\"“][^`'\"”\n]{1,120}[`'\"”]|[A-Za-z0-9_./:@-]{0,60}\d[A-Za-z0-9_./:@-]{0,60})"
-_ON = (
-    r"(?:(?!tool|herramient|ferrament|outil|werkzeug|инструмент|ツール|도구|fun[cçk][tc]?i|fonction|функци|関数|함수"
-    r"|ima?ge|bild|картин|画像|이미지|出力|출력)[^\n]){0,80}?"
-)
+# In other languages only a name may stand between "model" and "not found": it may be a tool or a file of the model's.
+_ID = r"(?:[ :]{0,2}[`'\"“„«「][^`'\"”“»」\n]{1,120}[`'\"”“»」]|[ :]{1,2}[A-Za-z0-9_./:@À-ſ-]{1,120})? ?"
 _NO_MODEL = compile_patterns(
     r"(?:invalid|unsupported|unknown|unrecogni[sz]ed|wrong|no such|not found the"
     r"|(?:cannot|can't|could not|unable to) find)(?: the| real| API)? model"
@@ -50,16 +48,16 @@ _NO_MODEL = compile_patterns(
     r"pinned to .{1,200}; requested|no models? (?:is |are )?loaded|no provider supported|no (?:served )?models? named",
     r"no available channels? for model|model_not_found|only model .{1,100} is served|there is no model\b",
     r"LLM Provider NOT provided|only .{1,400} allowed now, your model\b",  # LiteLLM, FastChat
-    r"\bmodel \S{1,120} is not supported (?:by any provider|for task)",  # Hugging Face's router
+    r"\bmodel \S{1,120} is not supported (?:by any provider|for task \S{1,60} and provider)",  # Hugging Face's router
     r"no router for requested model|no endpoints found for \S{1,100}/",  # llama-swap, OpenRouter
     r"repository not found for url: https://huggingface\.co/",  # MLX (https://github.com/ml-explore/mlx-lm/issues/233)
     r"available models?(?: uids?| ids?| names?)?:",
     # Gateways translate such texts: Spanish and Portuguese, French, German and Dutch, Russian, Japanese, Korean.
-    rf"\bmodelo\b{_ON}(?:n[oã]o? existe|n[oã]o? encontrado|no se encontró|não foi encontrado)",
-    rf"\bmodèle\b{_ON}(?:introuvable|n['’]existe pas|pas trouvé|inconnu)",
-    rf"\bmodel{{1,2}}\b{_ON}(?:nicht gefunden|existiert nicht|niet gevonden|bestaat niet)",
-    rf"модель{_ON}(?:не найден|не существует)",
-    rf"モデル{_ON}(?:見つかりません|存在しません)|모델{_ON}(?:찾을 수 없|존재하지 않)",
+    rf"\bmodelo{_ID}(?:n[oã]o? (?:existe|encontrado)|no se encontró|não foi encontrado)",
+    rf"\bmodèle{_ID}(?:est )?(?:introuvable|inconnu|n['’]existe pas|n['’]a pas été trouvé|pas trouvé)",
+    rf"\bmodel{{1,2}}{_ID}(?:wurde |is )?(?:nicht gefunden|existiert nicht|niet gevonden|bestaat niet)",
+    rf"модель{_ID}(?:не найден|не существует)",
+    rf"モデル{_ID}[がは]?(?:見つかりません|存在しません)|모델{_ID}[을를이가은는]? ?(?:찾을 수 없|존재하지 않)",
     r"模型.{0,80}(?:不存在|未找到|找不到|未部署|已下线|不可用(?!于))|(?:不存在|未找到|找不到|没有找到).{0,10}模型|无可用渠道",
     rf"模型(?:名称?|编码|标识|ID)? ?[:：]? ?{_NAME} ?"
     r"(?:[已未暂尚]{1,2}(?:上线|开通|停用|停止服务)|不[受被]?支持)(?=$|[。，,;；！!(（])",
