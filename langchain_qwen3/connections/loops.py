@@ -80,11 +80,10 @@ class LoopTransport(httpx.AsyncBaseTransport):
 
     def close_soon(self) -> None:
         """Close the connections of all loops, as `aclose` does; safe to call anywhere."""
+        self._drop_dead()
         for loop, mine in list(self._loops.items()):
-            try:
+            with contextlib.suppress(RuntimeError):  # the loop was closed just now
                 loop.call_soon_threadsafe(mine.retire_soon)
-            except RuntimeError:  # the loop is closed
-                mine.abandon()
 
     def close_at_exit(self) -> None:
         """Close the connections of loops that are still open; IPython, for one, never closes its loop."""
@@ -104,7 +103,8 @@ class _LoopConnections:
     def __init__(
         self, inner: AsyncConnections, loop: asyncio.AbstractEventLoop, drop: Callable[[_LoopConnections], None]
     ) -> None:
-        self.loop, self._inner, self._drop = loop, inner, drop
+        self.loop = loop
+        self._inner, self._drop = inner, drop
         self._in_flight = 0
         self._idle_since = 0.0
         self._is_retired = self._is_closed = False

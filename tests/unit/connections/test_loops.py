@@ -108,6 +108,7 @@ def test_close_reaches_connections_of_a_closed_loop(transport: LoopTransport, op
     loop.close()
     transport.close_soon()
     assert opened[0].is_closed
+    assert repr(transport) == "<LoopTransport [no loop]>"  # it would keep the loop
 
 
 def test_close_of_a_loop_that_does_not_run_is_made_up_for(transport: LoopTransport, opened: list[Connections]) -> None:
