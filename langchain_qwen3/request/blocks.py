@@ -120,9 +120,9 @@ def read_call_block(block: Mapping[str, Any]) -> WireCall:
     id_ = block.get("id") or block.get("toolUseId") or ""
     if block.get("type") == "function_call":  # OpenAI's Responses: `id` identifies the item, `call_id` the call
         id_ = block.get("call_id") or id_
-    # ChatAnthropic's streams write them under `partial_json`, beside an `input` that stays empty.
+    # ChatAnthropic's streams write them under `partial_json`, beside an `input` that stays empty; either may be.
     names = ("partial_json", "args", "input", "arguments")
-    arguments: Any = next((block[name] for name in names if name in block), {})
+    arguments: Any = next((block[name] for name in names if block.get(name)), {})
     return WireCall(str(id_), str(block.get("name") or "unknown"), write_arguments(arguments))
 
 

@@ -35,6 +35,11 @@ HISTORIES: dict[str, list[Any]] = {
         {"type": "text", "text": "Say.", "index": 1},
         {"type": "tool_use", "id": "c1", "name": "f", "input": {}, "partial_json": '{"a": 1}', "index": 2},
     ],
+    "Anthropic, a call that came as a whole": [
+        {"type": "thinking", "thinking": "Think.", "signature": SIGNATURE, "index": 0},
+        {"type": "text", "text": "Say.", "index": 1},
+        {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}, "partial_json": "", "index": 2},
+    ],
     "Bedrock through LangChain": [
         {"type": "reasoning_content", "reasoning_content": {"text": "Think.", "signature": SIGNATURE}},
         {"type": "text", "text": "Say."},
