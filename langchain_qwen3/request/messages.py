@@ -184,7 +184,7 @@ def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: boo
     wire: dict[str, Any] = {"role": "assistant", "content": text}
     if replay:
         reasoning = read_reasoning(message)
-        if reasoning := reasoning if inline in reasoning else reasoning + inline:
+        if reasoning := reasoning if inline.strip() in reasoning else reasoning + inline:
             for key in dialect.history_keys:
                 wire[key] = reasoning
         if dialect.reasoning_details and (details := kept.get("reasoning_details")):
@@ -253,9 +253,8 @@ def _read_calls(message: Any) -> list[WireCall]:
     """
     kept = message.additional_kwargs
     invalid = [read_call_block(bad) for bad in message.invalid_tool_calls or ()]
-    invalid = invalid or _read_kept_calls(
-        kept, "invalid_tool_calls"
-    )  # there core puts those of a message that is a dict
+    # Core puts those of a message that is a dict there.
+    invalid = invalid or _read_kept_calls(kept, "invalid_tool_calls")
     calls = [read_call_block(call) for call in message.tool_calls or ()]
     calls += [bad._replace(arguments="{}") for bad in invalid]
     raw = _read_kept_calls(kept, "tool_calls") or _read_kept_calls(kept, "function_call")  # OpenAI's only one in 2023
@@ -270,11 +269,8 @@ def _read_calls(message: Any) -> list[WireCall]:
 def _read_kept_calls(kept: Mapping[str, Any], name: str) -> list[WireCall]:
     """Return the calls that a client or LangChain keeps beside the content; none for a value of another kind."""
     value = kept.get(name)
-    return [
-        read_call_block(call)
-        for call in (value if isinstance(value, list | tuple) else [value])
-        if isinstance(call, dict)
-    ]
+    calls = value if isinstance(value, list | tuple) else [value]
+    return [read_call_block(call) for call in calls if isinstance(call, dict)]
 
 
 def derive_id(name: str | None) -> str:

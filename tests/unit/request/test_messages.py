@@ -89,8 +89,10 @@ def test_adds_the_thinking_of_the_content_to_that_of_its_field():
         AIMessage("you.\n</think>\n\nHi.", additional_kwargs={"reasoning_content": "Greet "}), HumanMessage("b")
     )
     assert (wire[0]["reasoning"], wire[0]["content"]) == ("Greet you.", "Hi.")
-    wire = write(AIMessage("<think>Greet</think>Hi.", additional_kwargs={"reasoning": "Greet"}), HumanMessage("b"))
-    assert (wire[0]["reasoning"], wire[0]["content"]) == ("Greet", "Hi.")
+    for inline in ("Greet", "\r\n Greet \r\n"):
+        twice = AIMessage(f"<think>{inline}</think>Hi.", additional_kwargs={"reasoning": "Greet"})
+        wire = write(twice, HumanMessage("b"))
+        assert (wire[0]["reasoning"], wire[0]["content"]) == ("Greet", "Hi.")
     called = AIMessage("Look.\n</think>\n\n", tool_calls=[{"id": "1", "name": "f", "args": {}}])
     wire = write(called, ToolMessage("r", tool_call_id="1"))
     assert (wire[0]["reasoning"], wire[0]["content"]) == ("Look.", "")
