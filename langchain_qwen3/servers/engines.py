@@ -20,7 +20,10 @@ engine = partial(Dialect, builtin_tools=False)
 """A row of an engine: it runs no tools of its own, such as a search of the web."""
 
 # Removed in vLLM 0.12: https://docs.vllm.ai/en/latest/features/structured_outputs/
-_GUIDED = {f"guided_{kind}": f'constraint={{"{kind}": ...}}' for kind in ("choice", "grammar", "json", "regex")}
+_GUIDED = {
+    f"guided_{kind}": f'constraint={{"{kind}": ...}}, unless it is older than 0.12'
+    for kind in ("choice", "grammar", "json", "regex")
+}
 
 VLLM = engine(
     name="vllm",

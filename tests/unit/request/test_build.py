@@ -153,7 +153,11 @@ SWITCH = "is another API's switch, .* use enable_thinking=True or False"
 @pytest.mark.parametrize(
     ("dialect", "body", "text"),
     [
-        (VLLM, {"guided_json": {}}, r"guided_json has no effect on vLLM; use constraint=\{\"json\": ...\}"),
+        (
+            VLLM,
+            {"guided_json": {}},
+            r"guided_json .* vLLM; use constraint=\{\"json\": ...\}, unless it is older than 0.12",
+        ),
         (VLLM, {"guided_choice": ["a"]}, r"guided_choice has no effect on vLLM; use constraint=\{\"choice\": ...\}"),
         (OLLAMA, {"top_k": 20}, "top_k has no effect on Ollama; use a Modelfile"),
         (OLLAMA, {"think": False}, f"think {SWITCH}"),
