@@ -251,7 +251,7 @@ def _check_form(name: str, value: Any) -> None:
             advice = f": {SWITCH_ADVICE}" if name == "reasoning" else ""
             given = name_type(value) if name in _OF_EACH_CALL else repr(value)  # either may hold a key
             raise ValueError(f"{name} must be a dict, not {given}{advice}")
-        if name == "extra_body" and value and name in value:
+        if name == "extra_body" and value and value.get(name):
             raise ValueError("extra_body has another extra_body in it: put the inner one's fields into the outer one")
         if name == "structured_output" and value and not ("name" in value and isinstance(value.get("schema"), Mapping)):
             raise ValueError("structured_output has no name and schema: call with_structured_output, which binds them")

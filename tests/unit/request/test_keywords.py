@@ -241,6 +241,8 @@ def test_body_takes_anything_when_only_the_server_knows_it() -> None:
     """Protects the way out that the error names, for model and call."""
     model = build(server="vllm", extra_body={"enable_thinkin": 1})
     assert model._get_request_payload("hi", extra_body={"temprature": 2})["enable_thinkin"] == 1
+    for empty in ({}, None):  # in a body that was dumped
+        assert model._get_request_payload("hi", extra_body={"extra_body": empty})["enable_thinkin"] == 1
 
 
 def test_constructor_raises_when_a_parameter_is_misspelt_or_given_twice() -> None:
