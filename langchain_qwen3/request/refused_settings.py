@@ -38,8 +38,8 @@ REFUSED: Mapping[str, tuple[str, str]] = {
 # Ollama's, DeepSeek's and Doubao's, and what people guess. A server that has one of them gets it in `extra_body`.
 OTHER_SWITCHES = words(
     """
-    clear_thinking disable_reasoning enable_reasoning enable_think is_thinking no_think nothink reasoning_enabled think
-    thinking thinking_config thinking_enabled thinking_level thinking_mode use_thinking
+    disable_reasoning enable_reasoning enable_think is_thinking no_think nothink reasoning_enabled think thinking
+    thinking_config thinking_enabled thinking_level thinking_mode use_thinking
     """
 )
 OUR_SWITCH = "use enable_thinking=True or False, and thinking_budget= for a limit"
@@ -104,6 +104,7 @@ _ELSEWHERE = {
     **dict.fromkeys(
         ("app_title", "app_url"), ("is ChatOpenRouter's", "pass default_headers= with X-Title and HTTP-Referer")
     ),
+    "clear_thinking": ("is GLM's", "pass preserve_thinking=, which says the opposite"),
     "validate_model_on_init": ("is ChatOllama's", "leave it out: the first call says if the model is unknown"),
     "incremental_output": ("belongs to DashScope's own API", "leave it out: every stream is incremental"),
     "result_format": ("belongs to DashScope's own API", "leave it out: every reply is a message"),

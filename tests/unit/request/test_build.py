@@ -184,6 +184,7 @@ def test_warns_when_the_body_has_a_field_that_the_server_ignores(dialect: Dialec
         (VLLM, {"chat_template_kwargs": {"thinking": False}, "model": "deepseek-v3.1"}),
         (OLLAMA, {"think": False, "reasoning_effort": "none"}),
         (OLLAMA, {"n": 1, "parallel_tool_calls": True}),
+        (VLLM, {"chat_template_kwargs": {"clear_thinking": False}}),
         (DASHSCOPE, {"thinking": {"type": "disabled"}}),
         (GENERIC, {"thinking": {"type": "disabled"}}),
         (TRANSFORMERS, {"n": 2}),

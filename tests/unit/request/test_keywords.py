@@ -159,6 +159,7 @@ def test_says_where_a_setting_of_chat_ollama_goes(name: str, advice: str) -> Non
         ("incremental_output", "leave it out: every stream is incremental"),
         ("result_format", "leave it out: every reply is a message"),
         ("model_provider", "leave it out"),
+        ("clear_thinking", "pass preserve_thinking=, which says the opposite"),
         ("validate_model_on_init", "leave it out"),
         ("client_kwargs", "pass timeout=, default_headers="),
         ("async_client_kwargs", "pass timeout=, default_headers="),
