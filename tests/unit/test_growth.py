@@ -24,6 +24,7 @@ from langchain_core.messages import AIMessage
 
 import langchain_qwen3
 from langchain_qwen3._httpx import httpx
+from langchain_qwen3._think_tags import find_leaked_tag
 from langchain_qwen3._visible import make_json_visible, make_visible
 from langchain_qwen3.batch.results import build_result, read_result
 from langchain_qwen3.batch.rows import Row, build_row
@@ -62,6 +63,7 @@ PIECES = (
     "\x1b",
     "[",
     "<tool_call>",
+    "```a.</think>\n\n",
     "<title>",
     "```\n",
     "\\(",
@@ -193,6 +195,7 @@ READERS: dict[Callable[[str], None], tuple[str, ...]] = {
     lambda text: read_error(ValueError(text), "", None): ("doctor.readers", "doctor.advice"),
     name_options: ("cli.wording",),
     lambda text: make_visible(text) + make_json_visible(text): ("_visible",),
+    lambda text: find_leaked_tag(f"{text}</think> \n\n{text}"): ("_think_tags",),
     _explain_import: ("local.server",),
 }
 NO_READERS = {
