@@ -269,7 +269,7 @@ class Qwen3Fields(ChatOpenAI):
 
     @property
     def _base_url(self) -> str:
-        return self.openai_api_base or os.getenv("QWEN_BASE_URL") or DEFAULT_BASE_URL
+        return self.openai_api_base or os.getenv("QWEN_BASE_URL", "").strip() or DEFAULT_BASE_URL
 
     @property
     def _served_name(self) -> str:

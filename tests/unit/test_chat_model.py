@@ -156,6 +156,11 @@ def test_reads_its_own_variables_without_blanks_round_them(key: str, end: str, m
     model = ChatQwen3()
     assert (model.model_name, model.openai_api_base) == ("qwen3-max", url)
     assert model.openai_api_key == SecretStr("sk-own")
+    for variable in ("QWEN_MODEL", "QWEN_BASE_URL", key):
+        monkeypatch.setenv(variable, end)  # as if it were not set
+    model = ChatQwen3()
+    assert (model.model_name, model.openai_api_base) == ("", "http://localhost:8000/v1")
+    assert model.openai_api_key == SecretStr("EMPTY")
 
 
 @pytest.mark.parametrize(
