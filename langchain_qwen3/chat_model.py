@@ -305,7 +305,6 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # what it binds h
                     if run_manager:
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
-                content_blocks.note_written(reader)
             except Exception:
                 if (rest := reader.abort()) is not None:
                     yield rest  # otherwise the caller's sum would keep half a call that looks whole
@@ -336,21 +335,16 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # what it binds h
                         if run_manager:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
-                    content_blocks.note_written(reader)
                 except Exception:
                     if (rest := reader.abort()) is not None:
                         yield rest
                     raise
 
     def _generate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
-        with content_blocks.keep_written() as written:
-            result = super()._generate_with_cache(*args, **kwargs)
-        return content_blocks.finish_calls(result, written)
+        return content_blocks.finish_calls(super()._generate_with_cache(*args, **kwargs))
 
     async def _agenerate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
-        with content_blocks.keep_written() as written:
-            result = await super()._agenerate_with_cache(*args, **kwargs)
-        return content_blocks.finish_calls(result, written)
+        return content_blocks.finish_calls(await super()._agenerate_with_cache(*args, **kwargs))
 
     def _errors(self, call: Call) -> ErrorTranslator:
         return ErrorTranslator(call.dialect.name, self._base_url, self._served_name, call.payload)

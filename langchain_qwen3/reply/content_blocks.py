@@ -6,9 +6,6 @@ So core numbers reasoning and text, and tool calls carry `lc_tc_<i>`, which neve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage
@@ -20,11 +17,6 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessageChunk, InvalidToolCall
     from langchain_core.messages.content import ContentBlock
     from langchain_core.outputs import ChatResult
-
-    from langchain_qwen3.reply.stream import StreamReader
-
-_written: ContextVar[list[InvalidToolCall] | None] = ContextVar("langchain_qwen3_written", default=None)
-"""Where a stream that core adds up leaves its invalid calls as the model wrote them: core has closed their brackets."""
 
 
 def register() -> None:
@@ -63,34 +55,20 @@ def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
     return blocks
 
 
-@contextmanager
-def keep_written() -> Iterator[list[InvalidToolCall]]:
-    """Return a list that gets the invalid calls of a stream read meanwhile, see `note_written`."""
-    calls: list[InvalidToolCall] = []
-    token = _written.set(calls)
-    try:
-        yield calls
-    finally:
-        _written.reset(token)
+def finish_calls(result: ChatResult) -> ChatResult:
+    """Give the invalid calls of streamed messages their text and reasons, and in v1 their blocks; return the result.
 
-
-def note_written(reader: StreamReader) -> None:
-    """Keep the invalid calls of a stream that has ended, if a whole message is made of it."""
-    if (calls := _written.get()) is not None:
-        calls[:] = reader.collect().invalid_tool_calls
-
-
-def finish_calls(result: ChatResult, written: list[InvalidToolCall]) -> ChatResult:
-    """Return the result with the invalid calls of streamed messages as `written`, with reasons and in v1 in blocks.
-
-    Adding chunks in core makes `tool_call` blocks of valid calls and leaves the fragments of all others unchanged.
+    Adding chunks in core makes `tool_call` blocks of valid calls and leaves the fragments of all others unchanged; the
+    text of an invalid one has the bracket that chunks need.
     """
     for generation in result.generations:
         message = generation.message
         if isinstance(message, AIMessage) and message.invalid_tool_calls:
-            invalid_calls = list_invalid_calls(message)
-            is_same = [call["id"] for call in written] == [call["id"] for call in invalid_calls]
-            message.invalid_tool_calls = written if is_same else invalid_calls
+            message.invalid_tool_calls = list_invalid_calls(message)
+            texts = message.response_metadata.get("tool_call_texts", [])
+            if len(texts) == len(message.invalid_tool_calls):
+                for bad, text in zip(message.invalid_tool_calls, texts, strict=True):
+                    bad["args"] = text
             if isinstance(message.content, list):
                 invalid = [*message.invalid_tool_calls]
                 message.content = [_finish_part(part, invalid) for part in message.content]

@@ -31,7 +31,7 @@ from tests.support.replies import (
 )
 
 USAGE = ("usage", "metadata.token_usage")
-CALL = ("invalid", "metadata.tool_call_errors", "metadata.rescued_tool_calls")
+CALL = ("invalid", "metadata.tool_call_errors", "metadata.tool_call_texts", "metadata.rescued_tool_calls")
 
 # Where the engines themselves say another thing in a stream: what is not compared, and why.
 WIRE_DIFFERENCES: dict[str, tuple[tuple[str, ...], str]] = {

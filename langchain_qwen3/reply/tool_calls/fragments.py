@@ -91,11 +91,13 @@ class ToolCallStream:
     def metadata(self) -> dict[str, Any]:
         """The calls' entries for `response_metadata`, final after `close`; empty if there are none.
 
-        `tool_call_errors` maps call ids to the reason why the call is invalid. `repaired_tool_calls` maps the ids of
+        `tool_call_errors` maps call ids to the reason why the call is invalid, and `tool_call_texts` lists the argument
+        texts of these calls as the model wrote them, which chunks cannot have. `repaired_tool_calls` maps the ids of
         repaired calls to the original argument text. `rescued_tool_calls` lists the names of calls found in the text.
         """
         notes = {
             "tool_call_errors": {call["id"]: call["error"] for call in self.written.values()},
+            "tool_call_texts": [call["args"] for call in self.written.values()],
             "repaired_tool_calls": dict(self._repaired),
             "rescued_tool_calls": [*self._rescued],
         }

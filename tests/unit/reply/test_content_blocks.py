@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_qwen3 import ChatQwen3
@@ -29,6 +31,14 @@ content_blocks.register()  # as importing the chat model does
 WHOLE_CALL = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "北京"}'}}
 CUT_CALL = {"id": "c2", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Sh'}}
 NAMELESS_CALL = {"id": "c3", "type": "function", "function": {"arguments": '{"city"'}}
+
+
+class WrittenCache(InMemoryCache):
+    """Keeps a result as it is when it is written, as a database does."""
+
+    def update(self, prompt: str, llm_string: str, return_val: Any) -> None:
+        """Keep a copy."""
+        super().update(prompt, llm_string, deepcopy(return_val))
 
 
 def blocks_of(message: AIMessage) -> list[dict[str, Any]]:
@@ -148,13 +158,14 @@ def test_rescued_call_is_a_block_when_it_comes_with_the_end():
 async def test_invalid_calls_have_their_reasons_when_a_whole_reply_is_wanted(
     version: str, fields: dict[str, Any], ids: tuple[str, str]
 ):
-    """Protects who reads why a call failed: whoever streams inside, `invoke` returns what a whole reply has."""
+    """Protects who reads why a call failed: who streams inside or caches, too, returns what a whole reply has."""
     calls = [write_call(ids[0], "f", '{"a": '), write_call("c", "g", "{}"), write_call(ids[1], "g", '{"b": ')]
     tools = [{"type": "function", "function": {"name": name, "parameters": {}}} for name in "fg"]
     with Scripted(lambda _: Answer(message={"reasoning": "R", "tool_calls": calls}, reason="length")) as server:
         settings = {"server": "vllm", "output_version": version, **fields}
-        model = ChatQwen3(model="qwen3-8b", base_url=server.url, api_key="k", **settings)
-        for message in (model.invoke("q", tools=tools), await model.ainvoke("q", tools=tools)):
+        model = ChatQwen3(model="qwen3-8b", base_url=server.url, api_key="k", cache=WrittenCache(), **settings)
+        whole = [model.invoke("q", tools=tools) for _ in range(2)]
+        for message in (*whole, await model.ainvoke("other", tools=tools)):
             invalid = [(call["name"], call["args"]) for call in message.invalid_tool_calls]
             assert invalid == [("f", '{"a": '), ("g", '{"b": ')]
             assert {call["error"] for call in message.invalid_tool_calls} == {

@@ -579,7 +579,8 @@ def test_is_invalid_when_the_call_names_no_tool():
     chunks = stream.feed([fragment(0, "a", None, '{"x": 1}')]) + stream.close(truncated=False)
     assert add_up(chunks).invalid_tool_calls == collect_tool_calls(chunks).invalid
     assert not add_up(chunks).tool_calls
-    assert stream.metadata == {"tool_call_errors": {"a": "the call has no tool name"}}
+    reasons = {"a": "the call has no tool name"}
+    assert stream.metadata == {"tool_call_errors": reasons, "tool_call_texts": ['{"x": 1}']}
 
 
 @pytest.mark.parametrize(
@@ -610,7 +611,7 @@ def test_repairs_only_parser_debris_when_asked(text: str, args: dict[str, Any] |
     assert add_up(chunks).tool_calls == calls.calls
     assert add_up(chunks).invalid_tool_calls == calls.invalid
     assert [call["args"] for call in calls.calls] == ([] if args is None else [args])
-    expected = {"tool_call_errors"} if args is None else {"repaired_tool_calls"}
+    expected = {"tool_call_errors", "tool_call_texts"} if args is None else {"repaired_tool_calls"}
     assert set(stream.metadata) == expected
     if args is not None:
         assert stream.metadata["repaired_tool_calls"] == {"a": text}
