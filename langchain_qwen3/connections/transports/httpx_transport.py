@@ -89,7 +89,7 @@ def build_ssl_context() -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
     except OSError as error:  # its text names neither the variable nor the file
-        error.add_note("$SSL_CERT_FILE must be a file of certificates in PEM: correct or unset it.")
+        error.add_note("Set $SSL_CERT_FILE to a file of certificates in PEM, or unset it.")
         raise
 
 

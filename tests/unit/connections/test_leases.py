@@ -73,7 +73,7 @@ def test_error_names_the_variable_when_its_certificates_cannot_be_read(
     build_ssl_context.cache_clear()
     with pytest.raises(OSError) as raised:  # noqa: PT011  # the note is what matters
         build_ssl_context()
-    assert raised.value.__notes__ == ["$SSL_CERT_FILE must be a file of certificates in PEM: correct or unset it."]
+    assert raised.value.__notes__ == ["Set $SSL_CERT_FILE to a file of certificates in PEM, or unset it."]
 
 
 def test_no_tls_context_is_built_when_both_clients_are_the_users() -> None:
