@@ -192,7 +192,8 @@ class ToolCallStream:
             # Some servers give all calls the same index: then the id decides.
             return by_id if by_id is not None and by_id.wire_index == index else by_index
         if by_id is not None:
-            is_over = by_id.is_closed() or not (by_id.length or by_id.is_named(name))  # for {}, some stream nothing
+            is_bare = by_id.name_length and not (by_id.length or by_id.is_named(name))  # for {}, some stream nothing
+            is_over = is_bare or by_id.is_closed()
             other_call = index is not None and by_id.wire_index is not None and name and is_over
             return by_id if not other_call or by_id.is_repeated_by(fragment) else None
         if last is None or not name or (index is None and not wire_id):

@@ -403,6 +403,12 @@ def test_keeps_calls_apart_when_they_share_an_id_and_one_has_no_arguments(first:
         assert [call["id"] for call in calls.calls] == ["same", "same"]
 
 
+def test_is_one_call_when_its_id_comes_before_its_name_and_the_index_differs():
+    """Protects the call from a nameless one beside it: only a call with a name can be over without arguments."""
+    pieces = [[fragment(0, "same", None)], [fragment(1, "same", "look", ONE)]]
+    assert show(read_both_ways(pieces)) == [("look", {"x": 1})]
+
+
 def test_ignores_fields_when_they_are_null():
     """Protects against servers that send every field in every fragment: null is the same as missing."""
     blank = {"index": 0, "id": None, "type": None, "function": {"name": None, "arguments": None}}
