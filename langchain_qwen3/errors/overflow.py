@@ -95,7 +95,7 @@ _AGAINST = compile_patterns(
     rf"\b(?:prompt|input|request|messages?|tokens?)\b[^\d\n]{{0,40}}{_COUNT}\b[^\d\n]{{0,40}}{_LIMIT}[^\d\n]{{0,20}}{_COUNT}",
     rf"{_LIMIT}[^\d\n]{{0,40}}{_COUNT} tokens\b[^\d\n]{{0,30}}\b(?:prompt|input|request|but)\b[^\d\n]{{0,20}}{_COUNT}",
 )
-_SPENT = compile_patterns(r"\b(?:used|usage|waiting|queued?|cached?|billed|batch)\b")
+_SPENT = compile_patterns(r"\b(?:used|usage|waiting|queued?|cached?|billed)\b")
 # Gateways translate such texts: German, French, Spanish, Portuguese, Italian, Dutch, Polish, Russian, Turkish, Japanese
 # and Korean, each with the stems of the same few words.
 _EXCEEDS_ELSEWHERE = compile_patterns(
