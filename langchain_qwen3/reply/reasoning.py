@@ -12,7 +12,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from langchain_qwen3._think_tags import CLOSE_TAG, OPEN_TAG
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG, OPEN_TAG
 
 _QUOTES = ("`", '"', "'", "\u201c", "\u2018", "\u300c")
 

@@ -15,10 +15,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_qwen3._think_tags import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
 from langchain_qwen3.errors.body import find_error
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, open_envelope, read_lines
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_call_chunks, build_text_chunk

@@ -21,9 +21,9 @@ from langchain_core.runnables.utils import AddableDict
 from pydantic import BaseModel, TypeAdapter
 from pydantic.v1 import BaseModel as BaseModelV1
 
-from langchain_qwen3._think_tags import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3._visible import make_visible
 from langchain_qwen3.call import Method
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.ending import is_finished
 from langchain_qwen3.reply.json_text import find_json, read_growing_json, read_whole_json, refuse_deep
 

@@ -9,9 +9,9 @@ from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from langchain_qwen3._think_tags import CLOSE_TAG, OPEN_TAG, find_leaked_tag
 from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.errors import BadReplyError
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG, OPEN_TAG, find_leaked_tag
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, is_event_stream, read_body
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.ending import read_limit, read_reason

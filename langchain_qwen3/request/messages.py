@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage
 
-from langchain_qwen3._think_tags import CLOSE_TAG, OPEN_TAG, find_leaked_tag
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import name_type
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG, OPEN_TAG, find_leaked_tag
 from langchain_qwen3.request.blocks import (
     WireCall,
     is_call,

@@ -24,7 +24,6 @@ from langchain_core.messages import AIMessage
 
 import langchain_qwen3
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3._think_tags import find_leaked_tag
 from langchain_qwen3._visible import make_json_visible, make_visible
 from langchain_qwen3.batch.results import build_result, read_result
 from langchain_qwen3.batch.rows import Row, build_row
@@ -40,6 +39,7 @@ from langchain_qwen3.local.server import _explain_import
 from langchain_qwen3.notebook.growing import split_blocks
 from langchain_qwen3.notebook.html import build_reasoning, describe_end
 from langchain_qwen3.profiles.lookup import find_line, normalise_name, resolve_line
+from langchain_qwen3.profiles.think_tags import find_leaked_tag
 from langchain_qwen3.request.files import decode_text, find_type, is_media_type, is_text_type, read_data_uri
 from langchain_qwen3.servers.facts import list_served, read_models
 from langchain_qwen3.servers.refusals import advise_refusal, read_refused
@@ -195,7 +195,7 @@ READERS: dict[Callable[[str], None], tuple[str, ...]] = {
     lambda text: read_error(ValueError(text), "", None): ("doctor.readers", "doctor.advice"),
     name_options: ("cli.wording",),
     lambda text: make_visible(text) + make_json_visible(text): ("_visible",),
-    lambda text: find_leaked_tag(f"{text}</think> \n\n{text}"): ("_think_tags",),
+    lambda text: find_leaked_tag(f"{text}</think> \n\n{text}"): ("profiles.think_tags",),
     _explain_import: ("local.server",),
 }
 NO_READERS = {

@@ -11,7 +11,7 @@ import langchain_qwen3
 
 PACKAGE = Path(langchain_qwen3.__file__).parent
 # What lies below everything, and what each part may import beside itself. Who is not named here lives in the roof.
-GROUND = {"call", "servers", "profiles", "errors", "_httpx", "_warnings", "_visible", "_think_tags"}
+GROUND = {"call", "servers", "profiles", "errors", "_httpx", "_warnings", "_visible"}
 MAY_IMPORT = {
     "chat_model": {"arguments", "binding", "fields", "tokens", "request", "reply", "connections", "doctor", "notebook"}
     | GROUND,
@@ -29,7 +29,6 @@ MAY_IMPORT = {
     "_warnings": {"servers"},
     "_httpx": set(),
     "_visible": set(),
-    "_think_tags": set(),
 }
 # The doctor is started from the model that it examines, and tokens are counted for the model that has them.
 CIRCLES = ("langchain_qwen3.doctor", "langchain_qwen3.tokens.counting")

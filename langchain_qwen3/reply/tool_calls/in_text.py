@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from langchain_qwen3._think_tags import CLOSE_TAG, find_leaked_tag
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.reasoning import count_begun
 from langchain_qwen3.reply.tool_calls.arguments import find_arguments
 from langchain_qwen3.reply.tool_calls.markdown import MarkdownReader

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 from langchain_core.messages import AIMessage
 
-from langchain_qwen3._think_tags import find_leaked_tag
 from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.call import ReplyOptions
+from langchain_qwen3.profiles.think_tags import find_leaked_tag
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.request.messages import write_messages
 from langchain_qwen3.servers.habits import ReplyHabits

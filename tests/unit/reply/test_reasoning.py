@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from langchain_qwen3._think_tags import find_leaked_tag
+from langchain_qwen3.profiles.think_tags import find_leaked_tag
 from langchain_qwen3.reply.reasoning import EdgeTrimmer, ThinkSplitter
 
 # text, opened, reasoning, content, found
