@@ -135,7 +135,7 @@ def _split_leaked(message: Mapping[str, Any], options: ReplyOptions) -> tuple[Ma
         return message, False
     opening, _, rest = content.partition(OPEN_TAG)
     inner, _, answer = rest.partition(CLOSE_TAG)
-    if reasoning and not opening.strip() and inner.strip() == reasoning.strip():
+    if reasoning.strip() and not opening.strip() and inner.strip() == reasoning.strip():
         # In both places: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (deepseek-legacy)
         return {**message, "content": answer}, False
     at = find_leaked_tag(content)
