@@ -312,7 +312,7 @@ only this engine has (source)."""
 MLX_LM = engine(
     name="mlx-lm",
     title="mlx-lm",
-    evidence="measured on 0.32.2",
+    evidence="source of 0.32.2",
     start="mlx_lm.server --model mlx-community/Qwen3-8B-4bit",
     signs=(Sign(row=frozen(object="model", created=..., owned_by=None), header=("server", r"BaseHTTP/.* Python/")),),
     effort=(KWARGS, "reasoning_effort"),
