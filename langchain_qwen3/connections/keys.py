@@ -44,7 +44,7 @@ def split_key(key: Key) -> tuple[str | Callable[[], str] | None, str | Callable[
             answer = await answer if inspect.isawaitable(answer) else answer
         return _read_answer(answer)
 
-    is_async = any(map(inspect.iscoroutinefunction, (key, getattr(key, "__call__", None))))  # noqa: B004  # of an object
+    is_async = any(map(inspect.iscoroutinefunction, (key, getattr(key, "__call__", None))))  # noqa: B004
     return None if is_async else call, acall
 
 

@@ -71,7 +71,7 @@ class _Clock:
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> None:
         # Made here, as the thread is: a greenlet that waits for a queue from before gevent's patch stops the process.
-        entries = self._queues.get("clock") or self._queues.setdefault("clock", queue.SimpleQueue())
+        entries = self._queues.setdefault("clock", queue.SimpleQueue())
         entries.put((monotonic() + seconds, next(self._numbers), function))
         if not self._threads:
             thread = threading.Thread(target=self._run, args=(entries,), name="qwen3-clock", daemon=True)

@@ -36,10 +36,10 @@ SETTINGS = ("fps", "min_pixels", "max_pixels", "total_pixels")
 """Qwen's settings of a part that some servers read; they are stored beside its data."""
 
 OTHER_SETTINGS = ("nframes", "min_frames", "max_frames", "resized_height", "resized_width", "video_start", "video_end")
-"""Those of Qwen's own Python library (qwen-vl-utils), which no server is known to read, but for one of these:"""
+"""Those of Qwen's own Python library (qwen-vl-utils). No server is known to read them, except for `VIDEO_SETTINGS`."""
 
 VIDEO_SETTINGS = ("fps", "max_frames")
-"""Those that SiliconFlow reads beside the URL of a video."""
+"""Settings that SiliconFlow reads beside the URL of a video."""
 
 _MAX_WORD = 500
 """Characters of a name or URL in the description of a part; a longer one is data in the wrong place."""

@@ -184,7 +184,9 @@ def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: boo
     wire: dict[str, Any] = {"role": "assistant", "content": text}
     if replay:
         reasoning = read_reasoning(message)
-        if reasoning := reasoning if inline.strip() in reasoning else reasoning + inline:
+        if inline.strip() not in reasoning:
+            reasoning += inline
+        if reasoning:
             for key in dialect.history_keys:
                 wire[key] = reasoning
         if dialect.reasoning_details and (details := kept.get("reasoning_details")):
