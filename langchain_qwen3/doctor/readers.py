@@ -29,6 +29,7 @@ from langchain_qwen3.errors import (
     Qwen3TimeoutError,
 )
 from langchain_qwen3.errors.causes import NEEDS_STREAM
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG, OPEN_TAG
 from langchain_qwen3.reply.ending import is_finished
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ FASTER = 1.5
 """Required speedup of concurrent calls over sequential ones; a GPU server reaches 5 or more with 8 calls."""
 
 _MAX_QUOTE = 200
-_INLINE = ("<think>", "</think>")
 _PLACE = re.compile(r" \(https?://[^\s,]+(?:, model [^()]*)?\)$")  # in every error, but the diagnosis already shows it
 _CALL_TAGS = ("<tool_call>", "<function=")
 _BUDGET_SLACK = 16  # servers append a closing sentence to the thinking
@@ -148,7 +148,7 @@ def read_reasoning_field(body: Mapping[str, Any], facts: Facts) -> Outcome:
     if field:
         return Outcome("ok", f'in its own field, "{field}"')
     content = str(message.get("content") or "")
-    if any(tag in content for tag in _INLINE) or (content and facts.line is not None and facts.line.opens_think):
+    if OPEN_TAG in content or CLOSE_TAG in content or (content and facts.line is not None and facts.line.opens_think):
         detail = "inline, before the answer: ChatQwen3 removes it, other clients show it"
         return _fail(detail, "reasoning", facts)
     return Outcome("unsure", "inconclusive: the reply has no reasoning")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_qwen3._warnings import warn_once, warn_unsupported
 from langchain_qwen3.call import Call, ReplyOptions
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG
 from langchain_qwen3.request.constraints import list_constraint_fields
 from langchain_qwen3.request.history import write_history
 from langchain_qwen3.request.keywords import openai_fields
@@ -230,7 +231,7 @@ def _build_reply_options(
         include_headers=settings.include_headers,
         return_reasoning=thinking.return_reasoning,
         thinking_off=expected is False,
-        stops=bool(stop) and "</think>" not in str(stop),  # who stops there wants the thinking alone
+        stops=bool(stop) and CLOSE_TAG not in str(stop),  # who stops there wants the thinking alone
         opened=habits.opened if habits else opened,
         habits=habits,
         finishes=dialect.kind in ("engine", "hosted"),
