@@ -14,11 +14,19 @@ def check_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the schema if a server can take it. Without the package `jsonschema`, only its outer form is checked.
 
     Raises:
-        ValueError: It is no JSON schema, its keywords have invalid values, or a `$ref` leads nowhere.
+        ValueError: It is no JSON schema, a keyword has an invalid value, a `$ref` leads nowhere, or it nests too deep.
     """
     try:
+        _check_keywords(schema)
+    except RecursionError:
+        raise ValueError("the JSON schema nests too deep to be checked") from None
+    return schema
+
+
+def _check_keywords(schema: Mapping[str, Any]) -> None:
+    try:
         json.dumps(schema, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"it is not JSON: {error}") from None
     spec = read_schema(schema)
     inner = {"description": spec.get("description", ""), **spec["schema"]}
@@ -29,7 +37,7 @@ def check_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
         from referencing.exceptions import Unresolvable
         from referencing.jsonschema import DRAFT202012
     except ImportError:
-        return schema
+        return
     try:
         # No formats: a pattern is a regex of the server's language, not of Python's.
         validator_for(inner, default=Draft202012Validator).check_schema(inner, format_checker=None)
@@ -41,4 +49,3 @@ def check_schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
             resolver.lookup(reference)
         except Unresolvable:
             raise ValueError(f'"$ref": "{reference}" leads to nothing in the JSON schema: put it under $defs') from None
-    return schema
