@@ -63,6 +63,8 @@ class ChoiceReader:
     """
 
     def __init__(self, options: ReplyOptions, kind: Literal["whole", "stream"]) -> None:
+        self._options = options
+        self._kind = kind
         self._splitter = ThinkSplitter(opened=options.opened)
         self._reasoning = EdgeTrimmer(leading=True, trailing=True)
         self._content: EdgeTrimmer | None = None  # created when the content begins
@@ -74,9 +76,6 @@ class ChoiceReader:
             parameterless=list_without("properties", options.tools),
             optional=list_without("required", options.tools),
         )
-        self._has_tools = bool(options.tools)
-        self._as_function = options.function_call
-        self._stops = options.stops
         self._in_content, self._in_reasoning = _build_text_readers(options)
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
         self._reasoning_key = ""
@@ -84,11 +83,7 @@ class ChoiceReader:
         self._keeps_details = options.return_reasoning  # OpenRouter's, which repeat the reasoning
         self.called = False
         self.heard: set[str] = set()
-        self._kind = kind
         self._parses = options.recall_parses()
-        self._is_forced = options.forced_calls
-        self._rescues_by_default = options.rescue_tool_calls is None
-        self._server_writes = options.server_writes_arguments
 
     def feed(self, delta: Mapping[str, Any]) -> Piece:
         """Take the next delta and return the part that is certain."""
@@ -150,7 +145,8 @@ class ChoiceReader:
             reasoning += end.rest if meant else end.raw
             self._keeps_details = self._keeps_details and not (meant and end.calls)
             calls += self._calls.add(end.calls if meant else (), rescued=True)
-        calls += self._calls.close(truncated, closed=self._server_writes and (cut or is_cut(finish_reason)))
+        may_be_closed = self._options.server_writes_arguments and (cut or is_cut(finish_reason))
+        calls += self._calls.close(truncated, closed=may_be_closed)
         self.called = self._calls.seen
         only_thought = is_stopped(finish_reason) and not (cut or self.called or has_answer)
         if self._withheld is not None:
@@ -159,7 +155,7 @@ class ChoiceReader:
             if only_thought:
                 self._keeps_details = False  # or the answer would be sent back once more, as reasoning
                 return "", reasoning.lstrip("\r\n"), calls
-        elif only_thought and self._stops and (reasoning or self.heard):
+        elif only_thought and self._options.stops and (reasoning or self.heard):
             warn_once(_STOPPED_THINKING)
         return self._reasoning.feed(reasoning), content, calls
 
@@ -189,13 +185,13 @@ class ChoiceReader:
         kept = {key: join_pieces(key, pieces) for key, pieces in self._kept.items()}
         if not self._keeps_details:
             kept.pop("reasoning_details", None)
-        if self._as_function and self._calls.first is not None:
+        if self._options.function_call and self._calls.first is not None:
             kept["function_call"] = self._calls.first
         return kept
 
     def _keep(self, delta: Mapping[str, Any], fragments: Any) -> Any:
         """Keep fields for `additional_kwargs`; return the calls, also one in the form of 2023 if `tools` were sent."""
-        if self._has_tools and (call := delta.get("function_call")):
+        if self._options.tools and (call := delta.get("function_call")):
             fragments, delta = fragments or call, {**delta, "function_call": None}
         for key in KEPT_FIELDS.intersection(delta):
             if value := delta[key]:
@@ -223,7 +219,7 @@ class ChoiceReader:
         end = self._in_content.close(truncated=truncated, may_leak=may_leak)
         is_quote = self._quotes and not end.is_cut
         if not (self._calls.seen or is_quote):
-            return content + end.rest, self._calls.add(end.calls, rescued=not self._is_forced)
+            return content + end.rest, self._calls.add(end.calls, rescued=not self._options.forced_calls)
         repeated = bool(end.calls) and not self._calls.list_new(end.calls)
         return content + (end.rest if repeated or not end.calls else end.raw), []
 
@@ -251,7 +247,7 @@ class ChoiceReader:
     @property
     def _quotes(self) -> bool:
         """Whether a call in the text is a quote: the server has a parser, which takes out every other call."""
-        return self._rescues_by_default and self._kind in self._parses
+        return self._options.rescue_tool_calls is None and self._kind in self._parses
 
     def _trim(self, content: str) -> str:
         if self._content is None:
