@@ -29,7 +29,7 @@ def _never_thinks(facts: Facts) -> Outcome | None:
 def _cannot_switch_off(facts: Facts) -> Outcome | None:
     if facts.line is not None and facts.line.thinking != "hybrid":
         return Outcome("skipped", f"{facts.line.name} {facts.line.thinking} thinks")
-    if not (facts.dialect.thinking or facts.dialect.thinking_word):
+    if not facts.dialect.has_thinking_switch:
         return Outcome("failed", f"{facts.dialect.title} has no switch", advise_option("enable_thinking", facts))
     return None
 
@@ -241,7 +241,7 @@ def _adapt(probe: Probe, facts: Facts) -> Probe:
     if facts.line is not None and facts.line.thinking != "hybrid":
         thinks = facts.line.thinking == "always"
         del settings["enable_thinking"]
-    elif not (facts.dialect.thinking or facts.dialect.thinking_word):
+    elif not facts.dialect.has_thinking_switch:
         thinks = True  # a hybrid model does, if nothing can tell it not to
         del settings["enable_thinking"]
     if "thinking_budget" in settings:

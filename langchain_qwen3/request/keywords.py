@@ -100,8 +100,7 @@ def _list_parameters() -> frozenset[str]:
     names = set(openai_fields() - {"messages", "model"})
     for row in DIALECTS.values():
         names |= row.own_fields | row.sampling_names.keys() | set(row.sampling_names.values()) | row.extra.keys()
-        paths = (*row.thinking, row.budget, row.effort, row.preserve, row.return_reasoning)
-        names |= {path[0] for path in paths if path} | {form.path[0] for form in row.constraints.values()}
+        names |= {path[0] for path in row.setting_paths} | {form.path[0] for form in row.constraints.values()}
     return frozenset(names - OTHER_SWITCHES)
 
 

@@ -137,7 +137,7 @@ def _resolve_server(settings: Thinking, dialect: Dialect) -> Thinking:
     if preserve is not None and dialect.preserve is None:
         warn_unsupported("preserve_thinking", dialect)
         preserve = None
-    if enabled is not None and not (dialect.thinking or dialect.thinking_word):
+    if enabled is not None and not dialect.has_thinking_switch:
         warn_unsupported("enable_thinking", dialect)
         enabled = None
     return replace(settings, enabled=enabled, budget=budget, effort=effort, preserve=preserve)

@@ -337,6 +337,18 @@ class Dialect:
     flags: Mapping[str, str] = field(default_factory=frozen)
     """Setting or feature → the server's start flag for it, or a workaround."""
 
+    @property
+    def has_thinking_switch(self) -> bool:
+        """Whether thinking can be switched on and off."""
+        return bool(self.thinking or self.thinking_word)
+
+    @property
+    def setting_paths(self) -> tuple[Path, ...]:
+        """The paths of all thinking settings, in the server's own spelling."""
+        word = self.thinking_word[:1] if self.thinking_word else ()
+        paths = (*self.thinking, *word, self.budget, self.effort, self.preserve, self.return_reasoning)
+        return tuple(path for path in paths if path)
+
     def without(self, names: frozenset[str]) -> Dialect:
         """Return a copy for a server that refuses some fields: they are not sent, and not warned about again.
 
@@ -364,7 +376,7 @@ class Dialect:
             only_streams=WHOLE_REPLY in names,
         )
         lost = {
-            "enable_thinking": (self.thinking or word) and not (row.thinking or row.thinking_word),
+            "enable_thinking": self.has_thinking_switch and not row.has_thinking_switch,
             "thinking_budget": self.budget and not row.budget,
             "reasoning_effort": self.effort and not row.effort,
             "preserve_thinking": self.preserve and not row.preserve,

@@ -37,9 +37,8 @@ def list_droppable_fields() -> frozenset[str]:
 
 def _list_sent(row: Dialect) -> set[str]:
     """Return the fields, the paths in fields and the keys of messages that a row sends beside OpenAI's."""
-    word = row.thinking_word[:1] if row.thinking_word else ()
-    paths = (*row.thinking, *word, row.budget, row.effort, row.preserve, row.return_reasoning)
-    return {*row.history_keys, *(path[0] for path in paths if path), *(".".join(path) for path in paths if path)}
+    paths = row.setting_paths
+    return {*row.history_keys, *(path[0] for path in paths), *map(".".join, paths)}
 
 
 def read_refused(status: int, body: Any) -> frozenset[str]:
