@@ -98,13 +98,8 @@ def post(client: Any, call: Call, **stream: Any) -> Any:
             payload, options = attempts.build()
             try:
                 return refuse_redirected(post_payload(client, PATH, payload, options, **stream))
-            except openai.APIStatusError as error:
+            except (openai.APIStatusError, TypeError, ValueError) as error:
                 attempts.amend(error)
-            except UnicodeEncodeError as error:
-                attempts.join_halves(error)
-            except (TypeError, ValueError):
-                attempts.check_types()
-                raise
 
 
 async def apost(client: Any, call: Call, **stream: Any) -> Any:
@@ -114,13 +109,8 @@ async def apost(client: Any, call: Call, **stream: Any) -> Any:
             payload, options = attempts.build()
             try:
                 return refuse_redirected(await post_payload(client, PATH, payload, options, **stream))
-            except openai.APIStatusError as error:
+            except (openai.APIStatusError, TypeError, ValueError) as error:
                 attempts.amend(error)
-            except UnicodeEncodeError as error:
-                attempts.join_halves(error)
-            except (TypeError, ValueError):
-                attempts.check_types()
-                raise
 
 
 class _Attempts:
@@ -139,8 +129,20 @@ class _Attempts:
             check_headers(options["headers"], "extra_headers")
         return self._call.payload, options
 
-    def amend(self, error: openai.APIStatusError) -> None:
-        """Leave out what the server refuses; raise the error where that is nothing of ours."""
+    def amend(self, error: Exception) -> None:
+        """Change what the error is about; raise where nothing of ours is to blame."""
+        match error:
+            case openai.APIStatusError():
+                self._leave_out(error)
+            case UnicodeEncodeError():
+                self._join_halves(error)
+            case _:
+                if foreign := find_foreign(self._call.payload):  # the encoder's error names only its type
+                    raise foreign from None
+                raise error
+
+    def _leave_out(self, error: openai.APIStatusError) -> None:
+        """Leave out what the server refuses."""
         refuse_redirected(error.response)
         sent = self._call.payload
         amended = self._lesson and self._lesson.amend(error.status_code, error.body or error.response.text, sent)
@@ -148,8 +150,8 @@ class _Attempts:
             raise error
         self._call = amended
 
-    def join_halves(self, error: UnicodeEncodeError) -> None:
-        """Make the payload valid UTF-8; raise the error where that changes nothing.
+    def _join_halves(self, error: UnicodeEncodeError) -> None:
+        """Make the payload valid UTF-8.
 
         A tool's output may hold lone surrogates: Python reads file names so that are not UTF-8
         (https://docs.python.org/3/library/os.html#file-names-command-line-arguments-and-environment-variables).
@@ -159,11 +161,6 @@ class _Attempts:
             raise error
         warn_once("a text of the request holds surrogates, which UTF-8 cannot hold: each lone one was sent as U+FFFD")
         self._call = replace(self._call, payload=payload)
-
-    def check_types(self) -> None:
-        """Raise for what JSON cannot hold: the encoder's error names only its type."""
-        if error := find_foreign(self._call.payload):
-            raise error from None
 
     def close(self) -> None:
         """Warn of what was left out."""
