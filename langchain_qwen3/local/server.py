@@ -92,24 +92,10 @@ class LocalServer:
         if reasoning_format not in get_args(ReasoningFormat):
             allowed = ", ".join(get_args(ReasoningFormat))
             raise ValueError(f"reasoning_format: {reasoning_format!r} is not one of {allowed}")
-        threads = 1 if n_threads is None else n_threads
-        for field, value in (("n_ctx", n_ctx), ("n_parallel", n_parallel), ("n_threads", threads)):
-            check_type(field, value, int, "a number")
-            if not 1 <= value <= _LARGEST:
-                raise ValueError(f"{field}: {value} is {'less than 1' if value < 1 else f'more than {_LARGEST}'}")
-        if n_ctx * n_parallel > _LARGEST:
-            raise ValueError(f"n_ctx: {n_ctx} for each of {n_parallel} requests is more than {_LARGEST}")
         check_type("start_timeout", start_timeout, (int, float), "seconds")
         check_type("model", model or None, (str, os.PathLike), "a path, or a repository and file of a hub")
-        check_type("host", host, str, "a host name or address")
-        for field, text in (("name", name), ("api_key", api_key)):
-            check_type(field, text, (str, type(None)), "a text, or None")
-        for field, text in (("name", name or None), ("host", host), ("api_key", api_key)):
-            if text is not None and not text.strip():  # no host would be every address, no key would let all in
-                raise ValueError(f"{field}: pass a text that is not blank")
-        check_type("port", port, int, "a number")
-        if not 0 <= port <= _LAST_PORT:
-            raise ValueError(f"port: {port} is not between 0 and {_LAST_PORT}")
+        _check_numbers(n_ctx, n_parallel, n_threads, port)
+        _check_texts(name, host, api_key)
         if importlib.util.find_spec("xllamacpp") is None:  # asked before gigabytes are downloaded
             raise ImportError('LocalServer needs the extra "local": pip install "langchain-qwen3-chat[local]"')
         from langchain_qwen3.local.downloads import fetch_model
@@ -238,6 +224,28 @@ class LocalServer:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await asyncio.to_thread(self.stop)
+
+
+def _check_numbers(n_ctx: int, n_parallel: int, n_threads: int | None, port: int) -> None:
+    threads = 1 if n_threads is None else n_threads
+    for field, value in (("n_ctx", n_ctx), ("n_parallel", n_parallel), ("n_threads", threads)):
+        check_type(field, value, int, "a number")
+        if not 1 <= value <= _LARGEST:
+            raise ValueError(f"{field}: {value} is {'less than 1' if value < 1 else f'more than {_LARGEST}'}")
+    if n_ctx * n_parallel > _LARGEST:
+        raise ValueError(f"n_ctx: {n_ctx} for each of {n_parallel} requests is more than {_LARGEST}")
+    check_type("port", port, int, "a number")
+    if not 0 <= port <= _LAST_PORT:
+        raise ValueError(f"port: {port} is not between 0 and {_LAST_PORT}")
+
+
+def _check_texts(name: str | None, host: str, api_key: str | None) -> None:
+    check_type("host", host, str, "a host name or address")
+    for field, text in (("name", name), ("api_key", api_key)):
+        check_type(field, text, (str, type(None)), "a text, or None")
+    for field, text in (("name", name or None), ("host", host), ("api_key", api_key)):
+        if text is not None and not text.strip():  # no host would be every address, no key would let all in
+            raise ValueError(f"{field}: pass a text that is not blank")
 
 
 def _explain_import(error: str) -> str:
