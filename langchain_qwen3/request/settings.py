@@ -35,6 +35,7 @@ _THINKING_NAMES = {
 }
 # The value of each setting that switches thinking off; any other switches it on, or limits it.
 _OFF: Mapping[str, Any] = {"enable_thinking": False, "reasoning_effort": "none", "thinking_budget": 0}
+# Keywords of OpenAI's `create()` that are no fields of its body → the SDK's options.
 OPTION_NAMES = {"extra_headers": "headers", "extra_query": "params", "timeout": "timeout"}
 _ABSENT: Any = object()
 # Objects with several settings: after known settings are taken out, the rest is merged key by key from all places.
@@ -109,7 +110,27 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
     Raises:
         ValueError: A setting of this package has the wrong type or is out of its range; the text names it.
     """
-    kwargs = spread_options(kwargs)
+    own, params, body = _merge_places(fields, spread_options(kwargs), dialect)
+    check_values(own)
+    # SGLang answers 400 to explicit nulls; nulls in `extra_body` are the user's decision.
+    params = {name: value for name, value in params.items() if not _is_missing(value)}
+    thinking = Thinking(**{field: own.pop(name, None) for name, field in _THINKING_NAMES.items()})
+    return Settings(
+        model=str(params.pop("model", "")),
+        thinking=thinking,
+        include_headers=bool(fields.get("include_headers")),
+        disabled=fields.get("disabled_params") or {},
+        options={sdk: params.pop(name) for name, sdk in OPTION_NAMES.items() if name in params},
+        params=params,
+        extra_body=body,
+        **own,
+    )
+
+
+def _merge_places(
+    fields: Mapping[str, Any], kwargs: Mapping[str, Any], dialect: Dialect
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return this package's own settings, the parameters and the fields that are sent unchanged; later places win."""
     spellings = list_spellings(dialect)
     own = dict(OWN_SETTINGS)
     params: dict[str, Any] = {}
@@ -141,20 +162,7 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
             else:
                 body.pop(name, None)
                 params[name] = value
-    check_values(own)
-    # SGLang answers 400 to explicit nulls; nulls in `extra_body` are the user's decision.
-    params = {name: value for name, value in params.items() if not _is_missing(value)}
-    thinking = Thinking(**{field: own.pop(name, None) for name, field in _THINKING_NAMES.items()})
-    return Settings(
-        model=str(params.pop("model", "")),
-        thinking=thinking,
-        include_headers=bool(fields.get("include_headers")),
-        disabled=fields.get("disabled_params") or {},
-        options={sdk: params.pop(name) for name, sdk in OPTION_NAMES.items() if name in params},
-        params=params,
-        extra_body=body,
-        **own,
-    )
+    return own, params, body
 
 
 def spread_options(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
