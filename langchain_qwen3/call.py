@@ -65,7 +65,7 @@ class ReplyOptions:
         demanded: The tool choice that the reply must satisfy; not every server enforces it.
         forced: Whether the server was told to force a call. A grammar can do that without a parser of calls (vLLM,
             llama-cpp-python), so such a reply does not show whether the server has one.
-        forced_calls: Whether the content is the JSON array of a forced choice.
+        content_is_calls: Whether the content is the JSON array of a forced choice.
         max_tokens: The limit of the reply that was sent, None for none and for several replies at once.
         context: The context length that the server lists, None if unknown and for several replies at once.
         server_writes_arguments: Whether the model may write calls as XML, of which the server makes the arguments. Then
@@ -86,7 +86,7 @@ class ReplyOptions:
     rescue_tool_calls: bool | None = None
     demanded: ToolChoice | None = None
     forced: bool = False
-    forced_calls: bool = False
+    content_is_calls: bool = False
     max_tokens: int | None = None
     context: int | None = None
     server_writes_arguments: bool = False

@@ -219,7 +219,7 @@ class ChoiceReader:
         end = self._in_content.close(truncated=truncated, may_leak=may_leak)
         is_quote = self._quotes and not end.is_cut
         if not (self._calls.seen or is_quote):
-            return content + end.rest, self._calls.add(end.calls, rescued=not self._options.forced_calls)
+            return content + end.rest, self._calls.add(end.calls, rescued=not self._options.content_is_calls)
         repeated = bool(end.calls) and not self._calls.list_new(end.calls)
         return content + (end.rest if repeated or not end.calls else end.raw), []
 
@@ -258,9 +258,9 @@ class ChoiceReader:
 
 def _build_text_readers(options: ReplyOptions) -> tuple[CallsInText | None, CallsInText | None]:
     """Return the readers that find calls in the content and in the reasoning, if there are tools to call."""
-    if not options.tools or (options.rescue_tool_calls is False and not options.forced_calls):
+    if not options.tools or (options.rescue_tool_calls is False and not options.content_is_calls):
         return None, None
     from langchain_qwen3.reply.tool_calls.in_text import CallsInText
 
-    in_content = CallsInText(options.tools, is_forced=options.forced_calls)
-    return in_content, None if options.forced_calls else CallsInText(options.tools)
+    in_content = CallsInText(options.tools, is_array=options.content_is_calls)
+    return in_content, None if options.content_is_calls else CallsInText(options.tools)

@@ -240,7 +240,7 @@ def _build_reply_options(
         rescue_tool_calls=_read_rescue(settings, dialect) if plan.rescue else False,
         demanded=plan.demanded,
         forced=payload.get("tool_choice") not in (None, "auto", "none"),
-        forced_calls=plan.forced_calls,
+        content_is_calls=plan.content_is_calls,
         # Where both are sent, vLLM takes the first. The usage of several replies is their sum.
         max_tokens=None if several else payload.get("max_completion_tokens", payload.get("max_tokens")),
         context=known.context if known and not several else None,

@@ -63,7 +63,7 @@ def plan_output(
     )
     fields = list_constraint_fields(dialect)
     payload = {name: value for name, value in output.items() if name in fields} | plan.payload
-    if plan.forced_calls:
+    if plan.content_is_calls:
         payload.pop("parallel_tool_calls", None)  # the schema sets the number of calls
         payload["response_format"] = _build_format(payload["response_format"], dialect)
     if dialect.format_silences_tools and _is_json(response_format) and plan.rescue and plan.demanded is None:

@@ -35,14 +35,14 @@ class ToolPlan:
     Attributes:
         payload: `tools`, `tool_choice`, `parallel_tool_calls` and the form of the answer, those that are sent.
         demanded: The choice the reply must honour, see `check_forced_call`.
-        forced_calls: Whether the content is an array of calls, which the reply's reader takes for them.
+        content_is_calls: Whether the content is an array of calls, which the reply's reader takes for them.
         rescue: Whether tool calls left in the text may be extracted from it.
         thinking_off: Whether thinking must be off for this call.
     """
 
     payload: dict[str, Any] = field(default_factory=dict)
     demanded: ToolChoice | None = None
-    forced_calls: bool = False
+    content_is_calls: bool = False
     rescue: bool = False
     thinking_off: bool = False
 
@@ -197,7 +197,7 @@ def plan_tool_choice(
     if policy == "by_format" and not any(params.get(name) for name in CONSTRAINT_FIELDS):
         payload["tool_choice"] = "none"
         payload["response_format"] = build_forced_format(tools, choice.name, parallel=parallel is not False)
-        return ToolPlan(payload=payload, demanded=choice, forced_calls=True)
+        return ToolPlan(payload=payload, demanded=choice, content_is_calls=True)
     thinking_off = _write_forced(payload, choice, policy, thinking=thinking, thinking_only=thinking_only)
     return ToolPlan(payload=payload, demanded=choice, rescue=True, thinking_off=thinking_off)
 

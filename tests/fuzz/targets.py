@@ -85,9 +85,9 @@ def check_text(data: bytes) -> None:
     pieces = [(name, piece) for name, text in whole for piece in _split(text, dice)]
     assert _read_choice(whole, options, reason) == _read_choice(pieces, options, reason)
     text, truncated = fields[0], reason == "length"
-    for is_forced in (False, True):
+    for is_array in (False, True):
         found = [
-            _read_calls(CallsInText([TOOL, NO_ARGUMENTS], is_forced=is_forced), some, truncated)
+            _read_calls(CallsInText([TOOL, NO_ARGUMENTS], is_array=is_array), some, truncated)
             for some in ([text], _split(text, dice))
         ]
         assert found[0] == found[1]
@@ -210,7 +210,7 @@ def _read_options(flags: int) -> ReplyOptions:
         opened=(False, True, None, True)[flags & 1 | (flags >> 5) & 2],
         thinking_off=bool(flags & 2),
         tools=(TOOL, NO_ARGUMENTS) if flags & 4 else (),
-        forced_calls=bool(flags & 8),
+        content_is_calls=bool(flags & 8),
         repair_tool_calls=bool(flags & 16),
         return_reasoning=not flags & 32,
     )

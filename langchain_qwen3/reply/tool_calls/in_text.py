@@ -64,13 +64,13 @@ class CallsInText:
 
     Args:
         tools: The wire tools whose calls to find.
-        is_forced: Whether the text is the array of a forced choice.
+        is_array: Whether the text is the array of a forced choice.
     """
 
-    def __init__(self, tools: Sequence[WireCall], *, is_forced: bool = False) -> None:
+    def __init__(self, tools: Sequence[WireCall], *, is_array: bool = False) -> None:
         self._tools = tools
         self._schemas = {own["name"]: own.get("parameters") or {} for tool in tools if (own := tool.get("function"))}
-        self._is_forced = is_forced
+        self._is_array = is_array
         self._lead: list[str] | None = []  # white space since the start; None after other text
         self._held: list[str] = []  # behind it: what may begin a call, or everything from the first call on
         self._length = self._next_length = 0  # of the held text now; of the held text at the next reading
@@ -116,7 +116,7 @@ class CallsInText:
         rest = "".join((shown, *filter(str.strip, texts))) if calls else raw
         at = find_leaked_tag(raw) if may_leak and find_leaked_tag(rest) >= 0 else -1
         if at >= 0 and (answer := raw[at + len(CLOSE_TAG) :].lstrip()):
-            reader = CallsInText(self._tools, is_forced=self._is_forced)
+            reader = CallsInText(self._tools, is_array=self._is_array)
             begun = reader.feed(answer)
             end = reader.close(truncated=truncated)
             return end._replace(raw=raw, rest=raw.removesuffix(answer) + begun + end.rest)
@@ -160,7 +160,7 @@ class CallsInText:
         return end
 
     def _find_opener(self, text: str, at: int) -> re.Match[str] | None:
-        if self._is_forced:
+        if self._is_array:
             return _ARRAY.match(text) if self._lead is not None and not at else None
         return _OPENER.search(text, at)
 
@@ -178,7 +178,7 @@ class CallsInText:
             tag.read(truncated)
         except ValueError:
             self._wasted += tag.at - opener.start()
-            self._has_given_up = self._is_forced or self._wasted > _MAX_READINGS * (self._passed + tag.at)
+            self._has_given_up = self._is_array or self._wasted > _MAX_READINGS * (self._passed + tag.at)
             # Whole calls in a quoted tag are quoted, too: their functions are on lines without a quotation mark.
             return tag.at if is_quoted and tag.calls else opener.end(), []
         if truncated is None and tag.at == len(text):

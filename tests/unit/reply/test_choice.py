@@ -82,13 +82,13 @@ SPANS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, str, list[Any]
         ("", f"Not {OTHER_CALL}, no.", BEIJING),
     ),
     "forced": (
-        {**TOOLS, "forced_calls": True},
+        {**TOOLS, "content_is_calls": True},
         {"reasoning": "A", "content": '[{"name": "get_weather", "arguments": {"city": "Beijing"}}]'},
         ("A", "", BEIJING),
     ),
-    "forced, but text came": ({**TOOLS, "forced_calls": True}, {"content": "\nNo."}, ("", "\nNo.", [])),
+    "forced, but text came": ({**TOOLS, "content_is_calls": True}, {"content": "\nNo."}, ("", "\nNo.", [])),
     "forced and off": (
-        {**TOOLS, "forced_calls": True, **OFF},
+        {**TOOLS, "content_is_calls": True, **OFF},
         {"content": '\n[{"name": "get_weather", "arguments": {"city": "Beijing"}}]\n'},
         ("", "", BEIJING),
     ),

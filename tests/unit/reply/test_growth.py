@@ -76,13 +76,13 @@ def read_text(pieces: list[str]) -> None:
         (ReplyOptions(tools=(TOOL,)), "content", "length"),
         (ReplyOptions(tools=(TOOL,)), "reasoning_content", "stop"),
         (ReplyOptions(opened=True), "content", "stop"),
-        (ReplyOptions(tools=(TOOL,), forced_calls=True), "content", "length"),
+        (ReplyOptions(tools=(TOOL,), content_is_calls=True), "content", "length"),
     ):
         reader = ChoiceReader(options, "stream")
         for piece in pieces:
             reader.feed({key: piece})
         reader.close(reason)
-    for rescuer in (CallsInText([TOOL]), CallsInText([TOOL], is_forced=True)):
+    for rescuer in (CallsInText([TOOL]), CallsInText([TOOL], is_array=True)):
         for piece in pieces:
             rescuer.feed(piece)
         rescuer.close(truncated=False)

@@ -98,7 +98,7 @@ HELD_BACK: dict[str, tuple[dict[str, str], ReplyOptions]] = {
     "a text and two calls in it": ({"content": f"Sure.\n{TWO_CALLS}"}, WITH_TOOL),
     "a call as XML": ({"content": XML_CALL}, WITH_TOOL),
     "a call in the reasoning": ({"reasoning": ONE_CALL}, WITH_TOOL),
-    "a forced call": ({"content": FORCED}, ReplyOptions(tools=(TOOL,), forced_calls=True)),
+    "a forced call": ({"content": FORCED}, ReplyOptions(tools=(TOOL,), content_is_calls=True)),
 }
 
 

@@ -254,7 +254,7 @@ def test_turns_thinking_off_for_the_call_when_the_service_refuses_json_or_a_forc
 def test_tells_the_reply_what_to_expect_when_the_request_decides_it():
     """Protects the readers: rescue, forced calls, an opened think tag, thinking off."""
     forced = build(LLAMA_CPP, tools=[WEATHER], tool_choice="any", parallel_tool_calls=False)
-    assert forced.reply.forced_calls
+    assert forced.reply.content_is_calls
     assert "parallel_tool_calls" not in forced.payload
     assert build(VLLM, tools=[WEATHER]).reply.tools == (WEATHER,)
     limited = build(VLLM, max_tokens=9, model="Qwen/Qwen3-Coder-30B-A3B-Instruct").reply
@@ -419,7 +419,7 @@ def test_holds_the_reply_to_one_form_when_a_constraint_is_given():
         assert not call.reply.opened
     forced = build(LLAMA_CPP, constraint=choice, tools=[WEATHER], tool_choice="any")
     assert "response_format" not in forced.payload
-    assert not forced.reply.forced_calls
+    assert not forced.reply.content_is_calls
     assert not build(VLLM, extra_body={"structured_outputs": choice}).reply.opened
 
 

@@ -86,11 +86,11 @@ PLANS: list[tuple[ChoicePolicy, Any, list[Any], Any, set[str]]] = [
     ("honoured", "any", TOOLS, "required", {"rescue"}),
     ("honoured", "now", TOOLS, NAMED, {"rescue"}),
     ("by_format", "auto", TOOLS, "auto", {"rescue"}),
-    ("by_format", "any", TOOLS, "none", {"forced_calls"}),
-    ("by_format", "now", TOOLS, "none", {"forced_calls"}),
+    ("by_format", "any", TOOLS, "none", {"content_is_calls"}),
+    ("by_format", "now", TOOLS, "none", {"content_is_calls"}),
     ("required_by_format", "auto", TOOLS, "auto", {"rescue"}),
     ("required_by_format", "none", TOOLS, "none", set()),
-    ("required_by_format", "any", TOOLS, "none", {"forced_calls"}),
+    ("required_by_format", "any", TOOLS, "none", {"content_is_calls"}),
     ("required_by_format", "now", TOOLS, NAMED, {"rescue"}),
     ("named_ignored", "any", TOOLS, "required", {"rescue"}),
     ("named_ignored", "now", [NOW], "required", {"rescue"}),
@@ -112,8 +112,8 @@ def test_sends_what_the_server_honours_when_a_choice_is_given(
     assert plan.payload["tools"] == tools
     assert plan.payload.get("tool_choice") == wire
     assert plan.payload["parallel_tool_calls"] is False
-    assert ("response_format" in plan.payload) is plan.forced_calls
-    assert {name for name in ("rescue", "thinking_off", "forced_calls") if getattr(plan, name)} == flags
+    assert ("response_format" in plan.payload) is plan.content_is_calls
+    assert {name for name in ("rescue", "thinking_off", "content_is_calls") if getattr(plan, name)} == flags
     assert (plan.demanded is not None) is (choice in ("any", "now"))
     assert bool(warned) is plan.thinking_off
     assert params == {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": False}
@@ -147,7 +147,7 @@ def test_keeps_the_users_format_when_a_choice_is_forced_beside_it():
     params = {"tools": TOOLS, "tool_choice": "any", "response_format": {"type": "json_object"}}
     plan = plan_tool_choice(params, "by_format")
     assert plan.payload["tool_choice"] == "required"
-    assert not plan.forced_calls
+    assert not plan.content_is_calls
     assert plan.demanded == REQUIRED
 
 
@@ -187,7 +187,7 @@ def test_resolves_references_when_a_tools_schema_is_nested_in_another():
 
 def read_forced(pieces: list[str], *, truncated: bool = False) -> tuple[str, list[tuple[Any, Any]]]:
     """Return text and calls of a forced content; invalid calls have text as arguments."""
-    forced, stream = CallsInText([WEATHER, NOW], is_forced=True), ToolCallStream()
+    forced, stream = CallsInText([WEATHER, NOW], is_array=True), ToolCallStream()
     text = "".join(map(forced.feed, pieces))
     end = forced.close(truncated=truncated)
     calls = collect_tool_calls(stream.add(end.calls) + stream.close(truncated))
