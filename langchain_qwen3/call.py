@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel
 
@@ -23,7 +23,7 @@ PROVIDER = "qwen3"
 Method = Literal["json_schema", "function_calling", "json_mode"]
 """How a structured answer is requested: a response format, a forced tool, or any JSON."""
 
-METHODS: tuple[Method, ...] = ("json_schema", "function_calling", "json_mode")
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
 class ToolChoice(NamedTuple):

@@ -19,17 +19,17 @@ from langchain_qwen3.batch.as_json import dump
 from langchain_qwen3.call import name_type
 from langchain_qwen3.request.inputs import read_messages
 from langchain_qwen3.request.keywords import openai_fields
+from langchain_qwen3.request.settings import OPTION_NAMES
+from langchain_qwen3.servers.address import CHAT_PATH
 
 QUESTIONS = ("question", "prompt", "instruction", "input", "text")
 """Names of the field or column of the question; the first one present counts."""
 _INSTRUCTION = ("instruction", "input")
 # The fields of a question in Alpaca's form (https://github.com/tatsu-lab/stanford_alpaca#data-release).
 _IDS = ("custom_id", "id")
-_PATHS = ("/v1/chat/completions", "/chat/completions")
+_PATHS = (f"/v1{CHAT_PATH}", CHAT_PATH)
 # A batch reads whole replies, and passes the messages separately.
 _NOT_SETTINGS = frozenset({"messages", "stream", "stream_options"})
-# Keywords of OpenAI's `create()` that are no fields of its body.
-_SDK_KEYWORDS = frozenset({"extra_headers", "extra_query", "timeout"})
 # A field of OpenAI's that `ainvoke` takes for LangChain's own.
 _METADATA = "metadata"
 _PAIR = 2
@@ -223,7 +223,7 @@ def _read_openai_line(value: Mapping[str, Any]) -> tuple[list[Any], dict[str, An
     body = _merge_extra_body(body)
     settings = _without_reserved({name: setting for name, setting in body.items() if setting is not None})
     # Fields beyond OpenAI's go into the body as they are.
-    keywords = (openai_fields() | _SDK_KEYWORDS) - {_METADATA}
+    keywords = (openai_fields() | OPTION_NAMES.keys()) - {_METADATA}
     if own := {name: settings.pop(name) for name in [*settings] if name not in keywords}:
         settings["extra_body"] = own
     return _check_messages(body.get("messages")), settings

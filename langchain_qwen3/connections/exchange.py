@@ -25,6 +25,7 @@ from langchain_qwen3.connections.stall import Reader, Watch
 from langchain_qwen3.connections.transports.httpx_transport import BODY
 from langchain_qwen3.errors import StreamStallError
 from langchain_qwen3.errors.redirects import refuse_redirected
+from langchain_qwen3.servers.address import CHAT_PATH
 from langchain_qwen3.servers.facts import Answer
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.call import Call
 
 # The SDK's client is Any here: its overloads do not accept a plain dict as payload.
-PATH = "/chat/completions"
+
 _DRAIN_SECONDS = 0.1
 _DRAINED: Any = SimpleNamespace(progress=1, ended=False)  # no chunks follow `[DONE]`: any wait may be too long
 
@@ -97,7 +98,7 @@ def post(client: Any, call: Call, **stream: Any) -> Any:
         while True:
             payload, options = attempts.build()
             try:
-                return refuse_redirected(post_payload(client, PATH, payload, options, **stream))
+                return refuse_redirected(post_payload(client, CHAT_PATH, payload, options, **stream))
             except (openai.APIStatusError, TypeError, ValueError) as error:
                 attempts.amend(error)
 
@@ -108,7 +109,7 @@ async def apost(client: Any, call: Call, **stream: Any) -> Any:
         while True:
             payload, options = attempts.build()
             try:
-                return refuse_redirected(await post_payload(client, PATH, payload, options, **stream))
+                return refuse_redirected(await post_payload(client, CHAT_PATH, payload, options, **stream))
             except (openai.APIStatusError, TypeError, ValueError) as error:
                 attempts.amend(error)
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.exchange import PATH
 from langchain_qwen3.reply.body import read_body
+from langchain_qwen3.servers.address import CHAT_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,7 +152,7 @@ async def _ask_wire(model: ChatQwen3, prompt: str, settings: Mapping[str, Any]) 
     """Return the reply's raw JSON: a message no longer shows in which field its reasoning was."""
     payload = model._get_request_payload(prompt, **settings)  # noqa: SLF001  # LangChain's own hook, pure
     client: Any = model.root_async_client
-    response = await client.post(PATH, cast_to=httpx.Response, body=payload)
+    response = await client.post(CHAT_PATH, cast_to=httpx.Response, body=payload)
     return dict(read_body(response.content, response))
 
 

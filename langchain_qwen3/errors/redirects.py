@@ -7,7 +7,7 @@ from typing import Any
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.errors.kinds import Qwen3StatusError
 from langchain_qwen3.errors.secrets import clean_url
-from langchain_qwen3.servers.address import split_url
+from langchain_qwen3.servers.address import CHAT_PATH, split_url
 
 FOLLOWED = frozenset({307, 308})
 """The redirects that keep the method, as HTTP statuses."""
@@ -64,10 +64,10 @@ def _describe_redirect(reply: Any) -> str:
     if reply.status_code in FOLLOWED:
         advice = "a client of your own needs follow_redirects=True"
         return f"the server redirects to {target}, which leads in a circle or to no HTTP server; {advice}"
-    base = target.removesuffix("/").removesuffix("/chat/completions")
+    base = target.removesuffix("/").removesuffix(CHAT_PATH)
     if base == target.removesuffix("/"):  # such as the login page of a proxy
         advice = "it is no address for chats, but perhaps a login; check base_url and the key"
-    elif base == clean_url(str(reply.request.url)).removesuffix("/chat/completions"):  # adds a slash, or sets a cookie
+    elif base == clean_url(str(reply.request.url)).removesuffix(CHAT_PATH):  # adds a slash, or sets a cookie
         advice = "base_url is right, so the server has to answer there, or to redirect with 307 or 308"
     else:
         advice = f"set base_url to {base}"

@@ -15,12 +15,13 @@ from langchain_core.messages import AIMessage
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.errors import kinds
-from langchain_qwen3.errors.body import ErrorFacts, find_error, read_error_body
+from langchain_qwen3.errors.body import MAX_TEXT, ErrorFacts, find_error, read_error_body
 from langchain_qwen3.errors.causes import blames_path, find_status, is_unpaid
 from langchain_qwen3.errors.hints import find_hint, is_bad_http
 from langchain_qwen3.errors.kinds import Qwen3Error
 from langchain_qwen3.errors.secrets import clean_url, find_request, mask_text, read_secrets, strip_causes, walk_causes
 from langchain_qwen3.errors.system import find_reason
+from langchain_qwen3.servers.address import CHAT_PATH
 from langchain_qwen3.servers.refusals import advise_refusal
 
 _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
@@ -68,7 +69,6 @@ _BROKEN = (
 _NEGATIVE_LIMIT = re.compile(r"tokens must be at least 1, got (-\d{1,15})")
 _SERVER_ERROR = 500
 _NO_API = frozenset({404, 405})
-_MAX_TEXT = 2000
 _MAX_QUOTE = 200
 # openai's wrappers, whose texts carry no information.
 _WRAPPERS = frozenset({"APIConnectionError", "APITimeoutError", "OpenAIConnectionError", "OpenAITimeoutError"})
@@ -123,7 +123,7 @@ class ErrorTranslator:
         if reported is not None:
             return self._add_context(reported)
         chain = _read_chain(exc)
-        details = " ".join(f"{name}: {text}" for name, text in chain)[:_MAX_TEXT]
+        details = " ".join(f"{name}: {text}" for name, text in chain)[:MAX_TEXT]
         kind, what = self._find_kind(exc, details)
         if kind is None:
             refused = self._find_refused(exc)
@@ -146,7 +146,7 @@ class ErrorTranslator:
         while exc is not None:
             request = find_request(exc)
             if request is not None and (request.url.host, request.url.port) != (own.host, own.port):
-                return clean_url(str(request.url)).removesuffix("/chat/completions")
+                return clean_url(str(request.url)).removesuffix(CHAT_PATH)
             exc = exc.__cause__  # not its context: a caller may be handling another server's error
         return ""
 
@@ -186,7 +186,7 @@ class ErrorTranslator:
             said = read_error_body(error.body).message[:_MAX_QUOTE]
             error.message += "" if said in error.message else f": {said}"
         if error.request is None:
-            error.request = httpx.Request("POST", f"{url}/chat/completions")
+            error.request = httpx.Request("POST", f"{url}{CHAT_PATH}")
         hint = advise_refusal(error.body or error.message, self.payload) or find_hint(
             f"{target or url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details}",
             details,
@@ -291,7 +291,7 @@ def _resolve_kind(facts: ErrorFacts, status: int | None) -> tuple[type[Qwen3Erro
 
 def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
     """Return class names and texts of an exception and its causes, without cancellations: anyio ends a wait by one."""
-    texts = [(type(link).__name__, str(link)[:_MAX_TEXT]) for link in walk_causes(exc) if isinstance(link, Exception)]
+    texts = [(type(link).__name__, str(link)[:MAX_TEXT]) for link in walk_causes(exc) if isinstance(link, Exception)]
     # aiohttp quotes its own parser's object where a connection ends within the headers.
     return [(name, re.sub(r"(^|: )<RawResponseMessage.*", "", text)) for name, text in texts]
 

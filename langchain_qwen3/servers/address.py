@@ -17,6 +17,9 @@ from pydantic import SecretStr
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.servers.dialects import find_by_host
 
+CHAT_PATH = "/chat/completions"
+"""Where chats are sent to, below the base URL."""
+
 _PLACEHOLDER = frozenset("<>{}")
 
 parse_url: Callable[[str], SplitResult] = getattr(urlsplit, "__wrapped__", urlsplit)
@@ -135,7 +138,7 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
-    path = parts.path.rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    path = parts.path.rstrip("/").removesuffix(CHAT_PATH).rstrip("/")
     clean = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     query = dict(pairs)

@@ -142,7 +142,7 @@ async def test_no_socket_is_left_when_a_request_is_cancelled_at_any_step(
     job, is_kept, is_redirected = JOBS[name]
     if is_redirected:  # to a name with two addresses, the first of which refuses
         target = server.base_url.replace("127.0.0.1", "localhost")
-        monkeypatch.setattr(exchange, "PATH", f"/redirect-307?to={target}/chat/completions")
+        monkeypatch.setattr(exchange, "CHAT_PATH", f"/redirect-307?to={target}/chat/completions")
     await try_every_turn(build_model(server, transport), server, job, is_kept=is_kept)
 
 

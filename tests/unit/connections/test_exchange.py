@@ -116,7 +116,7 @@ def test_redirect_is_followed_or_named_when_the_server_moved(
     with Loopback() as stranger:
         target = stranger.base_url.replace("127.0.0.1", "localhost")
         server.location = f"{target}/chat/completions"  # in the request's query it would be masked as a secret
-        monkeypatch.setattr(exchange, "PATH", f"/redirect-{status}")
+        monkeypatch.setattr(exchange, "CHAT_PATH", f"/redirect-{status}")
         model = build_model(server.base_url, api_key="canary", transport=transport)
         if status in (307, 308):
             assert run_call(mode, model) == "hello"
@@ -137,7 +137,7 @@ def test_redirect_is_named_when_its_target_is_down(
 ) -> None:
     """Protects users of a proxy that redirects to an address of its own network: theirs is right."""
     server.location = "http://127.0.0.1:1/v1/chat/completions"
-    monkeypatch.setattr(exchange, "PATH", "/redirect-307")
+    monkeypatch.setattr(exchange, "CHAT_PATH", "/redirect-307")
     model = build_model(server.base_url, transport=transport)
     with pytest.raises(Qwen3ConnectionError, match=r"after a redirect to http://127\.0\.0\.1:1/v1: ") as caught:
         run_call(mode, model)
@@ -167,7 +167,7 @@ def test_no_exception_behind_an_error_keeps_a_secret(
     mode: str, transport: Any, path: str, server: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Protects keys from error reporters, which store every exception of a chain with its request."""
-    monkeypatch.setattr(exchange, "PATH", f"/{path}")
+    monkeypatch.setattr(exchange, "CHAT_PATH", f"/{path}")
     model = build_model(
         server.base_url, transport=transport, api_key="canary-key", default_query={"token": "canary-token"}
     )
@@ -307,7 +307,7 @@ def test_time_limit_is_told_in_words(
             _ = model.invoke("hi") if way == "invoke" else list(model.stream("hi"))
 
     for fault in ("stall", "stall-body"):
-        monkeypatch.setattr(exchange, "PATH", f"/{fault}")
+        monkeypatch.setattr(exchange, "CHAT_PATH", f"/{fault}")
         with pytest.raises(Qwen3TimeoutError, match="The server takes longer than the timeout") as caught:
             call()
         assert "ancel" not in str(caught.value)
