@@ -31,6 +31,26 @@ _NAME = re.compile(
 _SAFE_FILE = re.compile(r"(?![/ ])(?!(?:[^/]*/)*\.\.?(?:/|$))[^\x00-\x1f\x7f\\:*?\"<>|%]{1,500}")
 _PART = re.compile(r"(?P<stem>.+)-00001-of-(?P<count>\d{5})\.gguf")
 _SHOWN_FILES = 12
+_CONNECT_SECONDS = 10.0
+_MISSING = 'downloading a model needs the extra "download": pip install "langchain-qwen3-chat[download]"'
+
+
+class _HubFacts(NamedTuple):
+    """What a user is told of a hub, and where it is."""
+
+    title: str
+    url: str
+    mirror: str
+    """Environment variable of another URL."""
+
+    other: str
+    """Prefix of a name on the other hub."""
+
+
+_HUBS: dict[Hub, _HubFacts] = {
+    "huggingface": _HubFacts("Hugging Face", "https://huggingface.co", "HF_ENDPOINT", "modelscope:"),
+    "modelscope": _HubFacts("ModelScope", "https://www.modelscope.cn", "MODELSCOPE_ENDPOINT", "hf:"),
+}
 
 
 class DownloadError(OSError):
@@ -132,26 +152,26 @@ def fetch_model(name: str | os.PathLike[str]) -> Path:
 
 
 def _describe_outage(model: HubModel) -> str:
+    hub = _HUBS[model.hub]
     other = f", take it from ModelScope (modelscope:{model.repo})" if model.hub == "huggingface" else ""
     return (
-        f"{model.repo} is not on this machine, and {_TITLES[model.hub]} cannot be reached\n"
-        f"Check the network, set a mirror in {_MIRRORS[model.hub]}{other}, or pass the path of a GGUF file."
+        f"{model.repo} is not on this machine, and {hub.title} cannot be reached\n"
+        f"Check the network, set a mirror in ${hub.mirror}{other}, or pass the path of a GGUF file."
     )
 
 
 @contextmanager
 def _explained(model: HubModel, *, offline: bool) -> Iterator[None]:
     """Turn every error of a hub's library into a `DownloadError` with advice."""
-    title, mirror = _TITLES[model.hub], _MIRRORS[model.hub]
+    hub = _HUBS[model.hub]
     try:
         yield
     except Exception as error:
         if offline:
             raise DownloadError(_describe_outage(model)) from error
-        other = "modelscope:" if model.hub == "huggingface" else "hf:"
         raise DownloadError(
-            f"{model.repo} cannot be downloaded from {title}: {_first_line(error)}\n"
-            f"Check the name and the network; {other}{model.repo} uses the other hub, {mirror} sets a mirror."
+            f"{model.repo} cannot be downloaded from {hub.title}: {_first_line(error)}\n"
+            f"Check the name and the network; {hub.other}{model.repo} uses the other hub, ${hub.mirror} sets a mirror."
         ) from error
 
 
@@ -160,7 +180,7 @@ def _is_reachable(hub: Hub) -> bool:
 
     With a proxy there is no check: only the proxy knows.
     """
-    address = urlsplit(os.environ.get(_MIRRORS[hub].removeprefix("$")) or _HUBS[hub])
+    address = urlsplit(os.environ.get(_HUBS[hub].mirror) or _HUBS[hub].url)
     if address.hostname is None or getproxies():
         return True
     port = address.port or (80 if address.scheme == "http" else 443)
@@ -170,11 +190,6 @@ def _is_reachable(hub: Hub) -> bool:
         return False
     return True
 
-
-_HUBS: dict[Hub, str] = {"huggingface": "https://huggingface.co", "modelscope": "https://www.modelscope.cn"}
-_CONNECT_SECONDS = 10.0
-_TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
-_MIRRORS: dict[Hub, str] = {"huggingface": "$HF_ENDPOINT", "modelscope": "$MODELSCOPE_ENDPOINT"}
 
 _OpenRepo = tuple[Callable[[], list[str]], Callable[[str, bool], Path]]
 """Lists the files of a repository; downloads one of them, or takes it from the cache alone."""
@@ -223,9 +238,6 @@ def _open_modelscope(repo: str) -> _OpenRepo:
         lambda: [file.path for file in api.list_repo_files(repo, "model")],
         lambda file, offline: Path(api.download_file(repo, "model", file, local_files_only=offline)),
     )
-
-
-_MISSING = 'downloading a model needs the extra "download": pip install "langchain-qwen3-chat[download]"'
 
 
 def _add_parts(file: str) -> list[str]:
