@@ -237,13 +237,13 @@ def _check_end(message: BaseMessage, text: str) -> None:
         if _RefusalError is not None:
             raise _RefusalError(why, raw_message=message)
         raise OutputParserException(why, llm_output=text)
-    if reason != "length" and not is_finished(reason):
-        raise OutputParserException(f"the server aborted the answer (finish_reason {reason!r})", llm_output=text)
     if reason == "length":
         raise OutputParserException(
             "the answer was cut by the token limit: raise max_tokens, or limit thinking with thinking_budget",
             llm_output=text,
         )
+    if not is_finished(reason):
+        raise OutputParserException(f"the server aborted the answer (finish_reason {reason!r})", llm_output=text)
 
 
 def _explain_empty(message: BaseMessage) -> str:

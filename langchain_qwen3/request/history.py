@@ -72,8 +72,7 @@ def answer_calls(wire: Wire) -> Wire:
     without a call an added call. A warning names the id. Hosted services answer 400 to all of them, and in a template
     without ids every later result would move to the wrong call.
     """
-    of_calls = [message for message in wire if message["role"] == "tool" or "tool_calls" in message]
-    if not of_calls:
+    if not any(message["role"] == "tool" or "tool_calls" in message for message in wire):
         return wire
     steps: list[Wire] = []
     for message in wire:

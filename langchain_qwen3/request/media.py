@@ -101,7 +101,10 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         return _write_unknown(part)
     if "path" in part:
         refuse_local(kind)
-    if file := part if kind == "file" else _find_svg(part) if kind == "image" else None:
+    file = _find_svg(part) if kind == "image" else None
+    if kind == "file":
+        file = part
+    if file:
         return _write_file(file, dialect, line)
     _check_kind(kind, dialect, line)
     if kind == "audio":
