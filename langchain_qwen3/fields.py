@@ -231,7 +231,7 @@ class Qwen3Fields(ChatOpenAI):
             self._limits, self._url_secrets, frozenset(self.model_fields_set), url, self.model_name, self.model_line
         )
         self.client = self.root_client and Completions(self.root_client)
-        self.async_client = self.root_async_client and Completions(self.root_async_client)
+        self.async_client = Completions(self.root_async_client)
 
     def _adopt(self, origin: _Origin) -> None:
         """Take over from the origin what is not a field: its limit, and the secrets of its URL.

@@ -88,7 +88,7 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
     _, served = read_models(answer)
     contexts = {name: model.context for name, model in served.items() if model.context}
     names = (read_id(row) for row in rows if isinstance(row, dict))
-    return Listing(tuple(filter(None, names)), contexts, "")
+    return Listing(tuple(filter(None, names)), contexts)
 
 
 def _find_moved(response: Any) -> str:

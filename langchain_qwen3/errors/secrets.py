@@ -139,7 +139,7 @@ def strip_response(response: Any) -> Any:
     )
 
 
-def strip_exception(exc: BaseException, secrets: Iterable[str] = ()) -> None:
+def _strip_exception(exc: BaseException, secrets: Iterable[str]) -> None:
     """Remove the secrets from another library's exception: from its texts, request, response and body.
 
     Args:
@@ -174,7 +174,7 @@ def strip_causes(exc: BaseException, error: Exception) -> bool:
     quotes_secret = any(secret in str(link) for link in walk_causes(exc) for secret in secrets)
     for link in walk_causes(exc, hidden=True):
         if link is not error:
-            strip_exception(link, secrets)
+            _strip_exception(link, secrets)
         for frame, _ in walk_tb(link.__traceback__):
             # With a proxy, a variable of httpcore holds all headers that were sent, the proxy's own among them:
             # https://github.com/encode/httpcore/blob/1.0.9/httpcore/_async/http_proxy.py

@@ -53,8 +53,6 @@ def _is_json(value: Any) -> bool:
 
 def read_texts(content: Any) -> Spans:
     """Return the text of a content: a string, a part, or a list of parts, some of which may be reasoning."""
-    if isinstance(content, str):
-        return Spans("", content)
     reasoning: list[str] = []
     answer: list[str] = []
     _collect_texts(content, reasoning, answer)
