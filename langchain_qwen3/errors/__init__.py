@@ -28,6 +28,16 @@ An account without funds is a `Qwen3PermissionDeniedError`, whatever the status:
 The class of an error inside a stream, or inside a reply with status 200, depends on its code. Every error of a stream
 has `.partial`. No error contains a secret: request and response are copies without headers that could contain one, and
 keys that a server echoes are masked.
+
+Modules:
+    kinds        the classes
+    translation  exceptions and reported errors → these classes
+    body         an error's body, in any shape → facts
+    causes       what its text says, in every server's wording; overflow: whether the prompt is too long
+    hints        advice for an error; system: why a connection failed
+    secrets      what is taken out of an error
+    redirects    where a redirect leads, and which a POST cannot follow
+    traceback    the short one that IPython shows
 """
 
 from langchain_qwen3.errors.body import read_error_body
