@@ -22,7 +22,7 @@ from langchain_qwen3.call import find_foreign
 from langchain_qwen3.connections.sdk import post_payload
 from langchain_qwen3.connections.settings import check_headers, read_timeout
 from langchain_qwen3.connections.stall import Reader, Watch
-from langchain_qwen3.connections.transports.httpx_transport import BODY
+from langchain_qwen3.connections.transports.shared import BODY
 from langchain_qwen3.errors import StreamStallError
 from langchain_qwen3.errors.redirects import refuse_redirected
 from langchain_qwen3.servers.address import CHAT_PATH

@@ -17,7 +17,8 @@ from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.limits import ACCEPTED, limit_body
 from langchain_qwen3.connections.loops import LoopTransport
 from langchain_qwen3.connections.settings import PoolSettings
-from langchain_qwen3.connections.transports.httpx_transport import HttpxConnections, SyncTransport, build_ssl_context
+from langchain_qwen3.connections.transports.httpx_transport import HttpxConnections, SyncTransport
+from langchain_qwen3.connections.transports.shared import build_ssl_context
 from langchain_qwen3.errors.redirects import build_redirected
 from langchain_qwen3.errors.secrets import clean_url
 

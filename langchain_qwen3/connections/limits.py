@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from langchain_qwen3._httpx import httpx
-from langchain_qwen3.connections.transports.httpx_transport import BODY
+from langchain_qwen3.connections.transports.shared import BODY
 
 MAX_WHOLE_BYTES = 64 * 1024 * 1024
 """The largest whole reply, decompressed, in bytes. A stream has no limit; each of its events has one."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.process import close_at_exit, forget_after_fork
-from langchain_qwen3.connections.transports.httpx_transport import CHECK_SECONDS, KEEPALIVE_SECONDS, Close, wrap_body
+from langchain_qwen3.connections.transports.shared import CHECK_SECONDS, KEEPALIVE_SECONDS, Close, wrap_body
 
 if TYPE_CHECKING:
     from langchain_qwen3.connections.transports.aiohttp_transport import AiohttpConnections

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.call import name_type
-from langchain_qwen3.connections.transports.httpx_transport import SocketOption
+from langchain_qwen3.connections.transports.shared import SocketOption
 from langchain_qwen3.servers.address import is_exempt
 
 Key = SecretStr | Callable[[], str] | Callable[[], Awaitable[str]] | None

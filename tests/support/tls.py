@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from langchain_qwen3.connections.transports.httpx_transport import build_ssl_context
+from langchain_qwen3.connections.transports.shared import build_ssl_context
 
 
 @contextmanager

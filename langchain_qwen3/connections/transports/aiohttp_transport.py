@@ -23,7 +23,7 @@ from yarl import URL
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.stall import ABORT
-from langchain_qwen3.connections.transports.httpx_transport import (
+from langchain_qwen3.connections.transports.shared import (
     KEEPALIVE_SECONDS,
     PIECE,
     Close,
@@ -46,12 +46,7 @@ class _Request(aiohttp.ClientRequest):
 
 
 class AiohttpConnections:
-    """The connections of one event loop, held by an aiohttp session.
-
-    Args:
-        proxy: URL of the HTTP proxy for all requests; aiohttp does not support SOCKS.
-        socket_options: For every socket.
-    """
+    """The connections of one event loop, held by an aiohttp session, over an HTTP proxy if there is one, not SOCKS."""
 
     def __init__(self, proxy: str | None, socket_options: Sequence[SocketOption]) -> None:
         self._proxy = {} if proxy is None else _build_proxy_options(httpx.Proxy(proxy))

@@ -16,7 +16,7 @@ from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.settings import PoolSettings
-from langchain_qwen3.connections.transports.httpx_transport import BODY
+from langchain_qwen3.connections.transports.shared import BODY
 from tests.support.tls import trusted_tls
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -17,7 +16,7 @@ from langchain_qwen3.connections.http_clients import prepare_first_request
 from langchain_qwen3.connections.leases import ClientLease
 from langchain_qwen3.connections.sdk import build_clients
 from langchain_qwen3.connections.settings import ConnectionSettings, PoolSettings
-from langchain_qwen3.connections.transports.httpx_transport import build_ssl_context
+from langchain_qwen3.connections.transports.shared import build_ssl_context
 
 _values = itertools.count(1000)
 
@@ -59,21 +58,6 @@ def test_one_tls_context_is_built_when_there_are_many_models() -> None:
         assert lease.async_client is shares[0].async_client
         assert lease.sync_client is shares[0].sync_client
     assert build_ssl_context.cache_info().misses == 1
-
-
-@pytest.mark.parametrize("content", [None, b"no certificate"])
-def test_error_names_the_variable_when_its_certificates_cannot_be_read(
-    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Protects users whose variable names a file that is gone: OpenSSL says "No such file or directory" alone."""
-    path = tmp_path / "ca.pem"
-    if content:
-        path.write_bytes(content)
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    build_ssl_context.cache_clear()
-    with pytest.raises(OSError) as raised:  # noqa: PT011  # the note is what matters
-        build_ssl_context()
-    assert raised.value.__notes__ == ["Set $SSL_CERT_FILE to a file of certificates in PEM, or unset it."]
 
 
 def test_no_tls_context_is_built_when_both_clients_are_the_users() -> None:

@@ -18,7 +18,7 @@ from langchain_qwen3.connections.transports.aiohttp_transport import (
     _upload,
     translate_error,
 )
-from langchain_qwen3.connections.transports.httpx_transport import PIECE, Pieces
+from langchain_qwen3.connections.transports.shared import PIECE, Pieces
 
 KEY: Any = SimpleNamespace(host="pod.test", port=8000, ssl=True, is_ssl=False)
 INFO: Any = SimpleNamespace(real_url="http://pod.test/v1?key=canary")

@@ -9,13 +9,8 @@ import pytest
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.connections.transports import httpx_transport
-from langchain_qwen3.connections.transports.httpx_transport import (
-    BODY,
-    PIECE,
-    HttpxConnections,
-    SyncTransport,
-    _IdlePools,
-)
+from langchain_qwen3.connections.transports.httpx_transport import HttpxConnections, SyncTransport, _IdlePools
+from langchain_qwen3.connections.transports.shared import BODY, PIECE
 
 REQUEST = httpx.Request("POST", "http://pod.test/v1")
 
