@@ -53,7 +53,7 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     if schema is None:
         function: Mapping[str, Any] = {"name": "output", "parameters": {"type": "object"}}
     elif isinstance(schema, Mapping):
-        function = _read_mapping(drop_nulls(dict(schema)), strict)
+        function = _read_mapping(tidy_schema(dict(schema)), strict)
     elif makes_instances(schema):
         function = _read_class(schema, strict)
     elif is_typeddict(schema):
@@ -69,7 +69,7 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     name = _BAD_NAME.sub("_", function["name"])[:64]
     spec = StructuredOutput(
         name=name if name.strip("_-") else "output",  # of a Chinese name only "__" is left
-        schema=drop_nulls(function.get("parameters")) or {"type": "object"},
+        schema=tidy_schema(function.get("parameters")) or {"type": "object"},
     )
     if function.get("description"):
         spec["description"] = function["description"]
@@ -96,12 +96,12 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
 
 def _convert_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
     if isinstance(tool, BaseTool) and isinstance(tool.args_schema, dict):  # an MCP server's
-        tool = tool.model_copy(update={"args_schema": drop_nulls(tool.args_schema)})
+        tool = tool.model_copy(update={"args_schema": tidy_schema(tool.args_schema)})
     kind = tool.get("type", "object") if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) else ""
     if isinstance(kind, list) or kind in _TYPES:
         tool = {"name": tool["title"], **{key: value for key, value in tool.items() if key != "title"}}
     if isinstance(tool, Mapping) and "name" in tool:
-        tool = read_named(drop_nulls(dict(tool)))
+        tool = read_named(tidy_schema(dict(tool)))
     elif is_typeddict(tool):
         return {"type": "function", "function": read_typed_dict(tool, strict)}
     elif callable(tool) and not isinstance(tool, BaseTool) and not hasattr(tool, "__name__"):
@@ -122,24 +122,30 @@ def _convert_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
     return wire
 
 
-def drop_nulls(part: Any, *, named: bool = False) -> Any:
-    """Return a tool or a schema without keywords that are null: programs in other languages write absent ones so.
+def tidy_schema(part: Any, *, named: bool = False) -> Any:
+    """Return a tool or a schema without null for a keyword, and with an object for `true` and `false`.
 
-    llama.cpp refuses the whole request for one (measured in November 2026), and so does SGLang
-    (https://github.com/sgl-project/sglang/issues/35242). Core raises at one in a strict schema, so they go first.
+    Programs in other languages write so what is absent, and what may be any value or none
+    (https://github.com/anomalyco/opencode/issues/49464). llama.cpp refuses the whole request for either (measured in
+    November 2026), and SGLang for a null (https://github.com/sgl-project/sglang/issues/35242). Core raises at a null in
+    a strict schema, so they go first.
 
     Args:
         part: The tool, the schema or a part of it.
         named: Whether the keys are names, whose schemas may be anything.
     """
     if isinstance(part, list):
-        return [drop_nulls(inner) if isinstance(inner, dict) else inner for inner in part]
+        return [tidy_schema(inner) if isinstance(inner, (dict, bool)) else inner for inner in part]
+    if isinstance(part, bool):
+        return {} if part else {"not": {}}
     if not isinstance(part, dict):
         return part
     if named:
-        return {name: {} if inner is None else drop_nulls(inner) for name, inner in part.items()}
+        return {name: {} if inner is None else tidy_schema(inner) for name, inner in part.items()}
     return {  # most values are texts and need no call
-        key: drop_nulls(value, named=key in _NAMES) if isinstance(value, (dict, list)) and key not in _VALUES else value
+        key: tidy_schema(value, named=key in _NAMES)
+        if (isinstance(value, (dict, list)) or key == "items") and key not in _VALUES
+        else value
         for key, value in part.items()
         if value is not None or key in ("const", "default")
     }
@@ -293,7 +299,7 @@ def read_response_format(value: Any, *, strict: bool | None = None) -> Any:
     is_format = isinstance(kind, str) and kind not in _TYPES | {"function"}
     if not value or is_format or not isinstance(value, (Mapping, type)):
         spec = value.get("json_schema") if isinstance(value, Mapping) else None
-        return {**value, "json_schema": drop_nulls(spec)} if isinstance(spec, dict) else value
+        return {**value, "json_schema": tidy_schema(spec)} if isinstance(spec, dict) else value
     return write_structured(read_schema(value, strict=strict), "json_schema")["response_format"]
 
 
@@ -303,7 +309,7 @@ def close_format(value: Any) -> Any:
     `create_agent` writes `ProviderStrategy(schema, strict=True)` as such a format and leaves its objects open; hosts
     with OpenAI's strict mode answer 400 to that (https://github.com/lfnovo/esperanto/pull/273).
     """
-    spec = drop_nulls(value.get("json_schema")) if isinstance(value, Mapping) else None
+    spec = tidy_schema(value.get("json_schema")) if isinstance(value, Mapping) else None
     if not isinstance(spec, Mapping) or spec.get("strict") is not True or not isinstance(spec.get("schema"), Mapping):
         return value
     return {**value, "json_schema": {**spec, "schema": _close(spec["schema"])}}

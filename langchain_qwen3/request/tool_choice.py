@@ -18,7 +18,7 @@ from langchain_core.utils.json_schema import dereference_refs
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
-from langchain_qwen3.request.schema import convert_tool, drop_nulls, read_named
+from langchain_qwen3.request.schema import convert_tool, read_named, tidy_schema
 from langchain_qwen3.servers.dialects import ChoicePolicy
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def convert_tools(tools: Iterable[Any], *, strict: bool | None = None) -> list[d
     return [
         dict(tool)
         if is_builtin_tool(tool)
-        else _complete(drop_nulls(dict(read_tool(convert_tool(tool, strict=strict)))))
+        else _complete(tidy_schema(dict(read_tool(convert_tool(tool, strict=strict)))))
         for tool in tools
     ]
 

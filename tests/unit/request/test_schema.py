@@ -22,9 +22,9 @@ from langchain_qwen3.request.references import list_values
 from langchain_qwen3.request.schema import (
     close_format,
     convert_tool,
-    drop_nulls,
     read_response_format,
     read_schema,
+    tidy_schema,
     write_structured,
 )
 from langchain_qwen3.request.tool_choice import convert_tools, read_tool
@@ -704,11 +704,31 @@ TEXT = {"type": "string"}
             {"type": "object", "properties": {"default": {**TEXT, "description": None}, "enum": None}},
             {"default": TEXT, "enum": {}},
         ),
-        ({"type": "object", "properties": {"a": True, "b": TEXT}}, {"a": True, "b": TEXT}),
+        ({"type": "object", "properties": {"a": {"default": True}}}, {"a": {"default": True}}),
+        ({"type": "object", "properties": {"a": {"enum": [True, 1]}}}, {"a": {"enum": [True, 1]}}),
+        (
+            {"type": "object", "properties": {"a": {"type": "object", "additionalProperties": False}}},
+            {"a": {"type": "object", "additionalProperties": False}},
+        ),
+        ({"type": "object", "properties": {"a": {**TEXT, "nullable": True}}}, {"a": {**TEXT, "nullable": True}}),
+        # Any value, and none, as programs in C#, Go and Rust write them.
+        ({"type": "object", "properties": {"a": True, "b": TEXT}}, {"a": {}, "b": TEXT}),
+        ({"type": "object", "properties": {"a": False}}, {"a": {"not": {}}}),
+        ({"type": "object", "properties": {"items": True}}, {"items": {}}),
+        ({"type": "object", "properties": {"a": {"anyOf": [True, TEXT]}}}, {"a": {"anyOf": [{}, TEXT]}}),
+        (
+            {"type": "object", "properties": {"a": {"type": "array", "items": True}}},
+            {"a": {"type": "array", "items": {}}},
+        ),
+        (
+            {"type": "object", "properties": {"a": {"type": "array", "prefixItems": [TEXT, True], "items": False}}},
+            {"a": {"type": "array", "prefixItems": [TEXT, {}], "items": {"not": {}}}},
+        ),
+        ({"type": "object", "properties": {"a": {"$defs": {"b": True}}}}, {"a": {"$defs": {"b": {}}}}),
     ],
 )
-def test_keywords_that_are_null_are_not_sent(parameters: dict[str, Any], expected: dict[str, Any]):
-    """Protects tools of MCP servers in Go and of `model_dump()`: engines refuse a request with null for a keyword."""
+def test_keywords_that_are_null_and_bare_booleans_are_not_sent(parameters: dict[str, Any], expected: dict[str, Any]):
+    """Protects tools of MCP servers in Go, C# and of `model_dump()`: engines refuse a request with one of either."""
     before = copy.deepcopy(parameters)
     expected = expected if "type" in expected else {"type": "object", "properties": expected}
 
@@ -748,7 +768,7 @@ def test_strict_is_kept_when_keywords_are_null(parameters: dict[str, Any]):
         return [*convert_tools([tool, named], strict=True), answer, close_format(form)["json_schema"]["schema"]]
 
     before = copy.deepcopy(parameters)
-    assert show(parameters) == show(drop_nulls(parameters))
+    assert show(parameters) == show(tidy_schema(parameters))
     assert parameters == before
 
 
