@@ -243,7 +243,12 @@ def build_forced_format(
 
 def _build_call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
     # References are relative to the schema's root, which changes when it is nested.
-    parameters = dereference_refs(dict(function.get("parameters") or _EMPTY_OBJECT))
+    try:
+        parameters = dereference_refs(dict(function.get("parameters") or _EMPTY_OBJECT))
+    except (AttributeError, KeyError, ValueError) as error:  # of core, which names no tool
+        raise ValueError(
+            f"the parameters of the tool {function['name']!r} have a $ref that leads to no part of them: {error}"
+        ) from None
     parameters.pop("$defs", None)
     return {
         "type": "object",

@@ -185,6 +185,15 @@ def test_resolves_references_when_a_tools_schema_is_nested_in_another():
     assert "$defs" in parameters
 
 
+@pytest.mark.parametrize("reference", ["#/$defs/Q", "#/Q", "https://example.com/q.json", "Q", 5])
+def test_names_the_tool_when_a_reference_of_its_schema_leads_nowhere(reference: Any):
+    """Protects an agent with many tools of MCP servers from core's errors, which do not say which tool is meant."""
+    parameters = {"properties": {"p": {"$ref": reference}}, "$defs": {"P": {"type": "integer"}}}
+    tool = {"type": "function", "function": {"name": "put", "parameters": parameters}}
+    with pytest.raises(ValueError, match="tool 'put' have"):
+        build_forced_format([tool])
+
+
 def read_forced(pieces: list[str], *, truncated: bool = False) -> tuple[str, list[tuple[Any, Any]]]:
     """Return text and calls of a forced content; invalid calls have text as arguments."""
     forced, stream = CallsInText([WEATHER, NOW], is_array=True), ToolCallStream()
