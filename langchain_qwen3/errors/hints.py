@@ -129,12 +129,15 @@ _SETTINGS = {
     r"requires --(enable-auto-tool-choice|tool-call-parser)|--tool-call-parser to be set": (
         "Start vLLM with --enable-auto-tool-choice --tool-call-parser hermes (qwen3_coder for Coder and 3.5 or newer)."
     ),
+    r"requires --jinja flag": "Start llama-server with --jinja.",
     r"reasoning_config is not configured": "Start vLLM with --reasoning-parser qwen3, or leave thinking_budget out.",
     r"custom.logit.processor": "Start SGLang with --enable-custom-logit-processor, or leave thinking_budget out.",
     # DashScope, whose code for it says "DataInspection" (https://help.aliyun.com/zh/model-studio/error-code).
-    r"media resource|download multimodal": (
-        "The server cannot load a picture or file: its URL must be open to the server; or send the data as base64."
-    ),
+    # vLLM has aiohttp's words (https://github.com/rayonlabs/nineteen/issues/362). It has no server behind it.
+    (
+        r"media resource|download multimodal"
+        r"|dialect=(?:vllm|sglang) .*(?:\b[45]\d\d, message='[^']{0,80}', url=|cannot connect to host)"
+    ): ("The server cannot load a picture or file: its URL must be open to the server; or send the data as base64."),
     r"media format": "The server cannot read a file of this format: convert it, such as to PNG, MP3 or MP4.",
     r"mmproj|not a multimodal model|not a VLM|does not support (image|vision)|content must be a string": (
         "{model} is served for text only: serve a Qwen3-VL, 3.5 or newer model (llama.cpp: with --mmproj)."
@@ -168,7 +171,10 @@ _SETTINGS = {
         "translation_options."
     ),
     # Under a name that does not tell the generation (https://github.com/lmstudio-ai/lmstudio-bug-tracker/issues/1586).
-    r"No user query found": "The messages contain no HumanMessage, which the model's chat template needs: add one.",
+    # LM Studio's MLX engine has other words (https://github.com/continuedev/continue/issues/9144).
+    r"No user query found|no user/tool message found": (
+        "The messages contain no HumanMessage, which the model's chat template needs: add one."
+    ),
     r"Failed to parse tool call arguments": "A tool call in the history has arguments that are not JSON.",
     # llama.cpp (https://github.com/ggml-org/llama.cpp/issues/20861).
     r"prefill is incompatible with|assistant messages at the end of the list|Cannot continue an assistant message": (
@@ -180,8 +186,12 @@ _SETTINGS = {
         r"output that does not match the expected|Failed to parse input at pos \d|XML syntax error on line"
         r"|error parsing tool call:|failed to parse JSON: unexpected end"
     ): "The model wrote something that the server cannot read, such as a broken tool call: ask again.",
-    # llama.cpp and vLLM (https://github.com/vllm-project/vllm/issues/16880).
-    r"failed to parse grammar|JSON schema conversion failed|not supported by xgrammar|Grammar error: ": (
+    # llama.cpp (measured), vLLM (https://github.com/vllm-project/vllm/issues/16880), hosts with OpenAI's strict mode,
+    # and SGLang (https://github.com/sgl-project/sglang/issues/35242).
+    (
+        r"failed to parse grammar|JSON schema (?:conversion failed|error at )|not supported by xgrammar|Grammar error: "
+        r"|invalid (?:'parameters' )?schema(?=:| for )|Failed to compile json schema"
+    ): (
         "The server cannot enforce the JSON schema of a tool or of the answer: take out what the text names, or "
         "else patterns, formats and long limits."
     ),

@@ -417,6 +417,25 @@ def test_server_behind_is_named_when_a_gateway_cannot_reach_it(dialect, status, 
     assert ("the server behind it does not" in error.message) == is_gateway
 
 
+@pytest.mark.parametrize("status", [400, 500, None])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "404, message='Not Found', url='http://localhost:8000/a.jpg'",
+        "403, message='Forbidden. Please comply with the policy', url='https://files.test/a.jpg'",
+        "Cannot connect to host files.test:443 ssl:default [Name or service not known]",
+    ],
+)
+def test_picture_is_named_when_an_engine_cannot_load_it(text, status):
+    """Protects users whose pictures are behind a login, or on their own machine: nothing says that the server fetches.
+
+    A gateway may say the same of the server behind it.
+    """
+    for dialect, is_picture in {"vllm": True, "sglang": True, "litellm": False, "generic": False}.items():
+        error = report({"error": {"message": text}}, status, dialect)
+        assert ("cannot load a picture" in error.message) == is_picture
+
+
 PATH, NAME = "There is no /chat/completions under", "/models lists"
 
 
@@ -1005,6 +1024,14 @@ def test_class_and_advice_are_right_when_a_400_says_little(body, kind, said):
         (400, "Failed to initialize samplers: std::exception", "InvalidRequest", "--reasoning-format auto"),
         (400, 'JSON schema conversion failed:\nUnrecognized schema: {"not":{}}', "InvalidRequest", "patterns"),
         (400, "The provided JSON schema contains features not supported by xgrammar.", "InvalidRequest", "patterns"),
+        (400, "Automatic parser generation failed: JSON schema error at #/properties/x: unrecognized type any",
+         "InvalidRequest", "take out what the text names"),
+        (400, "Tool 17 function has invalid 'parameters' schema: None is not of type 'array'", "InvalidRequest",
+         "take out what the text names"),
+        (400, "Invalid schema for function 'f': array schema missing items", "InvalidRequest", "the text names"),
+        (400, "Failed to compile json schema", "InvalidRequest", "take out what the text names"),
+        (500, "tools param requires --jinja flag", "Server", "llama-server with --jinja"),
+        (400, "Error parsing chat history: no user/tool message found", "InvalidRequest", "add one"),
         (500, 'Grammar error: Unimplemented keys: ["propertyNames"]', "Server", "take out what the text names"),
         (500, "Failed to parse input at pos 39: <tool_call>", "Server", "ask again"),
         (500, "The model produced output that does not match the expected peg-native format", "Server", "ask again"),
