@@ -229,12 +229,16 @@ def build_data_uri(mime: str, data: Any, kind: str, *, raw: bool = False) -> str
     """
     if mime and "/" not in mime:
         mime = f"{kind}/{mime}"
+    # Browsers add codecs to a type, and forms a name. vLLM 0.11 refuses them:
+    # https://github.com/vllm-project/vllm/blob/v0.11.0/vllm/multimodal/utils.py
+    if kind != "file":
+        mime = mime.partition(";")[0].strip().lower()
     if mime == "video/jpeg" and isinstance(data, str):  # vLLM's video of frames
         return f"data:{mime};base64,{','.join(_read_base64(frame, kind) for frame in data.split(','))}"
     data = _read_base64(data, kind, raw=raw)
     if mime and _is_vague(mime):
         mime = sniff_base64(data) or mime
-    if kind != "file" and not is_media_type(mime.partition(";")[0]):
+    if kind != "file" and not is_media_type(mime):
         given, mime = mime, sniff_base64(data)
         if not is_media_type(mime):
             what = f"mime_type {given!r}" if given else "no mime_type"
@@ -263,11 +267,11 @@ def check_url(url: Any, kind: str, mime: str = "") -> str:
     text = url.strip()
     scheme, colon, rest = text.partition(":")
     if scheme.lower() == "data":
-        head, base64_mark, data = rest.partition("base64,")
-        if base64_mark:
-            own = head.rstrip(";")
+        head, _, data = rest.partition(",")
+        if head.lower().endswith("base64"):
+            own = head[: -len("base64")].rstrip("; ")
             return build_data_uri(mime or own if _is_vague(own) else own, data, kind)
-        if not rest.partition(",")[2] and kind != "file":
+        if not data and kind != "file":
             raise MediaError(f"the {kind} part's data URI has no data: pass data:{kind}/…;base64,…")
         return text
     if not f"{scheme.lower()}{colon}{rest[:2]}".startswith(_SCHEMES):

@@ -170,6 +170,22 @@ def build_url(kind: str, mime: str, data: str) -> dict[str, Any]:
                 {"type": "image", "base64": JPEG, "mime_type": vague},
             )
         ),
+        # What browsers, forms and storages add to a type.
+        *(
+            (part, build_url("image", "image/png", "AAAA"))
+            for mime in ("image/png;name=a.png", "image/png; charset=binary", "IMAGE/PNG", "image/png;a=1;b=2")
+            for part in (
+                {"type": "image", "image": f"data:{mime};base64,AAAA"},
+                {"type": "image_url", "image_url": f"DATA:{mime};BASE64,AAAA"},
+                {"type": "image", "base64": "AAAA", "mime_type": mime},
+                {"type": "file", "base64": "AAAA", "mime_type": mime},
+                {"type": "file", "file": {"file_data": f"data:{mime};base64,AAAA"}},
+            )
+        ),
+        (
+            {"type": "audio", "url": "data:audio/webm;codecs=opus;base64,AAAA"},
+            {"type": "audio_url", "audio_url": {"url": "data:audio/webm;base64,AAAA"}},
+        ),
         ({"type": "video", "video": f"data:video;base64,{MP4}"}, build_url("video", "video/mp4", MP4)),
         ({"type": "video", "base64": MP4, "mime_type": "video/*"}, build_url("video", "video/mp4", MP4)),
         (
