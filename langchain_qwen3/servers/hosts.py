@@ -140,10 +140,12 @@ GROQ = hosted(
     unsupported=frozenset({"n", "logprobs", "top_logprobs", "logit_bias", "frequency_penalty", "presence_penalty"}),
     strict_fields=True,
     structured_method="function_calling",
+    media_in_results=False,
 )
 """Groq (`https://api.groq.com/openai/v1`). Live: `chat_template_kwargs` and `reasoning_content` in the history are a
 400; 3.6-27b takes `default` and `none` only. Source: the effort is for 3.8, whose `high` is the model's xhigh.
-Documented: without `reasoning_format` the thinking comes inside the content, which is a 400 with tools or JSON."""
+Documented: without `reasoning_format` the thinking comes inside the content, which is a 400 with tools or JSON.
+Reported: a tool's result must be a text (https://github.com/CherryHQ/cherry-studio/issues/3307)."""
 
 FIREWORKS = hosted(
     name="fireworks",

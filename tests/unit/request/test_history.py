@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from langchain_qwen3.request.history import answer_calls, check_messages, restor
 from langchain_qwen3.request.messages import MessageError
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from langchain_qwen3.servers.engines import LM_STUDIO, VLLM
+from langchain_qwen3.servers.hosts import GROQ
 
 QUESTION = HumanMessage("q")
 
@@ -341,12 +343,13 @@ def picture_of(id_: str, *parts: Any) -> ToolMessage:
         ([HumanMessage([TEXT, PICTURE])], ["user"], [[PICTURE]]),
     ],
 )
+@pytest.mark.parametrize("dialect", [LM_STUDIO, GROQ], ids=attrgetter("name"))
 def test_shows_the_media_of_results_behind_them_where_a_result_must_be_text(
-    messages: list[BaseMessage], shape: list[Any], shown: list[Any]
+    messages: list[BaseMessage], shape: list[Any], shown: list[Any], dialect: Dialect
 ):
-    """Protects screenshots of MCP servers on LM Studio, which refuses the whole request for media in a result."""
+    """Protects screenshots of MCP servers where the whole request is refused for media in a result."""
     model = "Qwen/Qwen3-VL-8B-Instruct"
-    wire = write(QUESTION, *messages, dialect=LM_STUDIO, model=model)[1:]
+    wire = write(QUESTION, *messages, dialect=dialect, model=model)[1:]
     assert list_ids(wire) == shape
     contents = [message["content"] for message in wire if isinstance(message["content"], list)]
     media = [[part for part in content if part["type"] != "text"] for content in contents]
