@@ -50,6 +50,7 @@ _NO_MODEL = compile_patterns(
     r"LLM Provider NOT provided|only .{1,400} allowed now, your model\b",  # LiteLLM, FastChat
     r"\bmodel \S{1,120} is not supported (?:by any provider|for task \S{1,60} and provider)",  # Hugging Face's router
     r"no router for requested model|no endpoints found for \S{1,100}/",  # llama-swap, OpenRouter
+    r"unable to access (?:non-)?serverless model",  # Together (https://github.com/truefoundry/models/pull/805)
     r"repository not found for url: https://huggingface\.co/",  # MLX (https://github.com/ml-explore/mlx-lm/issues/233)
     r"available models?(?: uids?| ids?| names?)?:",
     # Gateways translate such texts: Spanish and Portuguese, French, German and Dutch, Russian, Japanese, Korean.

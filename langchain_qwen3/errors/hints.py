@@ -181,10 +181,12 @@ _SETTINGS = {
         "The messages end with an answer of the model: add a HumanMessage after it."
     ),
     # llama.cpp (https://github.com/ggml-org/llama.cpp/issues/26381),
-    # Ollama (https://github.com/ollama/ollama/issues/14834).
+    # Ollama (https://github.com/ollama/ollama/issues/14834),
+    # Groq (https://github.com/anomalyco/opencode/issues/1018).
     (
         r"output that does not match the expected|Failed to parse input at pos \d|XML syntax error on line"
-        r"|error parsing tool call:|failed to parse JSON: unexpected end"
+        r"|error parsing tool call:|failed to parse JSON: unexpected end|tool call validation failed"
+        r"|Failed to (?:call a function|generate (?:JSON|tool_calls))|model did not call a tool"
     ): "The model wrote something that the server cannot read, such as a broken tool call: ask again.",
     # llama.cpp (measured), vLLM (https://github.com/vllm-project/vllm/issues/16880), hosts with OpenAI's strict mode,
     # and SGLang (https://github.com/sgl-project/sglang/issues/35242).

@@ -54,6 +54,7 @@ UNKNOWN_MODELS = (
     "unrecognized model x",
     "Model 'x' is not in the list of allowed models",
     "The model `x` has been decommissioned and is no longer supported.",  # Groq
+    "Unable to access non-serverless model Qwen/Qwen3.6-35B-A3B-FP8. Please visit https://api.together.ai/models/x",
     "The model 'x' has reached its end of life on 2026-05-14T00:00:00Z and is no longer available.",  # NVIDIA
     "The model associated with the deployment is deprecated and no longer available for use.",  # DIAL
     "There are no available channels for model x under the current group",  # new-api
