@@ -142,7 +142,11 @@ def _resolve_replay(history: ReasoningHistory, thinking: Thinking, line: ModelLi
 def _write_payload(wire: list[dict[str, Any]], resolved: _Resolved, *, stream: bool) -> dict[str, Any]:
     """Return the body: common fields, thinking, parameters under the server's names, then `extra_body`."""
     settings, plan, thinking, dialect, line = resolved
-    payload: dict[str, Any] = {"model": settings.model, "messages": wire, **_write_stream(settings.params, stream)}
+    payload: dict[str, Any] = {
+        "model": settings.model,
+        "messages": wire,
+        **_write_stream(settings.params, dialect, stream),
+    }
     lifted = lift_media_settings(wire, dialect)
     write_thinking(payload, thinking, dialect, line)
     if (limit := settings.params.get("max_tokens")) is not None:
@@ -170,13 +174,14 @@ def _leave_out_disabled(payload: dict[str, Any], settings: Settings) -> None:
             del payload[name]
 
 
-def _write_stream(params: Mapping[str, Any], stream: bool) -> dict[str, Any]:
+def _write_stream(params: Mapping[str, Any], dialect: Dialect, stream: bool) -> dict[str, Any]:
     if not stream:
         return {}  # vLLM answers 400 to stream_options without stream
     options = dict(params.get("stream_options") or {})
     if params.get("stream_usage") is not False:
         options.setdefault("include_usage", True)
-    return {"stream": True, "stream_options": options} if options else {"stream": True}
+    is_taken = "stream_options" not in dialect.unsupported
+    return {"stream": True, "stream_options": options} if options and is_taken else {"stream": True}
 
 
 def _write_parameters(payload: dict[str, Any], params: Mapping[str, Any], dialect: Dialect) -> None:

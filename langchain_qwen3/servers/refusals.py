@@ -21,6 +21,9 @@ from langchain_qwen3.servers.refused_fields import MAX_CHARACTERS, complains_of_
 
 _STATUSES = frozenset({400, 422})
 _OURS = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
+_UNASKED = frozenset({"stream_options"})
+"""OpenAI's fields that are sent although nobody set them. Old vLLM and some gateways refuse this one:
+https://github.com/higress-group/higress/issues/3041, https://github.com/openai/openai-agents-python/issues/442"""
 _IS_DUPLICATE = re.compile("duplicate field", re.IGNORECASE)
 """Servers in Rust have two names for one field, and refuse both at once: https://github.com/NVIDIA-NeMo/Gym/pull/2177,
 https://github.com/vllm-project/vllm/blob/main/rust/src/server/src/routes/openai/utils/types.rs"""
@@ -30,9 +33,9 @@ _C = TypeVar("_C")
 def list_droppable_fields() -> frozenset[str]:
     """Return what may be left out: the fields beyond OpenAI's that a row sends, and the history's reasoning keys.
 
-    It never includes model, messages, tools, response_format and OpenAI's other parameters.
+    It never includes model, messages, tools, response_format and OpenAI's other parameters, but for `stream_options`.
     """
-    return frozenset(_OURS.union(*map(_list_sent, DIALECTS.values())))
+    return frozenset(_OURS.union(_UNASKED, *map(_list_sent, DIALECTS.values())))
 
 
 def _list_sent(row: Dialect) -> set[str]:
@@ -65,7 +68,7 @@ def advise_refusal(body: Any, payload: Mapping[str, Any] | None = None) -> str |
     if payload is not None:
         sent = {key.rpartition(".")[2] for key in _list_keys(payload)}
         names = frozenset(name for name in names if name.rpartition(".")[2] in sent)
-    return f"The server refuses {_list(names)}: {_suggest(body)}, or leave the setting out." if names else None
+    return f"The server refuses {_list(names)}: {_suggest(body, names)}, or leave the setting out." if names else None
 
 
 class Lesson(Generic[_C]):
@@ -102,7 +105,7 @@ class Lesson(Generic[_C]):
             return None
         row = _find_row(body)
         if row and row.strict_fields:
-            new |= (list_droppable_fields() & sent) - _list_sent(row) - row.own_fields
+            new |= (list_droppable_fields() & sent) - _UNASKED - _list_sent(row) - row.own_fields
         new = frozenset(name for name in new if "." not in name or name.partition(".")[0] not in new)
         is_first = not self._names
         self._names |= new
@@ -124,7 +127,7 @@ class Lesson(Generic[_C]):
         if self._names:
             host = urlsplit(self._url).netloc.rpartition("@")[2]
             refused = f"{host} refuses {_list(self._names)} for the model {self._model}"
-            warn_once(f"{refused}: left out from now on; {_suggest(self._body)}")
+            warn_once(f"{refused}: left out from now on; {_suggest(self._body, self._names)}")
 
 
 def _list_keys(payload: Mapping[str, Any]) -> set[str]:
@@ -138,7 +141,9 @@ def _list(names: frozenset[str]) -> str:
     return f"the field{'s' if len(names) > 1 else ''} {', '.join(sorted(names))}"
 
 
-def _suggest(body: Any) -> str:
+def _suggest(body: Any, names: frozenset[str]) -> str:
+    if names <= _UNASKED:
+        return "set stream_usage=False"
     if _IS_DUPLICATE.search(_write_text(body)):
         return 'it reads earlier reasoning under one name only, which server="auto" finds out'
     if row := _find_row(body):

@@ -247,6 +247,45 @@ def test_call_is_not_repeated_for_ever_when_a_server_refuses_what_the_user_wrote
     assert len(host.requests) == 2
 
 
+@pytest.mark.parametrize("way", ["stream", "astream"])
+@pytest.mark.parametrize("owner", ["vllm", "unknown"])
+def test_streams_go_on_without_usage_when_a_server_refuses_to_be_asked_for_it(owner: str, way: str):
+    """Protects streams from old vLLM and from gateways: the field is OpenAI's, but nobody set it."""
+    text = "[{'type': 'extra_forbidden', 'loc': ('body', 'stream_options'), 'msg': 'Extra inputs are not permitted'}]"
+
+    def refuse(body: Mapping[str, Any]) -> Any:
+        is_refused = "stream_options" in body
+        return Answer(message={"object": "error", "message": text}, status=400) if is_refused else {"content": "Sunny."}
+
+    async def read(model: ChatQwen3) -> str:
+        if way == "stream":
+            return "".join(chunk.text for chunk in model.stream("q"))
+        return "".join([chunk.text async for chunk in model.astream("q")])
+
+    with Scripted(refuse, models=[{"id": MODEL, "owned_by": owner}]) as host:
+        with pytest.warns(UserWarning, match=r"refuses the field stream_options .*set stream_usage=False"):
+            assert asyncio.run(read(build(host))) == "Sunny."
+        assert asyncio.run(read(build(host))) == "Sunny."
+        assert ["stream_options" in body for body in host.requests] == [True, False, False]
+        with pytest.raises(Qwen3InvalidRequestError, match=r"stream_options: set stream_usage=False"):
+            asyncio.run(read(build(host, server="vllm")))
+
+
+def test_streams_are_asked_for_usage_when_a_strict_server_refuses_another_field():
+    """Protects the usage of streams from strict hosts, which name one field of several: they know this one."""
+
+    def refuse(body: Mapping[str, Any]) -> Any:
+        if names := list_faults(DIALECTS["groq"], body):
+            return Answer(message=REFUSALS["groq"].write(names), status=400)
+        return {"content": "Sunny."}
+
+    with Scripted(refuse) as host, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _ = [*build(host, enable_thinking=True).stream("q")]
+    assert "enable_thinking" not in host.requests[-1]
+    assert "stream_options" in host.requests[-1]
+
+
 GROQ_BEHIND_LITELLM = {
     "message": "litellm.BadRequestError: GroqException - "
     '{"error":{"message":"property \'chat_template_kwargs\' is unsupported","type":"invalid_request_error"}}'

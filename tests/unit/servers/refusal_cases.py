@@ -81,6 +81,29 @@ TEXTS: list[tuple[Any, set[str]]] = [
         },
         {"reasoning"},
     ),
+    ({"error": {"message": "Unrecognized request argument supplied: stream_options"}}, {"stream_options"}),
+    (
+        {
+            "object": "error",
+            "message": "[{'type': 'extra_forbidden', 'loc': ('body', 'stream_options'), 'msg': 'Extra inputs are not "
+            "permitted', 'input': {'include_usage': True}}]",
+        },
+        {"stream_options"},
+    ),
+    (
+        {
+            "message": {
+                "detail": [
+                    {
+                        "type": "extra_forbidden",
+                        "loc": ["body", "stream_options", "include_usage"],
+                        "msg": "Extra inputs are not permitted",
+                    }
+                ]
+            }
+        },
+        {"stream_options"},
+    ),
 ]
 OTHERS: list[Any] = [
     {"error": {"message": "enable_thinking must be set to false for non-streaming calls"}},
