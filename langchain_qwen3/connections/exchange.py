@@ -78,12 +78,7 @@ def _read_answer(response: Any, error: openai.APIStatusError | None = None) -> A
 
 
 def post(client: Any, call: Call, **stream: Any) -> Any:
-    """Send a call, again without each field of ours that the server refuses by name.
-
-    Args:
-        client: The SDK's client.
-        call: What to send.
-        **stream: The SDK's arguments for a stream.
+    """Send a call, again without each field of ours that the server refuses by name; a stream with the SDK's arguments.
 
     Returns:
         The HTTP response, read to its end unless it is a stream.

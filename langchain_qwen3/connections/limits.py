@@ -33,12 +33,7 @@ ACCEPTED = "gzip, deflate"
 
 
 def limit_body(response: httpx.Response, *, stream: bool) -> None:
-    """Limit the memory that reading a response's body can take.
-
-    Args:
-        response: The response, not read yet.
-        stream: Whether the body is read piece by piece, and not kept here.
-    """
+    """Limit the memory that reading a response's body can take; that of a stream is read in pieces, and not kept."""
     # JSON is UTF-8 (RFC 8259). Python has codecs that a server must not choose: "idna" and "zlib" raise in the SDK,
     # and the work of "punycode" grows with the square of the length.
     response.encoding = "utf-8"

@@ -131,10 +131,6 @@ class ConnectionSettings:
 def check_headers(headers: Any, name: str) -> None:
     """Raise for a header that no request can carry: HTTP libraries differ on it, and may quote a secret.
 
-    Args:
-        headers: Names and values.
-        name: The field's name for error messages.
-
     Raises:
         ValueError: A name is no token, or a value is not printable ASCII text.
     """
