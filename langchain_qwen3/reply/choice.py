@@ -65,7 +65,8 @@ class ChoiceReader:
     def __init__(self, options: ReplyOptions, kind: Literal["whole", "stream"]) -> None:
         self._options = options
         self._kind = kind
-        self._splitter = ThinkSplitter(opened=options.opened)
+        self._in_field: list[str] = []  # the reasoning that did not come in the content
+        self._splitter = ThinkSplitter(opened=options.opened, field=self._in_field)
         self._reasoning = EdgeTrimmer(leading=True, trailing=True)
         self._content: EdgeTrimmer | None = None  # created when the content begins
         # If a reply has only reasoning although thinking is off, it is the answer in the wrong field. With thinking on,
@@ -88,7 +89,10 @@ class ChoiceReader:
     def feed(self, delta: Mapping[str, Any]) -> Piece:
         """Take the next delta and return the part that is certain."""
         if self._plain and len(delta) == 1 and (text := delta.get(self._plain)).__class__ is str:
-            return ("", text, ()) if self._plain == "content" else (self._reasoning.feed(text), "", ())
+            if self._plain == "content":
+                return "", text, ()
+            self._in_field.append(text)
+            return self._reasoning.feed(text), "", ()
         reasoning, content, fragments = "", delta.get("content"), delta.get("tool_calls")
         if content and content.__class__ is not str:
             fragments = fragments or read_part_calls(content)
@@ -96,6 +100,7 @@ class ChoiceReader:
         if not REASONING_FIELDS.isdisjoint(delta):
             reasoning = self._read_reasoning(delta) + reasoning
         if reasoning:
+            self._in_field.append(reasoning)
             self._splitter.end_thinking(in_field=True)
         if content and not content.isspace():
             self.heard.add("content")

@@ -31,7 +31,7 @@ class _State(Enum):
     START = "start"  # only white space so far: a tag may follow
     THINKING = "thinking"  # after an opening tag in the text
     ASSUMED = "assumed"  # assumed to be thinking, because this server's opening tag is in the prompt
-    UNKNOWN = "unknown"  # may be either: held until a closing tag, a field or the end decides
+    UNKNOWN = "unknown"  # may be either, or repeat a field: held until a closing tag, a field or the end decides
     CONTENT = "content"  # the answer began: every later tag is text
 
 
@@ -45,15 +45,17 @@ class ThinkSplitter:
         opened: Whether the text begins inside the thinking, because the prompt ended in `<think>`. None: unknown, so
             the text is held until it is decided. An opening tag in the text still counts as one: llama-server without
             a parser repeats the end of the prompt.
+        field: What came of the thinking in its own field; a block at the start that repeats it is left out
+            (`deepseek-legacy` in https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md).
 
     Attributes:
         has_thinking: Whether there was thinking, even an empty block.
         opens: The value of `opened` that the text shows; None while it is undecided.
     """
 
-    def __init__(self, *, opened: bool | None = False) -> None:
+    def __init__(self, *, opened: bool | None = False, field: list[str] | tuple[str, ...] = ()) -> None:
         self._state = _State.START
-        self._opened = opened
+        self._opened, self._field = opened, field
         self._blank: list[str] = []  # white space at the start
         self._held = ""  # possible beginning of a tag
         self._pieces: list[str] = []  # text assumed to be thinking, or held because it is unknown
@@ -74,8 +76,8 @@ class ThinkSplitter:
         """Declare that no thinking follows in the content: it came in its own field (`in_field`), or calls came."""
         if in_field:
             self.has_thinking, self.opens = True, False
-            if self._state is _State.START:
-                self._opened = False  # only a closing tag may follow, left by a parser
+            if self._state is _State.START or (self._state is _State.UNKNOWN and self._opened is False):
+                self._opened = False  # only a closing tag, left by a parser, or the same block may follow
                 return
         if self._state is _State.UNKNOWN:
             self._held = "".join([*self._pieces, self._take_held()])
@@ -114,7 +116,7 @@ class ThinkSplitter:
         if finished or self._opened is False:
             # Possibly cut inside the opening tag: llama.cpp leaves "<think>" in the content after one or two tokens.
             self.opens = False if finished and text.strip() else self.opens
-            return Spans("", text)
+            return Spans("", self._drop_repeated(text))
         return Spans(text, "")
 
     def _start(self, text: str) -> Spans:
@@ -125,12 +127,12 @@ class ThinkSplitter:
         if stripped.startswith(CLOSE_TAG):
             self._end(closed=not self.has_thinking)
             return Spans(self._take_held() + text[: len(text) - len(stripped)], stripped[len(CLOSE_TAG) :])
-        if CLOSE_TAG.startswith(stripped) or (OPEN_TAG.startswith(stripped) and not self.has_thinking):
+        if CLOSE_TAG.startswith(stripped) or OPEN_TAG.startswith(stripped):
             self._blank.append(text[: len(text) - len(stripped)])  # also if only white space came
             self._held = stripped
             return NOTHING
         text = self._take_held() + text
-        if self._opened is False:
+        if self._opened is False and not (self._field and stripped.startswith(OPEN_TAG)):
             self._state = _State.CONTENT
             return Spans("", text)
         self._state = _State.ASSUMED if self._opened else _State.UNKNOWN
@@ -144,13 +146,16 @@ class ThinkSplitter:
 
     def _think(self, text: str) -> Spans:
         at = text.find(CLOSE_TAG)
-        while at >= 0 and self._state is not _State.THINKING and self._is_quoted(text, at):
+        is_guess = self._state is not _State.THINKING and not self._field
+        while at >= 0 and is_guess and self._is_quoted(text, at):
             at = text.find(CLOSE_TAG, at + 1)
         if at >= 0:
             reasoning, content = text[:at], text[at + len(CLOSE_TAG) :]
             if self._state is _State.UNKNOWN:
                 reasoning = "".join([*self._pieces, reasoning])
-            self._end(closed=self._state is not _State.THINKING)
+            if self._field:
+                reasoning, content = "", self._drop_repeated(f"{reasoning}{CLOSE_TAG}") + content
+            self._end(closed=is_guess)
             return Spans(reasoning, content)
         keep = count_begun(text, 0, CLOSE_TAG)
         if keep:
@@ -159,6 +164,11 @@ class ThinkSplitter:
             return Spans(text, "")
         self._pieces.append(text)
         return Spans(text, "") if self._state is _State.ASSUMED else NOTHING
+
+    def _drop_repeated(self, text: str) -> str:
+        """Return a text, unless it is a block that repeats the thinking in the field."""
+        inner = text.strip().removeprefix(OPEN_TAG).removesuffix(CLOSE_TAG).strip()
+        return "" if inner and inner == "".join(self._field).strip() else text
 
     def _end(self, *, closed: bool) -> None:
         """Begin the answer; `closed`: by a closing tag without an opening tag."""

@@ -11,7 +11,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.errors import BadReplyError
-from langchain_qwen3.profiles.think_tags import CLOSE_TAG, OPEN_TAG, find_leaked_tag
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, is_event_stream, read_body
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.ending import read_limit, read_reason
@@ -133,11 +133,6 @@ def _split_leaked(message: Mapping[str, Any], options: ReplyOptions) -> tuple[Ma
     key, reasoning = read_reasoning(message)
     if not isinstance(content, str) or not (key or options.opened is False):
         return message, False
-    opening, _, rest = content.partition(OPEN_TAG)
-    inner, _, answer = rest.partition(CLOSE_TAG)
-    if reasoning.strip() and not opening.strip() and inner.strip() == reasoning.strip():
-        # In both places: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (deepseek-legacy)
-        return {**message, "content": answer}, False
     at = find_leaked_tag(content)
     answer = content[at + len(CLOSE_TAG) :]
     if at < 0 or not content[:at].strip() or not (answer.strip() or message.get("tool_calls")):
