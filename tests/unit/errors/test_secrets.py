@@ -28,6 +28,31 @@ def test_the_names_of_hugging_face_stay_visible(text: str) -> None:
     assert mask_text("token hf_AbCdEf123456 refused") == "token *** refused"
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            prefix + "k0" * 16
+            for prefix in ("nvapi-", "csk-", "xai-", "pplx-", "tvly-", "fw_", "r8_", "tgp_v1_", "AIza")
+        ),
+        f"eyJhbGciOiJIUzI1NiJ9.{'k0' * 16}.{'k_0-' * 8}",
+    ],
+)
+def test_a_key_that_the_call_did_not_send_is_masked_when_its_beginning_tells_it(key: str) -> None:
+    """Protects the operator of a gateway, whose own key for the next host stands in that host's error."""
+    assert mask_text(f"Incorrect API key provided: {key}. Request chatcmpl-{'0a' * 16}") == (
+        f"Incorrect API key provided: ***. Request chatcmpl-{'0a' * 16}"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["fw_attention_kernel_v2 failed", "r8_e4m3 is no dtype", "model xai-org/grok-4", "csk-1 and nvapi-2"]
+)
+def test_a_word_that_only_begins_like_a_key_stays_visible(text: str) -> None:
+    """Protects the cause in an error."""
+    assert mask_text(text) == text
+
+
 def build_request(url: str = "http://pod.test/v1", **headers: str) -> httpx.Request:
     """Return a request with these headers."""
     return httpx.Request("POST", url, headers=headers)
