@@ -5,7 +5,7 @@
 A shared client stays open, since another model may have a stream open on it: `close` closes idle connections, and the
 next request opens new ones. The first model that needs a client builds it, and the last model to be closed closes the
 connections. A model that is garbage collected without `close` leaves them to the next model, which a service may build
-at once. They are closed when idle, and then settings that no model uses are freed.
+at once, unless their event loop is closed. They are closed when idle, and settings that no model uses are freed.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class ClientLease:
         self.settings = settings
         self._shared = _registry.find(settings)
         self._shared.leases.add(self)
-        self.sync_client = self._shared.sync_client
-        self.async_client = self._shared.async_client
+        self.sync_client, self.async_client = self._shared.sync_client, self._shared.async_client
+        weakref.finalize(self, self.async_client.connections.drop_dead).atexit = False
 
     def close(self) -> None:
         """Release the lease; the last one closes sync connections now, and event loops' connections soon."""

@@ -58,14 +58,14 @@ class LoopTransport(httpx.AsyncBaseTransport):
         if (mine := self._loops.get(loop)) is None:
             mine = self._loops[loop] = _LoopConnections(self._build(), loop, self._drop)
             await anext(mine.guard)  # from here on the loop closes it when it ends
-            self._drop_dead()
+            self.drop_dead()
         return await mine.send(request)
 
     def _drop(self, mine: _LoopConnections) -> None:
         if self._loops.get(mine.loop) is mine:
             del self._loops[mine.loop]
 
-    def _drop_dead(self) -> None:
+    def drop_dead(self) -> None:
         """Drop the connections of loops that were closed without `shutdown_asyncgens`, or left open and idle."""
         for loop, mine in list(self._loops.items()):
             if loop.is_closed() or (mine.is_idle() and not loop.is_running()):
@@ -80,7 +80,7 @@ class LoopTransport(httpx.AsyncBaseTransport):
 
     def close_soon(self) -> None:
         """Close the connections of all loops, as `aclose` does; safe to call anywhere."""
-        self._drop_dead()
+        self.drop_dead()
         for loop, mine in list(self._loops.items()):
             with contextlib.suppress(RuntimeError):  # the loop was closed just now
                 loop.call_soon_threadsafe(mine.retire_soon)

@@ -74,6 +74,20 @@ def test_client_works_when_every_run_has_its_own_loop(lease, server, run, job):
     asyncio.run(settled(server, 0))
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # a closed loop cannot close its socket
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_nothing_is_logged_when_a_model_is_dropped_after_its_loop_was_closed_by_hand(server, caplog, transport):
+    """Protects Flask and Celery tasks, which make loop and model for one answer: each logged "Unclosed connector"."""
+    lease = ClientLease(PoolSettings(transport=transport))
+    client = sdk_client(server, lease)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(call(client))
+    loop.close()
+    del client, lease
+    gc.collect()
+    assert "Unclosed" not in caplog.text
+
+
 def test_client_works_when_threads_have_their_own_loops(lease, server):
     """Web servers and notebooks run loops beside each other; they share a client but no connection."""
     client = sdk_client(server, lease)
