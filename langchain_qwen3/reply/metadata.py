@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 COUNTS = ("total_tokens", "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
+PER_CHUNK = ("logprobs", "token_ids")
+"""Fields of a choice that also arrive in pieces."""
+
 _CACHE_READ = ("cached_tokens", "prompt_cache_hit_tokens")
 """The names in OpenAI and in DeepSeek; omlx and Moonshot write theirs outside of the details."""
 
@@ -122,6 +125,45 @@ def read_choice_metadata(choice: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in choice.items()
         if value is not None and key not in ("index", "message", "delta", "text", "finish_reason", "usage")
     }
+
+
+class PieceReader:
+    """Reads the fields of a choice that come in pieces, so that core can add them up: as lists, or objects of lists.
+
+    The first piece of a field decides. Some servers write a number for the object
+    (https://github.com/UKGovernmentBEIS/inspect_ai/issues/1540), and core raises where it has to add numbers, or two
+    types.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, type | None] = {}
+        self._odd: dict[str, list[Any]] = {}
+
+    def read(self, choice: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the pieces of an event's choice."""
+        pieces: dict[str, Any] = {}
+        for key in PER_CHUNK:
+            if value := choice.get(key):
+                kind = _find_kind(value)
+                first = self._kinds.setdefault(key, kind)
+                if first is None:
+                    self._odd.setdefault(key, []).append(value)
+                else:
+                    listed = value if isinstance(value, list) else [value]
+                    pieces[key] = value if kind is first else listed if first is list else {"content": listed}
+        return pieces
+
+    @property
+    def odd(self) -> dict[str, Any]:
+        """The fields that cannot be added up: what came once is unchanged, anything else is a list."""
+        return {key: values[0] if len(values) == 1 else values for key, values in self._odd.items()}
+
+
+def _find_kind(value: Any) -> type | None:
+    """Return the type of what core can add up, None for everything else."""
+    if isinstance(value, dict):
+        return dict if all(isinstance(part, list | None) for part in value.values()) else None
+    return list if isinstance(value, list) else None
 
 
 def build_timing(started_at: float, first_token_at: float | None, usage: Mapping[str, Any] | None) -> dict[str, float]:

@@ -27,6 +27,8 @@ from langchain_qwen3.reply.fields import has_content, read_message
 from langchain_qwen3.reply.json_text import read_json
 from langchain_qwen3.reply.metadata import (
     COUNTS,
+    PER_CHUNK,
+    PieceReader,
     build_timing,
     find_usage,
     read_choice_metadata,
@@ -37,8 +39,6 @@ from langchain_qwen3.reply.metadata import (
 from langchain_qwen3.reply.sse import SseReader
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
-
-_PER_CHUNK = ("logprobs", "token_ids")  # fields of a choice that also arrive in pieces
 
 
 class StreamReader:
@@ -62,6 +62,7 @@ class StreamReader:
         self._index: int | None = None  # of the choice; None before the first one
         self._noted: list[Mapping[str, Any]] = []
         self._choice_metadata: dict[str, Any] = {}
+        self._pieces = PieceReader()
         # The output so far, for a partial message. Storing chunks would take ten times the memory, and GC time.
         self._reasoning: list[str] = []
         self._content: list[str] = []
@@ -243,7 +244,7 @@ class StreamReader:
                 self._end.take_late(delta, usage)
             info: dict[str, Any] | None = None
             if choice.get("logprobs") or choice.get("token_ids"):
-                info = {key: choice[key] for key in _PER_CHUNK if choice.get(key)}
+                info = self._pieces.read(choice)
             return self._build(self._choice.feed(delta) if delta else NO_PIECE, info)
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             text = "the server sent an event that is not a chunk"
@@ -256,7 +257,7 @@ class StreamReader:
         self._take_usage(find_usage(event, choice))
         self._noted.append(event)
         metadata = read_choice_metadata(choice)
-        self._choice_metadata = {key: value for key, value in metadata.items() if key not in _PER_CHUNK}
+        self._choice_metadata = {key: value for key, value in metadata.items() if key not in PER_CHUNK}
 
     def _feed_other(self, event: Any) -> ChatGenerationChunk | None:
         """Take an event without a delta: usage, metadata, a keep-alive, a whole reply or an error."""
@@ -364,6 +365,7 @@ class StreamReader:
         metadata = {
             "finish_reason": read_finish_reason(self.finish_reason, called=self._choice.called),
             **self._choice_metadata,
+            **self._pieces.odd,
             **self._choice.notes,
             **read_metadata(self._noted, self.usage, self._options.model),
         }

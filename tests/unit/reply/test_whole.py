@@ -147,6 +147,31 @@ def test_logprobs_of_a_stream_add_up_when_they_come_in_pieces():
 
 
 @pytest.mark.parametrize(
+    ("pieces", "total"),
+    [
+        ([-0.5, -0.7], [-0.5, -0.7]),
+        ([-0.5], -0.5),
+        (["A", "B"], ["A", "B"]),
+        ([[{"token": "A"}], [{"token": "B"}]], [{"token": "A"}, {"token": "B"}]),
+        ([{"mean": -0.5}, {"mean": -0.7}], [{"mean": -0.5}, {"mean": -0.7}]),
+        ([{"content": [1]}, {"content": None}, {"content": [2]}], {"content": [1, 2]}),
+        ([{"content": [1]}, [2]], {"content": [1, 2]}),
+        ([{"content": [1]}, -0.5], {"content": [1, -0.5]}),
+        ([[1], {"content": [2]}], [1, {"content": [2]}]),
+        ([-0.5, {"content": [2]}], [-0.5, {"content": [2]}]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("field", ["logprobs", "token_ids"])
+def test_stream_is_read_when_its_logprobs_have_another_form(field: str, pieces: list[Any], total: Any):
+    """Protects streams from a raw TypeError of core, which adds up neither numbers nor pieces of two types."""
+    events = write_events(*({"content": "A"} for _ in pieces))
+    for event, piece in zip(events, pieces, strict=False):
+        event["choices"][0][field] = piece
+    assert read_stream(events).response_metadata[field] == total
+
+
+@pytest.mark.parametrize(
     ("body", "said"),
     [
         (b"<!DOCTYPE html><title>502</title>", "an HTML page"),
