@@ -44,7 +44,7 @@ def read_usage(usage: object) -> UsageMetadata | None:
     Returns:
         The counts; None if they are missing or invalid, because that is no reason to lose an answer.
     """
-    if not (isinstance(usage, dict) and usage):
+    if not isinstance(usage, dict) or all(usage.get(name) is None for name in COUNTS):
         return None
     prompt = _read_count(usage.get("prompt_tokens") or usage.get("input_tokens") or 0)
     completion = _read_count(usage.get("completion_tokens") or usage.get("output_tokens") or 0)

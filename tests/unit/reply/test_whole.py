@@ -37,6 +37,7 @@ COUNTS = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 READ = {"input_tokens": 10, "output_tokens": 20, "total_tokens": 30}
 USAGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "plain": (COUNTS, READ),
+    "floats": ({key: float(count) for key, count in COUNTS.items()}, READ),
     "no total": ({"prompt_tokens": 10, "completion_tokens": 20}, READ),
     "vllm": (
         {**COUNTS, "prompt_tokens_details": None, "completion_tokens_details": {"reasoning_tokens": 24}},
@@ -91,11 +92,32 @@ def test_reads_usage_when_a_server_reports_it_its_own_way(server: str):
     assert facts(read_stream(events)) == facts(whole)
 
 
-def test_message_has_no_usage_when_the_server_reports_none():
-    """Protects against zeros that look like measured usage."""
-    message = read_whole(write_body({"content": "A"}) | {"usage": None})
-    assert message.usage_metadata is None
-    assert "token_usage" not in message.response_metadata
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {},
+        [],
+        [COUNTS],
+        "30",
+        dict.fromkeys(COUNTS),
+        {"prompt_tokens_details": None},
+        {"prompt_eval_count": 10, "eval_count": 20},
+        {"promptTokens": 10, "completionTokens": 20},
+        {"cost": 0.1},
+        {"prompt_tokens": "many"},
+        {"prompt_tokens": -1},
+        {"prompt_tokens": "9" * 400},
+    ],
+    ids=str,
+)
+def test_message_has_no_usage_when_the_server_reports_none(usage: Any):
+    """Protects against zeros that look like measured usage; what came in its place stays in the metadata."""
+    events = [*write_events({"content": "A"})[:-1], {"id": "r", "model": "q", "choices": [], "usage": usage}]
+    for message in (read_whole(write_body({"content": "A"}) | {"usage": usage}), read_stream(events)):
+        assert message.usage_metadata is None
+        kept = {key: value for key, value in usage.items() if value} if isinstance(usage, dict) else {}
+        assert message.response_metadata.get("token_usage", {}) == kept
 
 
 def test_metadata_holds_all_that_is_not_null_when_a_reply_was_recorded():
