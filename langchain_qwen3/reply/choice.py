@@ -27,6 +27,7 @@ from langchain_qwen3.reply.fields import (
     REASONING_FIELDS,
     REASONING_KEYS,
     join_pieces,
+    list_parts,
     read_content,
     read_details,
     read_part_calls,
@@ -96,6 +97,8 @@ class ChoiceReader:
         reasoning, content, fragments = "", delta.get("content"), delta.get("tool_calls")
         if content and content.__class__ is not str:
             fragments = fragments or read_part_calls(content)
+            for part in list_parts(content):  # a refusal, or the sources of its text
+                fragments = self._keep(part, fragments)
             reasoning, content = read_content(content)
         if not REASONING_FIELDS.isdisjoint(delta):
             reasoning = self._read_reasoning(delta) + reasoning

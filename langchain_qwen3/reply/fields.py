@@ -59,10 +59,16 @@ def read_texts(content: Any) -> Spans:
     return Spans("".join(reasoning), "".join(answer))
 
 
+def list_parts(content: Any) -> list[Mapping[str, Any]]:
+    """Return the parts of a content that are objects; an image has the place where OpenRouter writes it."""
+    parts = content if isinstance(content, list) else [content]
+    objects = [part for part in parts if isinstance(part, dict) and not _is_json(part)]
+    return [{"images": [part]} if part.get("type") == "image_url" else part for part in objects]
+
+
 def read_part_calls(content: Any) -> list[Mapping[str, Any]]:
     """Return the tool calls among a content's parts, as Anthropic writes them."""
-    parts = content if isinstance(content, list) else [content]
-    return [part for part in parts if isinstance(part, dict) and part.get("type") in _CALL_PARTS]
+    return [part for part in list_parts(content) if part.get("type") in _CALL_PARTS]
 
 
 def _collect_texts(content: Any, reasoning: list[str], answer: list[str]) -> None:

@@ -675,6 +675,28 @@ def test_call_is_read_when_it_is_a_part_of_the_content(kind: str, key: str):
     assert spans(read_whole(write_body(message))) == ("", "A", BEIJING)
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+@pytest.mark.parametrize(
+    ("parts", "kept"),
+    [
+        ([{"type": "refusal", "refusal": "No."}], {"refusal": "No."}),
+        ({"type": "refusal", "refusal": "No."}, {"refusal": "No."}),
+        ([{"type": "output_text", "text": "A", "annotations": [{"url": 1}]}], {"annotations": [{"url": 1}]}),
+        ([{"text": "A", "citations": [{"url": 1}]}, {"text": "B", "citations": [2]}], {"citations": [{"url": 1}, 2]}),
+        ([{"type": "text", "text": "A"}, IMAGE], {"images": [IMAGE]}),
+        ([{"type": "text", "text": "A", "annotations": None}], {}),
+        ({"refusal": "a key of an answer in JSON"}, {}),
+        ([{"annotations": [1], "row": 2}], {}),
+    ],
+)
+def test_parts_of_the_content_are_kept_where_their_fields_are(parts: Any, kept: dict[str, Any]):
+    """Protects what arrived: a refusal in a part was an empty answer, and sources beside the text were lost."""
+    for message in (read_stream(write_events({"content": parts})), read_whole(write_body({"content": parts}))):
+        assert message.additional_kwargs == kept
+
+
 IN_BEIJING = {"name": "get_weather", "arguments": '{"city": "Beijing"}'}
 
 
