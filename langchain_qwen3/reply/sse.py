@@ -32,6 +32,8 @@ _MAX_UNFRAMED = 20
 _PINGS = frozenset({b"", b"ping", b"pong", b"heartbeat", b"keepalive", b"null", b"openrouterprocessing"})
 """The letters of heartbeats that gateways send as data, or as an event's name, instead of a comment."""
 _MAX_PING = 40
+_ERROR_TEXT = re.compile(rb"\W{0,9}error\b", re.IGNORECASE)
+"""How an error begins that is data in its own words (https://github.com/lucasjinreal/Crane/pull/121)."""
 _NO_LETTER = re.compile(rb"[^a-z\x80-\xff]")
 
 
@@ -157,7 +159,9 @@ class SseReader:
             try:
                 values, done = _read_loosely(body)
             except ValueError:
-                raise error from None
+                if not _ERROR_TEXT.match(body):
+                    raise error from None
+                return (from_json(_write_error(body)),)
         if done:
             self.done = True
             self.between = False
@@ -180,11 +184,11 @@ class SseReader:
         return body
 
     def _end_error(self, pending: list[bytes]) -> None:
-        """Give an event that is named "error" its comments as data, if it has none; heartbeats aside."""
-        texts = [line[1:].strip() for line in self._said or () if line[:1] == b":"]
-        said = b"\n".join(text for text in texts if _read_word(text) not in _PINGS)
-        if said and not pending:
-            pending.append(json.dumps({"error": said.decode(errors="replace")}).encode())
+        """Give an event that is named "error" its text as JSON: its data, or else its comments, heartbeats aside."""
+        comments = [line[1:].strip() for line in self._said or () if line[:1] == b":"]
+        said = [text for text in comments if _read_word(text) not in _PINGS]
+        if text := b"\n".join(map(bytes.strip, pending or said)).strip():
+            pending[:] = [text if text.startswith((b"{", b"[")) else _write_error(text)]
         self._said = None
 
     def _take_odd_line(self, line: bytes) -> None:
@@ -235,6 +239,10 @@ def _read_loosely(body: bytes) -> tuple[list[Any], bool]:
     except ValueError:  # heartbeats may be among them
         lines = (line for line in body.split(b"\n") if line != b":" and _read_word(line) not in _PINGS)
         return read_loose_json(b"\n".join(lines))
+
+
+def _write_error(text: bytes) -> bytes:
+    return json.dumps({"error": text.decode(errors="replace")}).encode()
 
 
 def _read_word(text: bytes) -> bytes | None:

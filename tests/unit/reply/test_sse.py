@@ -63,6 +63,12 @@ FORMS = {
         b"event: error\n: ping\n: engine died\n\ndata: [DONE]\n\n",
         [{"error": "engine died"}],
     ),
+    "errors by a text": (b"event: error\ndata: slow\ndata: down\n\ndata: [DONE]\n\n", [{"error": "slow\ndown"}]),
+    "errors by a text in quotes": (b'event: error\ndata: "oops"\n\ndata: [DONE]\n\n', [{"error": '"oops"'}]),
+    "errors by a text that says so": (
+        b'data: {"a": 1}\n\ndata: error: out of memory\n\ndata: [ERROR] x\n\ndata: Error\n\ndata: [DONE]\n\n',
+        [{"a": 1}, {"error": "error: out of memory"}, {"error": "[ERROR] x"}, {"error": "Error"}],
+    ),
     "no errors: names and comments": (
         b'event: error\n\n: ping\n\nevent: x\n: ping\n\n: event: error\n\ndata: {"a": 1}\n\ndata: [DONE]\n\n',
         [{"a": 1}],
@@ -137,7 +143,9 @@ def test_returns_nothing_of_an_event_when_the_stream_was_cut_inside_it(end: int)
     assert not reader.done
 
 
-@pytest.mark.parametrize("data", [b"data: {'a': 1}\n\n", b"data: \xff\xfe\n\n", b"event: error\ndata: oops\n\n"])
+@pytest.mark.parametrize(
+    "data", [b"data: {'a': 1}\n\n", b"data: \xff\xfe\n\n", b"data: oops\n\n", b"event: error\ndata: {oops\n\n"]
+)
 def test_raises_when_an_event_is_no_json(data: bytes):
     """Protects against garbage read as an empty answer; the error shows what came."""
     with pytest.raises(BadEventError, match="not valid JSON") as caught:

@@ -204,6 +204,23 @@ def test_raises_when_an_error_comes_inside_the_stream():
 
 
 @pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        (b"event: error\ndata: Too many requests, please slow down\n\n", Qwen3RateLimitError),
+        (b"event: error\ndata: 503 Service Unavailable\n\n", Qwen3ServerError),
+        (b"event: error\ndata: the engine died", Qwen3ServerError),
+        (b"data: error: CUDA out of memory\n\n", Qwen3ServerError),
+        (b"data: Error: 429 rate limit\n\n", Qwen3RateLimitError),
+    ],
+)
+def test_error_in_plain_words_has_its_kind(event: bytes, kind: type[Exception]):
+    """Protects who catches or retries by kind: an error in a server's own words was a bad reply, "not valid JSON"."""
+    begun = write_sse(write_events({"content": "A"}, reason=None)[:1], done=False)
+    with pytest.raises(kind, match="the server reported an error: "):
+        read_stream(begun + event)
+
+
+@pytest.mark.parametrize(
     "odd",
     [
         b"upstream error: the-cause\n\n",
