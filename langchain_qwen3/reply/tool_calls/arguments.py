@@ -9,13 +9,19 @@ from typing import Any
 
 from langchain_qwen3.reply.json_text import MAX_DEPTH, refuse_deep
 
+EMPTY = ("", "null")
+"""Arguments that say nothing: vLLM's parser writes whatever the model gave as JSON, also null.
+
+See https://github.com/vllm-project/vllm/blob/v0.9.1/vllm/entrypoints/openai/tool_parsers/hermes_tool_parser.py.
+"""
+
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)', re.DOTALL)
 _IN_STRING = re.compile(r'["\\]')
 _OUTSIDE = re.compile(r'["\[\]{}]')
 _BRACKET = re.compile(r"[\[\]{}]")
 _CLOSES = {"{": "}", "[": "]"}
 # Hermes-style regexes leave the outer object's brace or the closing tag after the arguments.
-_PARSER_DEBRIS = re.compile(r"(?:\s|\}|</tool_call>)+")
+_PARSER_DEBRIS = re.compile(r"(?:\s|\}|</tool_call>)*+")
 
 
 def read_arguments(text: str) -> dict[str, Any]:
@@ -115,18 +121,22 @@ class ObjectEnd:
 
 
 def repair_arguments(text: str) -> dict[str, Any] | None:
-    """Repair the known damage of Qwen tool parsers: debris (`}`, `</tool_call>`) after an object, or no text.
+    """Repair the known damage of Qwen tool parsers: debris (`}`, `</tool_call>`) after an object, no text or null.
+
+    The arguments may also be JSON in JSON (https://github.com/vllm-project/vllm/pull/54964).
 
     Returns:
         The arguments; None for any other damage.
     """
     text = text.strip()
-    if not text:
+    if text in EMPTY:
         return {}
     try:
         value, end = _DECODER.raw_decode(text)
     except (ValueError, RecursionError):
         return None
+    if isinstance(value, str) and end == len(text):
+        return repair_arguments(value)
     return value if isinstance(value, dict) and _PARSER_DEBRIS.fullmatch(text, end) else None
 
 

@@ -26,6 +26,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call
 
 from langchain_qwen3.reply.chunks import join_fragments
 from langchain_qwen3.reply.tool_calls.arguments import (
+    EMPTY,
     find_arguments,
     invalidate_arguments,
     read_arguments,
@@ -54,10 +55,10 @@ class ToolCallStream:
 
     Args:
         repair: Repair damage of Qwen parsers in the arguments of replies that ended properly: a trailing `}` or
-            `</tool_call>`, empty arguments. The arguments then arrive in one piece at the end.
+            `</tool_call>`, empty arguments, JSON in JSON. The arguments then arrive in one piece at the end.
         parameterless: Names of tools without parameters, for which `{}` is never the beginning of larger arguments.
-        optional: Names of tools without required parameters, for which empty arguments are not damage: for `{}`,
-            several servers stream nothing else (https://github.com/NVIDIA/TensorRT-LLM/issues/17574).
+        optional: Names of tools without required parameters, for which empty arguments, or null, are not damage: for
+            `{}`, several servers stream nothing else (https://github.com/NVIDIA/TensorRT-LLM/issues/17574).
 
     Attributes:
         written: The invalid calls as the model wrote them, and why they are invalid, by index; final after
@@ -235,7 +236,9 @@ class ToolCallStream:
             call.add_id(fragment.id)
         args = ""
         if fragment.text is not None:
-            args = call.add_text(fragment.text, may_grow=not call.length and call.name not in self._parameterless)
+            is_empty = not call.length and call.name in self._optional and fragment.text.strip() in EMPTY
+            may_grow = not call.length and call.name not in self._parameterless
+            args = call.add_text("" if is_empty else fragment.text, may_grow=may_grow)
             if self._repair:
                 args = ""
             call.sent += len(args)

@@ -544,10 +544,10 @@ SCHEMAS: dict[str, tuple[dict[str, Any] | None, bool]] = {
 }
 
 
-@pytest.mark.parametrize("text", ["", " \n"])
+@pytest.mark.parametrize("text", ["", " \n", "null", " null\n"])
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_call_without_arguments_is_whole_when_its_tool_requires_none(schema: str, text: str):
-    """Protects agents: several servers stream `""` for `{}`; only where an argument is missing is that damage."""
+    """Protects agents: servers stream `""` or `null` for `{}`; only where an argument is missing is that damage."""
     parameters, whole = SCHEMAS[schema]
     tools = [{"type": "function", "function": {"name": "now", "parameters": parameters}}, {"type": "web_search"}]
     known = {"parameterless": list_without("properties", tools), "optional": list_without("required", tools)}
@@ -598,6 +598,14 @@ def test_is_invalid_when_the_call_names_no_tool():
         ('{"a": 1}}</tool_call>\n', {"a": 1}),
         ("", {}),
         (" \n", {}),
+        ("null", {}),
+        ('"{\\"a\\": 1}"', {"a": 1}),
+        (json.dumps(json.dumps('{"a": 1}')), {"a": 1}),
+        ('"{\\"a\\": 1}}"', {"a": 1}),
+        ('"null"', {}),
+        ('"{\\"a\\": 1}" and more', None),
+        ('"{\\"a\\": 1', None),
+        ('"Rome"', None),
         ('{"a": "Ro', None),
         ("{'a': 1}", None),
         ('{"a": 1}{"b": 2}', None),
@@ -607,7 +615,7 @@ def test_is_invalid_when_the_call_names_no_tool():
     ],
 )
 def test_repairs_only_parser_debris_when_asked(text: str, args: dict[str, Any] | None):
-    """Protects arguments from guesses: debris behind a whole object goes, everything else stays invalid."""
+    """Protects arguments from guesses: what parsers put around a whole object goes, all else stays invalid."""
     stream = ToolCallStream(repair=True)
     chunks = stream.feed([fragment(0, "a", "f", "")]) + [
         chunk for piece in text for chunk in stream.feed([fragment(0, None, None, piece)])
