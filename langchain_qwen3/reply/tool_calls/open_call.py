@@ -49,7 +49,8 @@ def read_fragment(wire: WireCall) -> Fragment:
         text = json.dumps(text, ensure_ascii=False)
     if isinstance(index, str) and index.isdecimal():
         index = int(index)
-    name, word = str(function.get("name") or ""), "" if wire_id is None else str(wire_id)
+    # Ollama has blanks at the edges at times: https://github.com/openclaw/openclaw/pull/27689
+    name, word = str(function.get("name") or "").strip(), "" if wire_id is None else str(wire_id)
     is_piece = len(function) == 1 and not word  # of a name, which may itself have the word: is_, null
     return Fragment(
         index if isinstance(index, int | str) else None,

@@ -208,7 +208,8 @@ class TagReader:
         return tags if is_read else []
 
     def _take(self, name: Any, args: Any) -> None:
-        if not isinstance(name, str) or name not in self._schemas:
+        name = name.strip() if isinstance(name, str) else None
+        if name not in self._schemas:
             raise ValueError(f"{name} is not a bound tool")
         self.calls.append({"type": "function", "function": {"name": name, "arguments": args}})
 

@@ -392,6 +392,18 @@ def test_joins_a_name_when_it_comes_in_pieces():
     assert show(read_both_ways(pieces)) == [("is_null", {})]
 
 
+@pytest.mark.parametrize("name", [" f", "f ", "\nf\n", "\tf"])
+def test_name_has_no_blanks_at_its_edges(name: str):
+    """Protects agents from "f is not a valid tool": several servers leave a newline or a blank at a tool's name."""
+    for deltas in (
+        [[fragment(0, "a", name, ONE)]],
+        [[fragment(0, "a", name)], [fragment(0, None, name, ONE)]],
+        [[fragment(0, "a", name)], [fragment(0, None, " ", ONE)]],
+        [[fragment(0, "a", name[:-1])], [fragment(0, None, name[-1:], ONE)]],
+    ):
+        assert show(read_both_ways(deltas)) == [("f", {"x": 1})]
+
+
 @pytest.mark.parametrize("nothing", [None, ""])
 @pytest.mark.parametrize("first", ["now", "is"])
 def test_keeps_calls_apart_when_they_share_an_id_and_one_has_no_arguments(first: str, nothing: str | None):

@@ -81,6 +81,7 @@ PUT = f"{OPEN}\n<function=put>\n<parameter=s>\na\n</parameter>\n<parameter=i>\n3
 CALLS: dict[str, tuple[str, str, list[Any]]] = {
     "hermes": (WEATHER, "", [BEIJING]),
     "hermes on one line": (WEATHER.replace("\n", ""), "", [BEIJING]),
+    "blanks in the name": (WEATHER.replace('"get_weather"', '" get_weather\\n"'), "", [BEIJING]),
     "text around": (f"Let me <b>.\n{WEATHER}\n\nDone.", "Let me <b>.\n\n\nDone.", [BEIJING]),
     "two calls": (f"\n\n{WEATHER}\n{WEATHER}\n", "", [BEIJING, BEIJING]),
     "closing tag missing at the end": (WEATHER.removesuffix(CLOSE), "", [BEIJING]),
