@@ -88,13 +88,21 @@ def refuse_deep(value: Any) -> None:
     raise ValueError("the JSON is nested too deeply")
 
 
-def find_json(text: str) -> int:
-    """Return where the JSON begins: with the text, or in the first Markdown fence of JSON, or of any with a bracket."""
+def find_json(text: str, *, behind_words: bool = True) -> int:
+    """Return where the JSON begins: with the text, or in the first Markdown fence of JSON, or of any with a bracket.
+
+    Args:
+        text: The answer.
+        behind_words: Whether it may also begin on a line of its own behind words; the first value then has to.
+    """
     start = len(text) - len(text.lstrip())
     if text.startswith(("{", "["), start):
         return start
-    fence = _FENCED_JSON.search(text) or _FENCED_BRACKET.search(text) or _OPENED_FENCE.search(text)
-    return fence.end() if fence else start
+    if fence := _FENCED_JSON.search(text) or _FENCED_BRACKET.search(text) or _OPENED_FENCE.search(text):
+        return fence.end()
+    value = _ANOTHER_VALUE.search(text) if behind_words else None
+    is_alone = value is not None and not text[: value.start()].rpartition("\n")[2].strip()
+    return value.start() if value is not None and is_alone else start
 
 
 def read_whole_json(text: str) -> Any:

@@ -287,7 +287,8 @@ def _skip_leaked(text: str) -> str:
     https://github.com/tenstorrent/tt-inference-server/issues/4386
     """
     answer = text[at + len(CLOSE_TAG) :] if (at := find_leaked_tag(text)) >= 0 else ""
-    if not answer.strip() and not text.startswith(_BRACKETS, find_json(text)) and (tag := _TAG_AND_JSON.search(text)):
+    begins = text.startswith(_BRACKETS, find_json(text, behind_words=False))
+    if not answer.strip() and not begins and (tag := _TAG_AND_JSON.search(text)):
         answer = text[tag.end() :]
     return answer if answer.strip() else text
 
