@@ -96,9 +96,7 @@ class ChoiceReader:
             return self._reasoning.feed(text), "", ()
         reasoning, content, fragments = "", delta.get("content"), delta.get("tool_calls")
         if content and content.__class__ is not str:
-            fragments = fragments or read_part_calls(content)
-            for part in list_parts(content):  # a refusal, or the sources of its text
-                fragments = self._keep(part, fragments)
+            fragments = self._read_parts(content, fragments)
             reasoning, content = read_content(content)
         if not REASONING_FIELDS.isdisjoint(delta):
             reasoning = self._read_reasoning(delta) + reasoning
@@ -196,6 +194,13 @@ class ChoiceReader:
         if self._options.function_call and self._calls.first is not None:
             kept["function_call"] = self._calls.first
         return kept
+
+    def _read_parts(self, content: Any, fragments: Any) -> Any:
+        """Keep what a content's parts say besides their text: a refusal, or its sources. Return the calls."""
+        fragments = fragments or read_part_calls(content)
+        for part in list_parts(content):
+            fragments = self._keep(part, fragments)
+        return fragments
 
     def _keep(self, delta: Mapping[str, Any], fragments: Any) -> Any:
         """Keep fields for `additional_kwargs`; return the calls, also one in the form of 2023 if `tools` were sent."""
