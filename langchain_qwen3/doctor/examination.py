@@ -43,7 +43,7 @@ def _lacks_budget(facts: Facts) -> Outcome | None:
     return _never_thinks(facts)
 
 
-def _lacks_whole_thinking(facts: Facts) -> Outcome | None:
+def _cannot_set_parsers(facts: Facts) -> Outcome | None:
     if facts.dialect.kind == "hosted":
         return Outcome("skipped", "a hosted service: you cannot set its parsers")
     return _never_thinks(facts)
@@ -78,7 +78,7 @@ CHECKS = (
         "thinking_budget", "thinking budget", ("budget", "think"), readers.read_budget, _lacks_budget, "thinking_budget"
     ),
     Check(
-        "reasoning_field", "reasoning in its own field", ("wire",), readers.read_reasoning_field, _lacks_whole_thinking
+        "reasoning_field", "reasoning in its own field", ("wire",), readers.read_reasoning_field, _cannot_set_parsers
     ),
     Check("streaming", "streaming", ("think",), readers.read_streaming),
     Check("stream_end", "end of streams", ("think",), readers.read_stream_end),
@@ -152,7 +152,7 @@ class _Examiner:
         if reached.outcome.status == "ok":
             facts = await self._gather_facts(reached)
             for check in CHECKS:
-                await self._make(check, facts)
+                await self._perform(check, facts)
         return Diagnosis(
             base_url=str(self._model.openai_api_base),
             model=self._model.model_name if facts or named else "",
@@ -174,7 +174,7 @@ class _Examiner:
             version=await ask_version(model, dialect),
         )
 
-    async def _make(self, check: Check, facts: Facts) -> None:
+    async def _perform(self, check: Check, facts: Facts) -> None:
         self._on_start(check.title)
         started_at = perf_counter()
         outcome = check.skip(facts) if check.skip else None

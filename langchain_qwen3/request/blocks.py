@@ -299,13 +299,13 @@ def _write_json(block: Mapping[str, Any]) -> dict[str, Any]:
     """Write a tool's own JSON, or anything else that it returned, as text."""
     value = next(iter(block.values())) if block.keys() <= {"json", _BARE} and block else block
     try:
-        text = json.dumps(value, ensure_ascii=False, default=_show)
+        text = json.dumps(value, ensure_ascii=False, default=_write_foreign)
     except (TypeError, ValueError, RecursionError):  # keys that JSON lacks, a circle
         text = str(value)
     return {"type": "text", "text": text}
 
 
-def _show(value: object) -> str:
+def _write_foreign(value: object) -> str:
     """Return a value that JSON cannot hold as text. Bytes are decoded: programs write them."""
     return decode_body(bytes(value)) if isinstance(value, bytes | bytearray) else str(value)
 

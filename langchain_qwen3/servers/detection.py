@@ -163,7 +163,7 @@ def look_up(get: Get, url: str) -> ServerFacts:
             return running
         # If this thread runs the event loop of that look-up, waiting would block the look-up itself.
         if is_claimed or running.thread == threading.get_ident():
-            return _do(get, url, memory, running if is_claimed else _LookUp())
+            return _look_up_once(get, url, memory, running if is_claimed else _LookUp())
         try:
             facts = running.future.result(max(0.0, until - monotonic()))
         except TimeoutError:
@@ -181,7 +181,7 @@ async def alook_up(get: AsyncGet, url: str) -> ServerFacts:
         if isinstance(running, ServerFacts):
             return running
         if is_claimed:
-            return await _ado(get, url, memory, running)
+            return await _alook_up_once(get, url, memory, running)
         try:
             facts = await asyncio.wait_for(asyncio.wrap_future(running.future), max(0.0, until - monotonic()))
         except TimeoutError:
@@ -190,10 +190,10 @@ async def alook_up(get: AsyncGet, url: str) -> ServerFacts:
             return facts
 
 
-def _do(get: Get, url: str, memory: _Memory, claimed: _LookUp) -> ServerFacts:
+def _look_up_once(get: Get, url: str, memory: _Memory, claimed: _LookUp) -> ServerFacts:
     facts = None  # stays None if we are interrupted: the next waiter does the look-up
     try:
-        facts = _look(get, url, claimed.until)
+        facts = _ask_server(get, url, claimed.until)
     except Exception:  # noqa: BLE001  # the call itself will say what is wrong
         facts = _build_failure(_FAILURE_RATIO * (monotonic() - claimed.since))
     finally:
@@ -201,11 +201,11 @@ def _do(get: Get, url: str, memory: _Memory, claimed: _LookUp) -> ServerFacts:
     return facts
 
 
-async def _ado(get: AsyncGet, url: str, memory: _Memory, claimed: _LookUp) -> ServerFacts:
+async def _alook_up_once(get: AsyncGet, url: str, memory: _Memory, claimed: _LookUp) -> ServerFacts:
     facts = None  # stays None if we are cancelled: the next waiter does the look-up
     try:
         async with asyncio.timeout(LOOK_UP_SECONDS):
-            facts = await _alook(get, url)
+            facts = await _aask_server(get, url)
     except Exception:  # noqa: BLE001  # the call itself will say what is wrong
         facts = _build_failure(_FAILURE_RATIO * (monotonic() - claimed.since))
     finally:
@@ -236,7 +236,7 @@ def _find_host_facts(url: str) -> ServerFacts | None:
     return find_named(row.name) if row else None
 
 
-def _look(get: Get, url: str, until: float) -> ServerFacts:
+def _ask_server(get: Get, url: str, until: float) -> ServerFacts:
     questions = ask(find_root(url))
     path = next(questions)
     while (seconds := until - monotonic()) > 0:
@@ -247,7 +247,7 @@ def _look(get: Get, url: str, until: float) -> ServerFacts:
     return _build_failure()
 
 
-async def _alook(get: AsyncGet, url: str) -> ServerFacts:
+async def _aask_server(get: AsyncGet, url: str) -> ServerFacts:
     questions = ask(find_root(url))
     path = next(questions)
     while True:

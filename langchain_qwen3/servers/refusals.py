@@ -68,7 +68,9 @@ def advise_refusal(body: Any, payload: Mapping[str, Any] | None = None) -> str |
     if payload is not None:
         sent = {key.rpartition(".")[2] for key in _list_keys(payload)}
         names = frozenset(name for name in names if name.rpartition(".")[2] in sent)
-    return f"The server refuses {_list(names)}: {_suggest(body, names)}, or leave the setting out." if names else None
+    if not names:
+        return None
+    return f"The server refuses {_name_fields(names)}: {_advise(body, names)}, or leave the setting out."
 
 
 class Lesson(Generic[_C]):
@@ -126,8 +128,8 @@ class Lesson(Generic[_C]):
         """Warn once about the fields that are left out from now on."""
         if self._names:
             host = urlsplit(self._url).netloc.rpartition("@")[2]
-            refused = f"{host} refuses {_list(self._names)} for the model {self._model}"
-            warn_once(f"{refused}: left out from now on; {_suggest(self._body, self._names)}")
+            refused = f"{host} refuses {_name_fields(self._names)} for the model {self._model}"
+            warn_once(f"{refused}: left out from now on; {_advise(self._body, self._names)}")
 
 
 def _list_keys(payload: Mapping[str, Any]) -> set[str]:
@@ -137,11 +139,11 @@ def _list_keys(payload: Mapping[str, Any]) -> set[str]:
     return set(map(str, keys))
 
 
-def _list(names: frozenset[str]) -> str:
+def _name_fields(names: frozenset[str]) -> str:
     return f"the field{'s' if len(names) > 1 else ''} {', '.join(sorted(names))}"
 
 
-def _suggest(body: Any, names: frozenset[str]) -> str:
+def _advise(body: Any, names: frozenset[str]) -> str:
     if names <= _UNASKED:
         return "set stream_usage=False"
     if _IS_DUPLICATE.search(_write_text(body)):

@@ -102,7 +102,7 @@ def estimate_message_tokens(
         if reasoning and index > last_user:
             total += _THINK_BLOCK_TOKENS + count(reasoning)
         for call in message.get("tool_calls") or ():
-            total += _TOOL_CALL_TOKENS + count(f"{call['function']['name']} {_text_of(call)}")
+            total += _TOOL_CALL_TOKENS + count(f"{call['function']['name']} {_write_arguments(call)}")
         if message.get("role") == "tool":
             total += _TOOL_RESULT_TOKENS
     if tool_texts := [json.dumps(tool, ensure_ascii=False) for tool in tools or ()]:
@@ -110,7 +110,7 @@ def estimate_message_tokens(
     return total
 
 
-def _text_of(call: Mapping[str, Any]) -> str:
+def _write_arguments(call: Mapping[str, Any]) -> str:
     arguments = call["function"].get("arguments") or ""
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
