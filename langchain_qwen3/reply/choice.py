@@ -142,15 +142,8 @@ class ChoiceReader:
             content = self._trim(content)
         answered = self._content is not None and self._content.text_seen
         has_answer = bool(content or answered or self._calls.seen)
-        if self._in_reasoning is not None:
-            reasoning = self._in_reasoning.feed(reasoning)
-            end = self._in_reasoning.close(truncated=False)
-            # vLLM's deepseek_r1 takes an answer without thinking for reasoning, before calls are parsed (0.32).
-            is_quote = self._quotes and self._withheld is None
-            meant = not (truncated or has_answer or is_quote)
-            reasoning += end.rest if meant else end.raw
-            self._keeps_details = self._keeps_details and not (meant and end.calls)
-            calls += self._calls.add(end.calls if meant else (), rescued=True)
+        reasoning, meant = self._close_reasoning(reasoning, may_call=not (truncated or has_answer))
+        calls += meant
         may_be_closed = self._options.server_writes_arguments and (cut or is_cut(finish_reason))
         calls += self._calls.close(truncated, closed=may_be_closed)
         self.called = self._calls.seen
@@ -235,6 +228,19 @@ class ChoiceReader:
             return content + end.rest, self._calls.add(end.calls, rescued=not self._options.content_is_calls)
         repeated = bool(end.calls) and not self._calls.list_new(end.calls)
         return content + (end.rest if repeated or not end.calls else end.raw), []
+
+    def _close_reasoning(self, reasoning: str, *, may_call: bool) -> tuple[str, list[ToolCallChunk]]:
+        """Take the last reasoning; return the text among everything held back, and the calls that count."""
+        if self._in_reasoning is None:
+            return reasoning, []
+        reasoning = self._in_reasoning.feed(reasoning)
+        end = self._in_reasoning.close(truncated=False)
+        # vLLM's deepseek_r1 takes an answer without thinking for reasoning, before calls are parsed (0.32).
+        is_quote = self._quotes and self._withheld is None
+        if is_quote or not may_call:
+            return reasoning + end.raw, []
+        self._keeps_details = self._keeps_details and not end.calls
+        return reasoning + end.rest, self._calls.add(end.calls, rescued=True)
 
     def _emit(self, reasoning: str, content: str, calls: Sequence[ToolCallChunk]) -> Piece:
         if content:
