@@ -104,22 +104,13 @@ class StreamReader:
         if self._events.stray and not self._choice.heard:
             events = self._read_stray()
             chunks += self._feed_all(events)
-            choice = (open_envelope(events[0]).get("choices") or [{}])[0] if len(events) == 1 else {}
-            is_whole = "message" in choice and any(map(has_content, (choice["message"], choice.get("delta"))))
-        if self._index is None and self._end.done:
-            raise BadReplyError("the stream has no choices", response=self._response, body=self.find_cause())
-        has_answer = bool(self._content or self._calls or self._choice.holds) and not self._events.unframed
-        problem = self._end.find_problem(self._options, has_answer=has_answer)
-        if problem and not is_whole:  # a JSON document is complete, with a reason or without
-            raise StreamCutError(problem, response=self._response, body=self.find_cause())
+            is_whole = _is_whole_reply(events)
+        self._check_end(is_whole=is_whole)
         try:
             chunks += self._finish()
         except OTHER_SHAPE as error:
             raise build_shape_error(self._response) from error
-        if self._options.habits is not None:
-            # vllm-mlx gives a reason only where something cut: https://github.com/waybarrios/vllm-mlx/issues/628
-            finishes = self._end.reason is not None and is_stopped(self._end.reason)
-            self._options.habits.note(opened=self._read_opening(), finishes=finishes)
+        self._note_habits()
         if self._options.demanded is not None:
             check_forced_call(self.collect(), self._options.demanded, self.finish_reason)
         return chunks
@@ -184,6 +175,21 @@ class StreamReader:
     def finish_reason(self) -> str | None:
         """Why the model ended; None while it has not."""
         return read_limit(self._end.reason, self.usage, self._options)
+
+    def _check_end(self, *, is_whole: bool) -> None:
+        """Raise if the stream's end is missing; a JSON document is complete, with a finish reason or without."""
+        if self._index is None and self._end.done:
+            raise BadReplyError("the stream has no choices", response=self._response, body=self.find_cause())
+        has_answer = bool(self._content or self._calls or self._choice.holds) and not self._events.unframed
+        problem = self._end.find_problem(self._options, has_answer=has_answer)
+        if problem and not is_whole:
+            raise StreamCutError(problem, response=self._response, body=self.find_cause())
+
+    def _note_habits(self) -> None:
+        if self._options.habits is not None:
+            # vllm-mlx gives a reason only where something cut: https://github.com/waybarrios/vllm-mlx/issues/628
+            finishes = self._end.reason is not None and is_stopped(self._end.reason)
+            self._options.habits.note(opened=self._read_opening(), finishes=finishes)
 
     def _read_stray(self) -> list[Any]:
         """Return the events in the lines before the first one: a whole reply, or an error, that lacks its framing."""
@@ -372,3 +378,10 @@ class StreamReader:
         if self._options.include_headers and self._response is not None:
             metadata["headers"] = dict(self._response.headers)
         return metadata
+
+
+def _is_whole_reply(events: list[Any]) -> bool:
+    """Whether events are a single one with the message of a whole reply."""
+    choices = open_envelope(events[0]).get("choices") if len(events) == 1 else None
+    choice = choices[0] if choices else {}
+    return "message" in choice and any(map(has_content, (choice["message"], choice.get("delta"))))
