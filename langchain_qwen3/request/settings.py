@@ -112,8 +112,9 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
     """
     own, params, body = _merge_places(fields, spread_options(kwargs), dialect)
     check_values(own)
-    # SGLang answers 400 to explicit nulls; nulls in `extra_body` are the user's decision.
-    params = {name: value for name, value in params.items() if not _is_missing(value)}
+    # SGLang answers 400 to explicit nulls, and others to an empty list of stop texts
+    # (https://github.com/promptfoo/promptfoo/pull/280). What `extra_body` has is the user's decision.
+    params = {name: value for name, value in params.items() if not _is_missing(value) and (value or name != "stop")}
     thinking = Thinking(**{field: own.pop(name, None) for name, field in _THINKING_NAMES.items()})
     return Settings(
         model=str(params.pop("model", "")),

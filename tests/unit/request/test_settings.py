@@ -348,6 +348,15 @@ def test_nearest_place_wins_when_several_settings_say_whether_to_think(name: str
             assert write({far: opposite, near: wish}) == write({near: wish}), (far, opposite, near, wish)
 
 
+@pytest.mark.parametrize("empty", [[], (), ""])
+def test_no_stop_texts_are_sent_when_a_call_empties_them(empty: Any) -> None:
+    """Protects programs that always pass a list: some servers refuse an empty one, and it means that there is none."""
+    for model in (build_plain(), ChatQwen3(model="q", api_key="x", stop=["END"]), build_plain().bind(stop=["END"])):
+        for kwargs in ({"stop": empty}, {"options": {"stop": empty}}):
+            bound = model.bind(**kwargs)
+            assert "stop" not in bound.bound._get_request_payload("hi", **bound.kwargs)
+
+
 @pytest.mark.parametrize("name", ["chat_template_kwargs", "reasoning"])
 @pytest.mark.parametrize("place", PLACES)
 def test_object_of_settings_is_left_out_when_it_is_none(name: str, place: str) -> None:
