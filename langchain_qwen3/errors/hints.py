@@ -192,7 +192,7 @@ _SETTINGS = {
     # and SGLang (https://github.com/sgl-project/sglang/issues/35242).
     (
         r"failed to parse grammar|JSON schema (?:conversion failed|error at )|not supported by xgrammar|Grammar error: "
-        r"|invalid (?:'parameters' )?schema(?=:| for )|Failed to compile json schema"
+        r"|invalid (?:'parameters' )?schema(?=:| for )|Failed to compile json schema|JSON schema not supported: "
     ): (
         "The server cannot enforce the JSON schema of a tool or of the answer: take out what the text names, or "
         "else patterns, formats and long limits."

@@ -1030,6 +1030,8 @@ def test_class_and_advice_are_right_when_a_400_says_little(body, kind, said):
          "take out what the text names"),
         (400, "Invalid schema for function 'f': array schema missing items", "InvalidRequest", "the text names"),
         (400, "Failed to compile json schema", "InvalidRequest", "take out what the text names"),
+        (400, "JSON Schema not supported: could not understand the instance `{'not': {}}`.", "InvalidRequest",
+         "take out what the text names"),
         (500, "tools param requires --jinja flag", "Server", "llama-server with --jinja"),
         (400, "Error parsing chat history: no user/tool message found", "InvalidRequest", "add one"),
         (500, 'Grammar error: Unimplemented keys: ["propertyNames"]', "Server", "take out what the text names"),
