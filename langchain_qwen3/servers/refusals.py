@@ -21,9 +21,10 @@ from langchain_qwen3.servers.refused_fields import MAX_CHARACTERS, complains_of_
 
 _STATUSES = frozenset({400, 422})
 _OURS = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
-_UNASKED = frozenset({"stream_options"})
-"""OpenAI's fields that are sent although nobody set them. Old vLLM and some gateways refuse this one:
-https://github.com/higress-group/higress/issues/3041, https://github.com/openai/openai-agents-python/issues/442"""
+_UNASKED = frozenset({"stream_options", "parallel_tool_calls"})
+"""OpenAI's fields that are sent although nobody set them, with streams and with structured output. Old vLLM and some
+gateways refuse them: https://github.com/higress-group/higress/issues/3041,
+https://github.com/openai/openai-agents-python/issues/442, https://github.com/langchain-ai/langchain/issues/25357"""
 _IS_DUPLICATE = re.compile("duplicate field", re.IGNORECASE)
 """Servers in Rust have two names for one field, and refuse both at once: https://github.com/NVIDIA-NeMo/Gym/pull/2177,
 https://github.com/vllm-project/vllm/blob/main/rust/src/server/src/routes/openai/utils/types.rs"""
@@ -33,7 +34,7 @@ _C = TypeVar("_C")
 def list_droppable_fields() -> frozenset[str]:
     """Return what may be left out: the fields beyond OpenAI's that a row sends, and the history's reasoning keys.
 
-    It never includes model, messages, tools, response_format and OpenAI's other parameters, but for `stream_options`.
+    It never includes model, messages, tools, response_format and OpenAI's other parameters, but for two of them.
     """
     return frozenset(_OURS.union(_UNASKED, *map(_list_sent, DIALECTS.values())))
 
@@ -144,7 +145,7 @@ def _name_fields(names: frozenset[str]) -> str:
 
 
 def _advise(body: Any, names: frozenset[str]) -> str:
-    if names <= _UNASKED:
+    if names == {"stream_options"}:
         return "set stream_usage=False"
     if _IS_DUPLICATE.search(_write_text(body)):
         return 'it reads earlier reasoning under one name only, which server="auto" finds out'

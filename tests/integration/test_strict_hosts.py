@@ -271,6 +271,23 @@ def test_streams_go_on_without_usage_when_a_server_refuses_to_be_asked_for_it(ow
             asyncio.run(read(build(host, server="vllm")))
 
 
+def test_structured_output_comes_when_a_server_refuses_what_it_adds():
+    """Protects `with_structured_output`, which asks for one call although the user set nothing of that kind."""
+
+    def refuse(body: Mapping[str, Any]) -> Any:
+        if "parallel_tool_calls" in body:
+            return Answer(message={"error": {"message": "Unknown parameter: 'parallel_tool_calls'."}}, status=400)
+        return {"tool_calls": [write_call("c1", "get_weather", '{"city": "Rome"}')]}
+
+    schema = {"title": "get_weather", "description": "d", **TOOL["function"]["parameters"]}
+    with Scripted(refuse) as host:
+        model = build(host).with_structured_output(schema, method="function_calling")
+        with pytest.warns(UserWarning, match="refuses the field parallel_tool_calls .*left out from now on"):
+            assert model.invoke("q") == {"city": "Rome"}
+        assert model.invoke("q") == {"city": "Rome"}
+        assert len(host.requests) == 3
+
+
 def test_streams_are_asked_for_usage_when_a_strict_server_refuses_another_field():
     """Protects the usage of streams from strict hosts, which name one field of several: they know this one."""
 

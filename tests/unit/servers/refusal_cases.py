@@ -83,6 +83,10 @@ TEXTS: list[tuple[Any, set[str]]] = [
     ),
     ({"error": {"message": "Unrecognized request argument supplied: stream_options"}}, {"stream_options"}),
     (
+        {"error": {"message": "Unsupported parameter: 'parallel_tool_calls' is not supported with this model."}},
+        {"parallel_tool_calls"},
+    ),
+    (
         {
             "object": "error",
             "message": "[{'type': 'extra_forbidden', 'loc': ('body', 'stream_options'), 'msg': 'Extra inputs are not "
