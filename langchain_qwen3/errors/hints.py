@@ -133,10 +133,13 @@ _SETTINGS = {
     r"reasoning_config is not configured": "Start vLLM with --reasoning-parser qwen3, or leave thinking_budget out.",
     r"custom.logit.processor": "Start SGLang with --enable-custom-logit-processor, or leave thinking_budget out.",
     # DashScope, whose code for it says "DataInspection" (https://help.aliyun.com/zh/model-studio/error-code).
-    # vLLM has aiohttp's words (https://github.com/rayonlabs/nineteen/issues/362). It has no server behind it.
+    # SGLang (https://github.com/sgl-project/sglang/blob/main/python/sglang/srt/multimodal/processors/base_processor.py).
+    # vLLM has aiohttp's words (https://github.com/rayonlabs/nineteen/issues/362). It has no server behind it, but a
+    # router in front of it may answer 502 or 503.
     (
-        r"media resource|download multimodal"
-        r"|dialect=(?:vllm|sglang) .*(?:\b[45]\d\d, message='[^']{0,80}', url=|cannot connect to host)"
+        r"media resource|download multimodal|error while loading data |exception occurred while loading \w{1,9} data"
+        r"|dialect=(?:vllm|sglang) kind=\S{1,40} status=(?:4\d\d|500) "
+        r".*(?:\b[45]\d\d, message='[^']{0,80}', url=|cannot connect to host)"
     ): ("The server cannot load a picture or file: its URL must be open to the server; or send the data as base64."),
     r"media format": "The server cannot read a file of this format: convert it, such as to PNG, MP3 or MP4.",
     r"mmproj|not a multimodal model|not a VLM|does not support (image|vision)|content must be a string": (
