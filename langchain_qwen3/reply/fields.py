@@ -113,6 +113,37 @@ def read_message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((message for message in found if has_content(message)), found[0] or found[1] or found[2])
 
 
+def read_speech(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a choice whose content is speech with the speech where whole replies have it; each piece is a file.
+
+    vLLM-Omni streams it like this and sends it unasked:
+    https://github.com/vllm-project/vllm-omni/blob/main/vllm_omni/entrypoints/openai/serving_chat.py
+    """
+    data = (choice["delta"] or {}).get("content")
+    return {**choice, "delta": {"audio": [{"data": data}] if data else None}}
+
+
+def join_choices(choices: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the choices, those as one that say different things under one index: text and speech, or text and calls.
+
+    vLLM-Omni and some gateways write such parts of an answer as choices.
+    """
+    joined: list[Mapping[str, Any]] = []
+    for choice in choices:
+        last = joined[-1] if joined else {}
+        parts = [_list_said(part.get("message")) for part in (last, choice)]
+        if joined and all(parts) and choice.get("index") == last.get("index") and parts[0].keys().isdisjoint(parts[1]):
+            first = {key: value for key, value in last.items() if value is not None}
+            joined[-1] = {**choice, **first, "message": {"role": "assistant", **parts[0], **parts[1]}}
+        else:
+            joined.append(choice)
+    return joined
+
+
+def _list_said(message: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (message or {}).items() if value and key != "role"}
+
+
 def has_content(delta: Mapping[str, Any] | None) -> bool:
     """Whether a delta contains more than the role."""
     return delta is not None and any(value for key, value in delta.items() if key != "role")

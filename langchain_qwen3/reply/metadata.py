@@ -23,7 +23,7 @@ _CACHE_WRITTEN = ("created_cache_tokens", "cache_creation_input_tokens", "cache_
 """The names in vLLM, DashScope and OpenRouter."""
 _MAX_TOKENS = 1 << 53
 """Above any real count; larger integers are not exact in every JSON parser."""
-_NOT_METADATA = frozenset({"choices", "usage", "object", "created", "error", "model"})
+_NOT_METADATA = frozenset({"choices", "usage", "object", "created", "error", "model", "modality"})
 
 
 def read_finish_reason(reason: str | None, *, called: bool) -> str | None:

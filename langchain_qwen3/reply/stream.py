@@ -23,7 +23,7 @@ from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, open_enve
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_call_chunks, build_text_chunk
 from langchain_qwen3.reply.ending import StreamEnd, is_stopped, read_limit, read_reason
-from langchain_qwen3.reply.fields import has_content, read_message
+from langchain_qwen3.reply.fields import has_content, read_message, read_speech
 from langchain_qwen3.reply.json_text import read_json
 from langchain_qwen3.reply.metadata import (
     COUNTS,
@@ -231,6 +231,7 @@ class StreamReader:
         try:
             try:
                 choice = event["choices"][0]
+                choice = read_speech(choice) if event.get("modality") == "audio" else choice
                 delta = choice["delta"]
             except (KeyError, IndexError, TypeError):
                 return self._feed_other(event)

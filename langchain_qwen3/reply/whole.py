@@ -15,7 +15,7 @@ from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, is_event_stream, read_body
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.ending import read_limit, read_reason
-from langchain_qwen3.reply.fields import REASONING_KEYS, read_message, read_reasoning
+from langchain_qwen3.reply.fields import REASONING_KEYS, join_choices, read_message, read_reasoning
 from langchain_qwen3.reply.metadata import (
     build_timing,
     find_usage,
@@ -47,7 +47,7 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         return _read_streamed(response, options)
     body = read_body(response.content, response)
     try:
-        choices = body["choices"]
+        choices = join_choices(body["choices"])
         usage = find_usage(body, choices[0])
         metadata = read_metadata((body,), usage, options.model)
         metadata["timing"] = build_timing(started_at, None, usage)

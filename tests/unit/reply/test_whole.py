@@ -446,3 +446,61 @@ def test_error_in_an_envelope_is_told(envelope: dict[str, Any]):
     with pytest.raises(Qwen3Error) as caught:
         read_whole(envelope)
     assert "the-cause" in f"{caught.value} {caught.value.body}"
+
+
+def write_speech(data: str, reason: str | None) -> dict[str, Any]:
+    """Return an event with speech as vLLM-Omni writes it."""
+    choice = {"index": 0, "delta": {"role": "assistant", "content": data}, "finish_reason": reason}
+    return {"choices": [choice], "modality": "audio", "usage": {"prompt_tokens": 3, "completion_tokens": 0}}
+
+
+TEXT = [{**event, "modality": "text"} for event in write_events({"content": "A"}, {"content": "B"}, reason=None)[:2]]
+END = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}], "modality": "text"}
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([*TEXT, write_speech("UQ==", None), write_speech("Ug==", "stop")], ("AB", ["UQ==", "Ug=="], "stop")),
+        (
+            [TEXT[0], write_speech("UQ==", "stop"), TEXT[1], write_speech("Ug==", "stop")],
+            ("AB", ["UQ==", "Ug=="], "stop"),
+        ),
+        ([*TEXT, END, write_speech("UQ==", "stop")], ("AB", ["UQ=="], "length")),
+        ([write_speech("UQ==", "stop")], ("", ["UQ=="], "stop")),
+        ([*TEXT, write_speech("", "stop")], ("AB", [], "stop")),
+    ],
+)
+def test_streamed_speech_is_no_text(events: list[Any], expected: tuple[str, list[str], str]):
+    """Protects answers of Qwen3-Omni on vLLM-Omni, which streams speech unasked: its base64 stood in the text."""
+    message = read_stream([*events, {"choices": [], "usage": USAGE}])
+    audio = [piece["data"] for piece in message.additional_kwargs.get("audio", [])]
+    assert (message.content, audio, message.response_metadata["finish_reason"]) == expected
+    assert "modality" not in message.response_metadata
+    assert message.usage_metadata
+    assert message.usage_metadata["output_tokens"] == USAGE["completion_tokens"]
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+SPEECH = {"id": "a", "data": "UQ==", "transcript": ""}
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([{"content": "A"}, {"content": None, "audio": SPEECH}], [("A", {"audio": SPEECH}, 0)]),
+        ([{"content": "A"}, {"tool_calls": [CALL]}], [("A", {}, 1)]),
+        ([{"content": "A"}, {"content": "B"}], [("A", {}, 0), ("B", {}, 0)]),
+        ([{"content": "A"}, {"content": ""}], [("A", {}, 0), ("", {}, 0)]),
+        ([{"content": "A"}, {"content": "B", "audio": SPEECH}], [("A", {}, 0), ("B", {"audio": SPEECH}, 0)]),
+    ],
+)
+def test_choices_of_one_index_that_say_different_things_are_one_answer(messages: list[Any], expected: list[Any]):
+    """Protects speech and calls that come as a choice of their own: `invoke` takes the first one."""
+    body = write_body({})
+    body["choices"] = [{"index": 0, "message": message, "finish_reason": "stop"} for message in messages]
+    result = read_response(respond(json.dumps(body).encode()), ReplyOptions(), 0.0)
+    read: list[Any] = [generation.message for generation in result.generations]
+    assert [(one.content, one.additional_kwargs, len(one.tool_calls)) for one in read] == expected
+    body["choices"][1]["index"] = 1
+    assert len(read_response(respond(json.dumps(body).encode()), ReplyOptions(), 0.0).generations) == len(messages)
