@@ -15,6 +15,9 @@ WireCall = Mapping[str, Any]
 _NULLS = frozenset({"", "null", "None", "undefined"})
 """How gateways write a missing name or id as text (https://github.com/BerriAI/litellm/issues/12513)."""
 
+_ARGUMENTS = ("arguments", "parameters", "input", "args")
+"""The names in OpenAI, Llama, Anthropic, and LangChain and Gemini."""
+
 _BEFORE_VALUE = (":", "[", ",")  # after these, outside a string, an object may begin
 
 
@@ -42,9 +45,8 @@ class Fragment(NamedTuple):
 def read_fragment(wire: WireCall) -> Fragment:
     """Read a fragment of the wire."""
     function = wire.get("function") or wire  # flat, as in the Responses API
-    index, wire_id, text = wire.get("index"), wire.get("id"), function.get("arguments")
-    if text is None:
-        text = function.get("parameters", function.get("input"))  # the names of Llama and Anthropic
+    index, wire_id = wire.get("index"), wire.get("id")
+    text = next((value for name in _ARGUMENTS if (value := function.get(name)) is not None), None)
     if text is not None and not isinstance(text, str):
         text = json.dumps(text, ensure_ascii=False)
     if isinstance(index, str) and index.isdecimal():

@@ -683,9 +683,9 @@ def test_refuses_what_is_no_json_when_python_would_take_it():
     assert read_arguments('{"a": "two\nlines"}') == {"a": "two\nlines"}
 
 
-@pytest.mark.parametrize("key", ["arguments", "parameters", "input"])
+@pytest.mark.parametrize("key", ["arguments", "parameters", "input", "args"])
 @pytest.mark.parametrize("args", [{"x": 1}, ONE], ids=["object", "text"])
 def test_arguments_are_read_when_they_have_another_name(key: str, args: Any):
-    """Protects from a tool that runs without its arguments: Llama says `parameters`, Anthropic `input`."""
+    """Protects from a tool that runs without its arguments: others say `parameters`, `input` (Anthropic) or `args`."""
     for wire in ({"function": {"name": "f", key: args}}, {"name": "f", key: args}):
         assert show(read_both_ways([[{"index": 0, "id": "a", **wire}, None]])) == [("f", {"x": 1})]  # type: ignore[list-item]
