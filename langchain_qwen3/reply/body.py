@@ -33,7 +33,15 @@ def _is_one_value(content: bytes) -> bool:
 
 
 def open_envelope(body: Any) -> Any:
-    """Return the reply in a gateway's envelope, such as `{"code": 0, "msg": "ok", "data": {…}}`; else the body."""
+    """Return the reply in a gateway's envelope, such as `{"code": 0, "msg": "ok", "data": {…}}`; else the body.
+
+    Some Java frameworks write the JSON of a text that is JSON: https://github.com/apache/servicecomb-java-chassis/pull/5125
+    """
+    if isinstance(body, str) and body.lstrip().startswith("{"):
+        try:
+            return open_envelope(read_json(body.encode(errors="replace")))
+        except ValueError:
+            return body
     if isinstance(body, dict) and not body.get("choices"):
         for inner in map(body.get, ENVELOPES):
             if isinstance(inner, dict) and "choices" in inner:

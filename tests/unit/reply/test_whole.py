@@ -429,6 +429,19 @@ def test_reply_in_an_envelope_is_read(said: dict[str, Any], key: str, usage: str
     assert (whole.content, whole.usage_metadata is None, len(whole.tool_calls)) == ("A", False, 1)
 
 
+def test_reply_that_is_json_in_json_is_read():
+    """Protects answers of Java services that serialize a text once more: the error showed a reply with choices."""
+    whole = read_whole(json.dumps(json.dumps(write_body({"content": "A", "reasoning_content": "R"}))).encode())
+    events = [json.dumps(event) for event in write_events({"reasoning_content": "R"}, {"content": "A"})]
+    assert facts(read_stream(events)) == facts(whole)
+    assert (whole.content, whole.additional_kwargs) == ("A", {"reasoning_content": "R"})
+    for read in (read_whole, read_stream):
+        with pytest.raises(Qwen3ServerError, match="the-cause"):
+            read(write_sse([json.dumps({"error": {"message": "the-cause"}})]))
+        with pytest.raises(BadReplyError):
+            read(write_sse(["{half"]))
+
+
 @pytest.mark.parametrize(
     "envelope",
     [
