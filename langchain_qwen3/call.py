@@ -68,6 +68,7 @@ class ReplyOptions:
         content_is_calls: Whether the content is the JSON array of a forced choice.
         max_tokens: The limit of the reply that was sent, None for none and for several replies at once.
         context: The context length that the server lists, None if unknown and for several replies at once.
+        several: Whether several replies were asked for at once.
         server_writes_arguments: Whether the model may write calls as XML, of which the server makes the arguments. Then
             arguments that look whole may be those of a call that was cut.
         repair_tool_calls: Whether to repair the known damage of Qwen's tool parsers.
@@ -89,6 +90,7 @@ class ReplyOptions:
     content_is_calls: bool = False
     max_tokens: int | None = None
     context: int | None = None
+    several: bool = False
     server_writes_arguments: bool = False
     repair_tool_calls: bool = False
     include_headers: bool = False

@@ -124,15 +124,15 @@ def read_speech(choice: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def join_choices(choices: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the choices, those as one that say different things under one index: text and speech, or text and calls.
+    """Return the choices of one answer, as one where they say different things: text and speech, or text and calls.
 
-    vLLM-Omni and some gateways write such parts of an answer as choices.
+    So write vLLM-Omni, and gateways (https://github.com/karthink/gptel/pull/1336).
     """
     joined: list[Mapping[str, Any]] = []
     for choice in choices:
         last = joined[-1] if joined else {}
         parts = [_list_said(part.get("message")) for part in (last, choice)]
-        if joined and all(parts) and choice.get("index") == last.get("index") and parts[0].keys().isdisjoint(parts[1]):
+        if joined and all(parts) and parts[0].keys().isdisjoint(parts[1]):
             first = {key: value for key, value in last.items() if value is not None}
             joined[-1] = {**choice, **first, "message": {"role": "assistant", **parts[0], **parts[1]}}
         else:

@@ -47,7 +47,7 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         return _read_streamed(response, options)
     body = read_body(response.content, response)
     try:
-        choices = join_choices(body["choices"])
+        choices = body["choices"] if options.several else join_choices(body["choices"])
         usage = find_usage(body, choices[0])
         metadata = read_metadata((body,), usage, options.model)
         metadata["timing"] = build_timing(started_at, None, usage)

@@ -249,6 +249,7 @@ def _build_reply_options(
         # Where both are sent, vLLM takes the first. The usage of several replies is their sum.
         max_tokens=None if several else payload.get("max_completion_tokens", payload.get("max_tokens")),
         context=known.context if known and not several else None,
+        several=several,
         server_writes_arguments=line is None or line.tool_format == "xml",
         repair_tool_calls=settings.repair_tool_calls,
     )

@@ -650,7 +650,7 @@ def test_no_call_is_valid_when_a_quote_was_cut_anywhere(end: int):
 
 def test_text_of_one_answer_is_a_quote_when_another_one_has_a_parsed_call():
     """Protects `n` answers of one reply, whichever comes first."""
-    options = ReplyOptions(tools=(TOOL,), habits=ReplyHabits(None))
+    options = ReplyOptions(tools=(TOOL,), habits=ReplyHabits(None), several=True)
     body = write_body({"content": CALL})
     body["choices"].append({**body["choices"][0], "index": 1, "message": {"content": "", "tool_calls": [OWN]}})
     assert read_whole(body, options).tool_calls == []

@@ -508,12 +508,14 @@ SPEECH = {"id": "a", "data": "UQ==", "transcript": ""}
         ([{"content": "A"}, {"content": "B", "audio": SPEECH}], [("A", {}, 0), ("B", {"audio": SPEECH}, 0)]),
     ],
 )
-def test_choices_of_one_index_that_say_different_things_are_one_answer(messages: list[Any], expected: list[Any]):
+def test_choices_that_say_different_things_are_one_answer(messages: list[Any], expected: list[Any]):
     """Protects speech and calls that come as a choice of their own: `invoke` takes the first one."""
     body = write_body({})
-    body["choices"] = [{"index": 0, "message": message, "finish_reason": "stop"} for message in messages]
-    result = read_response(respond(json.dumps(body).encode()), ReplyOptions(), 0.0)
-    read: list[Any] = [generation.message for generation in result.generations]
-    assert [(one.content, one.additional_kwargs, len(one.tool_calls)) for one in read] == expected
-    body["choices"][1]["index"] = 1
-    assert len(read_response(respond(json.dumps(body).encode()), ReplyOptions(), 0.0).generations) == len(messages)
+    for indices in ((0, 0), (0, 1), (None, None)):
+        pairs = zip(indices, messages, strict=True)
+        body["choices"] = [{"index": index, "message": message, "finish_reason": "stop"} for index, message in pairs]
+        result = read_response(respond(json.dumps(body).encode()), ReplyOptions(), 0.0)
+        read: list[Any] = [generation.message for generation in result.generations]
+        assert [(one.content, one.additional_kwargs, len(one.tool_calls)) for one in read] == expected
+        several = read_response(respond(json.dumps(body).encode()), ReplyOptions(several=True), 0.0)
+        assert len(several.generations) == len(messages)
