@@ -43,13 +43,14 @@ async def _ask(conversation: Conversation, text: str, *, as_json: bool) -> None:
 def read_question(question: str | None, target: Target, piped: str) -> tuple[str, Target]:
     """Return the question and the target. Piped text follows the question, or is the question.
 
-    A single URL is the server, as in every other command.
+    A URL that is alone, or before what cannot be a server, is the server, as in every other command.
 
     Raises:
         ValueError: There is no question.
     """
-    if question and target.url is None and "://" in question and not question.split()[1:]:
-        question, target = None, target._replace(url=question)
+    other = target.url or ""
+    if question and "://" in question and not question.split()[1:] and (other.split()[1:] or not {*":./"} & {*other}):
+        question, target = target.url, target._replace(url=question)
     parts = [part.strip() for part in (question or "", piped) if part.strip()]
     if not parts:
         raise ValueError('There is no question.\nlangchain-qwen3 ask "Who are you?", or pipe one in.')

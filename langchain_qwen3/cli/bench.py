@@ -34,19 +34,17 @@ def run(  # noqa: PLR0913  # the options of the command
 ) -> None:
     """Measure every level, and write the table, the comparison and the plot."""
     console = Console(stderr=as_json)
+    levels: list[Level] = []
     with showing_errors(warns=False):
         numbers = read_streams(streams)
         if plot:
             check_plot(plot)
         llm = connect(target, Console(stderr=True), temperature=0.0).llm
-        levels = asyncio.run(_measure_all(llm, prompt, numbers, requests or max(numbers), settings, console))
-    if as_json:
-        write_json(_build_report(llm, levels))
-    else:
-        console.print(Text.assemble((str(llm.openai_api_base), "bold"), f"  {llm.model_name}"))
-        console.print(build_table(levels))
-        if comparison := compare(levels):
-            console.print(Text(f"\n{comparison}", style="bold green"))
+        try:
+            asyncio.run(_measure_all(llm, prompt, numbers, requests or max(numbers), settings, console, levels))
+        finally:  # also after Ctrl-C
+            if levels:
+                _write_levels(llm, levels, None if as_json else console)
     if plot:
         with showing_errors():  # after the table: what was measured does not need the picture
             draw(levels, make_visible(f"{llm.model_name} at {llm.openai_api_base}"), plot)
@@ -72,9 +70,14 @@ def read_streams(text: str) -> list[int]:
 
 
 async def _measure_all(  # noqa: PLR0913, PLR0917  # all parts of a measurement
-    llm: ChatQwen3, prompt: str, numbers: list[int], requests: int, settings: dict[str, Any], console: Console
-) -> list[Level]:
-    levels = []
+    llm: ChatQwen3,
+    prompt: str,
+    numbers: list[int],
+    requests: int,
+    settings: dict[str, Any],
+    console: Console,
+    levels: list[Level],
+) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("one to warm up", total=requests * len(numbers) + 1)
@@ -93,7 +96,16 @@ async def _measure_all(  # noqa: PLR0913, PLR0917  # all parts of a measurement
                 )
             )
     await llm.aclose()
-    return levels
+
+
+def _write_levels(llm: ChatQwen3, levels: list[Level], console: Console | None) -> None:
+    if console is None:
+        write_json(_build_report(llm, levels))
+        return
+    console.print(Text.assemble((str(llm.openai_api_base), "bold"), f"  {llm.model_name}"))
+    console.print(build_table(levels))
+    if comparison := compare(levels):
+        console.print(Text(f"\n{comparison}", style="bold green"))
 
 
 def build_table(levels: list[Level]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,9 +18,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from langchain_qwen3.cli import console
+from langchain_qwen3.cli import bench, console
+from langchain_qwen3.cli.ask import read_question
 from langchain_qwen3.cli.console import Console
 from langchain_qwen3.cli.main import commands
+from langchain_qwen3.cli.options import Target
 from langchain_qwen3.cli.serve import is_loopback, render_exposure, render_welcome
 from langchain_qwen3.local import LocalServer
 from tests.conftest import TINY_QWEN3
@@ -199,6 +202,24 @@ def test_doctor_writes_json_when_the_server_is_unreachable():
     assert json.loads(result.stdout)["reachable"] is False
 
 
+@pytest.mark.parametrize(
+    ("question", "url", "asked", "server"),
+    [
+        ("Who?", "http://a.test/v1", "Who?", "http://a.test/v1"),
+        ("http://a.test/v1", "Who are you?", "Who are you?", "http://a.test/v1"),
+        ("http://a.test/v1", "你是谁？", "你是谁？", "http://a.test/v1"),
+        ("http://a.test/v1", "hello", "hello", "http://a.test/v1"),
+        ("http://a.test/v1", "http://b.test/v1", "http://a.test/v1", "http://b.test/v1"),
+        ("http://a.test/v1", "b.test:8000", "http://a.test/v1", "b.test:8000"),
+        ("What is http://a.test?", "localhost", "What is http://a.test?", "localhost"),
+    ],
+)
+def test_ask_takes_the_url_first_when_the_rest_is_no_url(question: str, url: str, asked: str, server: str):
+    """Protects users of the other commands, where the URL comes first: the question was looked up as a host."""
+    text, target = read_question(question, Target(url, None, None, "auto", 1.0), "")
+    assert (text, target.url) == (asked, server)
+
+
 # -- bench ------------------------------------------------------------------------------------------------------------
 
 
@@ -291,6 +312,25 @@ def test_serve_says_what_is_wrong(arguments: tuple[str, ...], said: str):
     result = run("serve", *arguments)
     assert result.exit_code == 2
     assert said in result.output
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_bench_writes_what_it_measured_when_it_is_stopped(option: list[str], monkeypatch: pytest.MonkeyPatch):
+    """Protects minutes of measuring from Ctrl-C before the last level."""
+    measure = bench.measure
+
+    async def stop_at_two(*args: Any, streams: int, **kwargs: Any) -> Any:
+        if streams == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+        return await measure(*args, streams=streams, **kwargs)
+
+    monkeypatch.setattr(bench, "measure", stop_at_two)
+    with Replay() as server:
+        result = run("bench", server.url, "--streams", "1,2", *option)
+    assert result.exit_code == 130
+    assert ('"tokens_per_second"' if option else "tokens/s") in result.stdout
+    assert result.stderr.endswith("stopped\n")
 
 
 @pytest.mark.parametrize("option", [[], ["--json"]])
