@@ -21,6 +21,11 @@ _HUNG_UP = (
 # Exceptions that httpx and aiohttp raise for a reply that is not HTTP, and httpx for a lost connection, too.
 _BAD_HTTP = r"ProtocolError|ClientResponseError|PayloadError"
 
+_CLIENT_CERTIFICATE = (
+    "{host} wants a client certificate that it trusts: pass http_client and http_async_client made with verify=, an "
+    "ssl.SSLContext into which load_cert_chain() has loaded it."
+)
+
 # Words of gateways and servers whose own connection to another server failed (LiteLLM, new-api, Envoy).
 _NO_UPSTREAM = (
     r"connection (?:refused|error|failure)|connect call failed|connection attempts failed|cannot connect to host"
@@ -81,6 +86,8 @@ _NETWORK = {
         "The server's certificate is not trusted: set $SSL_CERT_FILE to its CA, or pass http_client and "
         "http_async_client made with verify=..."
     ),
+    # A server sends such an alert about the client's certificate: https://www.rfc-editor.org/rfc/rfc8446#section-6.2
+    r"\[SSL: \w{4,8}_ALERT_(?:\w{2,12}_)?(?:CERTIFICATE|UNKNOWN_CA)": _CLIENT_CERTIFICATE,
     rf"over the proxy.*(?:{_HUNG_UP})": (
         "The proxy, or the server behind it, closed the connection: check $HTTPS_PROXY, $HTTP_PROXY, $ALL_PROXY or "
         "openai_proxy, or bypass it with $NO_PROXY; if the proxy works, see the server's log."
@@ -92,6 +99,8 @@ _NETWORK = {
     r"name resolution|name or service not known|nodename nor servname|getaddrinfo|no address associated": (
         "The host name {host} cannot be resolved: check base_url for typing errors, then DNS or proxy."
     ),
+    # aiohttp, where the resolver would take 127.1 or 2130706433.
+    r"not a canonical IPv4 address": "Write the address in base_url as four numbers, such as 127.0.0.1.",
     r"missing an 'http|UnsupportedProtocol|NonHttpUrl|InvalidUrl": "base_url must begin with http:// or https://.",
     r"Illegal header value": "The api_key or a header contains a line break or a character not allowed in HTTP.",
     r"errno=E[MN]FILE": (
@@ -242,6 +251,8 @@ _SETTINGS = {
 }
 
 _STATUS = {
+    # nginx without and with a certificate: https://github.com/nginx/nginx/blob/master/src/http/ngx_http_special_response.c
+    r"No required SSL certificate was sent|The SSL certificate error": _CLIENT_CERTIFICATE,
     r"kind=Qwen3RateLimitError .{0,60}insufficient_quota": (
         "The quota is used up: that of a minute (wait, or lower max_concurrency), or the account's (pay for more)."
     ),

@@ -79,13 +79,16 @@ def is_exempt(base_url: str, no_proxy: str) -> bool:
 
 
 @lru_cache
-def _can_exist(host: str) -> bool:
+def _find_fault(host: str) -> str | None:
+    """Return the rule that a host breaks, None if it can exist."""
     try:
         httpx.URL(scheme="http", host=host)
         host.encode("idna")  # as Python does before it looks a host up
     except (httpx.InvalidURL, UnicodeError):
-        return False
-    return True
+        if host.isascii() and host.replace(".", "").isdigit():
+            return "an address has four numbers from 0 to 255, without zeros before them"
+        return "between its dots belong 1 to 63 letters, digits or hyphens, not full-width ones"
+    return None
 
 
 def _point_at_sign(url: str) -> str:
@@ -129,11 +132,8 @@ def split_url(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
         raise ValueError("base_url still contains a placeholder: put your own value there, such as the id of your pod")
     if not url.isprintable() or " " in url:
         raise ValueError("base_url contains a space, a line break or another character not allowed in a URL")
-    if not _can_exist(parts.hostname):
-        raise ValueError(
-            f"base_url contains the host name {parts.hostname!r}, which cannot exist: between its dots belong 1 to 63 "
-            "letters, digits or hyphens, not full-width ones"
-        )
+    if fault := _find_fault(parts.hostname):
+        raise ValueError(f"base_url contains the host {parts.hostname!r}, which cannot exist: {fault}")
     headers = {}
     if parts.username is not None:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

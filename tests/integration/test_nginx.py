@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from langchain_qwen3 import ChatQwen3
+from langchain_qwen3._httpx import httpx
 from langchain_qwen3.doctor import examine
 from langchain_qwen3.doctor.probes import Probe, Streamed, ask
 from langchain_qwen3.doctor.readers import Facts, read_streaming
@@ -220,6 +222,30 @@ def test_error_names_https_when_http_is_spoken_to_a_tls_port(tmp_path: Path):
         pytest.raises(Qwen3InvalidRequestError, match="https:// instead of http://"),
     ):
         build(url.replace("https:", "http:")).invoke("a")
+
+
+@pytest.mark.parametrize("has_one", [True, False])
+async def test_client_certificate_is_sent_or_asked_for_when_nginx_wants_one(tmp_path: Path, *, has_one: bool):
+    """Protects users of mutual TLS: their clients' certificate is sent, and the error says where it belongs."""
+    port = closed_port()
+    write_certificate(tmp_path)
+    context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    if has_one:
+        context.load_cert_chain(tmp_path / "server.pem")
+    files = f"ssl_certificate {tmp_path}/server.pem; ssl_certificate_key {tmp_path}/server.pem;"
+    files += f"ssl_client_certificate {tmp_path}/ca.pem; ssl_verify_client on;"
+    with Replay("vllm-parsers") as server, httpx.Client(verify=context) as client:
+        http = f"server {{ listen 127.0.0.1:{port} ssl; {files} location / {{ proxy_pass {server.root}; }} }}\n"
+        async with httpx.AsyncClient(verify=context) as async_client:
+            url = f"https://127.0.0.1:{port}/v1"
+            llm = build(url, server="vllm", http_client=client, http_async_client=async_client)
+            with run_nginx(tmp_path, http):
+                for ask_it in (llm.ainvoke, lambda text: asyncio.to_thread(llm.invoke, text)):
+                    if has_one:
+                        assert (await ask_it(QUESTION)).text
+                    else:
+                        with pytest.raises(Qwen3InvalidRequestError, match=r"http_async_client .*load_cert_chain"):
+                            await ask_it(QUESTION)
 
 
 async def test_certificate_is_explained_when_nobody_trusts_it(tmp_path: Path):

@@ -88,6 +88,21 @@ def test_address_is_refused_when_no_request_can_go_there(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "rule"),
+    [
+        ("192.168.1.300", "four numbers"),
+        ("192.168.001.010", "four numbers"),
+        ("１２７.０.０.１", "full-width"),
+        ("pod..test", "between its dots"),
+    ],
+)
+def test_error_says_what_a_host_is_made_of(host: str, rule: str) -> None:
+    """Protects who mistypes a number: the rule for names says nothing about it."""
+    with pytest.raises(ValueError, match=f"base_url contains the host .*{rule}"):
+        split_url(f"http://{host}:8000/v1")
+
+
+@pytest.mark.parametrize(
     ("url", "rule"),
     [
         ("http://bob:p#w@pod.test/v1", "%23"),
