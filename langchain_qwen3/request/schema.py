@@ -88,10 +88,15 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
     try:
         return _convert_tool(tool, strict)
     except (AttributeError, KeyError, NameError, TypeError) as error:  # of core, Python or pydantic: they name no tool
-        raise ValueError(
-            f"the tool {tool!r} cannot be read ({type(error).__name__}: {error}): pass a function with type hints, a "
-            'pydantic class, a TypedDict, a LangChain tool, or {"type": "function", "function": {...}}'
-        ) from error
+        raise _build_error(tool, error) from error
+
+
+def _build_error(tool: Any, error: Exception) -> ValueError:
+    """Return the error that names a tool, for one of core that does not."""
+    return ValueError(
+        f"the tool {tool!r} cannot be read ({type(error).__name__}: {error}): pass a function with type hints, a "
+        'pydantic class, a TypedDict, a LangChain tool, or {"type": "function", "function": {...}}'
+    )
 
 
 def _convert_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
@@ -115,7 +120,10 @@ def _convert_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
             error_on_invalid_docstring=False,
             include_injected=False,
         )
-    wire = convert_to_openai_tool(tool, strict=strict)
+    try:
+        wire = convert_to_openai_tool(tool, strict=strict)
+    except ValueError as error:  # such as for a reference to another document
+        raise _build_error(tool, error) from error
     schema = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
     if (isinstance(tool, BaseTool) or is_pydantic(tool)) and (parameters := _read_recursive(schema, strict)):
         wire["function"]["parameters"] = parameters

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.tool import invalid_tool_call, tool_call
+from langchain_core.tools import StructuredTool
 from pydantic import BaseModel
 
 from langchain_qwen3 import ChatQwen3
@@ -371,7 +372,24 @@ def _refers(city: Nowhere) -> None:  # type: ignore[name-defined]  # noqa: F821
     ...
 
 
-@pytest.mark.parametrize("tool", [{"type": 3}, {"toolSpec": None}, _Plain, _refers, BaseModel])
+def _build_of_mcp(reference: str) -> StructuredTool:
+    schema = {"type": "object", "properties": {"a": {"$ref": reference}}}
+    return StructuredTool(name="far", description="d", args_schema=schema, func=print)
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": 3},
+        {"toolSpec": None},
+        _Plain,
+        _refers,
+        BaseModel,
+        _build_of_mcp("#/$defs/A"),
+        _build_of_mcp("https://example.com/a.json"),
+        _build_of_mcp("A"),
+    ],
+)
 def test_names_the_tool_that_cannot_be_read(tool: Any):
     """Protects from raw errors of LangChain, pydantic and Python, which do not say which of fifty tools it was."""
     text = rf"^the tool {re.escape(repr(tool))} cannot be read \(\w+: .+\): pass a function with type hints"
