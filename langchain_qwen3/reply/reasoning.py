@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from langchain_qwen3.profiles.think_tags import CLOSE_TAG, OPEN_TAG
 
+_TELLING = 16  # so many pieces show whether a block repeats the thinking; to compare all of them would be quadratic
 _QUOTES = ("`", '"', "'", "\u201c", "\u2018", "\u300c")
 
 
@@ -163,12 +164,22 @@ class ThinkSplitter:
         if self._state is _State.THINKING:
             return Spans(text, "")
         self._pieces.append(text)
+        if self._field and len(self._pieces) <= _TELLING and not self._begins_to_repeat():
+            self.end_thinking()
+            return Spans("", self._take_held())
         return Spans(text, "") if self._state is _State.ASSUMED else NOTHING
+
+    def _begins_to_repeat(self) -> bool:
+        """Whether the block held so far may repeat the thinking in the field: if not, the answer need not wait."""
+        begun = "".join(self._pieces).lstrip().removeprefix(OPEN_TAG).strip()
+        return "".join(self._field).lstrip().startswith(begun)
 
     def _drop_repeated(self, text: str) -> str:
         """Return a text, unless it is a block that repeats the thinking in the field."""
-        inner = text.strip().removeprefix(OPEN_TAG).removesuffix(CLOSE_TAG).strip()
-        return "" if inner and inner == "".join(self._field).strip() else text
+        block = text.strip()
+        inner = block.removeprefix(OPEN_TAG).removesuffix(CLOSE_TAG).strip()
+        is_repeated = inner and inner == "".join(self._field).strip() and block.startswith(OPEN_TAG)
+        return "" if is_repeated else text
 
     def _end(self, *, closed: bool) -> None:
         """Begin the answer; `closed`: by a closing tag without an opening tag."""

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage
 from langchain_qwen3._warnings import forget_warnings
 from langchain_qwen3.call import ReplyOptions
 from langchain_qwen3.profiles.think_tags import find_leaked_tag
+from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.request.messages import write_messages
 from langchain_qwen3.servers.habits import ReplyHabits
@@ -51,6 +52,7 @@ SPANS: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, str, list[Any]
     "in both places, cut": ({}, {"reasoning": "A", "content": "<think>\nA"}, ("A", "", [])),
     "a quotation in both": ({}, {"reasoning": 'A "x"', "content": '<think>A "x"</think>B'}, ('A "x"', "B", [])),
     "in both places, call": (TOOLS, {"reasoning": "A", "content": f"<think>A</think>{CALL}"}, ("A", "", BEIJING)),
+    "a sign in both": ({}, {"reasoning": "<", "content": "<"}, ("<", "<", [])),
     "other thinking": ({}, {"reasoning": "A", "content": "<think>C</think>B"}, ("A", "<think>C</think>B", [])),
     "opened": ({"opened": True}, {"content": "A\n</think>\n\nB"}, ("A", "B", [])),
     "opened, but parsed": ({"opened": True}, {"reasoning": "A", "content": "B"}, ("A", "B", [])),
@@ -246,6 +248,20 @@ def test_thinking_is_left_out_of_the_content_when_each_event_has_it_in_both_plac
     both = [{"reasoning_content": "A", "content": "<think>A"}, {"reasoning_content": "A", "content": "A"}]
     message = read_stream(write_events(*both, {"content": "</think>B"}))
     assert spans(message) == ("AA", "B", [])
+
+
+@pytest.mark.parametrize("tag", [["<think>"], ["<", "think>"], ["\n", "<think>\n"]])
+@pytest.mark.parametrize("begun", [[" is"], ["The", " tag"], [" The user wants", " more"], ["</", "thin"]])
+def test_answer_that_begins_with_the_tag_streams_once_it_is_no_repetition(tag: list[str], begun: list[str]):
+    """Protects the stream of an answer about the tag: it was held until the end, in case it repeated the thinking."""
+    reader = ChoiceReader(ReplyOptions(), "stream")
+    for piece in ("The user", " wants", " to know."):
+        reader.feed({"reasoning_content": piece})
+    pieces = [*tag, *begun, " x"]
+    shown = [reader.feed({"content": piece})[1] for piece in pieces]
+    assert "".join(shown) == "".join(pieces).lstrip("\n")
+    assert reader.feed({"content": "</think> y"})[1] == "</think> y"
+    assert reader.close("stop") == ("", "", [])
 
 
 @pytest.mark.parametrize(("message", "reasoning"), LEAKED)
