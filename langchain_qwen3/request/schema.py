@@ -28,6 +28,8 @@ _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean",
 # Under these keywords of a schema, null is a value, or the keys are names.
 _VALUES = frozenset({"const", "default", "enum", "examples"})
 _NAMES = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+# The lists whose entries are schemas: in all others, `true` and `false` are values.
+_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
 
 
 class StructuredOutput(TypedDict, total=False):
@@ -140,18 +142,23 @@ def tidy_schema(part: Any, *, named: bool = False) -> Any:
 
     Args:
         part: The tool, the schema or a part of it.
-        named: Whether the keys are names, whose schemas may be anything.
+        named: Whether the keys are names, or the part is a list, whose schemas may be anything.
     """
     if isinstance(part, list):
-        return [tidy_schema(inner) if isinstance(inner, (dict, bool)) else inner for inner in part]
+        kinds = (dict, bool) if named else dict
+        return [tidy_schema(inner) if isinstance(inner, kinds) else inner for inner in part]
     if isinstance(part, bool):
         return {} if part else {"not": {}}
     if not isinstance(part, dict):
         return part
     if named:
         return {name: {} if inner is None else tidy_schema(inner) for name, inner in part.items()}
+    if part.get("items") is False:
+        # It ends a tuple. llama.cpp takes any object here for all entries, in the place of prefixItems:
+        # https://github.com/ggml-org/llama.cpp/blob/master/common/json-schema-to-grammar.cpp
+        part = {"maxItems": len(part.get("prefixItems") or ()), **part, "items": None}
     return {  # most values are texts and need no call
-        key: tidy_schema(value, named=key in _NAMES)
+        key: tidy_schema(value, named=key in (_LISTS if isinstance(value, list) else _NAMES))
         if (isinstance(value, (dict, list)) or key == "items") and key not in _VALUES
         else value
         for key, value in part.items()

@@ -711,6 +711,8 @@ TEXT = {"type": "string"}
             {"a": {"type": "object", "additionalProperties": False}},
         ),
         ({"type": "object", "properties": {"a": {**TEXT, "nullable": True}}}, {"a": {**TEXT, "nullable": True}}),
+        ({"type": "object", "properties": {"a": {"example": [True]}}}, {"a": {"example": [True]}}),
+        ({"type": "object", "properties": {"a": {"x-values": [True, 1]}}}, {"a": {"x-values": [True, 1]}}),
         # Any value, and none, as programs in C#, Go and Rust write them.
         ({"type": "object", "properties": {"a": True, "b": TEXT}}, {"a": {}, "b": TEXT}),
         ({"type": "object", "properties": {"a": False}}, {"a": {"not": {}}}),
@@ -722,8 +724,10 @@ TEXT = {"type": "string"}
         ),
         (
             {"type": "object", "properties": {"a": {"type": "array", "prefixItems": [TEXT, True], "items": False}}},
-            {"a": {"type": "array", "prefixItems": [TEXT, {}], "items": {"not": {}}}},
+            {"a": {"type": "array", "prefixItems": [TEXT, {}], "maxItems": 2}},
         ),
+        ({"type": "object", "properties": {"a": {"items": False, "maxItems": 0}}}, {"a": {"maxItems": 0}}),
+        ({"type": "object", "properties": {"a": {"items": [True, TEXT]}}}, {"a": {"items": [{}, TEXT]}}),
         ({"type": "object", "properties": {"a": {"$defs": {"b": True}}}}, {"a": {"$defs": {"b": {}}}}),
     ],
 )
