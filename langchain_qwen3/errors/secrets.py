@@ -43,8 +43,8 @@ _SECRETS = re.compile(
     r"(?i:\bbearer\s{1,8})\S+"
     r"|\b(?:sk[-_]|hf_|gsk_|lsv2_)[A-Za-z0-9*][A-Za-z0-9_.*-]{5,}"
     r"|\bms-[0-9a-f]{8}-[0-9a-f-]{20,}"
-    r"|\b(?:nvapi-|csk-|xai-|pplx-|tvly-|tgp_v1_|AIza|eyJ)[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*"
-    r"|\b(?:fw|r8)_[A-Za-z0-9]{16,}"
+    r"|\b(?:nvapi-|tvly-|tgp_v1_|AIza|eyJ)[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*"
+    r"|\b(?:fw_|r8_|csk-|xai-|pplx-)[A-Za-z0-9]{16,}"
     r"|(?<=//)[^\s/@]+(?=@)"
     r"|(?i:(?<=api_key=)|(?<=api-key=)|(?<=apikey=)|(?<=access_token=))[^\s&\"']+"
 )

@@ -46,7 +46,11 @@ def test_a_key_that_the_call_did_not_send_is_masked_when_its_beginning_tells_it(
 
 
 @pytest.mark.parametrize(
-    "text", ["fw_attention_kernel_v2 failed", "r8_e4m3 is no dtype", "model xai-org/grok-4", "csk-1 and nvapi-2"]
+    "text",
+    [
+        *("fw_attention_kernel_v2 failed", "r8_e4m3 is no dtype", "model xai-org/grok-4", "csk-1 and nvapi-2"),
+        *("no model pplx-embed-context-v1-4b", "host xai-gateway-eu-west-1.internal refused"),
+    ],
 )
 def test_a_word_that_only_begins_like_a_key_stays_visible(text: str) -> None:
     """Protects the cause in an error."""
