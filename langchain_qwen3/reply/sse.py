@@ -32,8 +32,9 @@ _MAX_UNFRAMED = 20
 _PINGS = frozenset({b"", b"ping", b"pong", b"heartbeat", b"keepalive", b"null", b"openrouterprocessing"})
 """The letters of heartbeats that gateways send as data, or as an event's name, instead of a comment."""
 _MAX_PING = 40
-_ERROR_TEXT = re.compile(rb"\W{0,9}error\b", re.IGNORECASE)
-"""How an error begins that is data in its own words (https://github.com/lucasjinreal/Crane/pull/121)."""
+_ERROR_TEXT = re.compile(rb"""[^\w{]{0,9}(?:error\b|\{\s*["']?error["']?\s*:\s*[^\sn])""", re.IGNORECASE)
+"""How an error begins that is data in its own words (https://github.com/lucasjinreal/Crane/pull/121), or an object that
+was cut; a chunk may begin with an error that is null."""
 _NO_LETTER = re.compile(rb"[^a-z\x80-\xff]")
 
 

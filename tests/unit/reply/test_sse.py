@@ -69,6 +69,10 @@ FORMS = {
         b'data: {"a": 1}\n\ndata: error: out of memory\n\ndata: [ERROR] x\n\ndata: Error\n\ndata: [DONE]\n\n',
         [{"a": 1}, {"error": "error: out of memory"}, {"error": "[ERROR] x"}, {"error": "Error"}],
     ),
+    "errors by an object that was cut": (
+        b'data: {"error": {"message": "out of\n\ndata: {\'error\': \'x\'}\n\ndata: [DONE]\n\n',
+        [{"error": '{"error": {"message": "out of'}, {"error": "{'error': 'x'}"}],
+    ),
     "no errors: names and comments": (
         b'event: error\n\n: ping\n\nevent: x\n: ping\n\n: event: error\n\ndata: {"a": 1}\n\ndata: [DONE]\n\n',
         [{"a": 1}],
@@ -134,17 +138,22 @@ def test_passes_over_a_heartbeat_in_any_form(word: str, form: str):
         assert (events, reader.stray, reader.unframed) == ([{"a": 1}, {"b": 2}], [], [])
 
 
-@pytest.mark.parametrize("end", range(1, len(b'data: {"a": 1}')))
-def test_returns_nothing_of_an_event_when_the_stream_was_cut_inside_it(end: int):
-    """Protects against half an event taken for whole, and a cut taken for another kind of body."""
-    events, reader = read([b'data: {"a": 1}'[:end]])
+@pytest.mark.parametrize("data", [b'data: {"a": 1}', b'data: {"error": null, "a": 1}'])
+@pytest.mark.parametrize("end", range(1, len(b'data: {"error": null, "a": 1}')))
+def test_returns_nothing_of_an_event_when_the_stream_was_cut_inside_it(data: bytes, end: int):
+    """Protects against half an event taken for whole or an error, and a cut taken for another kind of body."""
+    events, reader = read([data[: min(end, len(data) - 1)]])
     assert events == []
     assert reader.stray == []
     assert not reader.done
 
 
 @pytest.mark.parametrize(
-    "data", [b"data: {'a': 1}\n\n", b"data: \xff\xfe\n\n", b"data: oops\n\n", b"event: error\ndata: {oops\n\n"]
+    "data",
+    [
+        *(b"data: {'a': 1}\n\n", b"data: \xff\xfe\n\n", b"data: oops\n\n", b"event: error\ndata: {oops\n\n"),
+        *(b'data: {"error": null, "a": 1\n\n', b"data: {'error': None, 'a': 1}\n\n"),
+    ],
 )
 def test_raises_when_an_event_is_no_json(data: bytes):
     """Protects against garbage read as an empty answer; the error shows what came."""
