@@ -236,9 +236,8 @@ class ToolCallStream:
             call.add_id(fragment.id)
         args = ""
         if fragment.text is not None:
-            is_empty = not call.length and call.name in self._optional and fragment.text.strip() in EMPTY
             may_grow = not call.length and call.name not in self._parameterless
-            args = call.add_text("" if is_empty else fragment.text, may_grow=may_grow)
+            args = call.add_text(fragment.text, may_grow=may_grow, may_be_null=call.name in self._optional)
             if self._repair:
                 args = ""
             call.sent += len(args)
@@ -250,8 +249,8 @@ class ToolCallStream:
         """Return the argument text for core; record why the call is invalid, or that it was repaired."""
         text = call.text
         absent = not call.pieces or call.name in self._optional
-        if absent and call.name and not truncated and not text.strip():
-            return text + "{}"
+        if absent and call.name and not truncated and text.strip() in EMPTY:
+            return text[: call.sent] + "{}"
         try:
             read_arguments(text)
             if call.name and not closed:

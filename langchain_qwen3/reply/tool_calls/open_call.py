@@ -82,6 +82,7 @@ class OpenCall:
     pieces: list[str] = field(default_factory=list)
     length: int = 0  # of the pieces
     sent: int = 0
+    _null: str = ""  # the beginning of null in the place of arguments, held back
     _holds: bool = False  # a whole object that a larger one may replace
     _grows: bool = False  # every piece repeats the text so far
     _end: ObjectEnd = field(default_factory=ObjectEnd)
@@ -92,7 +93,7 @@ class OpenCall:
     @property
     def text(self) -> str:
         """The arguments so far."""
-        return "".join(self.pieces)
+        return "".join(self.pieces) or self._null
 
     @property
     def name(self) -> str:
@@ -114,7 +115,7 @@ class OpenCall:
         self.wire_id = self.wire_id or wire_id
         self.ids_vary = self.ids_vary or wire_id != self.wire_id
 
-    def add_text(self, piece: str, *, may_grow: bool) -> str:
+    def add_text(self, piece: str, *, may_grow: bool, may_be_null: bool = False) -> str:
         """Add a piece of the arguments, and return the text that is now certain.
 
         Some servers repeat the arguments so far in every fragment, and some begin with `{}` before the real ones. So
@@ -124,7 +125,13 @@ class OpenCall:
         Args:
             piece: The next piece, or all arguments so far.
             may_grow: Whether `{}` may be the beginning of larger arguments.
+            may_be_null: Whether null stands for no arguments.
         """
+        if may_be_null and not self.length:
+            piece, self._null = self._null + piece, ""
+            if "null".startswith(piece.strip()):
+                self._null = piece
+                return ""
         certain = ""
         if self._holds and piece.strip():
             if self.is_outgrown_by(piece):

@@ -567,6 +567,7 @@ def test_call_without_arguments_is_whole_when_its_tool_requires_none(schema: str
         [[fragment(0, "a", "now", text)]],
         [[fragment(0, "a", "now", "")], [fragment(0, None, None, text)], [fragment(0, None, None, "")]],
         [[fragment(0, "a", "now"), fragment(0, None, None, text)]],
+        [[fragment(0, "a", "now", "")], *([fragment(0, None, None, piece)] for piece in text)],
     ):
         for repair in (False, True):
             calls = read_both_ways(deltas, repair=repair, **known)
@@ -574,6 +575,21 @@ def test_call_without_arguments_is_whole_when_its_tool_requires_none(schema: str
             assert not calls.calls or show(calls) == [("now", {})]
         assert not read_both_ways(deltas, truncated=True, **known).calls
         assert not read_both_ways([[{**deltas[0][0], "function": {"name": "other", "arguments": text}}]], **known).calls
+
+
+@pytest.mark.parametrize("text", ["null", " {}", ' {"x": 1}', "nul", "nullable", "null null", "number 5", "n"])
+def test_arguments_are_the_same_in_pieces_when_they_begin_like_null(text: str):
+    """Protects what arrived: null is held back where it may stand for no arguments, and all other text stays."""
+    whole = ToolCallStream(optional=["f"])
+    calls = collect_tool_calls(whole.feed([fragment(0, "a", "f", text)]) + whole.close(False), whole.written)
+    for size in (1, 2, 4):
+        stream = ToolCallStream(optional=["f"])
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        chunks = stream.feed([fragment(0, "a", "f")])
+        chunks += [chunk for piece in pieces for chunk in stream.feed([fragment(0, None, None, piece)])]
+        assert collect_tool_calls(chunks + stream.close(False), stream.written) == calls
+        assert stream.list_new([fragment(0, "a", "f", text)]) == []
+    assert [call["args"] for call in calls.invalid] in ([], [text])
 
 
 @pytest.mark.parametrize("case", GROWING)
