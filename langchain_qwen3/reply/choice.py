@@ -96,7 +96,7 @@ class ChoiceReader:
             return self._reasoning.feed(text), "", ()
         reasoning, content, fragments = "", delta.get("content"), delta.get("tool_calls")
         if content and content.__class__ is not str:
-            fragments = self._read_parts(content, fragments)
+            fragments = self._read_parts(delta, fragments)
             reasoning, content = read_content(content)
         if not REASONING_FIELDS.isdisjoint(delta):
             reasoning = self._read_reasoning(delta) + reasoning
@@ -188,11 +188,14 @@ class ChoiceReader:
             kept["function_call"] = self._calls.first
         return kept
 
-    def _read_parts(self, content: Any, fragments: Any) -> Any:
-        """Keep what a content's parts say besides their text: a refusal, or its sources. Return the calls."""
-        fragments = fragments or read_part_calls(content)
-        for part in list_parts(content):
-            fragments = self._keep(part, fragments)
+    def _read_parts(self, delta: Mapping[str, Any], fragments: Any) -> Any:
+        """Keep what a content's parts say besides their text: a refusal, or its sources. Return the calls.
+
+        What the delta itself has, the parts only repeat.
+        """
+        fragments = fragments or read_part_calls(delta["content"])
+        for part in list_parts(delta["content"]):
+            fragments = self._keep({key: value for key, value in part.items() if not delta.get(key)}, fragments)
         return fragments
 
     def _keep(self, delta: Mapping[str, Any], fragments: Any) -> Any:

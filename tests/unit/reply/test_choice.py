@@ -713,6 +713,19 @@ def test_parts_of_the_content_are_kept_where_their_fields_are(parts: Any, kept: 
         assert message.additional_kwargs == kept
 
 
+@pytest.mark.parametrize(
+    "kept", [{"refusal": "No."}, {"annotations": [{"url": 1}]}, {"images": [IMAGE]}, {"citations": ["a"]}]
+)
+def test_what_a_part_repeats_of_its_message_is_kept_once(kept: dict[str, Any]):
+    """Protects against a refusal, a source or a picture that is there twice, where a server writes both places."""
+    part = IMAGE if "images" in kept else {"type": "text", "text": "", **kept}
+    for message in (
+        read_stream(write_events({"content": [part], **kept})),
+        read_whole(write_body({"content": [part], **kept})),
+    ):
+        assert message.additional_kwargs == kept
+
+
 IN_BEIJING = {"name": "get_weather", "arguments": '{"city": "Beijing"}'}
 
 
