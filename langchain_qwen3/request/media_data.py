@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
@@ -31,6 +32,8 @@ _KINDS = {
     "resource_link": "file",
 }
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+# A type with a comma in a parameter, as Chrome's recorder writes `video/webm;codecs=vp9,opus` for a video with sound.
+_LONG_TYPE = re.compile(r"""[\w/.+*-]*(?:;[^,;=]*=(?:"[^"]*"|[\w.,%+/-]*))+;\s*base64(?=,)""", re.IGNORECASE)
 _SCHEMES = ("http://", "https://", "data:", "oss://", "s3://", "gs://")
 SETTINGS = ("fps", "min_pixels", "max_pixels", "total_pixels")
 """Qwen's settings of a part that some servers read; they are stored beside its data."""
@@ -267,7 +270,8 @@ def check_url(url: Any, kind: str, mime: str = "") -> str:
     text = url.strip()
     scheme, colon, rest = text.partition(":")
     if scheme.lower() == "data":
-        head, _, data = rest.partition(",")
+        long = _LONG_TYPE.match(rest[:_MAX_WORD])
+        head, _, data = (long[0], ",", rest[long.end() + 1 :]) if long else rest.partition(",")
         if head.lower().endswith("base64"):
             own = head[: -len("base64")].rstrip("; ")
             return build_data_uri(mime or own if _is_vague(own) else own, data, kind)

@@ -186,6 +186,18 @@ def build_url(kind: str, mime: str, data: str) -> dict[str, Any]:
             {"type": "audio", "url": "data:audio/webm;codecs=opus;base64,AAAA"},
             {"type": "audio_url", "audio_url": {"url": "data:audio/webm;base64,AAAA"}},
         ),
+        *(
+            ({"type": "video", "video": f"data:{mime};base64,AAAA"}, build_url("video", "video/webm", "AAAA"))
+            for mime in (
+                *("video/webm;codecs=vp9,opus", 'video/webm;codecs="vp9, opus"', "Video/webm;codecs=vp9,opus;name=a"),
+                *("video/webm;name=a,b%20c.webm", "video/webm;name=会议,1.webm"),
+            )
+        ),
+        *(  # a picture as text, which has such a mark inside
+            ({"type": "image", "image": f"data:{mime},{svg}"}, {"type": "text", "text": svg})
+            for mime in ("image/svg+xml", "image/svg+xml;charset=utf-8")
+            for svg in ("<svg><image href='data:image/png;base64,AAAA'/></svg>", "<svg a='b;base64,AAAA'/>")
+        ),
         ({"type": "video", "video": f"data:video;base64,{MP4}"}, build_url("video", "video/mp4", MP4)),
         ({"type": "video", "base64": MP4, "mime_type": "video/*"}, build_url("video", "video/mp4", MP4)),
         (
