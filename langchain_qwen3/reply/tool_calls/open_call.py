@@ -128,9 +128,9 @@ class OpenCall:
             may_be_null: Whether null stands for no arguments.
         """
         if may_be_null and not self.length:
-            piece, self._null = self._null + piece, ""
-            if "null".startswith(piece.strip()):
-                self._null = piece
+            piece = piece if piece.startswith(self._null) else self._null + piece
+            self._null = piece if "null".startswith(piece.strip()) else ""
+            if self._null:
                 return ""
         certain = ""
         if self._holds and piece.strip():

@@ -592,6 +592,14 @@ def test_arguments_are_the_same_in_pieces_when_they_begin_like_null(text: str):
     assert [call["args"] for call in calls.invalid] in ([], [text])
 
 
+@pytest.mark.parametrize("texts", [["null", "null"], ["", "null", "null"], ["n", "nu", "null"], [" null", " null"]])
+def test_null_is_no_argument_when_it_comes_again(texts: list[str]):
+    """Protects agents where a server repeats a call, or its arguments so far, in each event."""
+    stream = ToolCallStream(optional=["f"])
+    chunks = [chunk for text in texts for chunk in stream.feed([fragment(0, "a", "f", text)])]
+    assert show(collect_tool_calls(chunks + stream.close(False), stream.written)) == [("f", {})]
+
+
 @pytest.mark.parametrize("case", GROWING)
 def test_arguments_grow_when_all_of_them_are_optional(case: str):
     """Protects the arguments of a tool that could do without them: `{}` may be only their beginning."""
