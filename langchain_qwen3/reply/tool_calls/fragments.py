@@ -237,7 +237,8 @@ class ToolCallStream:
         args = ""
         if fragment.text is not None:
             may_grow = not call.length and call.name not in self._parameterless
-            args = call.add_text(fragment.text, may_grow=may_grow, may_be_null=call.name in self._optional)
+            may_be_null = not call.length and call.name in self._optional
+            args = call.add_text(fragment.text, may_grow=may_grow, may_be_null=may_be_null)
             if self._repair:
                 args = ""
             call.sent += len(args)

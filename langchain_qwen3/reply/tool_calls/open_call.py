@@ -15,8 +15,8 @@ WireCall = Mapping[str, Any]
 _NULLS = frozenset({"", "null", "None", "undefined"})
 """How gateways write a missing name or id as text (https://github.com/BerriAI/litellm/issues/12513)."""
 
-_ARGUMENTS = ("arguments", "parameters", "input", "args")
-"""The names in OpenAI, Llama, Anthropic, and LangChain and Gemini."""
+_OTHER_ARGUMENTS = ("parameters", "input", "args")
+"""The names in Llama, Anthropic, and LangChain and Gemini."""
 
 _BEFORE_VALUE = (":", "[", ",")  # after these, outside a string, an object may begin
 
@@ -46,13 +46,16 @@ def read_fragment(wire: WireCall) -> Fragment:
     """Read a fragment of the wire."""
     function = wire.get("function") or wire  # flat, as in the Responses API
     index, wire_id = wire.get("index"), wire.get("id")
-    text = next((value for name in _ARGUMENTS if (value := function.get(name)) is not None), None)
+    text = function.get("arguments")
+    if text is None:
+        text = next((value for name in _OTHER_ARGUMENTS if (value := function.get(name)) is not None), None)
     if text is not None and not isinstance(text, str):
         text = json.dumps(text, ensure_ascii=False)
     if isinstance(index, str) and index.isdecimal():
         index = int(index)
     # Ollama has blanks at the edges at times: https://github.com/openclaw/openclaw/pull/27689
-    name, word = str(function.get("name") or "").strip(), "" if wire_id is None else str(wire_id)
+    name = str(called).strip() if (called := function.get("name")) else ""
+    word = "" if wire_id is None else str(wire_id)
     is_piece = len(function) == 1 and not word  # of a name, which may itself have the word: is_, null
     return Fragment(
         index if isinstance(index, int | str) else None,
@@ -125,9 +128,9 @@ class OpenCall:
         Args:
             piece: The next piece, or all arguments so far.
             may_grow: Whether `{}` may be the beginning of larger arguments.
-            may_be_null: Whether null stands for no arguments.
+            may_be_null: Whether this piece is the first one, and null stands for no arguments.
         """
-        if may_be_null and not self.length:
+        if may_be_null:
             piece = piece if piece.startswith(self._null) else self._null + piece
             self._null = piece if "null".startswith(piece.strip()) else ""
             if self._null:

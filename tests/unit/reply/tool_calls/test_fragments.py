@@ -577,7 +577,9 @@ def test_call_without_arguments_is_whole_when_its_tool_requires_none(schema: str
         assert not read_both_ways([[{**deltas[0][0], "function": {"name": "other", "arguments": text}}]], **known).calls
 
 
-@pytest.mark.parametrize("text", ["null", " {}", ' {"x": 1}', "nul", "nullable", "null null", "number 5", "n"])
+@pytest.mark.parametrize(
+    "text", ["null", " {}", "\r\n{}", ' {"x": 1}', ' {"nu": 1}', "nul", "nullable", "null null", "number 5", "n"]
+)
 def test_arguments_are_the_same_in_pieces_when_they_begin_like_null(text: str):
     """Protects what arrived: null is held back where it may stand for no arguments, and all other text stays."""
     whole = ToolCallStream(optional=["f"])
