@@ -29,6 +29,7 @@ from langchain_qwen3.reply.json_text import find_json, read_growing_json, read_w
 
 _STEPS = 16  # a growing answer is parsed again after growing by 1/16; short ones with every piece
 _BRACKETS = ("{", "[")
+_ENDS = ("}", "]", "```")
 _TAG_AND_JSON = re.compile(rf"{CLOSE_TAG}\s*+(?=[\[{{])")
 # In core since 1.7.5.
 _RefusalError: Any = getattr(exceptions, "ModelRefusalError", None)
@@ -260,8 +261,8 @@ def _explain_empty(message: BaseMessage) -> str:
             f"the answer is empty, though the model wrote {written} tokens: the server's parser lost them, or they are "
             "reasoning that return_reasoning=False leaves out; try enable_thinking=False"
         )
-    try:
-        is_json = isinstance(read_whole_json(reasoning), dict | list)
+    try:  # with words behind it, it is a draft
+        is_json = reasoning.rstrip().endswith(_ENDS) and isinstance(read_whole_json(reasoning), dict | list)
     except (ValueError, RecursionError):
         is_json = False
     if is_json:

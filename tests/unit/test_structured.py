@@ -821,6 +821,9 @@ async def test_reads_the_answer_behind_leaked_thinking_in_a_stream(text: str, va
     ("kwargs", "tokens", "hint"),
     [
         ({"reasoning_content": '{"value": 1}'}, 9, "put the JSON into the reasoning"),
+        ({"reasoning_content": 'Here it is:\n{"value": 1}\n'}, 9, "put the JSON into the reasoning"),
+        ({"reasoning_content": '```json\n{"value": 1}\n```'}, 9, "put the JSON into the reasoning"),
+        ({"reasoning_content": 'Draft:\n{"value": 1}\nBut wait, is it 2?'}, 9, "only reasoning"),
         ({"reasoning_content": "I think"}, 9, "only reasoning"),
         ({}, 9, "9 tokens: the server's parser lost them, or .* return_reasoning=False"),
         ({}, 1, "empty$"),
