@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3.errors import BadReplyError, error_from_event
 from langchain_qwen3.errors.body import ENVELOPES
+from langchain_qwen3.reply.ending import is_cut, read_reason
+from langchain_qwen3.reply.fields import list_said, read_message
 from langchain_qwen3.reply.json_text import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 OTHER_SHAPE = (AttributeError, KeyError, TypeError, RecursionError)
 """What reading raises if the JSON does not have the shape of a chat completion, see `build_shape_error`."""
@@ -76,6 +81,26 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
         text = "the reply is null" if body is None else "the reply has no choices"
         raise BadReplyError(text, response=response, body=body)
     return reply
+
+
+def join_choices(choices: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the choices of one answer, as one where they say different things: text and speech, or text and calls.
+
+    So write vLLM-Omni, and gateways (https://github.com/karthink/gptel/pull/1336).
+    """
+    joined: list[Mapping[str, Any]] = []
+    for choice in choices:
+        if joined and list_said(read_message(joined[-1])).isdisjoint(list_said(read_message(choice))):
+            joined[-1] = _join(joined[-1], choice)
+        else:
+            joined.append(choice)
+    return joined
+
+
+def _join(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    message = {key: value for part in (first, second) for key, value in read_message(part).items() if value}
+    ends = (first, second) if is_cut(read_reason(second)) else (second, first)  # the last one counts
+    return {**{key: value for end in ends for key, value in end.items() if value is not None}, "message": message}
 
 
 def build_shape_error(response: Any, body: object = None) -> BadReplyError:

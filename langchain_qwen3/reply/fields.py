@@ -21,6 +21,8 @@ KEPT_FIELDS = frozenset(
 )
 """Message fields that go to `additional_kwargs` unchanged."""
 
+_SAID = frozenset({"content", "tool_calls", *REASONING_FIELDS, *KEPT_FIELDS})
+
 _REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_content", "reasoning.text", "reasoning.summary"})
 _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
 _TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value", "reasoningContent", "reasoningText")
@@ -123,25 +125,9 @@ def read_speech(choice: Mapping[str, Any]) -> dict[str, Any]:
     return {**choice, "delta": {"audio": [{"data": data}] if data else None}}
 
 
-def join_choices(choices: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the choices of one answer, as one where they say different things: text and speech, or text and calls.
-
-    So write vLLM-Omni, and gateways (https://github.com/karthink/gptel/pull/1336).
-    """
-    joined: list[Mapping[str, Any]] = []
-    for choice in choices:
-        last = joined[-1] if joined else {}
-        parts = [_list_said(part.get("message")) for part in (last, choice)]
-        if joined and all(parts) and parts[0].keys().isdisjoint(parts[1]):
-            first = {key: value for key, value in last.items() if value is not None}
-            joined[-1] = {**choice, **first, "message": {"role": "assistant", **parts[0], **parts[1]}}
-        else:
-            joined.append(choice)
-    return joined
-
-
-def _list_said(message: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {key: value for key, value in (message or {}).items() if value and key != "role"}
+def list_said(message: Mapping[str, Any]) -> set[str]:
+    """Return the fields in which a message or a delta says something."""
+    return {key for key in _SAID if message.get(key)}
 
 
 def has_content(delta: Mapping[str, Any] | None) -> bool:

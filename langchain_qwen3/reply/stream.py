@@ -19,11 +19,11 @@ from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
 from langchain_qwen3.errors.body import find_error
 from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
-from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, open_envelope, read_lines
+from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, join_choices, open_envelope, read_lines
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_call_chunks, build_text_chunk
 from langchain_qwen3.reply.ending import StreamEnd, is_stopped, read_limit, read_reason
-from langchain_qwen3.reply.fields import has_content, read_message, read_speech
+from langchain_qwen3.reply.fields import has_content, list_said, read_message, read_speech
 from langchain_qwen3.reply.json_text import read_json
 from langchain_qwen3.reply.metadata import (
     COUNTS,
@@ -274,6 +274,7 @@ class StreamReader:
             return self._feed(inner)
         if event.get("choices"):
             choice = event["choices"][0]
+            choice = join_choices(event["choices"])[0] if "message" in choice else choice
             heard = {*self._choice.heard}  # in deltas only: where no event has one, each message is a piece
             message = read_message({"text": None, **choice})  # an end may have no text
             delta = self._choice.drop_heard(message)
@@ -309,8 +310,10 @@ class StreamReader:
         if self._index is not None and index != self._index and (index < self._index or self._end.over):
             if not has_content(choice["delta"]):
                 return
-            text = "the stream has several choices, but a LangChain stream is a single message: n must be 1"
-            raise BadReplyError(text, response=self._response)
+            # The next part of one answer says something else, see `join_choices`.
+            if index < self._index or not self._choice.heard.isdisjoint(list_said(choice["delta"])):
+                text = "the stream has several choices, but a LangChain stream is a single message: n must be 1"
+                raise BadReplyError(text, response=self._response)
         if self._index is None:
             self._noted.append(event)
         self._index = index

@@ -12,10 +12,10 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.errors import BadReplyError
 from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
-from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, is_event_stream, read_body
+from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, is_event_stream, join_choices, read_body
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.ending import read_limit, read_reason
-from langchain_qwen3.reply.fields import REASONING_KEYS, join_choices, read_message, read_reasoning
+from langchain_qwen3.reply.fields import REASONING_KEYS, read_message, read_reasoning
 from langchain_qwen3.reply.metadata import (
     build_timing,
     find_usage,

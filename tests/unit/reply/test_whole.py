@@ -504,7 +504,9 @@ SPEECH = {"id": "a", "data": "UQ==", "transcript": ""}
         ([{"content": "A"}, {"content": None, "audio": SPEECH}], [("A", {"audio": SPEECH}, 0)]),
         ([{"content": "A"}, {"tool_calls": [CALL]}], [("A", {}, 1)]),
         ([{"content": "A"}, {"content": "B"}], [("A", {}, 0), ("B", {}, 0)]),
-        ([{"content": "A"}, {"content": ""}], [("A", {}, 0), ("", {}, 0)]),
+        ([{"content": "A"}, {"content": ""}], [("A", {}, 0)]),
+        ([{"content": ""}, {"tool_calls": [CALL]}], [("", {}, 1)]),
+        ([{"content": "A", "padding": "x"}, {"tool_calls": [CALL], "padding": "y"}], [("A", {}, 1)]),
         ([{"content": "A"}, {"content": "B", "audio": SPEECH}], [("A", {}, 0), ("B", {"audio": SPEECH}, 0)]),
     ],
 )
@@ -519,3 +521,18 @@ def test_choices_that_say_different_things_are_one_answer(messages: list[Any], e
         assert [(one.content, one.additional_kwargs, len(one.tool_calls)) for one in read] == expected
         several = read_response(respond(json.dumps(body).encode()), ReplyOptions(several=True), 0.0)
         assert len(several.generations) == len(messages)
+
+
+@pytest.mark.parametrize("reasons", [("stop", "tool_calls"), (None, "tool_calls"), ("stop", "length")])
+@pytest.mark.parametrize("index", [0, 1])
+def test_parts_of_one_answer_are_the_same_when_they_are_streamed(reasons: tuple[Any, Any], index: int):
+    """Protects calls that a stream brings as a choice of their own, and the end of those that were cut."""
+    deltas: list[Any] = [{"content": "A"}, {"tool_calls": [{**CALL, "index": 0}]}]
+    rows = [*zip((0, index), deltas, reasons, strict=True)]
+    wholes = [{"index": at, "message": delta, "finish_reason": reason} for at, delta, reason in rows]
+    whole = read_whole({**write_body({}), "choices": wholes})
+    assert (whole.content, len([*whole.tool_calls, *whole.invalid_tool_calls])) == ("A", 1)
+    assert whole.response_metadata["finish_reason"] == reasons[1]
+    pieces = [{"choices": [{"index": at, "delta": delta, "finish_reason": reason}]} for at, delta, reason in rows]
+    for events in (pieces, [{"choices": wholes}]):
+        assert facts(read_stream([*events, {"model": "q", "choices": [], "usage": USAGE}])) == facts(whole)
