@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from typing import Any
 
@@ -14,6 +15,10 @@ from langchain_qwen3.cli.console import Console, decode_piped, write_json
 from langchain_qwen3.cli.conversation import Conversation
 from langchain_qwen3.cli.options import FAILED, UNUSABLE, Target
 from langchain_qwen3.cli.screen import PipeScreen, TerminalScreen, show_reply
+
+_URL = re.compile(r"\s*[a-z]+://\S+\s*", re.IGNORECASE)
+_ADDRESS = re.compile(rf"{_URL.pattern}|[\w.-]+:\d+(?:/\S*)?", re.IGNORECASE | re.ASCII)
+"""A URL, or a host with its port: a question in Chinese has no spaces, and many have a dot or a slash."""
 
 
 def run(  # noqa: PLR0913  # the options of the command
@@ -43,13 +48,12 @@ async def _ask(conversation: Conversation, text: str, *, as_json: bool) -> None:
 def read_question(question: str | None, target: Target, piped: str) -> tuple[str, Target]:
     """Return the question and the target. Piped text follows the question, or is the question.
 
-    A URL that is alone, or before what cannot be a server, is the server, as in every other command.
+    A URL in front is the server, as in every other command, unless another address follows.
 
     Raises:
         ValueError: There is no question.
     """
-    other = target.url or ""
-    if question and "://" in question and not question.split()[1:] and (other.split()[1:] or not {*":./"} & {*other}):
+    if _URL.fullmatch(question or "") and not _ADDRESS.fullmatch(target.url or ""):
         question, target = target.url, target._replace(url=question)
     parts = [part.strip() for part in (question or "", piped) if part.strip()]
     if not parts:

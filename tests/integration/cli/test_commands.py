@@ -209,9 +209,12 @@ def test_doctor_writes_json_when_the_server_is_unreachable():
         ("http://a.test/v1", "Who are you?", "Who are you?", "http://a.test/v1"),
         ("http://a.test/v1", "你是谁？", "你是谁？", "http://a.test/v1"),
         ("http://a.test/v1", "hello", "hello", "http://a.test/v1"),
+        ("http://a.test/v1", "介绍一下Qwen3.5", "介绍一下Qwen3.5", "http://a.test/v1"),
+        ("http://a.test/v1", "1/2+1/3=?", "1/2+1/3=?", "http://a.test/v1"),
         ("http://a.test/v1", "http://b.test/v1", "http://a.test/v1", "http://b.test/v1"),
         ("http://a.test/v1", "b.test:8000", "http://a.test/v1", "b.test:8000"),
         ("What is http://a.test?", "localhost", "What is http://a.test?", "localhost"),
+        ("总结https://a.test/1", "localhost", "总结https://a.test/1", "localhost"),
     ],
 )
 def test_ask_takes_the_url_first_when_the_rest_is_no_url(question: str, url: str, asked: str, server: str):
