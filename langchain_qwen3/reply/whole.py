@@ -42,6 +42,8 @@ def read_response(response: Any, options: ReplyOptions, started_at: float) -> Ch
         BadReplyError: The reply has neither an answer nor a reason for its end.
         ToolChoiceError: A demanded call did not come.
     """
+    if options.opened:  # a whole text shows whether it begins inside the thinking, whatever earlier replies did
+        options = replace(options, opened=None)
     if is_event_stream(response.content):
         # Some gateways always stream, with any content type.
         return _read_streamed(response, options)
@@ -92,8 +94,7 @@ def fill_llm_output(result: ChatResult) -> ChatResult:
 
 
 def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mapping[str, Any] | None) -> ChatGeneration:
-    # A whole text shows whether it begins inside the thinking, whatever earlier replies did.
-    reader = ChoiceReader(replace(options, opened=None) if options.opened else options, "whole")
+    reader = ChoiceReader(options, "whole")
     reason = read_limit(read_reason(choice), usage, options)
     message_read, leaked = _split_leaked(read_message(choice), options)
     reasoning, content, calls_fed = reader.feed(message_read)

@@ -536,3 +536,14 @@ def test_parts_of_one_answer_are_the_same_when_they_are_streamed(reasons: tuple[
     pieces = [{"choices": [{"index": at, "delta": delta, "finish_reason": reason}]} for at, delta, reason in rows]
     for events in (pieces, [{"choices": wholes}]):
         assert facts(read_stream([*events, {"model": "q", "choices": [], "usage": USAGE}])) == facts(whole)
+
+
+@pytest.mark.parametrize("text", ["The answer", "thought</think>\n\nThe answer"])
+def test_answer_is_no_reasoning_when_a_whole_reply_comes_as_events(text: str):
+    """Protects an answer without thinking, where earlier replies began inside it: it was reasoning, too."""
+    options = ReplyOptions(opened=True)
+    whole = read_whole(write_body({"content": text}), options)
+    assert facts(read_whole(write_sse(write_events({"content": text[:9]}, {"content": text[9:]})), options)) == facts(
+        whole
+    )
+    assert whole.content == "The answer"
