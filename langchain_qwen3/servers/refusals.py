@@ -21,9 +21,12 @@ from langchain_qwen3.servers.refused_fields import MAX_CHARACTERS, complains_of_
 
 _STATUSES = frozenset({400, 422})
 _OURS = {KWARGS, *BOTH_KEYS, "reasoning_details", "cache_control", "top_k", "min_p", "repetition_penalty"}
-_UNASKED = frozenset({"stream_options", "parallel_tool_calls"})
-"""OpenAI's fields that are sent although nobody set them, with streams and with structured output. Old vLLM and some
-gateways refuse them: https://github.com/higress-group/higress/issues/3041,
+_UNASKED = {
+    "stream_options": "stream_usage=False",
+    "parallel_tool_calls": 'disabled_params={"parallel_tool_calls": None}',
+}
+"""OpenAI's fields that are sent although nobody set them, with streams and with structured output, and what prevents
+that. Old vLLM and some gateways refuse them: https://github.com/higress-group/higress/issues/3041,
 https://github.com/openai/openai-agents-python/issues/442, https://github.com/langchain-ai/langchain/issues/25357"""
 _IS_DUPLICATE = re.compile("duplicate field", re.IGNORECASE)
 """Servers in Rust have two names for one field, and refuse both at once: https://github.com/NVIDIA-NeMo/Gym/pull/2177,
@@ -108,7 +111,7 @@ class Lesson(Generic[_C]):
             return None
         row = _find_row(body)
         if row and row.strict_fields:
-            new |= (list_droppable_fields() & sent) - _UNASKED - _list_sent(row) - row.own_fields
+            new |= (list_droppable_fields() & sent) - _UNASKED.keys() - _list_sent(row) - row.own_fields
         new = frozenset(name for name in new if "." not in name or name.partition(".")[0] not in new)
         is_first = not self._names
         self._names |= new
@@ -145,8 +148,8 @@ def _name_fields(names: frozenset[str]) -> str:
 
 
 def _advise(body: Any, names: frozenset[str]) -> str:
-    if names == {"stream_options"}:
-        return "set stream_usage=False"
+    if names <= _UNASKED.keys():
+        return f"set {' and '.join(_UNASKED[name] for name in sorted(names))}"
     if _IS_DUPLICATE.search(_write_text(body)):
         return 'it reads earlier reasoning under one name only, which server="auto" finds out'
     if row := _find_row(body):

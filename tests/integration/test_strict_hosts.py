@@ -286,6 +286,12 @@ def test_structured_output_comes_when_a_server_refuses_what_it_adds():
             assert model.invoke("q") == {"city": "Rome"}
         assert model.invoke("q") == {"city": "Rome"}
         assert len(host.requests) == 3
+        named = build(host, server="vllm")
+        with pytest.raises(Qwen3InvalidRequestError) as caught:
+            named.with_structured_output(schema, method="function_calling").invoke("q")
+        assert "set disabled_params={" in str(caught.value)
+        named = build(host, server="vllm", disabled_params={"parallel_tool_calls": None})
+        assert named.with_structured_output(schema, method="function_calling").invoke("q") == {"city": "Rome"}
 
 
 def test_streams_are_asked_for_usage_when_a_strict_server_refuses_another_field():
