@@ -42,16 +42,22 @@ def open_envelope(body: Any) -> Any:
 
     Some Java frameworks write the JSON of a text that is JSON: https://github.com/apache/servicecomb-java-chassis/pull/5125
     """
-    if isinstance(body, str) and body.lstrip().startswith("{"):
-        try:
-            return open_envelope(read_json(body.encode(errors="replace")))
-        except ValueError:
-            return body
+    body = _read_text(body)
     if isinstance(body, dict) and not body.get("choices"):
-        for inner in map(body.get, ENVELOPES):
+        for inner in map(_read_text, map(body.get, ENVELOPES)):
             if isinstance(inner, dict) and "choices" in inner:
                 return {**inner, "usage": inner.get("usage") or body.get("usage")}
     return body
+
+
+def _read_text(value: Any) -> Any:
+    """Return the JSON in a text that is JSON; else the value."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            return join_halves(read_json(value.encode(errors="replace")))
+        except ValueError:
+            pass
+    return value
 
 
 def read_body(content: bytes, response: Any = None) -> dict[str, Any]:

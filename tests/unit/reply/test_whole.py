@@ -435,6 +435,12 @@ def test_reply_that_is_json_in_json_is_read():
     events = [json.dumps(event) for event in write_events({"reasoning_content": "R"}, {"content": "A"})]
     assert facts(read_stream(events)) == facts(whole)
     assert (whole.content, whole.additional_kwargs) == ("A", {"reasoning_content": "R"})
+    for body in (
+        {"code": 0, "data": json.dumps(write_body({"content": "A"}))},
+        json.dumps(write_body({"content": "A"})),
+    ):
+        assert read_whole(json.dumps(body).encode()).content == read_stream([body]).content == "A"
+    assert read_whole(json.dumps(json.dumps(write_body({"content": "\ud83d"}))).encode()).content == "\ufffd"
     for read in (read_whole, read_stream):
         with pytest.raises(Qwen3ServerError, match="the-cause"):
             read(write_sse([json.dumps({"error": {"message": "the-cause"}})]))
