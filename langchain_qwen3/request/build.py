@@ -128,7 +128,8 @@ def replace_payload(call: Call, payload: dict[str, Any]) -> Call:
     """Return the call with a payload that a subclass changed: as in ChatOpenAI's, there may be keywords of the SDK."""
     options = {sdk: payload.pop(name) for name, sdk in OPTION_NAMES.items() if name in payload}
     body = merge_body(payload, payload.pop("extra_body", None) or {})
-    return replace(call, payload=body, options=merge_body(call.options, options))
+    reply = replace(call.reply, several=body.get("n") not in (None, 1))
+    return replace(call, payload=body, options=merge_body(call.options, options), reply=reply)
 
 
 def _resolve_replay(history: ReasoningHistory, thinking: Thinking, line: ModelLine | None) -> Replay:

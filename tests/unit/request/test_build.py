@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.profiles import find_line
-from langchain_qwen3.request.build import FEW_IN_FLIGHT, build_call
+from langchain_qwen3.request.build import FEW_IN_FLIGHT, build_call, replace_payload
 from langchain_qwen3.request.messages import MessageError
 from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
@@ -470,3 +470,11 @@ def test_sends_the_same_when_a_model_is_bound_called_or_given_options():
     bound = plain.bind(enable_thinking=False)
     assert plain._get_request_payload(QUESTION, **bound.kwargs) == expected
     assert plain._get_request_payload(QUESTION) == build(GENERIC).payload | {"model": "Qwen/Qwen3-8B"}
+
+
+@pytest.mark.parametrize("amended", [{"n": 2}, {"extra_body": {"n": 2}}])
+def test_choices_stay_apart_when_a_subclass_asks_for_several(amended: dict[str, Any]) -> None:
+    """Protects the replies of a payload that a subclass changed: they would be read as parts of one answer."""
+    call = build_call([HumanMessage("q")], {}, {"model": "q"}, VLLM, stream=False)
+    assert not replace_payload(call, {**call.payload}).reply.several
+    assert replace_payload(call, {**call.payload, **amended}).reply.several
