@@ -41,6 +41,7 @@ from langchain_qwen3.notebook.html import build_reasoning, describe_end
 from langchain_qwen3.profiles.lookup import find_line, normalise_name, resolve_line
 from langchain_qwen3.profiles.think_tags import find_leaked_tag
 from langchain_qwen3.request.files import decode_text, find_type, is_media_type, is_text_type, read_data_uri
+from langchain_qwen3.request.media_data import check_url
 from langchain_qwen3.servers.facts import list_served, read_models
 from langchain_qwen3.servers.refusals import advise_refusal, read_refused
 from langchain_qwen3.tokens.estimate import estimate_tokens
@@ -194,6 +195,7 @@ READERS: dict[Callable[[str], None], tuple[str, ...]] = {
     read_tokens: ("tokens.estimate", "tokens.wire"),
     lambda text: read_error(ValueError(text), "", None): ("doctor.readers", "doctor.advice"),
     name_options: ("cli.wording",),
+    lambda text: check_url(f"data:video/webm;codecs={text},", "file"): ("request.media_data",),
     lambda text: make_visible(text) + make_json_visible(text): ("_visible",),
     lambda text: find_leaked_tag(f"{text}</think> \n\n{text}"): ("profiles.think_tags",),
     _explain_import: ("local.server",),
@@ -203,6 +205,7 @@ NO_READERS = {
     "request.constraints": "the user's own schemas",
     "connections.settings": "names of the user's own headers",
     "servers.refused_fields": "it sees 64,000 characters, counted below",
+    "cli.ask": "the words of the command line",
     "cli.batch": "an option of the command line",
 }
 # Their patterns may take more than linear time, so they see the beginning or the end of a text only.
