@@ -105,7 +105,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
     )
     resolved = _Resolved(settings, plan, thinking, dialect, line)
     payload = _write_payload(wire, resolved, stream=stream)
-    several = (payload.get("n") or 1) > 1
+    several = _asks_for_several(payload)
     is_omni = line is not None and line.inputs_known and "audio" in line.inputs
     if stream and several:
         raise ValueError("n must be 1 when streaming: a LangChain stream is one message")
@@ -128,8 +128,12 @@ def replace_payload(call: Call, payload: dict[str, Any]) -> Call:
     """Return the call with a payload that a subclass changed: as in ChatOpenAI's, there may be keywords of the SDK."""
     options = {sdk: payload.pop(name) for name, sdk in OPTION_NAMES.items() if name in payload}
     body = merge_body(payload, payload.pop("extra_body", None) or {})
-    reply = replace(call.reply, several=body.get("n") not in (None, 1))
+    reply = replace(call.reply, several=_asks_for_several(body))
     return replace(call, payload=body, options=merge_body(call.options, options), reply=reply)
+
+
+def _asks_for_several(payload: Mapping[str, Any]) -> bool:
+    return payload.get("n") not in (None, 0, 1)  # `extra_body` may hold anything, such as "2"
 
 
 def _resolve_replay(history: ReasoningHistory, thinking: Thinking, line: ModelLine | None) -> Replay:

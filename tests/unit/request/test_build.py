@@ -472,9 +472,11 @@ def test_sends_the_same_when_a_model_is_bound_called_or_given_options():
     assert plain._get_request_payload(QUESTION) == build(GENERIC).payload | {"model": "Qwen/Qwen3-8B"}
 
 
-@pytest.mark.parametrize("amended", [{"n": 2}, {"extra_body": {"n": 2}}])
+@pytest.mark.parametrize("amended", [{"n": 2}, {"n": "2"}, {"extra_body": {"n": 2}}, {"extra_body": {"n": "2"}}])
 def test_choices_stay_apart_when_a_subclass_asks_for_several(amended: dict[str, Any]) -> None:
     """Protects the replies of a payload that a subclass changed: they would be read as parts of one answer."""
     call = build_call([HumanMessage("q")], {}, {"model": "q"}, VLLM, stream=False)
     assert not replace_payload(call, {**call.payload}).reply.several
     assert replace_payload(call, {**call.payload, **amended}).reply.several
+    body = amended.get("extra_body", amended)
+    assert build_call([HumanMessage("q")], {"extra_body": body}, {"model": "q"}, VLLM, stream=False).reply.several
