@@ -10,8 +10,7 @@ _FIELDS = (
 )
 
 _ONLY_PYTHON: tuple[str, ...] = (
-    r", or pass http_client and http_async_client made with verify=\.\.(?=\.)",
-    r": pass http_client and http_async_client made with verify=, an [^:\n]+ loaded it(?=\.)",
+    r"(?:, or|:) pass http_client and http_async_client made with verify=(?:\.\.|, an [^:\n]+ loaded it)(?=\.)",
     r",? or try the other transport: transport=\S+ or \S+?(?=\.$)",
     r", or set default_headers=\{.*?\}",
     r"(?<=_PROXY) or openai_proxy",

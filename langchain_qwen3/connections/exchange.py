@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from langchain_qwen3.call import Call
 
-# The SDK's client is Any here: its overloads do not accept a plain dict as payload.
+# The SDK's client is Any in this module: its overloads do not accept a plain dict as payload.
 
 _DRAIN_SECONDS = 0.1
 _DRAINED: Any = SimpleNamespace(progress=1, ended=False)  # no chunks follow `[DONE]`: any wait may be too long

@@ -101,8 +101,9 @@ def find_json(text: str, *, behind_words: bool = True) -> int:
     if fence := _FENCED_JSON.search(text) or _FENCED_BRACKET.search(text) or _OPENED_FENCE.search(text):
         return fence.end()
     value = _ANOTHER_VALUE.search(text) if behind_words else None
-    is_alone = value is not None and not text[: value.start()].rpartition("\n")[2].strip()
-    return value.start() if value is not None and is_alone else start
+    if value is None or text[: value.start()].rpartition("\n")[2].strip():
+        return start
+    return value.start()
 
 
 def read_whole_json(text: str) -> Any:
