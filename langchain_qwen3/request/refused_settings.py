@@ -43,35 +43,25 @@ OTHER_SWITCHES = words(
     """
 )
 OUR_SWITCH = "use enable_thinking=True or False, and thinking_budget= for a limit"
-SWITCH_ADVICE = f"{OUR_SWITCH}; or extra_body={{...}} for a server that has it"
+_OR_BODY = "or extra_body={...} for a server that has it"
+SWITCH_ADVICE = f"{OUR_SWITCH}; {_OR_BODY}"
 
-# How names of other classes end that mean our fields: dashscope_api_key, groq_proxy, Qwen-Agent's model_server.
+# Our fields → how the names end that other classes have for them: dashscope_api_key, groq_proxy, model_server.
 _OTHER_NAMES = {
-    "apikey": "api_key",
-    "apibase": "base_url",
-    "apiurl": "base_url",
-    "baseurl": "base_url",
-    "modelserver": "base_url",
-    "numpredict": "max_tokens",
-    "maxoutputtokens": "max_tokens",
-    "maxnewtokens": "max_tokens",
-    "apitoken": "api_key",
-    "endpoint": "base_url",
-    "endpointurl": "base_url",
-    "headers": "default_headers",
-    "proxy": "openai_proxy",
-    "proxies": "openai_proxy",
-    "serverurl": "base_url",
-    **dict.fromkeys(("modelid", "repoid", "deployment", "deploymentname"), "model"),
-    **dict.fromkeys(("thinkingtokens", "reasoningtokens", "budgettokens", "reasoningbudget"), "thinking_budget"),
-    "penaltyscore": "repetition_penalty",
-    "stopwords": "stop",
-    "callbackmanager": "callbacks",
-    "numretries": "max_retries",
-    "openrouterprovider": "provider",
+    "api_key": ("apikey", "apitoken"),
+    "base_url": ("apibase", "apiurl", "baseurl", "endpoint", "endpointurl", "modelserver", "serverurl"),
+    "callbacks": ("callbackmanager",),
+    "default_headers": ("headers",),
+    "max_retries": ("numretries",),
+    "max_tokens": ("numpredict", "maxoutputtokens", "maxnewtokens"),
+    "model": ("modelid", "repoid", "deployment", "deploymentname"),
+    "openai_proxy": ("proxy", "proxies"),
+    "provider": ("openrouterprovider",),
+    "repetition_penalty": ("penaltyscore",),
+    "stop": ("stopwords",),
+    "thinking_budget": ("thinkingtokens", "reasoningtokens", "budgettokens", "reasoningbudget"),
 }
-# ChatOllama's, which Ollama does not read over the API that ChatQwen3 uses:
-# https://docs.ollama.com/api/openai-compatibility
+# Ollama does not read them over the API that ChatQwen3 uses: https://docs.ollama.com/api/openai-compatibility
 _OLLAMA_NAMES = {
     "num_ctx": "set $OLLAMA_CONTEXT_LENGTH where Ollama runs, or num_ctx in a Modelfile",
     "keep_alive": "set $OLLAMA_KEEP_ALIVE where Ollama runs",
@@ -86,8 +76,12 @@ _OF_ENGINES = words(
     n_threads pipeline_kwargs tensor_parallel_size trust_remote_code use_mlock use_mmap vllm_kwargs
     """
 )
-# What has no effect in a body either, in the form of REFUSED.
-_ELSEWHERE = {
+# All names that no call takes, in the form of REFUSED.
+_KNOWN: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(ResponseCreateParamsBase.__annotations__, (_RESPONSES_API, "leave it out")),
+    **REFUSED,
+    **dict.fromkeys(OTHER_SWITCHES, (f"is another API's switch: {OUR_SWITCH}", _OR_BODY)),
+    **{name: (f"is ChatOllama's: {advice}", _OR_BODY) for name, advice in _OLLAMA_NAMES.items()},
     **dict.fromkeys(("client_kwargs", "sync_client_kwargs", "async_client_kwargs"), _OF_HTTP),
     **dict.fromkeys(
         _OF_ENGINES, ("is for loading a model", "set it where the server is started, and pass base_url= here")
@@ -137,16 +131,8 @@ def explain_refused(name: str, fields: Collection[str] = ()) -> str | None:
         name: The keyword.
         fields: The names and aliases of the model's fields, which are no other class's.
     """
-    if name in OTHER_SWITCHES:
-        return f"{name} is another API's switch: {SWITCH_ADVICE}"
     plain = name.lower().replace("_", "")
-    ours = next((ours for ending, ours in _OTHER_NAMES.items() if plain.endswith(ending)), None)
+    ours = next((ours for ours, endings in _OTHER_NAMES.items() if plain.endswith(endings)), None)
     if ours and name not in fields:
         return f"{name} is another class's name: use {ours}="
-    if name in _OLLAMA_NAMES:
-        return f"{name} is ChatOllama's: {_OLLAMA_NAMES[name]}; or extra_body={{...}} for a server that has it"
-    known = {**REFUSED, **_ELSEWHERE}
-    if name not in known and name not in ResponseCreateParamsBase.__annotations__:
-        return None
-    reason, advice = known.get(name, (_RESPONSES_API, "leave it out"))
-    return f"{name} {reason}; {advice}"
+    return f"{name} {'; '.join(_KNOWN[name])}" if name in _KNOWN else None
