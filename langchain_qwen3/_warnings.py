@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
 
 
 class UnsupportedSettingWarning(UserWarning):

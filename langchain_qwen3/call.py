@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_qwen3.profiles import ModelLine
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
     from langchain_qwen3.servers.habits import ReplyHabits
     from langchain_qwen3.servers.refusals import Lesson
 

@@ -44,9 +44,9 @@ from langchain_qwen3.servers.detection import (
     recall_dialect,
     recall_facts,
 )
-from langchain_qwen3.servers.dialect import WHOLE_REPLY
-from langchain_qwen3.servers.dialects import GENERIC, Dialect
+from langchain_qwen3.servers.dialect import WHOLE_REPLY, Dialect
 from langchain_qwen3.servers.facts import ModelFacts, ServerFacts, list_served, resolve_served_line
+from langchain_qwen3.servers.gateways import GENERIC
 from langchain_qwen3.servers.habits import recall_habits
 from langchain_qwen3.servers.refusals import Lesson
 

@@ -11,7 +11,7 @@ from langchain_qwen3.errors import BadReplyError
 
 if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
 
 NAME_SERVER = "Set --server (in Python server=)"
 _CHOICE = re.compile(r"(.+) (\S+) \((\S+) for .*\)")

@@ -28,7 +28,7 @@ from langchain_qwen3.servers.facts import find_list, read_id, read_models
 
 if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
 
 _VERSION_SECONDS = 3.0
 _PATIENCE_SECONDS = 3.0

@@ -21,7 +21,7 @@ from langchain_qwen3.request.media_data import MediaError, describe_part, find_k
 
 if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
 
 _TEXT_BLOCKS = frozenset({"text", "input_text", "output_text", "summary_text", "reasoning_text"})
 _REASONING_BLOCKS = frozenset({"reasoning", "thinking", "reasoning_content", "redacted_thinking"})

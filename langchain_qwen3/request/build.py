@@ -21,7 +21,7 @@ from langchain_qwen3.request.refused_settings import OTHER_SWITCHES, OUR_SWITCH
 from langchain_qwen3.request.sampling import recommend_sampling, warn_if_greedy
 from langchain_qwen3.request.settings import OPTION_NAMES, merge_body, resolve_settings
 from langchain_qwen3.request.thinking import Thinking, expects_thinking, resolve_thinking, write_thinking
-from langchain_qwen3.servers.dialects import KWARGS
+from langchain_qwen3.servers.dialect import KWARGS
 from langchain_qwen3.servers.facts import resolve_served_line
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from langchain_qwen3.request.messages import ReasoningHistory, Replay
     from langchain_qwen3.request.settings import Settings
     from langchain_qwen3.request.tool_choice import ToolPlan
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
     from langchain_qwen3.servers.facts import ModelFacts
     from langchain_qwen3.servers.habits import ReplyHabits
     from langchain_qwen3.servers.refusals import Lesson

@@ -11,7 +11,7 @@ from langchain_qwen3.request.schema import read_schema
 from langchain_qwen3.request.thinking import set_path
 
 if TYPE_CHECKING:
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
 
 CONSTRAINT_FIELDS = frozenset({"response_format", "structured_outputs", "grammar", "json_schema", "regex", "ebnf"})
 """Payload fields that constrain the form of the answer; a request has at most one of them."""

@@ -9,7 +9,7 @@ from langchain_qwen3.request.files import decode_text, find_charset, read_data_u
 from langchain_qwen3.request.media_data import MIME_KEYS, MediaError, find_strings
 
 if TYPE_CHECKING:
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
 
 
 def find_text(holders: list[Mapping[str, Any]]) -> str | None:

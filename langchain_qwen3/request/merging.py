@@ -28,7 +28,7 @@ from langchain_qwen3.request.settings import (
 from langchain_qwen3.servers.dialects import DIALECTS, cache_rows
 
 if TYPE_CHECKING:
-    from langchain_qwen3.servers.dialects import Path
+    from langchain_qwen3.servers.dialect import Path
 
 _OBJECTS = ("extra_body", *MERGED)
 

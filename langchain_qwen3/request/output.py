@@ -14,7 +14,7 @@ from langchain_qwen3.request.tool_choice import ToolPlan, plan_tool_choice, sele
 
 if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
 
 OUTPUT_PARAMS = CONSTRAINT_FIELDS | {
     "constraint",

@@ -16,11 +16,11 @@ from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values
 from langchain_qwen3.request.thinking import Thinking
-from langchain_qwen3.servers.dialects import KWARGS, Dialect
+from langchain_qwen3.servers.dialect import KWARGS, Dialect
 
 if TYPE_CHECKING:
     from langchain_qwen3.request.messages import ReasoningHistory
-    from langchain_qwen3.servers.dialects import Path
+    from langchain_qwen3.servers.dialect import Path
 
 # For these, None is a value: the server's default, or no limit.
 _NULLABLE = frozenset(

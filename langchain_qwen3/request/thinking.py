@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once, warn_unsupported
-from langchain_qwen3.servers.dialects import KWARGS
+from langchain_qwen3.servers.dialect import KWARGS
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from langchain_qwen3.profiles import ModelLine
-    from langchain_qwen3.servers.dialects import Dialect, Path
+    from langchain_qwen3.servers.dialect import Dialect, Path
 
 # Qwen3.8's template raises on any word except low, medium and xhigh; DashScope uses the same mapping.
 _EFFORT_WORDS = {"max": "xhigh", "high": "xhigh", "ultra": "xhigh", "minimal": "low"}

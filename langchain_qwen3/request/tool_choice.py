@@ -19,10 +19,10 @@ from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
 from langchain_qwen3.request.schema import convert_tool, read_named, tidy_schema
-from langchain_qwen3.servers.dialects import ChoicePolicy
+from langchain_qwen3.servers.dialect import ChoicePolicy
 
 if TYPE_CHECKING:
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
 
 _WORDS = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
 _EMPTY_OBJECT = {"type": "object", "properties": {}}

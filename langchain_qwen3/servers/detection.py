@@ -14,17 +14,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from langchain_qwen3.servers.address import find_root
-from langchain_qwen3.servers.dialect import WHOLE_REPLY
-from langchain_qwen3.servers.dialects import (
-    DIALECTS,
-    GENERIC,
-    NAMES,
-    Dialect,
-    cache_rows,
-    find_by_host,
-    forget_on_change,
-)
+from langchain_qwen3.servers.dialect import WHOLE_REPLY, Dialect
+from langchain_qwen3.servers.dialects import DIALECTS, NAMES, cache_rows, find_by_host, forget_on_change
 from langchain_qwen3.servers.facts import Answer, ServerFacts, ask
+from langchain_qwen3.servers.gateways import GENERIC
 from langchain_qwen3.servers.habits import forget_habits
 
 if TYPE_CHECKING:

@@ -18,24 +18,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from langchain_qwen3.servers import engines, gateways, hosts
-from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS, ChoicePolicy, Dialect, Path
-from langchain_qwen3.servers.gateways import GENERIC
-
-__all__ = [
-    "BOTH_KEYS",
-    "DIALECTS",
-    "GENERIC",
-    "KWARGS",
-    "NAMES",
-    "OWNERS",
-    "ChoicePolicy",
-    "Dialect",
-    "Path",
-    "add_dialect",
-    "cache_rows",
-    "find_by_host",
-    "forget_on_change",
-]
+from langchain_qwen3.servers.dialect import Dialect
 
 _Value = TypeVar("_Value")
 

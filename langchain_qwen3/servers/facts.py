@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from langchain_qwen3.profiles import ModelLine, can_chat, resolve_line
 from langchain_qwen3.servers.dialect import Dialect, Path, Probe
-from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, OWNERS
+from langchain_qwen3.servers.dialects import DIALECTS, OWNERS
+from langchain_qwen3.servers.gateways import GENERIC
 
 _OK = 200
 _REFUSED = frozenset({400, 405, 422, 501})  # the server is up, but does not take such a request

@@ -12,7 +12,7 @@ import openai
 
 from langchain_qwen3.call import check_type
 from langchain_qwen3.connections.exchange import fetch_json
-from langchain_qwen3.servers.dialects import KWARGS
+from langchain_qwen3.servers.dialect import KWARGS
 from langchain_qwen3.servers.facts import find_values
 from langchain_qwen3.tokens.estimate import estimate_message_tokens, estimate_tokens
 from langchain_qwen3.tokens.wire import build_count_request, build_encode_request, read_count, read_token_ids
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from langchain_qwen3.call import Call
     from langchain_qwen3.profiles import ModelLine
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
     from langchain_qwen3.tokens.local import LocalTokenizer
 
 _T = TypeVar("_T")

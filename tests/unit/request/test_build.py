@@ -15,16 +15,17 @@ from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.build import FEW_IN_FLIGHT, build_call, replace_payload
 from langchain_qwen3.request.messages import MessageError
-from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
+from langchain_qwen3.servers.dialects import DIALECTS
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
 from langchain_qwen3.servers.facts import ModelFacts
+from langchain_qwen3.servers.gateways import GENERIC
 from langchain_qwen3.servers.habits import recall_habits
 from langchain_qwen3.servers.hosts import DASHSCOPE, GROQ, OPENROUTER
 from tests.unit.request.request_cases import FORMAT, QUESTION, TOOL_LOOP, WEATHER, build
 
 if TYPE_CHECKING:
     from langchain_qwen3.call import ReplyOptions
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
 
 ON = {"chat_template_kwargs": {"enable_thinking": True}}
 OFF = {"chat_template_kwargs": {"enable_thinking": False}}

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
-from langchain_qwen3.servers.dialects import DIALECTS, KWARGS, Dialect
+from langchain_qwen3.servers.dialect import KWARGS, Dialect
+from langchain_qwen3.servers.dialects import DIALECTS
 from tests.unit.request.request_cases import record
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import pytest
 from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.profiles import find_line
 from langchain_qwen3.request.thinking import Thinking, expects_thinking, resolve_thinking, write_thinking
-from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
+from langchain_qwen3.servers.dialects import DIALECTS
 from langchain_qwen3.servers.engines import LLAMA_CPP, LM_STUDIO, MLX_LM, OLLAMA, SGLANG, TGI, TRANSFORMERS, VLLM
-from langchain_qwen3.servers.gateways import LITELLM, ONE_API
+from langchain_qwen3.servers.gateways import GENERIC, LITELLM, ONE_API
 from langchain_qwen3.servers.hosts import DASHSCOPE, NVIDIA, OPENROUTER, SILICONFLOW
 
 if TYPE_CHECKING:
-    from langchain_qwen3.servers.dialects import Dialect
+    from langchain_qwen3.servers.dialect import Dialect
 
 HYBRID = "Qwen/Qwen3-8B"
 ALWAYS = "Qwen/Qwen3-30B-A3B-Thinking-2507"

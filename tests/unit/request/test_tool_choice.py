@@ -28,7 +28,8 @@ from langchain_qwen3.request.tool_choice import (
     read_tool_choice,
     select_tools,
 )
-from langchain_qwen3.servers.dialects import DIALECTS, ChoicePolicy, Dialect
+from langchain_qwen3.servers.dialect import ChoicePolicy, Dialect
+from langchain_qwen3.servers.dialects import DIALECTS
 from tests.unit.request.request_cases import build
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

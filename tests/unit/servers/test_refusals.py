@@ -9,7 +9,9 @@ import pytest
 
 from langchain_qwen3._warnings import warn_unsupported
 from langchain_qwen3.servers.detection import look_up, recall_dialect
-from langchain_qwen3.servers.dialects import DIALECTS, GENERIC, KWARGS
+from langchain_qwen3.servers.dialect import KWARGS
+from langchain_qwen3.servers.dialects import DIALECTS
+from langchain_qwen3.servers.gateways import GENERIC
 from langchain_qwen3.servers.hosts import GROQ, OPENROUTER
 from langchain_qwen3.servers.refusals import Lesson, advise_refusal, list_droppable_fields, read_refused
 from tests.unit.request.request_cases import TOOL_LOOP, WEATHER, build
