@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.inputs import check_fields
-from langchain_qwen3.request.messages import ASSISTANTS, MessageError, Replay, derive_id, write_messages
+from langchain_qwen3.request.messages import MessageError, Replay, derive_id, read_kind, write_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Wire = list[dict[str, Any]]
 
 _NO_RESULT = "[no result so far]"
-_TOOLS = ("tool", "ToolMessageChunk")
 
 
 def write_history(  # noqa: PLR0913  # everything that shapes a message
@@ -145,7 +144,7 @@ def _is_in_order(piece: Sequence[BaseMessage]) -> bool:
     called: set[str] = set()
     answered: set[str] = set()
     for message in piece:
-        if message.type in _TOOLS:
+        if read_kind(message) == "tool":
             id_ = getattr(message, "tool_call_id", "")
             if id_ in called:
                 return True
@@ -156,9 +155,9 @@ def _is_in_order(piece: Sequence[BaseMessage]) -> bool:
         if ids & answered:
             return False
         called |= ids
-    if piece[0].type in _TOOLS:  # its call was cut off before it
-        return True
-    return piece[0].type not in ASSISTANTS and piece[-1].type not in (*ASSISTANTS, *_TOOLS)
+    first, last = read_kind(piece[0]), read_kind(piece[-1])
+    # The call of a first result was cut off before it.
+    return first == "tool" or (first != "ai" and last not in ("ai", "tool"))
 
 
 def check_messages(wire: Wire, dialect: Dialect, line: ModelLine | None = None, *, continues: bool = False) -> None:

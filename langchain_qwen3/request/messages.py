@@ -41,21 +41,8 @@ ReasoningHistory = Literal["auto", "all", "none"]
 Replay = Literal["all", "last_turn", "none"]
 
 # By type name: isinstance on a pydantic model takes longer than the rest of a short message.
-_ROLES = {
-    "human": "user",
-    "HumanMessageChunk": "user",
-    "ai": "assistant",
-    "AIMessageChunk": "assistant",
-    "tool": "tool",
-    "ToolMessageChunk": "tool",
-    "system": "system",
-    "SystemMessageChunk": "system",
-    "function": "tool",
-    "FunctionMessageChunk": "tool",
-}
+_ROLES = {"human": "user", "ai": "assistant", "tool": "tool", "system": "system", "function": "tool"}
 _TEMPLATES_ROLES = frozenset({*_ROLES.values(), "developer"})
-ASSISTANTS = ("ai", "AIMessageChunk")
-"""Types of the assistant's messages."""
 
 
 class MessageError(ValueError):
@@ -83,7 +70,7 @@ def write_messages(
         MessageError: A message has no role on the wire.
         MediaError: A part cannot be sent to this server or checkpoint; the text names its position.
     """
-    roles = [_ROLES.get(message.type) or _read_role(message, normalize=normalize) for message in messages]
+    roles = [_ROLES.get(read_kind(message)) or _read_role(message, normalize=normalize) for message in messages]
     replay_from = 0 if replay == "all" else len(roles)
     if replay == "last_turn":
         replay_from = _find_last_turn(messages, roles)
@@ -107,6 +94,11 @@ def write_messages(
                 entries[0]["role"] = message.additional_kwargs.get("__openai_role__", role)
         wire += entries
     return _merge_system(wire) if merge else wire
+
+
+def read_kind(message: BaseMessage) -> str:
+    """Return a message's type, that of a whole message for a chunk."""
+    return message.type.removesuffix("MessageChunk").lower()
 
 
 def _find_last_turn(messages: Sequence[BaseMessage], roles: Sequence[str]) -> int:
@@ -173,7 +165,7 @@ def _is_result(part: dict[str, Any]) -> bool:
 
 
 def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: bool) -> dict[str, Any]:
-    if message.type not in ASSISTANTS:  # a ChatMessage, whose calls are in additional_kwargs
+    if read_kind(message) != "ai":  # a ChatMessage, whose calls are in additional_kwargs
         message = AIMessage(message.content, additional_kwargs=message.additional_kwargs)
     content, kept = message.content, message.additional_kwargs
     # "" instead of OpenAI's null: Qwen3-VL's template fails on null, Ollama refuses it.
@@ -285,7 +277,7 @@ def derive_id(name: str | None) -> str:
 
 
 def _read_role(message: BaseMessage, *, normalize: bool) -> str:
-    if message.type in ("chat", "ChatMessageChunk"):
+    if read_kind(message) == "chat":
         given = str(getattr(message, "role", ""))
         word = given.strip().lower() if normalize else given
         role = _ROLES.get(word, word)
