@@ -5,29 +5,15 @@ from __future__ import annotations
 import sys
 import warnings
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from langchain_qwen3.servers.dialect import Dialect
+from langchain_qwen3.servers.dialect import Dialect, words
 
 
 class UnsupportedSettingWarning(UserWarning):
     """A setting that this server or checkpoint does not support, with a remedy."""
 
 
-_LIBRARIES = frozenset(
-    {
-        "abc",
-        "asyncio",
-        "concurrent",
-        "langchain",
-        "langchain_core",
-        "langchain_qwen3",
-        "langgraph",
-        "pydantic",
-        "threading",
-    }
-)
+_LIBRARIES = words("abc asyncio concurrent langchain langchain_core langchain_qwen3 langgraph pydantic threading")
 
 
 @lru_cache(maxsize=1024)

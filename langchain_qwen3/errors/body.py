@@ -22,26 +22,12 @@ _MAX_BYTES = 1_000_000
 _MAX_SHAPES = 4  # the maximum nesting of errors inside errors
 _MAX_DETAILS = 20
 
-# Keys, ignoring case and underscores. A text under a `_TEXT_KEYS` key other than the last four is itself an error.
-_TEXT_KEYS = (
-    "message",
-    "msg",
-    "errormessage",
-    "errormsg",
-    "errmsg",
-    "errstr",
-    "retmsg",
-    "resultmsg",
-    "returnmsg",
-    "returnmessage",
-    "respmsg",
-    "faultstring",
-    "errordescription",
-    "reason",
-    "title",
-    "statusmsg",
-    "statusmessage",
+# Keys, ignoring case and underscores. A text under one of the first is itself an error.
+_ERROR_KEYS = (
+    *("message", "msg", "errormessage", "errormsg", "errmsg", "errstr", "retmsg", "resultmsg", "returnmsg"),
+    *("returnmessage", "respmsg", "faultstring", "errordescription"),
 )
+_TEXT_KEYS = (*_ERROR_KEYS, "reason", "title", "statusmsg", "statusmessage")
 _CODE_KEYS = (
     *("code", "errorcode", "errcode", "statuscode", "status"),
     *("retcode", "resultcode", "returncode", "respcode"),
@@ -188,7 +174,7 @@ def _says_error(fields: Mapping[str, Any]) -> bool:
     has_failed = fields.get("success") is False or str(fields.get("status")).lower() in _FAILED
     if has_failed and fields.keys().isdisjoint(_PARTS):
         return True
-    texts = map(fields.get, _TEXT_KEYS[:-4])
+    texts = map(fields.get, _ERROR_KEYS)
     return any(isinstance(text, str) and not _is_empty(text) for text in texts) or not _is_empty(fields.get("detail"))
 
 

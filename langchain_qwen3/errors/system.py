@@ -7,20 +7,10 @@ import os
 from collections.abc import Iterable
 from itertools import islice
 
+from langchain_qwen3.servers.dialect import words
+
 # Windows' names begin with WSA.
-_REASONS = frozenset(
-    {
-        "EMFILE",
-        "ENFILE",
-        "EADDRNOTAVAIL",
-        "ENETDOWN",
-        "ENETUNREACH",
-        "EHOSTDOWN",
-        "EHOSTUNREACH",
-        "ECONNREFUSED",
-        "ECONNRESET",
-    }
-)
+_REASONS = words("EMFILE ENFILE EADDRNOTAVAIL ENETDOWN ENETUNREACH EHOSTDOWN EHOSTUNREACH ECONNREFUSED ECONNRESET")
 # What ssl and anyio raise where the connection ends within the TLS handshake.
 _CUTS = frozenset({"ConnectionResetError", "SSLEOFError", "EndOfStream", "BrokenResourceError"})
 

@@ -16,34 +16,25 @@ _OK = 200
 _REFUSED = frozenset({400, 405, 422, 501})  # the server is up, but does not take such a request
 _NOT_THERE = frozenset({404, *_REFUSED})
 
+
+def _split_paths(text: str) -> tuple[Path, ...]:
+    return tuple(tuple(path.split(".")) for path in text.split())
+
+
 # Where servers report the context length: vLLM and SGLang; llama.cpp; Xinference, OpenRouter and Nebius; Groq;
-# LiteLLM; DeepInfra; Novita; Cerebras; LM Studio; Hugging Face's router, for each of its providers.
-_CONTEXTS: tuple[Path, ...] = (
-    ("max_model_len",),
-    ("meta", "n_ctx"),
-    ("context_length",),
-    ("context_window",),
-    ("max_input_tokens",),
-    ("metadata", "context_length"),
-    ("context_size",),
-    ("limits", "max_context_length"),
-    ("max_context_length",),
-    ("providers", "context_length"),
-    ("default_generation_settings", "n_ctx"),
+# LiteLLM; DeepInfra; Novita; Cerebras; LM Studio; Hugging Face's router, for each of its providers; llama.cpp's /props.
+_CONTEXTS = _split_paths(
+    """
+    max_model_len meta.n_ctx context_length context_window max_input_tokens metadata.context_length context_size
+    limits.max_context_length max_context_length providers.context_length default_generation_settings.n_ctx
+    """
 )
 # Lists of all kinds of input: llama.cpp and OpenRouter; others; Xinference, whose words are in _KINDS.
-_INPUTS: tuple[Path, ...] = (("architecture", "input_modalities"), ("input_modalities",), ("model_ability",))
+_INPUTS = _split_paths("architecture.input_modalities input_modalities model_ability")
 _KINDS = {"text": "text", "chat": "text", "image": "image", "vision": "image", "video": "video", "audio": "audio"}
 # The real name of the weights when the served name is an alias: vLLM and SGLang; OpenRouter; llama.cpp's /props;
 # Xinference; an architecture.
-_WEIGHTS: tuple[Path, ...] = (
-    ("root",),
-    ("hugging_face_id",),
-    ("model_path",),
-    ("model_family",),
-    ("architecture", "name"),
-    ("architecture",),
-)
+_WEIGHTS = _split_paths("root hugging_face_id model_path model_family architecture.name architecture")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
