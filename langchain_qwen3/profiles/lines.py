@@ -54,7 +54,7 @@ class ModelLine:
     name: str
     pattern: re.Pattern[str]
     thinking: Literal["hybrid", "always", "never"]
-    thinking_default: bool
+    thinking_default: bool = False
     opens_think: bool = False
     soft_switch: bool = False
     keeps_reasoning: Literal["last_turn", "preserve", "all"] = "last_turn"
@@ -111,7 +111,6 @@ _INSTRUCT_2507 = ModelLine(
     "Qwen3-2507 Instruct",
     re.compile(r"qwen3-(?:2507|(?:4b|30b|235b)\b.*\b(?:instruct|2507))\b"),
     thinking="never",
-    thinking_default=False,
     late_system=True,
     max_output=16_384,
     sampling_plain=_PLAIN_07,
@@ -133,7 +132,6 @@ _CODER = ModelLine(
     "Qwen3-Coder",
     re.compile(r"qwen3-coder"),
     thinking="never",
-    thinking_default=False,
     tool_format="xml",
     max_output=65_536,
     sampling_plain=Sampling(temperature=0.7, top_p=0.8, top_k=20, repetition_penalty=1.05),
@@ -144,7 +142,6 @@ _VL_INSTRUCT = ModelLine(
     "Qwen3-VL Instruct",
     re.compile(r"qwen3-vl-.*instruct"),
     thinking="never",
-    thinking_default=False,
     inputs=_VISION,
     max_output=32_768,
     sampling_plain=Sampling(temperature=0.7, top_p=0.8, top_k=20, presence_penalty=1.5, repetition_penalty=1.0),
@@ -167,7 +164,6 @@ _OMNI_INSTRUCT = ModelLine(
     "Qwen3-Omni Instruct",
     re.compile(r"qwen3-omni-.*instruct"),
     thinking="never",
-    thinking_default=False,
     inputs=_OMNI,
     context=65_536,
     max_output=16_384,
@@ -209,7 +205,6 @@ _MAX = ModelLine(
     "Qwen3-Max",
     re.compile(r"qwen3-max"),
     thinking="hybrid",
-    thinking_default=False,
     max_input=258_048,
     max_output=65_536,
 )
@@ -219,7 +214,6 @@ _PLUS = ModelLine(
     "Qwen-Plus/Flash",
     re.compile(rf"qwen-(?:plus|flash){_NO_QWEN2}"),
     thinking="hybrid",
-    thinking_default=False,
     context=1_000_000,
     max_input=997_952,
     max_output=32_768,
@@ -290,9 +284,7 @@ MODEL_LINES: tuple[ModelLine, ...] = (
         "Qwen3.5-Omni",
         re.compile(r"qwen3\.5-omni"),
         thinking="never",
-        thinking_default=False,
         inputs=_OMNI,
-        context=262_144,
         max_input=196_608,
         max_output=32_768,
         vocabulary="qwen3.5",
@@ -312,9 +304,7 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     ),
     _PLUS,
     # Superseded by Qwen-Flash. Snapshots before 2025-04 are Qwen2.5. [D; context ?]
-    ModelLine(
-        "Qwen-Turbo", re.compile(rf"qwen-turbo{_NO_QWEN2}"), thinking="hybrid", thinking_default=False, context=131_072
-    ),
+    ModelLine("Qwen-Turbo", re.compile(rf"qwen-turbo{_NO_QWEN2}"), thinking="hybrid", context=131_072),
     # --- Coder ---
     # 2026-02; the card did not confirm the sampling values, so none are stated. [D]
     _variant(_CODER, "Qwen3-Coder-Next", r"qwen3-coder-next", sampling_plain=None),
@@ -327,7 +317,6 @@ MODEL_LINES: tuple[ModelLine, ...] = (
         "Qwen3-VL-Plus/Flash",
         re.compile(r"qwen3-vl-(?:plus|flash)"),
         thinking="hybrid",
-        thinking_default=False,
         inputs=_VISION,
         max_input=260_096,
         max_output=32_768,
