@@ -22,6 +22,7 @@ from langchain_qwen3.errors.kinds import Qwen3Error
 from langchain_qwen3.errors.secrets import clean_url, find_request, mask_text, read_secrets, strip_causes, walk_causes
 from langchain_qwen3.errors.system import find_reason
 from langchain_qwen3.servers.address import CHAT_PATH
+from langchain_qwen3.servers.dialect import words
 from langchain_qwen3.servers.refusals import advise_refusal
 
 _STATUS_KINDS: dict[int, type[Qwen3Error]] = {
@@ -53,18 +54,13 @@ _NAMES: tuple[tuple[str, int], ...] = (
     (r"Unprocessable", 422),
     (r"invalid|bad ?request|DataInspection|data_inspection", 400),
 )
-# Exceptions raised unwrapped while a body is read: module, class. openai 3 uses httpx2, openai 2 uses httpx.
-_TIMEOUTS = (("httpx2", "TimeoutException"), ("httpx", "TimeoutException"), ("aiohttp", "ServerTimeoutError"))
-_DECODING = (("httpx2", "DecodingError"), ("httpx", "DecodingError"))
-_STATUS_ERRORS = (("httpx2", "HTTPStatusError"), ("httpx", "HTTPStatusError"))
-_BROKEN = (
-    ("httpx2", "RequestError"),
-    ("httpx", "RequestError"),
-    ("aiohttp", "ClientError"),
-    ("ssl", "SSLError"),
-    ("anyio", "EndOfStream"),
-    ("anyio", "BrokenResourceError"),
-    ("anyio", "ClosedResourceError"),
+# Exceptions raised unwrapped while a body is read. openai 3 uses httpx2, openai 2 uses httpx.
+_TIMEOUTS = words("httpx2.TimeoutException httpx.TimeoutException aiohttp.ServerTimeoutError")
+_DECODING = words("httpx2.DecodingError httpx.DecodingError")
+_STATUS_ERRORS = words("httpx2.HTTPStatusError httpx.HTTPStatusError")
+_BROKEN = words(
+    "httpx2.RequestError httpx.RequestError aiohttp.ClientError ssl.SSLError",
+    "anyio.EndOfStream anyio.BrokenResourceError anyio.ClosedResourceError",
 )
 _NEGATIVE_LIMIT = re.compile(r"tokens must be at least 1, got (-\d{1,15})")
 _SERVER_ERROR = 500
@@ -296,6 +292,7 @@ def _read_chain(exc: BaseException) -> list[tuple[str, str]]:
     return [(name, re.sub(r"(^|: )<RawResponseMessage.*", "", text)) for name, text in texts]
 
 
-def _loaded(names: tuple[tuple[str, str], ...]) -> tuple[type[BaseException], ...]:
+def _loaded(names: frozenset[str]) -> tuple[type[BaseException], ...]:
     """Return the named classes of imported modules; a module that is not imported cannot have raised."""
-    return tuple(getattr(sys.modules[module], name) for module, name in names if module in sys.modules)
+    places = (name.split(".") for name in names)
+    return tuple(getattr(sys.modules[module], name) for module, name in places if module in sys.modules)

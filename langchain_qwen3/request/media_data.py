@@ -10,26 +10,14 @@ from typing import Any, NoReturn
 
 from langchain_qwen3.call import name_type
 from langchain_qwen3.request.files import is_media_type, sniff_base64
+from langchain_qwen3.servers.dialect import words
 
-# Part type → kind; LangChain's and Qwen's own types first, then OpenAI's, vLLM's, Anthropic's, Gemini's and MCP's.
+# Part type → kind: types of LangChain and Qwen, OpenAI, vLLM, Anthropic, Gemini and MCP.
 _KINDS = {
-    "image": "image",
-    "video": "video",
-    "audio": "audio",
-    "file": "file",
-    "text-plain": "file",
-    "image_url": "image",
-    "video_url": "video",
-    "input_audio": "audio",
-    "audio_url": "audio",
-    "input_image": "image",
-    "computer_screenshot": "image",
-    "input_video": "video",
-    "input_file": "file",
-    "document": "file",
-    "media": "file",
-    "resource": "file",
-    "resource_link": "file",
+    **dict.fromkeys(words("image image_url input_image computer_screenshot"), "image"),
+    **dict.fromkeys(words("video video_url input_video"), "video"),
+    **dict.fromkeys(words("audio audio_url input_audio"), "audio"),
+    **dict.fromkeys(words("file text-plain input_file document media resource resource_link"), "file"),
 }
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 # A type with a comma in a parameter, as Chrome's recorder writes `video/webm;codecs=vp9,opus` for a video with sound.
