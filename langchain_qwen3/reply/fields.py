@@ -23,10 +23,10 @@ KEPT_FIELDS = frozenset(
 
 _SAID = frozenset({"content", "tool_calls", *REASONING_FIELDS, *KEPT_FIELDS})
 
-_REASONING_PARTS = frozenset({"thinking", "reasoning", "reasoning_content", "reasoning.text", "reasoning.summary"})
+_REASONING = ("thinking", "reasoning")
+"""How the types of parts with reasoning begin, and the names of its text."""
 _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
 _TEXT_NAMES = ("text", "content", "thinking", "reasoning", "summary", "value", "reasoningContent", "reasoningText")
-_REASONING_NAMES = frozenset({"thinking", "reasoning", "reasoningContent", "reasoningText"})
 """Bedrock's are the last two, one inside the other (https://github.com/envoyproxy/ai-gateway/issues/2519)."""
 _PART_KEYS = frozenset(
     {
@@ -80,7 +80,7 @@ def _collect_texts(content: Any, reasoning: list[str], answer: list[str]) -> Non
             _collect_texts(part, reasoning, answer)
     elif isinstance(content, dict):
         name = next((name for name in _TEXT_NAMES if content.get(name)), None)
-        is_reasoning = name in _REASONING_NAMES or content.get("type") in _REASONING_PARTS
+        is_reasoning = any(str(word).startswith(_REASONING) for word in (name, content.get("type")))
         _collect_texts(name and content[name], reasoning, reasoning if is_reasoning else answer)
     elif content is not None:
         answer.append(str(content))

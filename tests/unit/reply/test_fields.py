@@ -31,6 +31,7 @@ from tests.support.replies import read_stream, read_whole, write_body, write_eve
             ("T", "A"),
         ),
         ([{"type": "reasoning", "text": "T"}], ("T", "")),
+        ([{"type": "reasoning_text", "text": "T"}, {"type": "thinking_delta", "text": "T"}], ("TT", "")),
         ([{"type": "message", "content": [{"text": "A"}, {"type": "thinking", "text": "T"}, None, "B"]}], ("T", "AB")),
         ([{"reasoningContent": {"reasoningText": {"text": "T", "signature": "S"}}}, {"text": "A"}], ("T", "A")),
         ([{"reasoningContent": {"redactedContent": "eA=="}}, {"text": "A"}], ("", "A")),
