@@ -19,14 +19,17 @@ _STOPPED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "
 """`normal` is Qianfan's word for an answer that nothing cut (https://cloud.baidu.com/doc/WENXINWORKSHOP/s/Fm2vrveyu)."""
 
 _FINISHED = _STOPPED | {"tool_calls", "tool_use", "function_call"}
-_KNOWN = _FINISHED | {"length", "content_filter"}
-_CALLS = frozenset({"tool_call", "tool-call", "tool-calls", "tooluse", "function_calls"})
-"""Words for `tool_calls`; the first was mlx-lm's until January 2026 (https://github.com/ml-explore/mlx-lm/pull/782)."""
-
-_LIMITS = frozenset({"max_tokens", "max_output_tokens", "max_length", "model_length", "model_context_window_exceeded"})
-"""Words for `length` of other APIs, which gateways pass on (https://github.com/ferro-labs/ai-gateway/issues/142)."""
-_NULLS = frozenset({"null", "none", "nil", "<nil>", "undefined"})
-"""How servers write a missing reason as text: https://github.com/PowerShell/AIShell/issues/350 (KoboldCpp)."""
+_WORDS: dict[str, str | None] = {
+    **{word: word for word in (*_FINISHED, "length", "content_filter") if word},
+    # The first was mlx-lm's until January 2026: https://github.com/ml-explore/mlx-lm/pull/782.
+    **dict.fromkeys(("tool_call", "tool-call", "tool-calls", "tooluse", "function_calls"), "tool_calls"),
+    # Of other APIs, whose words gateways pass on: https://github.com/ferro-labs/ai-gateway/issues/142.
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "max_length", "model_length"), "length"),
+    "model_context_window_exceeded": "length",
+    # A missing reason as text: https://github.com/PowerShell/AIShell/issues/350 (KoboldCpp).
+    **dict.fromkeys(("null", "none", "nil", "<nil>", "undefined")),
+}
+"""What servers write, in small letters, and the reason that they mean."""
 _GIVEN_UP = re.compile(
     r"error|abort|cancel|fail|time(d?_?out|_limit)|interrupt|disconnect|insufficient|overload", re.IGNORECASE
 )  # https://ibm.github.io/watsonx-ai-node-sdk/interfaces/1_6_x.WatsonXAI.TextChatResultChoice-1.html
@@ -48,14 +51,7 @@ def _read_word(reason: Any) -> str | None:
     if isinstance(reason, dict):
         reason = reason.get("type")
     word = str(reason or "null")
-    known = word.lower()
-    if known in _NULLS:
-        return None
-    if known in _LIMITS:
-        return "length"
-    if known in _CALLS:
-        return "tool_calls"
-    return known if known in _KNOWN else word
+    return _WORDS.get(word.lower(), word)
 
 
 def read_limit(reason: str | None, usage: object, options: ReplyOptions) -> str | None:
