@@ -9,7 +9,7 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -178,13 +178,10 @@ def _guess_format(first: bytes) -> Format:
     return "jsonl" if is_json else "text"
 
 
-@contextmanager
-def _open(source: Any) -> Iterator[IO[bytes]]:
+def _open(source: Any) -> AbstractContextManager[IO[bytes]]:
     if hasattr(source, "read") or source == "-":
-        yield _open_stdin() if source == "-" else source
-    else:
-        with Path(source).open("rb") as stream:
-            yield stream
+        return nullcontext(_open_stdin() if source == "-" else source)
+    return Path(source).open("rb")
 
 
 def _open_stdin() -> IO[bytes]:
