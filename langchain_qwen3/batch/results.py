@@ -23,6 +23,7 @@ Form = Literal["rows", "openai"]
 
 _RETRY = "The same request may succeed later: run the batch again with --retry-failed."
 _CHANGE = "Change the row or the settings, then run the batch again with --retry-failed."
+_OPENAI_ERROR = {"code": "class", "message": "message", "advice": "advice"}
 _LIMIT = 2**32
 """Above every checksum, and every line that a journal can count."""
 _REQUEST_ID = re.compile(r"batch_req_(\d+)_(\d+)")
@@ -88,11 +89,7 @@ class Result:
         elif self.error.get("status"):
             body = {"error": {"message": self.error["message"], "type": self.error["class"]}}
             response = {"status_code": self.error["status"], "request_id": "", "body": body}
-        error = self.error and {
-            "code": self.error["class"],
-            "message": self.error["message"],
-            "advice": self.error["advice"],
-        }
+        error = self.error and {name: self.error[kept] for name, kept in _OPENAI_ERROR.items()}
         request_id = f"batch_req_{self.line}_{self.check}"
         timing = {"seconds": self.seconds, "tries": self.tries}
         return {"id": request_id, "custom_id": self.id, "response": response, "error": error, **timing}
@@ -124,10 +121,9 @@ def build_result(row: Row, outcome: Any, seconds: float, tries: int) -> Result:
 def _add_message(result: Result, message: AIMessage) -> None:
     result.content = message.content
     result.reasoning = message.additional_kwargs.get("reasoning_content")
-    result.tool_calls = [{name: call[name] for name in ("name", "args", "id")} for call in message.tool_calls]
-    result.tool_calls += [
-        {name: call[name] for name in ("name", "args", "id", "error")} for call in message.invalid_tool_calls
-    ]
+    calls: list[Any] = [*message.tool_calls, *message.invalid_tool_calls]
+    names = ("name", "args", "id", "error")
+    result.tool_calls = [{name: call[name] for name in names if name in call} for call in calls]
     result.finish_reason = message.response_metadata.get("finish_reason")
     result.model = message.response_metadata.get("model_name")
     if usage := message.usage_metadata:
