@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from langchain_core.messages import BaseMessage, SystemMessage, convert_to_openai_messages
@@ -41,14 +42,9 @@ def is_command(text: str) -> bool:
     return text.startswith("/") and ("\n" not in text or text.split(maxsplit=1)[0].lower() == "/system")
 
 
-def _think(conversation: Conversation, question: str) -> str:
-    conversation.thinking, conversation.to_ask = True, question
-    return "thinking is on"
-
-
-def _no_think(conversation: Conversation, question: str) -> str:
-    conversation.thinking, conversation.to_ask = False, question
-    return "thinking is off"
+def _think(conversation: Conversation, question: str, *, thinking: bool = True) -> str:
+    conversation.thinking, conversation.to_ask = thinking, question
+    return f"thinking is {'on' if thinking else 'off'}"
 
 
 def _fold(conversation: Conversation, _: str) -> str:
@@ -111,7 +107,7 @@ def _quit(conversation: Conversation, _: str) -> str:
 
 _COMMANDS: dict[str, Callable[[Conversation, str], str]] = {
     "/think": _think,
-    "/no_think": _no_think,
+    "/no_think": partial(_think, thinking=False),
     "/fold": _fold,
     "/system": _set_system,
     "/model": _set_model,
