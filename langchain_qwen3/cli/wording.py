@@ -9,16 +9,14 @@ _FIELDS = (
     "api_key|host|max_tokens|model|n_ctx|n_parallel|n_threads|port|reasoning_format|schema|server|temperature|timeout"
 )
 
-_ONLY_PYTHON: tuple[str, ...] = (
-    r"(?:, or|:) pass http_client and http_async_client made with verify=(?:\.\.|, an [^:\n]+ loaded it)(?=\.)",
-    r",? or try the other transport: transport=\S+ or \S+?(?=\.$)",
-    r", or set default_headers=\{.*?\}",
-    r"(?<=_PROXY) or openai_proxy",
-    r', or pass sampling="recommended"',
-)
-"""Advice that no option can follow, or that an option's help gives. Left out."""
-
 _PHRASES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    # Advice that no option can follow, or that an option's help gives.
+    (r"(?:, or|:) pass http_client and http_async_client made with verify=(?:\.\.|, an [^:\n]+ loaded it)(?=\.)", ""),
+    (r",? or try the other transport: transport=\S+ or \S+?(?=\.$)", ""),
+    (r", or set default_headers=\{.*?\}", ""),
+    (r"(?<=_PROXY) or openai_proxy", ""),
+    (r', or pass sampling="recommended"', ""),
+    # The rest.
     (r"\buse stream\(\) or streaming=True, or enable_thinking=False", "use --no-thinking"),
     (r"\benable_thinking=True\b", "--thinking"),
     (r"\benable_thinking=False\b", "--no-thinking"),
@@ -41,13 +39,11 @@ _PHRASES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(?m)(?<=\n)base_url\b", "The URL"),
     (r"\bbase_url\b(?:=(?= ))?", "the URL"),
 )
-"""What stands for the rest, in this order."""
+"""What stands for each, in this order."""
 
 
 def name_options(text: str) -> str:
     """Return a message with options in place of Python's arguments: `--n-ctx 4096`, not `n_ctx=4096`."""
-    for pattern in _ONLY_PYTHON:
-        text = re.sub(pattern, "", text)
     for pattern, words in _PHRASES:
         text = re.sub(pattern, words, text)
     return text
