@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from rich.text import Text
 from langchain_qwen3._visible import make_visible
 from langchain_qwen3.cli.connect import connect, show_error, showing_errors
 from langchain_qwen3.cli.console import Console, write_json
-from langchain_qwen3.cli.load import Level, Spread, compare, measure, time_reply
+from langchain_qwen3.cli.load import Level, Send, Spread, compare, measure, time_reply
 from langchain_qwen3.cli.options import FAILED, Target
 from langchain_qwen3.cli.plot import check_plot, draw
 
@@ -41,7 +42,8 @@ def run(  # noqa: PLR0913  # the options of the command
             check_plot(plot)
         llm = connect(target, Console(stderr=True), temperature=0.0).llm
         try:
-            asyncio.run(_measure_all(llm, prompt, numbers, requests or max(numbers), settings, console, levels))
+            send = partial(time_reply, llm, prompt, settings)
+            asyncio.run(_measure_all(llm, send, numbers, requests or max(numbers), console, levels))
         finally:  # also after Ctrl-C
             if levels:
                 _write_levels(llm, levels, None if as_json else console)
@@ -70,31 +72,17 @@ def read_streams(text: str) -> list[int]:
 
 
 async def _measure_all(  # noqa: PLR0913, PLR0917  # all parts of a measurement
-    llm: ChatQwen3,
-    prompt: str,
-    numbers: list[int],
-    requests: int,
-    settings: dict[str, Any],
-    console: Console,
-    levels: list[Level],
+    llm: ChatQwen3, send: Send, numbers: list[int], requests: int, console: Console, levels: list[Level]
 ) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("one to warm up", total=requests * len(numbers) + 1)
-        await time_reply(llm, prompt, settings)
-        progress.advance(task)
+        advance = partial(progress.advance, task)
+        await send()
+        advance()
         for number in numbers:
             progress.update(task, description=f"{number} at once")
-            levels.append(
-                await measure(
-                    llm,
-                    prompt,
-                    streams=number,
-                    requests=requests,
-                    settings=settings,
-                    on_reply=lambda: progress.advance(task),
-                )
-            )
+            levels.append(await measure(send, streams=number, requests=requests, on_reply=advance))
     await llm.aclose()
 
 

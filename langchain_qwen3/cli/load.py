@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from statistics import quantiles
 from time import perf_counter
@@ -28,6 +28,9 @@ class Reply(NamedTuple):
     first: float
     last: float
     tokens: int
+
+
+Send = Callable[[], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,23 +105,13 @@ def compare(levels: list[Level]) -> str:
     )
 
 
-async def measure(  # noqa: PLR0913  # all parts of a level
-    llm: ChatQwen3,
-    prompt: str,
-    *,
-    streams: int,
-    requests: int,
-    settings: Mapping[str, Any],
-    on_reply: Callable[[], None],
-) -> Level:
+async def measure(send: Send, *, streams: int, requests: int, on_reply: Callable[[], None]) -> Level:
     """Stream `requests` replies, `streams` at a time.
 
     Args:
-        llm: The model.
-        prompt: The question, the same for all requests.
+        send: Sends a request and waits for its reply.
         streams: Number of concurrent replies.
         requests: Total number of requests.
-        settings: Settings of every call.
         on_reply: Called after each request.
     """
     left = iter(range(requests))
@@ -128,7 +121,7 @@ async def measure(  # noqa: PLR0913  # all parts of a level
     async def work() -> None:
         for _ in left:
             try:
-                replies.append(await time_reply(llm, prompt, settings))
+                replies.append(await send())
             except Qwen3Error as error:
                 errors.append(error)
             on_reply()
