@@ -115,11 +115,8 @@ def _print_marked(console: Console, mark: tuple[str, str], text: str) -> None:
 def read_text(error: Exception) -> str:
     """Return what an error says, without the numbers and headings of its library."""
     if isinstance(error, ValidationError):
-        return "\n".join(f"{_name_field(row)}{row['msg'].removeprefix('Value error, ')}" for row in error.errors())
+        rows = [(f"{row['loc'][0]}: " if row["loc"] else "", row["msg"]) for row in error.errors()]
+        return "\n".join(field + text.removeprefix("Value error, ") for field, text in rows)
     if isinstance(error, OSError) and error.strerror:  # str() would begin with the error number
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error) or type(error).__name__
-
-
-def _name_field(row: Any) -> str:
-    return f"{row['loc'][0]}: " if row["loc"] else ""
