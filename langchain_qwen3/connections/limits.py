@@ -44,31 +44,51 @@ def limit_body(response: httpx.Response, *, stream: bool) -> None:
     if layers:
         response.headers.pop("content-length", None)
     for packing in layers or [""] * (limit is not None):
-        response.stream = _Limited(response.stream, _Body(limit, packing, cut=is_error))
+        response.stream = _LimitedBody(response.stream, limit, packing, cut=is_error)
         response.extensions.pop(BODY, None)  # it would bypass the limit
 
 
-class _Body:
-    """Decompresses a body piece by piece and counts its bytes. Sans-IO.
+class _LimitedBody(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Decompresses a body piece by piece and counts its bytes.
 
-    Attributes:
-        is_full: Whether the limit or the packing's end was reached; the rest is dropped.
-        spared: Failures that end the body: an error's status says more than the rest of its body.
+    Where it is cut at its limit, a failure ends it, too: an error's status says more than the rest of its body.
     """
 
-    def __init__(self, limit: int | None, packing: str, *, cut: bool) -> None:
+    def __init__(self, stream: Any, limit: int | None, packing: str, *, cut: bool) -> None:
+        self._stream = stream
         self._limit = limit
         self._cut = cut
-        self.spared = (httpx.RequestError,) if cut else ()
+        self._spared = (httpx.RequestError,) if cut else ()
         self._size = 0
         self._packing = packing
         self._unpacker = zlib.decompressobj(_ANY_HEADER) if packing else None
         self._has_begun = False  # to unpack a member
         self._has_ended = False  # with a member
         self._head = b""
-        self.is_full = False
+        self._is_full = False  # or the packing has ended: the rest is dropped
 
-    def read(self, piece: bytes) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes]:
+        with suppress(*self._spared):
+            for piece in self._stream:
+                yield from self._read(piece)
+                if self._is_full:
+                    return
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with suppress(*self._spared):
+            async for piece in self._stream:
+                for part in self._read(piece):
+                    yield part
+                if self._is_full:
+                    return
+
+    def close(self) -> None:
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def _read(self, piece: bytes) -> Iterator[bytes]:
         """Yield a piece, decompressed.
 
         Raises:
@@ -79,7 +99,7 @@ class _Body:
             if self._limit is not None and self._size > self._limit:
                 if not self._cut:
                     raise httpx.DecodingError(f"the reply is larger than {self._limit} bytes")
-                self.is_full = True
+                self._is_full = True
                 yield part[: self._limit - self._size]
                 return
             yield part
@@ -93,7 +113,7 @@ class _Body:
                     self._head = piece
                     return
                 if self._has_ended and not piece.startswith(_GZIP):
-                    self.is_full = True
+                    self._is_full = True
                     return
                 is_zlib = piece[0] & 15 == zlib.DEFLATED and int.from_bytes(piece[:2]) % 31 == 0  # RFC 1950, 2.2
                 if not (is_zlib or piece.startswith(_GZIP)):
@@ -112,30 +132,3 @@ class _Body:
             if self._unpacker.eof:  # another member may follow (RFC 1952, 2.2)
                 piece, part = self._unpacker.unused_data, b""
                 self._unpacker, self._has_begun, self._has_ended = zlib.decompressobj(_ANY_HEADER), False, True
-
-
-class _Limited(httpx.SyncByteStream, httpx.AsyncByteStream):
-    def __init__(self, stream: Any, body: _Body) -> None:
-        self._stream = stream
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        with suppress(*self._body.spared):
-            for piece in self._stream:
-                yield from self._body.read(piece)
-                if self._body.is_full:
-                    return
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with suppress(*self._body.spared):
-            async for piece in self._stream:
-                for part in self._body.read(piece):
-                    yield part
-                if self._body.is_full:
-                    return
-
-    def close(self) -> None:
-        self._stream.close()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
