@@ -26,17 +26,14 @@ _closable: weakref.WeakSet[Any] = weakref.WeakSet()
 _inherited: list[object] = []
 
 
-def forget_after_fork(thing: Any) -> None:
-    """Call an object's `forget` in every forked child, as long as the object lives.
+forget_after_fork = _forgetful.add
+"""Call an object's `forget` in every forked child, as long as the object lives.
 
-    It must become as new: sockets are the parent's, and locks may be held by threads that the child does not have.
-    """
-    _forgetful.add(thing)
+It must become as new: sockets are the parent's, and locks may be held by threads that the child does not have.
+"""
 
-
-def close_at_exit(thing: Any) -> None:
-    """Call an object's `close_at_exit` when the process ends, as long as the object lives."""
-    _closable.add(thing)
+close_at_exit = _closable.add
+"""Call an object's `close_at_exit` when the process ends, as long as the object lives."""
 
 
 def _forget() -> None:
