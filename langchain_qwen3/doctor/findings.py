@@ -86,10 +86,7 @@ class Diagnosis:
         Raises:
             KeyError: No such check was performed.
         """
-        for finding in self.findings:
-            if finding.name == name:
-                return finding
-        raise KeyError(name)
+        return {finding.name: finding for finding in self.findings}[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values."""

@@ -110,9 +110,10 @@ def read_models(facts: Facts) -> Outcome:
 
 def read_thinking_on(reply: Streamed, facts: Facts) -> Outcome:
     """Read whether the model thinks with thinking on."""
-    reasoning = _reasoning(reply.message)
-    if reasoning:
-        return Outcome("ok", f"{_count_reasoning(reply.message)} of reasoning")
+    if reasoning := _reasoning(reply.message):
+        tokens = _reasoning_tokens(reply.message)
+        size = f"{tokens:,} tokens" if tokens else f"{len(reasoning):,} characters"
+        return Outcome("ok", f"{size} of reasoning")
     return Outcome("failed", "the reply has no reasoning", advise_thinking_on(facts))
 
 
@@ -315,11 +316,6 @@ def _reasoning_tokens(message: AIMessage) -> int | None:
     usage = message.usage_metadata
     tokens = usage.get("output_token_details", {}).get("reasoning") if usage else None
     return tokens if isinstance(tokens, int) else None
-
-
-def _count_reasoning(message: AIMessage) -> str:
-    tokens = _reasoning_tokens(message)
-    return f"{tokens:,} tokens" if tokens else f"{len(_reasoning(message)):,} characters"
 
 
 def _show_seconds(seconds: float) -> str:
