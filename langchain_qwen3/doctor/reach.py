@@ -118,7 +118,7 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
             outcome = Outcome("failed", "the server uses https, not plain HTTP", fix)
         elif isinstance(error, Qwen3ConnectionError) and named:
             once = model.model_copy(update={"max_retries": 0})  # most likely no server is there
-            if await _ask(once) is None:
+            if await _try_chat(once) is None:
                 outcome = Outcome("ok", f"{url}, {_describe_missing_list(error)}")
         return Reached(outcome)
     if listing is None:
@@ -137,7 +137,7 @@ async def _judge_redirect(model: ChatQwen3, target: str, *, named: bool) -> Outc
     if place not in {target, url.rstrip("/")}:
         detail = f"it redirects to {place}, which turns each chat's POST into a GET"
         return Outcome("failed", detail, f"Use {place} for base_url.")
-    refused = await _ask(model) if named else None
+    refused = await _try_chat(model) if named else None
     if named and refused is None:
         return Outcome("ok", f"{url}, which redirects its list of models to {target}")
     if refused is not None and getattr(refused, "status_code", None) not in TURNED_INTO_GET:
@@ -196,7 +196,7 @@ async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: boo
     url = str(model.openai_api_base)
     reason = error
     if named:
-        refused = await _ask(model)
+        refused = await _try_chat(model)
         if refused is None:
             return Reached(Outcome("ok", f"{url}, {_describe_missing_list(error)}"))
         reason = refused
@@ -212,7 +212,7 @@ async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: boo
     return Reached(outcome)
 
 
-async def _ask(model: ChatQwen3) -> Qwen3Error | None:
+async def _try_chat(model: ChatQwen3) -> Qwen3Error | None:
     """Return the error of one short chat, None if it is answered."""
     try:
         await model.ainvoke("Hi", max_tokens=1)
