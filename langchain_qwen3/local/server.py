@@ -21,7 +21,7 @@ import tempfile
 import threading
 import weakref
 from pathlib import Path
-from typing import IO, Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from langchain_qwen3.call import check_type
 from langchain_qwen3.local import engine_script
@@ -282,7 +282,7 @@ def _check_port(host: str, port: int) -> None:
         raise OSError(exc.errno, f"host, port: cannot listen on {host}:{port}: {exc.strerror}") from exc
 
 
-def _read_address(engine: subprocess.Popen[str], settings: str) -> str:
+def _read_address(engine: Any, settings: str) -> str:
     """Return the URL of the engine once it answers, an empty text if it exits before that.
 
     The library has an address only when the model is loaded and requests are taken
@@ -291,27 +291,20 @@ def _read_address(engine: subprocess.Popen[str], settings: str) -> str:
     Raises:
         ImportError: llama.cpp cannot be loaded.
     """
-    stdin, stdout = _pipes(engine)
     try:
-        stdin.write(settings + "\n")
-        stdin.flush()
+        engine.stdin.write(settings + "\n")
+        engine.stdin.flush()
     except OSError:  # a broken pipe; on Windows EINVAL, as in CPython's `subprocess.Popen._stdin_write`
         return ""
-    url = stdout.readline().strip()
+    url: str = engine.stdout.readline().strip()
     if url.startswith(engine_script.CANNOT_IMPORT):
         raise ImportError(_explain_import(url.removeprefix(engine_script.CANNOT_IMPORT)))
     return url
 
 
-def _end_engine(engine: subprocess.Popen[str]) -> None:
+def _end_engine(engine: Any) -> None:
     engine.kill()
     engine.wait()
-    for pipe in _pipes(engine):
+    for pipe in (engine.stdin, engine.stdout):
         with contextlib.suppress(OSError):  # it died before it read the settings
             pipe.close()
-
-
-def _pipes(engine: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
-    if engine.stdin is None or engine.stdout is None:
-        raise RuntimeError("the engine was started without pipes")
-    return engine.stdin, engine.stdout
