@@ -32,7 +32,6 @@ _SAFE_FILE = re.compile(r"(?![/ ])(?!(?:[^/]*/)*\.\.?(?:/|$))[^\x00-\x1f\x7f\\:*
 _PART = re.compile(r"(?P<stem>.+)-00001-of-(?P<count>\d{5})\.gguf")
 _SHOWN_FILES = 12
 _CONNECT_SECONDS = 10.0
-_MISSING = 'downloading a model needs the extra "download": pip install "langchain-qwen3-chat[download]"'
 
 
 class _HubFacts(NamedTuple):
@@ -133,7 +132,11 @@ def fetch_model(name: str | os.PathLike[str]) -> Path:
     model = read_name(name)
     if isinstance(model, Path):
         return model
-    list_files, download = (_open_modelscope if model.hub == "modelscope" else _open_hugging_face)(model.repo)
+    try:
+        list_files, download = (_open_modelscope if model.hub == "modelscope" else _open_hugging_face)(model.repo)
+    except ImportError as error:
+        text = 'downloading a model needs the extra "download": pip install "langchain-qwen3-chat[download]"'
+        raise ImportError(text) from error
     offline = not _is_reachable(model.hub)
     if model.file.endswith(".gguf"):
         files = _add_parts(model.file)  # no list is needed, so a cached file works offline
@@ -196,10 +199,7 @@ _OpenRepo = tuple[Callable[[], list[str]], Callable[[str, bool], Path]]
 
 
 def _open_hugging_face(repo: str) -> _OpenRepo:
-    try:
-        from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
-    except ImportError as error:
-        raise ImportError(_MISSING) from error
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
     def download(file: str, offline: bool) -> Path:
         is_new = not isinstance(try_to_load_from_cache(repo, file), str)
@@ -229,10 +229,8 @@ def _check_content(path: Path) -> None:
 
 
 def _open_modelscope(repo: str) -> _OpenRepo:
-    try:
-        from modelscope_hub import HubApi
-    except ImportError as error:
-        raise ImportError(_MISSING) from error
+    from modelscope_hub import HubApi
+
     api = HubApi()
     return (
         lambda: [file.path for file in api.list_repo_files(repo, "model")],
