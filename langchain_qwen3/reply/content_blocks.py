@@ -39,16 +39,12 @@ def list_invalid_calls(message: AIMessage) -> list[InvalidToolCall]:
 
 def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
     """Return the blocks of a chunk; the sum of a complete stream's chunks has whole calls."""
-    if message.chunk_position == "last" and (message.tool_calls or message.invalid_tool_calls) and _is_sum(message):
+    is_whole = all(chunk["id"] for chunk in message.tool_call_chunks)  # each call, not just a last fragment
+    if is_whole and message.chunk_position == "last" and (message.tool_calls or message.invalid_tool_calls):
         return translate_content(message)
     blocks = _translate_text(message)
     for chunk in message.tool_call_chunks:
-        block: dict[str, Any] = {
-            "type": "tool_call_chunk",
-            "id": chunk["id"],
-            "name": chunk["name"],
-            "args": chunk["args"],
-        }
+        block: dict[str, Any] = {"type": "tool_call_chunk", **{name: chunk[name] for name in ("id", "name", "args")}}
         if chunk["index"] is not None:
             block["index"] = f"lc_tc_{chunk['index']}"
         blocks.append(block)  # type: ignore[arg-type]
@@ -82,11 +78,6 @@ def _finish_part(part: Any, invalid: list[InvalidToolCall]) -> Any:
             if bad["id"] == part.get("id"):
                 return {"type": "invalid_tool_call", **invalid.pop(place)}
     return part
-
-
-def _is_sum(message: AIMessageChunk) -> bool:
-    """Whether every call of the chunk is whole, not just a last fragment."""
-    return all(chunk["id"] for chunk in message.tool_call_chunks)
 
 
 def _translate_text(message: AIMessage) -> list[ContentBlock]:
