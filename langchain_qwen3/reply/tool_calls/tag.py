@@ -218,10 +218,8 @@ class TagReader:
         cut = _CUT_CALL.match(body)
         name = (cut["function"] or cut["name"] or "").strip() if cut else ""
         is_named = cut is not None and (cut["ended"] or cut["named"]) is not None
-        if is_named and name not in self._schemas:
+        if cut and not any(bound == name if is_named else bound.startswith(name) for bound in self._schemas):
             raise ValueError(f"{name} is not a bound tool")
-        if cut and not any(bound.startswith(name) for bound in self._schemas):
-            raise ValueError(f"no bound tool's name begins with {name}")
         function = {"name": name if is_named else None, "arguments": (cut and cut["arguments"]) or written}
         return {"type": "function", "function": function}
 
