@@ -12,7 +12,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from langchain_qwen3.profiles.think_tags import CLOSE_TAG, OPEN_TAG
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG, OPEN_TAG, find_leaked_tag
 
 _TELLING = 16  # so many pieces show whether a block repeats the thinking; to compare all of them would be quadratic
 _QUOTES = ("`", '"', "'", "\u201c", "\u2018", "\u300c")
@@ -26,6 +26,12 @@ class Spans(NamedTuple):
 
 
 NOTHING = Spans("", "")
+
+
+def split_leaked(text: str) -> Spans:
+    """Return thinking that leaked into a content, and the answer behind its closing tag; nothing if none did."""
+    at = find_leaked_tag(text)
+    return Spans(text[:at], text[at + len(CLOSE_TAG) :]) if at >= 0 else NOTHING
 
 
 class _State(Enum):

@@ -18,7 +18,6 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_qwen3.call import PROVIDER, ReplyOptions
 from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
 from langchain_qwen3.errors.body import find_error
-from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, join_choices, open_envelope, read_lines
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_call_chunks, build_text_chunk
@@ -36,6 +35,7 @@ from langchain_qwen3.reply.metadata import (
     read_metadata,
     read_usage,
 )
+from langchain_qwen3.reply.reasoning import split_leaked
 from langchain_qwen3.reply.sse import SseReader
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
@@ -205,11 +205,8 @@ class StreamReader:
         """Return whether the reply began inside the thinking; a closing tag between two texts also shows that."""
         if self._choice.opens is True or self._reasoning:
             return self._choice.opens
-        text = "".join(self._content)
-        at = find_leaked_tag(text)
-        if at < 0 or not text[:at].strip() or not (text[at + len(CLOSE_TAG) :].strip() or self._choice.called):
-            return self._choice.opens
-        return True
+        thinking, answer = split_leaked("".join(self._content))
+        return True if thinking.strip() and (answer.strip() or self._choice.called) else self._choice.opens
 
     def _feed_late(self, events: Iterable[Any]) -> Iterator[ChatGenerationChunk]:
         """Take events after the finish reason; only heartbeats mean that no `[DONE]` will follow."""

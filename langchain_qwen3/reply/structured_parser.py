@@ -23,9 +23,10 @@ from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_qwen3._visible import make_visible
 from langchain_qwen3.call import Method
-from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
+from langchain_qwen3.profiles.think_tags import CLOSE_TAG
 from langchain_qwen3.reply.ending import is_finished
 from langchain_qwen3.reply.json_text import find_json, read_growing_json, read_whole_json, refuse_deep
+from langchain_qwen3.reply.reasoning import split_leaked
 
 _STEPS = 16  # a growing answer is parsed again after growing by 1/16; short ones with every piece
 _BRACKETS = ("{", "[")
@@ -287,7 +288,7 @@ def _skip_leaked(text: str) -> str:
     Where a grammar writes the JSON, it begins right behind the tag:
     https://github.com/tenstorrent/tt-inference-server/issues/4386
     """
-    answer = text[at + len(CLOSE_TAG) :] if (at := find_leaked_tag(text)) >= 0 else ""
+    answer = split_leaked(text).content
     begins = text.startswith(_BRACKETS, find_json(text, behind_words=False))
     if not answer.strip() and not begins and (tag := _TAG_AND_JSON.search(text)):
         answer = text[tag.end() :]

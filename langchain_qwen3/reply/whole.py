@@ -11,7 +11,6 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_qwen3.call import PROVIDER
 from langchain_qwen3.errors import BadReplyError
-from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, is_event_stream, join_choices, read_body
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.ending import read_limit, read_reason
@@ -24,6 +23,7 @@ from langchain_qwen3.reply.metadata import (
     read_metadata,
     read_usage,
 )
+from langchain_qwen3.reply.reasoning import split_leaked
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
 from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
@@ -134,8 +134,7 @@ def _split_leaked(message: Mapping[str, Any], options: ReplyOptions) -> tuple[Ma
     key, reasoning = read_reasoning(message)
     if not isinstance(content, str) or not (key or options.opened is False):
         return message, False
-    at = find_leaked_tag(content)
-    answer = content[at + len(CLOSE_TAG) :]
-    if at < 0 or not content[:at].strip() or not (answer.strip() or message.get("tool_calls")):
+    thinking, answer = split_leaked(content)
+    if not thinking.strip() or not (answer.strip() or message.get("tool_calls")):
         return message, False
-    return {**message, key or REASONING_KEYS[0]: reasoning + content[:at], "content": answer}, not key
+    return {**message, key or REASONING_KEYS[0]: reasoning + thinking, "content": answer}, not key

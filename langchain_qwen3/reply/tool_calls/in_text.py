@@ -24,8 +24,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from langchain_qwen3.profiles.think_tags import CLOSE_TAG, find_leaked_tag
-from langchain_qwen3.reply.reasoning import count_begun
+from langchain_qwen3.profiles.think_tags import find_leaked_tag
+from langchain_qwen3.reply.reasoning import count_begun, split_leaked
 from langchain_qwen3.reply.tool_calls.arguments import find_arguments
 from langchain_qwen3.reply.tool_calls.markdown import MarkdownReader
 from langchain_qwen3.reply.tool_calls.tag import FUNCTION, OPENING, EndOfTextError, TagReader
@@ -114,8 +114,7 @@ class CallsInText:
         texts[0] = raw.removesuffix(held) + texts[0]
         shown = texts.pop(0) if self._lead is None else ""  # goes on with what was returned, even if it is blank
         rest = "".join((shown, *filter(str.strip, texts))) if calls else raw
-        at = find_leaked_tag(raw) if may_leak and find_leaked_tag(rest) >= 0 else -1
-        if at >= 0 and (answer := raw[at + len(CLOSE_TAG) :].lstrip()):
+        if may_leak and find_leaked_tag(rest) >= 0 and (answer := split_leaked(raw).content.lstrip()):
             reader = CallsInText(self._tools, is_array=self._is_array)
             begun = reader.feed(answer)
             end = reader.close(truncated=truncated)
