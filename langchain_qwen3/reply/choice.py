@@ -14,10 +14,10 @@ the answer, which the server's parser of calls has never seen, so it is no quote
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_core.messages import InvalidToolCall
+from langchain_core.messages import AIMessage
 from langchain_core.messages.tool import ToolCallChunk
 
 from langchain_qwen3._warnings import warn_once
@@ -34,7 +34,7 @@ from langchain_qwen3.reply.fields import (
     read_reasoning,
 )
 from langchain_qwen3.reply.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
-from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, list_without
+from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls, list_without
 
 if TYPE_CHECKING:
     from langchain_qwen3.call import ReplyOptions
@@ -173,10 +173,16 @@ class ChoiceReader:
         """Metadata about the tool calls: errors, repairs, rescues. Final after `close`."""
         return self._calls.metadata
 
-    @property
-    def written(self) -> Mapping[int | None, InvalidToolCall]:
-        """The invalid calls as the model wrote them, and why they are invalid, by index; final after `close`."""
-        return self._calls.written
+    def build_message(
+        self, reasoning: str, content: str, chunks: Iterable[ToolCallChunk], **metadata: Any
+    ) -> AIMessage:
+        """Return all pieces as one message; its invalid calls are as the model wrote them."""
+        calls = collect_tool_calls(chunks, self._calls.written)
+        kwargs = self.kept
+        if reasoning and self._options.return_reasoning:
+            kwargs["reasoning_content"] = reasoning
+        found: Any = {"tool_calls": calls.calls, "invalid_tool_calls": calls.invalid}
+        return AIMessage(content=content, additional_kwargs=kwargs, **found, **metadata)
 
     @property
     def kept(self) -> dict[str, Any]:

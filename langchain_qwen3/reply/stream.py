@@ -38,7 +38,6 @@ from langchain_qwen3.reply.metadata import (
 from langchain_qwen3.reply.reasoning import split_leaked
 from langchain_qwen3.reply.sse import SseReader
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
-from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
 
 class StreamReader:
@@ -143,18 +142,8 @@ class StreamReader:
 
     def collect(self) -> AIMessage:
         """Return all output so far as one message."""
-        calls = collect_tool_calls(self._calls, self._choice.written)
-        kwargs = self._choice.kept
-        if self._reasoning:
-            kwargs["reasoning_content"] = "".join(self._reasoning)
-        return AIMessage(
-            content="".join(self._content),
-            additional_kwargs=kwargs,
-            tool_calls=calls.calls,
-            invalid_tool_calls=calls.invalid,
-            usage_metadata=read_usage(self.usage),
-            response_metadata=self._read_metadata(),
-        )
+        metadata = {"usage_metadata": read_usage(self.usage), "response_metadata": self._read_metadata()}
+        return self._choice.build_message("".join(self._reasoning), "".join(self._content), self._calls, **metadata)
 
     @property
     def progress(self) -> int:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models.chat_models import generate_from_stream
-from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_qwen3.call import PROVIDER
@@ -26,7 +25,6 @@ from langchain_qwen3.reply.metadata import (
 from langchain_qwen3.reply.reasoning import split_leaked
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.tool_calls.forced import check_forced_call
-from langchain_qwen3.reply.tool_calls.fragments import collect_tool_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,16 +99,10 @@ def _read_choice(choice: Mapping[str, Any], options: ReplyOptions, usage: Mappin
     last_reasoning, last_content, calls_held = reader.close(reason)
     if options.habits is not None:
         options.habits.note(opened=leaked or reader.opens)
-    calls = collect_tool_calls([*calls_fed, *calls_held], reader.written)
-    kwargs = reader.kept
-    reasoning += last_reasoning
-    if reasoning and options.return_reasoning:
-        kwargs["reasoning_content"] = reasoning
-    message = AIMessage(
-        content=content + last_content,
-        additional_kwargs=kwargs,
-        tool_calls=calls.calls,
-        invalid_tool_calls=calls.invalid,
+    message = reader.build_message(
+        reasoning + last_reasoning,
+        content + last_content,
+        [*calls_fed, *calls_held],
         usage_metadata=read_usage(usage),
         response_metadata={"model_provider": PROVIDER},
     )
