@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -262,15 +263,12 @@ def _explain_empty(message: BaseMessage) -> str:
             f"the answer is empty, though the model wrote {written} tokens: the server's parser lost them, or they are "
             "reasoning that return_reasoning=False leaves out; try enable_thinking=False"
         )
-    try:  # with words behind it, it is a draft
-        is_json = reasoning.rstrip().endswith(_ENDS) and isinstance(read_whole_json(reasoning), dict | list)
-    except (ValueError, RecursionError):
-        is_json = False
-    if is_json:
-        return (
-            "the answer is empty: the server put the JSON into the reasoning (reasoning_content); "
-            "set enable_thinking=False, or start the server with the model's own reasoning parser"
-        )
+    with suppress(ValueError, RecursionError):
+        if reasoning.rstrip().endswith(_ENDS) and isinstance(read_whole_json(reasoning), dict | list):
+            return (  # with words behind it, it is a draft
+                "the answer is empty: the server put the JSON into the reasoning (reasoning_content); "
+                "set enable_thinking=False, or start the server with the model's own reasoning parser"
+            )
     return "the answer is empty: the model produced only reasoning; raise max_tokens, or set enable_thinking=False"
 
 
