@@ -58,7 +58,7 @@ record: .venv/dev ## Record the cassettes anew; vLLM's too with VLLM_PYTHON=/pat
 pictures: .venv/dev .venv/slow ## The pictures of the documentation, each from a real run; ARGS="terminal web" for some
 	$(BIN)/python tools/make_pictures.py $(ARGS)
 
-integration-vllm: .venv/dev ## LangChain's suite live on vLLM at $$VLLM_BASE_URL ($$VLLM_API_KEY, $$VLLM_MODEL)
+integration-vllm: .venv/dev ## LangChain's suite live on vLLM at $VLLM_BASE_URL ($VLLM_API_KEY, $VLLM_MODEL)
 	$(BIN)/python -m pytest -m vllm tests/integration/test_vllm.py $(PYTEST_ARGS)
 
 servers: .venv/dev ## Real servers in environments of their own: LangChain's suite and the doctor on each; ARGS="ms-swift" for one
