@@ -48,7 +48,7 @@ MEANINGS = {
         "thinking on or off; None leaves it to the server", "打开或关闭思考；None 表示由服务决定"
     ),
     "thinking_budget": Meaning("tokens of thinking at most", "思考最多可用的 token 数"),
-    "reasoning_effort": Meaning("an effort word, where the model has degrees", "思考强度，模型分强度时有效"),
+    "reasoning_effort": Meaning("an effort word, where the model has levels", "思考强度，模型分强度时有效"),
     "return_reasoning": Meaning(
         "False leaves reasoning out of messages and chunks", "False：消息和数据块里不带思考内容"
     ),
@@ -139,6 +139,7 @@ def _show_type(annotation: Any) -> str:
     text = str(annotation) if not isinstance(annotation, type) else annotation.__name__
     text = re.sub(r"\b(?:typing|collections\.abc|pydantic\.types|langchain_[a-z_.]+|httpx2?[a-z_.]*)\.", "", text)
     text = re.sub(r"Optional\[(.*)\]", r"\1 | None", text).replace("NoneType", "None")
+    text = re.sub(r"Union\[(\w+), (.*)\]", r"\1 | \2", text)  # Python 3.14 writes it so itself
     return f"`{text}`".replace("|", r"\|")
 
 
