@@ -162,7 +162,7 @@ def read_shape(page: Path) -> dict[str, Any]:
         "code": code,
         "headings": re.findall(r"^#+", rest, re.MULTILINE),
         "rows": len(re.findall(r"^\|", rest, re.MULTILINE)),
-        "links": sorted({link.replace(".zh.md", ".md") for link in re.findall(r"\]\(((?:docs|tests)/[^)#]+)", rest)}),
+        "links": {re.sub(r"\.zh(-CN)?\.md$", ".md", link) for link in re.findall(r"\]\((?!http)([^)#\s]+)", rest)},
     }
 
 
