@@ -19,8 +19,6 @@ from langchain_qwen3.cli.console import Console
 from langchain_qwen3.local import LocalServer
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from rich.console import RenderableType
 
 _CHECK_SECONDS = 5.0
@@ -29,7 +27,7 @@ _CHECK_SECONDS = 5.0
 def run(model: str, settings: dict[str, Any]) -> None:
     """Serve until Ctrl-C or `kill`."""
     console = Console()
-    signal.signal(signal.SIGTERM, _interrupt)  # `kill` and container runtimes end it like Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` and container runtimes end it like Ctrl-C
     with showing_errors():
         server = LocalServer(model or ".", **settings)  # the error for a folder says what to give
         with console.status(Text(f"loading {server.path.name}")):
@@ -42,10 +40,6 @@ def run(model: str, settings: dict[str, Any]) -> None:
             _wait(server)
         finally:
             server.stop()
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _wait(server: LocalServer) -> None:
