@@ -28,7 +28,7 @@ class Summary:
         input_tokens: Tokens of all prompts.
         output_tokens: Tokens of all answers, reasoning among them.
         reasoning_tokens: Tokens of reasoning, as far as the server reports them.
-        slowest: The slowest rows, as pairs of seconds and id.
+        slowest: The slowest rows, as pairs of seconds and id, the slowest one first.
         new_rows: Rows that this run processed.
         new_tokens: Output tokens of this run.
         seconds: Duration of this run.
@@ -77,10 +77,7 @@ class Summary:
         self.input_tokens += usage.get("input_tokens", 0)
         self.output_tokens += result.output_tokens
         self.reasoning_tokens += usage.get("reasoning_tokens", 0)
-        if len(self.slowest) < _SLOWEST:
-            heapq.heappush(self.slowest, (result.seconds, result.id))
-        elif result.seconds > self.slowest[0][0]:
-            heapq.heapreplace(self.slowest, (result.seconds, result.id))
+        self.slowest = heapq.nlargest(_SLOWEST, [*self.slowest, (result.seconds, result.id)])
         if is_new:
             self.new_rows += 1
             self.new_tokens += result.output_tokens
@@ -98,7 +95,7 @@ class Summary:
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "reasoning_tokens": self.reasoning_tokens,
-            "slowest": [{"id": row_id, "seconds": seconds} for seconds, row_id in sorted(self.slowest, reverse=True)],
+            "slowest": [{"id": row_id, "seconds": seconds} for seconds, row_id in self.slowest],
             "this_run": {
                 "rows": self.new_rows,
                 "seconds": round(self.seconds, 3),

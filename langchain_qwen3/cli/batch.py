@@ -282,7 +282,7 @@ def build_table(summary: Summary) -> Table:
         )
     reasoning = f", {summary.reasoning_tokens:,} of them reasoning" if summary.reasoning_tokens else ""
     table.add_row("tokens", f"{summary.input_tokens:,} in, {summary.output_tokens:,} out{reasoning}")
-    slowest = ", ".join(f"{row_id} ({seconds:.1f} s)" for seconds, row_id in sorted(summary.slowest, reverse=True))
+    slowest = ", ".join(f"{row_id} ({seconds:.1f} s)" for seconds, row_id in summary.slowest)
     table.add_row("slowest", Text(slowest or "–"))
     speed = f"{summary.tokens_per_second:,.0f} tokens/s"
     in_flight = f", {summary.concurrency} in flight" if summary.concurrency else ""
