@@ -30,6 +30,7 @@ from langchain_qwen3.errors import (
 )
 from langchain_qwen3.errors.causes import NEEDS_STREAM
 from langchain_qwen3.profiles.think_tags import CLOSE_TAG, OPEN_TAG
+from langchain_qwen3.reply.content_blocks import show_call
 from langchain_qwen3.reply.ending import is_finished
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def read_stream_end(reply: Streamed, facts: Facts) -> Outcome:
 
 def read_tool_call(reply: AIMessage, facts: Facts, wanted: int = 1) -> Outcome:
     """Read whether the model called the tool of its own accord, as often as wanted."""
-    shown = ", ".join(_show_call(call) for call in reply.tool_calls)
+    shown = ", ".join(map(show_call, reply.tool_calls))
     if not reply.tool_calls or (reply.invalid_tool_calls and len(reply.tool_calls) < wanted):
         return _read_no_call(reply, facts)
     if not all(call["args"] for call in reply.tool_calls):
@@ -293,7 +294,7 @@ def _read_surplus(reply: AIMessage, shown: str, facts: Facts) -> Outcome:
     fix = "ChatQwen3 merges the two into one call; other clients may make it twice."
     if any(tag in reply.text for tag in _CALL_TAGS):
         return Outcome("unsure", _quote(f"twice, parsed and left in the text: {shown}"), fix)
-    distinct = {_show_call(call) for call in reply.tool_calls}
+    distinct = {*map(show_call, reply.tool_calls)}
     if len(distinct) < len(reply.tool_calls):
         return _fail(_quote(f"the same call more than once: {shown}"), "tools", facts)
     return Outcome("ok", _quote(shown))
@@ -301,11 +302,6 @@ def _read_surplus(reply: AIMessage, shown: str, facts: Facts) -> Outcome:
 
 def _fail(detail: str, flag: str, facts: Facts) -> Outcome:
     return Outcome("failed", detail, advise_option(flag, facts), flag=find_option(flag, facts))
-
-
-def _show_call(call: Mapping[str, Any]) -> str:
-    arguments = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
-    return f"{call['name']}({arguments})"
 
 
 def _reasoning(message: AIMessage) -> str:

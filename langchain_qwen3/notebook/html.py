@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage
 
 from langchain_qwen3._visible import make_visible
 from langchain_qwen3.notebook.emphasis import read_bold_beside_wide
-from langchain_qwen3.reply.content_blocks import list_invalid_calls
+from langchain_qwen3.reply.content_blocks import list_invalid_calls, show_call
 from langchain_qwen3.reply.ending import describe_cut
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ def build_line(text: str) -> str:
 
 def describe_end(message: AIMessage) -> list[str]:
     """Return one line for each tool call, for each truncated tool call, and for an answer that is not whole."""
-    lines = []
-    for call in message.tool_calls:
-        arguments = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
-        lines.append(f"→ {call['name']}({arguments})")
+    lines = [f"→ {show_call(call)}" for call in message.tool_calls]
     lines += [f"✗ {call['name']}: {call['error']}" for call in list_invalid_calls(message)]
     end = describe_cut(message.response_metadata.get("finish_reason"))
     return [*lines, f"✗ {end}"] if end else lines

@@ -14,7 +14,7 @@ from langchain_core.messages.block_translators import register_translator
 from langchain_qwen3.call import PROVIDER
 
 if TYPE_CHECKING:
-    from langchain_core.messages import AIMessageChunk, InvalidToolCall
+    from langchain_core.messages import AIMessageChunk, InvalidToolCall, ToolCall
     from langchain_core.messages.content import ContentBlock
     from langchain_core.outputs import ChatResult
 
@@ -35,6 +35,12 @@ def list_invalid_calls(message: AIMessage) -> list[InvalidToolCall]:
     """Return the invalid calls, each with the reason: for a sum of chunks only the metadata has it."""
     reasons = message.response_metadata.get("tool_call_errors", {})
     return [{**bad, "error": bad.get("error") or reasons.get(bad["id"])} for bad in message.invalid_tool_calls]
+
+
+def show_call(call: ToolCall) -> str:
+    """Return a call as a line of Python, for people."""
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call["args"].items())
+    return f"{call['name']}({arguments})"
 
 
 def translate_content_chunk(message: AIMessageChunk) -> list[ContentBlock]:
