@@ -107,10 +107,8 @@ class Waiting:
 
     def __rich__(self) -> RenderableType:
         seconds = time.monotonic() - self.since
-        text = Text(self.what, style="dim")
-        if seconds >= SILENT_SECONDS:
-            text = Text.assemble((self.what, "dim"), (f"  {describe_silence(seconds)}", "yellow"))
-        self._spinner.update(text=text)
+        silence = f"  {describe_silence(seconds)}" if seconds >= SILENT_SECONDS else ""
+        self._spinner.update(text=Text.assemble((self.what, "dim"), (silence, "yellow")))
         return self._spinner
 
 
