@@ -95,11 +95,11 @@ def build_call_chunk(reasoning: str, content: str, calls: Sequence[ToolCallChunk
 def build_call_chunks(calls: Iterable[ToolCallChunk]) -> Iterator[ChatGenerationChunk]:
     """Yield the chunks of held-back calls one by one, as OpenAI sends them: a name, then its arguments."""
     for call in calls:
-        name, args, call_id, index = call["name"], call["args"], call["id"], call["index"]
-        if name and args:
-            yield build_call_chunk("", "", [tool_call_chunk(name=name, args="", id=call_id, index=index)])
-            name = call_id = None
-        yield build_call_chunk("", "", [tool_call_chunk(name=name, args=args, id=call_id, index=index)])
+        rest = call
+        if call["name"] and call["args"]:
+            yield build_call_chunk("", "", [{**call, "args": ""}])
+            rest = {**call, "name": None, "id": None}
+        yield build_call_chunk("", "", [rest])
 
 
 def _build_validated(reasoning: str, content: str) -> ChatGenerationChunk:
