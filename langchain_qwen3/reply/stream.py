@@ -86,8 +86,6 @@ class StreamReader:
         if isinstance(events, tuple):  # one complete event: the way engines send them
             chunk = self._feed(events[0])
             return () if chunk is None else (chunk,)
-        if self._end.over:
-            return self._feed_late(events)
         return self._feed_all(events)
 
     def end(self) -> list[ChatGenerationChunk]:
@@ -197,18 +195,15 @@ class StreamReader:
         thinking, answer = split_leaked("".join(self._content))
         return True if thinking.strip() and (answer.strip() or self._choice.called) else self._choice.opens
 
-    def _feed_late(self, events: Iterable[Any]) -> Iterator[ChatGenerationChunk]:
-        """Take events after the finish reason; only heartbeats mean that no `[DONE]` will follow."""
-        late = [*events]
-        if not late and self._events.between:
-            self._end.take_heartbeat()
-        yield from self._feed_all(late)
-
     def _feed_all(self, events: Iterable[Any]) -> Iterator[ChatGenerationChunk]:
+        is_silent = self._end.over
         for event in events:
+            is_silent = False
             chunk = self._feed(event)
             if chunk is not None:
                 yield chunk
+        if is_silent and self._events.between:  # only heartbeats came after the finish reason
+            self._end.take_heartbeat()
         self._end.done = self._end.done or self._events.done
         if (failure := self._events.failure) is not None:
             raise BadReplyError(str(failure), response=self._response, body=failure.raw)
