@@ -115,7 +115,6 @@ def _is_missing(cell: Any) -> bool:
 
 
 def _read_value(value: Any, column: str | None) -> tuple[list[Any], dict[str, Any]]:
-    """Return messages and settings."""
     if isinstance(value, str):
         return [_build_question(value, "the text")], {}
     if isinstance(value, BaseMessage):

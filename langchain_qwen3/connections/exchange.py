@@ -138,7 +138,6 @@ class _Attempts:
                 raise error
 
     def _leave_out(self, error: openai.APIStatusError) -> None:
-        """Leave out what the server refuses."""
         refuse_redirected(error.response)
         sent = self._call.payload
         amended = self._lesson and self._lesson.amend(error.status_code, error.body or error.response.text, sent)

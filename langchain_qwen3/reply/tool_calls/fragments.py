@@ -220,7 +220,6 @@ class ToolCallStream:
         return (other_id and fragment.begins) or ((other_id or fragment.begins) and call.is_closed())
 
     def _begin(self, fragment: Fragment) -> ToolCallChunk | None:
-        """Begin a call and return its first chunk."""
         call = OpenCall(len(self._calls), fragment.id or build_call_id(), fragment.place)
         self._calls.append(call)
         if fragment.place is not None:

@@ -225,7 +225,6 @@ class TagReader:
 
 
 def _begins_closing(text: str) -> bool:
-    """Whether a text is the beginning of a closing tag."""
     return any(tag.startswith(text) for tag in (CLOSING, *_STRAY_TAGS))
 
 
