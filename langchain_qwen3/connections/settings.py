@@ -120,12 +120,11 @@ class ConnectionSettings:
             "organization": self.organization,
             "default_headers": self.default_headers or None,
             "default_query": self.default_query or None,
+            "timeout": read_timeout(self.timeout),
+            "max_retries": self.max_retries,
         }
-        if self.timeout is not None:  # else the SDK's 600 s, or the timeout of the user's own client
-            options["timeout"] = read_timeout(self.timeout)
-        if self.max_retries is not None:
-            options["max_retries"] = self.max_retries
-        return options
+        # Without a timeout it is the SDK's 600 s, or that of the user's own client.
+        return {name: value for name, value in options.items() if value is not None}
 
 
 def check_headers(headers: Any, name: str) -> None:
