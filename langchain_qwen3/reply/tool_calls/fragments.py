@@ -111,7 +111,7 @@ class ToolCallStream:
         for wire in filter(None, (fragments,) if isinstance(fragments, Mapping) else fragments or ()):
             fragment = read_fragment(wire)
             if self._announced is not None:
-                fragment = self._take_announced(fragment)
+                fragment = self._take_announced(self._announced, fragment)
             call = self._find(fragment)
             if call is begun and fragment.name and fragment.place is None and not self._by_id.get(fragment.id or ""):
                 call = None  # two named entries in one delta are two calls
@@ -167,16 +167,14 @@ class ToolCallStream:
                 chunks.append(tool_call_chunk(args=rest, index=call.index))
         return chunks
 
-    def _take_announced(self, fragment: Fragment) -> Fragment:
+    def _take_announced(self, announced: Fragment, fragment: Fragment) -> Fragment:
         """Return a fragment with the name that the one before it announced, if it begins arguments."""
-        announced = self._announced
-        if announced is None or not (fragment.name or (fragment.text or "").strip()):
+        if not (fragment.name or (fragment.text or "").strip()):
             return fragment  # an empty one decides nothing
         self._announced = None
         is_other = not self._drifts and fragment.place in self._by_index and fragment.place != announced.place
-        return (
-            announced._replace(text=fragment.text) if fragment.begins and not (fragment.name or is_other) else fragment
-        )
+        stands_alone = fragment.name or is_other or not fragment.begins
+        return fragment if stands_alone else announced._replace(text=fragment.text)
 
     def _find(self, fragment: Fragment) -> OpenCall | None:
         """Return the call that a fragment may belong to: by index, by id, or the last one."""
