@@ -210,18 +210,20 @@ def _find_svg(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return {**part, "type": "file"} if find_mime(holders).startswith("image/svg+xml") else None
 
 
-def _find_frames(part: Mapping[str, Any]) -> list[Any] | None:
+def _find_frames(part: Mapping[str, Any]) -> list[Any] | tuple[Any, ...] | None:
     own = part.get("video_url")
     places = (part.get("video"), own, own.get("url") if isinstance(own, Mapping) else None, part.get("frames"))
-    return next((place for place in places if isinstance(place, list)), None)
+    return next((place for place in places if isinstance(place, (list, tuple))), None)
 
 
-def _write_frames(frames: list[Any], dialect: Dialect, settings: dict[str, Any]) -> dict[str, Any]:
+def _write_frames(frames: Iterable[Any], dialect: Dialect, settings: dict[str, Any]) -> dict[str, Any]:
     """Convert a video that is a list of frames."""
-    urls = [check_url(frame, "video") if isinstance(frame, str) else _read_frame(frame) for frame in frames]
+    urls = [_read_frame(frame) for frame in frames]
+    if not urls:
+        raise MediaError("the video part has no frames: pass URLs, or frames as base64 data (data:image/jpeg;base64,…)")
     if dialect.video_frames == "list":
         return {"type": "video", "video": urls, **settings}
-    if dialect.video_frames == "jpeg" and urls and all(url.startswith("data:image/") for url in urls):
+    if dialect.video_frames == "jpeg" and all(url.startswith("data:image/") for url in urls):
         joined = ",".join(url.partition("base64,")[2] for url in urls)
         return {"type": "video_url", "video_url": {"url": f"data:video/jpeg;base64,{joined}"}, **settings}
     how = "frames as base64 data (data:image/jpeg;base64,…)" if dialect.video_frames else "the video, or image parts"
@@ -229,8 +231,12 @@ def _write_frames(frames: list[Any], dialect: Dialect, settings: dict[str, Any])
 
 
 def _read_frame(frame: Any) -> str:
+    if isinstance(frame, str):
+        return check_url(frame, "video")
+    if isinstance(frame, (bytes, bytearray, memoryview)):
+        frame = {"bytes": frame}
     if not isinstance(frame, Mapping):
-        raise MediaError(f"a frame of the video part is {name_type(frame)}: pass URLs or data URIs")
+        raise MediaError(f"a frame of the video part is {name_type(frame)}: pass URLs, data URIs or bytes")
     return read_url(frame, "image")
 
 

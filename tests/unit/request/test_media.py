@@ -36,6 +36,7 @@ DATA = "data:image/png;base64,AAAA"
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 IMAGE_PNG = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
 DATA_JPEG = "data:image/jpeg;base64,AAAA"
+JPEG = b"\xff\xd8\xff\xe0\x00\x10"
 IMAGE_DATA = {"type": "image_url", "image_url": {"url": DATA}}
 IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iQAB"}}
 
@@ -93,10 +94,15 @@ IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,
             for part in (
                 {"video": [DATA_JPEG, DATA_JPEG]},  # DashScope's own API
                 {"type": "video", "frames": [DATA_JPEG, DATA_JPEG]},
+                {"type": "video", "video": (DATA_JPEG, DATA_JPEG)},
                 {"type": "video_url", "video_url": [DATA_JPEG, DATA_JPEG]},
                 {"type": "video_url", "video_url": {"url": [DATA_JPEG, DATA_JPEG]}},
                 {"type": "video_url", "video_url": {"url": "data:video/jpeg;base64,AAAA,AAAA"}},  # vLLM's
             )
+        ),
+        (
+            {"type": "video", "video": [JPEG, bytearray(JPEG)]},  # as Pillow writes them
+            {"type": "video_url", "video_url": {"url": "data:video/jpeg;base64,/9j/4AAQ,/9j/4AAQ"}},
         ),
         ({"image": URL}, IMAGE),  # DashScope's own API
         ({"image": URL, "max_pixels": 9}, {**IMAGE, "max_pixels": 9}),
@@ -441,7 +447,8 @@ BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "image_url", "image_url": {"url": 7}}, "URL is an int"),
     ({"type": "image_url", "image_url": None}, "neither url nor base64"),
     ({"type": "video", "video": [URL]}, "frames as base64"),
-    ({"type": "video", "video": []}, "frames as base64"),
+    ({"type": "video", "video": []}, "no frames: pass URLs, or frames as base64"),
+    ({"type": "video", "video": [b"no picture"]}, "no mime_type"),
     ({"type": "video", "video": [7]}, "frame of the video part is an int"),
     ({"type": "input_audio", "input_audio": {"format": "wav"}}, "neither url nor base64 data"),
     ({"type": "text", "text": None}, "no text"),
