@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import openai
 from langchain_core.messages import BaseMessage, SystemMessage
 from langchain_core.runnables import Runnable
+from langchain_core.runnables.retry import RunnableRetry
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -19,7 +20,7 @@ from langchain_qwen3.batch.pace import MAX_IN_FLIGHT, Pace
 from langchain_qwen3.batch.results import Result, build_result
 from langchain_qwen3.batch.rows import Row, RowError, is_system
 from langchain_qwen3.batch.schema import check_schema
-from langchain_qwen3.call import check_type
+from langchain_qwen3.call import check_type, name_type
 from langchain_qwen3.connections.exchange import afetch_json
 from langchain_qwen3.errors import (
     BadReplyError,
@@ -86,7 +87,8 @@ class Requester:
     """Sends rows to one model. A pickled copy measures its own pace where it is loaded.
 
     Args:
-        llm: The model. Its own retries are switched off: every try must pass the gate, and count for the pace.
+        llm: The model, also with bound settings. Its own retries are switched off: every try must pass the gate, and
+            count for the pace.
         options: How rows are sent.
 
     Raises:
@@ -99,15 +101,16 @@ class Requester:
         check_type("options", options, BatchOptions, "BatchOptions(...), or None")
         self._args = (llm, options)
         self._options = options
-        if (number := options.settings.get("n", llm.n) or 1) != 1:
+        self._llm: Any = _switch_off_retries(llm)
+        bound = getattr(self._llm, "kwargs", {})
+        if (number := {"n": self._llm.n, **bound, **options.settings}["n"] or 1) != 1:
             raise ValueError(f"n is {number!r}: a row has one answer; write one row per answer")
-        self._llm = llm.model_copy(update={"max_retries": 0})
         self._chain: Any = self._llm
         if options.schema is not None:
             self._chain = self._llm.with_structured_output(dict(options.schema), include_raw=True)
             # What the server's form of the request excludes would fail in every row.
             self._llm._get_request_payload("", **self._chain.first.kwargs)  # noqa: SLF001  # LangChain's own hook, pure
-        self.pace = Pace(options.concurrency, min(MAX_IN_FLIGHT, llm.max_concurrency or MAX_IN_FLIGHT))
+        self.pace = Pace(options.concurrency, min(MAX_IN_FLIGHT, self._llm.max_concurrency or MAX_IN_FLIGHT))
         self._backoff = wait_random_exponential(multiplier=0.5, max=_MAX_BACKOFF)
         self._last_answer_at = -1.0  # a clock may begin at 0
         self._failures = 0  # consecutive ones that are no row's own
@@ -291,6 +294,23 @@ class _Attempt:
     number: int = 0
     seconds: float = 0.0
     is_untimely: bool = False
+
+
+def _switch_off_retries(llm: Any) -> Any:
+    """Return a model, with what is bound to it, that leaves retries to the batch.
+
+    Raises:
+        TypeError: It is a chain.
+    """
+    inner = next((name for name in ("bound", "default") if isinstance(vars(llm).get(name), Runnable)), None)
+    if inner is not None:
+        model = _switch_off_retries(getattr(llm, inner))
+        return model if isinstance(llm, RunnableRetry) else llm.model_copy(update={inner: model})
+    if not hasattr(llm, "root_async_client"):
+        raise TypeError(
+            f"llm: pass a ChatQwen3, not {name_type(llm)}; for an answer by a schema, BatchOptions(schema=...)"
+        )
+    return llm.model_copy(update={"max_retries": 0})
 
 
 def _is_retryable(error: BaseException) -> bool:

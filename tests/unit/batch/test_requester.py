@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.runnables import ConfigurableField
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.batch import BatchOptions, run_batch
 from langchain_qwen3.batch.requester import Requester
+from tests.support.scripted import Answer, Scripted
+
+LLM = ChatQwen3(model="q", base_url="http://pod.test/v1", server="vllm")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +69,43 @@ def test_refuses_several_answers_for_a_row_when_model_or_options_ask_for_them(fi
     with pytest.raises(ValueError, match=r"n is \d: a row has one answer"):
         Requester(llm, BatchOptions(settings=settings))
     assert Requester(llm.model_copy(update={"n": 1}), BatchOptions())
+
+
+def test_refuses_several_answers_for_a_row_when_they_are_bound():
+    """Protects answers that were paid for: what is bound is a setting of every call, too."""
+    with pytest.raises(ValueError, match=r"n is 2: a row has one answer"):
+        Requester(LLM.bind(n=2), BatchOptions())
+    assert Requester(LLM.bind(n=2), BatchOptions(settings={"n": 1}))
+
+
+BOUND: dict[str, Callable[[ChatQwen3], Any]] = {
+    "the model": lambda llm: llm,
+    "settings": lambda llm: llm.bind(stop=["."]),
+    "tools": lambda llm: llm.bind_tools([{"name": "f", "description": "", "parameters": {}}]),
+    "a config": lambda llm: llm.with_config(tags=["a"]),
+    "listeners over settings": lambda llm: llm.bind(stop=["."]).with_listeners(),
+    "fields of a config": lambda llm: llm.configurable_fields(temperature=ConfigurableField("t")),
+    "retries": lambda llm: llm.with_retry(stop_after_attempt=3),
+    "settings over retries": lambda llm: llm.with_retry(stop_after_attempt=3).bind(stop=["."]),
+}
+
+
+@pytest.mark.parametrize("bind", BOUND.values(), ids=BOUND)
+def test_tries_a_row_as_often_as_the_options_say_when_something_is_bound(bind: Any, tmp_path: Path):
+    """Protects the server: a model with bound settings went on to retry by itself, unseen by the pace of the batch."""
+    with Scripted(lambda _: Answer(message={"error": {"message": "Overloaded"}}, status=500)) as server:
+        llm = ChatQwen3(model="q", base_url=server.url, server="vllm", max_retries=2)
+        summary = run_batch(bind(llm), ["hi"], tmp_path / "answers.jsonl", options=BatchOptions(retries=0))
+    assert (summary.failed, len(server.requests)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "chain", [LLM | str, LLM.with_structured_output({"title": "A", "type": "object"}), (LLM | str).bind(stop=["."])]
+)
+def test_refuses_a_chain_by_name(chain: Any):
+    """Protects from an AttributeError: a batch sends the requests itself, and has its own option for a schema."""
+    with pytest.raises(TypeError, match=r"^llm: pass a ChatQwen3, not a RunnableSequence; .*BatchOptions\(schema="):
+        Requester(chain, BatchOptions())
 
 
 def test_goes_to_another_machine_when_pickled():
