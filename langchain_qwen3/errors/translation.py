@@ -183,7 +183,7 @@ class ErrorTranslator:
             error.message += "" if said in error.message else f": {said}"
         if error.request is None:
             error.request = httpx.Request("POST", f"{url}{CHAT_PATH}")
-        hint = advise_refusal(error.body or error.message, self.payload) or find_hint(
+        hint = advise_refusal(error.body or error.message, self.payload, self.dialect_name) or find_hint(
             f"{target or url} dialect={self.dialect_name} {_list_facts(error)} {error.message} {details}",
             details,
             url=target or url,

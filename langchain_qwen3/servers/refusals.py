@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.servers.detection import learn_refusal, recall_dialect
 from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS, Dialect
-from langchain_qwen3.servers.dialects import DIALECTS
+from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
 from langchain_qwen3.servers.refused_fields import MAX_CHARACTERS, complains_of_effort, find_refused
 
 _STATUSES = frozenset({400, 422})
@@ -60,13 +60,14 @@ def read_refused(status: int, body: Any) -> frozenset[str]:
     return frozenset(find_refused(body, list_droppable_fields()))
 
 
-def advise_refusal(body: Any, payload: Mapping[str, Any] | None = None) -> str | None:
+def advise_refusal(body: Any, payload: Mapping[str, Any] | None = None, server: str = GENERIC.name) -> str | None:
     """Return advice for an error that refuses a field of `list_droppable_fields`, None for any other error.
 
     Args:
         body: The error's body, parsed or as text.
         payload: The request, if it is known: an error that names nothing sent means something else. Ollama says of a
             model that it "does not support thinking", which is also the name of a field.
+        server: Name of the row that the request was made by.
     """
     names = frozenset(find_refused(body, list_droppable_fields()))
     if payload is not None:
@@ -74,7 +75,7 @@ def advise_refusal(body: Any, payload: Mapping[str, Any] | None = None) -> str |
         names = frozenset(name for name in names if name.rpartition(".")[2] in sent)
     if not names:
         return None
-    return f"The server refuses {_name_fields(names)}: {_advise(body, names)}, or leave the setting out."
+    return f"The server refuses {_name_fields(names)}: {_advise(body, names, server)}, or leave the setting out."
 
 
 class Lesson(Generic[_C]):
@@ -147,13 +148,16 @@ def _name_fields(names: frozenset[str]) -> str:
     return f"the field{'s' if len(names) > 1 else ''} {', '.join(sorted(names))}"
 
 
-def _advise(body: Any, names: frozenset[str]) -> str:
+def _advise(body: Any, names: frozenset[str], server: str = GENERIC.name) -> str:
     if names <= _UNASKED.keys():
         return f"set {' and '.join(_UNASKED[name] for name in sorted(names))}"
     if _IS_DUPLICATE.search(_write_text(body)):
         return 'it reads earlier reasoning under one name only, which server="auto" finds out'
-    if row := _find_row(body):
+    row, named = _find_row(body), DIALECTS.get(server, GENERIC)
+    if row and row is not named:
         return f'the error looks like {row.title}: set server="{row.name}"'
+    if named is not GENERIC:
+        return f"if the server is not {named.title}, set the right server=..."
     return "if you know the server, set server=..."
 
 

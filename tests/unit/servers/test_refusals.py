@@ -50,6 +50,18 @@ def test_advises_the_server_when_its_way_to_refuse_is_known(body: Any, name: str
     assert DIALECTS[name].refusal
 
 
+@pytest.mark.parametrize(
+    ("server", "at"), [("sglang", 0), ("groq", 0), ("nvidia", 6), ("fireworks", 5), ("generic", 0)]
+)
+def test_does_not_advise_the_server_that_is_set(server: str, at: int):
+    """Protects users who named the server, as the error told them: it told them the same again."""
+    advice = advise_refusal({"error": "unknown field `enable_thinking`"}, server=server) or ""
+    asks = "if you know the server, set server=..." in advice
+    assert asks == (server == "generic")
+    assert asks or f"if the server is not {DIALECTS[server].title}, set the right server=..." in advice
+    assert f'set server="{server}"' not in (advise_refusal(TEXTS[at][0], server=server) or "")
+
+
 def test_advises_to_name_the_server_when_the_refusal_is_anybodys():
     """Protects users of unknown hosts: the field and the remedy are named, and nothing else is advised on."""
     advice = advise_refusal({"error": "unknown field `enable_thinking`"}) or ""
