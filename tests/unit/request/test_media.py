@@ -569,6 +569,23 @@ def test_a_long_word_is_no_name_when_a_part_is_described():
     assert wire["content"] == "[image cat: omitted, this model cannot take it]"
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image", "image": PNG},
+        {"type": "image_url", "image_url": {"url": PNG}},
+        {"type": "image_url", "image_url": PNG},
+        {"type": "image", "url": PNG},
+        {"type": "audio", "audio": base64.b64encode(b"ID3").decode()},
+    ],
+)
+@pytest.mark.filterwarnings("ignore:a part of a tool's result")
+def test_leaves_small_data_out_of_the_line_when_it_stands_in_place_of_a_url(part: dict[str, Any]):
+    """Protects the prompt from the base64 of an icon, which is too short to be told from a URL by its length."""
+    (wire,) = write_messages([ToolMessage([part], tool_call_id="1")], VLLM, replay="all", line=find_line("Qwen3-8B"))
+    assert wire["content"] == f"[{find_kind(part)}: omitted, this model cannot take it]"
+
+
 @pytest.mark.parametrize("part", [{"type": "image", "url": URL}, {"type": "file", "url": DATA}, {"image": URL}])
 def test_refuses_media_in_a_system_message_when_the_template_drops_it(part: dict[str, Any]):
     """Protects from a picture that Qwen3-VL's template drops in silence, and from a 400 of 3.5 and newer."""
