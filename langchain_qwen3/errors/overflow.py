@@ -26,11 +26,8 @@ _TEXT_ZH = (
 # One of these phrases is sufficient.
 _OVERFLOW = compile_patterns(
     r"context_?(?:length|window)_?exceeded",
-    r"ContextWindowExceeded",
-    r"context size has been exceeded",
     r"range of input length should be \[",
-    r"\binputs?(?: data)?(?: is| may)? too long",
-    r"\bprompt (?:is )?too long",
+    r"\b(?:inputs?(?: data)?|prompt)(?: is| may)? too long",
     r"current length is \d{1,15} while limit is",
     r"(?:reduce|shorten) (?:the|your) (?:length of )?(?:the )?(?:messages|prompt|input)",
     r"too many total text bytes",
@@ -38,8 +35,8 @@ _OVERFLOW = compile_patterns(
     r"input tokens exceed|too many (?:input|prompt) tokens|too many tokens in (?:the |your )?(?:prompt|input|messages)",
     r"tokens in the (?:prompt|input|messages)\b[^.]{0,20}exceed",
     r"\bthe max input characters is\b",  # Qianfan's 336007
-    r"input_length_error",
-    r"context(?: window| size| length)? (?:is full|overflow|exceeded|limit (?:reached|exceeded))|out of context\b",
+    r"input_length_error|out of context\b",
+    r"context(?: window| size| length)? (?:is full|overflow|(?:has been )?exceeded|limit (?:reached|exceeded))",
     # Older vLLM and NVIDIA set max_tokens to what the prompt leaves. A user's own -1 or -2 means "no limit".
     r"max_(?:completion_)?tokens must be at least 1, got -(?![12]\b)\d",
     rf"(?:{_TEXT_ZH}|上下文|prompt)[^。，,]{{0,20}}(?:过长|過長|太长|太長|超长|超長|超限|字数[太过]多)",
@@ -150,8 +147,7 @@ _LIMITS = (
     ),
     rf"context[ _-]?(?:length|window|size|limit)(?: is| of|:| only|=| tokens){{0,3}} ?\(?{_NUMBER}",
     rf"n_ctx ?[=:(]{{0,2}} ?{_NUMBER}",
-    rf"must be (?:<=|<|less than|at most) ?{_NUMBER}",
-    rf"must have less than {_NUMBER} tokens",
+    rf"must (?:be|have) (?:<=|<|less than|at most) ?{_NUMBER}",
     rf"(?:cannot|must not|may not) exceed {_NUMBER}",
     rf"limit(?: for this model)?(?: is| of|:)? {_NUMBER}|(?:window|model|length) limit \({_NUMBER}",
     rf"{_NUMBER}[ -]tokens? context|context(?: is| of)? \(?{_NUMBER}|session_len {_NUMBER}",
