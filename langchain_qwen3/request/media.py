@@ -101,10 +101,7 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         return _write_unknown(part)
     if "path" in part:
         refuse_local(kind)
-    file = _find_svg(part) if kind == "image" else None
-    if kind == "file":
-        file = part
-    if file:
+    if file := part if kind == "file" else _find_svg(part) if kind == "image" else None:
         return _write_file(file, dialect, line)
     _check_kind(kind, dialect, line)
     if kind == "audio":
