@@ -134,17 +134,13 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
         return None
     if choice is True:
         choice = "required"
+    name, word = choice, None if choice in names else choice
     if isinstance(choice, Mapping):
         function = choice.get("function") or choice
         name = function.get("name") if isinstance(function, Mapping) else None
-        if name is None and choice.get("type") in _WORDS:  # Anthropic's form
-            return ToolChoice(_WORDS[choice["type"]])  # type: ignore[arg-type] # the words are its modes
-    elif isinstance(choice, str):
-        if choice not in names and choice in _WORDS:
-            return ToolChoice(_WORDS[choice])  # type: ignore[arg-type] # the words are its modes
-        name = choice
-    else:
-        name = None
+        word = choice.get("type") if name is None else None  # Anthropic's form
+    if isinstance(word, str) and word in _WORDS:
+        return ToolChoice(_WORDS[word])  # type: ignore[arg-type]  # the words are its modes
     if not isinstance(name, str):
         raise ValueError(  # noqa: TRY004 # whatever its type, it is a bad setting
             f"tool_choice={choice!r} has an unknown form: pass 'auto', 'none', 'required', a tool's name or"
