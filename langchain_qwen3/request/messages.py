@@ -125,7 +125,7 @@ def _write_other(message: BaseMessage, role: str, dialect: Dialect, line: ModelL
     content = message.content
     if isinstance(content, str):
         entry: dict[str, Any] = {"role": role, "content": content}
-    elif role == "user" and any(isinstance(part, dict) and _is_result(part) for part in content):
+    elif role == "user" and any(map(is_result, iter_blocks(content))):
         return _write_user_with_results(content, dialect, line)
     else:
         entry = {
@@ -158,10 +158,6 @@ def _write_user_with_results(content: Sequence[Any], dialect: Dialect, line: Mod
 def _holds_only_results(message: BaseMessage) -> bool:
     content = message.content
     return bool(content) and not isinstance(content, str) and all(is_result(block) for block in iter_blocks(content))
-
-
-def _is_result(part: dict[str, Any]) -> bool:
-    return is_result(next(iter_blocks([part])))
 
 
 def _write_assistant(message: Any, dialect: Dialect, *, replay: bool, split: bool) -> dict[str, Any]:
