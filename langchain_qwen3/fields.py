@@ -23,9 +23,9 @@ from langchain_qwen3.connections.sdk import AsyncSdkClient, Completions, SdkClie
 from langchain_qwen3.connections.settings import ConnectionSettings
 from langchain_qwen3.errors.secrets import clean_url
 from langchain_qwen3.profiles import build_profile, resolve_line
+from langchain_qwen3.request.foreign_settings import check_refused
 from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values, read_field, split_constructor
 from langchain_qwen3.request.messages import ReasoningHistory
-from langchain_qwen3.request.refused_settings import check_refused
 from langchain_qwen3.request.traces import build_cache_key, build_ls_params, list_secrets, show_keywords
 from langchain_qwen3.servers.address import check_key, resolve_api_key, split_url
 from langchain_qwen3.servers.detection import find_named, recall_answer

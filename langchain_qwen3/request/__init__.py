@@ -6,7 +6,7 @@ Modules:
     build             the stages in their order: where to begin
 
     settings          one value for each setting, of those that model and call set; merging: of several bindings
-    keywords          which settings there are, and their ranges; refused_settings: those of other classes and APIs
+    keywords          which settings there are, and their ranges; foreign_settings: those of other classes and APIs
     thinking          the thinking settings in the server's own fields
     sampling          what the model's card recommends
 

@@ -13,11 +13,11 @@ from langchain_qwen3._warnings import warn_once, warn_unsupported
 from langchain_qwen3.call import Call, ReplyOptions
 from langchain_qwen3.profiles.think_tags import CLOSE_TAG
 from langchain_qwen3.request.constraints import list_constraint_fields
+from langchain_qwen3.request.foreign_settings import OTHER_SWITCHES, OUR_SWITCH
 from langchain_qwen3.request.history import write_history
 from langchain_qwen3.request.keywords import openai_fields
 from langchain_qwen3.request.media import lift_media_settings
 from langchain_qwen3.request.output import OUTPUT_PARAMS, plan_output
-from langchain_qwen3.request.refused_settings import OTHER_SWITCHES, OUR_SWITCH
 from langchain_qwen3.request.sampling import recommend_sampling, warn_if_greedy
 from langchain_qwen3.request.settings import OPTION_NAMES, merge_body, resolve_settings
 from langchain_qwen3.request.thinking import Thinking, expects_thinking, resolve_thinking, write_thinking

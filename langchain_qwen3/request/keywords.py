@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from langchain_qwen3.call import name_type
 from langchain_qwen3.profiles import resolve_line
-from langchain_qwen3.request.refused_settings import OTHER_SWITCHES, SWITCH_ADVICE, explain_refused
+from langchain_qwen3.request.foreign_settings import OTHER_SWITCHES, SWITCH_ADVICE, explain_refused
 from langchain_qwen3.servers.dialect import KWARGS, words
 from langchain_qwen3.servers.dialects import DIALECTS, cache_rows
 

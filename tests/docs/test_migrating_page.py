@@ -10,7 +10,7 @@ import pytest
 from langchain_openai import ChatOpenAI
 from packaging.version import Version
 
-from langchain_qwen3.request.refused_settings import REFUSED
+from langchain_qwen3.request.foreign_settings import REFUSED
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ["migrating.md", "migrating.zh.md"]

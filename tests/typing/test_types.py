@@ -13,7 +13,7 @@ import pytest
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.arguments import Arguments, ServerName
-from langchain_qwen3.request.refused_settings import REFUSED
+from langchain_qwen3.request.foreign_settings import REFUSED
 from langchain_qwen3.servers.dialects import NAMES
 
 HERE = Path(__file__).parent
