@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from langchain_qwen3.servers.dialect import Dialect
 
 _WORDS = {"auto": "auto", "none": "none", "any": "required", "required": "required"}
-_EMPTY_OBJECT = {"type": "object", "properties": {}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +239,7 @@ def build_forced_format(
 def _build_call_schema(function: Mapping[str, Any]) -> dict[str, Any]:
     # References are relative to the schema's root, which changes when it is nested.
     try:
-        parameters = dereference_refs(dict(function.get("parameters") or _EMPTY_OBJECT))
+        parameters = dereference_refs(dict(function.get("parameters") or {"type": "object", "properties": {}}))
     except (AttributeError, KeyError, ValueError) as error:  # of core, which names no tool
         raise ValueError(
             f"the parameters of the tool {function['name']!r} have a $ref that leads to no part of them: {error}"

@@ -19,11 +19,9 @@ from langchain_qwen3.servers.dialect import (
 engine = partial(Dialect, builtin_tools=False)
 """A row of an engine: it runs no tools of its own, such as a search of the web."""
 
+_CONSTRAINTS = ("choice", "grammar", "json", "regex")
 # Removed in vLLM 0.12: https://docs.vllm.ai/en/latest/features/structured_outputs/
-_GUIDED = {
-    f"guided_{kind}": f'constraint={{"{kind}": ...}}, unless it is older than 0.12'
-    for kind in ("choice", "grammar", "json", "regex")
-}
+_GUIDED = {f"guided_{kind}": f'constraint={{"{kind}": ...}}, unless it is older than 0.12' for kind in _CONSTRAINTS}
 
 VLLM = engine(
     name="vllm",
@@ -36,12 +34,7 @@ VLLM = engine(
     budget=("thinking_token_budget",),
     unsupported=frozenset(_GUIDED),
     own_fields=parameters.VLLM,
-    constraints=frozen(
-        choice=ConstraintForm(("structured_outputs", "choice")),
-        regex=ConstraintForm(("structured_outputs", "regex")),
-        grammar=ConstraintForm(("structured_outputs", "grammar")),
-        json=ConstraintForm(("structured_outputs", "json")),
-    ),
+    constraints=frozen(**{kind: ConstraintForm(("structured_outputs", kind)) for kind in _CONSTRAINTS}),
     format_silences_tools=True,
     audio="audio_url",
     media_settings="mm_processor_kwargs",
@@ -246,9 +239,7 @@ TRANSFORMERS = engine(
     audio="audio_url",
     flags=frozen(
         reasoning="--reasoning auto",
-        top_k="generation_config (a JSON string) in extra_body",
-        min_p="generation_config (a JSON string) in extra_body",
-        repetition_penalty="generation_config (a JSON string) in extra_body",
+        **dict.fromkeys(("top_k", "min_p", "repetition_penalty"), "generation_config (a JSON string) in extra_body"),
     ),
 )
 """`transformers serve` answers 422 to any unknown field and ignores many that it knows. It drops earlier reasoning,

@@ -122,10 +122,8 @@ def read_parts(content: Any, joiner: str = "\n") -> tuple[str, int]:
         content: A string, a list of parts, or None.
         joiner: The separator between text parts. Servers use a newline for text-only templates.
     """
-    if content is None:
-        return "", 0
-    if isinstance(content, str):
-        return content, 0
+    if not content or isinstance(content, str):
+        return content or "", 0
     texts = [part if isinstance(part, str) else part["text"] for part in content if _is_text(part)]
     return joiner.join(texts), len(content) - len(texts)
 
