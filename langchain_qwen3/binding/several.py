@@ -83,10 +83,7 @@ class Wrappable(Runnable[LanguageModelInput, AIMessage], Generic[B]):
     ) -> FallbackChatModels:
         """Return it with fallbacks, see `Runnable.with_fallbacks`; what is bound later is bound to each model."""
         return FallbackChatModels(
-            runnable=self,
-            fallbacks=fallbacks,
-            exceptions_to_handle=exceptions_to_handle,
-            exception_key=exception_key,
+            runnable=self, fallbacks=fallbacks, exceptions_to_handle=exceptions_to_handle, exception_key=exception_key
         )
 
     def configurable_alternatives(

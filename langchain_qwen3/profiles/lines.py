@@ -201,13 +201,7 @@ _QWEN38 = _variant(
 # [D]
 _QWEN38_TEXT = _variant(_QWEN38, "Qwen3.8-2.4T-A95B", r"qwen3\.8-2\.4t", inputs=_TEXT)
 # Hosted, 2025-09; thinks on request since 2026-01-23. [D; limits C]
-_MAX = ModelLine(
-    "Qwen3-Max",
-    re.compile(r"qwen3-max"),
-    thinking="hybrid",
-    max_input=258_048,
-    max_output=65_536,
-)
+_MAX = ModelLine("Qwen3-Max", re.compile(r"qwen3-max"), thinking="hybrid", max_input=258_048, max_output=65_536)
 # Aliases of the newest Qwen3-class model, off by default. Snapshots before 2025-04 are Qwen2.5. [D; limits C]
 _NO_QWEN2 = r"(?!-2024|-2025-0[123]|-\d{4}$)"
 _PLUS = ModelLine(

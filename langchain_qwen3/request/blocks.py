@@ -28,12 +28,7 @@ _REASONING_BLOCKS = frozenset({"reasoning", "thinking", "reasoning_content", "re
 _CALL_BLOCKS = frozenset({"tool_call", "tool_use", "function_call", "tool_call_chunk", "invalid_tool_call"})
 _RESULT_BLOCKS = frozenset({"tool_result", "function_call_output"})
 # Bedrock's blocks have no type; their only key identifies it.
-_UNTYPED = {
-    "text": "text",
-    "reasoningContent": "reasoning_content",
-    "toolUse": "tool_use",
-    "toolResult": "tool_result",
-}
+_UNTYPED = {"text": "text", "reasoningContent": "reasoning_content", "toolUse": "tool_use", "toolResult": "tool_result"}
 
 
 _AS_IT_IS = "_as_it_is"  # key of a block that was wrapped as `non_standard`

@@ -18,10 +18,7 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         _RESPONSES_API,
         "send the whole conversation: the server keeps its beginning in the prefix cache",
     ),
-    "include": (
-        _RESPONSES_API,
-        'leave it out: reasoning is always in additional_kwargs["reasoning_content"]',
-    ),
+    "include": (_RESPONSES_API, 'leave it out: reasoning is always in additional_kwargs["reasoning_content"]'),
     "truncation": (_RESPONSES_API, "shorten the conversation with trim_messages(token_counter=llm, ...)"),
     "context_management": (_RESPONSES_API, "use trim_messages, or LangChain's SummarizationMiddleware in agents"),
     "tiktoken_model_name": (

@@ -61,10 +61,7 @@ _RANGES = {
 # The SDK's keywords of a call, which ChatOpenAI's constructor takes for all calls, and the fields that mean the same.
 _OF_EACH_CALL = {"extra_headers": "default_headers", "extra_query": "default_query"}
 _MAX_NAMES = 10  # of models in an error
-_WORDS: Mapping[str, tuple[str, ...]] = {
-    "reasoning_history": ("auto", "all", "none"),
-    "sampling": ("recommended",),
-}
+_WORDS: Mapping[str, tuple[str, ...]] = {"reasoning_history": ("auto", "all", "none"), "sampling": ("recommended",)}
 _SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstance(default, bool)) | {
     "enable_thinking",
     "preserve_thinking",

@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import check_type, name_type
 from langchain_qwen3.request.documents import build_file_error, decode_file, find_text, write_text
-from langchain_qwen3.request.files import (
-    correct_type,
-    find_type,
-    is_media_type,
-    is_text_type,
-    read_data_uri,
-)
+from langchain_qwen3.request.files import correct_type, find_type, is_media_type, is_text_type, read_data_uri
 from langchain_qwen3.request.media_data import (
     ID_KEYS,
     NAME_KEYS,

@@ -29,11 +29,7 @@ OUTPUT_PARAMS = CONSTRAINT_FIELDS | {
 
 
 def plan_output(
-    params: Mapping[str, Any],
-    thinking: Thinking,
-    dialect: Dialect,
-    line: ModelLine | None,
-    body: Mapping[str, Any],
+    params: Mapping[str, Any], thinking: Thinking, dialect: Dialect, line: ModelLine | None, body: Mapping[str, Any]
 ) -> tuple[ToolPlan, Thinking]:
     """Return the parameters that give the answer the bound form, to be sent instead of `OUTPUT_PARAMS`.
 

@@ -5,16 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from langchain_qwen3.servers import parameters
-from langchain_qwen3.servers.dialect import (
-    KWARGS,
-    ConstraintForm,
-    Dialect,
-    Probe,
-    Sign,
-    TokenCounting,
-    frozen,
-    words,
-)
+from langchain_qwen3.servers.dialect import KWARGS, ConstraintForm, Dialect, Probe, Sign, TokenCounting, frozen, words
 
 engine = partial(Dialect, builtin_tools=False)
 """A row of an engine: it runs no tools of its own, such as a search of the web."""

