@@ -10,8 +10,6 @@ from openai.types.responses.response_create_params import ResponseCreateParamsBa
 from langchain_qwen3.servers.dialect import words
 
 _RESPONSES_API = "belongs to OpenAI's Responses API, but ChatQwen3 only uses chat completions"
-_BUILT = "is built by the model"
-_CLIENT = "pass http_client=, http_async_client=, default_headers= or api_key= instead"
 REFUSED: Mapping[str, tuple[str, str]] = {
     "use_responses_api": (_RESPONSES_API, "leave it out"),
     "use_previous_response_id": (
@@ -25,10 +23,10 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         "names an OpenAI vocabulary, but tokens are counted by the server or with Qwen's own (extra `tokenizer`)",
         "leave it out, or pass your own counter as custom_get_token_ids=",
     ),
-    "client": (_BUILT, _CLIENT),
-    "async_client": (_BUILT, _CLIENT),
-    "root_client": (_BUILT, _CLIENT),
-    "root_async_client": (_BUILT, _CLIENT),
+    **dict.fromkeys(
+        ("client", "async_client", "root_client", "root_async_client"),
+        ("is built by the model", "pass http_client=, http_async_client=, default_headers= or api_key= instead"),
+    ),
 }
 """Field → why it can have no effect, and what to do instead."""
 
