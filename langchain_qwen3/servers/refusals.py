@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.servers.detection import learn_refusal, recall_dialect
 from langchain_qwen3.servers.dialect import BOTH_KEYS, KWARGS, Dialect
-from langchain_qwen3.servers.dialects import DIALECTS, GENERIC
+from langchain_qwen3.servers.dialects import DIALECTS
+from langchain_qwen3.servers.gateways import GENERIC
 from langchain_qwen3.servers.refused_fields import MAX_CHARACTERS, complains_of_effort, find_refused
 
 _STATUSES = frozenset({400, 422})
