@@ -115,6 +115,8 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
     # SGLang answers 400 to explicit nulls, and others to an empty list of stop texts
     # (https://github.com/promptfoo/promptfoo/pull/280). What `extra_body` has is the user's decision.
     params = {name: value for name, value in params.items() if not _is_missing(value) and (value or name != "stop")}
+    if isinstance(stop := params.get("stop"), Sequence) and not isinstance(stop, str):
+        params["stop"] = [*stop]  # the list of a configuration, such as OmegaConf's, is none for JSON
     thinking = Thinking(**{field: own.pop(name, None) for name, field in _THINKING_NAMES.items()})
     return Settings(
         model=str(params.pop("model", "")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import warnings
+from collections import UserList, deque
 from copy import deepcopy
 from functools import cache
 from numbers import Integral
@@ -355,6 +356,16 @@ def test_no_stop_texts_are_sent_when_a_call_empties_them(empty: Any) -> None:
         for kwargs in ({"stop": empty}, {"options": {"stop": empty}}):
             bound = model.bind(**kwargs)
             assert "stop" not in bound.bound._get_request_payload("hi", **bound.kwargs)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, deque, UserList])
+def test_stop_texts_may_be_any_sequence(kind: Any) -> None:
+    """Protects programs whose stop texts are the list of a configuration, such as OmegaConf's, which is no `list`."""
+    stop = kind(["END", "\n\n"])
+    for model in (build_plain(), ChatQwen3(model="q", api_key="x", stop=["x"])):
+        for kwargs in ({"stop": stop}, {"options": {"stop": stop}}):
+            bound = model.bind(**kwargs)
+            assert bound.bound._get_request_payload("hi", **bound.kwargs)["stop"] == ["END", "\n\n"]
 
 
 @pytest.mark.parametrize("name", ["chat_template_kwargs", "reasoning"])
