@@ -123,7 +123,7 @@ class ChoiceReader:
         if not self.heard:
             return message
         calls = message.get("tool_calls") or read_part_calls(message.get("content"))
-        new = self._calls.list_new([calls] if isinstance(calls, Mapping) else calls)
+        new = self._calls.list_new(calls)
         known = self.heard.union(self._kept)
         return {**{key: value for key, value in message.items() if key not in known}, "tool_calls": new}
 

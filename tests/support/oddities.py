@@ -174,6 +174,12 @@ def unlist_calls(message: Event) -> None:
         message["tool_calls"] = message["tool_calls"][0]
 
 
+def number_calls(message: Event) -> None:
+    """Give an object with numbers in place of the list of calls."""
+    if message.get("tool_calls"):
+        message["tool_calls"] = {str(at): call for at, call in enumerate(message["tool_calls"], 2)}
+
+
 def say_call_again(events: list[Event], calls: list[Event], *, index: int | None) -> bytes:
     """Give the whole call again in the last delta."""
     events = deepcopy(events)
@@ -382,6 +388,7 @@ ODDITIES = (
         name="no index", who="ms-swift", stream=edit_calls(partial(set_index, first=None, later=None)), pairs=(CALLS,)
     ),
     Oddity(name="a call that is no list", who="gateways", **both(unlist_calls), pairs=(CALLS,)),
+    Oddity(name="calls as an object", who="PHP: laravel/ai#473", **both(number_calls), pairs=(CALLS,)),
     Oddity(name="arguments as an object", who="Ollama's form", whole=edit_message(arguments_as_object), pairs=(CALLS,)),
     Oddity(
         name="a call said again",

@@ -32,7 +32,7 @@ from langchain_qwen3.reply.tool_calls.arguments import (
     read_arguments,
     repair_arguments,
 )
-from langchain_qwen3.reply.tool_calls.open_call import Fragment, OpenCall, WireCall, read_fragment
+from langchain_qwen3.reply.tool_calls.open_call import Fragment, OpenCall, WireCall, list_wires, read_fragment
 
 _NOTHING_WRITTEN: Mapping[int | None, InvalidToolCall] = {}
 _CLOSED = "the reply ended before the call was complete, and the server closed its arguments"
@@ -108,7 +108,7 @@ class ToolCallStream:
         """Read the fragments of one delta, or all calls of a whole message."""
         chunks = []
         begun: OpenCall | None = None
-        for wire in filter(None, (fragments,) if isinstance(fragments, Mapping) else fragments or ()):
+        for wire in filter(None, list_wires(fragments)):
             fragment = read_fragment(wire)
             if self._announced is not None:
                 fragment = self._take_announced(self._announced, fragment)
@@ -145,10 +145,10 @@ class ToolCallStream:
             self._rescued += [wire["function"]["name"] for wire in wires]
         return [chunk for wire in wires if (chunk := self._begin(read_fragment(wire)))]
 
-    def list_new(self, wires: Iterable[WireCall]) -> list[WireCall]:
+    def list_new(self, wires: Iterable[WireCall] | WireCall | None) -> list[WireCall]:
         """Return the given whole calls that do not equal one that was already read."""
         known = {_write_key(call.name, call.text) for call in self._calls}
-        fragments = [(wire, read_fragment(wire)) for wire in wires if wire]
+        fragments = [(wire, read_fragment(wire)) for wire in list_wires(wires) if wire]
         return [wire for wire, (_, _, name, text) in fragments if _write_key(name, text or "") not in known]
 
     def close(self, truncated: bool, *, closed: bool = False) -> list[ToolCallChunk]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -40,6 +40,16 @@ class Fragment(NamedTuple):
     def begins(self) -> bool:
         """Whether the arguments begin like an object."""
         return bool(self.text and self.text.lstrip().startswith("{"))
+
+
+def list_wires(calls: Iterable[WireCall] | WireCall | None) -> Iterable[WireCall]:
+    """Return the entries of `tool_calls`, which may be a single call in place of the list.
+
+    PHP writes an array whose numbers have a gap as an object: https://www.php.net/manual/en/function.json-encode.php
+    """
+    if isinstance(calls, Mapping):
+        return calls.values() if all(map(str.isdecimal, calls)) else (calls,)
+    return calls or ()
 
 
 def read_fragment(wire: WireCall) -> Fragment:

@@ -275,11 +275,21 @@ def test_keeps_calls_apart_when_a_name_has_its_tools_place_as_index(tools: str, 
         assert show(read_both_ways(deltas)) == [(name, {"x": at}) for at, name in enumerate(tools)]
 
 
-def test_call_that_is_no_list_is_read():
-    """Protects from a gateway that gives a single call in place of the list."""
+@pytest.mark.parametrize(
+    ("calls", "expected"),
+    [
+        (fragment(0, "a", "f", ONE), [1]),
+        ({"0": fragment(0, "a", "f", ONE)}, [1]),
+        ({"2": fragment(None, "a", "f", ONE)}, [1]),
+        ({"1": fragment(1, "a", "f", ONE), "3": fragment(3, "b", "f", TWO)}, [1, 2]),
+        ({}, []),
+    ],
+)
+def test_calls_that_are_no_list_are_read(calls: Any, expected: list[int]):
+    """Protects from gateways that give a single call, or an object with numbers, in place of the list."""
     stream = ToolCallStream()
-    chunks = stream.feed(fragment(0, "a", "f", ONE))
-    assert show(collect_tool_calls([*chunks, *stream.close(False)])) == [("f", {"x": 1})]
+    chunks = stream.feed(calls)
+    assert show(collect_tool_calls([*chunks, *stream.close(False)])) == [("f", {"x": x}) for x in expected]
 
 
 def test_invalid_call_has_what_the_model_wrote_in_a_whole_message():
