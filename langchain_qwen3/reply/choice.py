@@ -95,7 +95,7 @@ class ChoiceReader:
             self._in_field.append(text)
             return self._reasoning.feed(text), "", ()
         reasoning, content, fragments = "", delta.get("content"), delta.get("tool_calls")
-        if content and content.__class__ is not str:
+        if content.__class__ is not str and (content or content == 0):  # a number may be 0
             fragments = self._read_parts(delta, fragments)
             reasoning, content = read_content(content)
         if not REASONING_FIELDS.isdisjoint(delta):

@@ -53,7 +53,10 @@ def test_reads_the_texts_of_a_content_in_any_form(content: Any, expected: tuple[
         ([{"name": "A"}, {"name": "B"}], '[{"name": "A"}, {"name": "B"}]'),
         ([1, 2.5], "[1, 2.5]"),
         (7, "7"),
+        (0, "0"),
+        (0.0, "0.0"),
         (True, "true"),
+        (False, "false"),
         # Parts of a content, as everywhere.
         ("A", "A"),
         (["A", "B"], "AB"),
@@ -82,6 +85,11 @@ def test_reads_an_answer_in_json_that_was_parsed_on_the_way(content: Any, expect
     assert read_content(content) == ("", expected)
     whole = read_whole(write_body({"content": content}))
     assert whole.content == read_stream(write_events({"content": content})).content == expected
+
+
+def test_reads_digits_that_were_parsed_on_the_way():
+    """Protects numbers from a gateway that parses each piece of a stream: 100 lost its zeros."""
+    assert read_stream(write_events({"content": 1}, {"content": 0}, {"content": 0})).content == "100"
 
 
 @pytest.mark.parametrize(
