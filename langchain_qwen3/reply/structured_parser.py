@@ -85,13 +85,15 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         """
         text = _skip_leaked(message.text)
         _check_end(message, text)
-        calls = message.tool_calls if isinstance(message, AIMessage) else []
-        if self.method in (None, "function_calling"):
-            if found := [call for call in calls if call["name"] == self.name]:
-                return self._build(found[0]["args"], json.dumps(found[0]["args"], ensure_ascii=False))
-            if isinstance(message, AIMessage) and message.invalid_tool_calls:
-                written = message.invalid_tool_calls[0]["args"]
-                raise OutputParserException(f"the call of {self.name} has invalid arguments", llm_output=written)
+        calls, invalid = (
+            (message.tool_calls, message.invalid_tool_calls) if isinstance(message, AIMessage) else ([], [])
+        )
+        may_call = self.method in (None, "function_calling")
+        if may_call and (found := [call for call in calls if call["name"] == self.name]):
+            return self._build(found[0]["args"], json.dumps(found[0]["args"], ensure_ascii=False))
+        if invalid and (may_call or self.has_tools):
+            broken = make_visible(f"the call of {invalid[0]['name'] or self.name} has invalid arguments")
+            raise OutputParserException(broken, llm_output=invalid[0]["args"])
         if self.has_tools and calls:
             return None
         if self.method == "function_calling" or (calls and not text.strip()):

@@ -20,7 +20,7 @@ from langchain_core import exceptions
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field, RootModel, Strict, create_model, field_validator
@@ -887,3 +887,15 @@ def test_says_which_call_came_when_it_is_another() -> None:
     for method in (None, "function_calling"):
         with pytest.raises(OutputParserException, match="the model called look_up, not Answer"):
             StructuredOutputParser(output=Answer, name="Answer", method=method).read(message)
+
+
+@pytest.mark.parametrize("method", [None, "function_calling", "json_schema", "json_mode"])
+@pytest.mark.parametrize("name", ["look_up", "Answer"])
+def test_says_which_call_is_invalid(method: Any, name: str) -> None:
+    """Protects structured output beside tools from an error about another call, or about an empty answer."""
+    broken = InvalidToolCall(type="invalid_tool_call", name=name, args='{"q": ', id="1", error="cut")
+    message = AIMessage("", invalid_tool_calls=[broken])
+    parser = StructuredOutputParser(output=Answer, name="Answer", method=method, has_tools=True)
+    with pytest.raises(OutputParserException, match=f"the call of {name} has invalid arguments") as caught:
+        parser.read(message)
+    assert caught.value.llm_output == '{"q": '
