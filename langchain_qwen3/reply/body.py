@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._visible import join_halves
 from langchain_qwen3.errors import BadReplyError, error_from_event
-from langchain_qwen3.errors.body import ENVELOPES
+from langchain_qwen3.errors.body import ENVELOPES, decode_body
 from langchain_qwen3.reply.ending import is_cut, read_reason
 from langchain_qwen3.reply.fields import list_said, read_message
 from langchain_qwen3.reply.json_text import read_json
@@ -76,7 +76,7 @@ def read_body(content: bytes, response: Any = None) -> dict[str, Any]:
             "an HTML page" if content.lstrip()[:1] == b"<" else "invalid JSON" if content.strip() else "an empty body"
         )
         text = f"the server answered with {what} instead of a chat completion"
-        raise BadReplyError(text, response=response, body=content[:2000].decode(errors="replace")) from None
+        raise BadReplyError(text, response=response, body=decode_body(content)[:2000]) from None
     reply = open_envelope(body)
     error = error_from_event(body, response=response)
     if reply is not body:

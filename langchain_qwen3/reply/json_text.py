@@ -9,6 +9,7 @@ from typing import Any
 from jiter import from_json
 
 from langchain_qwen3._visible import join_halves, join_text
+from langchain_qwen3.errors.body import decode_body
 
 _DECODER = json.JSONDecoder(strict=False)
 # Between the values of a body: event stream framing that is glued to the preceding JSON.
@@ -28,7 +29,7 @@ MAX_DEPTH = 200
 
 
 def read_json(data: bytes) -> Any:
-    """Return the one JSON value of a body; event stream framing glued to it is skipped.
+    """Return the one JSON value of a body; event stream framing glued to it is skipped. A body may be GB 2312.
 
     Raises:
         ValueError: The body is not JSON, or holds several values.
@@ -36,7 +37,7 @@ def read_json(data: bytes) -> Any:
     try:
         return from_json(data)
     except ValueError:
-        values, _ = read_loose_json(data)
+        values, _ = read_loose_json(decode_body(data).encode())
         if len(values) != 1:
             raise
         return values[0]

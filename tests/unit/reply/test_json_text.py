@@ -21,10 +21,13 @@ from tests.support.replies import read_stream, read_whole, write_body, write_eve
         (b'{"a": 1}\n\ndata: [DONE]\n\n', {"a": 1}),
         (b'{"a": "x\ny"}', {"a": "x\ny"}),
         (b'{"a": "\xff"}', {"a": "\ufffd"}),
+        ('{"a": "余额不足，请充值"}'.encode("gb2312"), {"a": "余额不足，请充值"}),
+        ('{"a": "余额不足"}\n\ndata: [DONE]\n\n'.encode("gb2312"), {"a": "余额不足"}),
+        ('{"a": "余额不足"}'.encode()[:-3] + b'"}', {"a": "余额不\ufffd"}),
     ],
 )
-def test_reads_one_value_when_something_is_glued_to_it(data: bytes, expected: Any):
-    """Protects whole replies from the frame of a stream, a byte order mark, raw newlines and bad bytes."""
+def test_reads_one_value_whatever_is_around_it(data: bytes, expected: Any):
+    """Protects whole replies from a frame of a stream, a byte order mark, raw newlines, bad bytes and a GB encoding."""
     assert read_json(data) == expected
 
 

@@ -15,6 +15,7 @@ from langchain_qwen3.errors import (
     BadReplyError,
     ErrorTranslator,
     Qwen3Error,
+    Qwen3PermissionDeniedError,
     Qwen3RateLimitError,
     Qwen3ServerError,
 )
@@ -216,6 +217,17 @@ def test_raises_when_a_body_with_status_200_is_no_chat_completion(body: bytes, s
     with pytest.raises(BadReplyError, match=said) as caught:
         read_response(respond(body), ReplyOptions(), 0.0)
     assert caught.value.body is not None
+
+
+@pytest.mark.parametrize("ask", [read_whole, read_stream])
+@pytest.mark.parametrize(
+    ("body", "kind"), [('{"error": {"message": "余额不足"}}', Qwen3PermissionDeniedError), ("余额不足", BadReplyError)]
+)
+def test_error_with_status_200_may_be_in_a_gb_encoding(ask: Any, body: str, kind: type[Qwen3Error]):
+    """Protects users of a gateway on a Chinese Windows: the error was unreadable, and of the wrong kind."""
+    with pytest.raises(kind) as caught:
+        ask(body.encode("gb2312"))
+    assert "余额不足" in f"{caught.value} {caught.value.body}"
 
 
 ERRORS: dict[str, tuple[dict[str, Any], type[Qwen3Error]]] = {
