@@ -108,7 +108,7 @@ class ToolCallStream:
         """Read the fragments of one delta, or all calls of a whole message."""
         chunks = []
         begun: OpenCall | None = None
-        for wire in filter(None, list_wires(fragments)):
+        for wire in filter(None, fragments if fragments.__class__ is list else list_wires(fragments)):
             fragment = read_fragment(wire)
             if self._announced is not None:
                 fragment = self._take_announced(self._announced, fragment)
