@@ -42,6 +42,7 @@ Replay = Literal["all", "last_turn", "none"]
 
 # By type name: isinstance on a pydantic model takes longer than the rest of a short message.
 _ROLES = {"human": "user", "ai": "assistant", "tool": "tool", "system": "system", "function": "tool"}
+_CHUNKS = {f"{name}MessageChunk": name.lower() for name in ("Human", "AI", "Tool", "System", "Function", "Chat")}
 _TEMPLATES_ROLES = frozenset({*_ROLES.values(), "developer"})
 
 
@@ -98,7 +99,7 @@ def write_messages(
 
 def read_kind(message: BaseMessage) -> str:
     """Return a message's type, that of a whole message for a chunk."""
-    return message.type.removesuffix("MessageChunk").lower()
+    return _CHUNKS.get(message.type, message.type)
 
 
 def _find_last_turn(messages: Sequence[BaseMessage], roles: Sequence[str]) -> int:

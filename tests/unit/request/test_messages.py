@@ -322,10 +322,19 @@ def test_sends_a_message_as_the_users_when_no_template_has_its_role(role: str):
     assert write(message, normalize=False)[0]["role"] == role
 
 
-def test_names_the_kind_when_a_message_has_no_role():
-    """Protects from LangGraph's RemoveMessage reaching the wire."""
-    with pytest.raises(MessageError, match="RemoveMessage"):
-        write(RemoveMessage(id="1"))
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        (RemoveMessage(id="1"), "RemoveMessage"),
+        (BaseMessage("Hi.", type="AI"), "BaseMessage"),
+        (BaseMessage("Hi.", type="System"), "BaseMessage"),
+        (BaseMessage("Hi.", type="aiMessageChunk"), "BaseMessage"),
+    ],
+)
+def test_names_the_kind_when_a_message_has_no_role(message, name):
+    """Protects from LangGraph's RemoveMessage, and from a type that only looks like core's, reaching the wire."""
+    with pytest.raises(MessageError, match=name):
+        write(message)
 
 
 def test_sends_no_reasoning_when_the_server_drops_it():
