@@ -5,7 +5,6 @@ Nothing costly is imported at the top, because `main` imports the command from h
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -191,6 +190,8 @@ def read_schema(path: Path | None) -> dict[str, Any] | None:
         ValueError: The file holds no JSON object.
         OSError: The file cannot be read.
     """
+    import json
+
     if path is None:
         return None
     try:
@@ -209,6 +210,8 @@ def read_settings(words: list[str]) -> dict[str, Any]:
     Raises:
         ValueError: A setting is not `name=value`, or has an option of its own.
     """
+    import json
+
     fields: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
