@@ -253,7 +253,7 @@ def _check_form(name: str, value: Any) -> None:
             raise ValueError("structured_output has no name and schema: call with_structured_output, which binds them")
     elif name in _LISTS:
         _check_tools(name, value)
-    elif name == "stop" and (not isinstance(value, Sequence) or isinstance(value, bytes | bytearray)):
+    elif name == "stop" and not (isinstance(value, Sequence) and all(isinstance(text, str) for text in value)):
         raise ValueError(f"stop must be a text or a list of texts, not {value!r}")
     elif name == "disabled_params":
         _check_disabled(value)

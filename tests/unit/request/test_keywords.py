@@ -349,7 +349,10 @@ OF_A_WRONG_TYPE = [
         for value, kind in (("x-key=secret", str), ([("key", "secret")], list), (5, int), (True, bool))
     ),
     ({"tools": [print]}, r"tools\[0\] must be a dict, not <built-in function print>: bind_tools converts"),
-    *(({"stop": value}, "stop must be a text or a list of texts, not") for value in (5, {"a"}, {"a": 1}, True, b"a")),
+    *(
+        ({"stop": value}, "stop must be a text or a list of texts, not")
+        for value in (5, {"a"}, {"a": 1}, True, b"a", [1])
+    ),
     ({"reasoning_history": "last"}, 'reasoning_history must be "auto" or "all" or "none"'),
 ]
 
