@@ -207,7 +207,10 @@ class ChoiceReader:
     def _keep(self, delta: Mapping[str, Any], fragments: Any) -> Any:
         """Keep fields for `additional_kwargs`; return the calls, also one in the form of 2023 if `tools` were sent."""
         if self._options.tools and (call := delta.get("function_call")):
-            fragments, delta = fragments or [{"index": 0, "function": call}], {**delta, "function_call": None}
+            delta = {**delta, "function_call": None}
+            if not fragments and ("function_call" in self.heard or "tool_calls" not in self.heard):  # else said again
+                self.heard.add("function_call")
+                fragments = [{"index": 0, "function": call}]
         for key in KEPT_FIELDS.intersection(delta):
             if value := delta[key]:
                 self._kept.setdefault(key, []).append(value)

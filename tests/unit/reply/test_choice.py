@@ -740,10 +740,13 @@ IN_BEIJING = {"name": "get_weather", "arguments": '{"city": "Beijing"}'}
             {"content": None, "tool_calls": [], "function_call": {"arguments": 'jing"}'}},
         ],
         [{"tool_calls": [{"index": 0, "id": "c", "function": IN_BEIJING}], "function_call": IN_BEIJING}],
-        [{"tool_calls": [{"index": 0, "id": "c", "function": IN_BEIJING}]}, {"function_call": IN_BEIJING}],
+        *(
+            [{"tool_calls": [{**number, "id": "c", "function": IN_BEIJING}]}, {"function_call": IN_BEIJING}]
+            for number in ({"index": 0}, {"index": 1}, {})
+        ),
         [{"function_call": IN_BEIJING}, {"tool_calls": [{"index": 0, "id": "c", "function": IN_BEIJING}]}],
     ],
-    ids=["text", "object", "pieces", "both forms", "the old form again", "the new form again"],
+    ids=["text", "object", "pieces", "both forms", *["the old form again"] * 3, "the new form again"],
 )
 def test_call_in_the_form_of_2023_is_a_call_if_tools_were_sent(deltas: list[dict[str, Any]]):
     """Protects agents: they ended silently, with an empty answer, where a server answers `tools` with this form."""
