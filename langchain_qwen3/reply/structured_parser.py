@@ -91,7 +91,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         may_call = self.method in (None, "function_calling")
         if may_call and (found := [call for call in calls if call["name"] == self.name]):
             return self._build(found[0]["args"], json.dumps(found[0]["args"], ensure_ascii=False))
-        if invalid and (may_call or self.has_tools):
+        if invalid and (may_call or not (calls or text.strip())):
             broken = make_visible(f"the call of {invalid[0]['name'] or self.name} has invalid arguments")
             raise OutputParserException(broken, llm_output=invalid[0]["args"])
         if self.has_tools and calls:

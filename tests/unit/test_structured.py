@@ -899,3 +899,14 @@ def test_says_which_call_is_invalid(method: Any, name: str) -> None:
     with pytest.raises(OutputParserException, match=f"the call of {name} has invalid arguments") as caught:
         parser.read(message)
     assert caught.value.llm_output == '{"q": '
+
+
+@pytest.mark.parametrize("method", ["json_schema", "json_mode"])
+def test_an_invalid_call_does_not_outdo_what_came_beside_it(method: Any) -> None:
+    """Protects answers, and calls that an agent can make, from the error about another call."""
+    broken = InvalidToolCall(type="invalid_tool_call", name="look_up", args='{"q": ', id="1", error="cut")
+    parser = StructuredOutputParser(output=Answer, name="Answer", method=method, has_tools=True)
+    call = {"name": "look_up", "args": {}, "id": "2"}
+    assert parser.read(AIMessage("", tool_calls=[call], invalid_tool_calls=[broken])) is None
+    answer = Answer(value=1)
+    assert parser.read(AIMessage(answer.model_dump_json(), invalid_tool_calls=[broken])) == answer
