@@ -28,8 +28,8 @@ _NOUN = (
     r"(?:(?:request |body |input |keyword |chat |message )?"
     r"(?:parameter|param|field|argument|arg|property|propertie|key|name|variant|input|attribute|option)(?:\(?s\)?)?)"
 )
-_NOUN_ZH = r"(?:参数|參數|字段|欄位|属性|键)(?!值)"
-_DOES_NOT = r"do(?:es)?(?: not|n't) (?:support|accept|allow|recogni[sz]e|know)"
+_NOUN_ZH = r"(?:参数|參數|字段|欄位|属性|键)(?![值类類组組])"
+_DOES_NOT = r"do(?:es)?(?: not|n['’]t) (?:support|accept|allow|recogni[sz]e|know)"
 _UNKNOWN_ZH = (
     rf"(?:(?:不支[持援]|不允许|未知|未定义|[无無]法[识識][别別]|不[认識识][识别別]|多余|不存在)"
     rf"[的该此]?(?:请求|以下|下列)?的?{_NOUN_ZH}名?|(?:无效|非法)的?字段)"
@@ -50,7 +50,7 @@ _BEFORE = re.compile(
     r"|extra parameters?(?= \[)|not used by the model:"  # Azure; transformers' generate()
     r"|additional propert(?:y|ies)(?: are| is)?(?: not allowed)?"
     rf"|(?:should|must|may) not (?:contain|have|include)(?: the)?(?: {_NOUN})?"
-    rf"|{_DOES_NOT}(?: the)?(?: {_NOUN}| following|(?=\s?:))"
+    rf"|{_DOES_NOT}(?: the| these)?(?: following)?(?: {_NOUN}|(?=\s?:))"
     rf"|{_UNKNOWN_ZH})"
     r"(?: (?:supplied|provided|received|passed|found|present|(?:in|for|of) [\w ]{1,30}))?"
     rf"\s?[:：]?{_OPEN}(?:{_ITEM}{_CLOSE}\s?{_NEXT}{_OPEN}){{0,9}}$",
@@ -80,7 +80,7 @@ _BEHIND = re.compile(
     r"|could not be mapped to any \.NET member"
     r"|should not exist|must not be (?:present|set|sent)|extra (?:inputs?|fields?)(?: are)? not (?:permitted|allowed)"
     r"|extra_forbidden|(?:must not have )?additional ?propert(?:y|ies)"
-    rf"|(?:是|为|属于)\s?{_UNKNOWN_ZH}"
+    rf"|(?:[是为為]|[属屬][于於])\s?{_UNKNOWN_ZH}"
     # "top_k 不支持大于100的值" and "不支持 300" are about a value, too.
     r"|(?:(?:目前|暂)?不(?:被)?(?:支[持援]|允许|识别|存在)|未知|未定义|无法识别)"
     rf"(?=\s?(?:$|[.,;!()\[\]{{}}\\\"'`。，；！（）】’”]|的?{_NOUN_ZH}|[该該此本]模型)))"
