@@ -133,11 +133,12 @@ def read_tool_choice(choice: Any, names: Collection[str]) -> ToolChoice | None:
         return None
     if choice is True:
         choice = "required"
-    name, word = choice, None if choice in names else choice
     if isinstance(choice, Mapping):
         function = choice.get("function") or choice
         name = function.get("name") if isinstance(function, Mapping) else None
         word = choice.get("type") if name is None else None  # Anthropic's form
+    else:
+        name, word = choice, (None if choice in names else choice)
     if isinstance(word, str) and word in _WORDS:
         return ToolChoice(_WORDS[word])  # type: ignore[arg-type]  # the words are its modes
     if not isinstance(name, str):
