@@ -95,7 +95,8 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         return _write_unknown(part)
     if "path" in part:
         refuse_local(kind)
-    if file := part if kind == "file" else _find_svg(part) if kind == "image" else None:
+    file = part if kind == "file" else _find_svg(part) if kind == "image" else None
+    if file:
         return _write_file(file, dialect, line)
     _check_kind(kind, dialect, line)
     if kind == "audio":
@@ -204,14 +205,12 @@ def _find_svg(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def _find_frames(part: Mapping[str, Any]) -> list[Any] | tuple[Any, ...] | None:
     own = part.get("video_url")
     places = (part.get("video"), own, own.get("url") if isinstance(own, Mapping) else None, part.get("frames"))
-    return next((place for place in places if isinstance(place, (list, tuple))), None)
+    return next((place for place in places if isinstance(place, (list, tuple)) and place), None)
 
 
 def _write_frames(frames: Iterable[Any], dialect: Dialect, settings: dict[str, Any]) -> dict[str, Any]:
     """Convert a video that is a list of frames."""
     urls = [_read_frame(frame) for frame in frames]
-    if not urls:
-        raise MediaError("the video part has no frames: pass URLs, or frames as base64 data (data:image/jpeg;base64,…)")
     if dialect.video_frames == "list":
         return {"type": "video", "video": urls, **settings}
     if dialect.video_frames == "jpeg" and all(url.startswith("data:image/") for url in urls):

@@ -70,7 +70,7 @@ def find_kind(part: Mapping[str, Any]) -> str | None:
         return _KINDS.get(part["type"]) if isinstance(part["type"], str) else None
     for key in _HOLDERS:
         own = part.get(key)
-        if isinstance(own, Mapping) or (isinstance(own, (str, list)) and part.keys() <= {key, *SETTINGS}):
+        if isinstance(own, Mapping) or (isinstance(own, (str, list, tuple)) and part.keys() <= {key, *SETTINGS}):
             return "file" if key == "document" else key
     return "file" if part.keys() & {"inline_data", "inlineData", "file_data", "fileData"} else None
 

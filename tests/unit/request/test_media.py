@@ -93,6 +93,7 @@ IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,
             )
             for part in (
                 {"video": [DATA_JPEG, DATA_JPEG]},  # DashScope's own API
+                {"video": (DATA_JPEG, DATA_JPEG)},
                 {"type": "video", "frames": [DATA_JPEG, DATA_JPEG]},
                 {"type": "video", "video": (DATA_JPEG, DATA_JPEG)},
                 {"type": "video_url", "video_url": [DATA_JPEG, DATA_JPEG]},
@@ -447,7 +448,7 @@ BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "image_url", "image_url": {"url": 7}}, "URL is an int"),
     ({"type": "image_url", "image_url": None}, "neither url nor base64"),
     ({"type": "video", "video": [URL]}, "frames as base64"),
-    ({"type": "video", "video": []}, "no frames: pass URLs, or frames as base64"),
+    ({"type": "video", "video": []}, "neither url nor base64 data"),
     ({"type": "video", "video": [b"no picture"]}, "no mime_type"),
     ({"type": "video", "video": [7]}, "frame of the video part is an int"),
     ({"type": "input_audio", "input_audio": {"format": "wav"}}, "neither url nor base64 data"),
