@@ -80,7 +80,7 @@ def describe_part(part: Mapping[str, Any]) -> str:
     kind = find_kind(part) or str(part.get("type") or "part")
     holders = find_holders(part, kind)
     urls = [own for own in _iter_holders(part, kind) if isinstance(own, str)] + find_strings(holders, _URL_KEYS)
-    addresses = [url for url in urls if not url.startswith("data:") and not sniff_base64(url)]
+    addresses = [url for url in urls if re.search("[.:]", url) and not url.startswith("data:")]  # base64 has neither
     names = [*find_strings(holders, NAME_KEYS)[:1], *addresses]
     words = [word for word in dict.fromkeys(names) if len(word) <= _MAX_WORD][:2]
     mimes = find_strings(holders, MIME_KEYS) or [url[5:].partition(";")[0] for url in urls if url.startswith("data:")]

@@ -578,6 +578,7 @@ def test_a_long_word_is_no_name_when_a_part_is_described():
         {"type": "image_url", "image_url": PNG},
         {"type": "image", "url": PNG},
         {"type": "audio", "audio": base64.b64encode(b"ID3").decode()},
+        *({"type": "image", "image": base64.b64encode(data).decode()} for data in (b"BM", b"\0\0\1\0", b"<svg/>")),
     ],
 )
 @pytest.mark.filterwarnings("ignore:a part of a tool's result")
