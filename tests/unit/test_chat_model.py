@@ -353,6 +353,19 @@ def test_subclass_keeps_its_private_attributes_when_copied_or_pickled(clone: Any
         assert twin._url_secrets == model._url_secrets
 
 
+@pytest.mark.parametrize("names", [None, (), ("_url_secrets",), ("_lease", "_limits")])
+def test_takes_a_state_that_lacks_private_attributes(names: Any) -> None:
+    """Protects pickles of another version: earlier ones had fewer private attributes, or only `_url_secrets`."""
+    model = build(base_url="http://me:secret@pod.test/v1")
+    state = model.__getstate__()
+    private = state["__pydantic_private__"]
+    state["__pydantic_private__"] = None if names is None else {name: private[name] for name in names}
+    twin = ChatQwen3.__new__(ChatQwen3)
+    twin.__setstate__(state)
+    assert twin._get_request_payload(QUESTION) == model._get_request_payload(QUESTION)
+    assert twin._url_secrets == (model._url_secrets if "_url_secrets" in (names or ()) else {})
+
+
 class Vault:
     """A key's function, a cache or another object of the user's that holds a lock."""
 
