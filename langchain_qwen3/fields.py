@@ -205,7 +205,8 @@ class Qwen3Fields(ChatOpenAI):
     def _check_values(fields: Mapping[str, Any]) -> None:
         if (server := fields.get("server", "auto")) != "auto":
             find_named(server)
-        check_values({**(fields.get("model_kwargs") or {}), **fields})
+        check_values(fields)
+        check_values(fields.get("model_kwargs") or {})
         check_refused(fields)
 
     def _connect(self) -> None:
@@ -397,8 +398,8 @@ class Qwen3Fields(ChatOpenAI):
                         f"assigning {name} has no effect on requests: pass http_client= or http_async_client=, or use "
                         "LangChain's callbacks"
                     )
-            if is_built:
-                check_values({name: value})
+            if is_built and name not in SDK_CLIENTS:
+                self._check_values({name: value})
             if name not in FOLLOWED or not is_built:
                 super().__setattr__(name, value)
                 return

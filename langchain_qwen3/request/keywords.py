@@ -9,6 +9,7 @@ from math import inf
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
+import openai
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -57,15 +58,19 @@ _RANGES = {
     "max_completion_tokens": _Range(-1, None, Integral),
     "top_logprobs": _Range(-1, None, Integral),
     "thinking_budget": _Range(0, None, Integral, " tokens, or None for no limit"),
+    "seed": _Range(-inf, None, Integral),
 }
 # The SDK's keywords of a call, which ChatOpenAI's constructor takes for all calls, and the fields that mean the same.
 _OF_EACH_CALL = {"extra_headers": "default_headers", "extra_query": "default_query"}
 _MAX_NAMES = 10  # of models in an error
 _WORDS: Mapping[str, tuple[str, ...]] = {"reasoning_history": ("auto", "all", "none"), "sampling": ("recommended",)}
-_SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstance(default, bool)) | {
-    "enable_thinking",
-    "preserve_thinking",
-}
+_SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstance(default, bool)) | words(
+    """
+    enable_thinking include_response_headers logprobs parallel_tool_calls preserve_thinking rescue_tool_calls store
+    stream stream_usage streaming
+    """
+)
+_TEXTS = words("model prompt_cache_key reasoning_effort safety_identifier service_tier user verbosity")
 _OBJECTS = {KWARGS, *_OF_EACH_CALL} | words(
     """
     constraint extra_body logit_bias metadata model_kwargs options reasoning response_format stream_options
@@ -73,7 +78,7 @@ _OBJECTS = {KWARGS, *_OF_EACH_CALL} | words(
     """
 )
 _LISTS = ("functions", "tools")
-_FORMS = {*_OBJECTS, *_LISTS} | words("disabled_params model_line reasoning_effort stop")
+_FORMS = {*_OBJECTS, *_LISTS, *_TEXTS} | words("disabled_params model_line stop stream_chunk_timeout")
 # Keywords that a call takes in addition to the body's parameters.
 _BESIDE = {*OWN_SETTINGS, KWARGS} | words(
     """
@@ -218,6 +223,11 @@ def _suggest(name: str, known: Collection[str]) -> str:
     return f". Did you mean {matches[0]}?" if matches else ""
 
 
+def is_missing(value: Any) -> bool:
+    """Return whether a parameter with this value is left out: None, or the SDK's own signs for it."""
+    return value is None or isinstance(value, (openai.NotGiven, openai.Omit))
+
+
 def check_values(values: Mapping[str, Any]) -> None:
     """Raise for a value that no server could take; None is always the default.
 
@@ -225,7 +235,7 @@ def check_values(values: Mapping[str, Any]) -> None:
         ValueError: A value is of the wrong type or out of its range; the text names the setting.
     """
     for name, value in values.items():
-        if value is None:
+        if value is None or (is_missing(value) and name not in OWN_SETTINGS):
             continue
         if name in _RANGES:
             _check_number(name, value, _RANGES[name])
@@ -241,26 +251,40 @@ def check_values(values: Mapping[str, Any]) -> None:
 def _check_form(name: str, value: Any) -> None:
     """Raise for a value that is not of its setting's type."""
     if name in _OBJECTS:
-        is_schema = name == "response_format" and isinstance(value, type)
-        is_switch = name == "reasoning" and isinstance(value, bool)  # ChatOllama's
-        if is_switch or (value and not (isinstance(value, Mapping) or is_schema)):
-            advice = f": {SWITCH_ADVICE}" if name == "reasoning" else ""
-            given = name_type(value) if name in _OF_EACH_CALL else repr(value)  # either may hold a key
-            raise ValueError(f"{name} must be a dict, not {given}{advice}")
-        if name == "extra_body" and value and value.get(name):
-            raise ValueError("extra_body has another extra_body in it: put the inner one's fields into the outer one")
-        if name == "structured_output" and value and not ("name" in value and isinstance(value.get("schema"), Mapping)):
-            raise ValueError("structured_output has no name and schema: call with_structured_output, which binds them")
+        _check_object(name, value)
     elif name in _LISTS:
         _check_tools(name, value)
-    elif name == "stop" and not (isinstance(value, Sequence) and all(isinstance(text, str) for text in value)):
-        raise ValueError(f"stop must be a text or a list of texts, not {value!r}")
+    elif name == "stop":
+        _check_stop(value)
+    elif name == "stream_chunk_timeout" and not (isinstance(value, int | float) and value >= 0):
+        raise ValueError(f"stream_chunk_timeout must be seconds, 0 or more, or None for no limit, not {value!r}")
     elif name == "disabled_params":
         _check_disabled(value)
     elif name == "model_line":
         resolve_line("", model_line=str(value))
-    elif name == "reasoning_effort" and not isinstance(value, str):
-        raise ValueError(f'reasoning_effort must be a word such as "low" or "high", or None, not {value!r}')
+    elif name in _TEXTS and not isinstance(value, str):
+        wanted = 'a word such as "low" or "high", or None' if name == "reasoning_effort" else "a text"
+        raise ValueError(f"{name} must be {wanted}, not {value!r}")
+
+
+def _check_object(name: str, value: Any) -> None:
+    is_schema = name == "response_format" and isinstance(value, type)
+    is_switch = name == "reasoning" and isinstance(value, bool)  # ChatOllama's
+    if is_switch or (value and not (isinstance(value, Mapping) or is_schema)):
+        advice = f": {SWITCH_ADVICE}" if name == "reasoning" else ""
+        given = name_type(value) if name in _OF_EACH_CALL else repr(value)  # either may hold a key
+        raise ValueError(f"{name} must be a dict, not {given}{advice}")
+    if name == "extra_body" and value and value.get(name):
+        raise ValueError("extra_body has another extra_body in it: put the inner one's fields into the outer one")
+    if name == "structured_output" and value and not ("name" in value and isinstance(value.get("schema"), Mapping)):
+        raise ValueError("structured_output has no name and schema: call with_structured_output, which binds them")
+
+
+def _check_stop(stop: Any) -> None:
+    if not (isinstance(stop, Sequence) and all(isinstance(text, str) for text in stop)):
+        raise ValueError(f"stop must be a text or a list of texts, not {stop!r}")
+    if not isinstance(stop, str) and "" in stop:  # it is in every reply; vLLM answers 400
+        raise ValueError(f"stop[{stop.index('')}] must be a text that is not empty")
 
 
 def _check_tools(name: str, tools: Any) -> None:
@@ -288,6 +312,6 @@ def _check_number(name: str, value: Any, allowed: _Range) -> None:
     low, high, kind, advice = allowed
     is_number: bool = isinstance(value, kind) and not isinstance(value, bool)
     if not is_number or not low <= value < inf or (high is not None and value > high):  # NaN is in no range
-        upper = f"to {high}" if high is not None else "or more"
-        number = "a whole number, " if kind is Integral else ""
-        raise ValueError(f"{name} must be {number}{low} {upper}{advice}, not {value!r}")
+        limits = "" if low == -inf else f"{low} to {high}" if high is not None else f"{low} or more"
+        number = "a whole number" if kind is Integral else ""
+        raise ValueError(f"{name} must be {', '.join(filter(None, (number, limits)))}{advice}, not {value!r}")

@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import openai
-
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
-from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values
+from langchain_qwen3.request.keywords import OWN_SETTINGS, check_values, is_missing
 from langchain_qwen3.request.thinking import Thinking
 from langchain_qwen3.servers.dialect import KWARGS, Dialect
 
@@ -114,7 +112,7 @@ def resolve_settings(kwargs: Mapping[str, Any], fields: Mapping[str, Any], diale
     check_values(own)
     # SGLang answers 400 to explicit nulls, and others to an empty list of stop texts
     # (https://github.com/promptfoo/promptfoo/pull/280). What `extra_body` has is the user's decision.
-    params = {name: value for name, value in params.items() if not _is_missing(value) and (value or name != "stop")}
+    params = {name: value for name, value in params.items() if not is_missing(value) and (value or name != "stop")}
     if isinstance(stop := params.get("stop"), Sequence) and not isinstance(stop, str):
         params["stop"] = [*stop]  # the list of a configuration, such as OmegaConf's, is none for JSON
     thinking = Thinking(**{field: own.pop(name, None) for name, field in _THINKING_NAMES.items()})
@@ -178,7 +176,7 @@ def spread_options(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def sets_form(settings: Mapping[str, Any]) -> bool:
     """Return whether a place sets the form of the answer, and so replaces every form of a farther place."""
-    return any(not _is_missing(settings[name]) for name in FORMS & settings.keys())
+    return any(not is_missing(settings[name]) for name in FORMS & settings.keys())
 
 
 def find_overruled(own: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
@@ -191,16 +189,12 @@ def find_overruled(own: Mapping[str, Any], settings: Mapping[str, Any]) -> list[
     return [name for name, off in _OFF.items() if own.get(name) is not None and (own[name] == off) is enabled]
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or isinstance(value, (openai.NotGiven, openai.Omit))
-
-
 def is_unset(name: str, value: Any) -> bool:
     """Return whether a place that has this value leaves the setting to the places further away."""
     if name == "model":
         return not value
     if name in MERGED:
-        return _is_missing(value)
+        return is_missing(value)
     return value is None and name in OWN_SETTINGS and name not in _NULLABLE
 
 
@@ -214,7 +208,7 @@ def read_layer(layer: Mapping[str, Any], spellings: Sequence[tuple[Path, str]], 
     # Two names of one setting; in `extra_body`, `max_completion_tokens` is the server's own field and may differ.
     if not is_body and "max_completion_tokens" in settings:
         total = settings.pop("max_completion_tokens")
-        if _is_missing(settings.get("max_tokens")):
+        if is_missing(settings.get("max_tokens")):
             settings["max_tokens"] = total
     return settings
 

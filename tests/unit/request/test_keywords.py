@@ -6,6 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 from langchain_core.messages import HumanMessage
 
@@ -228,10 +229,15 @@ def test_known_parameters_of_every_server_pass_to_calls_and_constructors() -> No
     """Protects people who use their server's own fields: a keyword, a constructor's argument, `model_kwargs`."""
     names = set().union(*(row.own_fields for row in DIALECTS.values()), openai_fields()) - {"messages", "model"}
     fields = ChatQwen3.model_fields
+    values: dict[str, Any] = {
+        **{name: [{"type": "x"}] for name in ("functions", "tools")},
+        **dict.fromkeys(("prompt_cache_key", "safety_identifier", "user"), "x"),
+        "parallel_tool_calls": True,
+    }
     for name in names:
         check_call({name: None}, fields)
         if name not in {*fields, "max_completion_tokens"}:
-            value: Any = [{"type": "x"}] if name in ("functions", "tools") else {"type": "x"}
+            value = values.get(name, {"type": "x"})
             assert build(**{name: value}).model_kwargs == {name: value}
     model = build(server="vllm", priority=3, model_kwargs={"min_tokens": 2})
     payload = model._get_request_payload("hi", cache_salt="s", extra_body={"anything": 1})
@@ -351,7 +357,18 @@ OF_A_WRONG_TYPE = [
     ({"tools": [print]}, r"tools\[0\] must be a dict, not <built-in function print>: bind_tools converts"),
     *(
         ({"stop": value}, "stop must be a text or a list of texts, not")
-        for value in (5, {"a"}, {"a": 1}, True, b"a", [1])
+        for value in (5, {"a"}, {"a": 1}, True, b"a", [1], ("a", None), ["a", 1])
+    ),
+    *(({"stop": value}, r"stop\[1\] must be a text that is not empty") for value in (["a", ""], ("a", ""))),
+    *(({"seed": value}, "seed must be a whole number, not") for value in ("x", "1", 1.5, True, {})),
+    *(
+        ({name: value}, f"{name} must be True, False or None, not")
+        for name in ("logprobs", "parallel_tool_calls", "rescue_tool_calls", "store", "stream", "stream_usage")
+        for value in ("false", 1)
+    ),
+    *(
+        ({name: 5}, f"{name} must be a text, not 5")
+        for name in ("model", "prompt_cache_key", "safety_identifier", "service_tier", "user", "verbosity")
     ),
     ({"reasoning_history": "last"}, 'reasoning_history must be "auto" or "all" or "none"'),
 ]
@@ -362,6 +379,36 @@ def test_call_raises_when_a_value_is_out_of_its_range(params: dict[str, Any], te
     """Protects from a server's 400, or from a value that it silently bends; nothing is asked before that."""
     with pytest.raises(ValueError, match=text):
         build().invoke("hi", **params)
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        *(row for row in OUT_OF_RANGE + OF_A_WRONG_TYPE if {*row[0]} <= {*ChatQwen3.model_fields}),
+        *(
+            ({"stream_chunk_timeout": value}, "stream_chunk_timeout must be seconds, 0 or")
+            for value in (-1, math.nan, "x")
+        ),
+        *(({name: "no"}, f"{name} must be True, False") for name in ("include_response_headers", "streaming")),
+        ({"output_version": "v2"}, 'output_version must be "v0", "v1" or None'),
+        ({"server": "vlm"}, "server must be"),
+    ],
+)
+def test_assignment_and_copy_raise_when_a_value_is_out_of_its_range(params: dict[str, Any], text: str) -> None:
+    """Protects a model that is changed later from a setting that fails at its next call, or in the server."""
+    model = build()
+    with pytest.raises(ValueError, match=text):
+        model.model_copy(update=params)
+    for name, value in params.items():
+        with pytest.raises(ValueError, match=text):
+            setattr(model, name, value)
+
+
+@pytest.mark.parametrize("value", [openai.NOT_GIVEN, openai.omit])
+@pytest.mark.parametrize("name", ["temperature", "max_tokens", "seed", "logprobs", "user", "stop", "logit_bias"])
+def test_call_leaves_out_what_the_sdk_would_leave_out(name: str, value: object) -> None:
+    """Protects code written for the SDK, whose signs for "not given" were refused for some of the parameters."""
+    assert name not in build(server="vllm")._get_request_payload("hi", **{name: value})
 
 
 @pytest.mark.parametrize(("params", "text"), OUT_OF_RANGE)
