@@ -32,6 +32,10 @@ _CONTEXTS = _split_paths(
 # Lists of all kinds of input: llama.cpp and OpenRouter; others; Xinference, whose words are in _KINDS.
 _INPUTS = _split_paths("architecture.input_modalities input_modalities model_ability")
 _KINDS = {"text": "text", "chat": "text", "image": "image", "vision": "image", "video": "video", "audio": "audio"}
+# What only adds to the kinds that the name shows: lists that may be incomplete; llama.cpp's word for a projector
+# (https://github.com/ggml-org/llama.cpp/blob/master/tools/server/server-context.cpp).
+_MORE_INPUTS = _split_paths("capabilities modalities modalities.input modality architecture.modality")
+_MORE_KINDS = {**_KINDS, "multimodal": "image"}
 # The real name of the weights when the served name is an alias: vLLM and SGLang; OpenRouter; llama.cpp's /props;
 # Xinference; an architecture.
 _WEIGHTS = _split_paths("root hugging_face_id model_path model_family architecture.name architecture")
@@ -47,6 +51,9 @@ class ModelFacts:
     inputs: frozenset[str] | None = None
     """Kinds of input among `text`, `image`, `video`, `audio`; None if not reported."""
 
+    more_inputs: frozenset[str] = frozenset()
+    """Kinds of input that the server mentions, perhaps not all."""
+
     weights: tuple[str, ...] = ()
     """Other names of the model (repository, file, family), for `find_line` when the served name is not recognized."""
 
@@ -59,7 +66,13 @@ class ModelFacts:
     def complete(self, other: ModelFacts, *names: str) -> ModelFacts:
         """Return these facts with what they lack, and with other names of the model."""
         weights = tuple(dict.fromkeys((*self.weights, *other.weights, *names)))
-        return replace(self, context=self.context or other.context, inputs=self.inputs or other.inputs, weights=weights)
+        return replace(
+            self,
+            context=self.context or other.context,
+            inputs=self.inputs or other.inputs,
+            more_inputs=self.more_inputs | other.more_inputs,
+            weights=weights,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +115,8 @@ def resolve_served_line(
     """
     reported = models.get(model) or ModelFacts()
     line = resolve_line(model, dialect.name, model_line=model_line, weights=reported.weights, inputs=reported.inputs)
+    if line is not None and reported.inputs is None and model_line is None:
+        line = replace(line, inputs=line.inputs | reported.more_inputs)
     return dialect.adapt_line(line)
 
 
@@ -154,6 +169,7 @@ def read_model(row: Mapping[str, Any], dialect: Dialect | None = None) -> ModelF
     return ModelFacts(
         context=_read_context(row),
         inputs=_read_inputs(row),
+        more_inputs=_read_more_inputs(row),
         weights=tuple(
             dict.fromkeys(value for path in _WEIGHTS for value in find_values(row, path) if isinstance(value, str))
         ),
@@ -220,6 +236,14 @@ def _read_context(row: Mapping[str, Any]) -> int | None:
         if sizes:
             return min(sizes)
     return None
+
+
+def _read_more_inputs(row: Mapping[str, Any]) -> frozenset[str]:
+    values = [value for path in _MORE_INPUTS for value in find_values(row, path) if isinstance(value, str)]
+    words = [word for value in values for word in value.partition("->")[0].split("+")]  # text+image->text
+    if row.get("supports_vision") is True:  # https://docs.litellm.ai/docs/completion/vision
+        words.append("vision")
+    return frozenset(kind for word in words if (kind := _MORE_KINDS.get(word)))
 
 
 def _read_inputs(row: Mapping[str, Any]) -> frozenset[str] | None:

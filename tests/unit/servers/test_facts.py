@@ -21,6 +21,7 @@ from langchain_qwen3.servers.facts import (
     read_models,
     resolve_served_line,
 )
+from langchain_qwen3.servers.gateways import GENERIC
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 
@@ -108,6 +109,36 @@ def test_reads_no_context_when_none_is_told(fields: dict[str, Any]):
 def test_reads_kinds_of_input_when_a_server_tells_them(fields: dict[str, Any], inputs: set[str] | None):
     """Protects pictures: what the server says of itself is surer than what a name suggests."""
     assert read_model({**ROW, **fields}).inputs == inputs
+
+
+@pytest.mark.parametrize(
+    ("fields", "added"),
+    [
+        ({"capabilities": ["chat", "vision"]}, {"image"}),
+        ({"capabilities": ["completion", "multimodal"]}, {"image"}),
+        ({"supports_vision": True}, {"image"}),
+        ({"modality": "text+image->text"}, {"image"}),
+        ({"architecture": {"modality": "text+image+video->text"}}, {"image", "video"}),
+        ({"modalities": ["text", "image"]}, {"image"}),
+        ({"modalities": {"input": ["text", "audio"], "output": ["text"]}}, {"audio"}),
+        ({"capabilities": ["completion"]}, set()),
+        ({"modality": "text->image"}, set()),
+        ({"modalities": ["text"], "supports_vision": False}, set()),
+        ({"modalities": {"vision": False}, "capabilities": ["multimodal"]}, set()),  # the flags are exact
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["Qwen/Qwen3-8B", "Qwen/Qwen3-VL-8B-Instruct", "qwen3"])
+def test_words_of_a_list_add_kinds_of_input_and_take_none_away(name: str, fields: dict[str, Any], added: set[str]):
+    """Protects pictures for a model whose name says text only, where the server says in other words that it sees."""
+    models = {name: read_model({**ROW, **fields})}
+    plain = read_model({**ROW, "modalities": fields.get("modalities")})
+    by_name = resolve_served_line(name, GENERIC, {name: plain} if plain.inputs else {}, None)
+    line = resolve_served_line(name, GENERIC, models, None)
+    assert line
+    assert by_name
+    assert line.inputs == by_name.inputs | added
+    assert resolve_served_line(name, GENERIC, models, "Qwen3") == resolve_served_line(name, GENERIC, {}, "Qwen3")
 
 
 def test_reads_the_names_of_the_weights_when_the_served_name_is_an_alias():
