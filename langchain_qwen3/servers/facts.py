@@ -14,6 +14,7 @@ from langchain_qwen3.servers.gateways import GENERIC
 
 _OK = 200
 _REFUSED = frozenset({400, 405, 422, 501})  # the server is up, but does not take such a request
+_MAX_DIGITS = 12
 _NOT_THERE = frozenset({404, *_REFUSED})
 
 
@@ -232,10 +233,18 @@ def read_name(value: Any) -> str:
 
 def _read_context(row: Mapping[str, Any]) -> int | None:
     for path in _CONTEXTS:
-        sizes = [value for value in find_values(row, path) if type(value) is int and value > 0]
+        sizes = [size for value in find_values(row, path) if (size := _read_size(value))]
         if sizes:
             return min(sizes)
     return None
+
+
+def _read_size(value: Any) -> int:
+    """Return a whole number, which some write as a text or with a point; 0 for anything else."""
+    if isinstance(value, str) and value.isascii():
+        return int(value) if value.isdigit() and len(value) < _MAX_DIGITS else 0
+    is_whole = type(value) is int or (isinstance(value, float) and value.is_integer())
+    return max(0, int(value)) if is_whole else 0
 
 
 def _read_more_inputs(row: Mapping[str, Any]) -> frozenset[str]:

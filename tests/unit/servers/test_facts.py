@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +79,8 @@ def test_knows_the_server_when_its_list_has_a_sign(reply: Any, name: str | None)
         {"context_size": 4096},
         {"limits": {"max_context_length": 4096}},
         {"providers": [{"context_length": 8192}, {"context_length": 4096}, {"provider": "x"}]},
+        {"context_length": 4096.0},
+        {"max_model_len": "4096"},
     ],
     ids=str,
 )
@@ -86,7 +89,17 @@ def test_reads_the_context_when_a_server_tells_it_in_its_own_way(fields: dict[st
     assert read_model({**ROW, **fields}).context == 4096
 
 
-@pytest.mark.parametrize("fields", [{}, {"context_length": "long"}, {"max_model_len": 0}, {"meta": None}, {"meta": []}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({}, {"max_model_len": 0}, {"meta": None}, {"meta": []}),
+        *(
+            {"context_length": value}
+            for value in ("long", "", "-1", "4e3", "²", "9" * 5000, 0.5, -1.0, math.inf, math.nan, True)
+        ),
+    ],
+    ids=lambda fields: str(fields)[:40],
+)
 def test_reads_no_context_when_none_is_told(fields: dict[str, Any]):
     """Protects profiles from numbers that are none."""
     assert read_model({**ROW, **fields}).context is None
