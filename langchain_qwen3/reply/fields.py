@@ -87,11 +87,16 @@ def _collect_texts(content: Any, reasoning: list[str], answer: list[str]) -> Non
 
 
 def read_reasoning(message: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the key and the text of a message's or delta's reasoning; two empty strings if it has none."""
+    """Return the key and the text of a message's or delta's reasoning; the text is empty if it has none."""
+    empty = ""
     for key in REASONING_KEYS:
-        if value := message.get(key):
-            return key, value if isinstance(value, str) else "".join(read_texts(value))
-    return "", ""
+        value = message.get(key)
+        if isinstance(value, bool) or not (value or value == 0):  # a flag is no text; a number may be 0
+            continue
+        if text := value if isinstance(value, str) else "".join(read_texts(value)):
+            return key, text
+        empty = empty or key
+    return empty, ""
 
 
 def read_details(details: Any) -> str:
@@ -127,7 +132,7 @@ def read_speech(choice: Mapping[str, Any]) -> dict[str, Any]:
 
 def list_said(message: Mapping[str, Any]) -> set[str]:
     """Return the fields in which a message or a delta says something."""
-    return {key for key in _SAID if message.get(key)}
+    return {key for key in _SAID if (value := message.get(key)) and value is not True}
 
 
 def has_content(delta: Mapping[str, Any] | None) -> bool:

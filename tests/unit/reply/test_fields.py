@@ -8,6 +8,7 @@ import pytest
 
 from langchain_qwen3.errors import BadReplyError
 from langchain_qwen3.reply.fields import (
+    REASONING_KEYS,
     join_pieces,
     read_content,
     read_details,
@@ -109,6 +110,28 @@ def test_reads_reasoning_that_a_gateway_sends_as_an_object(value: Any):
     streamed = read_stream(write_events({"reasoning_content": value}, {"content": "A"}))
     assert whole.additional_kwargs == streamed.additional_kwargs == {"reasoning_content": "T"}
     assert whole.content == streamed.content == "A"
+
+
+@pytest.mark.parametrize("key", REASONING_KEYS)
+def test_reads_digits_of_the_reasoning_that_were_parsed_on_the_way(key: str):
+    """Protects the reasoning from the same gateway: its zeros were lost, too."""
+    streamed = read_stream(write_events({key: 1}, {key: 0}, {key: 0.0}, {"content": "A"}))
+    assert streamed.additional_kwargs == {"reasoning_content": "100.0"}
+    assert read_whole(write_body({key: 0, "content": "A"})).additional_kwargs == {"reasoning_content": "0"}
+
+
+@pytest.mark.parametrize("flag", [True, False, {"effort": "high"}, {}, [], ""])
+@pytest.mark.parametrize("key", REASONING_KEYS)
+def test_a_flag_is_no_reasoning(key: str, flag: Any):
+    """Protects the reasoning from a field that says whether there is any: it was "True", and hid the real one."""
+    whole = read_whole(write_body({key: flag, "content": "A"}))
+    streamed = read_stream(write_events({key: flag, "content": "A"}, {key: flag, "content": "B"}))
+    assert (whole.content, streamed.content) == ("A", "AB")
+    assert "reasoning_content" not in {**whole.additional_kwargs, **streamed.additional_kwargs}
+    for other in {*REASONING_KEYS} - {key}:
+        whole = read_whole(write_body({key: flag, other: "T", "content": "A"}))
+        streamed = read_stream(write_events({key: flag, other: "T"}, {key: flag, "content": "A"}))
+        assert whole.additional_kwargs == streamed.additional_kwargs == {"reasoning_content": "T"}
 
 
 def test_an_object_that_is_no_text_is_no_reasoning():
