@@ -440,8 +440,8 @@ def test_raises_the_encoders_error_when_the_payload_is_not_its_cause(server: Loo
 @pytest.mark.parametrize(
     ("keywords", "path", "kind"),
     [
-        ({"seed": b"x"}, "seed", "bytes"),
-        ({"seed": b"x", "extra_headers": {"x-a": "b"}}, "seed", "bytes"),
+        ({"modalities": b"x"}, "modalities", "bytes"),
+        ({"modalities": b"x", "extra_headers": {"x-a": "b"}}, "modalities", "bytes"),
         ({"logit_bias": {"1": {2}}}, "logit_bias.1", "set"),
         ({"chat_template_kwargs": {"a": [0, object()]}}, r"chat_template_kwargs.a\[1\]", "object"),
         ({"extra_body": {"own": Decimal("0.5")}}, "own", "Decimal"),
@@ -467,7 +467,7 @@ def test_names_what_json_cannot_hold(keywords: Any, path: str, kind: str, mode: 
     [
         ({"extra_body": {"own": {"weights": [1, math.nan]}}}, r"own\.weights\[1\] is nan"),
         ({"extra_body": {"own": -math.inf}}, "own is -inf"),
-        ({"seed": math.nan, "extra_headers": {"x-a": "b"}}, "seed is nan"),
+        ({"modalities": math.nan, "extra_headers": {"x-a": "b"}}, "modalities is nan"),
         ({"logit_bias": {"1": math.inf}}, r"logit_bias\.1 is inf"),
         ({"response_format": {"type": "object", "default": math.nan}}, r"response_format\.json_schema\..+ is nan"),
     ],
