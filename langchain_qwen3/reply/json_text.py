@@ -146,8 +146,7 @@ class HalfJoiner:
         return join_halves(value, self._join_text)
 
     def _join_text(self, text: str) -> str:
-        if "\udc00" <= text[0] <= "\udfff":
-            text, self._half = self._half + text, ""
+        text, self._half = self._half + text, ""
         if "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
         return join_text(text)

@@ -43,11 +43,26 @@ def test_reads_several_values_and_the_end_when_a_proxy_joined_events():
     assert read_loose_json(b'{"a": 1}data: {"b": 2}\ndata: [DONE]') == ([{"a": 1}, {"b": 2}], True)
 
 
-def test_joins_the_halves_of_a_character_across_events():
-    """Protects emoji that a server cut in two: each half is an escape of its own, in an event of its own."""
+@pytest.mark.parametrize(
+    ("texts", "joined"),
+    [
+        (("a\ud83d", "\ude00b", "\ude00", "c"), ["a", "\U0001f600b", "\ufffd", "c"]),
+        (("a\ud83d", "\ud83d", "\ude00b"), ["a", "\ufffd", "\U0001f600b"]),
+        (("a\ud83d", "\ud83d\ude00"), ["a", "\ufffd\U0001f600"]),
+        (("a\ud83d", "b\ude00"), ["a", "\ufffdb\ufffd"]),
+    ],
+)
+def test_joins_the_halves_of_a_character_across_events(texts: tuple[str, ...], joined: list[str]):
+    """Protects emoji that a server cut in two: each half is an escape of its own, in an event of its own.
+
+    A half that another one follows is seen as it is in a whole reply.
+    """
     joiner = HalfJoiner()
-    parts = [joiner.join({"t": text}) for text in ("a\ud83d", "\ude00b", "\ude00", "c")]
-    assert parts == [{"t": "a"}, {"t": "\U0001f600b"}, {"t": "\ufffd"}, {"t": "c"}]
+    assert [joiner.join({"t": text})["t"] for text in texts] == joined
+
+
+def test_joins_the_halves_of_a_character_in_a_list():
+    """Protects texts at any depth."""
     assert join_halves(["\ud83d\ude00", 1]) == ["\U0001f600", 1]
 
 
