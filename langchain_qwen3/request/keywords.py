@@ -223,9 +223,12 @@ def _suggest(name: str, known: Collection[str]) -> str:
     return f". Did you mean {matches[0]}?" if matches else ""
 
 
+_NOT_GIVEN = (openai.NotGiven, openai.Omit)
+
+
 def is_missing(value: Any) -> bool:
     """Return whether a parameter with this value is left out: None, or the SDK's own signs for it."""
-    return value is None or isinstance(value, (openai.NotGiven, openai.Omit))
+    return value is None or isinstance(value, _NOT_GIVEN)
 
 
 def check_values(values: Mapping[str, Any]) -> None:
@@ -235,7 +238,7 @@ def check_values(values: Mapping[str, Any]) -> None:
         ValueError: A value is of the wrong type or out of its range; the text names the setting.
     """
     for name, value in values.items():
-        if value is None or (is_missing(value) and name not in OWN_SETTINGS):
+        if value is None or (value.__class__ in _NOT_GIVEN and name not in OWN_SETTINGS):
             continue
         if name in _RANGES:
             _check_number(name, value, _RANGES[name])

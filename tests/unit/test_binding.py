@@ -469,7 +469,8 @@ def test_constructors_names_are_those_of_copies_and_configs(name: str, value: An
         ({"disabled_params": "seed"}, ValueError, "^disabled_params must be a dict of lists, not 'seed'$"),
         ({"max_concurrency": 0}, ValueError, "^max_concurrency must be a whole number, 1 or more"),
         ({"max_concurrency": "many"}, ValueError, "^max_concurrency must be a whole number, 1 or more"),
-        ({"streaming": "maybe"}, ValueError, "^streaming: Input should be a valid boolean"),
+        ({"streaming": "maybe"}, ValueError, "^streaming must be True, False or None, not 'maybe'"),
+        ({"disable_streaming": "maybe"}, ValueError, "^disable_streaming: Input should be a valid boolean"),
         ({"callbacks": "log"}, ValueError, "^callbacks: "),
     ],
 )
