@@ -23,6 +23,42 @@ if TYPE_CHECKING:
     from langchain_qwen3.chat_model import ChatQwen3
     from langchain_qwen3.cli.console import Console
 
+Source = Annotated[str, typer.Argument(help="Rows: .txt, .jsonl, .csv or .parquet; - is standard input.")]
+Output = Annotated[str, typer.Option("--output", "-o", help="Results: .jsonl, .csv or .parquet; - is standard output.")]
+Thinking = Annotated[
+    bool | None,
+    typer.Option(
+        "--thinking/--no-thinking", "--think/--no-think", help="Switch thinking on or off. Default: the server's."
+    ),
+]
+Budget = Annotated[int | None, typer.Option(min=0, help="Maximum number of thinking tokens.")]
+System = Annotated[str | None, typer.Option("--system", "-s", help="System message for rows without one.")]
+Schema = Annotated[Path | None, typer.Option(help="File with the JSON schema for the answers.")]
+Sampling = Annotated[Literal["recommended"] | None, typer.Option(help="Use the sampling settings of the model card.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Any field of ChatQwen3, such as max_tokens=500. Repeatable.")
+]
+Concurrency = Annotated[
+    str, typer.Option("--concurrency", "-c", help='Requests in flight; "auto" finds the best number.')
+]
+Retries = Annotated[int, typer.Option(min=0, help="Retries of a row after a temporary error.")]
+Patience = Annotated[float, typer.Option(min=0, help="Seconds to wait for a server that is unreachable.")]
+Ordered = Annotated[bool, typer.Option("--ordered", help="Keep the order of the rows.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Send rows again that failed in earlier runs.")]
+Column = Annotated[str | None, typer.Option(help="Field or column of the question. Default: question, prompt, …")]
+InputFormat = Annotated[
+    Literal["text", "jsonl", "csv", "parquet"] | None,
+    typer.Option(help="Format of the rows. Default: by the extension."),
+]
+OutputFormat = Annotated[
+    Literal["jsonl", "csv", "parquet"] | None, typer.Option(help="Format of the results. Default: by the extension.")
+]
+Form = Annotated[Literal["rows", "openai"], typer.Option(help='"openai" writes lines of OpenAI\'s batch results.')]
+Ray = Annotated[
+    str | None, typer.Option(metavar="[ADDRESS]", help="Run on Ray: on this machine, or on the cluster at the address.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Actors on Ray.")]
+
 _MAX_REASON = 120
 _ADDRESS = re.compile(r"auto|local|(ray://)?[\w.-]+:\d+")
 _OPTIONS = {
@@ -54,59 +90,31 @@ class BatchCommand(TyperCommand):
 
 
 def batch(  # noqa: PLR0913  # the options of a command
-    source: Annotated[str, typer.Argument(help="Rows: .txt, .jsonl, .csv or .parquet; - is standard input.")] = "-",
+    source: Source = "-",
     url: Url = None,
     *,
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="Results: .jsonl, .csv or .parquet; - is standard output.")
-    ] = "-",
+    output: Output = "-",
     model: Model = None,
     api_key: ApiKey = None,
     server: Server = "auto",
     timeout: Timeout = 600.0,
-    thinking: Annotated[
-        bool | None,
-        typer.Option(
-            "--thinking/--no-thinking", "--think/--no-think", help="Switch thinking on or off. Default: the server's."
-        ),
-    ] = None,
-    budget: Annotated[int | None, typer.Option(min=0, help="Maximum number of thinking tokens.")] = None,
-    system: Annotated[str | None, typer.Option("--system", "-s", help="System message for rows without one.")] = None,
-    schema: Annotated[Path | None, typer.Option(help="File with the JSON schema for the answers.")] = None,
-    sampling: Annotated[
-        Literal["recommended"] | None, typer.Option(help="Use the sampling settings of the model card.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any field of ChatQwen3, such as max_tokens=500. Repeatable.")
-    ] = None,
-    concurrency: Annotated[
-        str, typer.Option("--concurrency", "-c", help='Requests in flight; "auto" finds the best number.')
-    ] = "auto",
-    retries: Annotated[int, typer.Option(min=0, help="Retries of a row after a temporary error.")] = 4,
-    patience: Annotated[float, typer.Option(min=0, help="Seconds to wait for a server that is unreachable.")] = 600.0,
-    ordered: Annotated[bool, typer.Option("--ordered", help="Keep the order of the rows.")] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Send rows again that failed in earlier runs.")
-    ] = False,
-    column: Annotated[
-        str | None, typer.Option(help="Field or column of the question. Default: question, prompt, …")
-    ] = None,
-    input_format: Annotated[
-        Literal["text", "jsonl", "csv", "parquet"] | None,
-        typer.Option(help="Format of the rows. Default: by the extension."),
-    ] = None,
-    output_format: Annotated[
-        Literal["jsonl", "csv", "parquet"] | None,
-        typer.Option(help="Format of the results. Default: by the extension."),
-    ] = None,
-    form: Annotated[
-        Literal["rows", "openai"], typer.Option(help='"openai" writes lines of OpenAI\'s batch results.')
-    ] = "rows",
-    ray: Annotated[
-        str | None,
-        typer.Option(metavar="[ADDRESS]", help="Run on Ray: on this machine, or on the cluster at the address."),
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Actors on Ray.")] = 2,
+    thinking: Thinking = None,
+    budget: Budget = None,
+    system: System = None,
+    schema: Schema = None,
+    sampling: Sampling = None,
+    settings: Settings = None,
+    concurrency: Concurrency = "auto",
+    retries: Retries = 4,
+    patience: Patience = 600.0,
+    ordered: Ordered = False,
+    retry_failed: RetryFailed = False,
+    column: Column = None,
+    input_format: InputFormat = None,
+    output_format: OutputFormat = None,
+    form: Form = "rows",
+    ray: Ray = None,
+    workers: Workers = 2,
     as_json: AsJson = False,
 ) -> None:
     """Process a file of rows: an answer or a failure for each. After a kill, the same command continues the run.
