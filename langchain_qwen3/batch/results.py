@@ -23,7 +23,6 @@ Form = Literal["rows", "openai"]
 
 _RETRY = "The same request may succeed later: run the batch again with --retry-failed."
 _CHANGE = "Change the row or the settings, then run the batch again with --retry-failed."
-_OPENAI_ERROR = {"code": "class", "message": "message", "advice": "advice"}
 _LIMIT = 2**32
 """Above every checksum, and every line that a journal can count."""
 _REQUEST_ID = re.compile(r"batch_req_(\d+)_(\d+)")
@@ -89,7 +88,11 @@ class Result:
         elif self.error.get("status"):
             body = {"error": {"message": self.error["message"], "type": self.error["class"]}}
             response = {"status_code": self.error["status"], "request_id": "", "body": body}
-        error = self.error and {name: self.error[kept] for name, kept in _OPENAI_ERROR.items()}
+        error = self.error and {
+            "code": self.error["class"],
+            "message": self.error["message"],
+            "advice": self.error["advice"],
+        }
         request_id = f"batch_req_{self.line}_{self.check}"
         timing = {"seconds": self.seconds, "tries": self.tries}
         return {"id": request_id, "custom_id": self.id, "response": response, "error": error, **timing}
