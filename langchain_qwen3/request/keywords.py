@@ -63,6 +63,7 @@ _RANGES = {
 # The SDK's keywords of a call, which ChatOpenAI's constructor takes for all calls, and the fields that mean the same.
 _OF_EACH_CALL = {"extra_headers": "default_headers", "extra_query": "default_query"}
 _MAX_NAMES = 10  # of models in an error
+_NOT_GIVEN = (openai.NotGiven, openai.Omit)
 _WORDS: Mapping[str, tuple[str, ...]] = {"reasoning_history": ("auto", "all", "none"), "sampling": ("recommended",)}
 _SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstance(default, bool)) | words(
     """
@@ -221,9 +222,6 @@ _WAY_OUT = "Put a field that only your server knows into extra_body={...}"
 def _suggest(name: str, known: Collection[str]) -> str:
     matches = get_close_matches(name, known, n=1, cutoff=0.75)
     return f". Did you mean {matches[0]}?" if matches else ""
-
-
-_NOT_GIVEN = (openai.NotGiven, openai.Omit)
 
 
 def is_missing(value: Any) -> bool:

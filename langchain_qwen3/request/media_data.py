@@ -82,10 +82,10 @@ def describe_part(part: Mapping[str, Any]) -> str:
     urls = [own for own in _iter_holders(part, kind) if isinstance(own, str)] + find_strings(holders, _URL_KEYS)
     addresses = [url for url in urls if re.search("[.:]", url) and not url.startswith("data:")]  # base64 has neither
     names = [*find_strings(holders, NAME_KEYS)[:1], *addresses]
-    words = [word for word in dict.fromkeys(names) if len(word) <= _MAX_WORD][:2]
+    shown = [name for name in dict.fromkeys(names) if len(name) <= _MAX_WORD][:2]
     mimes = find_strings(holders, MIME_KEYS) or [url[5:].partition(";")[0] for url in urls if url.startswith("data:")]
     about = f" ({mimes[0]})" if mimes else ""
-    return f"{kind}{''.join(f' {word}' for word in words)}{about}"
+    return f"{kind}{''.join(f' {name}' for name in shown)}{about}"
 
 
 def has_own_keys(part: Mapping[str, Any]) -> bool:

@@ -14,8 +14,8 @@ from langchain_qwen3.servers.gateways import GENERIC
 
 _OK = 200
 _REFUSED = frozenset({400, 405, 422, 501})  # the server is up, but does not take such a request
-_MAX_DIGITS = 12
 _NOT_THERE = frozenset({404, *_REFUSED})
+_MAX_DIGITS = 12  # of a context length that is written as a text
 
 
 def _split_paths(text: str) -> tuple[Path, ...]:
