@@ -282,7 +282,7 @@ def _check_port(host: str, port: int) -> None:
         raise OSError(exc.errno, f"host, port: cannot listen on {host}:{port}: {exc.strerror}") from exc
 
 
-def _read_address(engine: Any, settings: str) -> str:
+def _read_address(engine: Any, settings: str) -> str:  # its type has pipes that may be None
     """Return the URL of the engine once it answers, an empty text if it exits before that.
 
     The library has an address only when the model is loaded and requests are taken
