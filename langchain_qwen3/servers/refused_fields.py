@@ -24,74 +24,60 @@ _PLACES = ("loc", "path", "name", "param", "field", "property", "additionalPrope
 _ECHOES = frozenset({"input", "value", "ctx", "url", "body"})
 
 _PATH = re.compile(r"[\w$]++(?:[.\[\]/-]{1,2}[\w$]++)*+", re.ASCII)
-_NOUN = (
-    r"(?:(?:request |body |input |keyword |chat |message )?"
-    r"(?:parameter|param|field|argument|arg|property|propertie|key|name|variant|input|attribute|option)(?:\(?s\)?)?)"
-)
-_NOUN_ZH = r"(?:参数|參數|字段|欄位|属性|键)(?![值类類组組])"
-_DOES_NOT = r"do(?:es)?(?: not|n['’]t) (?:support|accept|allow|recogni[sz]e|know)"
-_UNKNOWN_ZH = (
-    rf"(?:(?:不支[持援]|不允许|未知|未定义|[无無]法[识識][别別]|不[认識识][识别別]|多余|不存在)"
-    rf"[的该此]?(?:请求|以下|下列)?的?{_NOUN_ZH}名?|(?:无效|非法)的?字段)"
-)
 # Every repetition has a limit: a text of one repeated character must not take long.
-_OPEN, _CLOSE = r"[\s\\\"'`‘“「【（\[({/:]{0,8}", r"[\\\"'`’”」】）\])}]{0,8}"
+_OPEN, _CLOSE = r"[\s\\\"'`‘“「【（\[({/:：]{0,8}", r"[\\\"'`’”」】）\])}]{0,8}"
 _INSIDE = re.compile(rf"{_CLOSE} (?:in|of|inside|under) (?:the )?{_OPEN}(chat_template_\w{{1,20}}|messages|tools)\b")
-_NEXT = r"(?:,|;|、|，|和|或| and | or | & )"  # between the names of a list
 _ITEM = r"[A-Za-z0-9_.\[\]-]{0,60}[A-Za-z0-9_\]]"
+_NEXT = r"\s?(?:,|;|、|，|和|或|and |or |& )"  # between the names of a list
+_NOUN = (
+    r"(?:(?:parameter|param|field|argument|arg|property|propertie|key|name|input|attribute)(?:\(?s\)?)?"
+    r"(?! values?\b| types?\b|[a-z])|(?:参数|參數|字段|欄位|属性|键|параметр|パラメータ|매개변수)名?(?![值类類组組]))"
+)
+# What refuses, in front of a name or behind it. The last line is what gateways say in other languages.
+_NO = (
+    r"(?:un(?:known|expected|recogni[sz]ed|supported|permitted|defined)|disallowed|forbidden|prohibited|extraneous"
+    r"|no (?:such|field named)|invalid(?=(?: request)? (?:field|propert|key))|(?:无效|非法)(?=的?字段)"
+    r"|(?:not|[a-z]{2,5}n['’]t) (?:yet |currently |be |been )?(?:supported|allowed|permitted|accepted|recogni[sz]ed"
+    rf"|known|expected|defined|exist|mapped|available(?= \w{{2,4}} this)|(?:an? |one of the )\w{{5,10}}(?= {_NOUN}))"
+    r"|(?<=must )not be (?:present|set|sent)|not be used(?= with this)|not have(?= additional)|多余"
+    r"|[不未无無][被能]?法?(?:(?:当前|[该該本])?模型)?(?:支[持援]|允[许許]|接受|[识識认認][别別识識]|存在|知|定[义義])"
+    r"|no (?:admitid|soportad)\w|inconnu|unbekannter|неизвестный|não é suportad\w|desconh?ecid\w|不明な|지원되지 않는)"
+)
+# What may stand between such a word and the name.
+_BETWEEN = (
+    rf"[\s_]?(?:{_NOUN}|(?:(?!tool|func|schema|model|value)[a-z-]{{1,20}} ){{1,2}}(?=param|field|arg|propert)"
+    r"|(?:the|these|this|following|extra|additional|supplied|provided|received|passed|found|present|use of"
+    r"|(?:in|for|of|on|by|with) (?:the |this |any )?(?:(?:request )?body|request|model|object|input))s?(?![a-z])"
+    r"|, fields?|@ data|[的了该該此本个设置使用传入出现在请求以下列中]{1,6})"
+)
 _BEFORE = re.compile(
-    r"(?:(?:unknown|unexpected|unrecogni[sz]ed|unsupported|disallowed|forbidden|undefined|unpermitted"
-    r"|(?:could not|cannot) find|no such)"
-    rf"[ _]{_NOUN}(?: names?)?"
-    rf"|{_NOUN} (?:is |are )?(?:not (?:supported|allowed|permitted|accepted|recogni[sz]ed)|unsupported|unknown)"
-    r"(?: (?:on|by|for|with|in) [\w ]{1,30})?:"
-    r"|duplicate field|invalid (?:request )?(?:field|property|key)s?"
-    r"|extra (?:inputs?|fields?|keys?)(?: are)? not (?:permitted|allowed)(?:, fields?| @ data)?"
-    r"|extra parameters?(?= \[)|not used by the model:"  # Azure; transformers' generate()
-    r"|additional propert(?:y|ies)(?: are| is)?(?: not allowed)?"
-    rf"|(?:should|must|may) not (?:contain|have|include)(?: the)?(?: {_NOUN})?"
-    rf"|{_DOES_NOT}(?: the| these)?(?: following)?(?: {_NOUN}|(?=\s?:))"
-    rf"|{_UNKNOWN_ZH})"
-    r"(?: (?:supplied|provided|received|passed|found|present|(?:in|for|of) [\w ]{1,30}))?"
-    rf"\s?[:：]?{_OPEN}(?:{_ITEM}{_CLOSE}\s?{_NEXT}{_OPEN}){{0,9}}$",
+    rf"(?:{_NO}|(?:not|n['’]t) (?:support|accept|allow|recogni[sz]e|know)|(?:could not|cannot) find|duplicate(?= field)"
+    r"|(?:should|must|may) not (?:contain|have|include)|[无無]此|不[能得可]包含"
+    r"|extra parameters?(?= \[)|not used by the model)"  # Azure; transformers' generate()
+    rf"(?P<link>(?:{_BETWEEN}){{0,8}})(?: variant| option)?\s?{_OPEN}(?:{_ITEM}{_CLOSE}{_NEXT}{_OPEN}){{0,9}}$",
     re.IGNORECASE,
 )
-# Words that refuse the field only if nothing follows it: "does not support top_k above 40" is about a value.
-_BEFORE_END = re.compile(
-    rf"(?:{_DOES_NOT}(?: the)?|不支持(?:设置|使用|传入)?){_OPEN}$",
-    re.IGNORECASE,
-)
+# Without the word for a field, nothing may follow: "does not support top_k above 40" is about a value.
 _END = re.compile(
-    rf"{_CLOSE}\s?(?:{_NOUN}|{_NOUN_ZH})?\s?(?:in (?:the )?(?:input |assistant )?messages?\s?)?"
-    r"(?:[.,;。；，)\]}]|$|(?:for|on|with|in) (?:this|the) (?:model|server|endpoint))",
+    rf"{_CLOSE}\s?{_NOUN}?\s?(?:in (?:the )?(?:input |assistant )?messages?\s?)?"
+    rf"(?:{_NEXT}|[.;。；)\]}}]|$|at\b|(?:for|on|with|in) (?:this|the) (?:model|server|endpoint))",
     re.IGNORECASE,
 )
 _BEHIND = re.compile(
-    rf"{_CLOSE}(?:\s?{_NEXT}{_OPEN}{_ITEM}{_CLOSE}){{0,9}}\s?:?\s?(?:(?:this )?{_NOUN}\s?:?\s?|{_NOUN_ZH})?"
-    r"(?:(?:(?:is|are|was|were)\s+)?(?:currently\s+)?"
-    # What follows shows whether the field is meant: "reasoning_effort: unknown variant `xhigh`" is about a value.
-    r"(?:(?:unsupported|unexpected|unknown|unrecogni[sz]ed|forbidden|disallowed|undefined)"
-    r"(?=$|[\\\"'`’)\]}]|[ _]?(?:[.,;!(]|(?:request |input )?"
-    r"(?:parameter|param|field|argument|property|key|name|input|attribute)s?\b"
-    r"|(?:in|for|on|with|by|and)\b))"
-    r"|not (?:yet |currently )?(?:supported|permitted|allowed|accepted|recogni[sz]ed|known|expected|defined))"
-    rf"|(?:is|are) not (?:an? |one of the )(?:valid|known|recogni[sz]ed|supported|allowed|accepted|permitted) {_NOUN}"
-    rf"|no such {_NOUN}"
-    r"|could not be mapped to any \.NET member"
-    r"|should not exist|must not be (?:present|set|sent)|extra (?:inputs?|fields?)(?: are)? not (?:permitted|allowed)"
-    r"|extra_forbidden|(?:must not have )?additional ?propert(?:y|ies)"
-    rf"|(?:[是为為]|[属屬][于於])\s?{_UNKNOWN_ZH}"
-    # "top_k 不支持大于100的值" and "不支持 300" are about a value, too.
-    r"|(?:(?:目前|暂)?不(?:被)?(?:支[持援]|允许|识别|存在)|未知|未定义|无法识别)"
-    rf"(?=\s?(?:$|[.,;!()\[\]{{}}\\\"'`。，；！（）】’”]|的?{_NOUN_ZH}|[该該此本]模型)))"
-    r"(?![\s_]+(?:to|when|while|if|unless|together|because|values?|types?|formats?|combinations?|options?|levels?)\b|的?值"
-    r"|\s+(?:for|in|with)\s+(?:non-?\s?)?stream)",
+    rf"{_CLOSE}(?:{_NEXT}{_OPEN}{_ITEM}{_CLOSE}){{0,9}}\s?[:：]?"
+    rf"(?:{_BETWEEN}|\s(?:is|are|was|were|an|a|has|can|could|does|do|must|should|currently)\b"
+    rf"|\s?[是为為属屬于於目前暂]{{1,4}}|\s?[当前该本]{{1,2}}模型){{0,8}}[\s_]?(?:can)?"
+    rf"(?:{_NO}|additional ?propert(?:y|ies))"
+    # What follows shows that it is the field, not its value: "reasoning_effort: unknown variant `xhigh`".
+    r"(?=$|[\\\"'`’”】]|[\s_]?(?:[.,;:!()\[\]{}|。，；！（）-]"
+    rf"|(?:的|request |input |keyword )?{_NOUN}|[该該此本当]模型|(?:additional|(?:to )?any|here|yet|at|and|by|por)\b"
+    r"|(?:in|for|on)\b(?! non-?\s?stream| stream)|with (?:this|the)\b))",
     re.IGNORECASE,
 )
 # Or about a schema: "In context=('properties', 'reasoning'), 'default' is not permitted." (OpenAI)
 _ABOUT_A_VALUE = re.compile(
-    rf"\b(?:properties',|values? (?:of|for)(?: the)?(?: {_NOUN})?"
-    rf"|with|when|while|if|using|combining [\w ]{{1,40}} and){_OPEN}$",
+    rf"\b(?:properties',|values?\b[\w ]{{0,12}} (?:of|for)(?: the)?(?: {_NOUN})?"
+    rf"|with|when|while|if|using|combining [\w ]{{1,40}} and){_OPEN}$|\b(?:model|tool|name) [\\\"'`]{{1,3}}$|模型 ?$",
     re.IGNORECASE,
 )
 
@@ -147,16 +133,17 @@ def _limit(texts: Iterator[str]) -> Iterator[str]:
 def _resolve(path: str, ours: Container[str]) -> str | None:
     """Return the field of a path such as `body.messages[3].reasoning`; a path into another field's value has none."""
     words = re.split(r"[.\[\]/]+", path.strip("$./[]"))
-    if words[0] in ("body", "request", "root") and len(words) > 1:
+    while len(words) > 1 and re.match(r"(?:body|request|root)$|[A-Z]", words[0]):  # the last is a class of the server
         words = words[1:]
     if words[0] in ("messages", "message"):
-        return next((word for word in words if word in ours), None)
+        return next((word for word in reversed(words) if word in ours), None)
     return next((name for name in (".".join(words[:2]), words[0]) if name in ours), None)
 
 
 def _is_refused(text: str, start: int, end: int) -> bool:
     before = text[max(0, start - _REACH) : start]
-    if _BEFORE.search(before) or (_BEFORE_END.search(before) and _END.match(text, end)):
+    found = _BEFORE.search(before)
+    if found and (re.search(_NOUN, found["link"], re.IGNORECASE) or _END.match(text, end)):
         return True
     return bool(_BEHIND.match(text, end)) and not _ABOUT_A_VALUE.search(before)
 
