@@ -41,7 +41,8 @@ _SPELLINGS = tuple(
     for pattern, replacement in (
         (r"[\s_:‐-―−]+|--+", "-"),  # and the hyphens and dashes of word processors
         (r"(?:(?:通[义義]|tongyi)-?)?(?:千[问問]|qianwen)(?:-?qwen)?", "qwen"),  # the vendor's name in Chinese
-        (r"qwen-3(?=[-./]|p\d|$)", "qwen3"),
+        (r"(?<=\d)p(?=\d)", "."),  # Fireworks writes the dot of a version or size as a letter: qwen3p8, qwen3-0p6b
+        (r"qwen-3(?=[-./]|$)", "qwen3"),
         # Words without a hyphen between them: Qwen3VL8B, 30BA3B, 4BThinking, Thinking2507.
         (r"(?<=vl|\dt|\db)(?=\d|a\d+(?:\.\d+)?b|thinking|instruct)|(?<=omni|king|ruct)(?=\d)", "-"),
         (r"qwen3\.(?=(?:[01]\.)?\d+b(?![a-z]))", "qwen3-"),  # Qiniu writes qwen3.30b-a3b: a size, no version
@@ -49,14 +50,11 @@ _SPELLINGS = tuple(
         (r"\bnon?-?thinking\b|\bthinking-(?:off|disabled)\b", "nothink"),
         # Converters of GGUF put a dot before the quantisation: Qwen3-8B.Q4_K_M.gguf, Qwen3-8B.i1-Q4_K_M.gguf.
         (r"\.(?=(?:i1-)?(?:i?q\d|b?f(?:16|32)))", "-"),
-        # Restore the dot of a version: Fireworks writes qwen3p8, Databricks qwen35, EmpirioLabs and file names qwen3-5.
-        # After a hyphen, a digit is a version only if a size or a hosted name follows: qwen3-8-4bit has 8B.
-        (r"qwen3p(?=\d)", "qwen3."),
+        # Restore the dot of a version: Databricks writes qwen35, EmpirioLabs and file names qwen3-5. After a hyphen, a
+        # digit is a version only if a size or a hosted name follows: qwen3-8-4bit has 8B.
         (r"qwen3([5-8])(?=-|moe|$)", r"qwen3.\1"),
-        (r"qwen3-([5-8])(?=-(?:\d[\d.]*(?:[-p]\d+)?[bt]\b|max|plus|flash|omni)|-?moe|for)", r"qwen3.\1"),
-        # Restore the dot of a size if it can be nothing else: qwen3-0p6b, qwen3.5-0-8b.
-        (r"(?<=-)(\d)p(\d)(?=[bt]\b)", r"\1.\2"),
-        (r"(qwen3\.\d-[012])-(?=\d[bt]\b)", r"\1."),
+        (r"qwen3-([5-8])(?=-(?:\d[\d.]*(?:-\d+)?[bt]\b|max|plus|flash|omni)|-?moe|for)", r"qwen3.\1"),
+        (r"(qwen3\.\d-[012])-(?=\d[bt]\b)", r"\1."),  # and the dot of a size if it can be nothing else: qwen3.5-0-8b
         # Official GGUF files are named Qwen3VL, architectures qwen3vl and Qwen3NextForCausalLM.
         (r"(qwen3(?:\.\d)?)(?=vl|omni|next|coder|max|plus|flash)", r"\1-"),
         # The vendor puts the kind of input first: qwen3-8b-vl is an unofficial name for qwen3-vl-8b.
