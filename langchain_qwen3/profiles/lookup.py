@@ -195,6 +195,7 @@ def build_profile(line: ModelLine | None, served_context: int | None = None) -> 
     profile = ModelProfile(
         name=line.name,
         max_input_tokens=context,
+        text_inputs="text" in line.inputs,
         pdf_inputs=False,
         pdf_tool_message=False,
         text_outputs=True,
@@ -207,26 +208,13 @@ def build_profile(line: ModelLine | None, served_context: int | None = None) -> 
         temperature=True,
         mid_conversation_system_messages=line.late_system,
     )
-    profile |= _build_inputs(line)
+    if line.inputs_known:
+        sees = "image" in line.inputs
+        profile |= ModelProfile(image_inputs=sees, image_url_inputs=sees, image_tool_message=sees, attachment=sees)
+        profile |= ModelProfile(video_inputs="video" in line.inputs, audio_inputs="audio" in line.inputs)
     if line.max_output is not None:
         profile["max_output_tokens"] = min(line.max_output, context)
     if line.efforts:
         profile["reasoning_effort_levels"] = list(line.efforts)
         profile["reasoning_effort_default"] = line.efforts[0]
     return profile
-
-
-def _build_inputs(line: ModelLine) -> ModelProfile:
-    """Return what a profile says of kinds of input."""
-    text = ModelProfile(text_inputs="text" in line.inputs)
-    if not line.inputs_known:
-        return text
-    sees = "image" in line.inputs
-    return text | ModelProfile(
-        image_inputs=sees,
-        image_url_inputs=sees,
-        image_tool_message=sees,
-        attachment=sees,
-        video_inputs="video" in line.inputs,
-        audio_inputs="audio" in line.inputs,
-    )
