@@ -204,13 +204,8 @@ _QWEN38_TEXT = _variant(_QWEN38, "Qwen3.8-2.4T-A95B", r"qwen3\.8-2\.4t", inputs=
 _MAX = ModelLine("Qwen3-Max", re.compile(r"qwen3-max"), thinking="hybrid", max_input=258_048, max_output=65_536)
 # Aliases of the newest Qwen3-class model, off by default. Snapshots before 2025-04 are Qwen2.5. [D; limits C]
 _NO_QWEN2 = r"(?!-2024|-2025-0[123]|-\d{4}$)"
-_PLUS = ModelLine(
-    "Qwen-Plus/Flash",
-    re.compile(rf"qwen-(?:plus|flash){_NO_QWEN2}"),
-    thinking="hybrid",
-    context=1_000_000,
-    max_input=997_952,
-    max_output=32_768,
+_PLUS = _variant(
+    _MAX, "Qwen-Plus/Flash", rf"qwen-(?:plus|flash){_NO_QWEN2}", context=1_000_000, max_input=997_952, max_output=32_768
 )
 # Hosted, 2026-05. [D; limits C]
 _QWEN37_MAX = ModelLine(
@@ -307,13 +302,8 @@ MODEL_LINES: tuple[ModelLine, ...] = (
     _CODER,
     # --- VL and Omni ---
     # Hosted; limits known for Plus. [D; limits C]
-    ModelLine(
-        "Qwen3-VL-Plus/Flash",
-        re.compile(r"qwen3-vl-(?:plus|flash)"),
-        thinking="hybrid",
-        inputs=_VISION,
-        max_input=260_096,
-        max_output=32_768,
+    _variant(
+        _MAX, "Qwen3-VL-Plus/Flash", r"qwen3-vl-(?:plus|flash)", inputs=_VISION, max_input=260_096, max_output=32_768
     ),
     _VL_INSTRUCT,
     _VL_THINKING,
