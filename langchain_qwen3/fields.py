@@ -170,7 +170,8 @@ class Qwen3Fields(ChatOpenAI):
         for name in ("model", "model_name"):  # None, as of an unset variable, counts as left out, as for URL and key
             if fields.get(name, "") is None:
                 del fields[name]
-        check_values({"reasoning": fields.get("reasoning")})  # ChatOllama's True: pydantic would only ask for a dict
+        # pydantic reads a switch as the number 1 or 0, and would ask for a dict only where ChatOllama has a switch.
+        check_values({name: value for name, value in fields.items() if isinstance(value, bool) or name == "reasoning"})
         return {**fields, "model_kwargs": parameters} if parameters else fields
 
     @model_validator(mode="before")

@@ -62,6 +62,7 @@ _RANGES = {
 }
 # The SDK's keywords of a call, which ChatOpenAI's constructor takes for all calls, and the fields that mean the same.
 _OF_EACH_CALL = {"extra_headers": "default_headers", "extra_query": "default_query"}
+_MAY_HOLD_KEYS = {*_OF_EACH_CALL, *_OF_EACH_CALL.values()}
 _MAX_NAMES = 10  # of models in an error
 _NOT_GIVEN = (openai.NotGiven, openai.Omit)
 _WORDS: Mapping[str, tuple[str, ...]] = {"reasoning_history": ("auto", "all", "none"), "sampling": ("recommended",)}
@@ -72,7 +73,7 @@ _SWITCHES = frozenset(name for name, default in OWN_SETTINGS.items() if isinstan
     """
 )
 _TEXTS = words("model prompt_cache_key reasoning_effort safety_identifier service_tier user verbosity")
-_OBJECTS = {KWARGS, *_OF_EACH_CALL} | words(
+_OBJECTS = {KWARGS, *_MAY_HOLD_KEYS} | words(
     """
     constraint extra_body logit_bias metadata model_kwargs options reasoning response_format stream_options
     structured_output
@@ -176,12 +177,13 @@ def split_constructor(values: Mapping[str, Any], fields: Collection[str]) -> tup
         TypeError: A keyword is neither.
         ValueError: A keyword is given twice, directly and in `model_kwargs`.
     """
-    check_values({name: values.get(name) for name in ("model_kwargs", *_OF_EACH_CALL)})
+    check_values({"model_kwargs": values.get("model_kwargs")})
     given = {name: value for name, value in values.items() if name != "model_kwargs"}
     for name, value in dict(values.get("model_kwargs") or {}).items():  # ChatOpenAI takes its fields from there, too
         if name in values:
             raise ValueError(f"{name} is set twice, directly and in model_kwargs")
         given[name] = value
+    check_values({name: given.get(name) for name in _MAY_HOLD_KEYS})
     for name, field in _OF_EACH_CALL.items():
         if name in given:
             given[field] = {**(given.get(field) or {}), **(given.pop(name) or {})}
@@ -273,7 +275,7 @@ def _check_object(name: str, value: Any) -> None:
     is_switch = name == "reasoning" and isinstance(value, bool)  # ChatOllama's
     if is_switch or (value and not (isinstance(value, Mapping) or is_schema)):
         advice = f": {SWITCH_ADVICE}" if name == "reasoning" else ""
-        given = name_type(value) if name in _OF_EACH_CALL else repr(value)  # either may hold a key
+        given = name_type(value) if name in _MAY_HOLD_KEYS else repr(value)
         raise ValueError(f"{name} must be a dict, not {given}{advice}")
     if name == "extra_body" and value and value.get(name):
         raise ValueError("extra_body has another extra_body in it: put the inner one's fields into the outer one")

@@ -449,6 +449,32 @@ def test_constructor_raises_when_a_value_is_of_a_wrong_type(name: str, value: An
         build(**{name: value})
 
 
+@pytest.mark.parametrize("given", ["sk-secret", 3, [("a", "sk-secret")]])
+@pytest.mark.parametrize("name", ["extra_headers", "extra_query", "default_headers", "default_query"])
+def test_says_that_headers_must_be_a_dict_wherever_the_constructor_has_them(name: str, given: Any) -> None:
+    """Protects headers in `model_kwargs`, or beside others, from Python's own error; none may show a key."""
+    beside = {"extra_headers": {"X-A": "1"}, "extra_query": {"v": "2"}}
+    for values in ({"model_kwargs": {name: given}}, {**beside, name: given}):
+        with pytest.raises(ValueError, match=f"{name} must be a dict, not ") as caught:
+            build(**values)
+        assert "sk-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
+        *("n", "seed", "max_tokens", "max_completion_tokens", "top_logprobs", "thinking_budget", "max_concurrency"),
+    ],
+)
+def test_constructor_takes_no_switch_for_a_number(name: str, value: bool) -> None:
+    """Protects from `thinking_budget=True`, which pydantic reads as 1 token, while a call refuses it."""
+    for values in ({name: value}, {"model_kwargs": {name: value}}):
+        with pytest.raises(ValueError, match=f"{name} must be .*, not {value}"):
+            build(**values)
+
+
 def test_names_a_keyword_that_is_no_text() -> None:
     """Protects from an AttributeError of a look-up among names."""
     with pytest.raises(TypeError, match="ChatQwen3 has no keyword '1'"):
