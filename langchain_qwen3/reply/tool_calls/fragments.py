@@ -51,7 +51,8 @@ class ToolCallStream:
     `feed` takes the `tool_calls` of each delta, `add` takes whole calls found elsewhere, and `close` is called once at
     the end; all return chunks for `tool_call_chunks`. Fragments are matched by index, then by id, then by order. A
     fragment without a name never begins a second call; a fragment with a name does after complete arguments, unless it
-    repeats the same call; if it has no arguments, the next ones decide. A missing id becomes `call_<hex>`.
+    repeats the same call; if it has no arguments, the next ones decide. An id that is missing or another call's
+    becomes `call_<hex>`: strict hosts refuse one that comes twice (https://github.com/HKUDS/nanobot/pull/3943).
 
     Args:
         repair: Repair damage of Qwen parsers in the arguments of replies that ended properly: a trailing `}` or
@@ -218,7 +219,8 @@ class ToolCallStream:
         return (other_id and fragment.begins) or ((other_id or fragment.begins) and call.is_closed())
 
     def _begin(self, fragment: Fragment) -> ToolCallChunk | None:
-        call = OpenCall(len(self._calls), fragment.id or build_call_id(), fragment.place)
+        call_id = build_call_id() if not fragment.id or fragment.id in self._by_id else fragment.id
+        call = OpenCall(len(self._calls), call_id, fragment.place)
         self._calls.append(call)
         if fragment.place is not None:
             self._by_index[fragment.place] = call

@@ -272,7 +272,22 @@ def test_keeps_calls_apart_when_a_name_has_its_tools_place_as_index(tools: str, 
             for number, (index, piece, text) in enumerate(pieces):
                 named = {"each": f"{at}.{number}", "call": str(at), "first": None if number else str(at), "same": "c"}
                 deltas.append([fragment(index, named.get(ids), piece, text)])
-        assert show(read_both_ways(deltas)) == [(name, {"x": at}) for at, name in enumerate(tools)]
+        found = read_both_ways(deltas)
+        assert show(found) == [(name, {"x": at}) for at, name in enumerate(tools)]
+        assert len({call["id"] for call in found.calls}) == len(tools)
+
+
+# https://github.com/HKUDS/nanobot/pull/3943, https://github.com/can1357/oh-my-pi/issues/2055
+@pytest.mark.parametrize("text", [ONE, "{"], ids=["whole", "cut"])
+@pytest.mark.parametrize("indexes", [(0, 1, 2), (0, 0, 0), (None, None, None)], ids=str)
+def test_every_call_has_an_id_of_its_own(indexes: tuple[int | None, ...], text: str):
+    """Protects agents, which match results by id, and histories: strict hosts answer 400 to an id that comes twice."""
+    calls = [fragment(index, "same", name, text) for index, name in zip(indexes, "fgh", strict=True)]
+    for deltas in ([calls], [[call] for call in calls]):
+        found = read_both_ways(deltas)
+        ids = [call["id"] for call in (*found.calls, *found.invalid)]
+        assert ids[0] == "same"
+        assert len(set(ids)) == len(ids) == 3
 
 
 @pytest.mark.parametrize(
@@ -422,7 +437,7 @@ def test_keeps_calls_apart_when_they_share_an_id_and_one_has_no_arguments(first:
     for cut in (deltas, [deltas[0], [fragment(1, "same", "look", ONE)]]):
         calls = read_both_ways(cut, optional=[first])
         assert show(calls) == [(first, {}), ("look", {"x": 1})]
-        assert [call["id"] for call in calls.calls] == ["same", "same"]
+        assert [call["id"] == "same" for call in calls.calls] == [True, False]
 
 
 def test_is_one_call_when_its_id_comes_before_its_name_and_the_index_differs():
