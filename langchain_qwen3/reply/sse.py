@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from jiter import from_json
@@ -160,9 +161,11 @@ class SseReader:
             try:
                 values, done = _read_loosely(body)
             except ValueError:
-                if not _ERROR_TEXT.match(body):
-                    raise error from None
-                return (from_json(_write_error(body)),)
+                if _ERROR_TEXT.match(body):
+                    return (from_json(_write_error(body)),)
+                if behind := _find_error_behind(body):
+                    return (behind,)
+                raise error from None
         if done:
             self.done = True
             self.between = False
@@ -240,6 +243,19 @@ def _read_loosely(body: bytes) -> tuple[list[Any], bool]:
     except ValueError:  # heartbeats may be among them
         lines = (line for line in body.split(b"\n") if line != b":" and _read_word(line) not in _PINGS)
         return read_loose_json(b"\n".join(lines))
+
+
+def _find_error_behind(body: bytes) -> Any:
+    """Return the error that a gateway wrote behind half an event, when its server was lost; None if there is none.
+
+    See https://github.com/dativo-io/talon/issues/393 and https://github.com/Wei-Shaw/sub2api/issues/1471.
+    """
+    for line in body.replace(b"data:", b"\n").splitlines():
+        with suppress(ValueError):
+            event = from_json(line)
+            if isinstance(event, dict) and event.get("error"):
+                return event
+    return None
 
 
 def _write_error(text: bytes) -> bytes:

@@ -162,6 +162,24 @@ def test_raises_when_an_event_is_no_json(data: bytes):
     assert caught.value.raw in data
 
 
+# https://github.com/dativo-io/talon/issues/393, https://github.com/Wei-Shaw/sub2api/issues/1471
+@pytest.mark.parametrize("half", [b'{"a": "wor', b'{"a": [1, ', b'{"a": "\xe4\xbd', b"{"])
+@pytest.mark.parametrize("glue", [b"\n", b"\ndata: ", b"data: ", b"\nevent: error\ndata: ", b"\r\n"])
+@pytest.mark.parametrize("end", [b"", b"\n\n", b"\ndata: [DONE]\n\n", b"\n\ndata: [DONE]\n\n"])
+def test_reads_the_error_that_is_written_behind_half_an_event(half: bytes, glue: bytes, end: bytes):
+    """Protects retries: a gateway that lost its server says so, and not always on a line of its own."""
+    error = {"type": "error", "error": {"message": "upstream died"}}
+    data = b'data: {"a": 1}\n\ndata: ' + half + glue + json.dumps(error).encode() + end
+    assert read([data])[0] == [{"a": 1}, error]
+
+
+@pytest.mark.parametrize("rest", [b'{"a": 2}', b'{"error": null}', b'{"error": {}}', b'"error"', b'{"error"'])
+def test_raises_when_what_stands_behind_half_an_event_is_no_error(rest: bytes):
+    """Protects against holes: what followed half an event must not hide that a piece of the text is missing."""
+    with pytest.raises(BadEventError, match="not valid JSON"):
+        read([b'data: {"a": "wor\n' + rest + b"\n\n"])
+
+
 @pytest.mark.parametrize(
     "data",
     [
