@@ -23,6 +23,12 @@ _BETWEEN = re.compile(r"[\s,\[\]]*+")  # between the calls of one tag
 _STRAY_TAGS = (_END, _VALUE_END, "</function_invocation>")
 _STRAY = re.compile(rf"(?:\s*+(?:{'|'.join(_STRAY_TAGS)}))*+")
 _STRAY_BEHIND = re.compile(rf"(?:\s*+(?:{'|'.join((CLOSING, *_STRAY_TAGS))}))*+")
+# Qwen3.5 and 3.6 at times write no bracket behind that of the arguments, or one too many:
+# https://github.com/NousResearch/hermes-agent/pull/5315, https://github.com/warpfront/hipfire/pull/508,
+# https://github.com/yigit353/langchain-qwq/issues/30
+_ARGUMENTS_BEGIN = re.compile(r'\{\s*+"name"\s*+:\s*+"([^"\\]*+)"\s*+,\s*+"(?:arguments|parameters)"\s*+:\s*+(?=\{)')
+_NO_BRACKET = re.compile(rf"\s*+{CLOSING}")
+_BRACKETS = re.compile(r"(?:\s*+\})*+")
 _NAME_END = re.compile(r"[>\n]")
 _CUT_CALL = re.compile(
     rf'{FUNCTION}(?P<function>[^>\n]*)(?P<ended>>)?|\{{\s*"name"\s*:\s*"(?P<name>[^"\\]*)'
@@ -131,9 +137,16 @@ class TagReader:
 
     def _read_object(self) -> None:
         begin, end = self.at, ObjectEnd().find(self._text, self.at)
+        if head := _ARGUMENTS_BEGIN.match(self._text, begin):
+            args_end = ObjectEnd().find(self._text, head.end())
+            if args_end >= 0 and _NO_BRACKET.match(self._text, args_end):
+                self.at = args_end
+                self._take(head[1], read_arguments(self._text[head.end() : args_end]))
+                return
         if end < 0:
             raise EndOfTextError
         self.at = end
+        self._skip(_BRACKETS)
         call = read_arguments(self._text[begin:end])
         if len(call) > 1 and call.keys().isdisjoint(_ARGUMENTS):
             raise ValueError("the call has no arguments, but something else")
