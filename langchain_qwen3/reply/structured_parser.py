@@ -15,7 +15,7 @@ from typing import Any
 
 from langchain_core import exceptions
 from langchain_core.exceptions import OutputParserException
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, InvalidToolCall
 from langchain_core.output_parsers import BaseTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables.utils import AddableDict
@@ -92,8 +92,7 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         if may_call and (found := [call for call in calls if call["name"] == self.name]):
             return self._build(found[0]["args"], json.dumps(found[0]["args"], ensure_ascii=False))
         if invalid and (may_call or not (calls or text.strip())):
-            broken = make_visible(f"the call of {invalid[0]['name'] or self.name} has invalid arguments")
-            raise OutputParserException(broken, llm_output=invalid[0]["args"])
+            raise OutputParserException(self._describe(invalid[0], message), llm_output=invalid[0]["args"])
         if self.has_tools and calls:
             return None
         if self.method == "function_calling" or (calls and not text.strip()):
@@ -104,6 +103,12 @@ class StructuredOutputParser(BaseTransformOutputParser[Any]):
         if not text.strip():
             raise OutputParserException(_explain_empty(message), llm_output=text)
         return self._build(_read_json(text), text)
+
+    def _describe(self, call: InvalidToolCall, message: BaseMessage) -> str:
+        """Return which call is invalid and why; the sum of a stream's chunks has the reason in its metadata."""
+        why = call.get("error") or message.response_metadata.get("tool_call_errors", {}).get(call["id"])
+        text = f"the call of {call['name'] or self.name} has invalid arguments"
+        return make_visible(f"{text}: {why}" if why else text)
 
     def read_partial(self, text: str) -> Any:
         """Return the object parsed from the beginning of an answer, or None."""

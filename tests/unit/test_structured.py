@@ -893,12 +893,15 @@ def test_says_which_call_came_when_it_is_another() -> None:
 @pytest.mark.parametrize("name", ["look_up", "Answer"])
 def test_says_which_call_is_invalid(method: Any, name: str) -> None:
     """Protects structured output beside tools from an error about another call, or about an empty answer."""
-    broken = InvalidToolCall(type="invalid_tool_call", name=name, args='{"q": ', id="1", error="cut")
-    message = AIMessage("", invalid_tool_calls=[broken])
     parser = StructuredOutputParser(output=Answer, name="Answer", method=method, has_tools=True)
-    with pytest.raises(OutputParserException, match=f"the call of {name} has invalid arguments") as caught:
-        parser.read(message)
-    assert caught.value.llm_output == '{"q": '
+    for error, why in (("cut", ": cut"), (None, ": cut in a stream"), (None, None)):
+        broken = InvalidToolCall(type="invalid_tool_call", name=name, args='{"q": ', id="1", error=error)
+        metadata = {"tool_call_errors": {"0": "other", "1": "cut in a stream"}} if why else {}
+        message = AIMessage("", invalid_tool_calls=[broken], response_metadata=metadata)
+        text = f"the call of {name} has invalid arguments{why or ''}\n"
+        with pytest.raises(OutputParserException, match=text) as caught:
+            parser.read(message)
+        assert caught.value.llm_output == '{"q": '
 
 
 @pytest.mark.parametrize("method", ["json_schema", "json_mode"])
