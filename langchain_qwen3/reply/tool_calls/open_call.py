@@ -145,6 +145,8 @@ class OpenCall:
             self._null = piece if "null".startswith(piece.strip()) else ""
             if self._null:
                 return ""
+        if piece.startswith('"') and self.is_closed() and self._is_written_again(piece):
+            return ""
         certain = ""
         if self._holds and piece.strip():
             if self.is_outgrown_by(piece):
@@ -189,6 +191,17 @@ class OpenCall:
             self._closed = self._end.find(self.pieces[self._checked]) >= 0
             self._checked += 1
         return self._closed
+
+    def _is_written_again(self, piece: str) -> bool:
+        """Whether a piece is the whole arguments once more, as JSON in JSON.
+
+        So does vLLM end calls that speculative decoding wrote (https://github.com/vllm-project/vllm/pull/35421).
+        """
+        try:
+            text = json.loads(piece)
+        except ValueError:
+            return False
+        return isinstance(text, str) and self.has_arguments(text)
 
     def _restart(self) -> None:
         self.pieces, self.length, self._grows = [], 0, True

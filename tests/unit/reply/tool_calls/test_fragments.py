@@ -350,6 +350,10 @@ GROWING = {
     "a first text that ends in a string": (['{"x": "a:', '{"x": "a: [', '{"x": "a: [b"}'], {"x": "a: [b"}),
     "a first text that ends in JSON in a string": (['{"x": "{\\"a\\":', '{"x": "{\\"a\\": 1}"}'], {"x": '{"a": 1}'}),
     "no growth: such a text in another": (['{"x": "a:', ' b", "y":', '{"x": 1}}'], {"x": "a: b", "y": {"x": 1}}),
+    "pieces, then the whole as JSON in JSON": (['{"x":', " 1}", json.dumps(ONE)], {"x": 1}),
+    "pieces, then the whole in another spelling": (['{"x":', ' "你"}', json.dumps('{"x":"\\u4f60"}')], {"x": "你"}),
+    "an empty object, then the same as JSON in JSON": (["{}", '"{}"'], {}),
+    "no growth: a text with JSON": (['{"x":', json.dumps(ONE), "}"], {"x": ONE}),
     "only an empty object": (["{}"], {}),
     "an empty object and a newline": (["{}", "\n"], {}),
     "no growth: an object in itself": (['{"x":', '{"x":', "1}}"], {"x": {"x": 1}}),
@@ -369,7 +373,11 @@ def test_call_has_its_last_arguments_when_every_fragment_repeats_them(case: str,
 
 
 @pytest.mark.parametrize(
-    "texts", [["{}", "1"], ["{}", '{"x": 1}', '{"y": 1}'], ["{}", '{"x": 1}', "}"], ['{"x": 1}', '{"y": 1}']]
+    "texts",
+    [
+        *(["{}", "1"], ["{}", '{"x": 1}', '{"y": 1}'], ["{}", '{"x": 1}', "}"], ['{"x": 1}', '{"y": 1}']),
+        *(['{"x": 1}', '"{}"'], ['{"x": 1}', '"'], ['{"x": 1}', '"x"'], ['{"x": 1}', '"{\\"x\\": 1}" and']),
+    ],
 )
 def test_nothing_is_lost_when_fragments_do_not_fit(texts: list[str]):
     """Protects what arrived: pieces that make no object stay in the invalid call."""
