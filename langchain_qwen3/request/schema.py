@@ -59,9 +59,9 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
     elif makes_instances(schema):
         function = _read_class(schema, strict)
     elif is_typeddict(schema):
-        function = read_typed_dict(schema, strict)
+        function = read_typed_dict(schema)
     elif isinstance(schema, BaseTool) or inspect.isroutine(schema):
-        function = convert_tool(schema, strict=strict)["function"]
+        function = convert_tool(schema)["function"]
     else:
         raise ValueError(
             f"schema={schema!r} has an unsupported form: pass a pydantic class (BaseModel), a dataclass, a "
@@ -69,9 +69,10 @@ def read_schema(schema: Any, *, strict: bool | None = None) -> StructuredOutput:
             "a plain type into a field of such a class"
         )
     name = _BAD_NAME.sub("_", function["name"])[:64]
+    parameters = tidy_schema(function.get("parameters")) or {"type": "object"}
     spec = StructuredOutput(
         name=name if name.strip("_-") else "output",  # of a Chinese name only "__" is left
-        schema=tidy_schema(function.get("parameters")) or {"type": "object"},
+        schema=_close(parameters) if strict else parameters,
     )
     if function.get("description"):
         spec["description"] = function["description"]
@@ -88,7 +89,10 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
         ValueError: The tool has an unknown form.
     """
     try:
-        return _convert_tool(tool, strict)
+        wire = _convert_tool(tool)
+        if strict is None or "function" not in wire or (isinstance(tool, Mapping) and "function" in tool):
+            return wire  # it came in the wire's form, or is a server's own
+        return {**wire, "function": _set_strict(wire["function"], strict)}
     except (AttributeError, KeyError, NameError, TypeError) as error:  # of core, Python or pydantic: they name no tool
         raise _build_error(tool, error) from error
 
@@ -101,7 +105,7 @@ def _build_error(tool: Any, error: Exception) -> ValueError:
     )
 
 
-def _convert_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
+def _convert_tool(tool: Any) -> dict[str, Any]:
     if isinstance(tool, BaseTool) and isinstance(tool.args_schema, dict):  # an MCP server's
         tool = tool.model_copy(update={"args_schema": tidy_schema(tool.args_schema)})
     kind = tool.get("type", "object") if isinstance(tool, Mapping) and isinstance(tool.get("title"), str) else ""
@@ -110,7 +114,7 @@ def _convert_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
     if isinstance(tool, Mapping) and "name" in tool:
         tool = read_named(tidy_schema(dict(tool)))
     elif is_typeddict(tool):
-        return {"type": "function", "function": read_typed_dict(tool, strict)}
+        return {"type": "function", "function": read_typed_dict(tool)}
     elif callable(tool) and not isinstance(tool, BaseTool) and not hasattr(tool, "__name__"):
         raise ValueError(f"the tool {tool!r} has no name: pass a function with type hints that calls it")
     elif callable(tool) and not isinstance(tool, BaseTool) and not is_pydantic(tool):
@@ -123,11 +127,11 @@ def _convert_tool(tool: Any, strict: bool | None) -> dict[str, Any]:
             include_injected=False,
         )
     try:
-        wire = convert_to_openai_tool(tool, strict=strict)
+        wire = convert_to_openai_tool(tool)
     except ValueError as error:  # such as for a reference to another document
         raise _build_error(tool, error) from error
     schema = tool.tool_call_schema if isinstance(tool, BaseTool) else tool
-    if (isinstance(tool, BaseTool) or is_pydantic(tool)) and (parameters := _read_recursive(schema, strict)):
+    if (isinstance(tool, BaseTool) or is_pydantic(tool)) and (parameters := _read_recursive(schema)):
         wire["function"]["parameters"] = parameters
     return wire
 
@@ -171,7 +175,7 @@ def is_pydantic(schema: Any) -> bool:
     return isinstance(schema, type) and issubclass(schema, (BaseModel, BaseModelV1))
 
 
-def _read_recursive(schema: Any, strict: bool | None) -> dict[str, Any] | None:
+def _read_recursive(schema: Any) -> dict[str, Any] | None:
     """Return the parameters of a class or JSON schema of which a part contains itself; None if there is no such part.
 
     Core puts definitions in the place of references, and `{}` where that has no end.
@@ -183,11 +187,8 @@ def _read_recursive(schema: Any, strict: bool | None) -> dict[str, Any] | None:
     if not is_recursive(full):
         return None
     if isinstance(schema, type) and issubclass(schema, BaseModel):
-        function = _read_class(schema, strict)
-    else:
-        parameters = {key: value for key, value in place_root(full).items() if key not in ("title", "description")}
-        function = convert_to_openai_function({"name": "f", "parameters": parameters}, strict=strict)
-    return dict(function["parameters"])
+        return place_root(full)
+    return {key: value for key, value in place_root(full).items() if key not in ("title", "description")}
 
 
 def makes_instances(schema: Any) -> bool:
@@ -198,10 +199,10 @@ def makes_instances(schema: Any) -> bool:
 def _read_class(schema: Any, strict: bool | None) -> Mapping[str, Any]:
     """Return an OpenAI function for a class; core would inline every reference and lose recursive ones."""
     if issubclass(schema, BaseModelV1):
-        function: Mapping[str, Any] = convert_tool(schema, strict=strict)["function"]
+        function: Mapping[str, Any] = convert_tool(schema)["function"]
         return function
     if not issubclass(schema, BaseModel):
-        return convert_type(schema, strict)
+        return convert_type(schema)
     if strict:
         parameters = dict(openai.pydantic_function_tool(schema)["function"].get("parameters", {}))
     else:
@@ -238,7 +239,7 @@ def _read_mapping(schema: dict[str, Any], strict: bool | None) -> dict[str, Any]
         )
     if None not in (strict, schema.get("strict")) and strict != schema["strict"]:
         raise ValueError(f"strict={strict} contradicts the schema's strict={schema['strict']}")
-    return {**schema, "parameters": _close(schema["parameters"])} if strict else schema
+    return schema
 
 
 def read_named(schema: dict[str, Any]) -> dict[str, Any]:
@@ -330,13 +331,23 @@ def close_format(value: Any) -> Any:
     return {**value, "json_schema": {**spec, "schema": _close(spec["schema"])}}
 
 
-def _close(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _close(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return a schema whose objects are closed and whose properties are required."""
-    if any(extra is not False for extra in list_values(schema, "additionalProperties")):
-        return schema  # a map of any keys: closed, it would always be empty; engines take it, a strict mode refuses it
-    function = {"name": "f", "parameters": place_root(dict(schema))}
-    parameters: Mapping[str, Any] = convert_to_openai_function(function, strict=True)["parameters"]
-    return parameters
+    closed: dict[str, Any] = _set_strict({"name": "f", "parameters": place_root(dict(schema))}, strict=True)[
+        "parameters"
+    ]
+    return closed
+
+
+def _set_strict(function: Mapping[str, Any], strict: bool) -> dict[str, Any]:
+    """Return a function that says whether it is strict, as core does, but leave a map of any keys open.
+
+    Closed, it would always be empty. Engines take an open one, and a strict mode refuses it with a clear error.
+    """
+    written = convert_to_openai_function(dict(function), strict=strict)
+    if any(extra is not False for extra in list_values(function["parameters"], "additionalProperties")):
+        written["parameters"] = function["parameters"]
+    return written
 
 
 def build_function(spec: StructuredOutput) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from langchain_qwen3.request.references import place_root
 _TEXT_OF_DICT = inspect.getdoc(dict)
 
 
-def read_typed_dict(schema: Any, strict: bool | None) -> Mapping[str, Any]:
+def read_typed_dict(schema: Any) -> Mapping[str, Any]:
     """Return an OpenAI function for a TypedDict; core's way, through pydantic 1, lacks NotRequired and its classes.
 
     Raises:
@@ -25,11 +25,11 @@ def read_typed_dict(schema: Any, strict: bool | None) -> Mapping[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # pydantic 1 warns of classes of pydantic 2, then raises
-            function = convert_to_openai_function(schema, strict=strict)
+            function = convert_to_openai_function(schema)
     except (TypeError, RuntimeError):
-        return convert_type(schema, strict)
+        return convert_type(schema)
     parameters = function["parameters"]
-    if not strict and (required := parameters.pop("required", ())):  # core ignores total=False
+    if required := parameters.pop("required", ()):  # core ignores total=False
         parameters["required"] = [name for name in required if name in schema.__required_keys__]
     cleaned: Mapping[str, Any] = _correct(function)
     return cleaned
@@ -69,7 +69,7 @@ class _WithCoresHints(GenerateJsonSchema):
         return written
 
 
-def convert_type(schema: Any, strict: bool | None) -> Mapping[str, Any]:
+def convert_type(schema: Any) -> Mapping[str, Any]:
     """Return an OpenAI function for a dataclass or a TypedDict, through pydantic 2.
 
     Raises:
@@ -79,4 +79,4 @@ def convert_type(schema: Any, strict: bool | None) -> Mapping[str, Any]:
         parameters = place_root(TypeAdapter(schema).json_schema(schema_generator=_WithCoresHints))
     except PydanticUserError as error:
         raise ValueError(f"{schema.__name__} has no JSON schema: {error.message} Or pass a pydantic class.") from None
-    return convert_to_openai_function({**parameters, "title": schema.__name__}, strict=strict)
+    return convert_to_openai_function({**parameters, "title": schema.__name__})

@@ -261,8 +261,65 @@ def test_a_function_keeps_its_recursive_part(given: Any, strict: bool | None):
 @pytest.mark.parametrize("strict", [None, True, False])
 @pytest.mark.parametrize("given", [print_all, json.dumps, Leaf, Point])
 def test_a_function_is_as_core_writes_it_when_no_part_contains_itself(given: Any, strict: bool | None):
-    """Protects the prompts of all other functions from a change."""
-    assert convert_tool(given, strict=strict) == convert_to_openai_tool(given, strict=strict)
+    """Protects the prompts of all other functions from a change, but for the maps that core closes."""
+    expected = convert_to_openai_tool(given, strict=strict)
+    if strict and given in (print_all, json.dumps):
+        expected["function"]["parameters"] = convert_to_openai_tool(given)["function"]["parameters"]
+    assert convert_tool(given, strict=strict) == expected
+
+
+async def call_mcp(**arguments: Any) -> str:
+    """Call an MCP server's tool."""
+    return str(arguments)
+
+
+def list_tools_with(kind: Any) -> dict[str, Any]:
+    """Return one tool in every form, each with an argument of a type."""
+    schema = TypeAdapter(create_model("Find", where=(kind, ...), top=(int, 3))).json_schema()
+    named = {"name": "Find", "description": "Find.", "parameters": schema}
+
+    def find(where: Any, top: int = 3) -> str:
+        """Find."""
+        return f"{where} {top}"
+
+    find.__annotations__["where"] = kind
+    return {
+        "a function": find,
+        "a tool": StructuredTool.from_function(find),
+        "MCP": StructuredTool(name="Find", description="Find.", args_schema=schema, coroutine=call_mcp),
+        "a class": create_model("Find", __doc__="Find.", where=(kind, ...), top=(int, 3)),
+        "a TypedDict": TypedDict("Find", {"where": kind, "top": int}),
+        "a dataclass's schema": {"title": "Find", **schema},
+        "a named dict": named,
+        "Anthropic": {"name": "Find", "input_schema": schema},
+    }
+
+
+@pytest.mark.parametrize("form", list_tools_with(str))
+@pytest.mark.parametrize("kind", [dict[str, int], dict[str, Any], list[dict[str, str]], dict[str, str] | None], ids=str)
+def test_a_strict_tool_keeps_its_map(form: str, kind: Any):
+    """Protects filters and headers as arguments: `create_agent` sets strict, and a closed map may only be `{}`.
+
+    https://github.com/langchain-ai/langchain/issues/34264
+    """
+    given = list_tools_with(kind)[form]
+    written = convert_tool(given, strict=True)["function"]
+    assert written["strict"] is True
+    assert written["parameters"]["properties"] == convert_tool(given)["function"]["parameters"]["properties"]
+
+
+@pytest.mark.parametrize("form", list_tools_with(str))
+def test_a_strict_tool_is_closed_when_it_has_no_map(form: str):
+    """Protects strict tools from 400 of hosts that check them, in every form but the wire's own."""
+    parameters = convert_tool(list_tools_with(str)[form], strict=True)["function"]["parameters"]
+    assert (parameters["required"], parameters["additionalProperties"]) == (["where", "top"], False)
+
+
+@pytest.mark.parametrize("kind", [dict[str, int], list[dict[str, str]]], ids=str)
+def test_a_strict_typed_dict_keeps_its_map(kind: Any):
+    """Protects a TypedDict as the schema of an answer: its map was closed, that of a class was not."""
+    schema = list_tools_with(kind)["a TypedDict"]
+    assert read_schema(schema, strict=True) == {**read_schema(schema), "strict": True}
 
 
 @pytest.mark.parametrize(("schema", "required"), [(Optionals, ["name"]), (Sparse, ["name", "leaf"])])
