@@ -222,7 +222,7 @@ def write_parts(
             written.append(part)
         was_document = is_document
     if not written:
-        return ""
+        return "[]" if role == "tool" and not blocks else ""  # a tool's list without items: nothing was found
     if len(written) == 1 and _is_plain_text(written[0]):
         return str(written[0]["text"])
     return written

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import StructuredTool
 
 from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.profiles import ModelLine, find_line
@@ -173,6 +174,7 @@ def test_makes_a_result_a_message_when_it_stands_in_the_users(block: dict[str, A
     [
         (7, "7"),
         (None, ""),
+        ([], "[]"),
         ({"a": 1}, '{"a": 1}'),
         ([None, 7, ["x"]], 'null\n7\n["x"]'),
         (["a", "b"], "a\nb"),
@@ -259,6 +261,18 @@ def test_keeps_the_items_of_a_tools_list_apart(dialect: Dialect):
     for made in (content, ITEMS, [*content[:1], *ITEMS[1:]]):
         (wire,) = write(ToolMessage(made, tool_call_id="1"), dialect=dialect)
         assert wire["content"] == "\n".join(ITEMS)
+
+
+@pytest.mark.parametrize(("returned", "text"), [([], "[]"), ((), "[]"), ({}, "{}"), (None, "null"), ("", "")])
+def test_says_that_a_tool_found_nothing(returned: Any, text: str):
+    """Protects searches without a hit: core makes content without blocks of an empty list, and JSON of one with items.
+
+    https://github.com/langchain-ai/langchain/issues/30578
+    """
+    find = StructuredTool.from_function(lambda: returned, name="find", description="Find.")
+    result = find.invoke({"type": "tool_call", "id": "1", "name": "find", "args": {}})
+    (wire,) = write(result)
+    assert wire["content"] == text
 
 
 CIRCLE: dict[str, Any] = {}
