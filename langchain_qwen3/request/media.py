@@ -14,19 +14,23 @@ from langchain_qwen3.call import check_type, name_type
 from langchain_qwen3.request.documents import build_file_error, decode_file, find_text, write_text
 from langchain_qwen3.request.files import correct_type, find_type, is_media_type, is_text_type, read_data_uri
 from langchain_qwen3.request.media_data import (
+    DATA_KEYS,
     ID_KEYS,
     NAME_KEYS,
     OTHER_SETTINGS,
     SETTINGS,
     VIDEO_SETTINGS,
     MediaError,
+    Source,
     check_url,
     find_holders,
     find_kind,
     find_mime,
+    find_source,
     find_strings,
+    is_data_uri,
+    read_uri_type,
     read_url,
-    refuse_local,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +48,7 @@ _OPTIONS = frozenset({"detail", "extras", "metadata", "video_metadata", *SETTING
 def read_media(path: str | Path) -> dict[str, Any]:
     """Read a local file into a standard block, for the content of a human or tool message.
 
-    This is the only way to put a local file into a request: a block with a `path` is refused, because it may come
+    This is the only way to put a local file into a request: a block with only a `path` is refused, because it may come
     from a tool or a user without permission to read the file.
 
     Args:
@@ -93,27 +97,25 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
     kind = find_kind(part)
     if kind is None:
         return _write_unknown(part)
-    if "path" in part:
-        refuse_local(kind)
-    file = part if kind == "file" else _find_svg(part) if kind == "image" else None
-    if file:
-        return _write_file(file, dialect, line)
+    source = find_source(part, kind)
+    if kind == "file" or (kind == "image" and _is_svg(source)):
+        return _write_file(part, kind, source, dialect, line)
     _check_kind(kind, dialect, line)
     if kind == "audio":
-        return _write_audio(part, dialect)
+        return _write_audio(part, read_url(part, kind, source), dialect)
     holders = (*find_holders(part, kind), part.get("video_metadata"))  # Gemini's
     values = {name: _find_option(holders, name) for name in (*SETTINGS, *OTHER_SETTINGS)}
     settings = {name: _check_setting(kind, name, value) for name, value in values.items() if value is not None}
-    if kind == "video" and (frames := _find_frames(part)) is not None:
-        return _write_frames(frames, dialect, settings)
+    if kind == "video" and isinstance(source.value, (list, tuple)):
+        return _write_frames(source.value, dialect, settings)
     key = f"{kind}_url"
-    url = read_url(part, kind)
+    url = read_url(part, kind, source)
     if dialect.base64_media_only and not url.startswith("data:"):
         raise MediaError(
             f"{dialect.title} accepts media only as base64 data, but the {kind} part is a URL: download it and "
             f'send {{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of the file'
         )
-    if part.get("type") == key and isinstance(own := part.get(key), dict):
+    if part.get("type") == key and isinstance(own := part.get(key), dict) and own.get("url") is source.value:
         inner = {name: value for name, value in own.items() if name not in settings}
         return {**part, key: {**inner, "url": url}, **settings}
     detail = _find_option(holders, "detail")
@@ -193,19 +195,11 @@ def _write_unknown(part: Mapping[str, Any]) -> dict[str, Any]:
 # -- special kinds ----------------------------------------------------------------------------------------------------
 
 
-def _find_svg(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return an SVG as a file, which is sent as text: tools call it an image, but no model reads it as one."""
-    holders = find_holders(part, "image")
-    own = [url for key in ("image_url", "image") if isinstance(url := part.get(key), str)]
-    if urls := own or find_strings(holders, ("url", "uri")):
-        return {"type": "file", "url": urls[0]} if urls[0].startswith("data:image/svg+xml") else None
-    return {**part, "type": "file"} if find_mime(holders).startswith("image/svg+xml") else None
-
-
-def _find_frames(part: Mapping[str, Any]) -> list[Any] | tuple[Any, ...] | None:
-    own = part.get("video_url")
-    places = (part.get("video"), own, own.get("url") if isinstance(own, Mapping) else None, part.get("frames"))
-    return next((place for place in places if isinstance(place, (list, tuple)) and place), None)
+def _is_svg(source: Source) -> bool:
+    """Return whether data is an SVG, which is sent as text: tools call it an image, but no model reads it as one."""
+    is_uri = isinstance(source.value, str) and is_data_uri(source.value)
+    mime = read_uri_type(source.value) if is_uri else source.mime if source.key in DATA_KEYS else ""
+    return "svg+xml" in mime.lower()
 
 
 def _write_frames(frames: Iterable[Any], dialect: Dialect, settings: dict[str, Any]) -> dict[str, Any]:
@@ -227,15 +221,15 @@ def _read_frame(frame: Any) -> str:
         frame = {"bytes": frame}
     if not isinstance(frame, Mapping):
         raise MediaError(f"a frame of the video part is {name_type(frame)}: pass URLs, data URIs or bytes")
-    return read_url(frame, "image")
+    return read_url(frame, "image", find_source(frame, "image"))
 
 
-def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    url, own = read_url(part, "audio"), part.get("input_audio")
+def _write_audio(part: Mapping[str, Any], url: str, dialect: Dialect) -> dict[str, Any]:
+    own = part.get("input_audio")
     if dialect.audio == "audio_url":
         return {"type": "audio_url", "audio_url": {"url": url}}
     given = own.get("format") if isinstance(own, Mapping) else None
-    format_ = given if isinstance(given, str) and given else _read_audio_format(url)
+    format_ = _read_audio_format(given if isinstance(given, str) and given else url)
     if dialect.audio == "base64":
         if not url.startswith("data:"):
             raise MediaError(
@@ -247,17 +241,21 @@ def _write_audio(part: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     return {"type": "input_audio", "input_audio": inner}
 
 
-def _read_audio_format(url: str) -> str:
-    """Return `wav`, `mp3` or the like: by the type of a data URI, or the suffix of another URL; "" if unknown."""
-    if url.startswith("data:"):
-        name = url[5:].partition(";")[0].partition("/")[2].removeprefix("x-")
-        return _AUDIO_FORMATS.get(name, name)
-    return Path(url.partition("?")[0]).suffix.removeprefix(".")
+def _read_audio_format(place: str) -> str:
+    """Return `wav`, `mp3` or the like, from a format, the type of a data URI, or the suffix of a URL; "" if unknown."""
+    if is_data_uri(place):
+        place = read_uri_type(place)
+    elif "://" in place:
+        place = Path(place.partition("?")[0]).suffix
+    name = place.lower().rpartition("/")[2].removeprefix("x-").removeprefix(".")
+    return _AUDIO_FORMATS.get(name, name)
 
 
-def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | None) -> dict[str, Any]:
+def _write_file(
+    part: Mapping[str, Any], kind: str, source: Source, dialect: Dialect, line: ModelLine | None
+) -> dict[str, Any]:
     """Convert a file to a media or text part; other files go only to the few servers that take files."""
-    holders = find_holders(part, "file")
+    holders = find_holders(part, kind)
     name = next(iter(find_strings(holders, NAME_KEYS)), "")
     if (text := find_text(holders)) is not None:
         return write_text(text, name)
@@ -265,8 +263,8 @@ def _write_file(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         if not dialect.files:
             raise MediaError(f"{dialect.title} does not support file ids: send the file's text")
         return {"type": "file", "file": part["file"] if isinstance(part.get("file"), dict) else {"file_id": ids[0]}}
-    url = read_url(part, "file")
-    inner = url[5:].partition(",")[0].partition(";")[0] if url.startswith("data:") else ""
+    url = read_url(part, "file", source)
+    inner = read_uri_type(url) if url.startswith("data:") else ""
     mime = find_type(inner or find_mime(holders), name)
     if url.startswith("data:"):
         mime = correct_type(mime, lambda: read_data_uri(url))

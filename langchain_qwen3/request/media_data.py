@@ -6,7 +6,7 @@ import base64
 import mimetypes
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from langchain_qwen3.call import name_type
 from langchain_qwen3.request.files import is_media_type, sniff_base64
@@ -37,7 +37,7 @@ _MAX_WORD = 500
 
 # Keys of the different forms of a part: LangChain v1 and v0, JavaScript, OpenAI, Anthropic, Bedrock, Gemini, MCP.
 _URL_KEYS = ("url", "uri", "file_uri", "fileUri")
-_DATA_KEYS = ("base64", "data", "blob", "bytes", "file_data")
+DATA_KEYS = ("base64", "data", "blob", "bytes", "file_data", "fileData")
 MIME_KEYS = ("mime_type", "media_type", "mimeType", "mediaType")
 NAME_KEYS = ("filename", "title", "name")
 ID_KEYS = ("file_id", "fileId")
@@ -45,13 +45,14 @@ ID_KEYS = ("file_id", "fileId")
 # Ollama takes only formats that it knows (https://github.com/ollama/ollama/blob/main/openai/openai.go).
 _VAGUE = frozenset({"image", "video", "audio", "*", ""})
 _HOLDERS = ("image", "video", "audio", "document")
+_INNER = ("source", "resource", "inline_data", "inlineData", "file_data", "fileData", "document")
 # All keys of a part in any form. None has a `content` here, or a `text` unless it says so.
 _FORM_KEYS = frozenset(
     {
         *("type", "id", "index", "uuid", "format", "detail", "cache_control", "context", "citations", "frames"),
         *("extras", "metadata", "video_metadata", "annotations", "meta", "_meta", "source", "source_type"),
-        *("image_url", "video_url", "audio_url", "input_audio", "file", "resource", "inline_data", "inlineData"),
-        *("fileData", *_HOLDERS, *_URL_KEYS, *_DATA_KEYS, *MIME_KEYS, *NAME_KEYS, *ID_KEYS),
+        *("image_url", "video_url", "audio_url", "input_audio", "input_video", "file", "frames", *_INNER),
+        *(*_HOLDERS, *_URL_KEYS, *DATA_KEYS, *MIME_KEYS, *NAME_KEYS, *ID_KEYS),
         *(*SETTINGS, *OTHER_SETTINGS),
     }
 )
@@ -59,6 +60,14 @@ _FORM_KEYS = frozenset(
 
 class MediaError(ValueError):
     """A part cannot be sent as it is; the text says which part, why, and what to change."""
+
+
+class Source(NamedTuple):
+    """Where the data of a part is: the key, the value, and the declared MIME type or its last word, "" if none."""
+
+    key: str
+    value: Any
+    mime: str
 
 
 def find_kind(part: Mapping[str, Any]) -> str | None:
@@ -79,12 +88,13 @@ def describe_part(part: Mapping[str, Any]) -> str:
     """Describe a part briefly, with its name, URL and type, for a model that cannot take it."""
     kind = find_kind(part) or str(part.get("type") or "part")
     holders = find_holders(part, kind)
-    urls = [own for own in _iter_holders(part, kind) if isinstance(own, str)] + find_strings(holders, _URL_KEYS)
-    addresses = [url for url in urls if re.search("[.:]", url) and not url.startswith("data:")]  # base64 has neither
+    places = (find_source(part, kind).value, *find_strings(holders, _URL_KEYS))
+    urls = [place.strip() for place in places if isinstance(place, str)]
+    addresses = [url for url in urls if re.search("[.:]", url) and not is_data_uri(url)]  # base64 has neither
     names = [*find_strings(holders, NAME_KEYS)[:1], *addresses]
     shown = [name for name in dict.fromkeys(names) if len(name) <= _MAX_WORD][:2]
-    mimes = find_strings(holders, MIME_KEYS) or [url[5:].partition(";")[0] for url in urls if url.startswith("data:")]
-    about = f" ({mimes[0]})" if mimes else ""
+    mime = find_mime(holders) or next(filter(None, (read_uri_type(url) for url in urls if is_data_uri(url))), "")
+    about = f" ({mime})" if mime else ""
     return f"{kind}{''.join(f' {name}' for name in shown)}{about}"
 
 
@@ -101,18 +111,11 @@ def has_own_keys(part: Mapping[str, Any]) -> bool:
 
 def holds_data(part: Mapping[str, Any]) -> bool:
     """Return whether a part is media: it has data, or a URL and no keys of its own. Its type says nothing."""
-    counts = is_data if has_own_keys(part) else is_given
-    for own in _iter_holders(part, find_kind(part) or ""):
-        if not isinstance(own, Mapping):
-            if counts(own):
-                return True
-            continue
-        named = _DATA_KEYS if find_mime([own, part]) else ("base64", "file_data")
-        if any(is_data(own.get(key), fewest=0) for key in named):
-            return True
-        if any(counts(own.get(key)) for key in (*_URL_KEYS, *_DATA_KEYS)):
-            return True
-    return False
+    key, value, mime = find_source(part, find_kind(part) or "")
+    if not has_own_keys(part):
+        return is_given(value)
+    named = key in ("base64", "file_data") or (key in DATA_KEYS and mime)
+    return is_data(value, fewest=0 if named else _MAX_WORD)
 
 
 def is_given(value: Any) -> bool:
@@ -133,32 +136,61 @@ def is_data(value: Any, *, fewest: int = _MAX_WORD, depth: int = 2) -> bool:
     """
     if isinstance(value, str):
         is_base64 = len(value) > fewest and value.isascii() and " " not in value
-        return value.startswith("data:") or (is_base64 and "://" not in value[:12])
+        return is_data_uri(value) or (is_base64 and "://" not in value[:12])
     if isinstance(value, (Mapping, list, tuple)):
         items = value.values() if isinstance(value, Mapping) else value
         return depth > 0 and any(is_data(item, depth=depth - 1) for item in items)
     return isinstance(value, (bytes, bytearray, memoryview))
 
 
+def is_data_uri(url: str) -> bool:
+    """Return whether a URL is a data URI."""
+    return url[:5].lower() == "data:"
+
+
+def read_uri_type(uri: str) -> str:
+    """Return the MIME type of a data URI without its parameters, "" if it names none."""
+    return uri[5:].partition(",")[0].partition(";")[0]
+
+
 def _iter_holders(part: Mapping[str, Any], kind: str) -> Iterable[Any]:
-    """Yield the objects that may contain a part's data, innermost first: an inner object or URL, then the part."""
-    for key in (f"{kind}_url", kind, "source", "input_audio", "resource", "inline_data", "inlineData"):
-        if is_given(inner := part.get(key)):
-            if isinstance(inner, Mapping) and isinstance(inner.get("source"), Mapping):  # Bedrock: `format` beside it
+    """Yield what may be or contain a part's data, innermost first: an inner object or a bare value, then the part."""
+    if kind == "video" and isinstance(frames := part.get("frames"), (list, tuple)) and frames:
+        yield frames
+    for key in (f"{kind}_url", kind, f"input_{kind}", *_INNER):
+        inner = part.get(key)
+        if isinstance(inner, Mapping):
+            if isinstance(inner.get("source"), Mapping):  # Bedrock: `format` beside it
                 yield {**inner, **inner["source"]}
             yield inner
-    for key in ("file_data", "fileData", "document"):
-        if isinstance(inner := part.get(key), Mapping):
-            yield {**inner, **inner["source"]} if isinstance(inner.get("source"), Mapping) else inner
+        elif key not in _INNER and is_given(inner):
+            yield inner
     yield part
-    for key in ("extras", "metadata"):
-        if isinstance(part.get(key), Mapping):
-            yield part[key]
+    if isinstance(source := part.get("source"), str) and source:
+        yield source
+
+
+def find_source(part: Mapping[str, Any], kind: str) -> Source:
+    """Return the innermost data of a part, or its URL; empty if it has neither."""
+    places = list(_iter_holders(part, kind))
+    holders = [own for own in places if isinstance(own, Mapping)]
+    mime = next(filter(None, [find_mime(find_holders(part, kind)), *find_strings(holders, ("format",))]), "")
+    for own in places:
+        if not isinstance(own, Mapping):
+            return Source("bytes" if isinstance(own, (bytes, bytearray, memoryview)) else "", own, mime)
+        # Data first: a URI beside it may be only a name.
+        for key in (*DATA_KEYS, *_URL_KEYS):
+            if is_given(own.get(key)):
+                return Source(key, own[key], mime)
+    # An empty file is valid, an empty image is not.
+    is_empty = kind == "file" and any(own.get(key) == "" for own in holders for key in DATA_KEYS)
+    return Source("base64", "", mime) if is_empty else Source("", None, mime)
 
 
 def find_holders(part: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
-    """Return the objects that may contain a part's data, without plain URLs."""
-    return [own for own in _iter_holders(part, kind) if isinstance(own, Mapping)]
+    """Return the objects that may contain a part's words and settings, without plain URLs."""
+    places = (*_iter_holders(part, kind), part.get("extras"), part.get("metadata"))
+    return [own for own in places if isinstance(own, Mapping)]
 
 
 def find_strings(holders: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> list[str]:
@@ -171,39 +203,33 @@ def find_mime(holders: Iterable[Mapping[str, Any]]) -> str:
     return next(iter(find_strings(holders, MIME_KEYS)), "")
 
 
-def read_url(part: Mapping[str, Any], kind: str) -> str:
-    """Return the URL of a part of any known form, or its data as a data URI.
+def read_url(part: Mapping[str, Any], kind: str, source: Source) -> str:
+    """Return the URL of a part, or its data as a data URI.
+
+    Args:
+        part: The part.
+        kind: What its data must be.
+        source: Where its data is.
 
     Raises:
         MediaError: The part has neither, or what it has cannot be sent.
     """
-    own = next(iter(_iter_holders(part, kind)))
-    if isinstance(own, (bytes, bytearray, memoryview)):
-        own = {"bytes": own}
-    if not isinstance(own, (str, Mapping)):
+    key, value, mime = source
+    if value is None:
+        if any(own.get("path") for own in find_holders(part, kind)):  # Gradio's form of a file, in a chat's history
+            refuse_local(kind)
+        keys = ", ".join(sorted(map(str, part)))
+        raise MediaError(f"the {kind} part has neither url nor base64 data, only {keys}: add one of them")
+    if not key and not isinstance(value, str):
         raise MediaError(
-            f"the {kind} part holds {name_type(own)}, which cannot be sent: pass its bytes as "
+            f"the {kind} part holds {name_type(value)}, which cannot be sent: pass its bytes as "
             f'{{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of a file'
         )
-    mime = find_mime([own, part] if isinstance(own, Mapping) else [part])
-    if isinstance(own, str):
-        return check_url(own, kind, mime)
-    if not mime and isinstance(format_ := own.get("format"), str):
-        mime = (kind == "file" and mimetypes.guess_type(f"a.{format_}")[0]) or f"{kind}/{format_}"
-    # Data first: a URI beside it may be only a name. An empty file is valid, an empty image is not.
-    key = next((key for key in _DATA_KEYS if is_given(own.get(key)) or (kind == "file" and own.get(key) == "")), None)
-    if key is None:
-        url = next((own[key] for key in _URL_KEYS if is_given(own.get(key))), None)
-        if url is None:
-            if own.get("path"):  # Gradio's form of a file, in the history of a chat
-                refuse_local(kind)
-            keys = ", ".join(sorted(map(str, part)))
-            raise MediaError(f"the {kind} part has neither url nor base64 data, only {keys}: add one of them")
-        return check_url(url, kind, mime)
-    data = own[key]
-    if isinstance(data, str) and (data.startswith("data:") or "://" in data[:12]):
-        return check_url(data, kind, mime)
-    return build_data_uri(mime, data, kind, raw=key == "bytes")
+    if kind == "file" and "/" not in mime:
+        mime = mimetypes.guess_type(f"a.{mime}")[0] or mime
+    if key not in DATA_KEYS or (isinstance(value, str) and (is_data_uri(value) or "://" in value[:12])):
+        return check_url(value, kind, mime)
+    return build_data_uri(mime, value, kind, raw=key == "bytes")
 
 
 def build_data_uri(mime: str, data: Any, kind: str, *, raw: bool = False) -> str:
@@ -220,7 +246,7 @@ def build_data_uri(mime: str, data: Any, kind: str, *, raw: bool = False) -> str
         MediaError: The data is empty or not base64, or its type is unknown.
     """
     if mime and "/" not in mime:
-        mime = f"{kind}/{mime}"
+        mime = f"{kind}/{mime.removeprefix('.')}"
     # Browsers add codecs to a type, and forms a name. vLLM 0.11 refuses them:
     # https://github.com/vllm-project/vllm/blob/v0.11.0/vllm/multimodal/utils.py
     if kind != "file":
@@ -266,7 +292,7 @@ def check_url(url: Any, kind: str, mime: str = "") -> str:
             return build_data_uri(mime or own if _is_vague(own) else own, data, kind)
         if not data and kind != "file":
             raise MediaError(f"the {kind} part's data URI has no data: pass data:{kind}/…;base64,…")
-        return text
+        return f"data:{rest}"
     if not f"{scheme.lower()}{colon}{rest[:2]}".startswith(_SCHEMES):
         if mime := sniff_base64(text):
             return build_data_uri(mime, text, kind)

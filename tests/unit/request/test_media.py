@@ -125,6 +125,32 @@ IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,
             {"type": "video_url", "video_url": {"url": URL, "fps": 2}},
             {"type": "video_url", "video_url": {"url": URL}, "fps": 2},
         ),
+        # The data is where it is: an object or a word beside it may say something else.
+        ({"type": "image", "source": "camera", "data": "AAAA", "mimeType": "image/png"}, IMAGE_DATA),
+        ({"type": "image", "source": "camera", "url": URL}, IMAGE),
+        ({"type": "image", "source": URL}, IMAGE),
+        ({"type": "image", "source": {"name": "camera"}, "url": URL}, IMAGE),
+        ({"type": "image", "path": "/srv/cat.png", "url": URL}, IMAGE),
+        ({"type": "image", "path": None, "base64": "AAAA", "mime_type": "image/png"}, IMAGE_DATA),
+        ({"type": "file", "path": "a.txt", "text": "Hi"}, {"type": "text", "text": "Hi"}),
+        ({"type": "image", "base64": "AAAA", "extras": {"mime_type": "image/png"}}, IMAGE_DATA),
+        ({"type": "image", "base64": "AAAA", "mime_type": ".png"}, IMAGE_DATA),
+        ({"type": "file", "base64": "", "data": "AAAA", "mime_type": "image/png"}, IMAGE_DATA),
+        ({"type": "image_url", "image_url": {"base64": "AAAA", "mime_type": "image/png"}}, IMAGE_DATA),
+        *(
+            (
+                {"type": kind, "image_url": {"detail": "low"}, "url": URL},
+                {**IMAGE, "image_url": {"url": URL, "detail": "low"}},
+            )
+            for kind in ("image", "image_url")
+        ),
+        *(
+            (
+                {"type": "input_video", "input_video": {"data": "AAAA", **inner}, **beside},
+                {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}},
+            )
+            for inner, beside in (({"format": "mp4"}, {}), ({}, {"format": "mp4"}), ({}, {"mime_type": "video/mp4"}))
+        ),
         # Documents that are text: Anthropic's and Bedrock's.
         (
             {
@@ -276,6 +302,9 @@ def build_input(data: str, format_: str) -> dict[str, Any]:
         (DASHSCOPE, build_input(f"data:audio;base64,{WAV}", "wav"), build_input(f"data:audio/wav;base64,{WAV}", "wav")),
         (LLAMA_CPP, {"type": "input_audio", "input_audio": {"data": WAV}}, build_input(WAV, "wav")),
         (LLAMA_CPP, {"type": "audio", "audio": WAV}, build_input(WAV, "wav")),
+        (LLAMA_CPP, {"type": "input_audio", "input_audio": {"data": "AAAA"}, "format": "wav"}, OPENAI_AUDIO),
+        *((LLAMA_CPP, build_input("AAAA", name), OPENAI_AUDIO) for name in ("WAV", ".wav", "audio/wav", "audio/x-wav")),
+        (DASHSCOPE, {"type": "audio", "url": "https://e.com/A.MP3"}, build_input("https://e.com/A.MP3", "mp3")),
     ],
 )
 def test_writes_audio_as_the_server_takes_it_when_it_came_in_any_form(
@@ -579,6 +608,9 @@ def test_a_long_word_is_no_name_when_a_part_is_described():
         {"type": "image", "url": PNG},
         {"type": "audio", "audio": base64.b64encode(b"ID3").decode()},
         *({"type": "image", "image": base64.b64encode(data).decode()} for data in (b"BM", b"\0\0\1\0", b"<svg/>")),
+        {"type": "audio", "audio": "DATA:,RIFF"},
+        {"type": "audio", "audio": "\ndata:,RIFF"},
+        {"type": "video", "frames": [JPEG]},
     ],
 )
 @pytest.mark.filterwarnings("ignore:a part of a tool's result")
@@ -778,6 +810,11 @@ DRAWINGS: dict[str, dict[str, Any]] = {
     "Qwen": {"type": "image", "image": f"data:image/svg+xml;base64,{SVG_DATA}"},
     "MCP": {"type": "image", "data": SVG_DATA, "mimeType": "image/svg+xml"},
     "Anthropic": {"type": "image", "source": {"type": "base64", "media_type": "image/svg+xml", "data": SVG_DATA}},
+    "Bedrock": {"image": {"format": "svg+xml", "source": {"bytes": SVG.encode()}}},
+    "with its encoding": {"type": "image", "base64": SVG_DATA, "mime_type": "image/svg+xml; charset=utf-8"},
+    "by its last word": {"type": "image", "base64": SVG_DATA, "mime_type": "svg+xml"},
+    "in capitals": {"type": "image_url", "image_url": {"url": f"DATA:image/SVG+xml;base64,{SVG_DATA}"}},
+    "in capitals, not in base64": {"type": "image", "url": f"DATA:image/SVG+xml,{SVG}"},
 }
 
 
