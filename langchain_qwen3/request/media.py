@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import check_type, name_type
 from langchain_qwen3.request.documents import build_file_error, decode_file, find_text, write_text
-from langchain_qwen3.request.files import correct_type, find_type, is_media_type, is_text_type, read_data_uri
+from langchain_qwen3.request.files import (
+    correct_type,
+    find_type,
+    is_media_type,
+    is_text_type,
+    read_data_uri,
+    sniff_base64,
+)
 from langchain_qwen3.request.media_data import (
     DATA_KEYS,
     ID_KEYS,
@@ -259,7 +266,7 @@ def _write_file(
     name = next(iter(find_strings(holders, NAME_KEYS)), "")
     if (text := find_text(holders)) is not None:
         return write_text(text, name)
-    if ids := find_strings(holders, ID_KEYS):
+    if ids := find_strings(holders, ("id",) if part.get("source_type") == "id" else ID_KEYS):  # LangChain's v0
         if not dialect.files:
             raise MediaError(f"{dialect.title} does not support file ids: send the file's text")
         return {"type": "file", "file": part["file"] if isinstance(part.get("file"), dict) else {"file_id": ids[0]}}
@@ -268,9 +275,10 @@ def _write_file(
     mime = find_type(inner or find_mime(holders), name)
     if url.startswith("data:"):
         mime = correct_type(mime, lambda: read_data_uri(url))
-    if is_media_type(mime):
+    seen = mime or sniff_base64(url.partition(",")[2])
+    if is_media_type(seen):
         options = {name: value for name, value in part.items() if name in _OPTIONS}
-        return write_media({**options, "type": mime.partition("/")[0], "url": _retype(url, mime)}, dialect, line)
+        return write_media({**options, "type": seen.partition("/")[0], "url": _retype(url, seen)}, dialect, line)
     is_text = is_text_type(mime)
     # Windows calls CSV an Excel file. A server that takes files may read the type; for others, the bytes decide.
     may_be_text = not mime or not (dialect.files or mime == "application/pdf")
@@ -285,7 +293,7 @@ def _write_file(
                 ) from None
     if not dialect.files:
         raise build_file_error(url, name or mime, dialect)
-    return {"type": "file", "file": {"filename": name or "file", "file_data": url}}
+    return {"type": "file", "file": {"filename": name or "file", "file_data": _retype(url, seen) if seen else url}}
 
 
 def _retype(url: str, mime: str) -> str:

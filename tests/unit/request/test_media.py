@@ -107,6 +107,12 @@ IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,
         ),
         ({"image": URL}, IMAGE),  # DashScope's own API
         ({"image": URL, "max_pixels": 9}, {**IMAGE, "max_pixels": 9}),
+        *(
+            ({"type": "file", "base64": PNG, **more}, IMAGE_PNG)
+            for more in ({}, {"mime_type": "application/octet-stream"}, {"filename": "upload"})
+        ),
+        ({"type": "resource", "resource": {"uri": "file:///a", "blob": PNG}}, IMAGE_PNG),
+        ({"type": "file", "file": {"file_data": f"data:;base64,{PNG}"}}, IMAGE_PNG),
         ({"type": "image", "image": PNG}, IMAGE_PNG),  # the bytes say what it is
         ({"type": "image", "image": PNG, "mediaType": "image/png"}, IMAGE_PNG),
         ({"type": "image_url", "image_url": {"url": PNG}}, IMAGE_PNG),
@@ -320,7 +326,15 @@ def test_sends_a_pdf_when_the_service_takes_files():
     file = {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}
     assert write_media(pdf, OPENROUTER) == {"type": "file", "file": file}
     assert write_media({"type": "file", "file": file}, OPENROUTER) == {"type": "file", "file": file}
-    for part in ({"type": "file", "file_id": "x"}, {"type": "file", "file": {"file_id": "x"}}):
+    for more in ({}, {"mime_type": "application/octet-stream"}):  # the bytes say what it is
+        unnamed = {"type": "file", "base64": "JVBERi0xLjQg/w==", "filename": "a", **more}
+        file = {"filename": "a", "file_data": "data:application/pdf;base64,JVBERi0xLjQg/w=="}
+        assert write_media(unnamed, OPENROUTER) == {"type": "file", "file": file}
+    for part in (
+        {"type": "file", "file_id": "x"},
+        {"type": "file", "file": {"file_id": "x"}},
+        {"type": "file", "source_type": "id", "id": "x"},
+    ):
         assert write_media(part, OPENROUTER) == {"type": "file", "file": {"file_id": "x"}}
 
 
