@@ -45,6 +45,7 @@ ID_KEYS = ("file_id", "fileId")
 # Ollama takes only formats that it knows (https://github.com/ollama/ollama/blob/main/openai/openai.go).
 _VAGUE = frozenset({"image", "video", "audio", "*", ""})
 _HOLDERS = ("image", "video", "audio", "document")
+_BARE = (str, list, tuple, bytes, bytearray, memoryview)
 _INNER = ("source", "resource", "inline_data", "inlineData", "file_data", "fileData", "document")
 # All keys of a part in any form. None has a `content` here, or a `text` unless it says so.
 _FORM_KEYS = frozenset(
@@ -77,9 +78,10 @@ def find_kind(part: Mapping[str, Any]) -> str | None:
     """
     if "type" in part:
         return _KINDS.get(part["type"]) if isinstance(part["type"], str) else None
+    said = {key for key, value in part.items() if value is not None} - {*SETTINGS, *OTHER_SETTINGS}
     for key in _HOLDERS:
         own = part.get(key)
-        if isinstance(own, Mapping) or (isinstance(own, (str, list, tuple)) and part.keys() <= {key, *SETTINGS}):
+        if isinstance(own, Mapping) or (isinstance(own, _BARE) and said == {key}):
             return "file" if key == "document" else key
     return "file" if part.keys() & {"inline_data", "inlineData", "file_data", "fileData"} else None
 
@@ -112,6 +114,8 @@ def has_own_keys(part: Mapping[str, Any]) -> bool:
 def holds_data(part: Mapping[str, Any]) -> bool:
     """Return whether a part is media: it has data, or a URL and no keys of its own. Its type says nothing."""
     key, value, mime = find_source(part, find_kind(part) or "")
+    if not key and isinstance(value, str) and "type" not in part:  # a tool's own `{"image": "nginx:1.25"}`
+        return is_data(value) or "://" in value
     if not has_own_keys(part):
         return is_given(value)
     named = key in ("base64", "file_data") or (key in DATA_KEYS and mime)

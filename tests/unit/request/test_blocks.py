@@ -345,6 +345,9 @@ OWN_JSON: list[dict[str, Any]] = [
     {"image": {"url": PAGE, "width": 640}, "price": 9.9},
     {"image": {"id": 7, "tag": "latest"}},
     {"image": "nginx:1.25", "replicas": 3},
+    {"image": "nginx:1.25", "replicas": None},
+    {"image": "nginx:1.25"},
+    {"video": "talks/1.mp4"},
     {"file_data": {"uri": PAGE}, "rows": 7},
 ]
 

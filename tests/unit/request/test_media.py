@@ -107,6 +107,9 @@ IMAGE_BYTES = {"type": "image_url", "image_url": {"url": "data:image/png;base64,
         ),
         ({"image": URL}, IMAGE),  # DashScope's own API
         ({"image": URL, "max_pixels": 9}, {**IMAGE, "max_pixels": 9}),
+        ({"video": URL, "max_frames": 9}, {"type": "video_url", "video_url": {"url": URL}, "max_frames": 9}),
+        ({"image": URL, "text": None, "video": None}, IMAGE),
+        ({"image": base64.b64decode(PNG)}, IMAGE_PNG),
         *(
             ({"type": "file", "base64": PNG, **more}, IMAGE_PNG)
             for more in ({}, {"mime_type": "application/octet-stream"}, {"filename": "upload"})
