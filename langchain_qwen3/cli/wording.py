@@ -3,51 +3,50 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-_FIELDS = (
-    "api_key|host|max_tokens|model|n_ctx|n_parallel|n_threads|port|reasoning_format|schema|server|temperature|timeout"
+_WORDS = {
+    "base_url": "the URL",
+    "enable_thinking": "--[no-]thinking",
+    "enable_thinking=False": "--no-thinking",
+    "enable_thinking=True": "--thinking",
+    "max_concurrency": "the number of requests at a time",
+    "method='json_mode' or 'function_calling'": "tools, or JSON without a schema",
+    "openai_proxy": "$HTTPS_PROXY",
+    "or raise max_retries": "or try again later",
+    "put less into default_headers": "send fewer",
+    "put less into default_query or extra_query": "shorten it",
+    "reasoning_effort": "the effort",
+    "stream() or streaming=True, or enable_thinking=False": "--no-thinking",
+    "thinking_budget": "the thinking budget",
+}
+"""Python's names and what is said of them, and what stands for each."""
+_LISTED = "|".join(map(re.escape, sorted(_WORDS, reverse=True)))  # the longer name first
+# The same in Python and as options; the second ones are also plain words.
+_LONG = "api_key|max_tokens|n_ctx|n_parallel|n_threads|reasoning_format"
+_PLAIN = "host|model|port|schema|server|temperature|timeout"
+# Advice that no option can follow, or that an option's help gives.
+_ONLY_PYTHON = re.compile(
+    r"(?:, or|:) pass http_client and http_async_client made with verify=(?:\.\.|, an [^:\n]+ loaded it)(?=\.)"
+    r"|,? or try the other transport: transport=\S+ or \S+?(?=\.$)|, or set default_headers=\{.*?\}"
+    r'|(?<=_PROXY) or openai_proxy|, or pass sampling="recommended"'
 )
-
-_PHRASES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
-    # Advice that no option can follow, or that an option's help gives.
-    (r"(?:, or|:) pass http_client and http_async_client made with verify=(?:\.\.|, an [^:\n]+ loaded it)(?=\.)", ""),
-    (r",? or try the other transport: transport=\S+ or \S+?(?=\.$)", ""),
-    (r", or set default_headers=\{.*?\}", ""),
-    (r"(?<=_PROXY) or openai_proxy", ""),
-    (r', or pass sampling="recommended"', ""),
-    # The rest.
-    (r"\buse stream\(\) or streaming=True, or enable_thinking=False", "use --no-thinking"),
-    (r"\benable_thinking=True\b", "--thinking"),
-    (r"\benable_thinking=False\b", "--no-thinking"),
-    (r"\bleave enable_thinking out\b", "leave --[no-]thinking out"),
-    (r"\bopenai_proxy=", "$HTTPS_PROXY="),
-    (r"\bthinking_budget\b", "the thinking budget"),
-    (r"\breasoning_effort\b", "the effort"),
-    (r"\bmax_concurrency\b", "the number of requests at a time"),
-    (r"\bor raise max_retries\b", "or try again later"),
-    (r"\bLower max_tokens\b", "Lower --max-tokens"),
-    (r"\bThe api_key\b", "The --api-key"),
-    (r"\bmethod='json_mode' or 'function_calling'", "tools, or JSON without a schema"),
-    (r"\bput less into default_query or extra_query", "shorten it"),
-    (r"\bput less into default_headers", "send fewer"),
-    (rf"\b(?<!in Python )({_FIELDS})=(?=[ .,]|$)", lambda match: _flag(match[1])),
-    # n_ctx=4096, server="vllm", but nothing inside a repr such as Pool(host='127.0.0.1', port=9)
-    (rf"""(?<![(,])(?<!, )\b({_FIELDS})=("[^"\n]*"|[\w.:/-]+)""", lambda match: f"{_flag(match[1])} {match[2]}"),
-    (r"(?m)^host, port(?=: )", "--host, --port"),
-    (rf"(?m)^({_FIELDS})(?=: | must | begins )", lambda match: _flag(match[1])),
-    (r"(?m)(?<=\n)base_url\b", "The URL"),
-    (r"\bbase_url\b(?:=(?= ))?", "the URL"),
+# A quoted name is a server's, and what stands in brackets is Python: Pool(host='127.0.0.1', port=9).
+_NAME = re.compile(
+    rf"""(?<![\w'"`.-])(?<!in Python )(?:(?:{_LISTED}|{_LONG})(?![\w'"`])"""
+    rf"|(?<![(,])(?<!, )(?:{_PLAIN})(?==)"
+    rf"|(?:^|(?<=^host, ))(?:{_PLAIN})(?=: |, port: | must ))(?P<value>=(?=[\w.\"/-]))?=?",
+    re.MULTILINE,
 )
-"""What stands for each, in this order."""
 
 
 def name_options(text: str) -> str:
     """Return a message with options in place of Python's arguments: `--n-ctx 4096`, not `n_ctx=4096`."""
-    for pattern, words in _PHRASES:
-        text = re.sub(pattern, words, text)
-    return text
+    return _NAME.sub(_write_option, _ONLY_PYTHON.sub("", text))
 
 
-def _flag(field: str) -> str:
-    return f"--{field.replace('_', '-')}"
+def _write_option(found: re.Match[str]) -> str:
+    name = found[0].removesuffix("=")
+    option = _WORDS.get(name) or f"--{name.replace('_', '-')}"
+    if found.string[found.start() - 1 : found.start()] == "\n":
+        option = option[0].upper() + option[1:]
+    return f"{option} " if found["value"] else option
