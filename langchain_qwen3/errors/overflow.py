@@ -63,6 +63,18 @@ _BEYOND = compile_patterns(
     r"tokens?[^.]{0,12} limit for this model is|too small",
     r"does not fit|doesn't fit|do not fit|\b(?:is|are|goes) (?:over|above)\b",
 )
+# Gateways translate such texts: German, French, Spanish, Portuguese, Italian, Dutch, Polish, Russian, Turkish, Japanese
+# and Korean, each with the stems of the same few words.
+_TOO_LONG_ELSEWHERE = (
+    r"\b(?:zu (?:lang|groß|viele)|länger als|te (?:lang|groot)|tropp[oia]\b|çok (?:uzun|fazla|büyük)|long[oa] demais)"
+    r"|\btrop (?:long|grand|de\b)|demasiad|\bmuito (?:long|grande)|zbyt (?:dłu|wiel|duż)|слишком (?:длин|больш)"
+    r"|長すぎ|多すぎ|너무 (?:길|긴|깁|많|큽|크)"
+)
+_BEYOND_ELSEWHERE = compile_patterns(
+    r"überschr|übersteig|dépass|exc[eè]d|sobrepas|super(?:a|ó|ato|ou)\b|rebas[aó]|ultrapass|overschr|przekr|превы",
+    r"\baş(?:ıl|ıyor|tı)|超え|超過|上回|초과|넘(?:었|어|습|는|을)",
+    _TOO_LONG_ELSEWHERE,
+)
 _CONTEXT = compile_patterns(
     r"context[ _-]?(?:length|window|size|limit|budget)",
     r"\bn_ctx\b|\bmax_(?:model_len|seq_len|seq_length|num_tokens|input_tokens|input_length|position_embeddings)\b",
@@ -75,6 +87,7 @@ _CONTEXT = compile_patterns(
     r"prompt\b[^.]{0,60}(?:max(?:imum)? (?:model )?length|limit of \d|token limit)",
     r"request\b[^.]{0,30}token limit|max_total_tokens|max(?:imum)? message tokens",
     r"(?:for|into?|exceeds?) (?:the |this |your )?(?:model'?s? )?context\b|\bcontext (?:is|of)(?: only)? \d",
+    r"kontext|contexte|contexto|contesto|contextlengte|contextvenster|kontekst|контекст|bağlam|コンテキスト|文脈|컨텍스트|콘텍스트|문맥",
 )
 # Or the limit is that of the prompt's own length in tokens.
 _LENGTH = compile_patterns(
@@ -93,33 +106,16 @@ _AGAINST = compile_patterns(
     rf"{_LIMIT}[^\d\n]{{0,40}}{_COUNT} tokens\b[^\d\n]{{0,30}}\b(?:prompt|input|request|but)\b[^\d\n]{{0,20}}{_COUNT}",
 )
 _SPENT = compile_patterns(r"\b(?:used|usage|waiting|queued?|cached?|billed)\b")
-# Gateways translate such texts: German, French, Spanish, Portuguese, Italian, Dutch, Polish, Russian, Turkish, Japanese
-# and Korean, each with the stems of the same few words.
-_EXCEEDS_ELSEWHERE = compile_patterns(
-    r"überschr|übersteig|dépass|exc[eè]d|sobrepas|super(?:a|ó|ato|ou)\b|rebas[aó]|ultrapass|overschr|przekr|превы|\baş(?:ıl|ıyor|tı)",
-    r"超え|超過|上回|초과|넘(?:었|어|습|는|을)",
-)
-_TOO_LONG_ELSEWHERE = compile_patterns(
-    r"\bzu (?:lang|groß|viele)|\btrop (?:long|grand|de\b)|demasiad|\bmuito (?:long|grande)|\blong[oa] demais",
-    r"\btropp[oia]\b|\bte (?:lang|groot)\b|zbyt (?:dłu|wiel|duż)|слишком (?:длин|больш)|\bçok (?:uzun|fazla|büyük)",
-    r"長すぎ|多すぎ|너무 (?:길|긴|깁|많|큽|크)",
-)
-_CONTEXT_ELSEWHERE = compile_patterns(
-    r"kontext|contexte|contexto|contesto|contextlengte|contextvenster|kontekst|контекст|bağlam|コンテキスト|文脈|컨텍스트|콘텍스트|문맥"
-)
 _PROMPT_ELSEWHERE = compile_patterns(
-    r"prompt|промпт|プロンプト|프롬프트|eingabe|entrée|entrada|\binput|invoer|wejści|входн|запрос|girdi|入力|입력|nachricht|mensaje|mensage"
-    r"|messaggi|сообщени|メッセージ|메시지|대화|会話"
+    r"prompt|промпт|プロンプト|프롬프트|eingabe|entrée|entrada|\binput|invoer|wejści|входн|запрос|girdi|入力|입력|nachricht|mensaje|mensage|messag"
+    r"|сообщени|メッセージ|메시지|대화|会話"
 )
-_TOKENS_ELSEWHERE = compile_patterns(r"token|jetons?\b|токен|トークン|토큰")
-_MEDIA_ELSEWHERE = compile_patterns(
-    r"bild|imagen|immagin|fichier|archivo|arquivo|файл|изображ|画像|動画|音声|ファイル|이미지|파일"
-)
+_TOKENS_ELSEWHERE = compile_patterns(r"token|jetons?\b|токен|トークン|토큰", _TOO_LONG_ELSEWHERE)
 _OTHER = compile_patterns(r"characters?\b|\bname\b|schema|description|frames|_id\b|seconds|stop\b")
 _PROMPT = compile_patterns(r"prompt|\binputs?\b|input[ _]|message|histor|conversation|\btotal|\bsum\b|输入(?![的参])")
 _OUTPUT = compile_patterns(
     r"max_(?:completion_|new_|output_)?tokens|(?:thinking|reasoning)[ _](?:budget|tokens)|output tokens|completion",
-    r"image|audio|video|file|输出|輸出|生成|思[考维維]",
+    r"image|audio|video|file|bild|imagen|immagin|fichier|archivo|arquivo|файл|изображ|画像|動画|音声|ファイル|이미지|파일|输出|輸出|生成|思[考维維]",
 )
 _RATE = compile_patterns(
     r"per (?:second|minute|min\b|hour|day)|(?<![a-z0-9])[tr]p[md](?![a-z0-9])|rate[ _-]?limit|quota",
@@ -189,16 +185,19 @@ def is_overflow(text: str) -> bool:
     """
     if _RATE.search(text) or _asks_too_much(text):
         return False
-    about_prompt = _PROMPT.search(text) or not _OUTPUT.search(text)
-    if _OVERFLOW.search(text) or (about_prompt and _MOST_TOKENS.search(text)) or _is_overflow_elsewhere(text):
+    about_output = _OUTPUT.search(text)
+    about_prompt = _PROMPT.search(text) or not about_output
+    if _OVERFLOW.search(text) or (about_prompt and _MOST_TOKENS.search(text)) or _sets_against(text):
         return True
-    if _sets_against(text):
-        return True
-    if not _BEYOND.search(text):
+    elsewhere = _BEYOND_ELSEWHERE.search(text)
+    if not (elsewhere or _BEYOND.search(text)):
         return False
     if about_prompt and _CONTEXT.search(text):
         return True
-    return bool(_LENGTH.search(text)) and not (_OUTPUT.search(text) or _OTHER.search(text))
+    if about_output or _OTHER.search(text):
+        return False
+    found = _LENGTH.search(text) or (elsewhere and _PROMPT_ELSEWHERE.search(text) and _TOKENS_ELSEWHERE.search(text))
+    return found is not None
 
 
 def _asks_too_much(text: str) -> bool:
@@ -219,16 +218,6 @@ def _sets_against(text: str) -> bool:
     return first >= second if found[1] else second >= first
 
 
-def _is_overflow_elsewhere(text: str) -> bool:
-    """Return whether a text says it in a language other than English and Chinese."""
-    too_long = _TOO_LONG_ELSEWHERE.search(text)
-    if not (too_long or _EXCEEDS_ELSEWHERE.search(text)) or _OUTPUT.search(text) or _MEDIA_ELSEWHERE.search(text):
-        return False
-    if _CONTEXT_ELSEWHERE.search(text):
-        return True
-    return bool(_PROMPT_ELSEWHERE.search(text)) and bool(too_long or _TOKENS_ELSEWHERE.search(text))
-
-
 def read_limit(text: str) -> int | None:
     """Return the context length in tokens that the text of an overflow names."""
     limit = _read_number(_LIMITS, text)
@@ -236,7 +225,7 @@ def read_limit(text: str) -> int | None:
         return limit
     # Otherwise the smaller one of two lengths.
     lengths = {int(re.sub(r"\D", "", number)) for number in re.findall(rf"(?<!\d)(?:{_LENGTH_ELSEWHERE})(?!\d)", text)}
-    return min(lengths) if len(lengths) == 2 and (_sets_against(text) or _is_overflow_elsewhere(text)) else None  # noqa: PLR2004
+    return min(lengths) if len(lengths) == 2 and (_sets_against(text) or _BEYOND_ELSEWHERE.search(text)) else None  # noqa: PLR2004
 
 
 def read_prompt_tokens(text: str) -> int | None:

@@ -193,6 +193,8 @@ ELSEWHERE = [
     "Die maximale Kontextlänge von 32768 Token wurde überschritten.",
     "Die Eingabe überschreitet die maximale Anzahl von 32768 Tokens.",
     "Das Kontextfenster ist überschritten",
+    "Der Prompt ist länger als das Kontextfenster des Modells (32768 Token).",
+    "Le message est trop long (40000 jetons, max 32768)",
     "Le contexte dépasse la limite de 32 768 jetons.",
     "La longueur maximale du contexte est dépassée",
     "L'entrée est trop longue pour le modèle.",
