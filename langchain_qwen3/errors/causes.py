@@ -26,6 +26,12 @@ _NO_KEY = compile_patterns(
 _NAME = r"(?:[`'\"“][^`'\"”\n]{1,120}[`'\"”]|[A-Za-z0-9_./:@-]{0,60}\d[A-Za-z0-9_./:@-]{0,60})"
 # In other languages only a name may stand between "model" and "not found": it may be a tool or a file of the model's.
 _ID = r"(?:[ :]{0,2}[`'\"“„«「][^`'\"”“»」\n]{1,120}[`'\"”“»」]|[ :]{1,2}[A-Za-z0-9_./:@À-ſ-]{1,120})? ?"
+# Gateways translate such texts, as in `overflow`.
+_GONE = (
+    r"(?:n[oã]o? (?:existe|encontrado|se encontró|foi encontrado)|non (?:esiste|trovato)|introuvable|inconnu\b"
+    r"|n['’](?:existe pas|a pas été trouvé)|pas trouvé|nicht gefunden|existiert nicht|niet gevonden|bestaat niet"
+    r"|bulunamadı|не (?:найден|существует)|見つかりません|存在しません|찾을 수 없|존재하지 않)"
+)
 _NO_MODEL = compile_patterns(
     r"(?:invalid|unsupported|unknown|unrecogni[sz]ed|wrong|no such|not found the"
     r"|(?:cannot|can't|could not|unable to) find)(?: the| real| API)? model"
@@ -53,15 +59,10 @@ _NO_MODEL = compile_patterns(
     r"unable to access (?:non-)?serverless model",  # Together (https://github.com/truefoundry/models/pull/805)
     r"repository not found for url: https://huggingface\.co/",  # MLX (https://github.com/ml-explore/mlx-lm/issues/233)
     r"available models?(?: uids?| ids?| names?)?:",
-    # Gateways translate such texts: Spanish and Portuguese, French, German and Dutch, Russian, Japanese, Korean.
-    rf"\bmodelo{_ID}(?:n[oã]o? (?:existe|encontrado)|no se encontró|não foi encontrado)",
-    rf"\bmodèle{_ID}(?:est )?(?:introuvable|inconnu|n['’]existe pas|n['’]a pas été trouvé|pas trouvé)",
-    rf"\bmodel{{1,2}}{_ID}(?:wurde |is )?(?:nicht gefunden|existiert nicht|niet gevonden|bestaat niet)",
-    rf"модель{_ID}(?:не найден|не существует)",
-    rf"モデル{_ID}[がは]?(?:見つかりません|存在しません)|모델{_ID}[을를이가은는]? ?(?:찾을 수 없|존재하지 않)",
+    rf"(?:\bmod(?:el{{1,2}}o?|èle)|модель|モデル|모델){_ID}(?:(?:est|wurde|is) |[がはを을를이가은는] ?)?{_GONE}",
     r"模型.{0,80}(?:不存在|未找到|找不到|未部署|已下线|不可用(?!于))|(?:不存在|未找到|找不到|没有找到).{0,10}模型|无可用渠道",
     rf"模型(?:名称?|编码|标识|ID)? ?[:：]? ?{_NAME} ?"
-    r"(?:[已未暂尚]{1,2}(?:上线|开通|停用|停止服务)|不[受被]?支持)(?=$|[。，,;；！!(（])",
+    r"(?:[已未暂尚]{1,2}(?:上线|开通|停用|停止服务)|不[受被]?支持)(?=$|[。，,;；！!(（或])",
     r"不在.{0,10}(?:可用|支持|允许|授权)的?模型(?!的?参数)",
     rf"模型(?:名称?|编码|标识|ID)(?: ?[:：]? ?{_NAME})? ?(?:错误|有误|无效|不正确|不合法)",
     r"(?:无效|未知|不支持)的?(?:[该此]|所选的?|指定的?)?模型(?:名|标识|编码|$|[:：,，。 A-Za-z`'\"“])",

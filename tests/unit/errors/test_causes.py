@@ -111,6 +111,9 @@ UNKNOWN_MODELS = (
     "Modell nicht gefunden",
     "モデル「qwen3-8b」は存在しません",
     "모델 qwen3-8b를 찾을 수 없습니다",
+    "Il modello 'qwen3-8b' non esiste",
+    "Model 'qwen3-8b' bulunamadı",
+    "模型 qwen3-8b 未上线或无权限",
 )
 WRONG_KEYS = (
     "API key error",
