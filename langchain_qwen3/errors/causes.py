@@ -91,7 +91,8 @@ NO_FUNDS = compile_patterns(
     r"\bfree (?:\w{1,15} ){0,2}(?:quota|tier|credits?)\b[^.:,\n]{0,40}(?:exhausted|exceeded|used up|expired)",
     # Volcengine's 429s: a free trial is used up, or a limit that the account's owner set.
     r"(?:exhausted|used up) (?:its|your|the) free (?:\w{1,15} ){0,2}(?:quota|tier|credits?)\b",
-    r"reached the set inference limit",
+    r"reached the set inference limit|out of credits|[请需](?:及时|先)?充值",
+    r"\bspending limit",  # xAI (https://github.com/continuedev/continue/issues/10373)
     r"\b(?:user|token) quota is not enough|consume_token_quota_failed|commodity has not purchased",  # one-api, Alibaba
     r"FreeTierOnly",
     r"current quota.{0,150}platform\.openai\.com",  # DashScope says the rest of this sentence of a minute's tokens, too
@@ -101,8 +102,8 @@ NO_FUNDS = compile_patterns(
 )
 REFUSED_TEXT = compile_patterns(
     r"DataInspection|data_inspection|inappropriate content|sensitive[ _](?:words?|content|information)",
-    r"content[ _](?:exists risk|(?:management )?policy)|content_filter|input was flagged",
-    r"敏感(?:词|詞|内容|內容|信息)|(?<![账帐]号)(?<!账户)涉嫌违规|(?:内容|文本|输入|输出)[^。，,\n]{0,6}(?:违规|不合规)"
+    r"content[ _](?:exists risk|(?:management )?policy)|content_filter|input was flagged|our safety system",
+    r"(?:敏感|不安全)(?:词|詞|内容|內容|信息)|(?<![账帐]号)(?<!账户)涉嫌违规|(?:内容|文本|输入|输出)[^。，,\n]{0,6}(?:违规|不合规)"
     r"|(?<!认证)审核(?:不|未)通过|未通过[^。，,\n认]{0,6}审核",
 )
 NEEDS_STREAM = compile_patterns(

@@ -264,6 +264,8 @@ REFUSED_TEXTS = (
     "输入内容审核不通过，涉嫌违规，请重新调整输入内容",  # Spark
     "您的输入存在违规内容",
     "回答未通过安全审核",
+    "系统检测到输入内容可能包含不安全内容",
+    "Your request was rejected as a result of our safety system.",  # OpenAI
 )
 """What a content filter says; the request would be refused again."""
 NOT_REFUSED_TEXTS = (

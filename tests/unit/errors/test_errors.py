@@ -302,6 +302,10 @@ UNPAID = [
     {"message": "Insufficient Balance"},
     {"message": "Insufficient credits. Add more using https://openrouter.ai/credits"},
     {"message": "Your credit balance is too low"},
+    {"message": "You have run out of credits."},
+    {"message": "账户可用金额为零，请充值后再试"},
+    # https://github.com/continuedev/continue/issues/10373
+    {"message": "Your team has either used all available credits or reached its monthly spending limit."},
     # https://github.com/BerriAI/litellm/issues/14144
     {"type": "auth_error", "message": "Budget has been exceeded! Current cost: 1.5, Max budget: 1.0"},
     {"type": "budget_exceeded", "message": "Budget has been exceeded! Team=a Current cost: 3.1, Max budget: 3.0"},
