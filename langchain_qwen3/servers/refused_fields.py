@@ -66,7 +66,7 @@ _END = re.compile(
 _BEHIND = re.compile(
     rf"{_CLOSE}(?:{_NEXT}{_OPEN}{_ITEM}{_CLOSE}){{0,9}}\s?[:：]?"
     rf"(?:{_BETWEEN}|\s(?:is|are|was|were|an|a|has|can|could|does|do|must|should|currently)\b"
-    rf"|\s?[是为為属屬于於目前暂]{{1,4}}|\s?[当前该本]{{1,2}}模型){{0,8}}[\s_]?(?:can)?"
+    rf"|\s?[是为為属屬于於目前已暂]{{1,4}}|\s?[当前该本]{{1,2}}模型){{0,8}}[\s_]?(?:can)?"
     rf"(?:{_NO}|additional ?propert(?:y|ies))"
     # What follows shows that it is the field, not its value: "reasoning_effort: unknown variant `xhigh`".
     r"(?=$|[\\\"'`’”】]|[\s_]?(?:[.,;:!()\[\]{}|。，；！（）-]"
@@ -77,7 +77,8 @@ _BEHIND = re.compile(
 # Or about a schema: "In context=('properties', 'reasoning'), 'default' is not permitted." (OpenAI)
 _ABOUT_A_VALUE = re.compile(
     rf"\b(?:properties',|values?\b[\w ]{{0,12}} (?:of|for)(?: the)?(?: {_NOUN})?"
-    rf"|with|when|while|if|using|combining [\w ]{{1,40}} and){_OPEN}$|\b(?:model|tool|name) [\\\"'`]{{1,3}}$|模型 ?$",
+    rf"|with|when|while|if|using|combining [\w ]{{1,40}} and){_OPEN}$"
+    rf"|(?:\bmodel|\btool|\bfunction|\.name)(?: {_NOUN})? [\\\"'`]{{1,3}}$|(?:模型|工具)(?:参数)? ?$",
     re.IGNORECASE,
 )
 
