@@ -192,13 +192,14 @@ _SETTINGS = {
     r"prefill is incompatible with|assistant messages at the end of the list|Cannot continue an assistant message": (
         "The messages end with an answer of the model: add a HumanMessage after it."
     ),
-    # llama.cpp (https://github.com/ggml-org/llama.cpp/issues/26381),
+    # llama.cpp (https://github.com/ggml-org/llama.cpp/issues/26381, https://github.com/openclaw/openclaw/issues/38569),
     # Ollama (https://github.com/ollama/ollama/issues/14834),
     # Groq (https://github.com/anomalyco/opencode/issues/1018).
     (
-        r"output that does not match the expected|Failed to parse input at pos \d|XML syntax error on line"
-        r"|error parsing tool call:|failed to parse JSON: unexpected end|tool call validation failed"
-        r"|Failed to (?:call a function|generate (?:JSON|tool_calls))|model did not call a tool"
+        r"output that does not match the expected|Failed to parse input at pos \d|Invalid diff: "
+        r"|XML syntax error on line|error parsing tool call:|failed to parse JSON: unexpected end"
+        r"|tool call validation failed|Failed to (?:call a function|generate (?:JSON|tool_calls))"
+        r"|model did not call a tool"
     ): "The model wrote something that the server cannot read, such as a broken tool call: ask again.",
     # llama.cpp (measured), vLLM (https://github.com/vllm-project/vllm/issues/16880), hosts with OpenAI's strict mode,
     # and SGLang (https://github.com/sgl-project/sglang/issues/35242).

@@ -1053,6 +1053,8 @@ def test_class_and_advice_are_right_when_a_400_says_little(body, kind, said):
         (500, "Failed to parse input at pos 39: <tool_call>", "Server", "ask again"),
         (500, "The model produced output that does not match the expected peg-native format", "Server", "ask again"),
         (None, "The model produced output that does not match the expected peg-native format", "Server", "ask again"),
+        (500, "Invalid diff: now finding less tool calls!", "Server", "ask again"),
+        (None, "Invalid diff: '<think>a</think>' not found at start of '<think>a <b'", "Server", "ask again"),
         (500, "XML syntax error on line 7: expected element name after <", "Server", "ask again"),
         (500, "error parsing tool call: raw='{\"a\"' err=unexpected end of JSON input", "Server", "ask again"),
         (500, "failed to parse JSON: unexpected end of JSON input", "Server", "ask again"),
