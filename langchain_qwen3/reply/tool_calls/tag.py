@@ -23,9 +23,9 @@ _BETWEEN = re.compile(r"[\s,\[\]]*+")  # between the calls of one tag
 _STRAY_TAGS = (_END, _VALUE_END, "</function_invocation>")
 _STRAY = re.compile(rf"(?:\s*+(?:{'|'.join(_STRAY_TAGS)}))*+")
 _STRAY_BEHIND = re.compile(rf"(?:\s*+(?:{'|'.join((CLOSING, *_STRAY_TAGS))}))*+")
-# Qwen3.5 and 3.6 at times write no bracket behind that of the arguments, or one too many:
-# https://github.com/NousResearch/hermes-agent/pull/5315, https://github.com/warpfront/hipfire/pull/508,
-# https://github.com/yigit353/langchain-qwq/issues/30
+# Qwen3.5 and 3.6 at times write no bracket behind that of the arguments:
+# https://github.com/NousResearch/hermes-agent/pull/5315, https://github.com/warpfront/hipfire/pull/508.
+# Or one too many, which servers with a parser pass on: https://github.com/yigit353/langchain-qwq/issues/30.
 _ARGUMENTS_BEGIN = re.compile(r'\{\s*+"name"\s*+:\s*+"([^"\\]*+)"\s*+,\s*+"(?:arguments|parameters)"\s*+:\s*+(?=\{)')
 _NO_BRACKET = re.compile(rf"\s*+{CLOSING}")
 _BRACKETS = re.compile(r"(?:\s*+\})*+")
