@@ -86,14 +86,17 @@ def convert_tool(tool: Any, *, strict: bool | None = None) -> dict[str, Any]:
     """Return a tool in OpenAI's form, as core does; core drops what it does not know of a dict, and recursive parts.
 
     Raises:
-        ValueError: The tool has an unknown form.
+        ValueError: The tool has an unknown form, or sets a different `strict`.
     """
     try:
         wire = _convert_tool(tool)
-        if strict is None or "function" not in wire or (isinstance(tool, Mapping) and "function" in tool):
-            return wire  # it came in the wire's form, or is a server's own
-        return {**wire, "function": _set_strict(wire["function"], strict)}
     except (AttributeError, KeyError, NameError, TypeError) as error:  # of core, Python or pydantic: they name no tool
+        raise _build_error(tool, error) from error
+    if strict is None or "function" not in wire or (isinstance(tool, Mapping) and "function" in tool):
+        return wire  # it came in the wire's form, or is a server's own
+    try:
+        return {**wire, "function": _set_strict(wire["function"], strict)}
+    except ValueError as error:
         raise _build_error(tool, error) from error
 
 
@@ -344,7 +347,8 @@ def _set_strict(function: Mapping[str, Any], strict: bool) -> dict[str, Any]:
 
     Closed, it would always be empty. Engines take an open one, and a strict mode refuses it with a clear error.
     """
-    written = convert_to_openai_function(dict(function), strict=strict)
+    function = {"parameters": {}, **function}
+    written = convert_to_openai_function(function, strict=strict)
     if any(extra is not False for extra in list_values(function["parameters"], "additionalProperties")):
         written["parameters"] = function["parameters"]
     return written

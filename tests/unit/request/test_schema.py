@@ -315,6 +315,20 @@ def test_a_strict_tool_is_closed_when_it_has_no_map(form: str):
     assert (parameters["required"], parameters["additionalProperties"]) == (["where", "top"], False)
 
 
+def test_names_the_tool_that_sets_a_different_strict():
+    """Protects from core's error, which does not say which of fifty tools it was."""
+    with pytest.raises(ValueError, match=r"^the tool \{'name': 'now'.+ cannot be read \(ValueError: .+'strict'"):
+        convert_tool({"name": "now", "strict": True, "parameters": AGE}, strict=False)
+
+
+@pytest.mark.parametrize("strict", [None, True, False])
+def test_a_tool_without_parameters_may_be_strict(strict: bool | None):
+    """Protects a tool that takes nothing, as OpenAI's form allows it, in an agent that makes all of them strict."""
+    (written,) = convert_tools([{"name": "now", "description": "d"}], strict=strict)
+    assert written["function"].get("parameters", NOTHING) == NOTHING
+    assert "strict" not in written["function"]  # there is nothing to constrain
+
+
 @pytest.mark.parametrize("kind", [dict[str, int], list[dict[str, str]]], ids=str)
 def test_a_strict_typed_dict_keeps_its_map(kind: Any):
     """Protects a TypedDict as the schema of an answer: its map was closed, that of a class was not."""
