@@ -347,7 +347,7 @@ def _set_strict(function: Mapping[str, Any], strict: bool) -> dict[str, Any]:
 
     Closed, it would always be empty. Engines take an open one, and a strict mode refuses it with a clear error.
     """
-    function = {"parameters": {}, **function}
+    function = {**function, "parameters": function.get("parameters", {})}  # in its place: prompts have this order
     written = convert_to_openai_function(function, strict=strict)
     if any(extra is not False for extra in list_values(function["parameters"], "additionalProperties")):
         written["parameters"] = function["parameters"]
