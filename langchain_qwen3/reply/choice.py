@@ -112,10 +112,11 @@ class ChoiceReader:
         if fragments:
             self.heard.add("tool_calls")
             self._splitter.end_thinking()
+            content += self._splitter.feed("").content
             calls = self._calls.feed(fragments)
             self._parses.add(self._kind)
-        if content and self._in_content is not None:
-            content = self._in_content.feed(content)
+        if self._in_content is not None and (content or fragments):
+            content = self._in_content.feed(content, called=bool(fragments))
         return self._emit(reasoning + inline, content, calls)
 
     def drop_heard(self, message: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -79,8 +79,13 @@ class CallsInText:
         self._passed = self._wasted = 0  # characters returned; characters read for text that was not a call
         self._has_given_up = False
 
-    def feed(self, text: str) -> str:
-        """Take the next piece and return the part that is certainly text."""
+    def feed(self, text: str, *, called: bool = False) -> str:
+        """Take the next piece and return the part that is certainly text.
+
+        Args:
+            text: The next piece.
+            called: Whether a parsed call follows it: then no tag that has only begun goes on.
+        """
         if "<" not in text and not self._held and self._lead is None:
             self._passed += len(text)
             self._markdown.feed(text)
@@ -91,6 +96,9 @@ class CallsInText:
             return ""
         held = "".join(self._held)
         end = self._read(held, [], [], truncated=None)
+        if called and self._find_opener(held, end) is None:
+            self._markdown.feed(held[end:])
+            end = len(held)
         self._held = [held[end:]] if end < len(held) else []
         self._length -= end
         self._passed += end

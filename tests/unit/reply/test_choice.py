@@ -291,6 +291,28 @@ def test_an_answer_about_the_tag_is_whole(text: str, reasoning: dict[str, str]):
         assert habits.opened is False
 
 
+@pytest.mark.parametrize("text", ["<", "A <", "A <tool_c", "A <func", "A <b", "A</thi", "</thi", "\n\nA <", "A"])
+@pytest.mark.parametrize("opened", [False, None])
+@pytest.mark.parametrize("reasoning", [[], [{"reasoning": "R"}]])
+def test_text_before_a_parsed_call_streams_before_it(text: str, opened: bool | None, reasoning: list[dict[str, Any]]):
+    """Protects the order of a v1 message's blocks, and the next request: what may begin a tag came behind."""
+    reader = ChoiceReader(ReplyOptions(tools=(TOOL,), opened=opened), "stream")
+    pieces = [reader.feed(delta) for delta in [*reasoning, *({"content": mark} for mark in text)]]
+    pieces.append(reader.feed({"tool_calls": [{**WIRE_CALL, "index": 0}]}))
+    assert pieces[-1][2]
+    assert "".join(content for _, content, _ in pieces) == (text.lstrip("\n") if reasoning else text)
+    assert reader.close("tool_calls") == ("", "", [])
+
+
+@pytest.mark.parametrize("text", [CALL, f"A\n{CALL}", f"A\n{CALL[:30]}"])
+def test_a_tag_before_a_parsed_call_is_held_to_its_end(text: str):
+    """Protects from a call that shows in the answer, too: only its end tells whether it repeats the parsed one."""
+    reader = ChoiceReader(ReplyOptions(tools=(TOOL,)), "stream")
+    shown = [reader.feed(delta)[1] for delta in [{"content": text}, {"tool_calls": [{**WIRE_CALL, "index": 0}]}]]
+    assert "".join(shown) == text.partition("<")[0]
+    assert reader.close("tool_calls")[1] == ("" if text.endswith(">") else CALL[:30])
+
+
 @pytest.mark.parametrize(("reason", "expected"), [("stop", ("", "A")), ("length", ("A", "")), ("abort", ("A", ""))])
 def test_reasoning_becomes_content_only_when_the_model_stopped_by_itself(reason: str, expected: tuple[str, str]):
     """Protects vLLM's trap with thinking off: a whole answer is rescued, half of one is not shown as an answer."""
