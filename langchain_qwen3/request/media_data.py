@@ -81,7 +81,7 @@ def find_kind(part: Mapping[str, Any]) -> str | None:
     said = {key for key, value in part.items() if value is not None} - {*SETTINGS, *OTHER_SETTINGS}
     for key in _HOLDERS:
         own = part.get(key)
-        if isinstance(own, Mapping) or (isinstance(own, _BARE) and said == {key}):
+        if isinstance(own, Mapping) or (isinstance(own, _BARE) and (said == {key} or is_data(own))):
             return "file" if key == "document" else key
     return "file" if part.keys() & {"inline_data", "inlineData", "file_data", "fileData"} else None
 
@@ -149,12 +149,12 @@ def is_data(value: Any, *, fewest: int = _MAX_WORD, depth: int = 2) -> bool:
 
 def is_data_uri(url: str) -> bool:
     """Return whether a URL is a data URI."""
-    return url[:5].lower() == "data:"
+    return url.lstrip()[:5].lower() == "data:"
 
 
 def read_uri_type(uri: str) -> str:
     """Return the MIME type of a data URI without its parameters, "" if it names none."""
-    return uri[5:].partition(",")[0].partition(";")[0]
+    return uri.partition(",")[0].partition(":")[2].partition(";")[0]
 
 
 def _iter_holders(part: Mapping[str, Any], kind: str) -> Iterable[Any]:

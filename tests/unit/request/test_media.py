@@ -595,7 +595,12 @@ def test_sends_a_tools_media_when_it_has_data_or_the_keys_of_a_form(part: dict[s
         ({"type": "video", "video": [{"base64": LONG, "mime_type": "image/jpeg"}]}, "video_url"),
         ({"type": "audio", "data": LONG, "mimeType": "audio/wav"}, "audio_url"),
         ({"type": "file", "url": f"data:application/pdf;base64,{LONG}"}, None),
+        ({"type": "image_url", "image_url": {"url": f"\nDATA:image/png;base64,{LONG}"}}, "image_url"),
         ({"type": "document", "data": LONG}, None),
+        ({"image": f"data:image/png;base64,{PNG}"}, "image_url"),
+        ({"image": base64.b64encode(b"\x89PNG\r\n" + bytes(600)).decode()}, "image_url"),
+        ({"image": b"\x89PNG\r\n"}, "image_url"),
+        ({"video": [f"data:image/jpeg;base64,{JPEG}"]}, "video_url"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:a part of a tool's result")
