@@ -27,15 +27,17 @@ _TEXT_BLOCKS = frozenset({"text", "input_text", "output_text", "summary_text", "
 _REASONING_BLOCKS = frozenset({"reasoning", "thinking", "reasoning_content", "redacted_thinking"})
 _CALL_BLOCKS = frozenset({"tool_call", "tool_use", "function_call", "tool_call_chunk", "invalid_tool_call"})
 _RESULT_BLOCKS = frozenset({"tool_result", "function_call_output"})
-# Bedrock's blocks have no type; their only key identifies it.
-_UNTYPED = {"text": "text", "reasoningContent": "reasoning_content", "toolUse": "tool_use", "toolResult": "tool_result"}
-
+# Bedrock's blocks have no type; their only key identifies it. So does that of OpenAI's parts, as vLLM reads them:
+# https://github.com/vllm-project/vllm/blob/v0.11.0/vllm/entrypoints/chat_utils.py
+_UNTYPED_MEDIA = ("image_url", "video_url", "audio_url", "input_audio")
+_UNTYPED = {key: key for key in ("text", *_UNTYPED_MEDIA)}
+_UNTYPED |= {"reasoningContent": "reasoning_content", "toolUse": "tool_use", "toolResult": "tool_result"}
 
 _AS_IT_IS = "_as_it_is"  # key of a block that was wrapped as `non_standard`
 _BARE = "_bare"
 """Key of a part that is neither a string nor a dict: results inside a user's message are not checked by LangChain."""
 
-_MEDIA = frozenset({"image_url", "video_url", "video", "audio_url", "input_audio"})
+_MEDIA = frozenset({*_UNTYPED_MEDIA, "video"})
 
 
 class WireCall(NamedTuple):
@@ -67,8 +69,8 @@ def iter_blocks(content: str | Sequence[Any], *, alone: bool = False) -> Iterato
             block = {**block["value"], _AS_IT_IS: True}  # LangChain's wrapper for unknown blocks
         if "type" not in block:
             key = _find_untyped_key(block, alone=alone)
-            if key == "text":
-                block["type"] = "text"
+            if key is not None and _UNTYPED[key] == key:
+                block["type"] = key
             elif key is not None:
                 block = {"type": _UNTYPED[key], **(block[key] if isinstance(block[key], Mapping) else {})}
         yield block
@@ -84,7 +86,9 @@ def _find_untyped_key(block: Mapping[str, Any], *, alone: bool) -> str | None:
     said = {key for key, value in block.items() if value is not None} - {"cache_control", "index"}
     if alone and len(said) > 1 and not any(is_data(block[key]) for key in said - {"text"}):
         return None
-    return next((key for key in _UNTYPED if key in said), None)
+    key = next((key for key in _UNTYPED if key in said), None)
+    # A URL is a tool's own word, as in a list of search hits.
+    return None if alone and key in _UNTYPED_MEDIA and not is_data(block[key]) else key
 
 
 def is_call(block: Mapping[str, Any]) -> bool:

@@ -472,6 +472,24 @@ def test_reads_a_file_when_it_is_told_to(tmp_path: Path):
         read_media(tmp_path / "a")
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"image_url": URL},
+        {"image_url": {"url": URL}},
+        {"image_url": URL, "video_url": None},
+        {"image_url": {"url": URL, "detail": None}, "text": None},
+    ],
+)
+def test_reads_openais_part_when_it_has_no_type(part: dict[str, Any]):
+    """Protects vLLM's short form, which ChatOpenAI sends; a tool's list of addresses is its own JSON."""
+    (wire,) = write_messages([HumanMessage(["Look", part])], VLLM, replay="all")
+    assert wire["content"][1]["image_url"]["url"] == URL
+    assert wire["content"][1]["type"] == "image_url"
+    (wire,) = write_messages([ToolMessage([part], tool_call_id="1")], VLLM, replay="all")
+    assert json.loads(wire["content"]) == part
+
+
 BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "file", "url": "resource://docs/1", "mime_type": "text/html"}, "resource://, which no server reads"),
     ({"type": "file", "base64": "!!!x", "mime_type": "text/plain"}, "not valid base64"),
@@ -600,6 +618,9 @@ def test_sends_a_tools_media_when_it_has_data_or_the_keys_of_a_form(part: dict[s
         ({"image": f"data:image/png;base64,{PNG}"}, "image_url"),
         ({"image": base64.b64encode(b"\x89PNG\r\n" + bytes(600)).decode()}, "image_url"),
         ({"image": b"\x89PNG\r\n"}, "image_url"),
+        ({"image_url": f"data:image/png;base64,{PNG}"}, "image_url"),
+        ({"image_url": {"url": f"data:image/png;base64,{PNG}"}}, "image_url"),
+        ({"input_audio": {"data": LONG, "format": "wav"}}, "audio_url"),
         ({"video": [f"data:image/jpeg;base64,{JPEG}"]}, "video_url"),
     ],
 )
