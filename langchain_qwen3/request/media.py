@@ -108,25 +108,12 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
     if kind == "file" or (kind == "image" and _is_svg(source)):
         return _write_file(part, kind, source, dialect, line)
     _check_kind(kind, dialect, line)
+    # vLLM keeps media under an id: https://github.com/vllm-project/vllm/blob/main/docs/features/multimodal_inputs.md
+    if source.value is None and part.get("uuid") and part.get("type") in part:
+        return dict(part)
     if kind == "audio":
         return _write_audio(part, read_url(part, kind, source), dialect)
-    holders = (*find_holders(part, kind), part.get("video_metadata"))  # Gemini's
-    values = {name: _find_option(holders, name) for name in (*SETTINGS, *OTHER_SETTINGS)}
-    settings = {name: _check_setting(kind, name, value) for name, value in values.items() if value is not None}
-    if kind == "video" and isinstance(source.value, (list, tuple)):
-        return _write_frames(source.value, dialect, settings)
-    key = f"{kind}_url"
-    url = read_url(part, kind, source)
-    if dialect.base64_media_only and not url.startswith("data:"):
-        raise MediaError(
-            f"{dialect.title} accepts media only as base64 data, but the {kind} part is a URL: download it and "
-            f'send {{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of the file'
-        )
-    if part.get("type") == key and isinstance(own := part.get(key), dict) and own.get("url") is source.value:
-        inner = {name: value for name, value in own.items() if name not in settings}
-        return {**part, key: {**inner, "url": url}, **settings}
-    detail = _find_option(holders, "detail")
-    return {"type": key, key: {"url": url} if detail is None else {"url": url, "detail": detail}, **settings}
+    return _write_visual(part, kind, source, dialect)
 
 
 def lift_media_settings(wire: Iterable[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
@@ -231,10 +218,32 @@ def _read_frame(frame: Any) -> str:
     return read_url(frame, "image", find_source(frame, "image"))
 
 
+def _write_visual(part: Mapping[str, Any], kind: str, source: Source, dialect: Dialect) -> dict[str, Any]:
+    """Convert an image or a video, with its settings beside it."""
+    holders = (*find_holders(part, kind), part.get("video_metadata"))  # Gemini's
+    values = {name: _find_option(holders, name) for name in (*SETTINGS, *OTHER_SETTINGS)}
+    settings = {name: _check_setting(kind, name, value) for name, value in values.items() if value is not None}
+    if kind == "video" and isinstance(source.value, (list, tuple)):
+        return _write_frames(source.value, dialect, settings)
+    key = f"{kind}_url"
+    url = read_url(part, kind, source)
+    if dialect.base64_media_only and not url.startswith("data:"):
+        raise MediaError(
+            f"{dialect.title} accepts media only as base64 data, but the {kind} part is a URL: download it and "
+            f'send {{"type": "{kind}", "base64": …, "mime_type": …}}, or read_media(path) of the file'
+        )
+    if part.get("type") == key and isinstance(own := part.get(key), dict) and own.get("url") is source.value:
+        inner = {name: value for name, value in own.items() if name not in settings}
+        return {**part, key: {**inner, "url": url}, **settings}
+    detail = _find_option(holders, "detail")
+    return {"type": key, key: {"url": url} if detail is None else {"url": url, "detail": detail}, **settings}
+
+
 def _write_audio(part: Mapping[str, Any], url: str, dialect: Dialect) -> dict[str, Any]:
     own = part.get("input_audio")
+    kept = {"uuid": part["uuid"]} if part.get("uuid") and part.get("type") in part else {}
     if dialect.audio == "audio_url":
-        return {"type": "audio_url", "audio_url": {"url": url}}
+        return {"type": "audio_url", "audio_url": {"url": url}, **kept}
     given = own.get("format") if isinstance(own, Mapping) else None
     format_ = _read_audio_format(given if isinstance(given, str) and given else url)
     if dialect.audio == "base64":
@@ -245,7 +254,7 @@ def _write_audio(part: Mapping[str, Any], url: str, dialect: Dialect) -> dict[st
             )
         url = url.partition("base64,")[2]
     inner = {"data": url, "format": format_} if format_ else {"data": url}
-    return {"type": "input_audio", "input_audio": inner}
+    return {"type": "input_audio", "input_audio": inner, **kept}
 
 
 def _read_audio_format(place: str) -> str:

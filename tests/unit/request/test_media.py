@@ -472,6 +472,21 @@ def test_reads_a_file_when_it_is_told_to(tmp_path: Path):
         read_media(tmp_path / "a")
 
 
+@pytest.mark.parametrize("kind", ["image_url", "video_url", "audio_url", "input_audio"])
+def test_sends_the_id_of_media_that_vllm_keeps(kind: str):
+    """Protects the cache of vLLM: media go out once with their id, then the id alone."""
+    inner = {"data": "AAAA", "format": "wav"} if kind == "input_audio" else {"url": URL}
+    sent = write_media({"type": kind, kind: inner, "uuid": "x"}, VLLM)
+    assert sent["uuid"] == "x"
+    assert sent[sent["type"]]["url"]
+    again = {"type": kind, kind: None, "uuid": "x"}
+    assert write_media(again, VLLM) == again
+    with pytest.raises(MediaError, match="neither url nor base64"):
+        write_media({"type": kind, kind: None}, VLLM)
+    with pytest.raises(MediaError, match="neither url nor base64"):  # a program's own id
+        write_media({"type": "image", "uuid": "x"}, VLLM)
+
+
 @pytest.mark.parametrize(
     "part",
     [
