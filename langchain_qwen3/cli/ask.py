@@ -29,7 +29,8 @@ def run(  # noqa: PLR0913  # the options of the command
     with showing_errors():
         piped = "" if sys.stdin.isatty() else decode_piped(sys.stdin.buffer.read())
         text, target = read_question(question, target, piped)
-        conversation = Conversation(connect(target, errors, **fields).llm, system=system, thinking=thinking)
+        llm, _ = connect(target, errors, **fields)
+        conversation = Conversation(llm, system=system, thinking=thinking)
         asyncio.run(_ask(conversation, text, as_json=as_json))
     if as_json:
         write_json(conversation.report())

@@ -170,7 +170,7 @@ def build_llm(target: Target, fields: dict[str, Any], settings: list[str], conso
 
     values = read_settings(settings)
     try:
-        return connect(target, console, **fields | values).llm
+        return connect(target, console, **fields | values)[0]
     except (TypeError, ValueError) as error:
         text = read_text(error)
         if isinstance(error, TypeError) or text.startswith(tuple(values)):

@@ -40,7 +40,7 @@ def run(  # noqa: PLR0913  # the options of the command
         numbers = read_streams(streams)
         if plot:
             check_plot(plot)
-        llm = connect(target, Console(stderr=True), temperature=0.0).llm
+        llm, _ = connect(target, Console(stderr=True), temperature=0.0)
         try:
             send = partial(time_reply, llm, prompt, settings)
             asyncio.run(_measure_all(llm, send, numbers, requests or max(numbers), console, levels))

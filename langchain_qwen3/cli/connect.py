@@ -6,7 +6,7 @@ import asyncio
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import typer
 from pydantic import ValidationError
@@ -17,18 +17,11 @@ from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.cli.console import Console, show_waiting
 from langchain_qwen3.cli.options import UNUSABLE, Target
 from langchain_qwen3.cli.wording import name_options
-from langchain_qwen3.doctor.reach import Reached, reach
+from langchain_qwen3.doctor.reach import Listing, reach
 from langchain_qwen3.errors import Qwen3Error
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as in shells: 128 plus the signal number."""
-
-
-class Connected(NamedTuple):
-    """A model whose server answers, and the names that the server lists."""
-
-    llm: ChatQwen3
-    models: tuple[str, ...]
 
 
 def build_model(target: Target, **fields: Any) -> ChatQwen3:
@@ -44,8 +37,8 @@ def build_model(target: Target, **fields: Any) -> ChatQwen3:
     return ChatQwen3(timeout=target.timeout, max_retries=1, **set_fields)
 
 
-def connect(target: Target, console: Console, **fields: Any) -> Connected:
-    """Return the model of the options; without a name it takes the first one that the server lists.
+def connect(target: Target, console: Console, **fields: Any) -> tuple[ChatQwen3, tuple[str, ...]]:
+    """Return the model of the options, and the names that its server lists; without a name it takes the first of them.
 
     The server is called in any case, so that a wrong address or key is reported first.
 
@@ -54,23 +47,23 @@ def connect(target: Target, console: Console, **fields: Any) -> Connected:
     """
     llm = build_model(target, **fields)
     named = bool(llm.model_name)
-    reached = ask_server(llm, console, named=named)
+    models = ask_server(llm, console, named=named).models
     if not named:
-        llm = llm.model_copy(update={"model_name": reached.models[0]})
-    return Connected(llm, reached.models)
+        llm = llm.model_copy(update={"model_name": models[0]})
+    return llm, models
 
 
-def ask_server(llm: ChatQwen3, console: Console, *, named: bool) -> Reached:
+def ask_server(llm: ChatQwen3, console: Console, *, named: bool) -> Listing:
     """Return what the server lists.
 
     Raises:
         ConnectionError: There is no usable API at the URL, or it serves no model and no option names one.
     """
     with show_waiting(console, f"asking {llm.openai_api_base}"):
-        reached = asyncio.run(reach(llm, named=named))
-    if reached.outcome.status != "ok":
-        raise ConnectionError(f"{llm.openai_api_base}: {reached.outcome.detail}\n{reached.outcome.fix}")
-    return reached
+        outcome, listing = asyncio.run(reach(llm, named=named))
+    if outcome.status != "ok":
+        raise ConnectionError(f"{llm.openai_api_base}: {outcome.detail}\n{outcome.fix}")
+    return listing
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from langchain_qwen3._visible import make_visible
 from langchain_qwen3.cli.connect import ask_server, build_model, showing_errors
 from langchain_qwen3.cli.console import Console, write_json
 from langchain_qwen3.cli.options import Target
-from langchain_qwen3.doctor.reach import Reached
+from langchain_qwen3.doctor.reach import Listing
 
 
 def run(target: Target, *, as_json: bool) -> None:
@@ -19,13 +19,13 @@ def run(target: Target, *, as_json: bool) -> None:
     console = Console()
     with showing_errors():
         llm = build_model(target)
-        reached = ask_server(llm, Console(stderr=True), named=False)
+        listing = ask_server(llm, Console(stderr=True), named=False)
     if as_json:
-        write_json([{"model": name, "context": reached.contexts.get(name)} for name in reached.models])
+        write_json([{"model": name, "context": listing.contexts.get(name)} for name in listing.models])
     elif console.is_terminal:
-        console.print(build_table(reached))
+        console.print(build_table(listing))
     else:
-        sys.stdout.writelines(f"{write_name(name)}\n" for name in reached.models)
+        sys.stdout.writelines(f"{write_name(name)}\n" for name in listing.models)
 
 
 def write_name(name: str) -> str:
@@ -33,10 +33,10 @@ def write_name(name: str) -> str:
     return make_visible(name).replace("\n", "\\n")
 
 
-def build_table(reached: Reached) -> Table:
+def build_table(listing: Listing) -> Table:
     """Return the models as a table."""
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for name in reached.models:
-        context = reached.contexts.get(name)
+    for name in listing.models:
+        context = listing.contexts.get(name)
         table.add_row(Text(name, style="bold"), Text(f"{context:,} tokens" if context else "", style="dim"))
     return table

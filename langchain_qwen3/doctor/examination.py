@@ -12,7 +12,7 @@ from langchain_qwen3.doctor import readers
 from langchain_qwen3.doctor.advice import Facts, advise_log, advise_option
 from langchain_qwen3.doctor.findings import Diagnosis, Finding, Outcome
 from langchain_qwen3.doctor.probes import BUDGET, PROBES, Evidence, Probe, ask
-from langchain_qwen3.doctor.reach import Reached, ask_version, reach
+from langchain_qwen3.doctor.reach import Listing, ask_version, reach
 from langchain_qwen3.errors import ErrorTranslator, Qwen3ConnectionError, StreamCutError, ToolChoiceError
 from langchain_qwen3.fields import FOLLOWED, SDK_CLIENTS
 from langchain_qwen3.servers.facts import resolve_served_line
@@ -144,13 +144,13 @@ class _Examiner:
         named = bool(self._model.model_name)
         self._on_start(TITLES["reachable"])
         started_at = perf_counter()
-        reached = await reach(self._model, named=named)
-        if not named and reached.models:
-            self._model = self._model.model_copy(update={"model_name": reached.models[0]})
-        self._add("reachable", reached.outcome, started_at)
+        outcome, listing = await reach(self._model, named=named)
+        if not named and listing.models:
+            self._model = self._model.model_copy(update={"model_name": listing.models[0]})
+        self._add("reachable", outcome, started_at)
         facts = None
-        if reached.outcome.status == "ok":
-            facts = await self._gather_facts(reached)
+        if outcome.status == "ok":
+            facts = await self._gather_facts(listing)
             for check in CHECKS:
                 await self._perform(check, facts)
         return Diagnosis(
@@ -161,7 +161,7 @@ class _Examiner:
             findings=tuple(self._findings),
         )
 
-    async def _gather_facts(self, reached: Reached) -> Facts:
+    async def _gather_facts(self, listing: Listing) -> Facts:
         model = self._model
         server = await model._adetect()  # noqa: SLF001  # our own
         dialect = model.dialect
@@ -169,8 +169,8 @@ class _Examiner:
             dialect=dialect,
             line=resolve_served_line(model.model_name, dialect, server.models, model.model_line),
             model=model.model_name,
-            models=reached.models,
-            contexts=reached.contexts,
+            models=listing.models,
+            contexts=listing.contexts,
             version=await ask_version(model, dialect),
         )
 

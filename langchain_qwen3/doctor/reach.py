@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from langchain_qwen3.connections.exchange import afetch_json
@@ -37,28 +37,14 @@ _PREFIXES = ("/compatible-mode/v1", "/api", "/api/v1", "/openai/v1")
 """Where APIs are, if not under /v1: on Alibaba's hosts, Open WebUI, OpenRouter, and Groq."""
 
 
-class Listing(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Listing:
     """Contents of `/v1/models`: names, and context lengths in tokens if reported."""
 
-    models: tuple[str, ...]
-    contexts: Mapping[str, int]
-    moved_to: str = ""
-    """URL that a redirect leads to, if a POST cannot follow it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """Result of trying to reach a server.
-
-    Attributes:
-        outcome: Whether there is an API.
-        models: Names of the models it lists.
-        contexts: Their context lengths in tokens, if reported.
-    """
-
-    outcome: Outcome
     models: tuple[str, ...] = ()
     contexts: Mapping[str, int] = field(default_factory=dict)
+    moved_to: str = ""
+    """URL that a redirect leads to, if a POST cannot follow it."""
 
 
 async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
@@ -74,7 +60,7 @@ async def list_models(model: ChatQwen3, url: str = "/models") -> Listing:
     with ErrorTranslator(model.dialect.name, str(model.openai_api_base), model.model_name):
         answer = await afetch_json(model.root_async_client, url)
         if moved_to := _find_moved(answer.response):
-            return Listing((), {}, moved_to)
+            return Listing(moved_to=moved_to)
         if answer.error:
             raise answer.error
         if answer.body is None:
@@ -99,8 +85,8 @@ def _find_moved(response: Any) -> str:
     return ""
 
 
-async def reach(model: ChatQwen3, *, named: bool) -> Reached:
-    """Find out whether there is an API at the model's base URL.
+async def reach(model: ChatQwen3, *, named: bool) -> tuple[Outcome, Listing]:
+    """Find out whether there is an API at the model's base URL, and what it lists.
 
     Args:
         model: The model, which identifies the server.
@@ -111,7 +97,7 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
         listing = await _list_or_notice(model)
     except Qwen3Error as error:
         if isinstance(error, BadReplyError) or getattr(error, "status_code", None):
-            return await _reach_without_list(model, error, named=named)
+            return await _reach_without_list(model, error, named=named), Listing()
         outcome = read_error(error, "", None)
         if isinstance(error, Qwen3ConnectionError) and url.startswith("http://") and await _speaks_tls(url):
             fix = f"Write {url.replace('http://', 'https://', 1)} for base_url."
@@ -120,15 +106,15 @@ async def reach(model: ChatQwen3, *, named: bool) -> Reached:
             once = model.model_copy(update={"max_retries": 0})  # most likely no server is there
             if await _try_chat(once) is None:
                 outcome = Outcome("ok", f"{url}, {_describe_missing_list(error)}")
-        return Reached(outcome)
+        return outcome, Listing()
     if listing is None:
         fix = f"Write {url.replace('https://', 'http://', 1)} for base_url."
-        return Reached(Outcome("failed", "the server uses plain HTTP, not https", fix))
+        return Outcome("failed", "the server uses plain HTTP, not https", fix), Listing()
     if listing.moved_to:
-        return Reached(await _judge_redirect(model, listing.moved_to, named=named))
+        return await _judge_redirect(model, listing.moved_to, named=named), listing
     if not listing.models and not named:
-        return Reached(Outcome("failed", "it serves no models", "Load a model, or set --model."))
-    return Reached(Outcome("ok", url), models=listing.models, contexts=listing.contexts)
+        return Outcome("failed", "it serves no models", "Load a model, or set --model."), listing
+    return Outcome("ok", url), listing
 
 
 async def _judge_redirect(model: ChatQwen3, target: str, *, named: bool) -> Outcome:
@@ -191,25 +177,25 @@ async def _speaks_tls(url: str) -> bool:
     return True
 
 
-async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: bool) -> Reached:
+async def _reach_without_list(model: ChatQwen3, error: Qwen3Error, *, named: bool) -> Outcome:
     """Explain a missing list: the server has none or refuses it, the API is elsewhere, or there is no API."""
     url = str(model.openai_api_base)
     reason = error
     if named:
         refused = await _try_chat(model)
         if refused is None:
-            return Reached(Outcome("ok", f"{url}, {_describe_missing_list(error)}"))
+            return Outcome("ok", f"{url}, {_describe_missing_list(error)}")
         reason = refused
     if place := await _find_api(model, reason):
         cause = str(error).partition("\n")[0]
-        return Reached(Outcome("failed", cause, f"The API is at {place}: use that URL."))
+        return Outcome("failed", cause, f"The API is at {place}: use that URL.")
     if isinstance(error, BadReplyError):
         reason = error  # a web page explains more than a refused chat
     outcome = read_error(reason, "", None)
     if not named and isinstance(error, Qwen3ModelNotFoundError):  # a 404
         fix = f"{outcome.fix} If it does, the server lists no models: name one with --model (in Python model=)."
-        return Reached(replace(outcome, fix=fix))
-    return Reached(outcome)
+        return replace(outcome, fix=fix)
+    return outcome
 
 
 async def _try_chat(model: ChatQwen3) -> Qwen3Error | None:
