@@ -171,7 +171,7 @@ class Requester:
             return await self._call(messages, settings, attempt)
 
         retrying: Any = AsyncRetrying(
-            retry=retry_if_exception(_is_retryable),
+            retry=retry_if_exception(lambda error: isinstance(error, Qwen3Error) and error.is_retryable),
             stop=stop_after_attempt(self._options.retries + 1),
             wait=self._choose_wait,
             reraise=True,
@@ -191,7 +191,8 @@ class Requester:
                 return await self._call_in_turn(messages, settings, attempt)
             except Qwen3Error as error:
                 if attempt.is_untimely:
-                    self._check_patience(error)
+                    if (since := self.pace.closed_at) is not None:
+                        self._check_patience(since, error, "refused all requests", "takes some")
                     continue
                 if _is_outage(error):
                     await self._wait_for_server(error)
@@ -221,17 +222,16 @@ class Requester:
             attempt.seconds = perf_counter() - started_at
             self.pace.leave(number)
 
-    def _check_patience(self, error: Qwen3Error) -> None:
-        """Raise if the server has refused all requests for too long.
+    def _check_patience(self, since: float, error: Qwen3Error, what: str, end: str) -> None:
+        """Raise if what the server has done goes on for too long.
 
         Raises:
-            BatchStoppedError: It has.
+            BatchStoppedError: It does.
         """
-        refused_since = self.pace.closed_at
-        if refused_since is not None and monotonic() > refused_since + self._options.patience:
+        if monotonic() > since + self._options.patience:
             raise BatchStoppedError(
-                f"the server has refused all requests for {self._options.patience:g} s, so the run stops: {error}\n"
-                "Run the same command again to resume when it takes some: only rows without a result are sent."
+                f"the server has {what} for {self._options.patience:g} s, so the run stops: {error}\n"
+                f"Run the same command again to resume when it {end}: only rows without a result are sent."
             ) from error
 
     async def _wait_for_server(self, error: Qwen3Error) -> None:
@@ -244,11 +244,7 @@ class Requester:
         async with self._outage:
             pause = _FIRST_PROBE_PAUSE
             while self._last_answer_at < failed_at and not await self._probe():
-                if monotonic() + pause > failed_at + self._options.patience:
-                    raise BatchStoppedError(
-                        f"the server has been unreachable for {self._options.patience:g} s, so the run stops: {error}\n"
-                        "Run the same command again to resume when it is back: only rows without a result are sent."
-                    ) from error
+                self._check_patience(failed_at - pause, error, "been unreachable", "is back")
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MAX_PROBE_PAUSE)
 
@@ -311,10 +307,6 @@ def _switch_off_retries(llm: Any) -> Any:
             f"llm: pass a ChatQwen3, not {name_type(llm)}; for an answer by a schema, BatchOptions(schema=...)"
         )
     return llm.model_copy(update={"max_retries": 0})
-
-
-def _is_retryable(error: BaseException) -> bool:
-    return isinstance(error, Qwen3Error) and bool(error.is_retryable)
 
 
 def _is_outage(error: Qwen3Error) -> bool:
