@@ -82,17 +82,14 @@ class Result:
 
     def _to_openai(self) -> dict[str, Any]:
         """Return the result in OpenAI's form, with line and check in its id."""
-        response: dict[str, Any] | None = None
-        if self.error is None:
-            response = {"status_code": 200, "request_id": "", "body": _build_body(self)}
-        elif self.error.get("status"):
-            body = {"error": {"message": self.error["message"], "type": self.error["class"]}}
-            response = {"status_code": self.error["status"], "request_id": "", "body": body}
-        error = self.error and {
-            "code": self.error["class"],
-            "message": self.error["message"],
-            "advice": self.error["advice"],
-        }
+        status: int | None
+        error = self.error
+        if error is None:
+            status, body = 200, _build_body(self)
+        else:
+            status, body = error.get("status"), {"error": {"message": error["message"], "type": error["class"]}}
+            error = {"code": error["class"], "message": error["message"], "advice": error["advice"]}
+        response = {"status_code": status, "request_id": "", "body": body} if status else None
         request_id = f"batch_req_{self.line}_{self.check}"
         timing = {"seconds": self.seconds, "tries": self.tries}
         return {"id": request_id, "custom_id": self.id, "response": response, "error": error, **timing}
