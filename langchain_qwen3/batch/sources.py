@@ -288,13 +288,11 @@ def _read_parquet(stream: IO[bytes], column: str | None) -> Iterator[Row]:
     pq = import_parquet()
     if not stream.seekable():  # the index is at the end
         stream = io.BytesIO(stream.read())
-    number = 0
     table = pq.ParquetFile(stream)
     _check_columns(table.schema_arrow.names, column)
-    for batch in table.iter_batches(_BATCH):
-        for value in batch.to_pylist():
-            number += 1
-            yield build_row(number, _read_json_cells(_drop_missing(value)), column=column)
+    values = chain.from_iterable(batch.to_pylist() for batch in table.iter_batches(_BATCH))
+    for number, value in enumerate(values, 1):
+        yield build_row(number, _read_json_cells(_drop_missing(value)), column=column)
 
 
 def _drop_missing(cell: Any) -> Any:
