@@ -16,9 +16,8 @@ FIRST_LIMIT, MAX_IN_FLIGHT = 8, 1024
 """Requests in flight: where the search begins, and the most that it tries."""
 _SPARE_DESCRIPTORS = 128
 _GAIN, _DOUBLING_GAIN = 1.03, 1.3
-"""A step up must raise the throughput by this factor, and a doubling by the second: chance alone reaches the first."""
-_LOSS = 1.0
-"""A step down must keep this share of the throughput."""
+"""A step up must raise the throughput by this factor, and a doubling by the second: chance alone reaches the first.
+A step down must keep it."""
 _MIN_SECONDS = 0.25
 """Length of a measurement, at least; a shorter one measures the garbage collector."""
 _MIN_REPLIES = 16
@@ -127,7 +126,7 @@ class RateFinder:
 
     def _decide(self, rate: float, in_flight: int) -> None:
         """Choose the next limit from the measured throughput."""
-        gain = _LOSS if self.limit < self._base else _DOUBLING_GAIN if self._is_doubling else _GAIN
+        gain = 1.0 if self.limit < self._base else _DOUBLING_GAIN if self._is_doubling else _GAIN
         if self.limit == self._base:
             # The first measurement includes the warm-up; later ones are averaged, against drift.
             self._base_rate = (self._base_rate + rate) / 2 if self._base_rate and not self._is_doubling else rate
