@@ -77,7 +77,6 @@ def run_on_ray(  # noqa: PLR0913  # the options of a batch, and two of its own
                 out.summary.seconds = perf_counter() - started_at
                 if on_result is not None:
                     on_result(result, out.summary)
-        out.summary.seconds = perf_counter() - started_at
     return out.summary
 
 
