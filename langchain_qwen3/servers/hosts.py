@@ -104,7 +104,9 @@ MODELSCOPE = replace(
 )
 """ModelScope. It returns DashScope's errors, so it is treated like DashScope; this is not officially documented."""
 
-_EFFORT_SWITCH = (("reasoning_effort",), "medium", "none")
+effort_only = partial(hosted, thinking=(), thinking_word=(("reasoning_effort",), "medium", "none"))
+"""A row of a service whose only thinking switch is the effort."""
+
 _HIGH = frozen(xhigh="high")  # the hosts' word for Qwen3.8's highest effort
 
 CEREBRAS = hosted(
@@ -180,14 +182,12 @@ TOGETHER = hosted(
 """Together. Its schema has neither `parallel_tool_calls` nor `stream_options`, but its chunks contain usage. How it
 treats unknown fields, or an effort on Qwen, is unknown."""
 
-DEEPINFRA = hosted(
+DEEPINFRA = effort_only(
     name="deepinfra",
     title="DeepInfra",
     evidence="reported live",
     hosts=(r"api\.deepinfra\.com",),
     owned_by=("deepinfra",),
-    thinking=(),
-    thinking_word=_EFFORT_SWITCH,
     effort_for_all=True,
     tool_choice="refused",
 )
@@ -211,7 +211,7 @@ NVIDIA = hosted(
 """NVIDIA's hosted NIMs. Live: a top-level `enable_thinking` is a 400 that names the field. The budget's path is taken
 from another client. A self-hosted NIM runs vLLM or TensorRT-LLM: set `server=` to that engine."""
 
-HUGGING_FACE = hosted(
+HUGGING_FACE = effort_only(
     name="huggingface",
     title="Hugging Face Inference Providers",
     evidence="documented, reported",
@@ -221,8 +221,6 @@ HUGGING_FACE = hosted(
         **{name: name for name in ("groq", "cerebras", "together", "novita", "nebius", "sambanova", "scaleway")},
         ovhcloud="ovhcloud",
     ),
-    thinking=(),
-    thinking_word=_EFFORT_SWITCH,
     effort_words=_HIGH,
     history_keys=(),
     structured_method="function_calling",
@@ -267,13 +265,11 @@ NOVITA = hosted(
 )
 """Novita and PPIO. The switch was seen live for DeepSeek; for Qwen it comes from other clients' tables."""
 
-NEBIUS = hosted(
+NEBIUS = effort_only(
     name="nebius",
     title="Nebius Token Factory",
     evidence="reported",
     hosts=(r"api\.(tokenfactory(\.[\w-]+)?|studio)\.nebius\.(com|ai)",),
-    thinking=(),
-    thinking_word=_EFFORT_SWITCH,
     effort_words=_HIGH,
 )
 """Nebius. Other clients send the effort as the thinking switch and read `reasoning_content`."""
@@ -310,14 +306,12 @@ CLOUDFLARE = hosted(
 """Cloudflare (`…/ai/v1`), for `@cf/qwen/qwen3.8-27b`; no switch is documented for other models. To keep earlier
 reasoning, set `chat_template_kwargs.clear_thinking: false` in `extra_body`. The history key is a guess."""
 
-BEDROCK = hosted(
+BEDROCK = effort_only(
     name="bedrock",
     title="Amazon Bedrock (OpenAI API)",
     evidence="reported live",
     hosts=(r"bedrock-(runtime|mantle)[.\w-]*\.(amazonaws\.com|api\.aws)",),
     refusal=r"Failed to deserialize the JSON body",
-    thinking=(),
-    thinking_word=_EFFORT_SWITCH,
     effort_words=_HIGH,
     history_keys=(),
     unsupported=frozenset({"min_p", "repetition_penalty"}),
