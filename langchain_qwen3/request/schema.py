@@ -345,13 +345,16 @@ def _close(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _set_strict(function: Mapping[str, Any], strict: bool) -> dict[str, Any]:
     """Return a function that says whether it is strict, as core does, but leave a map of any keys open.
 
-    Closed, it would always be empty. Engines take an open one, and a strict mode refuses it with a clear error.
+    Closed, it would always be empty. Engines take an open one; for hosts see `select_tools`.
     """
-    function = {**function, "parameters": function.get("parameters", {})}  # in its place: prompts have this order
-    written = convert_to_openai_function(function, strict=strict)
-    if any(extra is not False for extra in list_values(function["parameters"], "additionalProperties")):
-        written["parameters"] = function["parameters"]
-    return written
+    parameters = function.get("parameters") or {}  # core raises where a strict tool without arguments has none
+    written = convert_to_openai_function({**function, "parameters": parameters}, strict=strict)
+    return {**written, "parameters": parameters} if has_map(parameters) else written
+
+
+def has_map(schema: Any) -> bool:
+    """Return whether a part of a schema is an object of any keys."""
+    return any(extra is not False for extra in list_values(schema, "additionalProperties"))
 
 
 def build_function(spec: StructuredOutput) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from langchain_core.utils.json_schema import dereference_refs
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
-from langchain_qwen3.request.schema import convert_tool, read_named, tidy_schema
+from langchain_qwen3.request.schema import convert_tool, has_map, read_named, tidy_schema
 from langchain_qwen3.servers.dialect import ChoicePolicy
 
 if TYPE_CHECKING:
@@ -77,15 +77,28 @@ def convert_tools(tools: Iterable[Any], *, strict: bool | None = None) -> list[d
 
 def select_tools(tools: Sequence[Mapping[str, Any]], dialect: Dialect) -> list[Mapping[str, Any]]:
     """Return the tools that a server takes, with one warning for each other tool."""
-    selected = []
+    selected: list[Mapping[str, Any]] = []
     for tool in tools:
         if dialect.builtin_tools or not is_builtin_tool(tool):
-            selected.append(read_tool(tool))
+            wire = read_tool(tool)
+            selected.append(wire if dialect.kind == "engine" else _free_maps(wire))
         else:
             warn_once(
                 f"{dialect.title} has no built-in tools, so {tool['type']!r} was not sent: bind a function that does it"
             )
     return selected
+
+
+def _free_maps(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a tool without `strict` if an argument is a map of any keys.
+
+    `create_agent` sets it for all tools, and hosts with OpenAI's strict mode refuse the whole request for such a map
+    (https://github.com/elizaOS/eliza/pull/17060).
+    """
+    function = tool.get("function") or {}
+    if not (function.get("strict") and has_map(function.get("parameters"))):
+        return tool
+    return {**tool, "function": {name: value for name, value in function.items() if name != "strict"}}
 
 
 def list_functions(tools: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -332,6 +332,13 @@ def test_a_tool_without_parameters_may_be_strict(strict: bool | None):
     assert "strict" not in written["function"]  # there is nothing to constrain
 
 
+@pytest.mark.parametrize("strict", [None, True, False])
+@pytest.mark.parametrize("tool", [{"name": "now"}, {"title": "now"}, {"name": "now", "parameters": None}], ids=str)
+def test_a_tool_without_arguments_may_have_no_schema(tool: dict[str, Any], strict: bool | None):
+    """Protects `create_agent` with a response format: such a tool was an error as soon as it was to be strict."""
+    assert convert_tool(tool, strict=strict)["function"].get("parameters", {}) == {}
+
+
 @pytest.mark.parametrize("kind", [dict[str, int], list[dict[str, str]]], ids=str)
 def test_a_strict_typed_dict_keeps_its_map(kind: Any):
     """Protects a TypedDict as the schema of an answer: its map was closed, that of a class was not."""

@@ -315,6 +315,23 @@ def test_leaves_a_servers_own_tool_out_where_there_is_none(dialect: Dialect, too
     assert select_tools([tool], dialect) == []
 
 
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=lambda row: row.name)
+def test_a_strict_tool_with_a_map_is_strict_for_engines_only(dialect: Dialect):
+    """Protects agents from 400 of hosts with OpenAI's strict mode: `create_agent` sets `strict` for every tool.
+
+    https://github.com/elizaOS/eliza/pull/17060
+    """
+    maps = {"type": "object", "properties": {"where": {"type": "object", "additionalProperties": {"type": "string"}}}}
+    closed = {**CITY, "additionalProperties": False}
+    tools = [
+        {"type": "function", "function": {"name": "f", "parameters": parameters, "strict": True}}
+        for parameters in (maps, closed)
+    ]
+    written = [tool["function"].get("strict") for tool in select_tools(tools, dialect)]
+    assert written == [True if dialect.kind == "engine" else None, True]
+    assert [tool["function"]["strict"] for tool in tools] == [True, True]
+
+
 @pytest.mark.parametrize(
     "dialect", [row for row in DIALECTS.values() if row.kind == "engine"], ids=lambda row: row.name
 )
