@@ -38,7 +38,8 @@ _NO = (
     r"(?:un(?:known|expected|recogni[sz]ed|supported|permitted|defined)|disallowed|forbidden|prohibited|extraneous"
     r"|no (?:such|field named)|invalid(?=(?: request)? (?:field|propert|key))|(?:无效|非法)(?=的?字段)"
     r"|(?:not|[a-z]{2,5}n['’]t) (?:yet |currently |be |been )?(?:supported|allowed|permitted|accepted|recogni[sz]ed"
-    rf"|known|expected|defined|exist|mapped|available(?= \w{{2,4}} this)|(?:an? |one of the )\w{{5,10}}(?= {_NOUN}))"
+    r"|known|expected|defined|exist|mapped|available(?= \w{2,4} (?:this|model))"
+    rf"|(?:an? |one of the )\w{{5,10}}(?= {_NOUN}))"
     r"|(?<=must )not be (?:present|set|sent)|not be used(?= with this)|not have(?= additional)|多余"
     r"|[不未无無][被能]?法?(?:(?:当前|[该該本])?模型)?(?:支[持援]|允[许許]|接受|[识識认認][别別识識]|存在|知|定[义義])"
     r"|no (?:admitid|soportad)\w|inconnu|unbekannter|неизвестный|não é suportad\w|desconh?ecid\w|不明な|지원되지 않는)"
@@ -48,7 +49,7 @@ _BETWEEN = (
     rf"[\s_]?(?:{_NOUN}|(?:(?!tool|func|schema|model|value)[a-z-]{{1,20}} ){{1,2}}(?=param|field|arg|propert)"
     r"|(?:the|these|this|following|extra|additional|supplied|provided|received|passed|found|present|use of"
     r"|(?:in|for|of|on|by|with) (?:the |this |any )?(?:(?:request )?body|request|model|object|input))s?(?![a-z])"
-    r"|, fields?|@ data|[的了该該此本个设置使用传入出现在请求以下列中]{1,6})"
+    r"|, fields?|@ data|[的了该該此本个设置使用传入出现在请求以下列中]{1,6}+)"
 )
 _BEFORE = re.compile(
     rf"(?:{_NO}|(?:not|n['’]t) (?:support|accept|allow|recogni[sz]e|know)|(?:could not|cannot) find|duplicate(?= field)"
@@ -66,7 +67,7 @@ _END = re.compile(
 _BEHIND = re.compile(
     rf"{_CLOSE}(?:{_NEXT}{_OPEN}{_ITEM}{_CLOSE}){{0,9}}\s?[:：]?"
     rf"(?:{_BETWEEN}|\s(?:is|are|was|were|an|a|has|can|could|does|do|must|should|currently)\b"
-    rf"|\s?[是为為属屬于於目前已暂]{{1,4}}|\s?[当前该本]{{1,2}}模型){{0,8}}[\s_]?(?:can)?"
+    rf"|\s?[是为為属屬于於目前已暂]{{1,4}}+|\s?[当前该本]{{1,2}}模型){{0,8}}[\s_]?(?:can)?"
     rf"(?:{_NO}|additional ?propert(?:y|ies))"
     # What follows shows that it is the field, not its value: "reasoning_effort: unknown variant `xhigh`".
     r"(?=$|[\\\"'`’”】]|[\s_]?(?:[.,;:!()\[\]{}|。，；！（）-]"

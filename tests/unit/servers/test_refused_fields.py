@@ -36,6 +36,8 @@ def test_names_nothing_when_an_error_is_about_something_else(body: Any):
         '{"a":' * 1_500,
         "'loc': (" * 1_000,
         "combining a b c d " * 400,
+        ("top_k " + "的" * 60 + "x ") * 100,
+        ("top_k " + "目前" * 30 + "x ") * 100,
     ],
     ids=lambda text: text[:20],
 )
