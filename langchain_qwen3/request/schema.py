@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, TypedDict
+from urllib.parse import unquote
 
 import openai
 from langchain_core.tools import BaseTool, create_schema_from_function
@@ -147,6 +148,9 @@ def tidy_schema(part: Any, *, named: bool = False) -> Any:
     November 2026), and SGLang for a null (https://github.com/sgl-project/sglang/issues/35242). Core raises at a null in
     a strict schema, so they go first.
 
+    A reference loses its percent-encoding, which generators write in JavaScript
+    (https://github.com/APIDevTools/json-schema-ref-parser/issues/356): core looks for a name as it stands.
+
     Args:
         part: The tool, the schema or a part of it.
         named: Whether the keys are names, or the part is a list, whose schemas may be anything.
@@ -160,6 +164,8 @@ def tidy_schema(part: Any, *, named: bool = False) -> Any:
         return part
     if named:
         return {name: {} if inner is None else tidy_schema(inner) for name, inner in part.items()}
+    if isinstance(reference := part.get("$ref"), str) and reference.startswith("#"):
+        part = {**part, "$ref": unquote(reference)}
     if part.get("items") is False:
         # It ends a tuple. llama.cpp takes any object here for all entries, in the place of prefixItems:
         # https://github.com/ggml-org/llama.cpp/blob/master/common/json-schema-to-grammar.cpp

@@ -27,7 +27,7 @@ from langchain_qwen3.request.schema import (
     tidy_schema,
     write_structured,
 )
-from langchain_qwen3.request.tool_choice import convert_tools, read_tool
+from langchain_qwen3.request.tool_choice import build_forced_format, convert_tools, read_tool
 from tests.support.scripted import Scripted
 
 AGE = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
@@ -759,6 +759,51 @@ def test_a_response_format_raises_when_it_is_neither() -> None:
     """Protects from a misspelt format that servers ignore."""
     with pytest.raises(ValueError, match="neither a JSON schema nor a tool"):
         ChatQwen3(model="q", api_key="x").bind_tools([], response_format={"jsonschema": AGE})
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "reference"),
+    [
+        ("definitions", "Page<User>", "#/definitions/Page%3CUser%3E"),
+        ("$defs", "User", "#/%24defs/User"),
+        ("$defs", "城市", "#/$defs/%E5%9F%8E%E5%B8%82"),
+        ("$defs", "a b", "#/$defs/a%20b"),
+    ],
+)
+def test_follows_a_reference_that_is_percent_encoded(key: str, name: str, reference: str):
+    """Protects MCP servers in JavaScript: the whole agent failed, for core looks for the name as it stands.
+
+    https://github.com/APIDevTools/json-schema-ref-parser/issues/356
+    """
+    user = {"type": "object", "properties": {"age": {"type": "integer"}}}
+    parameters = {"type": "object", "properties": {"user": {"$ref": reference}}, key: {name: user}}
+    decoded = {**parameters, "properties": {"user": {"$ref": f"#/{key}/{name}"}}}
+    of_mcp = StructuredTool(name="f", description="d", args_schema=parameters, coroutine=call_mcp)
+    assert convert_tools([of_mcp])[0]["function"]["parameters"]["properties"] == {"user": user}
+    named = {"name": "f", "parameters": parameters}
+    for given in (named, {"type": "function", "function": named}, {"name": "f", "input_schema": parameters}):
+        (tool,) = convert_tools([given])
+        assert tool["function"]["parameters"] == decoded
+        forced = build_forced_format([tool])["json_schema"]["schema"]["items"]["properties"]["arguments"]
+        assert forced["properties"] == {"user": user}
+    assert read_schema(parameters)["schema"] == decoded
+    user["properties"]["boss"] = {"$ref": reference}
+    of_mcp = StructuredTool(name="f", description="d", args_schema=parameters, coroutine=call_mcp)
+    assert convert_tools([of_mcp])[0]["function"]["parameters"] == tidy_schema(parameters)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"$ref": "https://example.com/a%20b.json"},
+        {"properties": {"$ref": {"type": "string"}}},
+        {"default": {"$ref": "#/%24defs/A"}},
+        {"$ref": 5},
+    ],
+)
+def test_leaves_alone_what_is_no_reference_inside_the_schema(part: dict[str, Any]):
+    """Protects addresses, values, and properties that are named like the keyword."""
+    assert tidy_schema(part) == part
 
 
 TEXT = {"type": "string"}
