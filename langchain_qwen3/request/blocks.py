@@ -17,7 +17,8 @@ from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import name_type
 from langchain_qwen3.errors.body import decode_body
 from langchain_qwen3.request.media import write_media
-from langchain_qwen3.request.media_data import MediaError, describe_part, find_kind, has_own_keys, holds_data, is_data
+from langchain_qwen3.request.media_data import MediaError
+from langchain_qwen3.request.media_forms import describe_part, find_kind, has_own_keys, holds_data, is_data
 
 if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine

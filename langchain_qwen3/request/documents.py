@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3.request.files import decode_text, find_charset, read_data_uri
-from langchain_qwen3.request.media_data import MIME_KEYS, MediaError, find_strings
+from langchain_qwen3.request.media_data import MediaError
+from langchain_qwen3.request.media_forms import MIME_KEYS, find_strings
 
 if TYPE_CHECKING:
     from langchain_qwen3.servers.dialect import Dialect

@@ -20,16 +20,15 @@ from langchain_qwen3.request.files import (
     read_data_uri,
     sniff_base64,
 )
-from langchain_qwen3.request.media_data import (
+from langchain_qwen3.request.media_data import MediaError, check_url, read_url
+from langchain_qwen3.request.media_forms import (
     DATA_KEYS,
     ID_KEYS,
     NAME_KEYS,
     OTHER_SETTINGS,
     SETTINGS,
     VIDEO_SETTINGS,
-    MediaError,
     Source,
-    check_url,
     find_holders,
     find_kind,
     find_mime,
@@ -37,7 +36,6 @@ from langchain_qwen3.request.media_data import (
     find_strings,
     is_data_uri,
     read_uri_type,
-    read_url,
 )
 
 if TYPE_CHECKING:
@@ -134,7 +132,7 @@ def lift_media_settings(wire: Iterable[dict[str, Any]], dialect: Dialect) -> dic
             warn_once(f"whether this server reads {name} of a media part is not known; it was sent anyway")
             continue
         value = part.pop(name)
-        if dialect.media_settings == "video_url" and name in VIDEO_SETTINGS and "video_url" in part:
+        if dialect.media_settings == "video_url" and name in VIDEO_SETTINGS and part.get("video_url"):
             part["video_url"] = {**part["video_url"], name: value}
         elif dialect.media_settings != "mm_processor_kwargs" or name in OTHER_SETTINGS:
             warn_once(f"{name} of a media part has no effect on {dialect.title} and was not sent")

@@ -19,7 +19,7 @@ from langchain_qwen3 import ChatQwen3
 from langchain_qwen3._warnings import UnsupportedSettingWarning
 from langchain_qwen3.profiles import ModelLine, find_line, resolve_line
 from langchain_qwen3.request.media import MediaError, lift_media_settings, read_media, write_media
-from langchain_qwen3.request.media_data import OTHER_SETTINGS, find_kind, holds_data
+from langchain_qwen3.request.media_forms import OTHER_SETTINGS, find_kind, holds_data
 from langchain_qwen3.request.messages import write_messages
 from langchain_qwen3.servers.dialects import DIALECTS, Dialect
 from langchain_qwen3.servers.engines import LLAMA_CPP, OLLAMA, SGLANG, VLLM
@@ -483,6 +483,8 @@ def test_sends_the_id_of_media_that_vllm_keeps(kind: str):
     assert write_media(again, VLLM) == again
     with pytest.raises(MediaError, match="neither url nor base64"):
         write_media({"type": kind, kind: None}, VLLM)
+    with pytest.warns(UnsupportedSettingWarning, match="fps"):
+        assert lift_media_settings([{"content": [{**again, "fps": 1}]}], SILICONFLOW) == {}
     with pytest.raises(MediaError, match="neither url nor base64"):  # a program's own id
         write_media({"type": "image", "uuid": "x"}, VLLM)
 
