@@ -12,7 +12,7 @@ _KINDS = {
     **dict.fromkeys(words("image image_url input_image computer_screenshot"), "image"),
     **dict.fromkeys(words("video video_url input_video"), "video"),
     **dict.fromkeys(words("audio audio_url input_audio"), "audio"),
-    **dict.fromkeys(words("file text-plain input_file document media resource resource_link"), "file"),
+    **dict.fromkeys(words("file file_url text-plain input_file document media resource resource_link"), "file"),
 }
 SETTINGS = ("fps", "min_pixels", "max_pixels", "total_pixels")
 """Qwen's settings of a part that some servers read; they are stored beside its data."""
@@ -67,7 +67,8 @@ def find_kind(part: Mapping[str, Any]) -> str | None:
         own = part.get(key)
         if isinstance(own, Mapping) or (isinstance(own, _BARE) and (said == {key} or is_data(own))):
             return "file" if key == "document" else key
-    return "file" if part.keys() & {"inline_data", "inlineData", "file_data", "fileData"} else None
+    is_file = part.keys() & {"inline_data", "inlineData", "file_data", "fileData"}
+    return "file" if is_file or (isinstance(url := part.get("url"), str) and is_data_uri(url)) else None
 
 
 def describe_part(part: Mapping[str, Any]) -> str:

@@ -636,6 +636,8 @@ def test_sends_a_tools_media_when_it_has_data_or_the_keys_of_a_form(part: dict[s
         ({"image": base64.b64encode(b"\x89PNG\r\n" + bytes(600)).decode()}, "image_url"),
         ({"image": b"\x89PNG\r\n"}, "image_url"),
         ({"image_url": f"data:image/png;base64,{PNG}"}, "image_url"),
+        ({"url": f"data:image/png;base64,{PNG}", "width": 640}, "image_url"),
+        ({"type": "file_url", "file_url": {"url": f"data:application/pdf;base64,{LONG}"}}, None),
         ({"image_url": {"url": f"data:image/png;base64,{PNG}"}}, "image_url"),
         ({"input_audio": {"data": LONG, "format": "wav"}}, "audio_url"),
         ({"video": [f"data:image/jpeg;base64,{JPEG}"]}, "video_url"),
