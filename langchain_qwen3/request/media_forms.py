@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from langchain_qwen3.request.files import sniff_base64
 from langchain_qwen3.servers.dialect import words
 
 # Part type → kind: types of LangChain and Qwen, OpenAI, vLLM, Anthropic, Gemini and MCP.
@@ -100,7 +101,7 @@ def holds_data(part: Mapping[str, Any]) -> bool:
     """Return whether a part is media: it has data, or a URL and no keys of its own. Its type says nothing."""
     key, value, mime = find_source(part, find_kind(part) or "")
     if not key and isinstance(value, str) and "type" not in part:  # a tool's own `{"image": "nginx:1.25"}`
-        return is_data(value) or "://" in value
+        return is_data(value) or "://" in value or bool(sniff_base64(value))
     if not has_own_keys(part):
         return is_given(value)
     named = key in ("base64", "file_data") or (key in DATA_KEYS and mime)
@@ -155,8 +156,7 @@ def _iter_holders(part: Mapping[str, Any], kind: str) -> Iterable[Any]:
         elif key not in _INNER and is_given(inner):
             yield inner
     yield part
-    if isinstance(source := part.get("source"), str) and source:
-        yield source
+    yield from (own for key in _INNER if is_given(own := part.get(key)) and not isinstance(own, Mapping))  # or a word
 
 
 def find_source(part: Mapping[str, Any], kind: str) -> Source:
@@ -169,8 +169,8 @@ def find_source(part: Mapping[str, Any], kind: str) -> Source:
             return Source("bytes" if isinstance(own, (bytes, bytearray, memoryview)) else "", own, mime)
         # Data first: a URI beside it may be only a name.
         for key in (*DATA_KEYS, *_URL_KEYS):
-            if is_given(own.get(key)):
-                return Source(key, own[key], mime)
+            if is_given(value := own.get(key)) and not (key in _INNER and isinstance(value, Mapping)):
+                return Source(key, value, mime)
     # An empty file is valid, an empty image is not.
     is_empty = kind == "file" and any(own.get(key) == "" for own in holders for key in DATA_KEYS)
     return Source("base64", "", mime) if is_empty else Source("", None, mime)
