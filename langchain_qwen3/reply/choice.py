@@ -35,6 +35,7 @@ from langchain_qwen3.reply.fields import (
 )
 from langchain_qwen3.reply.reasoning import NOTHING, EdgeTrimmer, ThinkSplitter
 from langchain_qwen3.reply.tool_calls.fragments import ToolCallStream, collect_tool_calls, list_without
+from langchain_qwen3.reply.tool_calls.xml_arguments import map_schemas
 
 if TYPE_CHECKING:
     from langchain_qwen3.call import ReplyOptions
@@ -77,6 +78,7 @@ class ChoiceReader:
             repair=options.repair_tool_calls,
             parameterless=list_without("properties", options.tools),
             optional=list_without("required", options.tools),
+            schemas=map_schemas(options.tools) if options.repair_tool_calls else None,
         )
         self._in_content, self._in_reasoning = _build_text_readers(options)
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer

@@ -33,6 +33,7 @@ from langchain_qwen3.reply.tool_calls.arguments import (
     repair_arguments,
 )
 from langchain_qwen3.reply.tool_calls.open_call import Fragment, OpenCall, WireCall, list_wires, read_fragment
+from langchain_qwen3.reply.tool_calls.xml_arguments import fit_arguments
 
 _NOTHING_WRITTEN: Mapping[int | None, InvalidToolCall] = {}
 _CLOSED = "the reply ended before the call was complete, and the server closed its arguments"
@@ -56,10 +57,12 @@ class ToolCallStream:
 
     Args:
         repair: Repair damage of Qwen parsers in the arguments of replies that ended properly: a trailing `}` or
-            `</tool_call>`, empty arguments, JSON in JSON. The arguments then arrive in one piece at the end.
+            `</tool_call>`, empty arguments, JSON in JSON, types that the schema does not allow. The arguments then
+            arrive in one piece at the end.
         parameterless: Names of tools without parameters, for which `{}` is never the beginning of larger arguments.
         optional: Names of tools without required parameters, for which empty arguments, or null, are not damage: for
             `{}`, several servers stream nothing else (https://github.com/NVIDIA/TensorRT-LLM/issues/17574).
+        schemas: Name of each tool → JSON schema of its parameters, for repairs.
 
     Attributes:
         written: The invalid calls as the model wrote them, and why they are invalid, by index; final after
@@ -68,9 +71,15 @@ class ToolCallStream:
     """
 
     def __init__(
-        self, *, repair: bool = False, parameterless: Iterable[str] = (), optional: Iterable[str] = ()
+        self,
+        *,
+        repair: bool = False,
+        parameterless: Iterable[str] = (),
+        optional: Iterable[str] = (),
+        schemas: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._repair = repair
+        self._schemas = schemas or {}
         self._parsed: OpenCall | None = None  # the server's latest call
         self._announced: Fragment | None = None  # a name after whole arguments, which may begin the next call
         self._drifts = False  # whether only a fragment with a name has the index of its call
@@ -251,17 +260,21 @@ class ToolCallStream:
         absent = not call.pieces or call.name in self._optional
         if absent and call.name and not truncated and text.strip() in EMPTY:
             return text[: call.sent] + "{}"
+        may_repair = self._repair and bool(call.name) and not (truncated or closed)
         try:
-            read_arguments(text)
-            if call.name and not closed:
+            args: dict[str, Any] | None = read_arguments(text)
+            if call.name and not (closed or may_repair):
                 return text
             problem = _CLOSED if closed else "the call has no tool name"
         except ValueError as error:
             problem = "the reply ended before the arguments were complete" if truncated else str(error)
-            repaired = repair_arguments(text) if self._repair and call.name and not truncated else None
-            if repaired is not None:
-                self._repaired[call.id] = text
-                return json.dumps(repaired, ensure_ascii=False)
+            args = None
+        if may_repair and (found := args or repair_arguments(text)) is not None:
+            fitting = fit_arguments(found, call.name, self._schemas.get(call.name, {}))
+            if fitting == args:
+                return text
+            self._repaired[call.id] = text
+            return json.dumps(fitting, ensure_ascii=False)
         self.written[call.index] = invalid_tool_call(name=call.name or None, args=text, id=call.id, error=problem)
         return invalidate_arguments(text)
 

@@ -29,6 +29,7 @@ from langchain_qwen3.reply.reasoning import count_begun, split_leaked
 from langchain_qwen3.reply.tool_calls.arguments import find_arguments
 from langchain_qwen3.reply.tool_calls.markdown import MarkdownReader
 from langchain_qwen3.reply.tool_calls.tag import FUNCTION, OPENING, EndOfTextError, TagReader
+from langchain_qwen3.reply.tool_calls.xml_arguments import map_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +70,7 @@ class CallsInText:
 
     def __init__(self, tools: Sequence[WireCall], *, is_array: bool = False) -> None:
         self._tools = tools
-        self._schemas = {own["name"]: own.get("parameters") or {} for tool in tools if (own := tool.get("function"))}
+        self._schemas = map_schemas(tools)
         self._is_array = is_array
         self._lead: list[str] | None = []  # white space since the start; None after other text
         self._held: list[str] = []  # behind it: what may begin a call, or everything from the first call on

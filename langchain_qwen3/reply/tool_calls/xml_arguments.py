@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_qwen3.reply.tool_calls.arguments import read_json_value
@@ -47,6 +47,28 @@ def read_value(text: str, name: str, schema: Mapping[str, Any]) -> Any:
             if isinstance(value, _TYPES[kind]) and isinstance(value, bool) == (kind == "boolean"):
                 return value
     return text
+
+
+def map_schemas(tools: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the JSON schema of each wire tool's parameters by the tool's name; a server's own tool has none."""
+    return {own["name"]: own.get("parameters") or {} for tool in tools if (own := tool.get("function"))}
+
+
+def fit_arguments(args: dict[str, Any], name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call as the tool's schema has them, if a parser left them in another form.
+
+    They may be the whole call once more (https://github.com/ollama/ollama/issues/11805). A value that the schema allows
+    no text for may be JSON in a text (https://github.com/vllm-project/vllm/issues/46924).
+    """
+    properties, inner = schema.get("properties") or {}, args.get("arguments")
+    if isinstance(inner, dict) and args == {"name": name, "arguments": inner} and "arguments" not in properties:
+        args = inner
+    return {
+        key: read_value(value, key, schema)
+        if isinstance(value, str) and "string" not in _find_types(properties.get(key), schema)
+        else value
+        for key, value in args.items()
+    }
 
 
 def _read_json_or_python(text: str) -> Any:

@@ -202,4 +202,27 @@ CALLS = [
         fields={"repair_tool_calls": True},
         **CALLED,
     ),
+    both(
+        "vllm-project/vllm/issues/46924",
+        "tool_calls",
+        calls(call("todo", '{"items": "[{\\"kind\\": \\"week\\"}]"}', 0, "a")),
+        calls=[("todo", {"items": [{"kind": "week"}]})],
+        fields={"repair_tool_calls": True},
+        **CALLED,
+    ),
+    both(
+        "earendil-works/pi/issues/9931",
+        "tool_calls",
+        calls(call("todo", '{"items": "[1]", "urgent": "false"}', 0, "a")),
+        calls=[("todo", {"items": "[1]", "urgent": "false"})],
+        **CALLED,
+    ),
+    both(
+        "ollama/ollama/issues/11805",
+        "tool_calls",
+        calls(call("weather", f'{{"name": "weather", "arguments": {CITY}}}', 0, "a")),
+        calls=[A],
+        fields={"repair_tool_calls": True},
+        **CALLED,
+    ),
 ]

@@ -702,10 +702,68 @@ def test_repairs_only_parser_debris_when_asked(text: str, args: dict[str, Any] |
         assert stream.metadata["repaired_tool_calls"] == {"a": text}
 
 
-@pytest.mark.parametrize("text", ['{"a": 1}}', "", '{"a": 1'])
+SCHEMA = {
+    "properties": {
+        "edits": {"type": "array"},
+        "spec": {"$ref": "#/$defs/Spec"},
+        "maybe": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+        "count": {"type": "integer"},
+        "force": {"type": "boolean"},
+        "text": {"type": "string"},
+        "either": {"anyOf": [{"type": "string"}, {"type": "array"}]},
+        "any": {},
+    },
+    "$defs": {"Spec": {"type": "object"}},
+}
+
+
+# https://github.com/vllm-project/vllm/issues/46924, https://github.com/LeXwDeX/OpenCode-GraphAgent/issues/297,
+# https://github.com/earendil-works/pi/issues/9931, https://github.com/ollama/ollama/issues/11805
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ({"edits": '[{"old": "a"}]'}, {"edits": [{"old": "a"}]}),
+        ({"edits": " []\n", "count": 1}, {"edits": [], "count": 1}),
+        ({"spec": '{"kind": "week"}'}, {"spec": {"kind": "week"}}),
+        ({"maybe": '{"a": 1}'}, {"maybe": {"a": 1}}),
+        ({"maybe": "null"}, {"maybe": None}),
+        ({"count": "3", "force": "True"}, {"count": 3, "force": True}),
+        ({"name": "f", "arguments": {"edits": "[1]"}}, {"edits": [1]}),
+        *(({key: text}, None) for key in ("text", "either", "any", "unknown") for text in ("[1]", "{}", "3", "null")),
+        *(({"edits": text}, None) for text in ("", "a", "[1", '{"a": 1}', "3", '"[1]"')),
+        *(({"count": text}, None) for text in ("three", "[3]", "true")),
+        *(({"edits": value}, None) for value in ([], ["[1]"], None, 3)),
+        *(({"name": name, "arguments": value}, None) for name, value in (("g", {}), ("f", "{}"), ("f", [1]))),
+        ({"name": "f", "arguments": {}, "text": "a"}, None),
+        ({"arguments": {}}, None),
+    ],
+)
+def test_repairs_what_the_schema_does_not_allow_when_asked(written: dict[str, Any], expected: dict[str, Any] | None):
+    """Protects agents from asking in circles: the tool refuses a text for a list, and the model writes it again."""
+    text = json.dumps(written, ensure_ascii=False)
+    deltas = [[fragment(0, "a", "f", "")], [fragment(0, None, None, text[:7])], [fragment(0, None, None, text[7:])]]
+    for options, args in (({"repair": True}, expected or written), ({}, written)):
+        assert show(read_both_ways(deltas, schemas={"f": SCHEMA}, **options)) == [("f", args)]
+    stream = ToolCallStream(repair=True, schemas={"f": SCHEMA})
+    for delta in deltas:
+        stream.feed(delta)
+    stream.close(truncated=False)
+    assert stream.metadata == ({"repaired_tool_calls": {"a": text}} if expected else {})
+
+
+def test_keeps_a_tool_that_takes_arguments_of_that_name():
+    """Protects tools that call tools: `name` and `arguments` are their own parameters."""
+    schema = {"properties": {"name": {"type": "string"}, "arguments": {"type": "object"}}}
+    written = {"name": "f", "arguments": {"a": 1}}
+    calls = read_both_ways([[fragment(0, "a", "f", json.dumps(written))]], repair=True, schemas={"f": schema})
+    assert show(calls) == [("f", written)]
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}}', "", '{"a": 1', '{"edits": "[1]"}'])
 def test_repairs_nothing_when_the_reply_was_cut(text: str):
     """Protects against half-written commands: repair never completes what the model did not."""
-    assert not read_both_ways([[fragment(0, "a", "f", text)]], truncated=True, repair=True).calls
+    calls = read_both_ways([[fragment(0, "a", "f", text)]], truncated=True, repair=True, schemas={"f": SCHEMA}).calls
+    assert [call["args"] for call in calls] == ([{"edits": "[1]"}] if text.endswith('"}') else [])
 
 
 @settings(max_examples=60)
