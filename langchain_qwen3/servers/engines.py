@@ -10,6 +10,12 @@ from langchain_qwen3.servers.dialect import KWARGS, ConstraintForm, Dialect, Pro
 engine = partial(Dialect, builtin_tools=False)
 """A row of an engine: it runs no tools of its own, such as a search of the web."""
 
+without_switch = partial(engine, thinking=(), effort=None, preserve=None, history_keys=())
+"""A row of an engine that has no thinking switch, and drops earlier reasoning."""
+
+effort_only = partial(engine, thinking=(), thinking_word=(("reasoning_effort",), "medium", "none"), preserve=None)
+"""A row of an engine whose only thinking switch is the effort."""
+
 _CONSTRAINTS = ("choice", "grammar", "json", "regex")
 # Removed in vLLM 0.12: https://docs.vllm.ai/en/latest/features/structured_outputs/
 _GUIDED = {f"guided_{kind}": f'constraint={{"{kind}": ...}}, unless it is older than 0.12' for kind in _CONSTRAINTS}
@@ -135,7 +141,7 @@ Docker Model Runner, RamaLama and Jan run it (reported, source); so does Lemonad
 
 _IN_MODELFILE = ("top_k", "min_p", "repeat_penalty", "repeat_last_n", "mirostat", "mirostat_eta", "mirostat_tau")
 
-OLLAMA = engine(
+OLLAMA = effort_only(
     name="ollama",
     title="Ollama",
     evidence="source of 0.33.0-rc2",
@@ -143,9 +149,6 @@ OLLAMA = engine(
     owned_by=("library",),
     probe=Probe("/api/version", (("version",),), exact=True, owner=r"ollama |(\S+) (.*/)?\1/[^/]+:"),
     version=("/api/version", "version"),
-    thinking=(),
-    thinking_word=(("reasoning_effort",), "medium", "none"),
-    preserve=None,
     unsupported=frozenset({*_IN_MODELFILE, "repetition_penalty", "n", "parallel_tool_calls"}),
     tool_choice="ignored",
     media_kinds=frozenset({"image"}),
@@ -164,16 +167,13 @@ says. History is read from `reasoning` only. Models of other namespaces are not 
 (https://github.com/ollama/ollama/blob/main/server/routes.go), and its owner is the namespace in the model's name
 (https://github.com/ollama/ollama/blob/main/openai/openai.go), or `ollama` at ollama.com."""
 
-LM_STUDIO = engine(
+LM_STUDIO = effort_only(
     name="lmstudio",
     title="LM Studio",
     evidence="documented and reported for 0.4",
     start="lms load qwen/qwen3-8b && lms server start",
     probe=Probe("/api/v1/models", (("models", "loaded_instances"),)),
-    thinking=(),
-    thinking_word=(("reasoning_effort",), "medium", "none"),
     effort_for_all=True,
-    preserve=None,
     sampling_names=frozen(repetition_penalty="repeat_penalty"),
     own_fields=parameters.LM_STUDIO,
     tool_choice="named_ignored",
@@ -187,17 +187,13 @@ switch, `chat_template_kwargs` are ignored, `required` works on the llama.cpp en
 a 400 (https://github.com/QwenLM/qwen-code/issues/3616). Unknown: how it reads earlier reasoning, so both keys are
 sent."""
 
-TGI = engine(
+TGI = without_switch(
     name="tgi",
     title="Text Generation Inference",
     evidence="source of 3.x",
     start="text-generation-launcher --model-id Qwen/Qwen3-8B",
     probe=Probe("/info", (("router",),), value="text-generation-router"),
     version=("/info", "version"),
-    thinking=(),
-    effort=None,
-    preserve=None,
-    history_keys=(),
     unsupported=frozenset({"top_k", "min_p", "repetition_penalty", "repeat_penalty", "n", "parallel_tool_calls"}),
     response_format="value",
     continues_assistant=True,
@@ -342,16 +338,12 @@ TABBY = engine(
 """tabbyAPI (ExLlama). Unknown fields are ignored. Its parsers are off unless `config.yml` switches them on:
 https://github.com/theroyallab/tabbyAPI/blob/main/config_sample.yml."""
 
-LLAMA_CPP_PYTHON = engine(
+LLAMA_CPP_PYTHON = without_switch(
     name="llama-cpp-python",
     title="llama-cpp-python's server",
     evidence="measured on 0.3.36",
     start="python -m llama_cpp.server --model Qwen3-8B-Q8_0.gguf --n_ctx 16384",
     owned_by=("me",),
-    thinking=(),
-    effort=None,
-    preserve=None,
-    history_keys=(),
     unsupported=frozenset({"n", "parallel_tool_calls"}),
     tool_choice="required_by_format",
     response_format="object_schema",

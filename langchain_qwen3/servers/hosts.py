@@ -14,6 +14,12 @@ from langchain_qwen3.servers.dialect import KWARGS, Dialect, frozen
 hosted = partial(Dialect, kind="hosted", preserve=None, history_keys=("reasoning_content",))
 """A row with what most services share: no `preserve_thinking`, and earlier reasoning under `reasoning_content`."""
 
+flat_switch = partial(hosted, thinking=(("enable_thinking",),), effort=None, structured_method="function_calling")
+"""A row of a service that takes `enable_thinking` beside OpenAI's fields, and no effort."""
+
+effort_only = partial(hosted, thinking=(), thinking_word=(("reasoning_effort",), "medium", "none"))
+"""A row of a service whose only thinking switch is the effort."""
+
 DASHSCOPE = hosted(
     name="dashscope",
     title="Alibaba Cloud Model Studio (DashScope)",
@@ -70,17 +76,14 @@ OPENROUTER = hosted(
 """OpenRouter. It drops fields that the provider does not know, and passes the provider's errors on. Some routes were
 reported to think with thinking switched off, or to refuse a forced tool choice while thinking."""
 
-SILICONFLOW = hosted(
+SILICONFLOW = flat_switch(
     name="siliconflow",
     title="SiliconFlow",
     evidence="documented; no request could be made",
     hosts=(r"(.+\.)?siliconflow\.(cn|com)",),
-    thinking=(("enable_thinking",),),
     budget=("thinking_budget",),
     budget_range=(128, 32_768),
-    effort=None,
     own_fields=parameters.SILICONFLOW,
-    structured_method="function_calling",
     builtin_tools=False,
     audio="audio_url",
     media_settings="video_url",
@@ -103,9 +106,6 @@ MODELSCOPE = replace(
     own_fields=parameters.SILICONFLOW,
 )
 """ModelScope. It returns DashScope's errors, so it is treated like DashScope; this is not officially documented."""
-
-effort_only = partial(hosted, thinking=(), thinking_word=(("reasoning_effort",), "medium", "none"))
-"""A row of a service whose only thinking switch is the effort."""
 
 _HIGH = frozen(xhigh="high")  # the hosts' word for Qwen3.8's highest effort
 
@@ -228,40 +228,31 @@ HUGGING_FACE = effort_only(
 """Hugging Face's router. It sends the body to the provider unchanged. A suffix, as in `Qwen/Qwen3.8-27B:groq`, names
 the provider, and the provider's own row is used. Without one, nothing is sent that a strict provider would refuse."""
 
-QIANFAN = hosted(
+QIANFAN = flat_switch(
     name="qianfan",
     title="Baidu Qianfan",
     evidence="documented",
     hosts=(r"qianfan\.baidubce\.com",),
-    thinking=(("enable_thinking",),),
     thinking_default=False,
-    effort=None,
-    structured_method="function_calling",
 )
 """Qianfan (`https://qianfan.baidubce.com/v2`). Thinking is off by default. Not documented: history, tool choices,
 formats, unknown fields."""
 
-TOKENHUB = hosted(
+TOKENHUB = flat_switch(
     name="tokenhub",
     title="Tencent TokenHub",
     evidence="documented",
     hosts=(r"tokenhub\.tencentmaas\.com",),
-    thinking=(("enable_thinking",),),
-    effort=None,
     preserve=("preserve_thinking",),
-    structured_method="function_calling",
 )
 """TokenHub: 3.5-Plus and 3.5-Flash. Not documented: tool choices, formats, unknown fields."""
 
-NOVITA = hosted(
+NOVITA = flat_switch(
     name="novita",
     title="Novita, PPIO",
     evidence="reported",
     aliases=("ppio",),
     hosts=(r"api\.novita\.ai", r"api\.(ppinfra|ppio)\.com"),
-    thinking=(("enable_thinking",),),
-    effort=None,
-    structured_method="function_calling",
 )
 """Novita and PPIO. The switch was seen live for DeepSeek; for Qwen it comes from other clients' tables."""
 
