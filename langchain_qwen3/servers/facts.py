@@ -264,8 +264,7 @@ def _read_inputs(row: Mapping[str, Any]) -> frozenset[str] | None:
     for path in (("modalities",), ("capabilities",)):
         flags = next(find_values(row, path), None)
         if isinstance(flags, Mapping) and isinstance(flags.get("vision"), bool):
-            names = {"vision": "image", "audio": "audio", "video": "video"}
-            return frozenset({"text", *(kind for name, kind in names.items() if flags.get(name) is True)})
+            return frozenset({"text", *(kind for name, kind in _KINDS.items() if flags.get(name) is True)})
     return None
 
 
