@@ -21,7 +21,7 @@ from langchain_qwen3.request.output import OUTPUT_PARAMS, plan_output
 from langchain_qwen3.request.sampling import recommend_sampling, warn_if_greedy
 from langchain_qwen3.request.settings import OPTION_NAMES, merge_body, resolve_settings
 from langchain_qwen3.request.thinking import Thinking, expects_thinking, resolve_thinking, write_thinking
-from langchain_qwen3.servers.dialect import KWARGS
+from langchain_qwen3.servers.dialect import KWARGS, WHOLE_REPLY
 from langchain_qwen3.servers.facts import resolve_served_line
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def build_call(  # noqa: PLR0913  # exactly what the four hooks have available
         reply=_build_reply_options(payload, resolved, known=models.get(settings.model), several=several, recall=recall),
         dialect=dialect,
         line=line,
-        stream_inside=(dialect.only_streams or (dialect.stream_when_thinking and (thinks or is_omni)))
+        stream_inside=(WHOLE_REPLY in dialect.refused or (dialect.stream_when_thinking and (thinks or is_omni)))
         and not (stream or several),
         lesson=lesson,
     )

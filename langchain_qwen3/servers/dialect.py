@@ -222,9 +222,6 @@ class Dialect:
 
     The same services refuse it for every Omni model."""
 
-    only_streams: bool = False
-    """Whether a model was seen to refuse every whole reply, see `WHOLE_REPLY`."""
-
     # -- history -----------------------------------------------------------------------------------------------------
 
     history_keys: tuple[str, ...] = BOTH_KEYS
@@ -373,7 +370,6 @@ class Dialect:
             cache_control=self.cache_control and "cache_control" not in names,
             extra={name: value for name, value in self.extra.items() if name not in names},
             unsupported=self.unsupported | names,
-            only_streams=WHOLE_REPLY in names,
         )
         lost = {
             "enable_thinking": self.has_thinking_switch and not row.has_thinking_switch,
