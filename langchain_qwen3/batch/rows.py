@@ -175,11 +175,10 @@ def _read_question(content: Any, name: str) -> list[Any]:
 
 
 def _build_question(content: Any, name: str) -> dict[str, Any]:
-    if isinstance(content, list) and content:  # OpenAI's parts
-        return {"role": "user", "content": content}
-    if not isinstance(content, str) or not content.strip():
-        problem = "not text" if content and not isinstance(content, str) else "empty"
-        raise RowError(f"{name} is {problem}")
+    if not content or (isinstance(content, str) and not content.strip()):
+        raise RowError(f"{name} is empty")
+    if not isinstance(content, str | list):  # OpenAI's parts
+        raise RowError(f"{name} is not text")
     return {"role": "user", "content": content}
 
 
