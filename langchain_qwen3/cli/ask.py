@@ -40,9 +40,12 @@ def run(  # noqa: PLR0913  # the options of the command
 
 
 async def _ask(conversation: Conversation, text: str, *, as_json: bool) -> None:
-    console = Console()
-    screen = None if as_json else TerminalScreen(console) if console.is_terminal else PipeScreen()
-    await show_reply(conversation.ask(text), screen)
+    console, pieces = Console(), conversation.ask(text)
+    if as_json:
+        async for _ in pieces:
+            pass
+    else:
+        await show_reply(pieces, TerminalScreen(console) if console.is_terminal else PipeScreen())
     await conversation.llm.aclose()
 
 

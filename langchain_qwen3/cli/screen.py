@@ -38,13 +38,8 @@ _MAX_DRAWN = 4000
 """Characters of a growing text that are drawn: more than a screen holds."""
 
 
-async def show_reply(pieces: AsyncGenerator[Piece], screen: Screen | None) -> None:
+async def show_reply(pieces: AsyncGenerator[Piece], screen: Screen) -> None:
     """Write the pieces of a reply as they arrive, and always close the stream."""
-    if screen is None:
-        async with aclosing(pieces) as opened:
-            async for _ in opened:
-                pass
-        return
     # Drawn in this thread: rich's own would draw while a block is printed, and leave a second copy of it.
     drawing = asyncio.create_task(_draw_frames(screen))
     try:
