@@ -38,6 +38,9 @@ def test_names_nothing_when_an_error_is_about_something_else(body: Any):
         "combining a b c d " * 400,
         ("top_k " + "的" * 60 + "x ") * 100,
         ("top_k " + "目前" * 30 + "x ") * 100,
+        ("不支持" + "的" * 60 + "x top_k ") * 100,
+        ("top_k " + "是" * 60 + " x ") * 100,
+        "top_k is the following param is the following param is the x " * 100,
     ],
     ids=lambda text: text[:20],
 )
