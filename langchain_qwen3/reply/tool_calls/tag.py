@@ -27,7 +27,7 @@ _STRAY_BEHIND = re.compile(rf"(?:\s*+(?:{'|'.join((CLOSING, *_STRAY_TAGS))}))*+"
 # https://github.com/NousResearch/hermes-agent/pull/5315, https://github.com/warpfront/hipfire/pull/508.
 # Or one too many, which servers with a parser pass on: https://github.com/yigit353/langchain-qwq/issues/30.
 _ARGUMENTS_BEGIN = re.compile(r'\{\s*+"name"\s*+:\s*+"([^"\\]*+)"\s*+,\s*+"(?:arguments|parameters)"\s*+:\s*+(?=\{)')
-_NO_BRACKET = re.compile(rf"\s*+{CLOSING}")
+_NO_BRACKET = re.compile(rf"(?:\s*+{CLOSING})?+")
 _BRACKETS = re.compile(r"(?:\s*+\})*+")
 _NAME_END = re.compile(r"[>\n]")
 _CUT_CALL = re.compile(
@@ -139,7 +139,7 @@ class TagReader:
         begin, end = self.at, ObjectEnd().find(self._text, self.at)
         if head := _ARGUMENTS_BEGIN.match(self._text, begin):
             args_end = ObjectEnd().find(self._text, head.end())
-            if args_end >= 0 and _NO_BRACKET.match(self._text, args_end):
+            if args_end >= 0 and _NO_BRACKET.match(self._text, args_end)[0]:  # type: ignore[index] # may be empty
                 self.at = args_end
                 self._take(head[1], read_arguments(self._text[head.end() : args_end]))
                 return
