@@ -81,6 +81,7 @@ class ChoiceReader:
             schemas=map_schemas(options.tools) if options.repair_tool_calls else None,
         )
         self._in_content, self._in_reasoning = _build_text_readers(options)
+        self._may_hold = True  # whether text may be held back before a call: not between the pieces of its arguments
         self._plain = ""  # fast path: the field whose text, alone in a delta, needs only the trimmer
         self._reasoning_key = ""
         self._kept: dict[str, list[Any]] = {}  # name of each kept field → what came
@@ -107,18 +108,18 @@ class ChoiceReader:
             self._splitter.end_thinking(in_field=True)
         if content and not content.isspace():
             self.heard.add("content")
+            self._may_hold = True
         inline, content = self._splitter.feed(content) if content else NOTHING
         if not KEPT_FIELDS.isdisjoint(delta):
             fragments = self._keep(delta, fragments)
         calls: Sequence[ToolCallChunk] = ()
         if fragments:
             self.heard.add("tool_calls")
-            self._splitter.end_thinking()
-            content += self._splitter.feed("").content
+            content = self._release(content) if self._may_hold else content
             calls = self._calls.feed(fragments)
             self._parses.add(self._kind)
-        if self._in_content is not None and (content or fragments):
-            content = self._in_content.feed(content, called=bool(fragments))
+        elif content and self._in_content is not None:
+            content = self._in_content.feed(content)
         return self._emit(reasoning + inline, content, calls)
 
     def drop_heard(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -196,6 +197,13 @@ class ChoiceReader:
         if self._options.function_call and self._calls.first is not None:
             kept["function_call"] = self._calls.first
         return kept
+
+    def _release(self, content: str) -> str:
+        """Return the content before a parsed call: what only began there goes no further."""
+        self._may_hold = False
+        self._splitter.end_thinking()
+        content += self._splitter.feed("").content
+        return content if self._in_content is None else self._in_content.feed(content, called=True)
 
     def _read_parts(self, delta: Mapping[str, Any], fragments: Any) -> Any:
         """Keep what a content's parts say besides their text: a refusal, or its sources. Return the calls.

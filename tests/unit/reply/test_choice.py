@@ -301,6 +301,9 @@ def test_text_before_a_parsed_call_streams_before_it(text: str, opened: bool | N
     pieces.append(reader.feed({"tool_calls": [{**WIRE_CALL, "index": 0}]}))
     assert pieces[-1][2]
     assert "".join(content for _, content, _ in pieces) == (text.lstrip("\n") if reasoning else text)
+    second = {"tool_calls": [{**WIRE_CALL, "index": 1, "id": "2"}]}
+    between = [reader.feed(delta)[1] for delta in ({"content": text}, second)]
+    assert "".join(between) == text
     assert reader.close("tool_calls") == ("", "", [])
 
 
