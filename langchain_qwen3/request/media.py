@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _AUDIO_FORMATS = {"mpeg": "mp3", "mp4": "m4a", "wave": "wav", "vnd.wave": "wav"}
 # Parts of vLLM that only it reads, with tensors in place of media.
 _EMBEDDINGS = ("image_embeds", "audio_embeds")
+_OPENAI_TYPES = frozenset({"image_url", "video_url", "audio_url", "input_audio"})
 _OPTIONS = frozenset({"detail", "extras", "metadata", "video_metadata", *SETTINGS, *OTHER_SETTINGS})
 
 
@@ -107,11 +108,12 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         return _write_file(part, kind, source, dialect, line)
     _check_kind(kind, dialect, line)
     # vLLM keeps media under an id: https://github.com/vllm-project/vllm/blob/main/docs/features/multimodal_inputs.md
-    if source.value is None and part.get("uuid") and part.get("type") in part:
+    kept = {"uuid": part["uuid"]} if part.get("uuid") and {part.get("type")} & part.keys() & _OPENAI_TYPES else {}
+    if kept and source.value is None:
         return dict(part)
     if kind == "audio":
-        return _write_audio(part, read_url(part, kind, source), dialect)
-    return _write_visual(part, kind, source, dialect)
+        return {**_write_audio(part, read_url(part, kind, source), dialect), **kept}
+    return {**_write_visual(part, kind, source, dialect), **kept}
 
 
 def lift_media_settings(wire: Iterable[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
@@ -239,9 +241,8 @@ def _write_visual(part: Mapping[str, Any], kind: str, source: Source, dialect: D
 
 def _write_audio(part: Mapping[str, Any], url: str, dialect: Dialect) -> dict[str, Any]:
     own = part.get("input_audio")
-    kept = {"uuid": part["uuid"]} if part.get("uuid") and part.get("type") in part else {}
     if dialect.audio == "audio_url":
-        return {"type": "audio_url", "audio_url": {"url": url}, **kept}
+        return {"type": "audio_url", "audio_url": {"url": url}}
     given = own.get("format") if isinstance(own, Mapping) else None
     format_ = _read_audio_format(given if isinstance(given, str) and given else url)
     if dialect.audio == "base64":
@@ -252,7 +253,7 @@ def _write_audio(part: Mapping[str, Any], url: str, dialect: Dialect) -> dict[st
             )
         url = url.partition("base64,")[2]
     inner = {"data": url, "format": format_} if format_ else {"data": url}
-    return {"type": "input_audio", "input_audio": inner, **kept}
+    return {"type": "input_audio", "input_audio": inner}
 
 
 def _read_audio_format(place: str) -> str:

@@ -479,17 +479,21 @@ def test_reads_a_file_when_it_is_told_to(tmp_path: Path):
 def test_sends_the_id_of_media_that_vllm_keeps(kind: str):
     """Protects the cache of vLLM: media go out once with their id, then the id alone."""
     inner = {"data": "AAAA", "format": "wav"} if kind == "input_audio" else {"url": URL}
-    sent = write_media({"type": kind, kind: inner, "uuid": "x"}, VLLM)
-    assert sent["uuid"] == "x"
-    assert sent[sent["type"]]["url"]
+    for own in (inner, inner.get("url")):
+        if own:
+            sent = write_media({"type": kind, kind: own, "uuid": "x"}, VLLM)
+            assert sent["uuid"] == "x"
+            assert sent[sent["type"]]["url"]
     again = {"type": kind, kind: None, "uuid": "x"}
     assert write_media(again, VLLM) == again
     with pytest.raises(MediaError, match="neither url nor base64"):
         write_media({"type": kind, kind: None}, VLLM)
     with pytest.warns(UnsupportedSettingWarning, match="fps"):
         assert lift_media_settings([{"content": [{**again, "fps": 1}]}], SILICONFLOW) == {}
-    with pytest.raises(MediaError, match="neither url nor base64"):  # a program's own id
-        write_media({"type": "image", "uuid": "x"}, VLLM)
+    for own in ({"type": "image", "uuid": "x"}, {"type": "video", "video": None, "uuid": "x"}):  # a program's own id
+        with pytest.raises(MediaError, match="neither url nor base64"):
+            write_media(own, VLLM)
+    assert "uuid" not in write_media({"type": "video", "video": URL, "uuid": "x"}, VLLM)
 
 
 @pytest.mark.parametrize(
