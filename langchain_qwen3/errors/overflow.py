@@ -107,8 +107,8 @@ _AGAINST = compile_patterns(
 )
 _SPENT = compile_patterns(r"\b(?:used|usage|waiting|queued?|cached?|billed)\b")
 _PROMPT_ELSEWHERE = compile_patterns(
-    r"prompt|промпт|プロンプト|프롬프트|eingabe|entrée|entrada|\binput|invoer|wejści|входн|запрос|girdi|入力|입력|nachricht|mensaje|mensage|messag"
-    r"|сообщени|メッセージ|메시지|대화|会話"
+    r"prompt|промпт|プロンプト|프롬프트|eingabe|entrée|entrada|\binput|invoer|wejści|входн|запрос|girdi|入力|입력|nachricht|mensaje|mensage|messaggi"
+    r"|\b(?:[cdlv]es?|[nv]otre) messages?\b|сообщени|メッセージ|메시지|대화|会話"
 )
 _TOKENS_ELSEWHERE = compile_patterns(r"token|jetons?\b|токен|トークン|토큰", _TOO_LONG_ELSEWHERE)
 _OTHER = compile_patterns(r"characters?\b|\bname\b|schema|description|frames|_id\b|seconds|stop\b")
