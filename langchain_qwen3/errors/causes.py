@@ -28,9 +28,9 @@ _NAME = r"(?:[`'\"“][^`'\"”\n]{1,120}[`'\"”]|[A-Za-z0-9_./:@-]{0,60}\d[A-Z
 _ID = r"(?:[ :]{0,2}[`'\"“„«「][^`'\"”“»」\n]{1,120}[`'\"”“»」]|[ :]{1,2}[A-Za-z0-9_./:@À-ſ-]{1,120})? ?"
 # Gateways translate such texts, as in `overflow`.
 _GONE = (
-    r"(?:n[oã]o? (?:existe|encontrado|se encontró|foi encontrado)|non (?:esiste|trovato)|introuvable|inconnu\b"
-    r"|n['’](?:existe pas|a pas été trouvé)|pas trouvé|nicht gefunden|existiert nicht|niet gevonden|bestaat niet"
-    r"|bulunamadı|не (?:найден|существует)|見つかりません|存在しません|찾을 수 없|존재하지 않)"
+    r"(?:n[oã]o? (?:existe|encontrado|se encontró|foi encontrado)|non (?:esiste|(?:è stato )?trovato)|introuvable"
+    r"|inconnu\b|n['’](?:existe pas|a pas été trouvé)|pas trouvé|nicht gefunden|existiert nicht"
+    r"|niet gevonden|bestaat niet|bulunamadı|не (?:найден|существует)|見つかりません|存在しません|찾을 수 없|존재하지 않)"
 )
 _NO_MODEL = compile_patterns(
     r"(?:invalid|unsupported|unknown|unrecogni[sz]ed|wrong|no such|not found the"
@@ -59,10 +59,10 @@ _NO_MODEL = compile_patterns(
     r"unable to access (?:non-)?serverless model",  # Together (https://github.com/truefoundry/models/pull/805)
     r"repository not found for url: https://huggingface\.co/",  # MLX (https://github.com/ml-explore/mlx-lm/issues/233)
     r"available models?(?: uids?| ids?| names?)?:",
-    rf"(?:\bmod(?:el{{1,2}}o?|èle)|модель|モデル|모델){_ID}(?:(?:est|wurde|is) |[がはを을를이가은는] ?)?{_GONE}",
+    rf"(?:\bmod(?:el{{1,2}}[oi]?|èle)|модель|モデル|모델){_ID}(?:(?:est|wurde|is) |[がはを을를이가은는] ?)?{_GONE}",
     r"模型.{0,80}(?:不存在|未找到|找不到|未部署|已下线|不可用(?!于))|(?:不存在|未找到|找不到|没有找到).{0,10}模型|无可用渠道",
     rf"模型(?:名称?|编码|标识|ID)? ?[:：]? ?{_NAME} ?"
-    r"(?:[已未暂尚]{1,2}(?:上线|开通|停用|停止服务)|不[受被]?支持)(?=$|[。，,;；！!(（或])",
+    r"(?:[已未暂尚]{1,2}(?:上线|开通|停用|停止服务)|不[受被]?支持)(?=$|[。，,;；！!(（]|或[无没未]有?授?权)",
     r"不在.{0,10}(?:可用|支持|允许|授权)的?模型(?!的?参数)",
     rf"模型(?:名称?|编码|标识|ID)(?: ?[:：]? ?{_NAME})? ?(?:错误|有误|无效|不正确|不合法)",
     r"(?:无效|未知|不支持)的?(?:[该此]|所选的?|指定的?)?模型(?:名|标识|编码|$|[:：,，。 A-Za-z`'\"“])",
@@ -91,8 +91,8 @@ NO_FUNDS = compile_patterns(
     r"\bfree (?:\w{1,15} ){0,2}(?:quota|tier|credits?)\b[^.:,\n]{0,40}(?:exhausted|exceeded|used up|expired)",
     # Volcengine's 429s: a free trial is used up, or a limit that the account's owner set.
     r"(?:exhausted|used up) (?:its|your|the) free (?:\w{1,15} ){0,2}(?:quota|tier|credits?)\b",
-    r"reached the set inference limit|out of credits|[请需](?:及时|先)?充值",
-    r"\bspending limit",  # xAI (https://github.com/continuedev/continue/issues/10373)
+    r"reached the set inference limit|out of credits|(?:余额|金额|欠费)[^。\n]{0,20}充值",
+    r"(?:reached|exceeded|over|hit)\b[^.\n]{0,30}\bspending limit",  # xAI (https://github.com/continuedev/continue/issues/10373)
     r"\b(?:user|token) quota is not enough|consume_token_quota_failed|commodity has not purchased",  # one-api, Alibaba
     r"FreeTierOnly",
     r"current quota.{0,150}platform\.openai\.com",  # DashScope says the rest of this sentence of a minute's tokens, too

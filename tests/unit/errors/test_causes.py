@@ -112,6 +112,8 @@ UNKNOWN_MODELS = (
     "モデル「qwen3-8b」は存在しません",
     "모델 qwen3-8b를 찾을 수 없습니다",
     "Il modello 'qwen3-8b' non esiste",
+    "Il modello qwen3-8b non è stato trovato",
+    "'qwen3-8b' modeli bulunamadı",
     "Model 'qwen3-8b' bulunamadı",
     "模型 qwen3-8b 未上线或无权限",
 )
@@ -171,6 +173,7 @@ NEITHER = (
     "model x is not a supported model for embeddings",
     "不支持的模型参数",
     "模型 qwen3-8b 不支持工具调用",
+    "模型 qwen3-8b 不支持或未启用工具调用",
     "该模型的工具调用不支持",
     "模型参数不合法：temperature",
     "模型 qwen3-8b 的联网搜索功能未开通",

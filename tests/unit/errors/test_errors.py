@@ -318,6 +318,8 @@ UNPAID = [
 ]
 # What passes within a minute or a day, though it speaks of quota, too.
 THROTTLED = [
+    {"message": "请求过于频繁，如需更高速率，请充值升级"},
+    {"message": "Rate limit reached. A higher spending limit raises it."},
     {"code": "insufficient_quota", "message": "You exceeded your current quota, please check your plan and billing."},
     {"code": "Throttling.AllocationQuota", "message": "Allocated quota exceeded, please increase your quota limit."},
     {"code": 429, "message": "Rate limit exceeded: free-models-per-day. Add 10 credits for 1000 free requests per day"},
