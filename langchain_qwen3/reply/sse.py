@@ -36,6 +36,8 @@ _MAX_PING = 40
 _ERROR_TEXT = re.compile(rb"""[^\w{]{0,9}(?:error\b|\{\s*["']?error["']?\s*:\s*[^\sn])""", re.IGNORECASE)
 """How an error begins that is data in its own words (https://github.com/lucasjinreal/Crane/pull/121), or an object that
 was cut; a chunk may begin with an error that is null."""
+_MAX_BEHIND = 16  # objects at the end of a broken event that may be its error
+_OBJECT_BEGIN = re.compile(r"(?:^|data:)\s*+(?=\{)", re.MULTILINE)
 _NO_LETTER = re.compile(rb"[^a-z\x80-\xff]")
 
 
@@ -250,10 +252,11 @@ def _find_error_behind(body: bytes) -> Any:
 
     See https://github.com/dativo-io/talon/issues/393 and https://github.com/Wei-Shaw/sub2api/issues/1471.
     """
-    for line in body.replace(b"data:", b"\n").splitlines():
-        with suppress(ValueError):
-            event = from_json(line)
-            if isinstance(event, dict) and event.get("error"):
+    text = body.decode(errors="replace")
+    for begin in [*_OBJECT_BEGIN.finditer(text)][-_MAX_BEHIND:]:
+        with suppress(ValueError, RecursionError):
+            event, _ = json.JSONDecoder().raw_decode(text, begin.end())
+            if event.get("error"):
                 return event
     return None
 

@@ -166,10 +166,11 @@ def test_raises_when_an_event_is_no_json(data: bytes):
 @pytest.mark.parametrize("half", [b'{"a": "wor', b'{"a": [1, ', b'{"a": "\xe4\xbd', b"{"])
 @pytest.mark.parametrize("glue", [b"\n", b"\ndata: ", b"data: ", b"\nevent: error\ndata: ", b"\r\n"])
 @pytest.mark.parametrize("end", [b"", b"\n\n", b"\ndata: [DONE]\n\n", b"\n\ndata: [DONE]\n\n"])
-def test_reads_the_error_that_is_written_behind_half_an_event(half: bytes, glue: bytes, end: bytes):
+@pytest.mark.parametrize("indent", [None, 2])
+def test_reads_the_error_that_is_written_behind_half_an_event(half: bytes, glue: bytes, end: bytes, indent: int | None):
     """Protects retries: a gateway that lost its server says so, and not always on a line of its own."""
-    error = {"type": "error", "error": {"message": "upstream died"}}
-    data = b'data: {"a": 1}\n\ndata: ' + half + glue + json.dumps(error).encode() + end
+    error = {"type": "error", "error": {"message": "upstream died: bad data: {}"}}
+    data = b'data: {"a": 1}\n\ndata: ' + half + glue + json.dumps(error, indent=indent).encode() + end
     assert read([data])[0] == [{"a": 1}, error]
 
 
