@@ -231,6 +231,8 @@ class ToolCallStream:
         call_id = build_call_id() if not fragment.id or fragment.id in self._by_id else fragment.id
         call = OpenCall(len(self._calls), call_id, fragment.place)
         self._calls.append(call)
+        if fragment.id:
+            self._by_id[fragment.id] = call
         if fragment.place is not None:
             self._by_index[fragment.place] = call
         return self._extend(call, fragment, call.id)

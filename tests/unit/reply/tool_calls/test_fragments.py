@@ -290,6 +290,18 @@ def test_every_call_has_an_id_of_its_own(indexes: tuple[int | None, ...], text: 
         assert len(set(ids)) == len(ids) == 3
 
 
+@pytest.mark.parametrize("indexes", [(0, 1, 2), (0, 0, 0), (None, None, None)], ids=str)
+@pytest.mark.parametrize("repeats", [False, True])
+def test_pieces_belong_to_the_latest_call_when_all_calls_share_an_id(indexes: tuple[int | None, ...], repeats: bool):
+    """Protects parallel calls of servers whose id says nothing, and that number none of them."""
+    deltas = []
+    for number, (index, name) in enumerate(zip(indexes, "fgh", strict=True)):
+        pieces = ['{"x":', f" {number}", "}"]
+        names = [name, name if repeats else None, name if repeats else None]
+        deltas += [[fragment(index, "same", own, piece)] for own, piece in zip(names, pieces, strict=True)]
+    assert show(read_both_ways(deltas)) == [(name, {"x": number}) for number, name in enumerate("fgh")]
+
+
 @pytest.mark.parametrize(
     ("calls", "expected"),
     [
