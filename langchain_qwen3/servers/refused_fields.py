@@ -28,7 +28,7 @@ _PATH = re.compile(r"[\w$]++(?:[.\[\]/-]{1,2}[\w$]++)*+", re.ASCII)
 _OPEN, _CLOSE = r"[\s\\\"'`‘“「【（\[({/:：]{0,8}", r"[\\\"'`’”」】）\])}]{0,8}"
 _INSIDE = re.compile(rf"{_CLOSE} (?:in|of|inside|under) (?:the )?{_OPEN}(chat_template_\w{{1,20}}|messages|tools)\b")
 _ITEM = r"[A-Za-z0-9_.\[\]-]{0,60}[A-Za-z0-9_\]]"
-_NEXT = r"\s?(?:,|;|、|，|和|或|and |or |& )"  # between the names of a list
+_NEXT = r"\s?(?:(?:, )?(?:and |or |& )|,|;|、|，|和|或)"  # between the names of a list
 _NOUN = (
     r"(?:(?:parameter|param|field|argument|arg|property|propertie|key|name|input|attribute)(?:\(?s\)?)?"
     r"(?! values?\b| types?\b|[a-z])|(?:参数|參數|字段|欄位|属性|键|параметр|パラメータ|매개변수)名?(?![值类類组組]))"
@@ -72,7 +72,7 @@ _BEHIND = re.compile(
     # What follows shows that it is the field, not its value: "reasoning_effort: unknown variant `xhigh`".
     r"(?=$|[\\\"'`’”】]|[\s_]?(?:[.,;:!()\[\]{}|。，；！（）-]"
     rf"|(?:的|request |input |keyword )?{_NOUN}|[该該此本当]模型|(?:additional|(?:to )?any|here|yet|at|and|by|por)\b"
-    r"|(?:in|for|on)\b(?! non-?\s?stream| stream)|with (?:this|the)\b))",
+    r"|(?:in|for|on)\b(?! non-?\s?stream| stream)|with (?:this\b|the\b|speculative )))",
     re.IGNORECASE,
 )
 # Or about a schema: "In context=('properties', 'reasoning'), 'default' is not permitted." (OpenAI)
