@@ -99,7 +99,10 @@ def has_own_keys(part: Mapping[str, Any]) -> bool:
 
 def holds_data(part: Mapping[str, Any]) -> bool:
     """Return whether a part is media: it has data, or a URL and no keys of its own. Its type says nothing."""
-    key, value, mime = find_source(part, find_kind(part) or "")
+    kind = find_kind(part) or ""
+    key, value, mime = find_source(part, kind)
+    if value is None:  # a tool may have put it beside
+        return any(is_data(own.get(name)) for own in find_holders(part, kind) for name in (*DATA_KEYS, *_URL_KEYS))
     if not key and isinstance(value, str) and "type" not in part:  # a tool's own `{"image": "nginx:1.25"}`
         return is_data(value) or "://" in value or bool(sniff_base64(value))
     if not has_own_keys(part):
@@ -156,7 +159,9 @@ def _iter_holders(part: Mapping[str, Any], kind: str) -> Iterable[Any]:
         elif key not in _INNER and is_given(inner):
             yield inner
     yield part
-    yield from (own for key in _INNER if is_given(own := part.get(key)) and not isinstance(own, Mapping))  # or a word
+    for key in reversed(_INNER):  # `source` last: it may be a word
+        if is_given(inner := part.get(key)) and not isinstance(inner, Mapping):
+            yield inner
 
 
 def find_source(part: Mapping[str, Any], kind: str) -> Source:

@@ -648,6 +648,9 @@ def test_sends_a_tools_media_when_it_has_data_or_the_keys_of_a_form(part: dict[s
         ({"image_url": {"url": f"data:image/png;base64,{PNG}"}}, "image_url"),
         ({"input_audio": {"data": LONG, "format": "wav"}}, "audio_url"),
         ({"video": [f"data:image/jpeg;base64,{JPEG}"]}, "video_url"),
+        ({"type": "image", "extras": {"base64": LONG}}, None),
+        ({"type": "file", "metadata": {"data": f"data:image/png;base64,{LONG}"}}, None),
+        ({"inline_data": LONG, "source": "camera"}, None),
     ],
 )
 @pytest.mark.filterwarnings("ignore:a part of a tool's result")
