@@ -283,10 +283,10 @@ def _write_file(
     mime = find_type(inner or find_mime(holders), name)
     if url.startswith("data:"):
         mime = correct_type(mime, lambda: read_data_uri(url))
-    seen = mime or sniff_base64(url.partition(",")[2])
-    if is_media_type(seen):
+    mime = mime or sniff_base64(url.partition(",")[2])
+    if is_media_type(mime):
         options = {name: value for name, value in part.items() if name in _OPTIONS}
-        return write_media({**options, "type": seen.partition("/")[0], "url": _retype(url, seen)}, dialect, line)
+        return write_media({**options, "type": mime.partition("/")[0], "url": _retype(url, mime)}, dialect, line)
     is_text = is_text_type(mime)
     # Windows calls CSV an Excel file. A server that takes files may read the type; for others, the bytes decide.
     may_be_text = not mime or not (dialect.files or mime == "application/pdf")
@@ -301,7 +301,7 @@ def _write_file(
                 ) from None
     if not dialect.files:
         raise build_file_error(url, name or mime, dialect)
-    return {"type": "file", "file": {"filename": name or "file", "file_data": _retype(url, seen) if seen else url}}
+    return {"type": "file", "file": {"filename": name or "file", "file_data": _retype(url, mime) if mime else url}}
 
 
 def _retype(url: str, mime: str) -> str:

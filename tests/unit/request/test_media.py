@@ -571,6 +571,7 @@ BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "file"}, "neither url nor base64"),
     ({"type": "file", "base64": "AAECAw=="}, "does not say what it is"),
     ({"type": "file", "base64": "AAECAw==", "mime_type": "application/octet-stream"}, "does not say what it is"),
+    *(({"type": "file", "base64": data}, "files (application/pdf)") for data in ("JVBERi0xLjQg/w==", "JVBERi0xLjQK")),
     ({"type": "file", "source_type": "text", "text": 5}, "neither url nor base64"),
     ({"type": "document", "document": {"source": "x"}}, "neither url nor base64"),
 ]
