@@ -79,7 +79,8 @@ _BEHIND = re.compile(
 _ABOUT_A_VALUE = re.compile(
     rf"\b(?:properties',|values?\b[\w ]{{0,12}} (?:of|for)(?: the)?(?: {_NOUN})?"
     rf"|with|when|while|if|using|combining [\w ]{{1,40}} and){_OPEN}$"
-    rf"|(?:\bmodel|\btool|\bfunction|\.name)(?: {_NOUN})? [\\\"'`]{{1,3}}$|(?:模型|工具)(?:参数)? ?$",
+    rf"|(?:\b(?:model|schema)(?: name)?|\b(?:tool|function)(?: {_NOUN}| named)?|\.name) [\\\"'`]{{1,3}}$"
+    r"|(?:模型|(?:工具|函数)(?:参数)?)(?:名称?)? ?$",
     re.IGNORECASE,
 )
 
