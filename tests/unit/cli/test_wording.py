@@ -31,6 +31,8 @@ ONLY_PYTHON = re.compile(rf"\b({_FIELDS}|extra_body|extra_query|api_key|base_url
         ("cut by the token limit: raise max_tokens", "cut by the token limit: raise --max-tokens"),
         ("Pass it with --api-key (in Python api_key=).", "Pass it with --api-key (in Python api_key=)."),
         ("unknown field `thinking_budget`, 'max_tokens'", "unknown field `thinking_budget`, 'max_tokens'"),
+        ("参数“max_tokens”、「thinking_budget」不支持", "参数“max_tokens”、「thinking_budget」不支持"),
+        ("http://x/v1?timeout=5&model=a: no answer", "http://x/v1?timeout=5&model=a: no answer"),
         ("llama_cpp.server --n_ctx 16384", "llama_cpp.server --n_ctx 16384"),
         ("the model: it is not there", "the model: it is not there"),
         ("Pool(host='127.0.0.1', port=9)", "Pool(host='127.0.0.1', port=9)"),
