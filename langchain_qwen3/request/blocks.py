@@ -69,6 +69,10 @@ def iter_blocks(content: str | Sequence[Any], *, alone: bool = False) -> Iterato
         if block.get("type") == "non_standard" and isinstance(block.get("value"), Mapping):
             block = {**block["value"], _AS_IT_IS: True}  # LangChain's wrapper for unknown blocks
         if "type" not in block:
+            rest = {key: value for key, value in block.items() if key != "text"}
+            if not alone and block.get("text") and _is_untyped_media(rest):  # a question with its picture
+                yield {"type": "text", "text": block["text"]}
+                block = rest
             key = _find_untyped_key(block, alone=alone)
             if key is not None and _UNTYPED[key] == key:
                 block["type"] = key
@@ -90,6 +94,11 @@ def _find_untyped_key(block: Mapping[str, Any], *, alone: bool) -> str | None:
     key = next((key for key in _UNTYPED if key in said), None)
     # A URL is a tool's own word, as in a list of search hits.
     return None if alone and key in _UNTYPED_MEDIA and not is_data(block[key]) else key
+
+
+def _is_untyped_media(block: Mapping[str, Any]) -> bool:
+    key = _find_untyped_key(block, alone=False)
+    return holds_data(block) or (key in _UNTYPED_MEDIA and holds_data({**block, "type": key}))
 
 
 def is_call(block: Mapping[str, Any]) -> bool:

@@ -514,6 +514,19 @@ def test_reads_openais_part_when_it_has_no_type(part: dict[str, Any]):
     assert json.loads(wire["content"]) == part
 
 
+@pytest.mark.parametrize(
+    "media", [{"image_url": URL}, {"image_url": {"url": URL}}, {"image": URL}, {"image": {"url": URL}}]
+)
+def test_sends_both_when_a_part_without_a_type_has_text_and_media(media: dict[str, Any]):
+    """Protects a user's picture, which was lost without a word when its question stood beside it."""
+    (wire,) = write_messages([HumanMessage([{"text": "Look", **media}])], VLLM, replay="all")
+    assert wire["content"] == [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": URL}}]
+    (wire,) = write_messages([HumanMessage([{"text": "Look", "image": None, "source": "kb"}])], VLLM, replay="all")
+    assert wire["content"] == "Look"
+    (wire,) = write_messages([ToolMessage([{"text": "Look", **media}], tool_call_id="1")], VLLM, replay="all")
+    assert json.loads(wire["content"]) == {"text": "Look", **media}
+
+
 BAD_PARTS: list[tuple[dict[str, Any], str]] = [
     ({"type": "file", "url": "resource://docs/1", "mime_type": "text/html"}, "resource://, which no server reads"),
     ({"type": "file", "base64": "!!!x", "mime_type": "text/plain"}, "not valid base64"),
