@@ -30,9 +30,10 @@ _ONLY_PYTHON = re.compile(
     r"|,? or try the other transport: transport=\S+ or \S+?(?=\.$)|, or set default_headers=\{.*?\}"
     r'|(?<=_PROXY) or openai_proxy|, or pass sampling="recommended"'
 )
-# A name in quotes or in a URL is a server's, and what stands in brackets is Python: Pool(host='127.0.0.1', port=9).
+# A name in quotes or in a URL is a server's, what stands in brackets is Python: Pool(host='127.0.0.1', port=9), and
+# behind --set stands the name that was typed.
 _NAME = re.compile(
-    rf"""(?<![\w'"`“「«.?&/-])(?<!in Python )(?:(?:{_LISTED}|{_LONG})(?![\w'"`])"""
+    rf"""(?<![\w'"`“「«.?&/-])(?<!in Python )(?<!--set: )(?:(?:{_LISTED}|{_LONG})(?![\w'"`])"""
     rf"|(?<![(,])(?<!, )(?:{_PLAIN})(?==)"
     rf"|(?:^|(?<=^host, ))(?:{_PLAIN})(?=: |, port: | must ))(?P<value>=(?=[\w.\"/-]))?=?",
     re.MULTILINE,

@@ -34,6 +34,7 @@ ONLY_PYTHON = re.compile(rf"\b({_FIELDS}|extra_body|extra_query|api_key|base_url
         ("参数“max_tokens”、「thinking_budget」不支持", "参数“max_tokens”、「thinking_budget」不支持"),
         ("http://x/v1?timeout=5&model=a: no answer", "http://x/v1?timeout=5&model=a: no answer"),
         ("llama_cpp.server --n_ctx 16384", "llama_cpp.server --n_ctx 16384"),
+        ("--set: max_tokens must be a whole number", "--set: max_tokens must be a whole number"),
         ("the model: it is not there", "the model: it is not there"),
         ("Pool(host='127.0.0.1', port=9)", "Pool(host='127.0.0.1', port=9)"),
         ("--max-num-seqs=4 and transport=3", "--max-num-seqs=4 and transport=3"),
