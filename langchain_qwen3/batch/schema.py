@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_qwen3.request.references import list_references
+from langchain_qwen3.request.json_schema import list_references
 from langchain_qwen3.request.schema import read_schema
 
 

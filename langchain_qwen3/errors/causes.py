@@ -30,7 +30,8 @@ _ID = r"(?:[ :]{0,2}[`'\"“„«「][^`'\"”“»」\n]{1,120}[`'\"”“»」
 _GONE = (
     r"(?:n[oã]o? (?:existe|encontrado|se encontró|foi encontrado)|non (?:esiste|(?:è stato )?trovato)|introuvable"
     r"|inconnu\b|n['’](?:existe pas|a pas été trouvé)|pas trouvé|nicht gefunden|existiert nicht"
-    r"|niet gevonden|bestaat niet|bulunamadı|не (?:найден|существует)|見つかりません|存在しません|찾을 수 없|존재하지 않)"
+    r"|niet gevonden|bestaat niet|bulunamadı|не (?:найден|существует)"
+    r"|見つかりません|存在しません|찾을 수 없|존재하지 않)"
 )
 _NO_MODEL = compile_patterns(
     r"(?:invalid|unsupported|unknown|unrecogni[sz]ed|wrong|no such|not found the"

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any, TypedDict
-from urllib.parse import unquote
 
 import openai
 from langchain_core.tools import BaseTool, create_schema_from_function
@@ -17,7 +16,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 from typing_extensions import is_typeddict
 
 from langchain_qwen3.call import Method
-from langchain_qwen3.request.references import is_recursive, list_values, place_root
+from langchain_qwen3.request.json_schema import has_map, is_recursive, place_root, tidy_schema
 from langchain_qwen3.request.typed_classes import convert_type, read_typed_dict
 
 _BAD_NAME = re.compile(r"[^a-zA-Z0-9_-]")
@@ -26,11 +25,6 @@ _SCHEMA_KEYS = ("parameters", "schema", "input_schema", "inputSchema", "paramete
 # A mapping with one of these keys is a JSON schema.
 _KEYWORDS = frozenset({"$defs", "$ref", "allOf", "anyOf", "const", "enum", "items", "oneOf", "properties", "type"})
 _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
-# Under these keywords of a schema, null is a value, or the keys are names.
-_VALUES = frozenset({"const", "default", "enum", "examples"})
-_NAMES = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
-# The lists whose entries are schemas: in all others, `true` and `false` are values.
-_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
 
 
 class StructuredOutput(TypedDict, total=False):
@@ -138,45 +132,6 @@ def _convert_tool(tool: Any) -> dict[str, Any]:
     if (isinstance(tool, BaseTool) or is_pydantic(tool)) and (parameters := _read_recursive(schema)):
         wire["function"]["parameters"] = parameters
     return wire
-
-
-def tidy_schema(part: Any, *, named: bool = False) -> Any:
-    """Return a tool or a schema without null for a keyword, and with an object for `true` and `false`.
-
-    Programs in other languages write so what is absent, and what may be any value or none
-    (https://github.com/anomalyco/opencode/issues/49464). llama.cpp refuses the whole request for either (measured in
-    November 2026), and SGLang for a null (https://github.com/sgl-project/sglang/issues/35242). Core raises at a null in
-    a strict schema, so they go first.
-
-    A reference loses its percent-encoding, which generators write in JavaScript
-    (https://github.com/APIDevTools/json-schema-ref-parser/issues/356): core looks for a name as it stands.
-
-    Args:
-        part: The tool, the schema or a part of it.
-        named: Whether the keys are names, or the part is a list, whose schemas may be anything.
-    """
-    if isinstance(part, list):
-        kinds = (dict, bool) if named else dict
-        return [tidy_schema(inner) if isinstance(inner, kinds) else inner for inner in part]
-    if isinstance(part, bool):
-        return {} if part else {"not": {}}
-    if not isinstance(part, dict):
-        return part
-    if named:
-        return {name: {} if inner is None else tidy_schema(inner) for name, inner in part.items()}
-    if isinstance(reference := part.get("$ref"), str) and reference.startswith("#"):
-        part = {**part, "$ref": unquote(reference)}
-    if part.get("items") is False:
-        # It ends a tuple. llama.cpp takes any object here for all entries, in the place of prefixItems:
-        # https://github.com/ggml-org/llama.cpp/blob/master/common/json-schema-to-grammar.cpp
-        part = {"maxItems": len(part.get("prefixItems") or ()), **part, "items": None}
-    return {  # most values are texts and need no call
-        key: tidy_schema(value, named=key in (_LISTS if isinstance(value, list) else _NAMES))
-        if (isinstance(value, (dict, list)) or key == "items") and key not in _VALUES
-        else value
-        for key, value in part.items()
-        if value is not None or key in ("const", "default")
-    }
 
 
 def is_pydantic(schema: Any) -> bool:
@@ -356,11 +311,6 @@ def _set_strict(function: Mapping[str, Any], strict: bool) -> dict[str, Any]:
     parameters = function.get("parameters") or {}  # core raises where a strict tool without arguments has none
     written = convert_to_openai_function({**function, "parameters": parameters}, strict=strict)
     return {**written, "parameters": parameters} if has_map(parameters) else written
-
-
-def has_map(schema: Any) -> bool:
-    """Return whether a part of a schema is an object of any keys."""
-    return any(extra is not False for extra in list_values(schema, "additionalProperties"))
 
 
 def build_function(spec: StructuredOutput) -> dict[str, Any]:

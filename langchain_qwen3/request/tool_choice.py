@@ -18,7 +18,8 @@ from langchain_core.utils.json_schema import dereference_refs
 from langchain_qwen3._warnings import warn_once
 from langchain_qwen3.call import ToolChoice
 from langchain_qwen3.request.constraints import CONSTRAINT_FIELDS
-from langchain_qwen3.request.schema import convert_tool, has_map, read_named, tidy_schema
+from langchain_qwen3.request.json_schema import has_map, tidy_schema
+from langchain_qwen3.request.schema import convert_tool, read_named
 from langchain_qwen3.servers.dialect import ChoicePolicy
 
 if TYPE_CHECKING:

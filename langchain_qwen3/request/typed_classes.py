@@ -11,7 +11,7 @@ from langchain_core.utils.function_calling import convert_to_openai_function
 from pydantic import PydanticUserError, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from langchain_qwen3.request.references import place_root
+from langchain_qwen3.request.json_schema import place_root
 
 _TEXT_OF_DICT = inspect.getdoc(dict)
 

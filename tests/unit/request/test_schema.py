@@ -18,13 +18,12 @@ from pydantic import BaseModel, Field, RootModel, TypeAdapter, create_model
 from typing_extensions import TypedDict
 
 from langchain_qwen3 import ChatQwen3
-from langchain_qwen3.request.references import list_values
+from langchain_qwen3.request.json_schema import list_values, tidy_schema
 from langchain_qwen3.request.schema import (
     close_format,
     convert_tool,
     read_response_format,
     read_schema,
-    tidy_schema,
     write_structured,
 )
 from langchain_qwen3.request.tool_choice import build_forced_format, convert_tools, read_tool
