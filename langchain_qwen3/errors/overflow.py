@@ -121,7 +121,8 @@ _RATE = compile_patterns(
     r"per (?:second|minute|min\b|hour|day)|(?<![a-z0-9])[tr]p[md](?![a-z0-9])|rate[ _-]?limit|quota",
     r"[/每一1] ?分[钟鐘]|每秒|[今当本每][天日月]|并发|套餐|频率|配额|限流|额度|余额|\b(?:balance|credits)\b",
     r"\b(?:daily|monthly)\b|tokens?/(?:s|sec|min|hour|day)(?![a-z])",
-    r"\b(?:pro|por|par|al|na|в) (?:minut|se[ck]|seg|stund|мин|сек|час|день)|分あたり|毎分|毎秒|1分間|분당|초당|dakika",
+    r"\b(?:pro|por|par|al|na|в) (?:minut|se[ck]|seg|stund|h(?:eur|or)|ora\b|tag\b|jour|d[ií]a|giorno|мин|сек|час|день)"
+    r"|速率|kontingent|分あたり|毎分|毎秒|1分間|분당|초당|dakika",
 )
 
 _LENGTH_ELSEWHERE = r"\d{1,3}(?:[., '\u00a0\u202f]\d{3}){1,2}|\d{3,9}"
