@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -77,8 +78,7 @@ def tidy_schema(part: Any, *, named: bool = False) -> Any:
     November 2026), and SGLang for a null (https://github.com/sgl-project/sglang/issues/35242). Core raises at a null in
     a strict schema, so they go first.
 
-    A reference loses its percent-encoding, which generators write in JavaScript
-    (https://github.com/APIDevTools/json-schema-ref-parser/issues/356): core looks for a name as it stands.
+    Definitions and references lose what a reference escapes: core and llama.cpp look for a name as it stands.
 
     Args:
         part: The tool, the schema or a part of it.
@@ -94,7 +94,10 @@ def tidy_schema(part: Any, *, named: bool = False) -> Any:
     if named:
         return {name: {} if inner is None else tidy_schema(inner) for name, inner in part.items()}
     if isinstance(reference := part.get("$ref"), str) and reference.startswith("#"):
-        part = {**part, "$ref": unquote(reference)}
+        part = {**part, "$ref": "/".join(map(_name_plainly, reference.split("/")))}
+    for key in ("$defs", "definitions"):
+        if isinstance(part.get(key), dict):
+            part = {**part, key: {_name_plainly(name): inner for name, inner in part[key].items()}}
     if part.get("items") is False:
         # It ends a tuple. llama.cpp takes any object here for all entries, in the place of prefixItems:
         # https://github.com/ggml-org/llama.cpp/blob/master/common/json-schema-to-grammar.cpp
@@ -106,3 +109,12 @@ def tidy_schema(part: Any, *, named: bool = False) -> Any:
         for key, value in part.items()
         if value is not None or key in ("const", "default")
     }
+
+
+def _name_plainly(name: str) -> str:
+    """Return a name as it is written in a definition or in a reference, which may be percent-encoded and escaped.
+
+    Generators in JavaScript encode it (https://github.com/APIDevTools/json-schema-ref-parser/issues/356); a pointer has
+    `~1` for a slash and `~0` for a tilde (https://www.rfc-editor.org/rfc/rfc6901#section-3).
+    """
+    return re.sub("~[01]|[/~]", "_", unquote(name))

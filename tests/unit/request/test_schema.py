@@ -761,22 +761,27 @@ def test_a_response_format_raises_when_it_is_neither() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "name", "reference"),
+    ("key", "name", "reference", "plain"),
     [
-        ("definitions", "Page<User>", "#/definitions/Page%3CUser%3E"),
-        ("$defs", "User", "#/%24defs/User"),
-        ("$defs", "城市", "#/$defs/%E5%9F%8E%E5%B8%82"),
-        ("$defs", "a b", "#/$defs/a%20b"),
+        ("definitions", "Page<User>", "#/definitions/Page%3CUser%3E", "Page<User>"),
+        ("definitions", "Page%3CUser%3E", "#/definitions/Page%3CUser%3E", "Page<User>"),
+        ("$defs", "User", "#/%24defs/User", "User"),
+        ("$defs", "城市", "#/$defs/%E5%9F%8E%E5%B8%82", "城市"),
+        ("$defs", "a b", "#/$defs/a%20b", "a b"),
+        ("$defs", "v1/User", "#/$defs/v1~1User", "v1_User"),
+        ("$defs", "v1/User", "#/$defs/v1%2FUser", "v1_User"),
+        ("$defs", "a~b", "#/$defs/a~0b", "a_b"),
+        ("definitions", "io.k8s~1User", "#/definitions/io.k8s~1User", "io.k8s_User"),
     ],
 )
-def test_follows_a_reference_that_is_percent_encoded(key: str, name: str, reference: str):
+def test_follows_a_reference_that_is_escaped(key: str, name: str, reference: str, plain: str):
     """Protects MCP servers in JavaScript: the whole agent failed, for core looks for the name as it stands.
 
     https://github.com/APIDevTools/json-schema-ref-parser/issues/356
     """
     user = {"type": "object", "properties": {"age": {"type": "integer"}}}
     parameters = {"type": "object", "properties": {"user": {"$ref": reference}}, key: {name: user}}
-    decoded = {**parameters, "properties": {"user": {"$ref": f"#/{key}/{name}"}}}
+    decoded = {**parameters, "properties": {"user": {"$ref": f"#/{key}/{plain}"}}, key: {plain: user}}
     of_mcp = StructuredTool(name="f", description="d", args_schema=parameters, coroutine=call_mcp)
     assert convert_tools([of_mcp])[0]["function"]["parameters"]["properties"] == {"user": user}
     named = {"name": "f", "parameters": parameters}
