@@ -255,7 +255,8 @@ def _find_error_behind(body: bytes) -> Any:
     text = body.decode(errors="replace")
     for begin in [*_OBJECT_BEGIN.finditer(text)][-_MAX_BEHIND:]:
         with suppress(ValueError, RecursionError):
-            event, _ = json.JSONDecoder().raw_decode(text, begin.end())
+            _, end = json.JSONDecoder().raw_decode(text, begin.end())
+            event = from_json(text[begin.end() : end].encode())  # which takes what it takes elsewhere
             if event.get("error"):
                 return event
     return None
