@@ -306,8 +306,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # what it binds h
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
             except Exception:
-                if (rest := reader.abort()) is not None:
-                    yield rest  # otherwise the caller's sum would keep half a call that looks whole
+                for chunk in reader.abort():
+                    yield chunk  # otherwise the caller's sum would keep half a call that looks whole
                 raise
 
     async def _astream(
@@ -336,8 +336,8 @@ class ChatQwen3(Bindable, Qwen3Fields):  # type: ignore[misc]  # what it binds h
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
                 except Exception:
-                    if (rest := reader.abort()) is not None:
-                        yield rest
+                    for chunk in reader.abort():
+                        yield chunk
                     raise
 
     def _generate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:

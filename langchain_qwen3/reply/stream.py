@@ -8,6 +8,7 @@ metadata. The chunks add up to the same message as a whole reply.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -16,8 +17,7 @@ from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen3.call import PROVIDER, ReplyOptions
-from langchain_qwen3.errors import BadReplyError, StreamCutError, error_from_event
-from langchain_qwen3.errors.body import find_error
+from langchain_qwen3.errors import BadReplyError, Qwen3Error, StreamCutError, error_from_event
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, join_choices, open_envelope, read_lines
 from langchain_qwen3.reply.choice import NO_PIECE, ChoiceReader, Piece
 from langchain_qwen3.reply.chunks import build_call_chunk, build_call_chunks, build_text_chunk
@@ -67,6 +67,9 @@ class StreamReader:
         self._content: list[str] = []
         self._calls: list[ToolCallChunk] = []
         self._end = StreamEnd()
+        self._last: list[ChatGenerationChunk] = []  # made of what came without its end, until they are returned
+        self._cause: Any = None
+        self._is_reading = False  # stays, where an error ends the reading
         self.usage: Mapping[str, Any] | None = None
         self.first_token_at: float | None = None
         self._chunks = 0
@@ -96,13 +99,14 @@ class StreamReader:
             BadReplyError: The body was neither a stream nor a reply.
             ToolChoiceError: A demanded call did not come.
         """
-        chunks = [*self._feed_all(self._events.close())]
+        self._feed_last(self._events.close())
         is_whole = False
         if self._events.stray and not self._choice.heard:
             events = self._read_stray()
-            chunks += self._feed_all(events)
+            self._feed_last(events)
             is_whole = _is_whole_reply(events)
         self._check_end(is_whole=is_whole)
+        chunks, self._last = self._last, []
         try:
             chunks += self._finish()
         except OTHER_SHAPE as error:
@@ -112,14 +116,22 @@ class StreamReader:
             check_forced_call(self.collect(), self._options.demanded, self.finish_reason)
         return chunks
 
-    def abort(self) -> ChatGenerationChunk | None:
-        """Return the text held back when a stream was cut, with its open tool call made invalid; None if empty."""
+    def abort(self) -> list[ChatGenerationChunk]:
+        """Return what was held back when a stream was cut: the last event, text, and the open tool call, made invalid.
+
+        An event may lack only the blank line behind it, which some servers write before the next one.
+        """
         if self._closed:
-            return None
+            return []
+        if not self._is_reading:
+            with suppress(Qwen3Error):  # the stream's own error says more
+                self._feed_last(self._events.close())
         chunk = self._close(cut=True)
         message: Any = chunk.message
         message.chunk_position = "last"  # so that the sum has blocks of calls, not of fragments
-        return chunk if message.content or message.additional_kwargs or message.tool_call_chunks else None
+        has_more = message.content or message.additional_kwargs or message.tool_call_chunks
+        chunks, self._last = self._last + [chunk] * bool(has_more), []
+        return chunks
 
     def partial(self) -> AIMessage | None:
         """Return what arrived before a stream was cut, with its open tool call invalid; None if nothing arrived."""
@@ -128,9 +140,8 @@ class StreamReader:
 
     def find_cause(self) -> object:
         """Return what came last in place of a chunk, which may say why the stream ended: a text, or an event."""
-        for event in self._events.close():  # a lost connection leaves it
-            if find_error(event) is not None:
-                return event
+        if self._cause is not None:
+            return self._cause
         if lines := self._events.unframed or self._events.stray:
             try:
                 return read_json(b"\n".join(lines))
@@ -195,8 +206,13 @@ class StreamReader:
         thinking, answer = split_leaked("".join(self._content))
         return True if thinking.strip() and (answer.strip() or self._choice.called) else self._choice.opens
 
+    def _feed_last(self, events: Iterable[Any]) -> None:
+        for chunk in self._feed_all(events):
+            self._last.append(chunk)
+
     def _feed_all(self, events: Iterable[Any]) -> Iterator[ChatGenerationChunk]:
         is_silent = self._end.over
+        self._is_reading = True
         for event in events:
             is_silent = False
             chunk = self._feed(event)
@@ -207,6 +223,7 @@ class StreamReader:
         self._end.done = self._end.done or self._events.done
         if (failure := self._events.failure) is not None:
             raise BadReplyError(str(failure), response=self._response, body=failure.raw)
+        self._is_reading = False
 
     def _feed(self, event: Any) -> ChatGenerationChunk | None:
         try:
@@ -301,6 +318,7 @@ class StreamReader:
 
     def _raise_error(self, event: Any) -> None:
         if error := error_from_event(event, response=self._response):
+            self._cause = event
             raise error
 
     def _build(self, piece: Piece, info: dict[str, Any] | None) -> ChatGenerationChunk | None:

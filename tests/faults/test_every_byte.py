@@ -29,8 +29,10 @@ def read_prefixes(asked):
             for call in delta.get("tool_calls", []):
                 arguments += call["function"].get("arguments", "")
             ended = ended or choice["finish_reason"] is not None
-        # An event is read with its last byte; the two bytes behind it end the HTTP chunk.
-        arrived += [arrived[-1]] * (len(step) - 3) + [(reasoning, content, arguments, ended)] * 3
+        # What an event says is read with the last byte of its JSON, the reply's end with that of its blank line. The
+        # two bytes behind that end the HTTP chunk.
+        texts = reasoning, content, arguments
+        arrived += [arrived[-1]] * (len(step) - 5) + [(*texts, arrived[-1][3])] * 2 + [(*texts, ended)] * 3
     return arrived
 
 

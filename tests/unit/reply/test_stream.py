@@ -390,6 +390,46 @@ def test_cut_stream_has_what_arrived_when_its_end_is_missing():
     assert reader.partial() == partial
 
 
+HALF_CALL = {"index": 0, "id": "c1", "function": {"name": "get_weather", "arguments": '{"city": ["a", "'}}
+
+
+@pytest.mark.parametrize(
+    ("begun", "last"),
+    [
+        ({"content": "A"}, {"content": "B"}),
+        ({"content": "A"}, {"content": "B <"}),
+        ({"reasoning": "A"}, {"reasoning": "B"}),
+        ({"reasoning": "A"}, {"content": "B"}),
+        ({"content": "A"}, {"tool_calls": [HALF_CALL]}),
+        ({"tool_calls": [HALF_CALL]}, {"tool_calls": [{"index": 0, "function": {"arguments": '{"'}}]}),
+        ({}, {"content": "B"}),
+    ],
+)
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("gap", [b"", b"\n", b"\r\n", None], ids=["no line break", "LF", "CRLF", "no blank lines"])
+def test_last_event_is_in_the_chunks_and_in_partial_when_its_blank_line_is_missing(
+    begun: dict[str, Any], last: dict[str, Any], gap: bytes | None, *, lost: bool
+):
+    """Protects what arrived last before a cut: otherwise the sum of the chunks has a hole, or half a call as whole."""
+    events = write_events(begun, last)[:2]
+    right = StreamReader(ReplyOptions(tools=(TOOL,)))
+    list(right.read(write_sse(events, done=False)))
+    data = write_sse(events, done=False).removesuffix(b"\n\n") + (gap or b"")
+    reader = StreamReader(ReplyOptions(tools=(TOOL,)))
+    chunks = [*reader.read(data.replace(b"\n\n", b"\n") if gap is None else data)]
+    if not lost:
+        with pytest.raises(StreamCutError):
+            reader.end()
+    total, partial = add_up([*chunks, *reader.abort()]), reader.partial()
+    assert partial == right.partial()
+    assert (total.content, total.additional_kwargs) == (partial.content, partial.additional_kwargs)
+    assert [call["id"] for call in total.invalid_tool_calls] == [call["id"] for call in partial.invalid_tool_calls]
+    assert not total.tool_calls
+    assert "".join(call["args"] or "" for call in total.tool_call_chunks).startswith(
+        "".join(call["args"] or "" for call in partial.invalid_tool_calls)
+    )
+
+
 @pytest.mark.parametrize(
     ("events", "options", "content", "reasoning"),
     [
