@@ -9,7 +9,7 @@ from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_qwen3.call import PROVIDER
-from langchain_qwen3.errors import BadReplyError
+from langchain_qwen3.errors import BadReplyError, Qwen3Error
 from langchain_qwen3.reply.body import OTHER_SHAPE, build_shape_error, is_event_stream, join_choices, read_body
 from langchain_qwen3.reply.choice import ChoiceReader
 from langchain_qwen3.reply.ending import read_limit, read_reason
@@ -75,10 +75,15 @@ def _has_anything(generation: ChatGeneration) -> bool:
 
 
 def _read_streamed(response: Any, options: ReplyOptions) -> ChatResult:
-    """Return the result of an event stream that was read to its end."""
+    """Return the result of an event stream that was read to its end; an error carries what arrived before it."""
     reader = StreamReader(options)
     reader.begin(response)
-    result = fill_llm_output(generate_from_stream(iter([*reader.read(response.content), *reader.end()])))
+    try:
+        chunks = [*reader.read(response.content), *reader.end()]
+    except Qwen3Error as error:
+        error.partial = error.partial or reader.partial()
+        raise
+    result = fill_llm_output(generate_from_stream(iter(chunks)))
     message: Any = result.generations[0].message
     # As the model wrote them: core closes their brackets in chunks.
     message.invalid_tool_calls = reader.collect().invalid_tool_calls

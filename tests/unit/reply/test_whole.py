@@ -18,6 +18,7 @@ from langchain_qwen3.errors import (
     Qwen3PermissionDeniedError,
     Qwen3RateLimitError,
     Qwen3ServerError,
+    StreamCutError,
 )
 from langchain_qwen3.reply.metadata import read_usage
 from langchain_qwen3.reply.whole import read_response
@@ -309,6 +310,28 @@ def test_reads_an_event_stream_when_a_whole_reply_was_asked_for():
         "output_tokens": USAGE["completion_tokens"],
         "total_tokens": USAGE["total_tokens"],
     }
+
+
+_BEGUN = write_sse(write_events({"reasoning": "A"}, {"content": "B"}, reason=None)[:2], done=False)
+
+
+@pytest.mark.parametrize(
+    ("rest", "kind"),
+    [
+        (b"", StreamCutError),
+        (b'data: {"choices": [{"del', StreamCutError),
+        (write_sse([{"error": {"message": "it broke", "code": 500}}], done=False), Qwen3ServerError),
+        (b'data: {"choices": [{"deldata: {"error": {"message": "it broke", "code": 429}}\n\n', Qwen3RateLimitError),
+        (b"data: half an event\n\n" + write_sse(write_events({"content": "C"})), BadReplyError),
+    ],
+)
+def test_error_has_what_arrived_when_a_stream_came_in_place_of_a_whole_reply(rest: bytes, kind: type[Qwen3Error]):
+    """Protects `invoke` behind a gateway that always streams: `partial` holds what arrived, as it does for `stream`."""
+    with pytest.raises(kind) as caught:
+        read_whole(_BEGUN + rest)
+    partial = caught.value.partial
+    assert partial is not None
+    assert (partial.content, partial.additional_kwargs) == ("B", {"reasoning_content": "A"})
 
 
 def test_remedy_is_named_when_litellm_hides_a_refusal():
