@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from langchain_qwen3._visible import join_halves
@@ -123,10 +124,11 @@ def read_lines(lines: list[bytes], response: Any = None) -> list[Any]:
     try:
         return [read_body(b"\n".join(lines), response)]
     except BadReplyError:
-        try:
-            events = [read_json(line) for line in lines if line.strip() not in (b"", b"[DONE]")]
-        except ValueError:
-            events = []
+        said = [line for line in lines if line.strip() not in (b"", b"[DONE]")]
+        events = []
+        with suppress(ValueError):
+            events = [read_json(line) for line in said[:-1]]
+            events += map(read_json, said[-1:])  # may be half a line, of a stream that was cut
         if not all(isinstance(event, dict) for event in events) or len(events) < 2:  # noqa: PLR2004
             raise
         return events

@@ -99,13 +99,7 @@ class StreamReader:
             BadReplyError: The body was neither a stream nor a reply.
             ToolChoiceError: A demanded call did not come.
         """
-        self._feed_last(self._events.close())
-        is_whole = False
-        if self._events.stray and not self._choice.heard:
-            events = self._read_stray()
-            self._feed_last(events)
-            is_whole = _is_whole_reply(events)
-        self._check_end(is_whole=is_whole)
+        self._check_end(is_whole=self._feed_rest())
         chunks, self._last = self._last, []
         try:
             chunks += self._finish()
@@ -125,7 +119,7 @@ class StreamReader:
             return []
         if not self._is_reading:
             with suppress(Qwen3Error):  # the stream's own error says more
-                self._feed_last(self._events.close())
+                self._feed_rest()
         chunk = self._close(cut=True)
         message: Any = chunk.message
         message.chunk_position = "last"  # so that the sum has blocks of calls, not of fragments
@@ -205,6 +199,15 @@ class StreamReader:
             return self._choice.opens
         thinking, answer = split_leaked("".join(self._content))
         return True if thinking.strip() and (answer.strip() or self._choice.called) else self._choice.opens
+
+    def _feed_rest(self) -> bool:
+        """Feed what came without its end or its framing; return whether it is a whole reply."""
+        self._feed_last(self._events.close())
+        if not self._events.stray or self._choice.heard:
+            return False
+        events = self._read_stray()
+        self._feed_last(events)
+        return _is_whole_reply(events)
 
     def _feed_last(self, events: Iterable[Any]) -> None:
         for chunk in self._feed_all(events):

@@ -430,6 +430,29 @@ def test_last_event_is_in_the_chunks_and_in_partial_when_its_blank_line_is_missi
     )
 
 
+LINES = [json.dumps(event) for event in write_events({"reasoning": "A"}, {"content": "B"}, {"content": "C"})[:3]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "content"), [(LINES, "BC"), ([*LINES[:2], LINES[2][:-5]], "B"), ([*LINES, ""], "BC")]
+)
+@pytest.mark.parametrize("end", ["reset", "end", "whole"])
+def test_lines_of_json_are_in_partial_when_they_are_cut(lines: list[str], content: str, end: str):
+    """Protects what arrived from a server that writes one JSON value per line in place of events."""
+    data = "\n".join(lines).encode()
+    reader = StreamReader(ReplyOptions())
+    assert list(reader.read(data)) == []
+    partial = None
+    if end == "reset":
+        partial = add_up(reader.abort()) and reader.partial()
+    else:
+        with pytest.raises(StreamCutError) as caught:
+            reader.end() if end == "end" else read_whole(data)
+        partial = reader.partial() if end == "end" else caught.value.partial
+    assert partial is not None
+    assert (partial.content, partial.additional_kwargs) == (content, {"reasoning_content": "A"})
+
+
 @pytest.mark.parametrize(
     ("events", "options", "content", "reasoning"),
     [
