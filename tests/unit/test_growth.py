@@ -202,6 +202,7 @@ READERS: dict[Callable[[str], None], tuple[str, ...]] = {
 }
 NO_READERS = {
     "request.schema": "the user's own schemas and tools",
+    "request.json_schema": "names in the user's own schemas and tools",
     "request.constraints": "the user's own schemas",
     "connections.settings": "names of the user's own headers",
     "servers.refused_fields": "it sees 64,000 characters, counted below",
