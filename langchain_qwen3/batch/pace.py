@@ -17,7 +17,7 @@ FIRST_LIMIT, MAX_IN_FLIGHT = 8, 1024
 _SPARE_DESCRIPTORS = 128
 _GAIN, _DOUBLING_GAIN = 1.03, 1.3
 """A step up must raise the throughput by this factor, and a doubling by the second: chance alone reaches the first.
-A step down must keep it."""
+A step down must keep the throughput."""
 _MIN_SECONDS = 0.25
 """Length of a measurement, at least; a shorter one measures the garbage collector."""
 _MIN_REPLIES = 16

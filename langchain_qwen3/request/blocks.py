@@ -18,7 +18,14 @@ from langchain_qwen3.call import name_type
 from langchain_qwen3.errors.body import decode_body
 from langchain_qwen3.request.media import write_media
 from langchain_qwen3.request.media_data import MediaError
-from langchain_qwen3.request.media_forms import describe_part, find_kind, has_own_keys, holds_data, is_data
+from langchain_qwen3.request.media_forms import (
+    OPENAI_TYPES,
+    describe_part,
+    find_kind,
+    has_own_keys,
+    holds_data,
+    is_data,
+)
 
 if TYPE_CHECKING:
     from langchain_qwen3.profiles import ModelLine
@@ -30,15 +37,14 @@ _CALL_BLOCKS = frozenset({"tool_call", "tool_use", "function_call", "tool_call_c
 _RESULT_BLOCKS = frozenset({"tool_result", "function_call_output"})
 # Bedrock's blocks have no type; their only key identifies it. So does that of OpenAI's parts, as vLLM reads them:
 # https://github.com/vllm-project/vllm/blob/v0.11.0/vllm/entrypoints/chat_utils.py
-_UNTYPED_MEDIA = ("image_url", "video_url", "audio_url", "input_audio")
-_UNTYPED = {key: key for key in ("text", *_UNTYPED_MEDIA)}
+_UNTYPED = {key: key for key in ("text", *OPENAI_TYPES)}
 _UNTYPED |= {"reasoningContent": "reasoning_content", "toolUse": "tool_use", "toolResult": "tool_result"}
 
 _AS_IT_IS = "_as_it_is"  # key of a block that was wrapped as `non_standard`
 _BARE = "_bare"
 """Key of a part that is neither a string nor a dict: results inside a user's message are not checked by LangChain."""
 
-_MEDIA = frozenset({*_UNTYPED_MEDIA, "video"})
+_MEDIA = frozenset({*OPENAI_TYPES, "video"})
 
 
 class WireCall(NamedTuple):
@@ -93,12 +99,12 @@ def _find_untyped_key(block: Mapping[str, Any], *, alone: bool) -> str | None:
         return None
     key = next((key for key in _UNTYPED if key in said), None)
     # A URL is a tool's own word, as in a list of search hits.
-    return None if alone and key in _UNTYPED_MEDIA and not is_data(block[key]) else key
+    return None if alone and key in OPENAI_TYPES and not is_data(block[key]) else key
 
 
 def _is_untyped_media(block: Mapping[str, Any]) -> bool:
     key = _find_untyped_key(block, alone=False)
-    return holds_data(block) or (key in _UNTYPED_MEDIA and holds_data({**block, "type": key}))
+    return holds_data(block) or (key in OPENAI_TYPES and holds_data({**block, "type": key}))
 
 
 def is_call(block: Mapping[str, Any]) -> bool:

@@ -8,9 +8,10 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 from urllib.parse import unquote
 
+_DEFINITIONS = ("$defs", "definitions")
 # Under these keywords of a schema, null is a value, or the keys are names.
 _VALUES = frozenset({"const", "default", "enum", "examples"})
-_NAMES = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+_NAMES = frozenset({"properties", "patternProperties", "dependentSchemas", *_DEFINITIONS})
 # The lists whose entries are schemas: in all others, `true` and `false` are values.
 _LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
 
@@ -18,7 +19,7 @@ _LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
 def is_recursive(schema: Mapping[str, Any]) -> bool:
     """Return whether a part of a schema that it uses contains itself."""
     inner: dict[str, set[str]] = {}
-    used = {key: part for key, part in schema.items() if key not in ("$defs", "definitions")}
+    used = {key: part for key, part in schema.items() if key not in _DEFINITIONS}
     names = set(list_references(used))
     while names:
         name = names.pop()
@@ -95,7 +96,7 @@ def tidy_schema(part: Any, *, named: bool = False) -> Any:
         return {name: {} if inner is None else tidy_schema(inner) for name, inner in part.items()}
     if isinstance(reference := part.get("$ref"), str) and reference.startswith("#"):
         part = {**part, "$ref": "/".join(map(_name_plainly, reference.split("/")))}
-    for key in ("$defs", "definitions"):
+    for key in _DEFINITIONS:
         if isinstance(part.get(key), dict):
             part = {**part, key: {_name_plainly(name): inner for name, inner in part[key].items()}}
     if part.get("items") is False:

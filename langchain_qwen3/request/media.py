@@ -25,6 +25,7 @@ from langchain_qwen3.request.media_forms import (
     DATA_KEYS,
     ID_KEYS,
     NAME_KEYS,
+    OPENAI_TYPES,
     OTHER_SETTINGS,
     SETTINGS,
     VIDEO_SETTINGS,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 _AUDIO_FORMATS = {"mpeg": "mp3", "mp4": "m4a", "wave": "wav", "vnd.wave": "wav"}
 # Parts of vLLM that only it reads, with tensors in place of media.
 _EMBEDDINGS = ("image_embeds", "audio_embeds")
-_OPENAI_TYPES = frozenset({"image_url", "video_url", "audio_url", "input_audio"})
 _OPTIONS = frozenset({"detail", "extras", "metadata", "video_metadata", *SETTINGS, *OTHER_SETTINGS})
 
 
@@ -108,7 +108,7 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         return _write_file(part, kind, source, dialect, line)
     _check_kind(kind, dialect, line)
     # vLLM keeps media under an id: https://github.com/vllm-project/vllm/blob/main/docs/features/multimodal_inputs.md
-    kept = {"uuid": part["uuid"]} if part.get("uuid") and {part.get("type")} & part.keys() & _OPENAI_TYPES else {}
+    kept = {"uuid": part["uuid"]} if part.get("uuid") and {part.get("type")} & part.keys() & {*OPENAI_TYPES} else {}
     if kept and source.value is None:
         return dict(part)
     if kind == "audio":

@@ -33,6 +33,9 @@ DATA_KEYS = ("base64", "data", "blob", "bytes", "file_data", "fileData")
 MIME_KEYS = ("mime_type", "media_type", "mimeType", "mediaType")
 NAME_KEYS = ("filename", "title", "name")
 ID_KEYS = ("file_id", "fileId")
+OPENAI_TYPES = ("image_url", "video_url", "audio_url", "input_audio")
+"""Types of OpenAI's parts and vLLM's, whose data is under a key of the same name."""
+
 _HOLDERS = ("image", "video", "audio", "document")
 _BARE = (str, list, tuple, bytes, bytearray, memoryview)
 _INNER = ("source", "resource", "inline_data", "inlineData", "file_data", "fileData", "document")
@@ -41,7 +44,7 @@ _FORM_KEYS = frozenset(
     {
         *("type", "id", "index", "uuid", "format", "detail", "cache_control", "context", "citations", "frames"),
         *("extras", "metadata", "video_metadata", "annotations", "meta", "_meta", "source", "source_type"),
-        *("image_url", "video_url", "audio_url", "input_audio", "input_video", "file", *_INNER),
+        *(*OPENAI_TYPES, "input_video", "file", *_INNER),
         *(*_HOLDERS, *_URL_KEYS, *DATA_KEYS, *MIME_KEYS, *NAME_KEYS, *ID_KEYS),
         *(*SETTINGS, *OTHER_SETTINGS),
     }
