@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import reduce
 from http.server import BaseHTTPRequestHandler
 from operator import add
@@ -15,8 +15,8 @@ from langchain_core.runnables import Runnable
 
 from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.errors import Qwen3Error
-from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments
 from tests.support.oddities import JSON, ODDITIES, PAIRS, SSE, Oddity, load_pair, sse, write
+from tests.support.replies import attempt, read_said
 from tests.support.web import WebHandler, WebServer
 
 GOOD = Oddity(name="good", who="the engines", stream=sse, whole=write)
@@ -93,26 +93,6 @@ async def ask_async(llm: ChatQwen3, run: Runnable[Any, Any], row: Oddity) -> dic
     return outcomes
 
 
-def attempt(call: Callable[[], AIMessage]) -> AIMessage | Qwen3Error:
-    """Return what a call gives, or the error of ours that it raised."""
-    try:
-        return call()
-    except Qwen3Error as error:
-        return error
-
-
-def said(message: AIMessage) -> dict[str, Any]:
-    """Return what has to be alike."""
-    return {
-        "content": message.content,
-        "reasoning": message.additional_kwargs.get("reasoning_content"),
-        "calls": [(call["name"], call["args"]) for call in message.tool_calls],
-        "invalid": [(call["name"], invalidate_arguments(call["args"] or "")) for call in message.invalid_tool_calls],
-        "finish": message.response_metadata.get("finish_reason"),
-        "usage": message.usage_metadata and message.usage_metadata["total_tokens"],
-    }
-
-
 @pytest.fixture(scope="module")
 def good(server: Odd) -> dict[str, dict[str, Any]]:
     """What each recording says, asked in all six ways."""
@@ -120,7 +100,7 @@ def good(server: Odd) -> dict[str, dict[str, Any]]:
     for pair in PAIRS:
         outcomes = ask(server, GOOD, pair)
         assert len(outcomes) == 6
-        messages = [said(outcome) for outcome in outcomes.values() if isinstance(outcome, AIMessage)]
+        messages = [read_said(outcome) for outcome in outcomes.values() if isinstance(outcome, AIMessage)]
         assert messages == [messages[0]] * 6
         found[pair] = messages[0]
     return found
@@ -138,7 +118,7 @@ def test_odd_reply_is_read_as_the_good_one_or_is_the_named_error(
             assert row.words in str(outcome)
         else:
             assert isinstance(outcome, AIMessage), (way, outcome)
-            assert said(outcome) == {**good[pair], **row.differs}, way
+            assert read_said(outcome) == {**good[pair], **row.differs}, way
 
 
 def test_every_row_is_odd():

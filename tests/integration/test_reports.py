@@ -16,6 +16,7 @@ from langchain_qwen3 import ChatQwen3
 from langchain_qwen3.errors import Qwen3Error
 from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments
 from tests.support.oddities import JSON, SSE
+from tests.support.replies import attempt, read_said
 from tests.support.reports.calls import CALLS
 from tests.support.reports.ends import ENDS
 from tests.support.reports.in_text import IN_TEXT
@@ -58,25 +59,10 @@ def ask(root: str, number: int, row: Report) -> dict[str, AIMessage | Qwen3Error
         "stream": lambda: reduce(add, run.stream("hi")),
         "astream": lambda: asyncio.run(collect()),
     }
-    outcomes: dict[str, AIMessage | Qwen3Error] = {}
-    for name, way in ways.items():
-        if (row.stream if name.endswith("stream") else row.whole) is not None:
-            try:
-                outcomes[name] = way()
-            except Qwen3Error as error:
-                outcomes[name] = error
-    return outcomes
-
-
-def read_said(message: AIMessage) -> dict[str, Any]:
-    """Return what a row may say of a message; the bracket behind the arguments of a chunk is not the model's."""
     return {
-        "content": message.content,
-        "reasoning": message.additional_kwargs.get("reasoning_content"),
-        "calls": [(call["name"], call["args"]) for call in message.tool_calls],
-        "invalid": [(call["name"], invalidate_arguments(call["args"] or "")) for call in message.invalid_tool_calls],
-        "finish": message.response_metadata.get("finish_reason"),
-        "usage": message.usage_metadata and message.usage_metadata["total_tokens"],
+        name: attempt(way)
+        for name, way in ways.items()
+        if (row.stream if name.endswith("stream") else row.whole) is not None
     }
 
 

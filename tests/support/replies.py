@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from itertools import pairwise
 from operator import add
@@ -15,6 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen3._httpx import httpx
 from langchain_qwen3.call import ReplyOptions
+from langchain_qwen3.errors import Qwen3Error
 from langchain_qwen3.reply.stream import StreamReader
 from langchain_qwen3.reply.tool_calls.arguments import invalidate_arguments
 from langchain_qwen3.reply.whole import read_response
@@ -189,3 +190,23 @@ def facts(message: AIMessage, without: Iterable[str] = ()) -> dict[str, Any]:
         "usage": message.usage_metadata,
     }
     return {key: value for key, value in said.items() if key not in without}
+
+
+def attempt(call: Callable[[], AIMessage]) -> AIMessage | Qwen3Error:
+    """Return what a call gives, or the error of ours that it raised."""
+    try:
+        return call()
+    except Qwen3Error as error:
+        return error
+
+
+def read_said(message: AIMessage) -> dict[str, Any]:
+    """Return what a message says, whichever way it came; the bracket behind a chunk's arguments is not the model's."""
+    return {
+        "content": message.content,
+        "reasoning": message.additional_kwargs.get("reasoning_content"),
+        "calls": [(call["name"], call["args"]) for call in message.tool_calls],
+        "invalid": [(call["name"], invalidate_arguments(call["args"] or "")) for call in message.invalid_tool_calls],
+        "finish": message.response_metadata.get("finish_reason"),
+        "usage": message.usage_metadata and message.usage_metadata["total_tokens"],
+    }
