@@ -108,7 +108,8 @@ def write_media(part: Mapping[str, Any], dialect: Dialect, line: ModelLine | Non
         return _write_file(part, kind, source, dialect, line)
     _check_kind(kind, dialect, line)
     # vLLM keeps media under an id: https://github.com/vllm-project/vllm/blob/main/docs/features/multimodal_inputs.md
-    kept = {"uuid": part["uuid"]} if part.get("uuid") and {part.get("type")} & part.keys() & {*OPENAI_TYPES} else {}
+    form = part.get("type")
+    kept = {"uuid": part["uuid"]} if part.get("uuid") and form in OPENAI_TYPES and form in part else {}
     if kept and source.value is None:
         return dict(part)
     if kind == "audio":
